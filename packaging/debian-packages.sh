@@ -1,0 +1,28 @@
+# shellcheck shell=bash disable=SC2034  # sourced; the readers are elsewhere
+# The one list of the Debian 12 packages that this project needs. Names only, nothing runs here.
+
+# To build the program.
+BUILD_PACKAGES=(
+  g++ cmake ninja-build ccache pkg-config
+  libmnl-dev                   # netlink messages
+  libnetfilter-conntrack-dev   # event filters, and the reference that our own reader is tested against
+  prometheus-cpp-dev           # the data model of metrics
+  libcpp-httplib-dev           # HTTP, with libssl-dev and libbrotli-dev, which its header includes
+  libssl-dev libbrotli-dev zlib1g-dev
+  libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
+)
+
+# To build the tests, too.
+TEST_BUILD_PACKAGES=(libgtest-dev libgmock-dev)
+
+# To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.
+TEST_PACKAGES=(
+  iproute2 iptables nftables conntrack procps curl jq
+  prometheus                   # promtool
+  python3 python3-yaml
+  python3-prometheus-client    # the reference parser of OpenMetrics
+  clang-format clang-tidy shellcheck
+)
+
+# Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
+SERVICES_NOT_STARTED=(prometheus)

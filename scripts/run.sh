@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds the exporter on a bare Debian 12 and starts it in the foreground on 127.0.0.1:10061. Arguments go to it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/build.sh --no-tests
+
+cat <<'END'
+
+finwait_exporter starts; Ctrl-C ends it.
+  this host's diagnosis   http://127.0.0.1:10061/
+  its metrics             http://127.0.0.1:10061/metrics
+END
+[ "$(id -u)" -eq 0 ] || echo "  It is not root: it will say what it cannot see without CAP_NET_ADMIN."
+echo
+
+exec build/finwait_exporter --web.listen-address=127.0.0.1:10061 "$@"
