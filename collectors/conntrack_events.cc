@@ -1,0 +1,56 @@
+#include "collectors/conntrack_events.h"
+
+#include "collectors/conntrack_presence.h"
+#include "collectors/procfs.h"
+
+namespace finwait {
+namespace {
+
+Result<void> RequireEvents(const Host& host) {
+  const auto mode = ReadProcfsUnsigned(host.procfs / "sys/net/netfilter/nf_conntrack_events");
+  if (!mode && IsAbsent(mode.error())) {
+    return Fail(FailureReason::kUnsupported,
+                "this kernel sends no conntrack events (built without CONFIG_NF_CONNTRACK_EVENTS)");
+  }
+  if (!mode) {
+    return Failure(mode.error());
+  }
+  if (*mode == 0) {
+    return Fail(FailureReason::kUnsupported,
+                "conntrack events are off (net.netfilter.nf_conntrack_events=0): expiries cannot be counted; "
+                "2, the kernel's default, sends them while somebody listens");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Collected> ConntrackEventsCollector::Collect(Deadline deadline) {
+  if (auto present = RequireConntrack(host_); !present) {
+    return Failure(present.error());
+  }
+  if (auto on = RequireEvents(host_); !on) {
+    return Failure(on.error());
+  }
+  if (!listener_) {
+    auto listener = ExpiryListener::Start(host_, counts_, deadline);
+    if (!listener) {
+      return Failure(listener.error());
+    }
+    listener_ = std::move(*listener);
+  }
+  if (const auto ended = listener_->Ended()) {
+    // Another kernel would be needed; listening again would show 0 until the next event.
+    if (ended->reason != FailureReason::kUnsupported) {
+      counts_ = listener_->Counts();
+      ++counts_.losses;  // what comes before the next look
+      listener_.reset();
+    }
+    return Failure(*ended);
+  }
+  auto sample = std::make_shared<ConntrackEventsSample>();
+  sample->counts = listener_->Counts();
+  return Collected{std::move(sample), {}};
+}
+
+}  // namespace finwait

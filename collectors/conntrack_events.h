@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "collectors/collector.h"
+#include "collectors/expiry_listener.h"
+#include "collectors/host.h"
+
+namespace finwait {
+
+/// The TCP entries of one network namespace's conntrack table that timed out in a live state since the collector's
+/// first look: connections whose two ends may both be open, and whose next FIN or RST will be INVALID.
+struct ConntrackEventsSample : SampleData {
+  static constexpr std::string_view kCollector = "conntrack_events";
+
+  /// Counts only grow. `counts.losses` is more than 0 where `counts.expired` is too low.
+  ExpiryCounts counts;
+};
+
+/// Listens to conntrack's DESTROY events of this namespace between looks, and tells in each look what it has counted.
+/// The kernel filters them (LiveExpiryFilter). Needs CAP_NET_ADMIN to subscribe; kUnsupported where
+/// net.netfilter.nf_conntrack_events is 0.
+///
+/// What is not counted: an entry that is older than the listener, as under the default nf_conntrack_events=2 the kernel
+/// tells only of entries that were made while somebody, in any namespace, listened (1: of all); a deletion or a flush.
+/// One is counted twice that another listener made the kernel send again because it had no room for it
+/// (NETLINK_BROADCAST_ERROR: conntrackd's reliable mode).
+///
+/// When it is counted: conntrack collects expired entries when a packet or a dump comes across them, and by a worker
+/// that passes every 1 to 60 s (gc_worker), so an event can come a minute late; where the conntrack_table collector
+/// dumps the table, by its next look.
+///
+/// What it costs: the kernel makes a message of each entry that ends, in every namespace, before the filter looks at
+/// it; about 3 us a connection (docs/performance.md).
+class ConntrackEventsCollector : public Collector {
+ public:
+  explicit ConntrackEventsCollector(Host host) : host_(std::move(host)) {}
+  Result<Collected> Collect(Deadline deadline) override;
+
+ private:
+  Host host_;
+  ExpiryCounts counts_;  // of the listeners before this one
+  std::unique_ptr<ExpiryListener> listener_;
+};
+
+}  // namespace finwait

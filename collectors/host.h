@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "collectors/netlink/channel.h"
+#include "collectors/netlink/event_source.h"
+#include "collectors/result.h"
+
+namespace finwait {
+
+/// A network namespace, by the inode number of its file in nsfs (what `ls -L -i /proc/PID/ns/net` prints).
+struct NetNamespace {
+  std::uint64_t inode = 0;
+  bool operator==(const NetNamespace&) const = default;
+};
+
+/// How collectors reach the kernel: the one seam between them and the machine. Bound to one network namespace; threads
+/// that use it must be in that namespace.
+struct Host {
+  NetNamespace network_namespace;
+  /// Where procfs is mounted; `--path.procfs`.
+  std::filesystem::path procfs = "/proc";
+  /// Opens a netlink channel of a protocol (NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NETLINK_ROUTE). Cheap (one socket);
+  /// collectors open one for each look, so that no state outlives an error.
+  std::function<Result<netlink::Channel>(int protocol)> open_channel;
+  /// Subscribes to what the kernel multicasts to this namespace. Kept open from look to look.
+  std::function<Result<std::unique_ptr<netlink::EventSource>>(const netlink::Subscription&)> open_events;
+};
+
+/// The real machine, in the calling thread's network namespace. Fails when `procfs` is not a procfs.
+Result<Host> OpenHost(const std::filesystem::path& procfs);
+
+}  // namespace finwait

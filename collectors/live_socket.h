@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "collectors/conntrack_state.h"
+#include "collectors/host.h"
+#include "collectors/ip.h"
+#include "collectors/tcp_state.h"
+
+namespace finwait {
+
+/// Whether a live connection has a conntrack entry.
+enum class Tracking : std::uint8_t { kTracked, kUntracked };
+
+/// A connection that this end has not finished with, and its conntrack entry: open (ESTABLISHED, CLOSE_WAIT), or with
+/// its FIN on the way (FIN_WAIT_1, CLOSING, LAST_ACK).
+struct LiveSocket {
+  std::uint64_t cookie = 0;  ///< unique for the kernel's uptime (sock_gen_cookie)
+  Endpoint local;
+  Endpoint peer;
+  TcpState state = TcpState::kEstablished;
+  Tracking tracking = Tracking::kUntracked;
+  /// Which addresses NAT changes, from the entry (IPS_SRC_NAT, IPS_DST_NAT).
+  bool source_nat = false;
+  bool destination_nat = false;
+  std::optional<ConntrackTcpState> entry_state;  ///< only when tracked
+  std::uint32_t remaining_seconds = 0;           ///< of the entry; only when tracked
+  std::uint32_t interface_index = 0;             ///< the device it is bound to, 0 for none
+  std::uint32_t uid = 0;                         ///< owner
+  /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
+  /// then if the connection has been silent since the timer was set, else later.
+  std::optional<std::chrono::milliseconds> keepalive_due;
+
+  /// Whether this end has not closed yet, and so still can.
+  bool IsOpen() const { return state == TcpState::kEstablished || state == TcpState::kCloseWait; }
+};
+
+/// All live sockets of the namespace, IPv4 and IPv6, as yet untracked. Needs no capability.
+Result<std::vector<LiveSocket>> ReadLiveSockets(const Host& host, Deadline deadline);
+
+/// Finds live sockets by their addresses: a hash of positions in a vector that must outlive it and not change.
+class LiveSocketIndex {
+ public:
+  explicit LiveSocketIndex(const std::vector<LiveSocket>& sockets);
+  /// The position of the socket with these two ends, or nothing. Sockets with the same ends (one in each of several
+  /// VRFs) are one.
+  std::optional<std::size_t> Find(const Endpoint& local, const Endpoint& peer) const;
+
+ private:
+  std::uint64_t Hash(const Endpoint& local, const Endpoint& peer) const;
+
+  static constexpr std::uint32_t kEmpty = 0xffffffff;
+  const std::vector<LiveSocket>& sockets_;
+  std::uint64_t seed_;  // random: peers choose their addresses and ports, and must not be able to choose who collides
+  std::vector<std::uint32_t> slots_;  // a power of two, at most half full; linear probing
+};
+
+}  // namespace finwait

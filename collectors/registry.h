@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "collectors/collector.h"
+#include "collectors/host.h"
+
+namespace finwait {
+
+/// What all collectors are made with.
+struct CollectorSettings {
+  SteadyClock::duration interval = std::chrono::seconds(5);  ///< between two looks of a cheap collector
+  double cpu_budget = 0.02;  ///< share of one core for all collectors together (--sampling.cpu-budget)
+};
+
+/// How --sampling.cpu-budget is divided among the work whose cost grows with the host. What is left is for all that is
+/// cheap, which is measured to fit (docs/performance.md).
+inline constexpr double kTableShare = 0.4;          ///< streaming the conntrack table
+inline constexpr double kTrackingShare = 0.3;       ///< joining live sockets with their entries
+inline constexpr double kSocketCountsShare = 0.15;  ///< counting all sockets
+
+/// One row of the catalogue of collectors.
+struct CollectorInfo {
+  std::string_view name;     ///< the label value and the flag: --collector.NAME
+  std::string_view summary;  ///< what it reads, for --help and the README
+  std::string_view needs;    ///< the capability without which it is blind, in part or whole; "" for none
+  bool enabled_by_default = true;
+  /// Its part of the CPU budget: its looks are spaced to keep it. 0: it looks every interval.
+  double budget_share = 0;
+  std::unique_ptr<Collector> (*make)(const Host& host, const CollectorSettings& settings);
+};
+
+/// Every collector, in the order in which they are shown. To add one: write its file pair, add its row here, a test of
+/// its name, and its row in the README's table; tests/unit/collectors/registry_test.cc fails while one is missing.
+std::span<const CollectorInfo> CollectorRegistry();
+
+}  // namespace finwait

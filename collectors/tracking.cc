@@ -1,0 +1,198 @@
+#include "collectors/tracking.h"
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <numeric>
+
+#include "collectors/conntrack_entry.h"
+#include "collectors/conntrack_presence.h"
+#include "collectors/pacer.h"
+#include "collectors/procfs.h"
+
+namespace finwait {
+namespace tracking {
+namespace {
+
+void Mark(const ConntrackEntry& entry, LiveSocket& socket) {
+  socket.tracking = Tracking::kTracked;
+  socket.source_nat = (entry.status & IPS_SRC_NAT) != 0;
+  socket.destination_nat = (entry.status & IPS_DST_NAT) != 0;
+  socket.entry_state = entry.tcp_state;
+  socket.remaining_seconds = entry.remaining_seconds.value_or(0);
+}
+
+netlink::Request EntryRequest(const LiveSocket& socket) {
+  const bool ipv4 = socket.local.address.Family() == IpFamily::kIpv4;
+  const auto family = static_cast<std::uint8_t>(ipv4 ? AF_INET : AF_INET6);
+  netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  // The kernel finds an entry by either of its tuples: what this end sends is the original tuple of a connection that
+  // this end opened (before DNAT), and the reply tuple of one that it accepted.
+  request.Header(nfgenmsg{family, NFNETLINK_V0, 0})
+      .BeginNested(CTA_TUPLE_ORIG)
+      .BeginNested(CTA_TUPLE_IP)
+      .PutBytes(ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, socket.local.address.Bytes())
+      .PutBytes(ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, socket.peer.address.Bytes())
+      .EndNested()
+      .BeginNested(CTA_TUPLE_PROTO)
+      .PutU8(CTA_PROTO_NUM, IPPROTO_TCP)
+      .PutBigEndian16(CTA_PROTO_SRC_PORT, socket.local.port)
+      .PutBigEndian16(CTA_PROTO_DST_PORT, socket.peer.port)
+      .EndNested()
+      .EndNested();
+  return request;
+}
+
+class JoinSink : public netlink::MessageSink {
+ public:
+  explicit JoinSink(std::vector<LiveSocket>& sockets) : sockets_(sockets), index_(sockets) {}
+
+  void Restart() override { entries_ = 0; }  // an entry seen twice marks twice, and no harm done
+
+  Result<void> OnMessage(const netlink::Message& message) override {
+    const auto entry = DecodeConntrackEntry(message);
+    if (!entry) {
+      return Failure(entry.error());
+    }
+    ++entries_;
+    if (!*entry || (*entry)->protocol != IPPROTO_TCP) {
+      return {};
+    }
+    // Over loopback both ends are ours, one in each direction.
+    for (const netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
+      if (const auto tuple = DecodeConntrackTuple(direction)) {
+        if (const auto found = index_.Find(tuple->source, tuple->destination)) {
+          Mark(**entry, sockets_[*found]);
+        }
+      }
+    }
+    return {};
+  }
+
+  std::uint64_t Entries() const { return entries_; }
+
+ private:
+  std::vector<LiveSocket>& sockets_;
+  LiveSocketIndex index_;
+  std::uint64_t entries_ = 0;
+};
+
+}  // namespace
+
+Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& positions, Deadline deadline,
+                           std::vector<LiveSocket>& sockets) {
+  auto channel = host.open_channel(NETLINK_NETFILTER);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  for (std::size_t start = 0; start < positions.size(); start += netlink::Channel::kMostAtOnce) {
+    const std::size_t count = std::min(netlink::Channel::kMostAtOnce, positions.size() - start);
+    std::vector<netlink::Request> requests;
+    requests.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      requests.push_back(EntryRequest(sockets[positions[start + i]]));
+    }
+    std::optional<Error> failure;
+    auto asked = channel->GetEach(requests, "look up conntrack entries", deadline,
+                                  [&](std::size_t i, const Result<netlink::Message>& answer) {
+                                    if (!answer) {
+                                      // ENOENT is the answer "no entry"; anything else is none.
+                                      if (answer.error().errno_code != ENOENT && !failure) {
+                                        failure = answer.error();
+                                      }
+                                      return;
+                                    }
+                                    const auto entry = DecodeConntrackEntry(*answer);
+                                    if (!entry) {
+                                      failure = entry.error();
+                                    } else if (*entry) {
+                                      Mark(**entry, sockets[positions[start + i]]);
+                                    }
+                                  });
+    if (!asked) {
+      return asked;
+    }
+    if (failure) {
+      return Failure(WithConntrackRemedy(*failure));
+    }
+  }
+  return {};
+}
+
+Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, std::vector<LiveSocket>& sockets) {
+  auto channel = host.open_channel(NETLINK_NETFILTER);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  JoinSink sink(sockets);
+  netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
+  const auto dumped = channel->Dump(std::move(request), "read the conntrack table", deadline, sink);
+  if (!dumped) {
+    return Failure(WithConntrackRemedy(dumped.error()));
+  }
+  return sink.Entries();
+}
+
+}  // namespace tracking
+
+namespace {
+
+// New measurements count by a quarter: costs drift, and one look may be disturbed.
+void Learn(double& average, std::chrono::nanoseconds cpu, std::uint64_t count) {
+  constexpr std::uint64_t kFewest = 100;  // below this, what does not depend on the number outweighs what does
+  if (count >= kFewest) {
+    const double each = std::chrono::duration<double>(cpu).count() / static_cast<double>(count);
+    average += (each - average) / 4;
+  }
+}
+
+}  // namespace
+
+Result<Collected> TrackingCollector::Collect(Deadline deadline) {
+  if (auto present = RequireConntrack(host_); !present) {
+    return Failure(present.error());
+  }
+  auto sockets = ReadLiveSockets(host_, deadline);
+  if (!sockets) {
+    return Failure(sockets.error());
+  }
+  auto sample = std::make_shared<TrackingSample>();
+  sample->sockets = std::move(*sockets);
+
+  // The count is of this namespace; a dump walks everybody's entries, which the measured cost takes in.
+  const auto entries = ReadProcfsUnsigned(host_.procfs / "sys/net/netfilter/nf_conntrack_count");
+  const double ask = ask_cost_ * static_cast<double>(sample->sockets.size());
+  const double stream = entries ? stream_cost_ * static_cast<double>(*entries) : 0;
+  std::vector<std::size_t> unmarked;
+  if (entries && stream < ask) {
+    sample->strategy = TrackingSample::Strategy::kStream;
+    const CpuStopwatch stopwatch;
+    const auto streamed = tracking::StreamTable(host_, deadline, sample->sockets);
+    if (!streamed) {
+      return Failure(streamed.error());
+    }
+    Learn(stream_cost_, stopwatch.Elapsed(), *streamed);
+    for (std::size_t i = 0; i < sample->sockets.size(); ++i) {
+      if (sample->sockets[i].tracking == Tracking::kUntracked) {
+        unmarked.push_back(i);
+      }
+    }
+  } else {
+    unmarked.resize(sample->sockets.size());
+    std::iota(unmarked.begin(), unmarked.end(), std::size_t{0});
+  }
+  const CpuStopwatch stopwatch;
+  if (auto asked = tracking::AskForEntries(host_, unmarked, deadline, sample->sockets); !asked) {
+    return Failure(asked.error());
+  }
+  Learn(ask_cost_, stopwatch.Elapsed(), unmarked.size());
+  return Collected{std::move(sample), {}};
+}
+
+}  // namespace finwait
