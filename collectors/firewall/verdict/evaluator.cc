@@ -1,0 +1,206 @@
+#include "collectors/firewall/verdict/evaluator.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace finwait::firewall {
+namespace {
+
+// nft_chain_validate() allows 16 levels (NFT_JUMP_STACK_SIZE). x_tables allows as many as there are chains.
+constexpr std::size_t kNftDepth = 16;
+constexpr std::size_t kLegacyDepth = 512;
+// Elements asked from the kernel that are kept; beyond it, sets that are not held are unknown.
+constexpr std::size_t kAskedElements = 65536;
+
+Ending Unknown(const Table& table, const Chain& chain, const Rule* rule, Packet packet, std::string because) {
+  return {Ending::Kind::kUnknown, std::move(packet), &table, &chain, rule, std::move(because)};
+}
+
+}  // namespace
+
+const Chain* Evaluator::GetChain(const Table& table, const std::string& name) {
+  const Chain* chain = FindChain(table, name);
+  if ((chain != nullptr && chain->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+    return chain;
+  }
+  const auto [place, added] = chains_.try_emplace(Key(&table, name));
+  if (added) {
+    if (auto read = on_demand_->ReadChain(table, name)) {
+      place->second = *read;
+    }
+  }
+  return place->second != nullptr ? place->second.get() : chain;
+}
+
+const Set* Evaluator::GetSet(const Table& table, const std::string& name) {
+  const Set* set = FindSet(table, name);
+  if ((set != nullptr && set->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+    return set;
+  }
+  const auto [place, added] = sets_.try_emplace(Key(&table, name));
+  if (added) {
+    if (auto read = on_demand_->ReadSet(table, name)) {
+      place->second = *read;
+    }
+  }
+  return place->second != nullptr ? place->second.get() : set;
+}
+
+bool Evaluator::AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) {
+  *element = nullptr;
+  if (on_demand_ == nullptr || elements_.size() >= kAskedElements) {
+    return false;
+  }
+  auto found = on_demand_->FindElement(table, set, key);
+  if (!found) {
+    return false;
+  }
+  if (*found) {
+    elements_.push_back(std::make_unique<const SetElement>(std::move(**found)));
+    *element = elements_.back().get();
+  }
+  return true;
+}
+
+bool Evaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
+  for (const Packet& each : packets) {
+    if (each.SameAs(packet)) {
+      return true;
+    }
+  }
+  if (packets.size() >= limits_.packets) {
+    return false;
+  }
+  packets.push_back(std::move(packet));
+  return true;
+}
+
+std::vector<Packet> Evaluator::RunTarget(const Table& table, const Chain& from, const Rule& rule,
+                                         std::string_view target, const HookContext& context, Packet packet,
+                                         std::size_t depth, std::vector<Ending>& endings) {
+  const Chain* chain = GetChain(table, std::string(target));
+  if (chain == nullptr || chain->contents == Contents::kNotRead) {
+    endings.push_back(Unknown(table, from, &rule, std::move(packet), "a chain that could not be read"));
+    return {};
+  }
+  if (depth >= (table.backend == Backend::kNft ? kNftDepth : kLegacyDepth)) {
+    endings.push_back(Unknown(table, from, &rule, std::move(packet), "jumps deeper than the kernel allows"));
+    return {};
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  return RunChain(table, *chain, context, std::move(packets), depth + 1, endings);
+}
+
+std::vector<Packet> Evaluator::RunChain(const Table& table, const Chain& chain, const HookContext& context,
+                                        std::vector<Packet> packets, std::size_t depth, std::vector<Ending>& endings) {
+  std::vector<Packet> returned;
+  std::vector<Packet> next;
+  std::vector<RuleOutcome> outcomes;
+  constexpr const char* kTooMany = "too many possible packets";
+  for (const Rule& rule : chain.rules) {
+    if (packets.empty()) {
+      return returned;
+    }
+    next.clear();
+    const auto keep = [&](std::vector<Packet>& place, Packet packet) {
+      if (!AddPacket(place, packet)) {
+        endings.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
+      }
+    };
+    for (Packet& packet : packets) {
+      outcomes.clear();
+      const std::size_t executed = 1 + RuleRun(table, chain, rule, context, *this).Run(std::move(packet), outcomes);
+      budget_ -= std::min(budget_, executed);
+      if (budget_ == 0) {
+        endings.push_back(
+            Unknown(table, chain, &rule, std::move(outcomes.front().packet), "a ruleset too large to be run through"));
+        return {};
+      }
+      for (RuleOutcome& outcome : outcomes) {
+        switch (outcome.kind) {
+          case RuleOutcome::Kind::kContinue:
+            keep(next, std::move(outcome.packet));
+            break;
+          case RuleOutcome::Kind::kReturn:
+            keep(returned, std::move(outcome.packet));
+            break;
+          case RuleOutcome::Kind::kAccept:
+            endings.push_back({Ending::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleOutcome::Kind::kDrop:
+            endings.push_back({Ending::Kind::kDrop, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleOutcome::Kind::kReject:
+            endings.push_back({Ending::Kind::kReject, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleOutcome::Kind::kQueue:
+            endings.push_back({Ending::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleOutcome::Kind::kUnknown:
+            endings.push_back(Unknown(table, chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
+            break;
+          case RuleOutcome::Kind::kJump:
+          case RuleOutcome::Kind::kGoto: {
+            const bool comes_back = outcome.kind == RuleOutcome::Kind::kJump;
+            for (Packet& back :
+                 RunTarget(table, chain, rule, outcome.chain, context, std::move(outcome.packet), depth, endings)) {
+              keep(comes_back ? next : returned, std::move(back));
+            }
+            break;
+          }
+        }
+      }
+    }
+    packets.swap(next);
+  }
+  if (chain.contents == Contents::kTruncated) {
+    for (Packet& packet : packets) {
+      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), "a chain too large to be held"));
+    }
+    packets.clear();
+  }
+  for (Packet& packet : packets) {
+    if (!AddPacket(returned, packet)) {
+      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), kTooMany));
+    }
+  }
+  return returned;
+}
+
+std::vector<Ending> Evaluator::RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
+                                            Packet packet) {
+  std::vector<Ending> endings;
+  const Chain* chain = base.contents == Contents::kNotRead ? GetChain(table, base.name) : &base;
+  if (chain == nullptr || chain->contents == Contents::kNotRead) {
+    endings.push_back(Unknown(table, base, nullptr, std::move(packet), "a chain that could not be read"));
+    return endings;
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  const bool drops = base.base && base.base->policy_drop;
+  for (Packet& fallen : RunChain(table, *chain, context, std::move(packets), 0, endings)) {
+    endings.push_back(
+        {drops ? Ending::Kind::kDrop : Ending::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
+  }
+  return endings;
+}
+
+std::vector<Ending> Evaluator::RunJump(const Table& table, const std::string& chain, const HookContext& context,
+                                       Packet packet) {
+  std::vector<Ending> endings;
+  const Chain* target = GetChain(table, chain);
+  if (target == nullptr || target->contents == Contents::kNotRead) {
+    endings.push_back(
+        {Ending::Kind::kUnknown, std::move(packet), &table, nullptr, nullptr, "a chain that is not there"});
+    return endings;
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  for (Packet& back : RunChain(table, *target, context, std::move(packets), 1, endings)) {
+    endings.push_back({Ending::Kind::kAccept, std::move(back), &table, target, nullptr, {}});
+  }
+  return endings;
+}
+
+}  // namespace finwait::firewall

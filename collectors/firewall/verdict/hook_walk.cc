@@ -1,0 +1,442 @@
+#include "collectors/firewall/verdict/hook_walk.h"
+
+#include <linux/netfilter_ipv4.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace finwait::firewall {
+namespace {
+
+// Orders of chains of one priority are all tried up to this many chains (24 orders).
+constexpr std::size_t kReorderedChains = 4;
+
+// One hook of a journey and the devices that it gives to its rules.
+struct Stage {
+  Hook hook;
+  const Interface* in = nullptr;
+  const Interface* out = nullptr;
+  bool has_link_header = false;
+};
+
+// Something that looks at packets at a hook: a base chain, or conntrack's look-up.
+struct Participant {
+  const Table* table = nullptr;  // null: conntrack
+  const Chain* chain = nullptr;
+  int priority = 0;
+  int priority_among_nat = 0;
+};
+
+bool ChangesPackets(const Expression& expression) {
+  if (const XtTarget* target = std::get_if<XtTarget>(&expression)) {
+    constexpr std::string_view kKeepers[] = {"LOG", "NFLOG", "REJECT", "AUDIT", "TRACE", "TCPMSS", "CLASSIFY"};
+    return std::find(std::begin(kKeepers), std::end(kKeepers), target->name) == std::end(kKeepers);
+  }
+  return std::holds_alternative<MetaSet>(expression) || std::holds_alternative<CtSet>(expression) ||
+         std::holds_alternative<Notrack>(expression) || std::holds_alternative<PayloadWrite>(expression) ||
+         std::holds_alternative<DynamicSet>(expression) || std::holds_alternative<Queue>(expression) ||
+         std::holds_alternative<UnknownExpression>(expression);
+}
+
+// Any chain of the table could be reached from the base chain; asking for the table is enough.
+bool ChangesPackets(const Participant& participant) {
+  if (participant.table == nullptr) {
+    return true;
+  }
+  for (const auto& [name, chain] : participant.table->chains) {
+    for (const Rule& rule : chain->rules) {
+      if (std::any_of(rule.expressions.begin(), rule.expressions.end(),
+                      [](const Expression& each) { return ChangesPackets(each); })) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Whether a chain of hook ingress or egress is bound to the device.
+Truth BoundTo(const BaseChain& base, const Interface& device, bool general) {
+  if (!device.name) {
+    return general || base.devices.empty() ? Truth::kNo : Truth::kUnknown;
+  }
+  return TruthOf(std::any_of(base.devices.begin(), base.devices.end(), [&](const Device& each) {
+    return each.prefix ? device.name->compare(0, each.name.size(), each.name) == 0 : *device.name == each.name;
+  }));
+}
+
+bool LeavesUntouched(const Packet& before, const Packet& after) {
+  return before.network == after.network && before.mark == after.mark;
+}
+
+class Walk {
+ public:
+  Walk(Evaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
+       const NamespaceSettings& settings)
+      : evaluator_(evaluator), connection_(connection), kind_(kind), looked_up_(looked_up), settings_(settings) {}
+
+  std::vector<JourneyEnd> Run(Packet packet) {
+    std::vector<Traveller> travellers;
+    travellers.push_back({std::move(packet), {}});
+    for (const Stage& stage : Stages()) {
+      for (Traveller& traveller : travellers) {
+        Enter(stage, traveller.packet);
+      }
+      for (const std::vector<Participant>& group : Groups(stage)) {
+        travellers = PassGroup(stage, group, std::move(travellers));
+      }
+      for (Traveller& traveller : travellers) {
+        // nf_confirm() at the end of postrouting and input puts a new entry into the table.
+        if (stage.hook == Hook::kPostrouting && traveller.packet.tracking == PacketTracking::kNew) {
+          traveller.packet.confirmed = true;
+        }
+      }
+    }
+    for (Traveller& traveller : travellers) {
+      traveller.last.ending.kind = Ending::Kind::kAccept;
+      traveller.last.ending.packet = std::move(traveller.packet);
+      ends_.push_back(std::move(traveller.last));
+    }
+    return std::move(ends_);
+  }
+
+ private:
+  // A packet under way, and the chain that let it pass last.
+  struct Traveller {
+    Packet packet;
+    JourneyEnd last;
+  };
+
+  std::vector<Stage> Stages() {
+    const bool outgoing = IsOutgoing(kind_);
+    arrival_ = connection_.ingress.value_or(connection_.egress);
+    switch (connection_.journey) {
+      case Journey::kLocal:
+        if (outgoing) {
+          const Interface* out = &connection_.egress;
+          return {
+              {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
+        }
+        return {{Hook::kIngress, &arrival_, nullptr, true},
+                {Hook::kPrerouting, &arrival_, nullptr, true},
+                {Hook::kInput, &arrival_, nullptr, true}};
+      case Journey::kLoopback:
+        return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
+                {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
+                {Hook::kPrerouting, &loopback_, nullptr, true}, {Hook::kInput, &loopback_, nullptr, true}};
+      case Journey::kForwarded: {
+        if (!connection_.ingress) {
+          arrival_ = Interface{};
+        }
+        const Interface* in = outgoing ? &arrival_ : &connection_.egress;
+        const Interface* out = outgoing ? &connection_.egress : &arrival_;
+        return {{Hook::kIngress, in, nullptr, true},
+                {Hook::kPrerouting, in, nullptr, true},
+                {Hook::kForward, in, out, true},
+                {Hook::kPostrouting, in, out, true},
+                {Hook::kEgress, nullptr, out, true}};
+      }
+    }
+    return {};
+  }
+
+  void Enter(const Stage& stage, Packet& packet) const {
+    if (stage.hook == Hook::kIngress) {
+      packet.owner = SocketOwner::kNone;  // loopback_xmit() and ip_rcv() let go of the sender's socket
+    } else if (stage.hook == Hook::kInput && connection_.journey == Journey::kLocal &&
+               settings_.early_demultiplexing != Truth::kNo) {
+      const SocketFacts& receiver = connection_.local_socket;
+      // What answers a FIN finds a socket that no process holds any more.
+      const bool held = receiver.held && kind_ != PacketKind::kAck;
+      packet.owner = held ? SocketOwner::kProcess : SocketOwner::kNone;
+      if (settings_.early_demultiplexing == Truth::kUnknown) {
+        packet.owner = SocketOwner::kUnknown;
+      }
+      packet.user = receiver.user ? AbstractNumber<4>::Known(*receiver.user) : packet.user;
+      packet.group = receiver.group ? AbstractNumber<4>::Known(*receiver.group) : packet.group;
+    }
+  }
+
+  HookContext Context(const Stage& stage, const Packet& packet) const {
+    HookContext context;
+    context.hook = stage.hook;
+    context.journey = connection_.journey;
+    context.has_link_header = stage.has_link_header;
+    if (stage.in != nullptr) {
+      context.in = DeviceView::Input(*stage.in);
+    }
+    const bool elsewhere = packet.rerouted && (stage.hook == Hook::kPostrouting || stage.hook == Hook::kEgress);
+    if (stage.out != nullptr) {
+      context.out = DeviceView::Output(elsewhere ? Interface{} : *stage.out);
+    }
+    context.source_routes_to_input = SourceRoutesToInput();
+    context.route_to_destination = context.out;
+    context.route_to_source = context.source_routes_to_input == Truth::kYes ? context.in : DeviceView();
+    return context;
+  }
+
+  // Whether packets come in on the device that routing picks for their source.
+  Truth SourceRoutesToInput() const {
+    if (connection_.journey == Journey::kForwarded) {
+      return connection_.general ? Truth::kYes : Truth::kUnknown;
+    }
+    if (!connection_.ingress) {
+      return Truth::kYes;
+    }
+    const Interface& in = *connection_.ingress;
+    const Interface& out = connection_.egress;
+    if (in.index && out.index) {
+      return TruthOf(*in.index == *out.index);
+    }
+    return in.name && out.name ? TruthOf(*in.name == *out.name) : Truth::kUnknown;
+  }
+
+  // The participants of a hook, those of equal priority together.
+  std::vector<std::vector<Participant>> Groups(const Stage& stage) const {
+    std::vector<Participant> all;
+    if (settings_.conntrack_active && (stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+      all.push_back({nullptr, nullptr, NF_IP_PRI_CONNTRACK, 0});
+    }
+    for (const Table& table : evaluator_.GetRuleset().tables) {
+      if (table.dormant || !Covers(table.family, connection_.family)) {
+        continue;
+      }
+      for (const auto& [name, chain] : table.chains) {
+        if (!chain->base || chain->base->hook != stage.hook) {
+          continue;
+        }
+        int priority = chain->base->priority;
+        if (chain->base->type == ChainType::kNat) {
+          // nf_nat_register_fn(): all nat chains run from nat's own hook, in the order of their priorities there.
+          const bool leaving = stage.hook == Hook::kPostrouting || stage.hook == Hook::kInput;
+          priority = leaving ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
+        }
+        all.push_back({&table, chain.get(), priority, chain->base->priority});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Participant& a, const Participant& b) {
+      return std::pair(a.priority, a.priority_among_nat) < std::pair(b.priority, b.priority_among_nat);
+    });
+    std::vector<std::vector<Participant>> groups;
+    for (const Participant& each : all) {
+      const bool nat = each.chain != nullptr && each.chain->base->type == ChainType::kNat;
+      const bool joins =
+          !groups.empty() && groups.back().front().priority == each.priority &&
+          !(nat && groups.back().back().chain != nullptr && groups.back().back().chain->base->type == ChainType::kNat &&
+            groups.back().back().priority_among_nat != each.priority_among_nat);
+      if (!joins) {
+        groups.emplace_back();
+      }
+      groups.back().push_back(each);
+    }
+    return groups;
+  }
+
+  std::vector<Traveller> PassGroup(const Stage& stage, const std::vector<Participant>& group,
+                                   std::vector<Traveller> travellers) {
+    const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [](const Participant& each) {
+                                 return ChangesPackets(each);
+                               });
+    if (!order_matters) {
+      for (const Participant& participant : group) {
+        travellers = Pass(stage, participant, std::move(travellers));
+      }
+      return travellers;
+    }
+    if (group.size() > kReorderedChains) {
+      for (Traveller& traveller : travellers) {
+        End({Ending::Kind::kUnknown, std::move(traveller.packet), group.front().table, group.front().chain, nullptr,
+             "too many chains of one priority that change packets"},
+            stage.hook);
+      }
+      return {};
+    }
+    std::vector<std::size_t> order(group.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::vector<Traveller> passed;
+    do {
+      std::vector<Traveller> copies = travellers;
+      for (const std::size_t i : order) {
+        copies = Pass(stage, group[i], std::move(copies));
+      }
+      for (Traveller& each : copies) {
+        Keep(passed, std::move(each), stage.hook);
+      }
+    } while (std::next_permutation(order.begin(), order.end()));
+    // Orders that end differently are a doubt of their own.
+    if (passed.size() > travellers.size()) {
+      for (Traveller& each : passed) {
+        AddDoubt(each.packet, group.front(), stage.hook, "the order of chains of one priority");
+      }
+    }
+    return passed;
+  }
+
+  static void AddDoubt(Packet& packet, const Participant& participant, Hook hook, const char* because) {
+    if (!packet.doubt) {
+      packet.doubt = std::make_shared<const Doubt>(Doubt{because, participant.table, participant.chain, nullptr, hook});
+    }
+  }
+
+  std::vector<Traveller> Pass(const Stage& stage, const Participant& participant, std::vector<Traveller> travellers) {
+    if (participant.table == nullptr) {
+      for (Traveller& traveller : travellers) {
+        LookUpEntry(traveller.packet);
+      }
+      return travellers;
+    }
+    std::vector<Traveller> passed;
+    for (Traveller& traveller : travellers) {
+      PassChain(stage, participant, std::move(traveller), passed);
+    }
+    return passed;
+  }
+
+  // nf_conntrack_in(). What is untracked, or tracked already on its way out through loopback, stays so.
+  void LookUpEntry(Packet& packet) const {
+    if (packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kTemplate) {
+      packet.tracking = looked_up_;
+    }
+  }
+
+  void PassChain(const Stage& stage, const Participant& participant, Traveller traveller,
+                 std::vector<Traveller>& passed) {
+    const BaseChain& base = *participant.chain->base;
+    Packet& packet = traveller.packet;
+    if (stage.hook == Hook::kIngress || stage.hook == Hook::kEgress) {
+      const Interface& device = *(stage.hook == Hook::kIngress ? stage.in : stage.out);
+      const Truth bound = BoundTo(base, packet.rerouted ? Interface{} : device, packet.general);
+      if (bound == Truth::kNo) {
+        passed.push_back(std::move(traveller));
+        return;
+      }
+      if (bound == Truth::kUnknown) {
+        AddDoubt(packet, participant, stage.hook, "the device that the packet passes");
+        Keep(passed, traveller, stage.hook);
+      }
+    }
+    const bool nat = base.type == ChainType::kNat;
+    if (nat) {
+      const bool leaving = stage.hook == Hook::kPostrouting || stage.hook == Hook::kInput;
+      const Truth done = leaving ? packet.source_translated : packet.destination_translated;
+      if (packet.tracking != PacketTracking::kNew || done == Truth::kYes) {
+        passed.push_back(std::move(traveller));
+        return;
+      }
+      const Chain* chain = evaluator_.GetChain(*participant.table, participant.chain->name);
+      if (chain == nullptr || chain->contents == Contents::kNotRead) {
+        PassUnreadNat(stage, participant, leaving, std::move(traveller), passed);
+        return;
+      }
+    }
+    const Packet before = packet;
+    const HookContext context = Context(stage, packet);
+    for (Ending& ending :
+         evaluator_.RunBaseChain(*participant.table, *participant.chain, context, std::move(traveller.packet))) {
+      if (ending.kind != Ending::Kind::kAccept && ending.kind != Ending::Kind::kQueue) {
+        End(std::move(ending), stage.hook);
+        continue;
+      }
+      Packet on = ending.packet;
+      if (ending.kind == Ending::Kind::kQueue) {
+        on.doubt = std::make_shared<const Doubt>(
+            Doubt{"a program that decides about queued packets", ending.table, ending.chain, ending.rule, stage.hook});
+        ending.packet = on;
+        End(ending, stage.hook);
+        on.mark = AbstractNumber<4>::Unknown();  // its verdict may carry a mark
+      }
+      if (stage.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
+        Reroute(before, on);
+      }
+      Keep(passed, {std::move(on), {std::move(ending), stage.hook}}, stage.hook);
+    }
+  }
+
+  // A nat chain that nobody read. It translates, or it does not; that it drops is not assumed: x_tables' own tools
+  // refuse that. No rule of it singles out the general connection.
+  void PassUnreadNat(const Stage& stage, const Participant& participant, bool leaving, Traveller traveller,
+                     std::vector<Traveller>& passed) {
+    if (!traveller.packet.general) {
+      AddDoubt(traveller.packet, participant, stage.hook, "address translation");
+      Traveller translated = traveller;
+      Packet& packet = translated.packet;
+      const std::size_t size = packet.family == IpFamily::kIpv4 ? 4 : 16;
+      const std::size_t first = (packet.family == IpFamily::kIpv4 ? 12 : 8) + (leaving ? 0 : size);
+      std::fill_n(packet.network.begin() + static_cast<std::ptrdiff_t>(first), size, AbstractByte::Unknown());
+      std::fill_n(packet.transport.begin() + (leaving ? 0 : 2), 2, AbstractByte::Unknown());
+      (leaving ? packet.source_kind : packet.destination_kind) = AddressKind::kUnknown;
+      (leaving ? packet.source_translated : packet.destination_translated) = Truth::kYes;
+      packet.rerouted = packet.rerouted || stage.hook == Hook::kOutput;
+      Keep(passed, std::move(translated), stage.hook);
+    }
+    Keep(passed, std::move(traveller), stage.hook);
+  }
+
+  // nf_route_table_hook(), nf_nat_ipv4_local_fn(): routed again when addresses, mark or type of service changed.
+  void Reroute(const Packet& before, Packet& packet) const {
+    if (LeavesUntouched(before, packet)) {
+      return;
+    }
+    const bool addresses =
+        !std::equal(before.SourceAddress().begin(), before.SourceAddress().end(), packet.SourceAddress().begin()) ||
+        !std::equal(before.DestinationAddress().begin(), before.DestinationAddress().end(),
+                    packet.DestinationAddress().begin());
+    if (addresses || settings_.routes_by_mark != Truth::kNo) {
+      packet.rerouted = true;
+    }
+  }
+
+  void Keep(std::vector<Traveller>& travellers, Traveller traveller, Hook hook) {
+    for (const Traveller& each : travellers) {
+      if (each.packet.SameAs(traveller.packet)) {
+        return;
+      }
+    }
+    constexpr std::size_t kTravellers = 64;
+    if (travellers.size() >= kTravellers) {
+      End({Ending::Kind::kUnknown, std::move(traveller.packet), nullptr, nullptr, nullptr, "too many possible packets"},
+          hook);
+      return;
+    }
+    travellers.push_back(std::move(traveller));
+  }
+
+  void End(Ending ending, Hook hook) { ends_.push_back({std::move(ending), hook}); }
+
+  Evaluator& evaluator_;
+  const Connection& connection_;
+  PacketKind kind_;
+  PacketTracking looked_up_;
+  const NamespaceSettings& settings_;
+  Interface arrival_;
+  const Interface loopback_ = Loopback();
+  std::vector<JourneyEnd> ends_;
+};
+
+}  // namespace
+
+// tcp_new(), the column "none" of the state table: SYN opens, a bare ACK is picked up where tcp_loose says so, and FIN
+// wins over ACK.
+PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
+  switch (kind) {
+    case PacketKind::kSyn:
+    case PacketKind::kPeerSyn:
+      return PacketTracking::kNew;
+    case PacketKind::kData:
+    case PacketKind::kAck:
+      return tcp_loose ? PacketTracking::kNew : PacketTracking::kNoEntry;
+    case PacketKind::kFin:
+    case PacketKind::kRst:
+    case PacketKind::kPeerFin:
+      break;
+  }
+  return PacketTracking::kNoEntry;
+}
+
+std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
+                                  PacketTracking looked_up, const NamespaceSettings& settings) {
+  evaluator.ResetBudget();
+  return Walk(evaluator, connection, kind, looked_up, settings).Run(std::move(packet));
+}
+
+}  // namespace finwait::firewall

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "collectors/firewall/verdict/connection.h"
+#include "collectors/firewall/verdict/evaluator.h"
+
+namespace finwait::firewall {
+
+/// What the network namespace does to packets besides its rules.
+struct NamespaceSettings {
+  bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose: a bare ACK without an entry makes one
+  /// conntrack's hooks run for the packet's family.
+  bool conntrack_active = true;
+  /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
+  Truth early_demultiplexing = Truth::kUnknown;
+  /// Routing looks at packet marks (`ip rule ... fwmark`).
+  Truth routes_by_mark = Truth::kUnknown;
+};
+
+/// One way a packet's journey can end.
+struct JourneyEnd {
+  Ending ending;
+  std::optional<Hook> hook;  ///< where; kAccept: of the last base chain that looked at it, absent where none did
+};
+
+/// What conntrack's look-up says of a packet of `kind` whose connection has no entry.
+PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
+
+/// Takes `packet` of `kind` through all hooks of its journey: base chains of one hook in the order of their priorities,
+/// nft and legacy interleaved, conntrack's look-up between them at -200; an accept ends its own chain only, a drop ends
+/// the journey. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
+/// have one priority and change packets, every order is taken, because nothing tells which the kernel has.
+std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
+                                  PacketTracking looked_up, const NamespaceSettings& settings);
+
+}  // namespace finwait::firewall

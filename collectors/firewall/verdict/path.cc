@@ -1,0 +1,237 @@
+#include "collectors/firewall/verdict/path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collectors/firewall/text/rule_text.h"
+
+namespace finwait::firewall {
+namespace {
+
+RuleLocation Locate(const Table& table, const Chain& chain, const Rule* rule) {
+  RuleLocation location;
+  location.backend = table.backend;
+  location.family = table.family;
+  location.table = table.name;
+  location.chain = chain.name;
+  if (rule != nullptr && table.backend == Backend::kNft) {
+    location.handle = rule->handle;
+  } else if (rule != nullptr) {
+    location.rule_index = rule->index;
+  }
+  return location;
+}
+
+void SetPlace(PathVerdict& verdict, const Table* table, const Chain* chain, const Rule* rule) {
+  if (table != nullptr && chain != nullptr) {
+    verdict.table = table;
+    verdict.chain = chain;
+    verdict.rule = rule;
+    verdict.location = Locate(*table, *chain, rule);
+    verdict.text = rule != nullptr ? RuleText(*table, *chain, *rule) : std::string();
+  }
+}
+
+PathVerdict FromEnd(const JourneyEnd& end, PathDecision decision, const NamespaceSettings& settings) {
+  PathVerdict verdict;
+  verdict.decision = decision;
+  verdict.hook = end.hook;
+  if (settings.conntrack_active) {
+    verdict.state = end.ending.packet.tracking;
+  }
+  SetPlace(verdict, end.ending.table, end.ending.chain, end.ending.rule);
+  return verdict;
+}
+
+bool Is(const JourneyEnd& end, Ending::Kind kind) { return end.ending.kind == kind; }
+
+// Whether a packet that was let through still belongs to its connection: nat chains translate what conntrack takes for
+// the first packet of a new one.
+Truth StaysItself(const Packet& sent, const Packet& arrived) {
+  if (arrived.source_translated == Truth::kNo && arrived.destination_translated == Truth::kNo) {
+    return Truth::kYes;
+  }
+  Truth same = Truth::kYes;
+  const auto compare = [&](AbstractBytes before, AbstractBytes after) {
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (before[i] != after[i]) {
+        same = And(same, before[i].IsKnown() && after[i].IsKnown() ? Truth::kNo : Truth::kUnknown);
+      }
+    }
+  };
+  compare(sent.SourceAddress(), arrived.SourceAddress());
+  compare(sent.DestinationAddress(), arrived.DestinationAddress());
+  compare(AbstractBytes(sent.transport).first(4), AbstractBytes(arrived.transport).first(4));
+  return same;
+}
+
+// A packet that ends up as another connection's is lost for its own.
+void ApplyTranslation(const Packet& sent, std::vector<JourneyEnd>& ends) {
+  for (JourneyEnd& end : ends) {
+    const Truth stays = end.ending.kind == Ending::Kind::kAccept ? StaysItself(sent, end.ending.packet) : Truth::kYes;
+    if (stays == Truth::kNo) {
+      end.ending.kind = Ending::Kind::kDrop;
+      end.ending.because = "address translation makes it another connection's packet";
+    } else if (stays == Truth::kUnknown) {
+      end.ending.kind = Ending::Kind::kUnknown;
+      end.ending.because = "where address translation leads";
+    }
+  }
+}
+
+// What all the ways together say.
+PathVerdict Combine(const std::vector<JourneyEnd>& ends, const NamespaceSettings& settings) {
+  const auto first = [&](Ending::Kind kind) {
+    return std::find_if(ends.begin(), ends.end(), [&](const JourneyEnd& end) { return Is(end, kind); });
+  };
+  if (const auto unknown = first(Ending::Kind::kUnknown); unknown != ends.end()) {
+    PathVerdict verdict = FromEnd(*unknown, PathDecision::kUnknown, settings);
+    verdict.reason = unknown->ending.because;
+    return verdict;
+  }
+  const auto accepted = first(Ending::Kind::kAccept);
+  const auto stopped = std::find_if(ends.begin(), ends.end(), [](const JourneyEnd& end) {
+    return Is(end, Ending::Kind::kDrop) || Is(end, Ending::Kind::kReject);
+  });
+  const auto queued = first(Ending::Kind::kQueue);
+  if (stopped == ends.end() && queued == ends.end()) {
+    return FromEnd(*accepted, PathDecision::kAccept, settings);
+  }
+  if (accepted == ends.end()) {
+    const bool all_rejected =
+        std::all_of(ends.begin(), ends.end(), [](const JourneyEnd& end) { return Is(end, Ending::Kind::kReject); });
+    const JourneyEnd& end = stopped != ends.end() ? *stopped : *queued;
+    PathVerdict verdict = FromEnd(end, all_rejected ? PathDecision::kReject : PathDecision::kDrop, settings);
+    verdict.reason = end.ending.because;
+    return verdict;
+  }
+  PathVerdict verdict = FromEnd(stopped != ends.end() ? *stopped : *queued, PathDecision::kUnknown, settings);
+  for (const JourneyEnd& end : ends) {
+    if (const auto& doubt = end.ending.packet.doubt) {
+      verdict.reason = doubt->because;
+      verdict.hook = doubt->hook;
+      SetPlace(verdict, doubt->table, doubt->chain, doubt->rule);
+      break;
+    }
+  }
+  if (verdict.reason.empty()) {
+    verdict.reason = "the order of chains of one priority";
+  }
+  return verdict;
+}
+
+// A question about one connection, asked of all its packets.
+class Judgement {
+ public:
+  Judgement(Evaluator& evaluator, const Connection& connection, const NamespaceSettings& settings)
+      : evaluator_(evaluator), connection_(connection), settings_(settings) {}
+
+  PathVerdict Of(PacketKind kind) {
+    const bool sent_here =
+        connection_.journey == Journey::kLoopback || (connection_.journey == Journey::kLocal && IsOutgoing(kind));
+    if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
+      return OfFinSentHere(kind);
+    }
+    PathVerdict verdict = Walk(kind, MakePacket(connection_, kind));
+    if (kind == PacketKind::kAck && connection_.journey == Journey::kLoopback && IsLostBehindDevice(verdict) &&
+        verdict.state == PacketTracking::kNew) {
+      return OfAckThroughOwnEntry(verdict);
+    }
+    return verdict;
+  }
+
+ private:
+  static bool IsStopped(const PathVerdict& verdict) {
+    return verdict.decision == PathDecision::kDrop || verdict.decision == PathDecision::kReject;
+  }
+
+  // Decided where the packet comes in again through loopback: the sender does not notice.
+  static bool IsLostBehindDevice(const PathVerdict& verdict) {
+    return verdict.decision != PathDecision::kAccept &&
+           (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput);
+  }
+
+  PathVerdict Walk(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
+    std::vector<JourneyEnd> ends = WalkHooks(evaluator_, connection_, kind, packet, looked_up, settings_);
+    ApplyTranslation(packet, ends);
+    return Combine(ends, settings_);
+  }
+  PathVerdict Walk(PacketKind kind, const Packet& packet) {
+    return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
+  }
+
+  // The packet of a later try: sent by a timer, for a socket that no process holds any more. A FIN that failed to leave
+  // is probed for, with PSH; one that was lost on its way is retransmitted as it was.
+  Packet LaterFin(PacketKind kind, bool probe) const {
+    constexpr std::uint8_t kTcpPush = 0x08;
+    Packet packet = MakePacket(connection_, kind);
+    packet.owner = SocketOwner::kNone;
+    if (probe) {
+      packet.transport[13].value |= kTcpPush;
+    }
+    return packet;
+  }
+
+  PathVerdict OfFinSentHere(PacketKind kind) {
+    PathVerdict first = Walk(kind, MakePacket(connection_, kind));
+    if (first.decision == PathDecision::kAccept) {
+      return first;
+    }
+    PathVerdict later = Walk(kind, LaterFin(kind, !IsLostBehindDevice(first)));
+    if (later.decision == PathDecision::kAccept) {
+      later.reason =
+          "the first try is not let through, later ones are: no process holds the socket any more, or PSH is set";
+      return later;
+    }
+    return IsStopped(first) ? later : first;  // dropped for certain only if both are
+  }
+
+  // An ACK that was let out made an entry before it was lost coming in. The FIN that it did not answer is retransmitted
+  // as a reply in that entry, and so the next ACK is of an established connection.
+  PathVerdict OfAckThroughOwnEntry(const PathVerdict& first) {
+    const PathVerdict fin = Walk(PacketKind::kFin, LaterFin(PacketKind::kFin, false), PacketTracking::kEstablished);
+    PathVerdict ack = Walk(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), PacketTracking::kEstablished);
+    if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {
+      return first;
+    }
+    if (fin.decision == PathDecision::kAccept && ack.decision == PathDecision::kAccept) {
+      ack.reason = "the first one is lost, but makes the entry through which the next one passes";
+      return ack;
+    }
+    return fin.decision == PathDecision::kUnknown ? fin : ack;
+  }
+
+  Evaluator& evaluator_;
+  const Connection& connection_;
+  const NamespaceSettings& settings_;
+};
+
+}  // namespace
+
+std::string_view Name(PathDecision decision) {
+  switch (decision) {
+    case PathDecision::kAccept:
+      return "accept";
+    case PathDecision::kDrop:
+      return "drop";
+    case PathDecision::kReject:
+      return "reject";
+    case PathDecision::kUnknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
+PathVerdict JudgePacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
+                        const NamespaceSettings& settings) {
+  for (const UnreadPart& part : evaluator.GetRuleset().unread) {
+    if (!part.family || Covers(*part.family, connection.family)) {
+      PathVerdict verdict;
+      verdict.reason = part.error.message;
+      return verdict;
+    }
+  }
+  return Judgement(evaluator, connection, settings).Of(kind);
+}
+
+}  // namespace finwait::firewall

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "collectors/firewall/invalid_drop.h"
+#include "collectors/firewall/verdict/connection.h"
+#include "collectors/firewall/verdict/evaluator.h"
+#include "collectors/firewall/verdict/hook_walk.h"
+
+namespace finwait::firewall {
+
+enum class PathDecision { kAccept, kDrop, kReject, kUnknown };
+
+/// "accept", "drop", "reject", "unknown".
+std::string_view Name(PathDecision decision);
+
+/// What becomes of one packet of a connection whose conntrack entry is gone.
+struct PathVerdict {
+  PathDecision decision = PathDecision::kUnknown;
+  /// What conntrack says of the packet where it is decided; absent where conntrack is not active.
+  std::optional<PacketTracking> state;
+  /// Where it is decided; absent where no chain looks at the packet.
+  std::optional<Hook> hook;
+  /// The rule or, without handle and rule_index, the policy that decides. kAccept: the last one that let it pass.
+  /// kUnknown: the first one whose answer nobody can know.
+  std::optional<RuleLocation> location;
+  const Table* table = nullptr;  ///< of `location`
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;  ///< null: the policy
+  std::string text;            ///< of `rule`, as its own tool prints it
+  std::string reason;          ///< kUnknown: what it hangs on. Else a remark, mostly empty
+};
+
+/// Judges one packet of `connection` on its whole way through this network namespace.
+///
+/// kFin: the FIN of a close. A FIN that does not leave is tried again, by a timer, when the process may be gone and
+/// with PSH set (tcp_write_wakeup()); it counts as dropped only if such a packet is dropped too.
+/// A packet that is dropped by one of two possible rules is dropped, and one that is rejected by the only possible rule
+/// is rejected.
+PathVerdict JudgePacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
+                        const NamespaceSettings& settings);
+
+}  // namespace finwait::firewall

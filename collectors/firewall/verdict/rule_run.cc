@@ -1,0 +1,258 @@
+#include "collectors/firewall/verdict/rule_run.h"
+
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <utility>
+
+namespace finwait::firewall {
+namespace {
+
+// A rule that splits its packet more often than this is given up.
+constexpr std::size_t kMachines = 256;
+
+}  // namespace
+
+std::size_t RuleRun::Run(Packet packet, std::vector<RuleOutcome>& outcomes) {
+  outcomes_ = &outcomes;
+  pending_.clear();
+  pending_.emplace_back();
+  pending_.back().packet = std::move(packet);
+  pending_.back().registers.fill(AbstractByte::Unknown());
+  std::size_t executed = 0;
+  std::size_t machines = 1;
+  while (!pending_.empty()) {
+    Machine machine = std::move(pending_.back());
+    pending_.pop_back();
+    at_ = &machine;
+    Step step = Step::kNext;
+    while (step == Step::kNext && machine.next < rule_.expressions.size()) {
+      const std::size_t waiting = pending_.size();
+      step = Execute(rule_.expressions[machine.next]);
+      ++machine.next;
+      ++executed;
+      machines += pending_.size() - waiting;
+      if (machines > kMachines) {
+        pending_.clear();
+        Tell(RuleOutcome::Kind::kUnknown, {}, "a rule with too many possible ways");
+        return executed;
+      }
+    }
+    if (step == Step::kNext) {
+      Tell(RuleOutcome::Kind::kContinue);
+    }
+  }
+  return executed;
+}
+
+RuleRun::Step RuleRun::Execute(const Expression& expression) {
+  return std::visit([this](const auto& each) { return (*this)(each); }, expression);
+}
+
+RuleRun::Step RuleRun::Tell(RuleOutcome::Kind kind, std::string_view chain, std::string because,
+                            const SetElement* element) {
+  outcomes_->push_back({kind, std::move(at_->packet), chain, std::move(because), at_->counters_passed, element});
+  return Step::kDone;
+}
+
+void RuleRun::Doubt(Packet& packet, std::string because) const {
+  if (!packet.doubt) {
+    packet.doubt = std::make_shared<const firewall::Doubt>(
+        firewall::Doubt{std::move(because), &table_, &chain_, &rule_, context_.hook});
+  }
+}
+
+RuleRun::Step RuleRun::Test(const Condition& condition) {
+  Packet missed;
+  std::string because;
+  switch (Decide(condition, at_->packet, &missed, &because)) {
+    case Decision::kYes:
+      return Step::kNext;
+    case Decision::kNo:
+      return Miss();
+    case Decision::kBoth:
+      Doubt(at_->packet, because);
+      Doubt(missed, std::move(because));
+      outcomes_->push_back({RuleOutcome::Kind::kContinue, std::move(missed), {}, {}, at_->counters_passed, nullptr});
+      return Step::kNext;
+  }
+  return Step::kNext;
+}
+
+RuleRun::Step RuleRun::TestAll(const Conditions& conditions) {
+  for (const Condition& condition : conditions) {
+    if (Test(condition) == Step::kDone) {
+      return Step::kDone;
+    }
+  }
+  return Step::kNext;
+}
+
+RuleRun::Step RuleRun::operator()(const Compare& compare) {
+  const std::vector<AbstractByte> actual = Read(compare.source, compare.value.size());
+  const Value lowest(compare.value.size(), std::byte{0});
+  const Value highest(compare.value.size(), std::byte{0xff});
+  const IpFamily family = at_->packet.family;
+  switch (compare.operation) {
+    case NFT_CMP_EQ:
+    case NFT_CMP_NEQ:
+      return Test(Condition::Equal(actual, compare.value, family).Invert(compare.operation == NFT_CMP_NEQ));
+    case NFT_CMP_GTE:
+    case NFT_CMP_LT:
+      return Test(Condition::Between(actual, compare.value, highest, family).Invert(compare.operation == NFT_CMP_LT));
+    case NFT_CMP_LTE:
+    case NFT_CMP_GT:
+      return Test(Condition::Between(actual, lowest, compare.value, family).Invert(compare.operation == NFT_CMP_GT));
+    default:
+      return Test(Truth::kUnknown, "a comparison that this version does not know");
+  }
+}
+
+RuleRun::Step RuleRun::operator()(const Range& range) {
+  const std::vector<AbstractByte> actual = Read(range.source, range.from.size());
+  return Test(
+      Condition::Between(actual, range.from, range.to, at_->packet.family).Invert(range.operation == NFT_RANGE_NEQ));
+}
+
+std::vector<LookupBranch> RuleRun::LookUpNow(const std::string& name, Register source, std::string* because) {
+  const Set* set = sets_.GetSet(table_, name);
+  if (set == nullptr) {
+    *because = "a set that could not be read";
+    return {{LookupBranch::Kind::kSome, nullptr, at_->packet}, {LookupBranch::Kind::kMissing, nullptr, at_->packet}};
+  }
+  const std::vector<AbstractByte> key = Read(source, set->key_length);
+  const bool known = std::all_of(key.begin(), key.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
+  if (known && (MayHoldMore(*set) || set->has_timeout)) {
+    Value value;
+    std::transform(key.begin(), key.end(), std::back_inserter(value),
+                   [](const AbstractByte& byte) { return std::byte{byte.value}; });
+    const SetElement* element = nullptr;
+    // A set that packets fill may get this packet's element on the way here; all others hold what they hold now.
+    if (sets_.AskForElement(table_, *set, value, &element) && (element != nullptr || !set->dynamic)) {
+      std::vector<LookupBranch> branches = {
+          {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
+      const bool limited = element != nullptr && std::any_of(element->expressions.begin(), element->expressions.end(),
+                                                             [](const std::string& each) { return each != "last"; });
+      if (limited) {
+        *because = "a limit in a set's element";
+        branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
+      }
+      return branches;
+    }
+  }
+  return LookUp(*set, key, at_->packet, because);
+}
+
+RuleRun::Step RuleRun::operator()(const Lookup& lookup) {
+  std::string because;
+  std::vector<LookupBranch> branches = LookUpNow(lookup.set, lookup.source, &because);
+  if (branches.size() > 1) {
+    for (LookupBranch& branch : branches) {
+      Doubt(branch.packet, because);
+    }
+  }
+  const Machine before = *at_;
+  std::vector<Machine> going_on;
+  for (LookupBranch& branch : branches) {
+    at_->packet = std::move(branch.packet);
+    const bool found = branch.kind != LookupBranch::Kind::kMissing;
+    if (found == lookup.inverted) {
+      Miss();
+    } else if (!found || (!lookup.verdict && !lookup.destination)) {
+      going_on.push_back(*at_);
+    } else if (branch.kind == LookupBranch::Kind::kSome) {
+      if (lookup.verdict) {
+        Tell(RuleOutcome::Kind::kUnknown, {}, because);
+      } else {
+        StoreUnknown(*lookup.destination, Register::kAreaSize);
+        going_on.push_back(*at_);
+      }
+    } else if (const Verdict* verdict = std::get_if<Verdict>(&branch.element->data); lookup.verdict && verdict) {
+      if (Apply(*verdict, branch.element) == Step::kNext) {
+        going_on.push_back(*at_);
+      }
+    } else if (const Value* value = std::get_if<Value>(&branch.element->data); !lookup.verdict && value) {
+      std::vector<AbstractByte> bytes;
+      std::transform(value->begin(), value->end(), std::back_inserter(bytes),
+                     [](std::byte byte) { return AbstractByte::Known(byte); });
+      Store(*lookup.destination, bytes);
+      going_on.push_back(*at_);
+    } else {
+      Tell(RuleOutcome::Kind::kUnknown, {}, "a map whose data this version does not understand");
+    }
+    *at_ = before;
+  }
+  if (going_on.empty()) {
+    return Step::kDone;
+  }
+  *at_ = std::move(going_on.back());
+  going_on.pop_back();
+  for (Machine& machine : going_on) {
+    ++machine.next;
+    pending_.push_back(std::move(machine));
+  }
+  return Step::kNext;
+}
+
+RuleRun::Step RuleRun::operator()(const DynamicSet& dynamic) {
+  const bool limited = std::any_of(dynamic.expressions.begin(), dynamic.expressions.end(),
+                                   [](const std::string& each) { return each != "counter" && each != "last"; });
+  if (dynamic.operation == NFT_DYNSET_OP_DELETE) {
+    return Step::kNext;
+  }
+  return Test(Condition::Of(limited ? Truth::kUnknown : Truth::kYes, "a limit for each element of a set")
+                  .Invert(dynamic.inverted));
+}
+
+RuleRun::Step RuleRun::operator()(const Limit&) { return Test(Truth::kUnknown, "a rate limit"); }
+
+RuleRun::Step RuleRun::operator()(const Quota&) { return Test(Truth::kUnknown, "a quota"); }
+
+RuleRun::Step RuleRun::operator()(const ConnectionLimit&) { return Test(Truth::kUnknown, "a connection count"); }
+
+RuleRun::Step RuleRun::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {
+  return TestAll(ConditionsOf(*match, at_->packet, context_));
+}
+
+RuleRun::Step RuleRun::operator()(const XtMatch& match) { return TestAll(ConditionsOf(match, at_->packet, context_)); }
+
+std::vector<AbstractByte> RuleRun::Read(Register source, std::size_t size) const {
+  std::vector<AbstractByte> bytes(size, AbstractByte::Unknown());
+  for (std::size_t i = 0; i < size && source.offset + i < Register::kAreaSize; ++i) {
+    bytes[i] = at_->registers[source.offset + i];
+  }
+  return bytes;
+}
+
+void RuleRun::Store(Register destination, AbstractBytes bytes) {
+  const std::size_t padded = (bytes.size() + 3) / 4 * 4;
+  for (std::size_t i = 0; i < padded && destination.offset + i < Register::kAreaSize; ++i) {
+    at_->registers[destination.offset + i] = i < bytes.size() ? bytes[i] : AbstractByte::Known(std::uint8_t{0});
+  }
+}
+
+void RuleRun::StoreUnknown(Register destination, std::size_t size) {
+  for (std::size_t i = destination.offset; i < std::min(destination.offset + size, Register::kAreaSize); ++i) {
+    at_->registers[i] = AbstractByte::Unknown();
+  }
+}
+
+void RuleRun::StoreNumber(Register destination, AbstractBytes most_significant_first) {
+  std::vector<AbstractByte> bytes(most_significant_first.begin(), most_significant_first.end());
+  if constexpr (std::endian::native == std::endian::little) {
+    std::reverse(bytes.begin(), bytes.end());
+  }
+  Store(destination, bytes);
+}
+
+void RuleRun::StoreNumber(Register destination, std::uint64_t number, std::size_t size) {
+  std::vector<AbstractByte> bytes;
+  for (std::size_t i = size; i-- > 0;) {
+    bytes.push_back(AbstractByte::Known(static_cast<std::uint8_t>(number >> (8 * i))));
+  }
+  StoreNumber(destination, bytes);
+}
+
+}  // namespace finwait::firewall
