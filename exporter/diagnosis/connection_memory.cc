@@ -1,0 +1,35 @@
+#include "exporter/diagnosis/connection_memory.h"
+
+namespace finwait {
+
+void ConnectionMemory::Update(const TrackingSample& sample, SteadyClock::time_point now) {
+  // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
+  constexpr auto kSlack = std::chrono::seconds(2);
+  ++looks_;
+  for (const LiveSocket& socket : sample.sockets) {
+    Memory& memory = connections_[socket.cookie];
+    memory.look = looks_;
+    ConnectionPast& past = memory.past;
+    if (socket.IsOpen()) {
+      // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
+      past.keepalive = past.keepalive || socket.keepalive_due.has_value();
+    }
+    if (socket.tracking == Tracking::kTracked) {
+      past.entry_end = EntryEnd::kStillThere;
+      past.entry_state = socket.entry_state;
+      past.source_nat = socket.source_nat;
+      past.destination_nat = socket.destination_nat;
+      memory.ends_at = now + std::chrono::seconds(socket.remaining_seconds);
+    } else if (past.entry_end == EntryEnd::kStillThere) {
+      past.entry_end = now + kSlack >= memory.ends_at ? EntryEnd::kTimedOut : EntryEnd::kRemoved;
+    }
+  }
+  std::erase_if(connections_, [this](const auto& connection) { return connection.second.look != looks_; });
+}
+
+const ConnectionPast* ConnectionMemory::Find(std::uint64_t cookie) const {
+  const auto found = connections_.find(cookie);
+  return found == connections_.end() ? nullptr : &found->second.past;
+}
+
+}  // namespace finwait

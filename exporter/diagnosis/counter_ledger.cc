@@ -1,0 +1,16 @@
+#include "exporter/diagnosis/counter_ledger.h"
+
+namespace finwait {
+
+std::uint64_t CounterLedger::Advance(const std::string& identity, std::uint64_t value) {
+  Last& last = rules_[identity];
+  const std::uint64_t added = value >= last.value ? value - last.value : value;
+  last = {value, look_};
+  return added;
+}
+
+void CounterLedger::EndLook() {
+  std::erase_if(rules_, [this](const auto& rule) { return rule.second.look != look_; });
+}
+
+}  // namespace finwait

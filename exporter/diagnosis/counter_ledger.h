@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace finwait {
+
+/// Adds up counters of the kernel's that come and go with the rules that hold them, into one total that never falls. A
+/// rule that restarts its counter, or is replaced by another, goes on adding; what a rule counted stays when the rule
+/// has gone.
+class CounterLedger {
+ public:
+  /// Starts a look at all rules there are.
+  void BeginLook() { ++look_; }
+  /// The value of one rule's counter in this look; returns what it adds to the totals that it belongs to. `identity`
+  /// names the rule from look to look.
+  std::uint64_t Advance(const std::string& identity, std::uint64_t value);
+  /// Forgets the rules that this look did not name.
+  void EndLook();
+
+ private:
+  struct Last {
+    std::uint64_t value = 0;
+    std::uint64_t look = 0;
+  };
+  std::unordered_map<std::string, Last> rules_;
+  std::uint64_t look_ = 0;
+};
+
+}  // namespace finwait

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall.h"
+#include "exporter/diagnosis/live.h"
+#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/risk.h"
+#include "exporter/diagnosis/stuck.h"
+#include "exporter/diagnosis/stuck_history.h"
+#include "exporter/sampling/snapshot.h"
+
+namespace finwait {
+
+/// A socket that is stuck, and why.
+struct StuckSocket {
+  ClosingSocket socket;
+  std::optional<Cause> cause;  ///< nothing: cannot be told, a collector is blind
+  EntryEnd entry_end = EntryEnd::kNeverSeen;
+  std::optional<ConntrackTcpState> entry_state;    ///< of its entry when it was last seen
+  bool keepalive = false;                          ///< SO_KEEPALIVE was on when it was open
+  std::optional<firewall::RuleLocation> location;  ///< of the rule or policy that drops its FIN or its peer's ACK
+  std::string rule_text;                           ///< empty for a policy
+  std::chrono::duration<double> age{0};
+};
+
+/// The stuck sockets of one look, and all there have been.
+struct StuckSummary {
+  std::vector<StuckSocket> sockets;  ///< oldest first
+  StuckHistory::Totals now = {};     ///< those with a cause
+  std::array<std::uint64_t, std::size(kStuckStates)> undetermined = {};
+  std::array<double, std::size(kStuckStates)> oldest_seconds = {};  ///< 0 where none is stuck
+  StuckHistory::Totals total = {};                                  ///< since this process started
+};
+
+/// Packets dropped, by IP family and hook, added up over the rules (or policies) that count.
+using DropTotals = std::array<std::array<std::uint64_t, std::size(firewall::kHooks)>, std::size(kIpFamilies)>;
+
+/// What the firewall's counters add up to since this process started; they start from what the rules had counted by
+/// then.
+struct FirewallTotals {
+  DropTotals invalid_drops = {};
+  DropTotals policy_drops = {};
+};
+
+/// One sentence of the diagnosis, and the part of it that names addresses or rules' text, which HTTP shows only with
+/// --report.details.
+struct Statement {
+  std::string text;
+  std::string detail;
+};
+
+/// The diagnosis in words, in the order in which a person needs them.
+struct Explanation {
+  std::string verdict;  ///< one sentence
+  std::vector<Statement> stuck;
+  std::vector<Statement> would_stick;
+  std::vector<Statement> why;
+  std::vector<Statement> what_to_do;
+  std::vector<Statement> will_not_help;
+  std::vector<Statement> cannot_see;
+};
+
+/// What we make of one snapshot: the one object that every view reads. Immutable once made.
+struct Diagnosis {
+  std::shared_ptr<const Snapshot> snapshot;
+  WallClock::time_point at;
+  Risk risk;
+  std::optional<WallClock::time_point> last_evidence;  ///< of the last proven failure
+  std::optional<StuckSummary> stuck;                   ///< nothing: the sockets collector is blind
+  std::optional<FirewallTotals> firewall;              ///< nothing: the firewall collector is blind
+  std::optional<LiveSummary> live;                     ///< nothing: the tracking or the firewall collector is blind
+  /// By IpFamily; nothing: the firewall collector is blind.
+  std::optional<std::array<PathDecisions, 2>> paths;
+  std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
+  std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
+  Explanation explanation;
+};
+
+}  // namespace finwait

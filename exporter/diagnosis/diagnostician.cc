@@ -1,0 +1,312 @@
+#include "exporter/diagnosis/diagnostician.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "collectors/conntrack_table.h"
+#include "collectors/firewall/text/rule_text.h"
+#include "collectors/netstat.h"
+#include "collectors/sysctl.h"
+#include "collectors/tracking.h"
+#include "exporter/diagnosis/words.h"
+
+namespace finwait {
+namespace {
+
+bool IsDrop(firewall::PathDecision decision) {
+  return decision == firewall::PathDecision::kDrop || decision == firewall::PathDecision::kReject;
+}
+
+std::size_t PathPacket(std::string_view name) {
+  return static_cast<std::size_t>(std::find(std::begin(kPathPackets), std::end(kPathPackets), name) -
+                                  std::begin(kPathPackets));
+}
+
+// Where conntrack may be active: unknown counts as active, since a verdict without conntrack would be too good.
+std::array<bool, 2> MayBeActive(const Diagnosis& diagnosis) {
+  return {diagnosis.conntrack_active[0].value_or(true), diagnosis.conntrack_active[1].value_or(true)};
+}
+
+// Whether some connection without an entry would not close cleanly: the general one of a family in which conntrack
+// runs, or a live one. Nothing when none is known to and one may.
+std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
+  if (diagnosis.live && diagnosis.live->any_would_stick) {
+    return true;
+  }
+  if (!diagnosis.paths) {
+    return std::nullopt;
+  }
+  bool unknown = diagnosis.live && diagnosis.live->any_unknown;
+  for (const IpFamily family : kIpFamilies) {
+    const auto index = static_cast<std::size_t>(family);
+    if (!MayBeActive(diagnosis)[index]) {
+      continue;
+    }
+    for (const std::string_view packet : {"fin", "ack"}) {
+      const firewall::PathDecision decision = (*diagnosis.paths)[index][PathPacket(packet)];
+      if (IsDrop(decision)) {
+        return true;
+      }
+      unknown = unknown || decision == firewall::PathDecision::kUnknown;
+    }
+  }
+  return unknown ? std::nullopt : std::optional(false);
+}
+
+// Of a sample, by cookie.
+std::unordered_map<std::uint64_t, const LiveSocket*> ByCookie(const TrackingSample* tracking) {
+  std::unordered_map<std::uint64_t, const LiveSocket*> found;
+  if (tracking != nullptr) {
+    for (const LiveSocket& socket : tracking->sockets) {
+      found[socket.cookie] = &socket;
+    }
+  }
+  return found;
+}
+
+std::uint64_t SumProven(const StuckHistory::Totals& totals) {
+  std::uint64_t sum = 0;
+  for (const auto& by_cause : totals) {
+    for (const Cause cause : kCauses) {
+      sum += ProvesFailure(cause) ? by_cause[static_cast<std::size_t>(cause)] : 0;
+    }
+  }
+  return sum;
+}
+
+std::size_t StateIndex(TcpState state) {
+  return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
+                                  std::begin(kStuckStates));
+}
+
+}  // namespace
+
+bool Diagnostician::IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted) {
+  if (status == nullptr || status->data == nullptr || status->data == counted) {
+    return false;
+  }
+  counted = status->data;
+  return true;
+}
+
+bool Diagnostician::JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis) {
+  const auto* firewall = snapshot.Find<FirewallSample>();
+  if (firewall == nullptr) {
+    const bool changed = judge_ != nullptr;
+    judge_.reset();
+    return changed;
+  }
+  for (const IpFamily family : kIpFamilies) {
+    diagnosis.conntrack_active[static_cast<std::size_t>(family)] = IsConntrackActive(
+        *firewall->ruleset, snapshot.Find<ConntrackTableSample>(), snapshot.Find<TrackingSample>(), family);
+  }
+  JudgeSettings settings;
+  const auto* sysctl = snapshot.Find<SysctlSample>();
+  if (sysctl != nullptr && sysctl->conntrack_tcp_loose) {
+    settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
+  }
+  settings.conntrack_active = MayBeActive(diagnosis);
+  const bool changed = judge_ == nullptr || !judge_->IsFor(firewall->ruleset.get(), settings);
+  if (changed) {
+    judge_ = std::make_unique<CloseJudge>(firewall->ruleset, settings, questions_);
+    paths_ = {JudgePaths(*judge_, IpFamily::kIpv4), JudgePaths(*judge_, IpFamily::kIpv6)};
+  }
+  diagnosis.paths = paths_;
+  return changed;
+}
+
+bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Diagnosis& diagnosis) {
+  const CollectorStatus* status = snapshot.Status<TrackingSample>();
+  const auto* tracking = snapshot.Find<TrackingSample>();
+  const bool is_new = IsNew(status, tracking_counted_);
+  if (is_new) {
+    connections_.Update(*tracking, status->taken_at);
+    if (judge_ != nullptr) {
+      judge_->Keep(tracking->sockets);
+    }
+  }
+  if (tracking == nullptr || judge_ == nullptr) {
+    const bool changed = live_.has_value();
+    live_.reset();
+    return changed;
+  }
+  const bool changed = is_new || rules_changed || !live_;
+  if (changed) {
+    live_ = SumUpLive(*tracking, connections_, *judge_, snapshot.Find<SysctlSample>(), MayBeActive(diagnosis));
+  }
+  diagnosis.live = live_;
+  return changed;
+}
+
+void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
+                               Diagnosis& diagnosis) {
+  const CollectorStatus* status = snapshot.Status<SocketsSample>();
+  const auto* sample = snapshot.Find<SocketsSample>();
+  if (sample == nullptr) {
+    stuck_now_.reset();
+    return;
+  }
+  const bool is_new = IsNew(status, sockets_counted_);
+  if (stuck_now_ && !is_new && !anything_changed) {
+    diagnosis.stuck = stuck_now_;
+    return;
+  }
+  const auto entries = ByCookie(snapshot.Find<TrackingSample>());
+  std::vector<JudgedSocket> judged;
+  for (const ClosingSocket& socket : sample->closing) {
+    if (IsStuck(socket)) {
+      const auto entry = entries.find(socket.cookie);
+      judged.push_back({&socket, JudgeCause(socket, {judge_.get(), entry == entries.end() ? nullptr : entry->second,
+                                                     connections_.Find(socket.cookie)})});
+    }
+  }
+  if (is_new) {
+    stuck_.Update(sample->closing, judged, status->taken_at);
+  }
+  StuckSummary summary;
+  summary.total = stuck_.Counted();
+  for (const JudgedSocket& one : judged) {
+    const std::size_t state = StateIndex(one.socket->state);
+    const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
+    if (one.cause) {
+      ++summary.now[state][static_cast<std::size_t>(*one.cause)];
+    } else {
+      ++summary.undetermined[state];
+    }
+    summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
+    summary.sockets.push_back({*one.socket, one.cause, EntryEnd::kNeverSeen, {}, false, {}, {}, age});
+  }
+  std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
+                   [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
+  for (std::size_t i = 0; i < std::min(summary.sockets.size(), LiveSummary::kMostListed); ++i) {
+    if (const auto entry = entries.find(summary.sockets[i].socket.cookie); entry != entries.end()) {
+      Autopsy(*entry->second, summary.sockets[i]);
+    }
+  }
+  stuck_now_ = std::move(summary);
+  diagnosis.stuck = stuck_now_;
+}
+
+void Diagnostician::Autopsy(const LiveSocket& entry, StuckSocket& stuck) {
+  if (const ConnectionPast* past = connections_.Find(entry.cookie)) {
+    stuck.entry_end = past->entry_end;
+    stuck.entry_state = past->entry_state;
+    stuck.keepalive = past->keepalive;
+    if (judge_ != nullptr && (stuck.cause == Cause::kLocalDrop || stuck.cause == Cause::kReplyDrop)) {
+      const CloseJudgement judgement = judge_->Judge(entry, past);
+      const firewall::PathVerdict& verdict = stuck.cause == Cause::kLocalDrop ? judgement.fin : judgement.ack;
+      stuck.location = verdict.location;
+      if (verdict.table != nullptr && verdict.chain != nullptr && verdict.rule != nullptr) {
+        stuck.rule_text = firewall::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
+      }
+    }
+  }
+}
+
+std::uint64_t Diagnostician::CountLostResets(const Snapshot& snapshot, const Diagnosis& diagnosis) {
+  const auto* netstat = snapshot.Find<NetstatSample>();
+  if (!IsNew(snapshot.Status<NetstatSample>(), netstat_counted_) || !netstat->abort_failed) {
+    return 0;
+  }
+  const std::uint64_t now = *netstat->abort_failed;
+  const std::uint64_t before =
+      abort_failed_.value_or(now);  // what was counted before this process started proves nothing
+  abort_failed_ = now;
+  const bool drops_resets =
+      diagnosis.paths && std::any_of(diagnosis.paths->begin(), diagnosis.paths->end(),
+                                     [](const auto& family) { return IsDrop(family[PathPacket("rst")]); });
+  return drops_resets && now > before ? now - before : 0;
+}
+
+void Diagnostician::AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis) {
+  const CollectorStatus* status = snapshot.Status<FirewallSample>();
+  const auto* sample = snapshot.Find<FirewallSample>();
+  if (sample == nullptr) {
+    return;
+  }
+  if (IsNew(status, firewall_counted_)) {
+    // A rule that several hooks or both families reach counts for each: its one counter does not tell them apart.
+    invalid_drop_counters_.BeginLook();
+    for (const firewall::InvalidDropRule& rule : sample->invalid_drops) {
+      if (!rule.drops) {
+        continue;
+      }
+      const std::uint64_t added = invalid_drop_counters_.Advance(rule.identity, rule.drops->packets);
+      for (const IpFamily family : rule.families) {
+        for (const firewall::Hook hook : rule.hooks) {
+          firewall_totals_.invalid_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(hook)] += added;
+        }
+      }
+    }
+    invalid_drop_counters_.EndLook();
+    policy_counters_.BeginLook();
+    for (const firewall::PolicyDrop& policy : sample->policy_drops) {
+      if (!policy.drops) {
+        continue;
+      }
+      const std::uint64_t added = policy_counters_.Advance(policy.identity, policy.drops->packets);
+      for (const IpFamily family : policy.families) {
+        firewall_totals_.policy_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(policy.hook)] += added;
+      }
+    }
+    policy_counters_.EndLook();
+  }
+  diagnosis.firewall = firewall_totals_;
+}
+
+void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t resets_lost,
+                                Diagnosis& diagnosis) {
+  RiskInputs inputs;
+  inputs.drop_path = HasDropPath(diagnosis);
+  if (diagnosis.live) {
+    const LiveSummary& live = *diagnosis.live;
+    inputs.live_sockets = live.open;
+    inputs.expiring_sockets = live.expiring;
+    // Sockets whose fate is unknown may be what tells exposed from latent.
+    constexpr std::size_t kUnknownFates = std::size(kFatesAtRisk) - 1;
+    if (live.WouldStick() > 0 || live.at_risk[kUnknownFates] == 0) {
+      inputs.at_risk_sockets = live.WouldStick();
+    }
+  }
+  inputs.failure_observable = diagnosis.stuck.has_value();
+  std::uint64_t lost = resets_lost;
+  if (diagnosis.stuck) {
+    for (const StuckSocket& stuck : diagnosis.stuck->sockets) {
+      if (stuck.cause && ProvesFailure(*stuck.cause)) {
+        ++inputs.stuck_sockets;
+        inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
+      } else if (!stuck.cause) {
+        inputs.failure_observable = false;
+      }
+    }
+    const std::uint64_t proven = SumProven(diagnosis.stuck->total);
+    lost += proven - proven_before_;
+    proven_before_ = proven;
+  }
+  if (inputs.stuck_sockets > 0 || lost > 0) {
+    evidence_.Add(now, wall, lost);
+  }
+  inputs.lost_closes = evidence_.LostWithinHold(now);
+  inputs.evidence_within_hold = evidence_.WithinHold(now);
+  diagnosis.last_evidence = evidence_.Last();
+  diagnosis.risk = JudgeRisk(inputs);
+}
+
+std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const Snapshot> snapshot,
+                                                         SteadyClock::time_point now, WallClock::time_point wall) {
+  auto diagnosis = std::make_shared<Diagnosis>();
+  diagnosis->at = wall;
+  diagnosis->snapshot = std::move(snapshot);
+  const bool rules_changed = JudgeRules(*diagnosis->snapshot, *diagnosis);
+  const bool live_changed = JudgeLive(*diagnosis->snapshot, rules_changed, *diagnosis);
+  JudgeStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
+  AddUpFirewall(*diagnosis->snapshot, *diagnosis);
+  const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
+  resets_lost_ += resets_lost;
+  diagnosis->resets_lost = resets_lost_;
+  JudgeRiskOf(now, wall, resets_lost, *diagnosis);
+  diagnosis->explanation = ExplainInWords(*diagnosis);
+  return diagnosis;
+}
+
+}  // namespace finwait

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/counter_ledger.h"
+#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/fate.h"
+#include "exporter/diagnosis/stuck_history.h"
+
+namespace finwait {
+
+/// Makes diagnoses from snapshots: pure judgements over the snapshot, and the little that must be remembered between
+/// looks. Not thread-safe; feed it every snapshot, in order.
+class Diagnostician {
+ public:
+  /// `questions`: how to ask the kernel for what no sample holds.
+  explicit Diagnostician(KernelQuestions questions = {}) : questions_(std::move(questions)) {}
+
+  /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
+  std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
+                                            WallClock::time_point wall);
+
+ private:
+  /// Whether `status` holds a sample that `counted` has not seen; then it has.
+  static bool IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted);
+
+  /// Each returns whether what it judges is other than in the look before.
+  bool JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis);
+  bool JudgeLive(const Snapshot& snapshot, bool rules_changed, Diagnosis& diagnosis);
+  void JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
+  /// Adds what became of the socket's entry and which rule it dies at.
+  void Autopsy(const LiveSocket& entry, StuckSocket& stuck);
+  void AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis);
+  /// Resets newly lost in this look.
+  std::uint64_t CountLostResets(const Snapshot& snapshot, const Diagnosis& diagnosis);
+  void JudgeRiskOf(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t resets_lost,
+                   Diagnosis& diagnosis);
+
+  KernelQuestions questions_;
+  std::unique_ptr<CloseJudge> judge_;  // null while the rules cannot be read
+  // What the newest samples and rules came to, so that a look of another collector costs nothing here.
+  std::array<PathDecisions, 2> paths_ = {};
+  std::optional<LiveSummary> live_;
+  std::optional<StuckSummary> stuck_now_;
+  ConnectionMemory connections_;
+  StuckHistory stuck_;
+  EvidenceLog evidence_;
+  CounterLedger invalid_drop_counters_;
+  CounterLedger policy_counters_;
+  FirewallTotals firewall_totals_;
+  std::uint64_t proven_before_ = 0;  // proven sockets counted by the history in the look before
+  std::optional<std::uint64_t> abort_failed_;
+  std::uint64_t resets_lost_ = 0;
+  // The samples last counted, held so that a new one cannot have an old one's address.
+  std::shared_ptr<const SampleData> sockets_counted_;
+  std::shared_ptr<const SampleData> firewall_counted_;
+  std::shared_ptr<const SampleData> tracking_counted_;
+  std::shared_ptr<const SampleData> netstat_counted_;
+};
+
+}  // namespace finwait

@@ -1,0 +1,220 @@
+#include "exporter/diagnosis/fate.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "collectors/firewall/verdict/nat_effect.h"
+
+namespace finwait {
+namespace {
+
+using firewall::Connection;
+using firewall::Journey;
+using firewall::PacketKind;
+using firewall::PathDecision;
+using firewall::PathVerdict;
+using firewall::Truth;
+
+// A connection between two sockets of this host: a packet that goes out comes in again.
+bool IsLoopback(const LiveSocket& socket) {
+  return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;
+}
+
+// Every connection of the family: whatever is certain of it is certain of each.
+Connection AnyConnection(IpFamily family) {
+  Connection connection;
+  connection.family = family;
+  connection.local_socket.mark.reset();
+  connection.local_socket.held = false;  // an orphan's packets have no owner; a rule that asks for one is not certain
+  return connection;
+}
+
+bool IsDrop(PathDecision decision) { return decision == PathDecision::kDrop || decision == PathDecision::kReject; }
+
+}  // namespace
+
+std::string_view Name(Fate fate) {
+  constexpr std::string_view kNames[] = {"clean", "fin_dropped", "ack_dropped", "nat_lost", "unknown"};
+  return kNames[static_cast<std::size_t>(fate)];
+}
+
+CloseJudge::CloseJudge(std::shared_ptr<const firewall::Ruleset> ruleset, JudgeSettings settings,
+                       KernelQuestions questions)
+    : ruleset_(std::move(ruleset)),
+      settings_(settings),
+      questions_(std::move(questions)),
+      evaluator_(*ruleset_, questions_.rules.get()) {}
+
+firewall::NamespaceSettings CloseJudge::SettingsFor(IpFamily family, bool tcp_loose) const {
+  firewall::NamespaceSettings settings;
+  settings.tcp_loose = tcp_loose;
+  settings.conntrack_active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  return settings;
+}
+
+PathVerdict CloseJudge::JudgePath(const Connection& connection, PacketKind kind) {
+  evaluator_.ResetBudget();
+  PathVerdict verdict = firewall::JudgePacket(evaluator_, connection, kind,
+                                              SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
+  if (!settings_.tcp_loose) {
+    evaluator_.ResetBudget();
+    const PathVerdict other =
+        firewall::JudgePacket(evaluator_, connection, kind, SettingsFor(connection.family, false));
+    if (IsDrop(other.decision) != IsDrop(verdict.decision) || other.decision == PathDecision::kUnknown) {
+      verdict = PathVerdict();
+      verdict.reason = "nf_conntrack_tcp_loose could not be read";
+    }
+  }
+  if (verdict.decision != PathDecision::kUnknown) {
+    for (const firewall::Backend backend : firewall::kBackends) {
+      if (!IsDrop(verdict.decision) && firewall::IsBlind(*ruleset_, backend, connection.family)) {
+        verdict.decision = PathDecision::kUnknown;
+        verdict.reason = std::string(firewall::Name(backend)) + " rules could not be read";
+      }
+    }
+  }
+  return verdict;
+}
+
+const std::optional<PathVerdict>& CloseJudge::ForAll(IpFamily family, PacketKind kind) {
+  const auto [found, is_new] = for_all_.try_emplace({family, kind});
+  if (is_new) {
+    // The FIN of a process that still holds its socket and of an orphan must fare alike for the answer to be one for
+    // all.
+    Connection orphaned = AnyConnection(family);
+    Connection held = orphaned;
+    held.local_socket.held = true;
+    const PathVerdict verdict = JudgePath(orphaned, kind);
+    if (verdict.decision != PathDecision::kUnknown && JudgePath(held, kind).decision == verdict.decision) {
+      found->second = verdict;
+    }
+  }
+  return found->second;
+}
+
+PathVerdict CloseJudge::ForOne(const Connection& connection, PacketKind kind) {
+  if (connection.journey == Journey::kLocal) {
+    if (const auto& for_all = ForAll(connection.family, kind)) {
+      return *for_all;
+    }
+  }
+  return JudgePath(connection, kind);
+}
+
+Connection CloseJudge::ConnectionFor(const LiveSocket& socket, const std::optional<Route>& route) {
+  Connection connection;
+  connection.family = socket.local.address.Family();
+  connection.journey = IsLoopback(socket) || (route && route->local) ? Journey::kLoopback : Journey::kLocal;
+  connection.local = socket.local;
+  connection.peer = socket.peer;
+  connection.local_socket.mark.reset();  // SO_MARK is not read: it needs CAP_NET_ADMIN and an attribute a socket
+  connection.local_socket.user = socket.uid;
+  connection.local_socket.held = socket.IsOpen();
+  if (route && !route->local) {
+    connection.egress.index = route->interface_index;
+    connection.egress.name = route->interface_name;
+  }
+  return connection;
+}
+
+Connection CloseJudge::Routed(const LiveSocket& socket) {
+  const IpFamily family = socket.local.address.Family();
+  // Most rulesets decide without asking for a device; only then is routing asked.
+  const bool decided = ForAll(family, PacketKind::kFin) && ForAll(family, PacketKind::kAck);
+  std::optional<Route> route;
+  if (!decided && questions_.route && !IsLoopback(socket)) {
+    route = questions_.route(socket.local.address, socket.peer.address);
+  }
+  return ConnectionFor(socket, route);
+}
+
+CloseJudgement CloseJudge::Judge(const LiveSocket& socket, const ConnectionPast* past) {
+  return Judge(Routed(socket), past);
+}
+
+CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionPast* past) {
+  CloseJudgement judgement;
+  judgement.fin = ForOne(connection, PacketKind::kFin);
+  judgement.ack = ForOne(connection, PacketKind::kAck);
+  if (past != nullptr && past->Translated()) {
+    judgement.fate = Fate::kNatLost;
+    return judgement;
+  }
+  if (IsDrop(judgement.fin.decision)) {
+    judgement.fate = Fate::kFinDropped;
+    return judgement;
+  }
+  if (past == nullptr || !past->SeenTracked()) {
+    evaluator_.ResetBudget();
+    const firewall::NatEffect nat = firewall::EvaluateNat(evaluator_, connection, firewall::OpenedBy::kUnknown,
+                                                          SettingsFor(connection.family, true));
+    if (nat.Any() == Truth::kYes) {
+      judgement.fate = Fate::kNatLost;
+      return judgement;
+    }
+    if (nat.Any() == Truth::kUnknown) {
+      judgement.fate = Fate::kUnknown;
+      judgement.reason =
+          "its conntrack entry was gone before the first look, and whether it was translated cannot be told: " +
+          nat.reason;
+      return judgement;
+    }
+  }
+  if (judgement.fin.decision == PathDecision::kUnknown) {
+    judgement.fate = Fate::kUnknown;
+    judgement.reason = judgement.fin.reason;
+  } else if (IsDrop(judgement.ack.decision)) {
+    judgement.fate = Fate::kAckDropped;
+  } else if (judgement.ack.decision == PathDecision::kUnknown) {
+    judgement.fate = Fate::kUnknown;
+    judgement.reason = judgement.ack.reason;
+  } else {
+    judgement.fate = Fate::kClean;
+  }
+  return judgement;
+}
+
+Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
+  const bool translated = past != nullptr && past->Translated();
+  const bool seen_tracked = past != nullptr && past->SeenTracked();
+  const auto found = judged_.find(socket.cookie);
+  if (found != judged_.end() && found->second.translated == translated && found->second.seen_tracked == seen_tracked &&
+      found->second.held == socket.IsOpen()) {
+    return found->second.fate;
+  }
+  const Fate fate = Judge(socket, past).fate;
+  judged_[socket.cookie] = {translated, seen_tracked, socket.IsOpen(), fate};
+  return fate;
+}
+
+PathDecision CloseJudge::TrackedFin(const LiveSocket& socket) {
+  const Connection connection = Routed(socket);
+  evaluator_.ResetBudget();
+  const auto ends = firewall::WalkHooks(
+      evaluator_, connection, PacketKind::kFin, firewall::MakePacket(connection, PacketKind::kFin),
+      firewall::PacketTracking::kEstablished, SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
+  const auto is_drop = [](const firewall::JourneyEnd& end) {
+    return end.ending.kind == firewall::Ending::Kind::kDrop || end.ending.kind == firewall::Ending::Kind::kReject;
+  };
+  if (std::all_of(ends.begin(), ends.end(), is_drop)) {
+    return PathDecision::kDrop;
+  }
+  const bool all_pass = std::all_of(ends.begin(), ends.end(), [](const firewall::JourneyEnd& end) {
+    return end.ending.kind == firewall::Ending::Kind::kAccept;
+  });
+  return all_pass ? PathDecision::kAccept : PathDecision::kUnknown;
+}
+
+PathVerdict CloseJudge::General(IpFamily family, Journey journey, PacketKind kind) {
+  return JudgePath(firewall::GeneralConnection(family, journey), kind);
+}
+
+void CloseJudge::Keep(const std::vector<LiveSocket>& sockets) {
+  std::unordered_set<std::uint64_t> listed;
+  for (const LiveSocket& socket : sockets) {
+    listed.insert(socket.cookie);
+  }
+  std::erase_if(judged_, [&listed](const auto& one) { return !listed.contains(one.first); });
+}
+
+}  // namespace finwait

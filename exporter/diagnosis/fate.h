@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "collectors/firewall.h"
+#include "collectors/firewall/verdict/path.h"
+#include "collectors/live_socket.h"
+#include "collectors/route.h"
+#include "exporter/diagnosis/connection_memory.h"
+
+namespace finwait {
+
+/// What becomes of a connection that is closed when its conntrack entry is gone.
+enum class Fate {
+  kClean,       ///< it closes
+  kFinDropped,  ///< its FIN never leaves: the socket sticks, the peer knows nothing
+  kAckDropped,  ///< its FIN leaves and the peer's answer is dropped here: the socket sticks
+  kNatLost,     ///< it was translated and no longer is: its FIN goes astray
+  kUnknown,     ///< what decides it cannot be known
+};
+/// The ones that finwait_tcp_at_risk_sockets has, in the order of its label.
+inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kUnknown};
+std::string_view Name(Fate fate);
+
+/// The fate of one connection, and what decides it.
+struct CloseJudgement {
+  Fate fate = Fate::kUnknown;
+  firewall::PathVerdict fin;
+  firewall::PathVerdict ack;
+  std::string reason;  ///< kUnknown: what it hangs on
+};
+
+/// What a judgement needs to know of the namespace beside its rules.
+struct JudgeSettings {
+  std::optional<bool> tcp_loose;                        ///< nothing: could not be read
+  std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
+  bool operator==(const JudgeSettings&) const = default;
+};
+
+/// How a judge asks the kernel for what no sample holds. Either may be null.
+struct KernelQuestions {
+  std::shared_ptr<firewall::ReadOnDemand> rules;
+  std::function<std::optional<Route>(const IpAddress& source, const IpAddress& destination)> route;
+};
+
+/// Judges closes against one ruleset, and remembers what it has judged: what holds for every connection of a family is
+/// judged once, what depends on addresses once a connection. Not thread-safe.
+class CloseJudge {
+ public:
+  /// `questions` answers what the ruleset leaves out: nat chains, and where routing sends a packet; without, that stays
+  /// unknown.
+  CloseJudge(std::shared_ptr<const firewall::Ruleset> ruleset, JudgeSettings settings, KernelQuestions questions);
+
+  bool IsFor(const firewall::Ruleset* ruleset, const JudgeSettings& settings) const {
+    return ruleset_.get() == ruleset && settings_ == settings;
+  }
+
+  /// The fate of a close of `socket` without an entry. `past`: what earlier looks saw of it, null for nothing.
+  CloseJudgement Judge(const LiveSocket& socket, const ConnectionPast* past);
+  /// The same for a connection that need have no socket here.
+  CloseJudgement Judge(const firewall::Connection& connection, const ConnectionPast* past);
+  /// `socket` as the firewall sees it; `route`: where its packets leave, nothing where that is not known.
+  static firewall::Connection ConnectionFor(const LiveSocket& socket, const std::optional<Route>& route);
+  /// What becomes of one packet without an entry. Judged for either value of tcp_loose where that could not be read:
+  /// unknown where they differ.
+  firewall::PathVerdict JudgePath(const firewall::Connection& connection, firewall::PacketKind kind);
+  /// The same without its reasons, remembered from look to look.
+  Fate FateOf(const LiveSocket& socket, const ConnectionPast* past);
+
+  /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
+  firewall::PathDecision TrackedFin(const LiveSocket& socket);
+
+  /// What becomes of a packet of the general connection, which no narrower rule singles out.
+  firewall::PathVerdict General(IpFamily family, firewall::Journey journey, firewall::PacketKind kind);
+
+  /// Forgets the connections that are not among `sockets`.
+  void Keep(const std::vector<LiveSocket>& sockets);
+
+ private:
+  firewall::Connection Routed(const LiveSocket& socket);
+  firewall::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose) const;
+  /// The same for every connection of the family that is not over loopback, or nothing where it depends on the
+  /// connection.
+  const std::optional<firewall::PathVerdict>& ForAll(IpFamily family, firewall::PacketKind kind);
+  firewall::PathVerdict ForOne(const firewall::Connection& connection, firewall::PacketKind kind);
+
+  std::shared_ptr<const firewall::Ruleset> ruleset_;
+  JudgeSettings settings_;
+  KernelQuestions questions_;
+  firewall::Evaluator evaluator_;
+  std::map<std::pair<IpFamily, firewall::PacketKind>, std::optional<firewall::PathVerdict>> for_all_;
+  struct Judged {
+    bool translated = false;  // what the memory said when it was judged
+    bool seen_tracked = false;
+    bool held = true;
+    Fate fate = Fate::kUnknown;
+  };
+  std::unordered_map<std::uint64_t, Judged> judged_;  // by cookie
+};
+
+}  // namespace finwait

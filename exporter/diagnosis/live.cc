@@ -1,0 +1,91 @@
+#include "exporter/diagnosis/live.h"
+
+#include <algorithm>
+
+#include "collectors/firewall/text/rule_text.h"
+
+namespace finwait {
+namespace {
+
+// The timeout that an entry in `state` had when its last packet came, as far as sysctls tell.
+std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl) {
+  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
+    if (kConntrackTcpTimeoutNames[i] == Name(state)) {
+      return sysctl.conntrack_tcp_timeouts[i];
+    }
+  }
+  return std::nullopt;
+}
+
+// Less than half of its timeout left, and no keepalive that would refresh it before.
+bool IsExpiring(const LiveSocket& socket, const SysctlSample& sysctl) {
+  if (socket.tracking != Tracking::kTracked || !socket.entry_state) {
+    return false;
+  }
+  const auto timeout = TimeoutOf(*socket.entry_state, sysctl);
+  const std::chrono::seconds remaining(socket.remaining_seconds);
+  const bool refreshed = socket.keepalive_due && *socket.keepalive_due < remaining;
+  return timeout && remaining * 2 < *timeout && !refreshed;
+}
+
+AtRiskSocket Describe(const LiveSocket& socket, const ConnectionPast* past, CloseJudge& judge) {
+  const CloseJudgement judgement = judge.Judge(socket, past);
+  AtRiskSocket described;
+  described.socket = socket;
+  described.fate = judgement.fate;
+  described.reason = judgement.reason;
+  if (past != nullptr) {
+    described.entry_end = past->entry_end;
+    described.entry_state = past->entry_state;
+    described.keepalive = past->keepalive;
+  }
+  if (judgement.fate == Fate::kFinDropped || judgement.fate == Fate::kAckDropped) {
+    const firewall::PathVerdict& verdict = judgement.fate == Fate::kFinDropped ? judgement.fin : judgement.ack;
+    described.location = verdict.location;
+    if (verdict.table != nullptr && verdict.chain != nullptr && verdict.rule != nullptr) {
+      described.rule_text = firewall::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
+    }
+  }
+  return described;
+}
+
+}  // namespace
+
+LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
+                      const SysctlSample* sysctl, const std::array<bool, 2>& active) {
+  LiveSummary summary;
+  if (sysctl != nullptr) {
+    summary.expiring = 0;
+  }
+  for (const LiveSocket& socket : sample.sockets) {
+    if (!socket.IsOpen()) {
+      continue;
+    }
+    ++summary.open;
+    if (!active[static_cast<std::size_t>(socket.local.address.Family())]) {
+      continue;  // no entry here is no risk
+    }
+    if (sysctl != nullptr) {
+      *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
+    }
+    const ConnectionPast* past = memory.Find(socket.cookie);
+    const Fate fate = judge.FateOf(socket, past);
+    summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
+    summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
+    if (socket.tracking == Tracking::kTracked) {
+      continue;
+    }
+    ++(socket.state == TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);
+    const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate);
+    if (at_risk == std::end(kFatesAtRisk)) {
+      continue;
+    }
+    ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+    if (summary.sockets.size() < LiveSummary::kMostListed) {
+      summary.sockets.push_back(Describe(socket, past, judge));
+    }
+  }
+  return summary;
+}
+
+}  // namespace finwait

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collectors/sysctl.h"
+#include "collectors/tracking.h"
+#include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/fate.h"
+
+namespace finwait {
+
+/// A live socket without an entry that would not close cleanly now, and what decides it.
+struct AtRiskSocket {
+  LiveSocket socket;
+  Fate fate = Fate::kUnknown;
+  EntryEnd entry_end = EntryEnd::kNeverSeen;
+  /// Of the entry when it was last seen: whose timeout it was.
+  std::optional<ConntrackTcpState> entry_state;
+  bool keepalive = false;
+  std::optional<firewall::RuleLocation> location;  ///< of the rule or policy that drops its FIN or its peer's ACK
+  std::string rule_text;                           ///< empty for a policy
+  std::string reason;                              ///< kUnknown: what it hangs on
+};
+
+/// The sockets that can still be closed, and what would happen if they were closed now.
+struct LiveSummary {
+  std::uint64_t open = 0;                   ///< in ESTABLISHED or CLOSE_WAIT
+  std::uint64_t untracked_established = 0;  ///< without an entry, where conntrack is active
+  std::uint64_t untracked_close_wait = 0;
+  std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
+  std::optional<std::uint64_t> expiring;                            ///< nothing: the timeouts cannot be read
+  /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
+  bool any_would_stick = false;
+  bool any_unknown = false;  ///< for some it cannot be told
+  /// At most kMostListed of those counted in `at_risk`.
+  std::vector<AtRiskSocket> sockets;
+  static constexpr std::size_t kMostListed = 100;
+
+  /// Without kUnknown.
+  std::uint64_t WouldStick() const { return at_risk[0] + at_risk[1] + at_risk[2]; }
+};
+
+/// Sums up one sample. `active`: whether conntrack is active, by IpFamily. A pure function but for what the judge
+/// remembers.
+LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
+                      const SysctlSample* sysctl, const std::array<bool, 2>& active);
+
+}  // namespace finwait

@@ -1,0 +1,53 @@
+#include "exporter/diagnosis/paths.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "collectors/firewall/conntrack_use.h"
+
+namespace finwait {
+
+PathDecisions JudgePaths(CloseJudge& judge, IpFamily family) {
+  using firewall::Journey;
+  using firewall::PacketKind;
+  const struct {
+    Journey journey;
+    PacketKind kind;
+  } packets[std::size(kPathPackets)] = {
+      {Journey::kLocal, PacketKind::kFin},     {Journey::kLocal, PacketKind::kRst},
+      {Journey::kLocal, PacketKind::kData},    {Journey::kLocal, PacketKind::kAck},
+      {Journey::kLocal, PacketKind::kPeerFin}, {Journey::kForwarded, PacketKind::kFin},
+  };
+  PathDecisions decisions = {};
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    decisions[i] = judge.General(family, packets[i].journey, packets[i].kind).decision;
+  }
+  return decisions;
+}
+
+std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const ConntrackTableSample* table,
+                                      const TrackingSample* tracking, IpFamily family) {
+  if (table != nullptr) {
+    const FlowCounts& flows = table->flows[static_cast<std::size_t>(family)];
+    if (std::accumulate(flows.tcp.begin(), flows.tcp.end(), flows.udp + flows.icmp + flows.other) > 0) {
+      return true;
+    }
+  }
+  if (tracking != nullptr &&
+      std::any_of(tracking->sockets.begin(), tracking->sockets.end(), [family](const auto& socket) {
+        return socket.tracking == Tracking::kTracked && socket.local.address.Family() == family;
+      })) {
+    return true;
+  }
+  switch (firewall::NeedsConntrack(ruleset, family)) {
+    case firewall::Truth::kYes:
+      return true;
+    case firewall::Truth::kNo:
+      return false;
+    case firewall::Truth::kUnknown:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace finwait

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "collectors/sockets.h"
+#include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/fate.h"
+
+namespace finwait {
+
+/// Why a closing socket gets no further: the label `cause`.
+enum class Cause {
+  kLocalDrop,   ///< its FIN never left: a rule of this host's drops it on the way out
+  kLocalError,  ///< its FIN never left for another reason: no route, a blackhole, a link down, tc, BPF
+  kReplyDrop,   ///< its FIN left, and a rule of this host's drops the peer's ACK
+  kNatLost,     ///< its FIN left untranslated: the connection was NATed and its entry is gone
+  kNoReply,     ///< its FIN left and nothing here explains the silence: the peer or the path is gone
+  kZeroWindow,  ///< the peer's window is closed
+};
+inline constexpr Cause kCauses[] = {Cause::kLocalDrop, Cause::kLocalError, Cause::kReplyDrop,
+                                    Cause::kNatLost,   Cause::kNoReply,    Cause::kZeroWindow};
+std::string_view Name(Cause cause);
+
+/// Whether a socket with this cause proves that this host loses closing packets of its own.
+bool ProvesFailure(Cause cause);
+
+/// The states that a socket can be stuck in, in the order of the label `state`.
+inline constexpr TcpState kStuckStates[] = {TcpState::kFinWait1, TcpState::kClosing, TcpState::kLastAck};
+
+/// Whether the socket has tried at least twice without an answer.
+bool IsStuck(const ClosingSocket& socket);
+
+/// What is known of a stuck socket beside the socket itself.
+struct StuckContext {
+  CloseJudge* judge = nullptr;        ///< null: the rules cannot be read
+  const LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
+  const ConnectionPast* past = nullptr;
+};
+
+/// Why `socket`, which IsStuck, is stuck; nothing when that cannot be told because a collector is blind, or has not
+/// seen the socket yet.
+std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext& context);
+
+}  // namespace finwait

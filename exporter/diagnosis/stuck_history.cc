@@ -1,0 +1,60 @@
+#include "exporter/diagnosis/stuck_history.h"
+
+#include <algorithm>
+
+namespace finwait {
+namespace {
+
+std::size_t StateIndex(TcpState state) {
+  return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
+                                  std::begin(kStuckStates));
+}
+
+}  // namespace
+
+void StuckHistory::Count(Memory& memory) {
+  const std::size_t state = StateIndex(memory.state);
+  if (!memory.counted && memory.cause && state < std::size(kStuckStates)) {
+    ++totals_[state][static_cast<std::size_t>(*memory.cause)];
+    memory.counted = true;
+  }
+}
+
+void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<const JudgedSocket> stuck,
+                          SteadyClock::time_point now) {
+  ++looks_;
+  for (const ClosingSocket& socket : closing) {
+    Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, false}).first->second;
+    memory.look = looks_;
+    memory.state = socket.state;
+  }
+  for (const JudgedSocket& judged : stuck) {
+    const auto found = sockets_.find(judged.socket->cookie);
+    if (found == sockets_.end()) {
+      continue;
+    }
+    Memory& memory = found->second;
+    if (judged.cause && memory.cause == judged.cause) {
+      Count(memory);
+    }
+    // A look that cannot tell does not unsettle what an earlier one saw.
+    memory.cause = judged.cause ? judged.cause : memory.cause;
+  }
+  for (auto item = sockets_.begin(); item != sockets_.end();) {
+    if (item->second.look == looks_) {
+      ++item;
+    } else {
+      Count(item->second);  // gone between two looks: what was last seen is what it was
+      item = sockets_.erase(item);
+    }
+  }
+}
+
+SteadyClock::duration StuckHistory::Age(const ClosingSocket& socket, SteadyClock::time_point now) const {
+  const auto found = sockets_.find(socket.cookie);
+  const SteadyClock::duration seen =
+      found != sockets_.end() ? now - found->second.first_seen : SteadyClock::duration(0);
+  return std::max<SteadyClock::duration>(seen, socket.minimum_age);
+}
+
+}  // namespace finwait

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "collectors/result.h"
+#include "exporter/diagnosis/stuck.h"
+
+namespace finwait {
+
+/// A stuck socket as one look judged it.
+struct JudgedSocket {
+  const ClosingSocket* socket = nullptr;
+  std::optional<Cause> cause;  ///< nothing: cannot be told now
+};
+
+/// Remembers closing sockets from look to look, by cookie, so that each stuck one is counted once, under its first
+/// settled cause. A cause is settled when two looks in a row agree on it, or when the socket has gone. Bounded by
+/// SocketsSample::kMaxClosing; not thread-safe.
+class StuckHistory {
+ public:
+  /// By position in kStuckStates, then in kCauses.
+  using Totals = std::array<std::array<std::uint64_t, std::size(kCauses)>, std::size(kStuckStates)>;
+
+  /// Takes all closing sockets of one look, of which `stuck` are stuck.
+  void Update(std::span<const ClosingSocket> closing, std::span<const JudgedSocket> stuck, SteadyClock::time_point now);
+
+  /// How long the socket has been closing: since it was first seen, or the least its tries must have taken, whichever
+  /// is longer.
+  SteadyClock::duration Age(const ClosingSocket& socket, SteadyClock::time_point now) const;
+
+  const Totals& Counted() const { return totals_; }
+
+ private:
+  struct Memory {
+    SteadyClock::time_point first_seen;
+    std::uint64_t look = 0;  // the last look that listed it
+    TcpState state = TcpState::kFinWait1;
+    std::optional<Cause> cause;  // of that look, where it was stuck
+    bool counted = false;
+  };
+  void Count(Memory& memory);
+
+  std::unordered_map<std::uint64_t, Memory> sockets_;
+  std::uint64_t looks_ = 0;
+  Totals totals_ = {};
+};
+
+}  // namespace finwait

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <vector>
+
+#include "collectors/host.h"
+#include "exporter/options.h"
+#include "exporter/sampling/sampler.h"
+
+namespace finwait {
+
+/// The registry as the command line's switches.
+std::vector<CollectorSwitch> CollectorSwitches();
+
+CollectorSettings SettingsOf(const Options& options);
+
+/// The collectors that `options` enables, in the registry's order, made for `host`.
+std::vector<EnabledCollector> MakeCollectors(const Options& options, const Host& host);
+
+}  // namespace finwait

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "collectors/result.h"
+#include "collectors/unique_fd.h"
+#include "exporter/http/message.h"
+#include "exporter/http/peer.h"
+#include "exporter/http/request_reader.h"
+
+namespace finwait::http {
+
+/// One connection: one request is read, one response sent, then it ends. Never blocks. Moves through its phases in
+/// order; the event loop decides when.
+class Connection {
+ public:
+  enum class Phase {
+    kReading,    ///< the request head arrives
+    kAnswering,  ///< a worker has the request; the socket is left alone
+    kSending,    ///< the response leaves
+    kLingering,  ///< all is sent: waits for the client to have it, so that closing cannot destroy it on the way
+  };
+  enum class Progress {
+    kBlocked,  ///< nothing more can be done until the socket is ready again
+    kDone,     ///< this phase is over
+    kBroken,   ///< the client is gone
+  };
+
+  /// `deadline` bounds the connection as a whole.
+  Connection(UniqueFd fd, Peer peer, HeadLimits limits, SteadyClock::time_point deadline)
+      : fd_(std::move(fd)), peer_(peer), deadline_(deadline), reader_(limits) {}
+
+  int Fd() const { return fd_.Get(); }
+  const http::Peer& Peer() const { return peer_; }
+  Phase GetPhase() const { return phase_; }
+  SteadyClock::time_point Deadline() const { return deadline_; }
+  void SetDeadline(SteadyClock::time_point deadline) { deadline_ = deadline; }
+
+  /// kReading: takes what has arrived. kDone: Reader() has a head or a refusal.
+  Progress Receive();
+  RequestReader& Reader() { return reader_; }
+
+  /// Ends kReading; the request is with a worker.
+  void AwaitAnswer() { phase_ = Phase::kAnswering; }
+  /// Ends kReading or kAnswering.
+  void StartSending(OutgoingResponse response);
+  /// kSending: sends what fits.
+  Progress Send();
+  /// kSending: response bytes not yet taken by the kernel.
+  std::size_t Unsent() const { return phase_ == Phase::kSending ? response_.Size() - sent_ : 0; }
+
+  /// Ends kSending: no more will be sent, and the client is told so. Lingers until `until` at most once the client has
+  /// acknowledged everything.
+  void StartLingering(SteadyClock::time_point until);
+  /// kLingering: throws away what the client still sends. kDone: the client has closed as well. kBroken: it has not,
+  /// and sends too much.
+  Progress Drain();
+  /// kLingering: whether the client has everything and had its time to close.
+  bool HasLingered(SteadyClock::time_point now) const;
+
+  /// Makes closing drop what is unsent and reset the connection, rather than leave the kernel to retry it.
+  void Abort();
+
+ private:
+  UniqueFd fd_;
+  http::Peer peer_;
+  Phase phase_ = Phase::kReading;
+  SteadyClock::time_point deadline_;
+  RequestReader reader_;
+  OutgoingResponse response_;
+  std::size_t sent_ = 0;
+  std::size_t drained_ = 0;
+  SteadyClock::time_point linger_until_;
+};
+
+}  // namespace finwait::http

@@ -1,0 +1,199 @@
+#include "exporter/http/request_reader.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace finwait::http {
+
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr std::size_t kLongestMethodAndVersion = 64;
+
+bool IsAlphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+/// RFC 9110 section 5.6.2.
+bool IsToken(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsAlphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+int HexDigit(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
+
+/// Nothing when a '%' is not followed by two hexadecimal digits.
+std::optional<std::string> PercentDecode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      return std::nullopt;
+    }
+    decoded += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return decoded;
+}
+
+std::string_view TrimBlanks(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+RequestReader::State RequestReader::Refuse(int status) {
+  refusal_ = status;
+  return State::kRefused;
+}
+
+RequestReader::State RequestReader::Read(std::string_view bytes) {
+  received_ += bytes.substr(0, limits_.bytes + kHeadEnd.size() - std::min(received_.size(), limits_.bytes));
+  if (!skipped_empty_line_ && received_.starts_with(kLineEnd)) {  // RFC 9112 section 2.2 has us ignore one
+    received_.erase(0, kLineEnd.size());
+    skipped_empty_line_ = true;
+    checked_ = 0;
+  }
+  const std::size_t head_end = received_.find(kHeadEnd, checked_ < 3 ? 0 : checked_ - 3);
+  if (!BytesAreLegal(head_end == std::string::npos ? received_.size() : head_end + kLineEnd.size())) {
+    return Refuse(400);
+  }
+  if (!has_request_line_) {
+    const std::size_t line_end = received_.find(kLineEnd);
+    if (line_end == std::string::npos) {
+      const bool too_long = received_.size() > limits_.target_bytes + kLongestMethodAndVersion;
+      return too_long ? Refuse(414) : State::kIncomplete;
+    }
+    if (const int status = ParseRequestLine(std::string_view(received_).substr(0, line_end))) {
+      return Refuse(status);
+    }
+    has_request_line_ = true;
+  }
+  if (std::min(head_end, received_.size()) + kHeadEnd.size() > limits_.bytes) {
+    return Refuse(431);
+  }
+  if (head_end == std::string::npos) {
+    return State::kIncomplete;
+  }
+  const std::size_t fields = received_.find(kLineEnd) + kLineEnd.size();
+  const std::size_t fields_end = head_end + kLineEnd.size();
+  if (const int status = ParseFields(std::string_view(received_).substr(fields, fields_end - fields))) {
+    return Refuse(status);
+  }
+  return State::kComplete;
+}
+
+bool RequestReader::BytesAreLegal(std::size_t end) {
+  for (; checked_ < end; ++checked_) {
+    const char c = received_[checked_];
+    const bool after_return = checked_ > 0 && received_[checked_ - 1] == '\r';
+    if (after_return != (c == '\n')) {  // a line ends with both or with neither
+      return false;
+    }
+    const auto code = static_cast<unsigned char>(c);
+    if ((code < 0x20 && c != '\t' && c != '\r' && c != '\n') || code == 0x7F) {
+      return false;
+    }
+  }
+  return true;
+}
+
+int RequestReader::ParseRequestLine(std::string_view line) {
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) {
+    return 400;
+  }
+  const std::string_view method = line.substr(0, first);
+  const std::string_view version = line.substr(last + 1);
+  const bool is_version = version.size() == 8 && version.starts_with("HTTP/") && version[5] >= '0' &&
+                          version[5] <= '9' && version[6] == '.' && version[7] >= '0' && version[7] <= '9';
+  if (!IsToken(method) || !is_version) {
+    return 400;
+  }
+  if (version[5] != '1') {
+    return 505;
+  }
+  if (method != "GET" && method != "HEAD") {
+    return 405;
+  }
+  head_.method = method;
+  requires_host_ = version[7] != '0';
+  return ParseTarget(line.substr(first + 1, last - first - 1));
+}
+
+int RequestReader::ParseTarget(std::string_view target) {
+  if (target.size() > limits_.target_bytes) {
+    return 414;
+  }
+  const bool is_legal =
+      std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < 0x7F && c != '#'; });
+  for (const std::string_view scheme : {"http://", "https://"}) {  // the absolute form, which proxies send
+    if (target.starts_with(scheme)) {
+      target.remove_prefix(std::min(target.find_first_of("/?", scheme.size()), target.size()));
+      head_.target = target.starts_with('/') ? "" : "/";
+    }
+  }
+  head_.target += target;
+  const std::optional<std::string> path = PercentDecode(head_.target.substr(0, head_.target.find('?')));
+  if (!is_legal || !head_.target.starts_with('/') || !path || !PercentDecode(head_.target)) {
+    return 400;
+  }
+  head_.path = *path;
+  return 0;
+}
+
+int RequestReader::ParseFields(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = lines.find(kLineEnd);
+    if (head_.headers.size() == limits_.fields) {
+      return 431;
+    }
+    if (const int status = ParseField(lines.substr(0, end))) {
+      return status;
+    }
+    lines.remove_prefix(end + kLineEnd.size());
+  }
+  return CheckFields();
+}
+
+int RequestReader::ParseField(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) {  // folded lines end here too
+    return 400;
+  }
+  head_.headers.push_back({std::string(line.substr(0, colon)), std::string(TrimBlanks(line.substr(colon + 1)))});
+  return 0;
+}
+
+int RequestReader::CheckFields() const {
+  std::size_t hosts = 0;
+  for (const auto& [name, value] : head_.headers) {
+    if (SameFieldName(name, "Host")) {
+      ++hosts;
+    } else if (SameFieldName(name, "Transfer-Encoding")) {
+      return 413;
+    } else if (SameFieldName(name, "Content-Length")) {
+      if (value.empty() || value.find_first_not_of("0123456789") != std::string::npos) {
+        return 400;
+      }
+      if (value.find_first_not_of('0') != std::string::npos) {
+        return 413;
+      }
+    }
+  }
+  return hosts > 1 || (hosts == 0 && requires_host_) ? 400 : 0;
+}
+
+}  // namespace finwait::http

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exporter/http/message.h"
+
+namespace finwait::http {
+
+/// How much of a request head is read before it is refused.
+struct HeadLimits {
+  std::size_t bytes = 16 * 1024;        ///< all of it; more is 431
+  std::size_t target_bytes = 8 * 1000;  ///< the request target (RFC 9112 asks for 8000); more is 414
+  std::size_t fields = 100;             ///< header lines; more is 431
+};
+
+/// A request head that was read to its end and is well-formed.
+struct RequestHead {
+  std::string method;  ///< "GET" or "HEAD"
+  std::string target;  ///< in origin form ("/path?query"), percent-encoded
+  std::string path;    ///< percent-decoded
+  std::vector<HeaderField> headers;
+};
+
+/// Takes a request head as it arrives, and refuses at the first byte that decides it. Stricter than it need be where
+/// leniency has been somebody's hole: no bare CR or LF, no folded lines, no blanks before a colon, no control
+/// characters, no second Host, no request body.
+class RequestReader {
+ public:
+  enum class State { kIncomplete, kComplete, kRefused };
+
+  explicit RequestReader(HeadLimits limits) : limits_(limits) {}
+
+  /// Takes what arrived next. What follows the head is ignored, as the connection ends with the first answer.
+  State Read(std::string_view bytes);
+
+  bool HasReceived() const { return !received_.empty(); }
+  /// The status that says why, once kRefused: 400, 405, 413, 414, 431 or 505.
+  int Refusal() const { return refusal_; }
+  /// Whether the request line asked for HEAD, whose answer has no body.
+  bool IsHead() const { return head_.method == "HEAD"; }
+  /// The head, once kComplete. Call once.
+  RequestHead TakeHead() { return std::move(head_); }
+
+ private:
+  State Refuse(int status);
+  bool BytesAreLegal(std::size_t end);
+  /// Each parses one part and returns 0 or the status that refuses it.
+  int ParseRequestLine(std::string_view line);
+  int ParseTarget(std::string_view target);
+  int ParseFields(std::string_view lines);
+  int ParseField(std::string_view line);
+  int CheckFields() const;
+
+  HeadLimits limits_;
+  std::string received_;
+  std::size_t checked_ = 0;  ///< bytes of received_ that BytesAreLegal has seen
+  bool skipped_empty_line_ = false;
+  bool has_request_line_ = false;
+  bool requires_host_ = false;
+  RequestHead head_;
+  int refusal_ = 0;
+};
+
+}  // namespace finwait::http

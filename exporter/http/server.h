@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "collectors/result.h"
+#include "exporter/http/exchange.h"
+#include "exporter/http/limits.h"
+#include "exporter/http/listen_address.h"
+#include "exporter/http/message.h"
+
+namespace finwait::http {
+
+class EventLoop;
+class Workers;
+
+/// Paths that share worker threads and a bound on requests under way. Lanes do not touch each other: a flood on one, or
+/// a handler that hangs there, leaves the others as they are.
+struct Lane {
+  std::string name;                                    ///< of its threads, for tools
+  std::map<std::string, Handler, std::less<>> routes;  ///< by path, exactly
+  std::size_t workers = 1;
+  /// Requests that wait and are being answered, taken together; one more is 503. 0, and anything more than half of
+  /// Limits::connections, means that half.
+  std::size_t capacity = 16;
+};
+
+struct ServerOptions {
+  std::vector<ListenAddress> addresses;
+  std::vector<Lane> lanes;
+  Limits limits;
+  ExceptionReport report_exception;
+};
+
+/// An HTTP/1.1 server for an exporter: GET and HEAD, one request a connection, nothing that a client can hold up.
+///
+/// One thread (EventLoop) owns all sockets: it accepts, reads request heads under a byte budget and a deadline, and
+/// sends responses to readers as slow as they like, without ever waiting for one. Only a complete, well-formed request
+/// meets a worker thread, where cpp-httplib and the handler work on memory alone. cpp-httplib 0.11.4 is not given
+/// sockets, because there it lets a client block a thread a connection, buffers a header without end, decodes
+/// header values, and opens its port with SO_REUSEPORT; tests/unit/exporter/http has a test for each.
+///
+/// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process (cpp-httplib).
+class HttpServer {
+ public:
+  /// Listens on every address, or on none: the error names the address and port that could not be had.
+  static Result<std::unique_ptr<HttpServer>> Start(ServerOptions options);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// The ports listened on, in the order of the addresses.
+  const std::vector<std::uint16_t>& Ports() const { return ports_; }
+
+  /// Stops listening at once, gives requests under way Limits::stop_time to be answered and read, then returns as soon
+  /// as the handlers that still run do. Later calls do nothing. Not to be called from a handler.
+  void Stop();
+
+ private:
+  struct RunningLane;
+
+  HttpServer(std::vector<Lane> lanes, Limits limits, ExceptionReport report);
+  std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, RequestHead head);
+
+  ExceptionReport report_exception_;
+  std::vector<std::uint16_t> ports_;
+  std::vector<std::unique_ptr<RunningLane>> lanes_;
+  std::unique_ptr<EventLoop> loop_;
+  std::thread loop_thread_;
+};
+
+}  // namespace finwait::http

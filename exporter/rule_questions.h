@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "collectors/firewall/on_demand_reader.h"
+#include "collectors/host.h"
+#include "collectors/route.h"
+#include "exporter/diagnosis/fate.h"
+
+namespace finwait {
+
+/// Asks the kernel anew for each question, each with its own time limit, so that it can be kept for as long as a
+/// ruleset lasts. Keeps no answers: the evaluator does.
+class RuleQuestions : public firewall::ReadOnDemand {
+ public:
+  explicit RuleQuestions(Host host) : host_(std::move(host)) {}
+
+  Result<std::shared_ptr<const firewall::Chain>> ReadChain(const firewall::Table& table,
+                                                           const std::string& chain) override {
+    return Reader().ReadChain(table, chain);
+  }
+  Result<std::shared_ptr<const firewall::Set>> ReadSet(const firewall::Table& table, const std::string& set) override {
+    return Reader().ReadSet(table, set);
+  }
+  Result<std::optional<firewall::SetElement>> FindElement(const firewall::Table& table, const firewall::Set& set,
+                                                          const firewall::Value& key) override {
+    return Reader().FindElement(table, set, key);
+  }
+
+ private:
+  static constexpr auto kLimit = std::chrono::seconds(2);
+  firewall::KernelReadOnDemand Reader() const { return firewall::KernelReadOnDemand(host_, Deadline::After(kLimit)); }
+
+  Host host_;
+};
+
+/// Both kinds of questions, asked of `host`.
+inline KernelQuestions QuestionsTo(const Host& host) {
+  return {std::make_shared<RuleQuestions>(host), [host](const IpAddress& source, const IpAddress& destination) {
+            auto route = LookUpRoute(host, source, destination, Deadline::After(std::chrono::seconds(1)));
+            return route ? std::optional(*route) : std::nullopt;
+          }};
+}
+
+}  // namespace finwait

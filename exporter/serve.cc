@@ -1,0 +1,131 @@
+#include "exporter/serve.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "exporter/collector_log.h"
+#include "exporter/diagnosis/diagnostician.h"
+#include "exporter/enabled_collectors.h"
+#include "exporter/latest.h"
+#include "exporter/routes.h"
+#include "exporter/rule_questions.h"
+#include "exporter/sampling/sampler.h"
+#include "exporter/service_notify.h"
+
+namespace finwait {
+namespace {
+
+constexpr int kCannotStart = 2;
+
+// The signals that end the program, blocked from before the first thread on, so that only Wait takes them.
+class TerminationSignals {
+ public:
+  TerminationSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  // The signal, or nothing when none came in that time.
+  std::optional<int> WaitFor(std::chrono::microseconds time) const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+    const timespec timeout = {seconds.count(), std::chrono::nanoseconds(time - seconds).count()};
+    const int signal = sigtimedwait(&set_, nullptr, &timeout);
+    return signal > 0 ? std::optional(signal) : std::nullopt;
+  }
+
+ private:
+  sigset_t set_ = {};
+};
+
+// When the sampler last handed over a snapshot: what the service manager's watchdog is told follows it, so that a
+// sampler that has stopped gets the service restarted.
+class Pulse {
+ public:
+  void Beat() { last_beat_.store(SteadyClock::now()); }
+  bool IsOlderThan(SteadyClock::duration age) const { return SteadyClock::now() - last_beat_.load() > age; }
+
+ private:
+  std::atomic<SteadyClock::time_point> last_beat_{SteadyClock::now()};
+};
+
+// Waits for a signal that ends the program, and tells the service manager in the meantime that we are alive.
+int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify, const Pulse& pulse,
+                  SteadyClock::duration sampling_interval) {
+  constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
+  constexpr int kMissedIntervals = 3;
+  const auto period = notify.WatchdogPeriod();
+  for (;;) {
+    if (const auto signal = signals.WaitFor(period ? *period / 2 : kUnwatched)) {
+      return *signal;
+    }
+    if (period && !pulse.IsOlderThan(*period + kMissedIntervals * sampling_interval)) {
+      (void)notify.Alive();  // if it is not heard, the service manager acts by itself
+    }
+  }
+}
+
+http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, const Logger& logger) {
+  http::ServerOptions server;
+  server.addresses = options.listen_addresses;
+  server.lanes = MakeLanes({options.telemetry_path, options.max_requests, options.exporter_metrics,
+                            options.report_details ? Details::kShow : Details::kHide},
+                           latest);
+  server.report_exception = [&logger](std::string_view path, std::string_view what) {
+    logger.Error("a request handler failed", {{"path", path}, {"error", what}});
+  };
+  return server;
+}
+
+}  // namespace
+
+int RunServe(const Options& options, const Logger& logger) {
+  const TerminationSignals signals;
+  const auto host = OpenHost(options.procfs);
+  if (!host) {
+    logger.Error("cannot start", {{"error", host.error().message}});
+    return kCannotStart;
+  }
+
+  const ServiceNotify notify = ServiceNotify::FromEnvironment();
+  Pulse pulse;
+  LatestDiagnosis latest;
+  Diagnostician diagnostician(QuestionsTo(*host));
+  CollectorLog collector_log(logger);
+  Sampler sampler(host->network_namespace, MakeCollectors(options, *host), SettingsOf(options),
+                  [&](std::shared_ptr<const Snapshot> snapshot) {
+                    pulse.Beat();
+                    collector_log.Report(*snapshot);
+                    latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
+                  });
+  auto server = http::HttpServer::Start(ServerOptionsOf(options, latest, logger));
+  if (!server) {
+    logger.Error("cannot start", {{"error", server.error().message}});
+    return kCannotStart;
+  }
+  sampler.Start();
+  for (std::size_t i = 0; i < options.listen_addresses.size(); ++i) {
+    http::ListenAddress address = options.listen_addresses[i];
+    address.port = (*server)->Ports().at(i);
+    logger.Info("listening", {{"address", http::ToString(address)}, {"version", FINWAIT_VERSION}});
+  }
+
+  if (const auto told = notify.Ready(); !told) {
+    logger.Warn("the service manager does not know that this is ready", {{"error", told.error().message}});
+  }
+
+  const int signal = WaitForTheEnd(signals, notify, pulse, options.sampling_interval);
+  (void)notify.Stopping();
+  logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  (*server)->Stop();
+  if (!sampler.Stop(Deadline::After(std::chrono::seconds(2)))) {
+    logger.Warn("a collector hangs in the kernel and is left behind");
+    std::_Exit(0);  // its thread still uses what this function owns
+  }
+  return 0;
+}
+
+}  // namespace finwait

@@ -1,0 +1,224 @@
+#include "exporter/views/json.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "collectors/conntrack_table.h"
+#include "collectors/sysctl.h"
+#include "exporter/views/wall_time.h"
+
+namespace finwait {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// More sockets than this are counted and not listed.
+constexpr std::size_t kMostSockets = 1000;
+
+double Rounded(double value) { return std::round(value * 1000) / 1000; }
+
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json VerdictJson(const Diagnosis& diagnosis) {
+  Json verdict;
+  verdict["stage"] = diagnosis.risk.stage ? Json(Name(*diagnosis.risk.stage)) : Json(nullptr);
+  verdict["score"] = diagnosis.risk.score ? Json(Rounded(*diagnosis.risk.score)) : Json(nullptr);
+  verdict["summary"] = diagnosis.explanation.verdict;
+  return verdict;
+}
+
+Json FactorsJson(const RiskFactors& factors) {
+  return Json{{"expiring_share", OrNull(factors.expiring_share)}, {"at_risk_share", OrNull(factors.at_risk_share)},
+              {"at_risk_count", OrNull(factors.at_risk_count)},   {"stuck_count", OrNull(factors.stuck_count)},
+              {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
+}
+
+Json LocationJson(const firewall::RuleLocation& location) {
+  Json json = {{"backend", Name(location.backend)},
+               {"family", Name(location.family)},
+               {"table", location.table},
+               {"chain", location.chain}};
+  if (location.handle) {
+    json["handle"] = *location.handle;
+  }
+  if (location.rule_index) {
+    json["rule_index"] = *location.rule_index;
+  }
+  return json;
+}
+
+Json StuckJson(const StuckSummary& stuck, Details details) {
+  Json by_cause;
+  for (std::size_t cause = 0; cause < std::size(kCauses); ++cause) {
+    std::uint64_t now = 0;
+    std::uint64_t total = 0;
+    for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
+      now += stuck.now[state][cause];
+      total += stuck.total[state][cause];
+    }
+    by_cause[std::string(Name(kCauses[cause]))] = {{"now", now}, {"total", total}};
+  }
+  Json sockets = Json::array();
+  for (const StuckSocket& one : stuck.sockets) {
+    if (sockets.size() == kMostSockets) {
+      break;
+    }
+    Json socket = {{"family", Name(one.socket.local.address.Family())},
+                   {"state", Name(one.socket.state)},
+                   {"cause", one.cause ? Json(Name(*one.cause)) : Json(nullptr)},
+                   {"age_seconds", Rounded(one.age.count())},
+                   {"orphan", one.socket.orphan},
+                   {"tries", one.socket.tries},
+                   {"unsent_bytes", OrNull(one.socket.unsent)},
+                   {"unacknowledged_segments", one.socket.unacknowledged},
+                   {"send_window_bytes", OrNull(one.socket.send_window)},
+                   {"keepalive", one.keepalive},
+                   {"rule", one.location ? LocationJson(*one.location) : Json(nullptr)}};
+    if (details == Details::kShow) {
+      socket["local"] = one.socket.local.Text();
+      socket["peer"] = one.socket.peer.Text();
+      socket["rule_text"] = one.rule_text;
+    }
+    sockets.push_back(std::move(socket));
+  }
+  return Json{{"count", stuck.sockets.size()}, {"by_cause", by_cause}, {"sockets", sockets}};
+}
+
+Json LiveJson(const LiveSummary& live, Details details) {
+  Json at_risk;
+  for (std::size_t i = 0; i < std::size(kFatesAtRisk); ++i) {
+    at_risk[std::string(Name(kFatesAtRisk[i]))] = live.at_risk[i];
+  }
+  Json sockets = Json::array();
+  for (const AtRiskSocket& one : live.sockets) {
+    Json socket = {{"family", Name(one.socket.local.address.Family())},
+                   {"state", Name(one.socket.state)},
+                   {"fate", Name(one.fate)},
+                   {"keepalive", one.keepalive},
+                   {"rule", one.location ? LocationJson(*one.location) : Json(nullptr)}};
+    if (details == Details::kShow) {
+      socket["local"] = one.socket.local.Text();
+      socket["peer"] = one.socket.peer.Text();
+      socket["rule_text"] = one.rule_text;
+      socket["reason"] = one.reason;
+    }
+    sockets.push_back(std::move(socket));
+  }
+  return Json{{"open", live.open},
+              {"untracked", {{"established", live.untracked_established}, {"close_wait", live.untracked_close_wait}}},
+              {"at_risk", at_risk},
+              {"expiring", OrNull(live.expiring)},
+              {"sockets", sockets}};
+}
+
+Json FirewallJson(const FirewallSample& firewall, Details details) {
+  Json rules = Json::array();
+  for (const firewall::InvalidDropRule& rule : firewall.invalid_drops) {
+    Json json = LocationJson(rule.location);
+    json["hooks"] = Json::array();
+    for (const firewall::Hook hook : rule.hooks) {
+      json["hooks"].push_back(Name(hook));
+    }
+    json["narrow"] = rule.narrow;
+    json["packets"] = rule.drops ? Json(rule.drops->packets) : Json(nullptr);
+    if (details == Details::kShow) {
+      json["text"] = rule.text;
+    }
+    rules.push_back(std::move(json));
+  }
+  Json policies = Json::array();
+  for (const firewall::PolicyDrop& policy : firewall.policy_drops) {
+    Json json = LocationJson(policy.location);
+    json["hook"] = Name(policy.hook);
+    json["packets"] = policy.drops ? Json(policy.drops->packets) : Json(nullptr);
+    policies.push_back(std::move(json));
+  }
+  return Json{{"invalid_drop_rules", rules}, {"drop_policies", policies}};
+}
+
+Json SysctlJson(const SysctlSample& sysctl) {
+  Json timeouts;
+  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
+    const auto& seconds = sysctl.conntrack_tcp_timeouts[i];
+    timeouts[std::string(kConntrackTcpTimeoutNames[i])] = seconds ? Json(seconds->count()) : Json(nullptr);
+  }
+  const auto seconds = [](const std::optional<std::chrono::seconds>& value) {
+    return value ? Json(value->count()) : Json(nullptr);
+  };
+  return Json{{"conntrack_tcp_timeout_seconds", timeouts},
+              {"conntrack_tcp_loose", OrNull(sysctl.conntrack_tcp_loose)},
+              {"conntrack_tcp_be_liberal", OrNull(sysctl.conntrack_tcp_be_liberal)},
+              {"tcp_keepalive_time_seconds", seconds(sysctl.tcp_keepalive_time)},
+              {"tcp_keepalive_interval_seconds", seconds(sysctl.tcp_keepalive_interval)},
+              {"tcp_keepalive_probes", OrNull(sysctl.tcp_keepalive_probes)},
+              {"tcp_orphan_retries", OrNull(sysctl.tcp_orphan_retries)}};
+}
+
+Json StatementsJson(const std::vector<Statement>& statements, Details details) {
+  Json json = Json::array();
+  for (const Statement& statement : statements) {
+    Json one = {{"text", statement.text}};
+    if (details == Details::kShow && !statement.detail.empty()) {
+      one["detail"] = statement.detail;
+    }
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
+Json ExplanationJson(const Explanation& explanation, Details details) {
+  return Json{{"stuck", StatementsJson(explanation.stuck, details)},
+              {"would_stick", StatementsJson(explanation.would_stick, details)},
+              {"why", StatementsJson(explanation.why, details)},
+              {"what_to_do", StatementsJson(explanation.what_to_do, details)},
+              {"will_not_help", StatementsJson(explanation.will_not_help, details)},
+              {"cannot_see", StatementsJson(explanation.cannot_see, details)}};
+}
+
+Json CollectorsJson(const Snapshot& snapshot) {
+  Json collectors = Json::array();
+  for (const CollectorStatus& status : snapshot.collectors) {
+    Json errors = Json::array();
+    for (const Error& error : status.errors) {
+      errors.push_back({{"reason", Name(error.reason)}, {"message", error.message}});
+    }
+    collectors.push_back({{"name", status.info->name},
+                          {"success", status.Succeeded()},
+                          {"duration_seconds", std::chrono::duration<double>(status.duration).count()},
+                          {"interval_seconds", std::chrono::duration<double>(status.interval).count()},
+                          {"last_success", status.last_success ? Json(Rfc3339(*status.last_success)) : Json(nullptr)},
+                          {"errors", errors}});
+  }
+  return collectors;
+}
+
+// Text from the kernel (a rule's comment, a garbled file) need not be UTF-8: what is not becomes U+FFFD.
+std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+std::string ReportJson(const Diagnosis& diagnosis, Details details) {
+  const Snapshot& snapshot = *diagnosis.snapshot;
+  const auto* firewall = snapshot.Find<FirewallSample>();
+  const auto* sysctl = snapshot.Find<SysctlSample>();
+  Json json = {{"version", FINWAIT_VERSION},
+               {"time", Rfc3339(diagnosis.at)},
+               {"network_namespace", snapshot.network_namespace.inode},
+               {"verdict", VerdictJson(diagnosis)},
+               {"risk_factors", FactorsJson(diagnosis.risk.factors)},
+               {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
+               {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, details) : Json(nullptr)},
+               {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
+               {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
+               {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
+               {"explanation", ExplanationJson(diagnosis.explanation, details)},
+               {"collectors", CollectorsJson(snapshot)}};
+  return Dump(json);
+}
+
+std::string HealthJson(const Diagnosis& diagnosis) { return Dump(VerdictJson(diagnosis)); }
+
+}  // namespace finwait

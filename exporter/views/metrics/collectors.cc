@@ -1,0 +1,39 @@
+#include "exporter/views/metrics/families.h"
+#include "exporter/views/metrics/family.h"
+
+namespace finwait::metrics {
+namespace {
+
+double Seconds(SteadyClock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+void AppendCollectors(const Snapshot& snapshot, Families& families) {
+  Family success =
+      Family::Gauge("collector_success", "1 where the collector's newest look had no error at all, else 0.");
+  Family duration = Family::Gauge("collector_duration_seconds", "How long the collector's newest look took.");
+  Family last = Family::Gauge("collector_last_success_timestamp_seconds",
+                              "Unix time of the collector's last look without an error; 0 before the first.");
+  Family interval = Family::Gauge("collector_interval_seconds",
+                                  "Time between the collector's looks now; stretches to keep --sampling.cpu-budget.");
+  Family failures = Family::Counter("collector_failures_total", "The collector's looks that had an error.");
+  for (const CollectorStatus& status : snapshot.collectors) {
+    const std::string_view name = status.info->name;
+    success.Add({{"collector", name}}, status.Succeeded() ? 1 : 0);
+    duration.Add({{"collector", name}}, Seconds(status.duration));
+    last.Add({{"collector", name}},
+             status.last_success ? std::chrono::duration<double>(status.last_success->time_since_epoch()).count() : 0);
+    interval.Add({{"collector", name}}, Seconds(status.interval));
+    for (const FailureReason reason : kFailureReasons) {
+      failures.Add({{"collector", name}, {"reason", Name(reason)}},
+                   static_cast<double>(status.failures[static_cast<std::size_t>(reason)]));
+    }
+  }
+  success.AppendTo(families);
+  duration.AppendTo(families);
+  last.AppendTo(families);
+  interval.AppendTo(families);
+  failures.AppendTo(families);
+}
+
+}  // namespace finwait::metrics

@@ -1,0 +1,91 @@
+#include <string>
+
+#include "collectors/conntrack_stats.h"
+#include "collectors/conntrack_table.h"
+#include "exporter/views/metrics/families.h"
+#include "exporter/views/metrics/family.h"
+
+namespace finwait::metrics {
+namespace {
+
+constexpr std::string_view kStatHelp[kConntrackStatCount] = {
+    "Lookups that found an entry where a new one was to be (ctnetlink CTA_STATS_FOUND).",
+    "Packets that conntrack calls INVALID, over all protocols (ctnetlink CTA_STATS_INVALID). Anyone can make this "
+    "rise with bare FINs; alone it proves nothing.",
+    "Entries inserted (ctnetlink CTA_STATS_INSERT; 0 on kernels that no longer count it).",
+    "Entries that could not be inserted, mostly clashes (ctnetlink CTA_STATS_INSERT_FAILED).",
+    "Packets dropped because an entry could not be made (ctnetlink CTA_STATS_DROP).",
+    "Entries evicted to make room in a full table (ctnetlink CTA_STATS_EARLY_DROP).",
+    "Malformed packets that conntrack could not look at (ctnetlink CTA_STATS_ERROR).",
+    "Lookups repeated because the table changed (ctnetlink CTA_STATS_SEARCH_RESTART).",
+    "Insertion clashes that were resolved (ctnetlink CTA_STATS_CLASH_RESOLVE).",
+    "Entries not inserted because their hash chain was too long (ctnetlink CTA_STATS_CHAIN_TOOLONG, Linux 5.15).",
+};
+
+void AppendSize(Families& families, std::string_view name, std::string_view help,
+                const std::optional<std::uint64_t>& value) {
+  if (value) {
+    Family::Gauge(name, help).Add({}, static_cast<double>(*value)).AppendTo(families);
+  }
+}
+
+}  // namespace
+
+void AppendConntrackStats(const Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<ConntrackStatsSample>();
+  if (sample == nullptr) {
+    return;
+  }
+  for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
+    if (sample->counters[i]) {
+      const std::string name = "conntrack_" + std::string(Name(static_cast<ConntrackStat>(i))) + "_total";
+      Family::Counter(name, kStatHelp[i]).Add({}, static_cast<double>(*sample->counters[i])).AppendTo(families);
+    }
+  }
+  AppendSize(families, "conntrack_entries",
+             "Entries of this network namespace, expired ones that wait for collection included (nf_conntrack_count).",
+             sample->entries);
+  AppendSize(families, "conntrack_entries_limit", "The most entries the table may hold (nf_conntrack_max).",
+             sample->entries_limit);
+  AppendSize(families, "conntrack_buckets",
+             "Hash buckets of the table, shared by all namespaces (nf_conntrack_buckets).", sample->buckets);
+}
+
+void AppendConntrackTable(const Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<ConntrackTableSample>();
+  if (sample == nullptr) {
+    return;
+  }
+  Family flows = Family::Gauge("conntrack_flows", "Flows in the table now, by TCP state (ctnetlink dump).");
+  for (const IpFamily family : kIpFamilies) {
+    const FlowCounts& counts = sample->flows[static_cast<std::size_t>(family)];
+    for (std::size_t state = 0; state < kConntrackTcpStateCount; ++state) {
+      flows.Add({{"family", Name(family)}, {"protocol", "tcp"}, {"state", Name(static_cast<ConntrackTcpState>(state))}},
+                static_cast<double>(counts.tcp[state]));
+    }
+    flows.Add({{"family", Name(family)}, {"protocol", "udp"}, {"state", ""}}, static_cast<double>(counts.udp));
+    flows.Add({{"family", Name(family)}, {"protocol", "icmp"}, {"state", ""}}, static_cast<double>(counts.icmp));
+    flows.Add({{"family", Name(family)}, {"protocol", "other"}, {"state", ""}}, static_cast<double>(counts.other));
+  }
+  flows.AppendTo(families);
+
+  Family idle =
+      Family::Histogram("conntrack_entry_idle_seconds",
+                        "How long the TCP entries in the table now have seen no packet: their state's timeout minus "
+                        "what remains of it. Too high "
+                        "under a shorter timeout (max_retrans, unacknowledged, a policy). May fall: never rate() it.");
+  Family remaining = Family::Histogram("conntrack_entry_remaining_seconds",
+                                       "How long the TCP entries in the table now would last without a packet "
+                                       "(CTA_TIMEOUT). May fall: never rate() it.");
+  for (std::size_t i = 0; i < std::size(kLiveConntrackStates); ++i) {
+    const std::string_view state = Name(kLiveConntrackStates[i]);
+    if (sample->idle[i]) {
+      idle.Add({{"state", state}}, *sample->idle[i]);
+    }
+    remaining.Add({{"state", state}}, sample->remaining[i]);
+  }
+  idle.AppendTo(families);
+  remaining.AppendTo(families);
+}
+
+}  // namespace finwait::metrics

@@ -1,0 +1,30 @@
+#include "collectors/conntrack_events.h"
+
+#include "exporter/views/metrics/families.h"
+#include "exporter/views/metrics/family.h"
+
+namespace finwait::metrics {
+
+void AppendConntrackEvents(const Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<ConntrackEventsSample>();
+  if (sample == nullptr) {
+    return;
+  }
+  Family expired = Family::Counter(
+      "conntrack_expired_total",
+      "TCP entries that timed out in a live state, deletions and flushes left out (ctnetlink DESTROY events, up to a "
+      "minute late). Under nf_conntrack_events=2 only of connections that began while the exporter ran.");
+  for (std::size_t state = 0; state < std::size(kLiveConntrackStates); ++state) {
+    for (const ExpiryScope scope : kExpiryScopes) {
+      expired.Add({{"state", Name(kLiveConntrackStates[state])}, {"scope", Name(scope)}},
+                  static_cast<double>(sample->counts.expired[state][static_cast<std::size_t>(scope)]));
+    }
+  }
+  expired.AppendTo(families);
+  Family::Counter("conntrack_events_lost_total",
+                  "How often the event socket overran and lost some expiries, any number each time (ENOBUFS).")
+      .Add({}, static_cast<double>(sample->counts.losses))
+      .AppendTo(families);
+}
+
+}  // namespace finwait::metrics

@@ -1,0 +1,102 @@
+#include "collectors/sockets.h"
+
+#include "exporter/views/metrics/families.h"
+#include "exporter/views/metrics/family.h"
+
+namespace finwait::metrics {
+namespace {
+
+constexpr TcpState kOrphanStates[] = {TcpState::kFinWait1, TcpState::kFinWait2, TcpState::kClosing, TcpState::kLastAck};
+
+void AddByCause(const StuckHistory::Totals& values, Family& family) {
+  for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
+    for (std::size_t cause = 0; cause < std::size(kCauses); ++cause) {
+      family.Add({{"state", Name(kStuckStates[state])}, {"cause", Name(kCauses[cause])}},
+                 static_cast<double>(values[state][cause]));
+    }
+  }
+}
+
+void AppendStuck(const StuckSummary& stuck, Families& families) {
+  Family now =
+      Family::Gauge("tcp_stuck_sockets",
+                    "Closing sockets with at least 2 unanswered tries, orphaned or not, by why (sock_diag, tcp_info).");
+  AddByCause(stuck.now, now);
+  now.AppendTo(families);
+
+  Family undetermined =
+      Family::Gauge("tcp_stuck_sockets_undetermined",
+                    "Stuck sockets whose cause cannot be told because a collector is blind; not among "
+                    "finwait_tcp_stuck_sockets.");
+  Family oldest = Family::Gauge("tcp_stuck_socket_oldest_seconds",
+                                "How long the longest-stuck socket has been closing, at least; 0 where none is stuck.");
+  for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
+    undetermined.Add({{"state", Name(kStuckStates[state])}}, static_cast<double>(stuck.undetermined[state]));
+    oldest.Add({{"state", Name(kStuckStates[state])}}, stuck.oldest_seconds[state]);
+  }
+  undetermined.AppendTo(families);
+
+  Family total =
+      Family::Counter("tcp_sockets_stuck_total",
+                      "Sockets that were stuck, each counted once under its first settled cause, even if it came and "
+                      "went between two scrapes.");
+  AddByCause(stuck.total, total);
+  total.AppendTo(families);
+  oldest.AppendTo(families);
+}
+
+void AppendLive(const LiveSummary& live, bool active, Families& families) {
+  if (active) {
+    Family::Gauge("tcp_untracked_sockets", "Live sockets without a conntrack entry (sock_diag joined with ctnetlink).")
+        .Add({{"state", "established"}}, static_cast<double>(live.untracked_established))
+        .Add({{"state", "close_wait"}}, static_cast<double>(live.untracked_close_wait))
+        .AppendTo(families);
+  }
+  Family at_risk =
+      Family::Gauge("tcp_at_risk_sockets",
+                    "Live sockets without an entry that would stick, or leave their peer stuck, if closed now.");
+  for (std::size_t i = 0; i < std::size(kFatesAtRisk); ++i) {
+    at_risk.Add({{"fate", Name(kFatesAtRisk[i])}}, static_cast<double>(live.at_risk[i]));
+  }
+  at_risk.AppendTo(families);
+  if (live.expiring) {
+    Family::Gauge("tcp_expiring_sockets",
+                  "Live sockets with less than half of their entry's timeout left and no keepalive due before it ends.")
+        .Add({}, static_cast<double>(*live.expiring))
+        .AppendTo(families);
+  }
+}
+
+}  // namespace
+
+void AppendSockets(const Diagnosis& diagnosis, Families& families) {
+  const auto* sample = diagnosis.snapshot->Find<SocketsSample>();
+  if (sample == nullptr) {
+    return;
+  }
+  Family sockets =
+      Family::Gauge("tcp_sockets", "TCP sockets of this network namespace, by the packets' IP version (sock_diag).");
+  for (const IpFamily family : kIpFamilies) {
+    for (std::size_t state = 0; state < kTcpStateCount; ++state) {
+      sockets.Add({{"family", Name(family)}, {"state", Name(static_cast<TcpState>(state))}},
+                  static_cast<double>(sample->counts[static_cast<std::size_t>(family)][state]));
+    }
+  }
+  sockets.AppendTo(families);
+
+  Family orphans = Family::Gauge("tcp_orphans", "Closing sockets that no process holds (sock_diag, idiag_inode 0).");
+  for (const TcpState state : kOrphanStates) {
+    orphans.Add({{"state", Name(state)}}, static_cast<double>(sample->orphans[static_cast<std::size_t>(state)]));
+  }
+  orphans.AppendTo(families);
+
+  if (diagnosis.stuck) {
+    AppendStuck(*diagnosis.stuck, families);
+  }
+  if (diagnosis.live) {
+    const auto& active = diagnosis.conntrack_active;
+    AppendLive(*diagnosis.live, active[0] == true || active[1] == true, families);
+  }
+}
+
+}  // namespace finwait::metrics

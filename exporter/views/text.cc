@@ -1,0 +1,116 @@
+#include "exporter/views/text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+namespace finwait {
+namespace {
+
+constexpr std::size_t kWidth = 100;
+constexpr std::size_t kMostSockets = 20;
+
+// Text from the kernel may hold anything; a terminal must not act on it.
+std::string Printable(const std::string& text) {
+  std::string printable = text;
+  for (char& letter : printable) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (code < 0x20 || code == 0x7f) {
+      letter = '?';
+    }
+  }
+  return printable;
+}
+
+// `text` with its lines broken at spaces, the first behind `first`, the others behind as many spaces.
+void Wrap(const std::string& text, const std::string& first, std::ostringstream& out) {
+  std::istringstream words(Printable(text));
+  const std::string indent(first.size(), ' ');
+  std::string line = first;
+  bool empty = true;
+  for (std::string word; words >> word;) {
+    if (!empty && line.size() + 1 + word.size() > kWidth) {
+      out << line << "\n";
+      line = indent;
+      empty = true;
+    }
+    line += (empty ? "" : " ") + word;
+    empty = false;
+  }
+  out << line << "\n";
+}
+
+void Section(const char* title, const std::vector<Statement>& statements, std::ostringstream& out) {
+  if (statements.empty()) {
+    return;
+  }
+  out << "\n" << title << "\n";
+  for (const Statement& statement : statements) {
+    Wrap(statement.text, "  - ", out);
+    if (!statement.detail.empty()) {
+      out << "      " << Printable(statement.detail) << "\n";
+    }
+  }
+}
+
+std::string Upper(std::string_view text) {
+  std::string upper(text);
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](char letter) {
+    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+  });
+  return upper;
+}
+
+void StuckSockets(const StuckSummary& stuck, std::ostringstream& out) {
+  std::size_t shown = 0;
+  for (const StuckSocket& one : stuck.sockets) {
+    if (shown++ == kMostSockets) {
+      out << "      ... and " << stuck.sockets.size() - kMostSockets << " more (check --format=json lists them)\n";
+      break;
+    }
+    out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
+        << Upper(Name(one.socket.state)) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
+        << std::lround(one.age.count()) << " s, " << one.socket.tries << " tries"
+        << (one.socket.orphan ? ", no process" : "") << "\n";
+  }
+}
+
+void SocketsAtRisk(const LiveSummary& live, std::ostringstream& out) {
+  std::size_t shown = 0;
+  for (const AtRiskSocket& one : live.sockets) {
+    if (shown++ == kMostSockets) {
+      out << "      ... and more (check --format=json lists up to " << LiveSummary::kMostListed << ")\n";
+      break;
+    }
+    out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
+        << Upper(Name(one.socket.state)) << "  " << Name(one.fate)
+        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << "\n";
+  }
+}
+
+}  // namespace
+
+std::string ReportText(const Diagnosis& diagnosis) {
+  std::ostringstream out;
+  const Explanation& words = diagnosis.explanation;
+  const std::string stage = diagnosis.risk.stage ? Upper(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
+  Wrap(words.verdict, stage + ": ", out);
+  if (diagnosis.risk.score) {
+    out << "Risk score " << std::lround(*diagnosis.risk.score) << " of 100.\n";
+  }
+  Section("Stuck now", words.stuck, out);
+  if (diagnosis.stuck) {
+    StuckSockets(*diagnosis.stuck, out);
+  }
+  Section("Would stick if closed now", words.would_stick, out);
+  if (diagnosis.live) {
+    SocketsAtRisk(*diagnosis.live, out);
+  }
+  Section("Why", words.why, out);
+  Section("What to do", words.what_to_do, out);
+  Section("What will not help", words.will_not_help, out);
+  Section("What this look cannot see", words.cannot_see, out);
+  return out.str();
+}
+
+}  // namespace finwait

@@ -1,0 +1,16 @@
+#include "exporter/views/wall_time.h"
+
+#include <ctime>
+
+namespace finwait {
+
+std::string Rfc3339(WallClock::time_point time) {
+  const std::time_t seconds = WallClock::to_time_t(time);
+  std::tm broken_down = {};
+  ::gmtime_r(&seconds, &broken_down);
+  char text[32] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &broken_down);
+  return text;
+}
+
+}  // namespace finwait
