@@ -1,0 +1,132 @@
+// What the program says before a close, held against what the close then does.
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/program.h"
+#include "tests/lab/connection.h"
+
+namespace finwait::e2e {
+namespace {
+
+using lab::Connect;
+using lab::Eventually;
+using lab::Listener;
+using lab::Wire;
+
+// A third of the connections idles, a third has a keepalive shorter than the timeout, a third talks: exactly the idle
+// third is predicted, and exactly it sticks.
+TEST(PredictionTest, SocketsAtRiskAreExactlyThoseThatThenStick) {
+  constexpr int kEach = 100;
+  const Wire wire;
+  wire.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  wire.local.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", "6");
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  std::vector<UniqueFd> locals;
+  std::vector<UniqueFd> peers;
+  for (int i = 0; i < 3 * kEach; ++i) {
+    locals.push_back(Connect(wire.local, Wire::kPeer4, 80));
+    peers.push_back(listener.Accept());
+    if (i % 3 == 1) {
+      const int on = 1;
+      const int seconds = 2;
+      ASSERT_EQ(::setsockopt(locals.back().Get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on), 0);
+      ASSERT_EQ(::setsockopt(locals.back().Get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds), 0);
+      ASSERT_EQ(::setsockopt(locals.back().Get(), IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds), 0);
+    }
+  }
+  Program program(wire.local);
+  const auto talk = [&] {
+    for (std::size_t i = 2; i < locals.size(); i += 3) {
+      ASSERT_EQ(::send(peers[i].Get(), "x", 1, MSG_NOSIGNAL), 1);
+    }
+  };
+  // Talking is once a second at most, as each look of Eventually's costs a scrape.
+  auto last_talk = std::chrono::steady_clock::now();
+  ASSERT_TRUE(Eventually(
+      [&] {
+        if (std::chrono::steady_clock::now() - last_talk > std::chrono::seconds(1)) {
+          talk();
+          last_talk = std::chrono::steady_clock::now();
+        }
+        return program.Scrape()["finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}"] == kEach;
+      },
+      40))
+      << program.Scrape()["finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}"];
+  EXPECT_EQ(program.Scrape()["finwait_risk_stage{stage=\"exposed\"}"], 1);
+  talk();
+  locals.clear();
+  const char* stuck = "finwait_tcp_sockets_stuck_total{state=\"fin_wait_1\",cause=\"local_drop\"}";
+  EXPECT_TRUE(Eventually([&] { return program.Scrape()[stuck] >= kEach; }, 30));
+  EXPECT_EQ(program.Scrape()[stuck], kEach);
+}
+
+TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNamesIt) {
+  const Wire wire;
+  wire.local.Shell("iptables -A OUTPUT -d 192.0.2.2 -p tcp --dport 81 -m conntrack --ctstate INVALID -j DROP");
+  const Listener first(wire.peer, Wire::kPeer4, 80);
+  const Listener second(wire.peer, Wire::kPeer4, 81);
+  UniqueFd safe = Connect(wire.local, Wire::kPeer4, 80);
+  UniqueFd at_risk = Connect(wire.local, Wire::kPeer4, 81);
+  const UniqueFd safe_peer = first.Accept();
+  const UniqueFd risk_peer = second.Accept();
+  wire.local.Shell("conntrack -F 2>/dev/null");
+  const auto explain = [&](const UniqueFd& socket, const char* format) {
+    return wire.local.Command(
+        {FINWAIT_PROGRAM, "explain", lab::LocalEndpoint(socket), lab::PeerEndpoint(socket), format});
+  };
+  const auto clean = explain(safe, "--format=json");
+  EXPECT_EQ(clean.exit_code, 0) << clean.out << clean.err;
+  EXPECT_EQ(nlohmann::json::parse(clean.out)["fate"], "clean");
+  const auto dropped = explain(at_risk, "--format=json");
+  EXPECT_EQ(dropped.exit_code, 1) << dropped.out << dropped.err;
+  const auto json = nlohmann::json::parse(dropped.out);
+  EXPECT_EQ(json["fate"], "fin_dropped");
+  EXPECT_EQ(json["tracked"], false);
+  EXPECT_EQ(json["fin"]["verdict"], "drop");
+  EXPECT_EQ(json["fin"]["chain"], "OUTPUT");
+  EXPECT_EQ(json["fin"]["text"],
+            "-A OUTPUT -d 192.0.2.2/32 -p tcp -m tcp --dport 81 -m conntrack --ctstate INVALID -j DROP");
+  const auto check = wire.local.Command({FINWAIT_PROGRAM, "check", "--format=json"});
+  EXPECT_EQ(check.exit_code, 1) << check.out;
+  EXPECT_EQ(nlohmann::json::parse(check.out)["live"]["at_risk"]["fin_dropped"], 1);
+  // And so it comes.
+  safe.Reset();
+  at_risk.Reset();
+  EXPECT_TRUE(Eventually([&] { return wire.local.Shell("ss -Htn state fin-wait-1 dport = 81 | wc -l") == "1\n"; }));
+  EXPECT_EQ(wire.local.Shell("ss -Htn state fin-wait-1 dport = 80 | wc -l"), "0\n");
+}
+
+TEST(PredictionTest, AScanWithBareFinsFromOutsideDoesNotChangeTheStage) {
+  const Wire wire;
+  wire.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  Program program(wire.local);
+  const auto before = program.Scrape();
+  // Bare FINs to a closed port, 20 bytes of TCP each; the checksum does not matter to conntrack over veth with it left
+  // to hardware.
+  wire.peer.Shell(
+      "/usr/bin/python3 -c \"\n"
+      "import socket,struct\n"
+      "s=socket.socket(socket.AF_INET,socket.SOCK_RAW,socket.IPPROTO_TCP)\n"
+      "def ck(b):\n"
+      "  t=sum(struct.unpack('!%dH'%(len(b)//2),b))\n"
+      "  while t>>16: t=(t&0xffff)+(t>>16)\n"
+      "  return ~t&0xffff\n"
+      "for i in range(50):\n"
+      "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,0,0)\n"
+      "  p=socket.inet_aton('192.0.2.2')+socket.inet_aton('192.0.2.1')+struct.pack('!BBH',0,6,len(h))\n"
+      "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,ck(p+h),0)\n"
+      "  s.sendto(h,('192.0.2.1',0))\n\"");
+  const char* dropped = "finwait_firewall_invalid_drop_packets_total{family=\"ipv4\",hook=\"output\"}";
+  ASSERT_TRUE(Eventually([&] { return program.Scrape()[dropped] >= 50; })) << "the scan did not reach the rule";
+  const auto after = program.Scrape();
+  EXPECT_EQ(after.at("finwait_risk_stage{stage=\"latent\"}"), 1);
+  EXPECT_EQ(after.at("finwait_risk_score"), before.at("finwait_risk_score"));
+}
+
+}  // namespace
+}  // namespace finwait::e2e

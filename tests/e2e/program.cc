@@ -1,0 +1,97 @@
+#include "tests/e2e/program.h"
+
+#include <httplib.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/lab/connection.h"
+
+namespace finwait::e2e {
+
+Program::Program(const lab::Namespace& where, const std::vector<std::string>& flags) : where_(where) {
+  char path[] = "/tmp/finwait_e2e_XXXXXX";
+  const int fd = ::mkstemp(path);
+  ::close(fd);
+  log_path_ = path;
+  std::vector<std::string> arguments = {FINWAIT_PROGRAM};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  pid_ = where.Spawn(arguments, log_path_);
+  if (!lab::Eventually([this] { return Get("/readyz").status == 200; })) {
+    const std::string log = Log();
+    Terminate();
+    throw std::runtime_error("the program is not ready after 10 s: " + log);
+  }
+}
+
+Program::~Program() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ::unlink(log_path_.c_str());
+}
+
+std::string Program::Response::Header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+Program::Response Program::Get(const std::string& path, const std::map<std::string, std::string>& headers) const {
+  Response response;
+  where_.Run([&] {
+    httplib::Client client("127.0.0.1", 10061);
+    client.set_read_timeout(5);
+    client.set_decompress(false);
+    const auto result = client.Get(path, httplib::Headers(headers.begin(), headers.end()));
+    if (result) {
+      response.status = result->status;
+      response.body = result->body;
+      response.headers.insert(result->headers.begin(), result->headers.end());
+    }
+  });
+  return response;
+}
+
+std::map<std::string, double> ParseSeries(const std::string& body) {
+  std::map<std::string, double> series;
+  std::istringstream lines(body);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t space = line.rfind(' ');
+    if (!line.starts_with('#') && space != std::string::npos) {
+      series[line.substr(0, space)] = std::stod(line.substr(space + 1));
+    }
+  }
+  return series;
+}
+
+std::map<std::string, double> Program::Scrape() const {
+  const Response response = Get("/metrics");
+  if (response.status != 200) {
+    throw std::runtime_error("/metrics answered " + std::to_string(response.status));
+  }
+  return ParseSeries(response.body);
+}
+
+int Program::Terminate() {
+  ::kill(pid_, SIGTERM);
+  int status = 0;
+  if (!lab::Eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
+    throw std::runtime_error("the program does not end");
+  }
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string Program::Log() const {
+  std::ifstream file(log_path_);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+}  // namespace finwait::e2e

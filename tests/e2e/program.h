@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/lab/namespace.h"
+
+namespace finwait::e2e {
+
+/// The built program, serving inside a namespace. Ended by SIGTERM, at the latest when this object goes.
+class Program {
+ public:
+  /// Starts it with its default flags, and `flags`, and waits until it is ready; throws with its log when it is not
+  /// within 10 s.
+  explicit Program(const lab::Namespace& where, const std::vector<std::string>& flags = {});
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  struct Response {
+    int status = 0;
+    std::string body;
+    std::multimap<std::string, std::string> headers;
+    std::string Header(const std::string& name) const;
+  };
+  /// GETs a path of the program's; status 0 when nothing answers.
+  Response Get(const std::string& path, const std::map<std::string, std::string>& headers = {}) const;
+
+  /// One scrape, by series: `finwait_tcp_orphans{state="fin_wait_1"}` to its value.
+  std::map<std::string, double> Scrape() const;
+
+  /// Sends SIGTERM and waits; the exit code, or 128 + the signal that ended it. Throws when it is still there after 10
+  /// s.
+  int Terminate();
+  pid_t Pid() const { return pid_; }
+  /// What it has logged.
+  std::string Log() const;
+
+ private:
+  const lab::Namespace& where_;
+  std::string log_path_;
+  pid_t pid_ = -1;
+};
+
+/// The series of `body`, a text exposition.
+std::map<std::string, double> ParseSeries(const std::string& body);
+
+}  // namespace finwait::e2e

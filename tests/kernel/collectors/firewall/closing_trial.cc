@@ -1,0 +1,428 @@
+#include "tests/kernel/collectors/firewall/closing_trial.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "collectors/firewall.h"
+#include "collectors/firewall/conntrack_use.h"
+#include "collectors/firewall/on_demand_reader.h"
+#include "tests/lab/host.h"
+
+namespace finwait::firewall {
+namespace {
+
+const char* const kLocal[2][2] = {{"192.0.2.1", "192.0.2.3"}, {"2001:db8::1", "2001:db8::3"}};
+const char* const kPeer[2][2] = {{"192.0.2.2", "192.0.2.4"}, {"2001:db8::2", "2001:db8::4"}};
+
+enum TcpStateNumber { kEstablished = 1, kFinWait1 = 4, kFinWait2 = 5, kClosed = 7, kCloseWait = 8 };
+
+// A row of /proc/net/tcp or tcp6.
+struct Row {
+  int state = 0;
+  int timer = 0;  // 1 retransmission, 4 window probe
+  unsigned retransmits = 0;
+  unsigned probes = 0;
+
+  // What it sent was not answered, or did not even leave.
+  bool IsTryingAgain() const { return (timer == 4 && probes >= 1) || (timer == 1 && retransmits >= 1); }
+};
+
+std::string Hex(const sockaddr_storage& storage) {
+  char text[64];
+  if (storage.ss_family == AF_INET) {
+    const auto& four = reinterpret_cast<const sockaddr_in&>(storage);
+    std::snprintf(text, sizeof text, "%08X:%04X", four.sin_addr.s_addr, ntohs(four.sin_port));
+  } else {
+    const auto& six = reinterpret_cast<const sockaddr_in6&>(storage);
+    const std::uint32_t* words = six.sin6_addr.s6_addr32;
+    std::snprintf(text, sizeof text, "%08X%08X%08X%08X:%04X", words[0], words[1], words[2], words[3],
+                  ntohs(six.sin6_port));
+  }
+  return text;
+}
+
+std::string LocalHex(const UniqueFd& fd) {
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof storage;
+  ::getsockname(fd.Get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  return Hex(storage);
+}
+
+std::string PeerHex(const UniqueFd& fd) {
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof storage;
+  ::getpeername(fd.Get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  return Hex(storage);
+}
+
+// By "local remote".
+std::map<std::string, Row> ReadRows() {
+  std::map<std::string, Row> rows;
+  for (const char* path : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    while (std::getline(file, line)) {
+      std::istringstream words(line);
+      std::string slot, local, remote, state, queues, timer, retransmits;
+      unsigned uid = 0;
+      unsigned probes = 0;
+      words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> probes;
+      rows[local + " " + remote] = {static_cast<int>(std::stoul(state, nullptr, 16)), std::stoi(timer.substr(0, 2)),
+                                    static_cast<unsigned>(std::stoul(retransmits, nullptr, 16)), probes};
+    }
+  }
+  return rows;
+}
+
+tcp_info InfoOf(const UniqueFd& fd) {
+  tcp_info info = {};
+  socklen_t length = sizeof info;
+  ::getsockopt(fd.Get(), IPPROTO_TCP, TCP_INFO, &info, &length);
+  return info;
+}
+
+bool HasInput(const UniqueFd& fd) {
+  int waiting = 0;
+  return ::ioctl(fd.Get(), SIOCINQ, &waiting) == 0 && waiting > 0;
+}
+
+void CloseAtOnce(UniqueFd& fd) {
+  if (fd) {
+    const linger at_once = {1, 0};
+    ::setsockopt(fd.Get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    fd.Reset();
+  }
+}
+
+std::string_view KindName(PacketKind kind) {
+  switch (kind) {
+    case PacketKind::kFin:
+      return "fin";
+    case PacketKind::kRst:
+      return "rst";
+    case PacketKind::kData:
+      return "data";
+    case PacketKind::kAck:
+      return "ack";
+    case PacketKind::kPeerFin:
+      return "peer_fin";
+    default:
+      return "syn";
+  }
+}
+
+}  // namespace
+
+std::string TrialPacket::Describe() const {
+  std::ostringstream text;
+  text << KindName(kind) << " of " << Name(connection.family) << (connection.loopback ? " loopback" : "")
+       << (connection.inbound ? " inbound" : " outbound") << " port " << connection.port << " local "
+       << connection.local_address << " peer " << connection.peer_address << ": foretold " << Name(verdict.decision);
+  if (verdict.state) {
+    text << " as " << Name(*verdict.state);
+  }
+  if (verdict.hook) {
+    text << " at " << Name(*verdict.hook);
+  }
+  if (verdict.location) {
+    text << " by " << Name(verdict.location->backend) << " " << verdict.location->table << " "
+         << verdict.location->chain;
+    if (verdict.rule != nullptr) {
+      text << " rule " << verdict.rule->index;
+    } else {
+      text << " policy";
+    }
+  }
+  if (!verdict.reason.empty()) {
+    text << " (" << verdict.reason << ")";
+  }
+  text << ", seen " << (!passed ? "nothing" : *passed ? "passing" : "stopped");
+  return text.str();
+}
+
+bool TrialPacket::IsWrong() const {
+  if (!passed || verdict.decision == PathDecision::kUnknown) {
+    return false;
+  }
+  return *passed != (verdict.decision == PathDecision::kAccept);
+}
+
+struct ClosingTrial::Live {
+  TrialConnection connection;
+  TrialRole role = TrialRole::kClose;
+  UniqueFd local;
+  UniqueFd peer;
+  Endpoint local_end;
+  Endpoint peer_end;
+  std::string row;  // its key among the rows of the namespace
+  std::string peer_row;
+  std::map<PacketKind, PathVerdict> verdicts;
+  std::map<PacketKind, bool> passed;
+  bool decided = false;
+};
+
+ClosingTrial::ClosingTrial() {
+  wire_.local.Shell("ip address add 192.0.2.3/24 dev veth0; ip address add 2001:db8::3/32 dev veth0 nodad");
+  wire_.peer.Shell("ip address add 192.0.2.4/24 dev veth0; ip address add 2001:db8::4/32 dev veth0 nodad");
+  device_index_ = static_cast<std::uint32_t>(std::stoul(
+      wire_.local.Shell("cat /sys/class/net/veth0/ifindex 2>/dev/null || ip -o link show veth0 | cut -d: -f1")));
+  for (const std::uint16_t port : kPorts) {
+    for (const unsigned six : {0U, 1U}) {
+      for (const unsigned which : {0U, 1U}) {
+        const Place place(six, which, port);
+        peer_listeners_[place] = std::make_unique<lab::Listener>(wire_.peer, kPeer[six][which], port);
+        local_listeners_[place] = std::make_unique<lab::Listener>(wire_.local, kLocal[six][which], port);
+      }
+    }
+  }
+}
+
+void ClosingTrial::SetTcpLoose(bool loose) {
+  loose_ = loose;
+  wire_.local.Sysctl("net.netfilter.nf_conntrack_tcp_loose", loose ? "1" : "0");
+}
+
+void ClosingTrial::Reset() {
+  wire_.local.Shell("nft flush ruleset");
+  wire_.local.Run([&] {
+    std::ifstream names("/proc/thread-self/net/ip_tables_names");
+    std::ifstream names6("/proc/thread-self/net/ip6_tables_names");
+    const auto empty = [&](std::ifstream& from, const char* restore) {
+      std::string script;
+      std::string table;
+      while (std::getline(from, table)) {
+        script += "*" + table + "\n";
+        const bool input = table != "raw";
+        script += table == "filter" || table == "security" ? "" : ":PREROUTING ACCEPT\n";
+        script += input ? ":INPUT ACCEPT\n" : "";
+        script += table == "raw" || table == "nat" ? "" : ":FORWARD ACCEPT\n";
+        script += ":OUTPUT ACCEPT\n";
+        script += table == "mangle" || table == "nat" ? ":POSTROUTING ACCEPT\n" : "";
+        script += "COMMIT\n";
+      }
+      if (!script.empty()) {
+        const lab::CommandOutput output = wire_.local.Command({restore}, script);
+        if (output.exit_code != 0) {
+          throw std::runtime_error(output.err + script);
+        }
+      }
+    };
+    empty(names, "iptables-legacy-restore");
+    empty(names6, "ip6tables-legacy-restore");
+  });
+}
+
+ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRole role) {
+  const unsigned six = connection.family == IpFamily::kIpv6 ? 1 : 0;
+  const std::string here = kLocal[six][connection.local_address];
+  const std::string there =
+      connection.loopback ? kLocal[six][connection.peer_address] : kPeer[six][connection.peer_address];
+  const lab::Namespace& far = connection.loopback ? wire_.local : wire_.peer;
+  Live live;
+  live.connection = connection;
+  live.role = role;
+  if (connection.inbound) {
+    live.peer = lab::Connect(far, here, connection.port, there);
+    live.local = local_listeners_.at({six, connection.local_address, connection.port})->Accept();
+  } else {
+    live.local = lab::Connect(wire_.local, there, connection.port, here);
+    const auto& listeners = connection.loopback ? local_listeners_ : peer_listeners_;
+    live.peer = listeners.at({six, connection.peer_address, connection.port})->Accept();
+  }
+  live.local_end = *Endpoint::Parse(lab::LocalEndpoint(live.local));
+  live.peer_end = *Endpoint::Parse(lab::PeerEndpoint(live.local));
+  live.row = LocalHex(live.local) + " " + PeerHex(live.local);
+  live.peer_row = PeerHex(live.local) + " " + LocalHex(live.local);
+  if (role == TrialRole::kReset) {  // unread data turn the close into a reset
+    if (::send(live.peer.Get(), "x", 1, MSG_NOSIGNAL) != 1 || !lab::Eventually([&] { return HasInput(live.local); })) {
+      throw std::runtime_error("unread data did not arrive");
+    }
+  }
+  return live;
+}
+
+void ClosingTrial::Judge(std::vector<Live>& all) {
+  wire_.local.Run([&] {
+    const Host host = lab::HostHere();
+    FirewallCollector collector(host);
+    const Deadline deadline = Deadline::After(std::chrono::seconds(30));
+    auto collected = collector.Collect(deadline);
+    if (!collected || !collected->gaps.empty()) {
+      throw std::runtime_error("read the ruleset: " +
+                               (collected ? collected->gaps.front().message : collected.error().message));
+    }
+    ruleset_ = dynamic_cast<const FirewallSample&>(*collected->data).ruleset;
+    KernelReadOnDemand on_demand(host, deadline);
+    Evaluator evaluator(*ruleset_, &on_demand);
+    for (Live& live : all) {
+      Connection connection;
+      connection.family = live.connection.family;
+      connection.journey = live.connection.loopback ? Journey::kLoopback : Journey::kLocal;
+      connection.local = live.local_end;
+      connection.peer = live.peer_end;
+      connection.egress = Interface{"veth0", device_index_, 1, 0, "veth"};
+      connection.local_socket.user = ::geteuid();
+      connection.local_socket.group = ::getegid();
+      connection.local_socket.type_of_service = 0;
+      connection.local_socket.time_to_live = 64;
+      connection.peer_socket = connection.local_socket;
+      NamespaceSettings settings;
+      settings.tcp_loose = loose_;
+      settings.conntrack_active = NeedsConntrack(*ruleset_, connection.family, &on_demand) != Truth::kNo;
+      settings.early_demultiplexing = Truth::kYes;
+      settings.routes_by_mark = Truth::kNo;
+      const auto judge = [&](PacketKind kind) {
+        live.verdicts[kind] = JudgePacket(evaluator, connection, kind, settings);
+      };
+      switch (live.role) {
+        case TrialRole::kClose:
+          judge(PacketKind::kFin);
+          judge(PacketKind::kAck);
+          break;
+        case TrialRole::kReset:
+          judge(PacketKind::kRst);
+          break;
+        case TrialRole::kSend:
+          judge(PacketKind::kData);
+          break;
+        case TrialRole::kPeerClose:
+          judge(PacketKind::kPeerFin);
+          break;
+      }
+    }
+  });
+}
+
+void ClosingTrial::Act(std::vector<Live>& all) {
+  for (Live& live : all) {
+    switch (live.role) {
+      case TrialRole::kClose:
+      case TrialRole::kReset:
+        live.local.Reset();
+        break;
+      case TrialRole::kSend:
+        ::send(live.local.Get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        break;
+      case TrialRole::kPeerClose:
+        if (live.connection.loopback) {
+          live.peer.Reset();  // as a process closes: the socket becomes an orphan
+        } else {
+          ::shutdown(live.peer.Get(), SHUT_WR);
+        }
+        break;
+    }
+  }
+}
+
+void ClosingTrial::Observe(std::vector<Live>& all) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto look = [&] {
+    std::map<std::string, Row> rows;  // before the peers' states, which are then at least as new
+    wire_.local.Run([&] { rows = ReadRows(); });
+    const auto elapsed = std::chrono::steady_clock::now() - start;
+    bool done = true;
+    for (Live& live : all) {
+      if (live.decided) {
+        continue;
+      }
+      const tcp_info peer = live.peer ? InfoOf(live.peer) : tcp_info{};
+      const auto row = rows.find(live.row);
+      const auto peer_row = rows.find(live.peer_row);  // loopback only
+      switch (live.role) {
+        case TrialRole::kClose:
+          if (peer.tcpi_state == kClosed) {  // its answer was rejected with a reset
+            live.passed = {{PacketKind::kFin, true}, {PacketKind::kAck, false}};
+          } else if (peer.tcpi_state == kCloseWait) {
+            live.passed[PacketKind::kFin] = true;
+            if (row == rows.end() || row->second.state == kFinWait2) {
+              live.passed[PacketKind::kAck] = true;
+            } else if (row->second.timer == 1 && row->second.retransmits >= 1) {
+              live.passed[PacketKind::kAck] = false;
+            }
+          } else if (row == rows.end() || row->second.IsTryingAgain()) {
+            live.passed[PacketKind::kFin] = false;
+          }
+          live.decided = live.passed.contains(PacketKind::kAck) ||
+                         (live.passed.contains(PacketKind::kFin) && !live.passed[PacketKind::kFin]);
+          break;
+        case TrialRole::kReset:  // it is sent once, at the close
+          if (peer.tcpi_state == kClosed || elapsed > std::chrono::milliseconds(150)) {
+            live.passed[PacketKind::kRst] = peer.tcpi_state == kClosed;
+          }
+          break;
+        case TrialRole::kSend: {
+          const tcp_info local = InfoOf(live.local);
+          if (HasInput(live.peer)) {
+            live.passed[PacketKind::kData] = true;
+          } else if (local.tcpi_state == kClosed || local.tcpi_retransmits >= 1 || local.tcpi_probes >= 1) {
+            live.passed[PacketKind::kData] = false;
+          }
+          break;
+        }
+        case TrialRole::kPeerClose:
+          // Closed: it arrived, and the answer (translated to somebody else, or rejected) came back as a reset.
+          if (const auto state = InfoOf(live.local).tcpi_state; state == kCloseWait || state == kClosed) {
+            live.passed[PacketKind::kPeerFin] = true;
+          } else if (live.connection.loopback ? peer_row == rows.end() || peer_row->second.IsTryingAgain()
+                                              : peer.tcpi_state == kClosed || peer.tcpi_retransmits >= 1) {
+            live.passed[PacketKind::kPeerFin] = false;
+          }
+          break;
+      }
+      if (live.role != TrialRole::kClose) {
+        live.decided = !live.passed.empty();
+      }
+      done = done && live.decided;
+    }
+    return done;
+  };
+  lab::Eventually(look, 5);
+}
+
+std::vector<TrialPacket> ClosingTrial::Run(const std::vector<TrialConnection>& connections,
+                                           const std::vector<TrialRole>& roles,
+                                           const std::function<void(const lab::Namespace&)>& load) {
+  std::vector<Live> all;
+  for (const TrialConnection& connection : connections) {
+    for (const TrialRole role : roles) {
+      all.push_back(Open(connection, role));
+    }
+  }
+  try {
+    load(wire_.local);
+  } catch (...) {
+    Reset();
+    throw;
+  }
+  wire_.local.Command({"conntrack", "-F"});
+  Judge(all);
+  Act(all);
+  Observe(all);
+  Reset();
+  std::vector<TrialPacket> packets;
+  for (Live& live : all) {
+    for (const auto& [kind, verdict] : live.verdicts) {
+      const auto passed = live.passed.find(kind);
+      packets.push_back(
+          {live.connection, kind, verdict, passed != live.passed.end() ? std::optional(passed->second) : std::nullopt});
+    }
+    CloseAtOnce(live.peer);
+    CloseAtOnce(live.local);
+  }
+  return packets;
+}
+
+}  // namespace finwait::firewall

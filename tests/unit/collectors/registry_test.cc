@@ -1,0 +1,42 @@
+#include "collectors/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace finwait {
+namespace {
+
+const std::filesystem::path kRoot = FINWAIT_SOURCE_DIR;
+
+TEST(RegistryTest, EveryCollectorHasItsFilePairATestAndARowInTheReadme) {
+  std::ifstream file(kRoot / "README.md");
+  std::ostringstream readme;
+  readme << file.rdbuf();
+  for (const CollectorInfo& collector : CollectorRegistry()) {
+    const std::string name(collector.name);
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors" / (name + ".h"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors" / (name + ".cc"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "tests/kernel/collectors" / (name + "_test.cc"))) << name;
+    EXPECT_NE(readme.str().find("\n| `" + name + "` |"), std::string::npos) << name << " has no row in README.md";
+    EXPECT_NE(collector.make, nullptr) << name;
+    EXPECT_FALSE(collector.summary.empty()) << name;
+  }
+}
+
+TEST(RegistryTest, NoCollectorIsThereTwiceAndTheirSharesLeaveRoomForWhatIsCheap) {
+  std::set<std::string_view> names;
+  double share = kSocketCountsShare;
+  for (const CollectorInfo& collector : CollectorRegistry()) {
+    EXPECT_TRUE(names.insert(collector.name).second) << collector.name;
+    share += collector.budget_share;
+  }
+  EXPECT_LT(share, 1);
+}
+
+}  // namespace
+}  // namespace finwait

@@ -1,0 +1,104 @@
+#include "exporter/diagnosis/stuck_history.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace finwait {
+namespace {
+
+using std::chrono::seconds;
+
+ClosingSocket Socket(std::uint64_t cookie, TcpState state = TcpState::kFinWait1) {
+  ClosingSocket socket;
+  socket.cookie = cookie;
+  socket.state = state;
+  socket.tries = 3;
+  return socket;
+}
+
+class StuckHistoryTest : public testing::Test {
+ protected:
+  // One look that lists `sockets`, all of them stuck for `cause`.
+  void Look(const std::vector<ClosingSocket>& sockets, std::optional<Cause> cause) {
+    std::vector<JudgedSocket> judged;
+    for (const ClosingSocket& socket : sockets) {
+      judged.push_back({&socket, cause});
+    }
+    now_ += seconds(5);
+    history_.Update(sockets, judged, now_);
+  }
+  std::uint64_t Counted(Cause cause, std::size_t state = 0) const {
+    return history_.Counted()[state][static_cast<std::size_t>(cause)];
+  }
+
+  StuckHistory history_;
+  SteadyClock::time_point now_;
+};
+
+TEST_F(StuckHistoryTest, CountsASocketOnceHoweverOftenItIsSeen) {
+  for (int i = 0; i < 10; ++i) {
+    Look({Socket(1)}, Cause::kLocalDrop);
+  }
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
+}
+
+TEST_F(StuckHistoryTest, WaitsForASecondLookToSettleACause) {
+  Look({Socket(1)}, Cause::kLocalError);
+  EXPECT_EQ(Counted(Cause::kLocalError), 0U);
+  Look({Socket(1)}, Cause::kLocalDrop);
+  EXPECT_EQ(Counted(Cause::kLocalError), 0U);
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 0U);
+  Look({Socket(1)}, Cause::kLocalDrop);
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
+  Look({Socket(1)}, Cause::kLocalError);
+  Look({Socket(1)}, Cause::kLocalError);
+  EXPECT_EQ(Counted(Cause::kLocalError), 0U) << "counted once, under its first settled cause";
+}
+
+TEST_F(StuckHistoryTest, CountsASocketThatOnlyOneLookSaw) {
+  Look({Socket(1)}, Cause::kLocalDrop);
+  Look({}, std::nullopt);
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
+}
+
+TEST_F(StuckHistoryTest, DoesNotCountWhatItCannotTellUntilItCan) {
+  Look({Socket(1)}, std::nullopt);
+  Look({Socket(1)}, std::nullopt);
+  Look({Socket(1)}, Cause::kLocalDrop);
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 0U);
+  Look({Socket(1)}, std::nullopt);
+  Look({Socket(1)}, Cause::kLocalDrop);
+  EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
+}
+
+TEST_F(StuckHistoryTest, CountsByTheStateTheSocketIsIn) {
+  Look({Socket(1, TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  Look({Socket(1, TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  EXPECT_EQ(Counted(Cause::kLocalDrop, 0), 1U);
+  EXPECT_EQ(Counted(Cause::kLocalDrop, 2), 1U);
+}
+
+TEST_F(StuckHistoryTest, AClosingSocketThatIsNotStuckIsRememberedForItsAgeOnly) {
+  const std::vector<ClosingSocket> sockets = {Socket(1)};
+  now_ += seconds(5);
+  history_.Update(sockets, {}, now_);
+  EXPECT_EQ(history_.Age(sockets[0], now_ + seconds(30)), seconds(30));
+  history_.Update({}, {}, now_ + seconds(35));
+  for (const auto& by_cause : history_.Counted()) {
+    for (const std::uint64_t counted : by_cause) {
+      EXPECT_EQ(counted, 0U);
+    }
+  }
+}
+
+TEST_F(StuckHistoryTest, ASocketFoundStuckAtTheStartIsAtLeastAsOldAsItsTries) {
+  ClosingSocket old = Socket(1);
+  old.minimum_age = std::chrono::milliseconds(50'000);
+  Look({old}, Cause::kLocalDrop);
+  EXPECT_EQ(history_.Age(old, now_), seconds(50));
+  EXPECT_EQ(history_.Age(old, now_ + seconds(60)), seconds(60));
+}
+
+}  // namespace
+}  // namespace finwait

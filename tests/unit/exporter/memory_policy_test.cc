@@ -1,0 +1,48 @@
+#include "exporter/memory_policy.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+namespace finwait {
+namespace {
+
+std::size_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t size = 0;
+  std::size_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::unique_ptr<char[]> Used(std::size_t size) {
+  std::unique_ptr<char[]> block(new char[size]);
+  std::memset(block.get(), 1, size);
+  return block;
+}
+
+TEST(MemoryPolicy, WhatIsFreedIsNoLongerResidentAlsoBelowWhatIsKept) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer has an allocator of its own";
+#endif
+  ReturnFreedMemory();
+  Used(4'000'000);  // would raise glibc's own threshold above the blocks below
+  const std::size_t before = ResidentBytes();
+  std::vector<std::unique_ptr<char[]>> kept;
+  {
+    std::vector<std::unique_ptr<char[]>> freed;
+    for (int i = 0; i < 20; ++i) {
+      freed.push_back(Used(2'000'000));
+      kept.push_back(Used(100));
+    }
+    EXPECT_GT(ResidentBytes(), before + 35'000'000);
+  }
+  EXPECT_LT(ResidentBytes(), before + 4'000'000);
+}
+
+}  // namespace
+}  // namespace finwait

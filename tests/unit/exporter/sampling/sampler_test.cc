@@ -1,0 +1,187 @@
+#include "exporter/sampling/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <future>
+
+namespace finwait {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+struct NumberSample : SampleData {
+  static constexpr std::string_view kCollector = "number";
+  int number = 0;
+};
+
+// Answers with whatever the test says.
+class ScriptedCollector : public Collector {
+ public:
+  explicit ScriptedCollector(std::function<Result<Collected>(int)> look) : look_(std::move(look)) {}
+  Result<Collected> Collect(Deadline) override { return look_(++looks_); }
+
+ private:
+  std::function<Result<Collected>(int)> look_;
+  int looks_ = 0;
+};
+
+Collected Number(int number) {
+  auto sample = std::make_shared<NumberSample>();
+  sample->number = number;
+  return {std::move(sample), {}};
+}
+
+const CollectorInfo kNumber = {"number", "", "", true, 0, nullptr};
+const CollectorInfo kOther = {"other", "", "", true, 0, nullptr};
+const CollectorInfo kCostly = {"costly", "", "", true, 0.5, nullptr};
+
+// Keeps the snapshots and lets a test wait for one that it likes.
+class Published {
+ public:
+  Sampler::Publish Callback() {
+    return [this](std::shared_ptr<const Snapshot> snapshot) {
+      const std::lock_guard lock(mutex_);
+      newest_ = std::move(snapshot);
+      changed_.notify_all();
+    };
+  }
+  std::shared_ptr<const Snapshot> WaitFor(const std::function<bool(const Snapshot&)>& condition) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, seconds(20), [&] { return newest_ && condition(*newest_); });
+    return newest_ && condition(*newest_) ? newest_ : nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<const Snapshot> newest_;
+};
+
+std::vector<EnabledCollector> One(const CollectorInfo& info, std::function<Result<Collected>(int)> look) {
+  std::vector<EnabledCollector> collectors;
+  collectors.push_back({&info, std::make_unique<ScriptedCollector>(std::move(look))});
+  return collectors;
+}
+
+TEST(SamplerTest, PublishesEachLook) {
+  Published published;
+  Sampler sampler({}, One(kNumber, [](int look) { return Number(look); }), {milliseconds(5), 1}, published.Callback());
+  sampler.Start();
+  const auto snapshot = published.WaitFor([](const Snapshot& one) {
+    const auto* sample = one.Find<NumberSample>();
+    return sample != nullptr && sample->number >= 3;
+  });
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_TRUE(snapshot->Status<NumberSample>()->Succeeded());
+  EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
+}
+
+TEST(SamplerTest, AFailedLookTakesTheOldSampleAwayAndCountsItsReason) {
+  Published published;
+  Sampler sampler({},
+                  One(kNumber,
+                      [](int look) -> Result<Collected> {
+                        if (look == 1) {
+                          return Number(1);
+                        }
+                        return Fail(FailureReason::kPermission, "no");
+                      }),
+                  {milliseconds(5), 1}, published.Callback());
+  sampler.Start();
+  const auto snapshot = published.WaitFor([](const Snapshot& one) {
+    return one.collectors[0].failures[static_cast<std::size_t>(FailureReason::kPermission)] > 0;
+  });
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_EQ(snapshot->Find<NumberSample>(), nullptr);
+  EXPECT_FALSE(snapshot->collectors[0].Succeeded());
+  EXPECT_TRUE(snapshot->collectors[0].last_success.has_value());
+  EXPECT_EQ(snapshot->collectors[0].errors.at(0).message, "no");
+}
+
+TEST(SamplerTest, ALookWithAGapShowsWhatItReadAndStillCountsAsFailed) {
+  Published published;
+  Sampler sampler({},
+                  One(kNumber,
+                      [](int look) {
+                        Collected collected = Number(look);
+                        collected.gaps.push_back({FailureReason::kUnsupported, 0, "half of it"});
+                        return collected;
+                      }),
+                  {milliseconds(5), 1}, published.Callback());
+  sampler.Start();
+  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_NE(snapshot->Find<NumberSample>(), nullptr);
+  EXPECT_FALSE(snapshot->collectors[0].Succeeded());
+  EXPECT_EQ(snapshot->collectors[0].failures[static_cast<std::size_t>(FailureReason::kUnsupported)], 1U);
+}
+
+TEST(SamplerTest, ACollectorThatHangsIsReportedAndHoldsUpNoOther) {
+  Published published;
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  std::vector<EnabledCollector> collectors = One(kNumber, [released](int look) {
+    if (look == 2) {
+      released.wait();
+    }
+    return Number(look);
+  });
+  std::atomic<int> others = 0;
+  collectors.push_back({&kOther, std::make_unique<ScriptedCollector>([&others](int look) {
+                          others = look;
+                          return Number(look);
+                        })});
+  Sampler sampler({}, std::move(collectors), {milliseconds(10), 1}, published.Callback());
+  sampler.Start();
+  const auto hung = published.WaitFor([](const Snapshot& one) {
+    return one.collectors[0].failures[static_cast<std::size_t>(FailureReason::kTimeout)] == 1;
+  });
+  ASSERT_NE(hung, nullptr);
+  EXPECT_EQ(hung->collectors[0].data, nullptr) << "old data is not shown as new";
+  EXPECT_GT(others, 50);
+  EXPECT_FALSE(sampler.Stop(Deadline::After(milliseconds(50)))) << "a hung look cannot be joined";
+  release.set_value();
+}
+
+TEST(SamplerTest, ALookThatOverranAndThenEndsCountsAgain) {
+  Published published;
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  Sampler sampler({},
+                  One(kNumber,
+                      [released](int look) {
+                        if (look == 1) {
+                          released.wait();
+                        }
+                        return Number(look);
+                      }),
+                  {milliseconds(10), 1}, published.Callback());
+  sampler.Start();
+  ASSERT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; }), nullptr);
+  release.set_value();
+  EXPECT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].Succeeded(); }), nullptr);
+  EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
+}
+
+TEST(SamplerTest, ACostlyCollectorStretchesItsIntervalToItsShare) {
+  Published published;
+  Sampler sampler({},
+                  One(kCostly,
+                      [](int look) {
+                        const CpuStopwatch stopwatch;
+                        while (stopwatch.Elapsed() < milliseconds(20)) {
+                        }
+                        return Number(look);
+                      }),
+                  {milliseconds(10), 0.2}, published.Callback());
+  sampler.Start();
+  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_GE(snapshot->collectors[0].interval, milliseconds(200)) << "20 ms are a tenth of a core only every 200 ms";
+}
+
+}  // namespace
+}  // namespace finwait
