@@ -1,0 +1,327 @@
+"""Checks of the Helm chart; run.sh sets the two variables below. Names are sentences about the chart."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tarfile
+import tempfile
+import unittest
+
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CHART = ROOT / "helm" / "finwait-exporter"
+DASHBOARDS = ROOT / "dashboards"
+GOLDEN = ROOT / "tests" / "golden" / "helm"
+SCENARIOS = sorted(CHART.glob("ci/*-values.yaml"))
+HELM = os.environ["FINWAIT_HELM"]
+TOOLS = os.environ["FINWAIT_HELM_TOOLS"]
+PROGRAM = ROOT / "build" / "finwait_exporter"
+
+
+def helm(*arguments):
+    return subprocess.run([HELM, *map(str, arguments)], capture_output=True, text=True)
+
+
+def render(*arguments):
+    """The manifests of `helm template`, or an AssertionError with what helm said."""
+    result = helm("template", "demo", CHART, "--namespace", "monitoring", *arguments)
+    if result.returncode != 0:
+        raise AssertionError(result.stderr)
+    return [manifest for manifest in yaml.safe_load_all(result.stdout) if manifest]
+
+
+def of_kind(manifests, kind):
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def schema_problems(manifests):
+    result = subprocess.run(
+        ["node", HERE / "validate.mjs", TOOLS], input=json.dumps(manifests), capture_output=True, text=True
+    )
+    if result.returncode not in (0, 1) or result.stderr:
+        raise AssertionError(result.stderr)
+    return result.stdout
+
+
+def container(manifests):
+    return of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]["containers"][0]
+
+
+class Scenarios(unittest.TestCase):
+    def test_lint_finds_nothing(self):
+        for scenario in SCENARIOS:
+            with self.subTest(scenario.name):
+                result = helm("lint", "--strict", CHART, "--values", scenario)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_manifests_satisfy_the_schemas_of_kubernetes_and_the_operator(self):
+        for scenario in SCENARIOS:
+            with self.subTest(scenario.name):
+                self.assertEqual(schema_problems(render("--values", scenario)), "")
+
+    def test_manifests_are_those_of_the_golden_files(self):
+        """What comes from dashboards/ is left out there: its own test compares it with the source."""
+        for scenario in SCENARIOS:
+            with self.subTest(scenario.name):
+                manifests = render("--values", scenario)
+                for manifest in manifests:
+                    if manifest["kind"] == "ConfigMap":
+                        manifest["data"] = {name: "(from dashboards/)" for name in manifest["data"]}
+                    if manifest["kind"] == "PrometheusRule":
+                        manifest["spec"]["groups"] = "(from dashboards/)"
+                text = yaml.safe_dump_all(manifests, sort_keys=True, width=120)
+                golden = GOLDEN / scenario.name.replace("-values", "")
+                if os.environ.get("FINWAIT_UPDATE_GOLDEN"):
+                    golden.write_text(text)
+                self.assertEqual(golden.read_text(), text, "if the change is meant: FINWAIT_UPDATE_GOLDEN=1 tests/helm/run.sh")
+
+    def test_no_golden_file_is_left_over(self):
+        expected = {scenario.name.replace("-values", "") for scenario in SCENARIOS}
+        self.assertEqual({path.name for path in GOLDEN.iterdir()}, expected)
+
+    def test_the_schema_check_sees_wrong_types_and_unknown_fields(self):
+        manifests = render("--values", CHART / "ci" / "operator-values.yaml")
+        pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
+        monitor = of_kind(manifests, "ServiceMonitor")[0]["spec"]
+        for owner, key, value, complaint in [
+            (pod, "hostNetworks", True, "unknown field /spec/template/spec/hostNetworks"),
+            (pod, "hostNetwork", "yes", "/spec/template/spec/hostNetwork must satisfy type"),
+            (pod["containers"][0]["securityContext"], "priviledged", False, "securityContext/priviledged"),
+            (monitor["endpoints"][0], "scrapeIntervall", "30s", "unknown field /spec/endpoints/0/scrapeIntervall"),
+            (monitor, "selector", None, "/spec/selector must satisfy type"),
+        ]:
+            with self.subTest(key):
+                missing = object()
+                before = owner.get(key, missing)
+                owner[key] = value
+                self.assertIn(complaint, schema_problems(manifests))
+                if before is missing:
+                    del owner[key]
+                else:
+                    owner[key] = before
+
+
+class Source(unittest.TestCase):
+    """Alerts, rules and dashboards exist once, in dashboards/."""
+
+    def test_the_package_carries_every_dashboard_rule_and_alert_byte_for_byte(self):
+        expected = {f"files/{name}.yaml": DASHBOARDS / f"{name}.yaml" for name in ("alerts", "rules")}
+        expected |= {f"files/dashboards/{path.name}": path for path in DASHBOARDS.glob("*.json")}
+        with tempfile.TemporaryDirectory() as folder:
+            result = helm("package", CHART, "--destination", folder)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            (package,) = pathlib.Path(folder).glob("*.tgz")
+            with tarfile.open(package) as archive:
+                packed = {
+                    name.removeprefix("finwait-exporter/"): archive.extractfile(name).read()
+                    for name in archive.getnames()
+                    if name.startswith("finwait-exporter/files/")
+                }
+                self.assertFalse([name for name in archive.getnames() if "/ci/" in name])
+        self.assertEqual(set(packed), set(expected), "link it: helm/finwait-exporter/files")
+        for name, path in expected.items():
+            self.assertEqual(packed[name], path.read_bytes(), name)
+
+    def test_config_maps_hold_the_dashboards_unchanged(self):
+        manifests = render("--set", "dashboards.enabled=true")
+        rendered = {}
+        for config_map in of_kind(manifests, "ConfigMap"):
+            rendered |= config_map["data"]
+        expected = {f"finwait-{path.name}": path.read_text() for path in DASHBOARDS.glob("*.json")}
+        self.assertEqual(rendered, expected)
+
+    def source_groups(self):
+        return [
+            group
+            for name in ("rules", "alerts")
+            for group in yaml.safe_load((DASHBOARDS / f"{name}.yaml").read_text())["groups"]
+        ]
+
+    def test_the_prometheus_rule_is_rules_and_alerts_unchanged(self):
+        (rule,) = of_kind(render("--set", "prometheusRule.enabled=true"), "PrometheusRule")
+        self.assertEqual(rule["spec"]["groups"], self.source_groups())
+
+    def test_runbook_labels_and_disabled_alerts_change_that_and_nothing_else(self):
+        (rule,) = of_kind(render("--values", CHART / "ci" / "operator-values.yaml"), "PrometheusRule")
+        expected = self.source_groups()
+        for group in expected:
+            group["rules"] = [one for one in group["rules"] if one.get("alert") != "FinwaitForwardedFinsDropped"]
+            for one in group["rules"]:
+                if "alert" in one:
+                    one["labels"]["team"] = "network"
+                    url = one["annotations"]["runbook_url"]
+                    one["annotations"]["runbook_url"] = "https://example.com/finwait_exporter/blob/main/" + url
+        self.assertEqual(rule["spec"]["groups"], expected)
+
+    def test_alerts_know_the_job_that_the_monitor_names(self):
+        job = yaml.safe_load((CHART / "values.yaml").read_text())["monitor"]["jobName"]
+        matchers = set(re.findall(r'job=~\\?"([^"\\]+)', (DASHBOARDS / "alerts.yaml").read_text()))
+        matchers = {matcher for matcher in matchers if "finwait" in matcher}
+        self.assertTrue(matchers)
+        for matcher in matchers:
+            self.assertRegex(job, f"^(?:{matcher})$")
+
+
+class Values(unittest.TestCase):
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def test_every_object_of_the_schema_is_closed(self):
+        """Only `global`, which belongs to all charts of a release, takes keys that this chart does not know."""
+
+        def walk(node, path):
+            if isinstance(node, dict):
+                if node.get("type") == "object" and path != "/properties/global":
+                    extra = node.get("additionalProperties")
+                    self.assertTrue(extra is False or isinstance(extra, dict), f"{path} is open")
+                for key, child in node.items():
+                    walk(child, f"{path}/{key}")
+            elif isinstance(node, list):
+                for index, child in enumerate(node):
+                    walk(child, f"{path}/{index}")
+
+        walk(self.schema, "")
+
+    def test_schema_and_values_name_the_same_keys(self):
+        not_in_values = {"enabled", "global"}  # of parent charts
+
+        def walk(values, schema, path):
+            properties = schema.get("properties")
+            if properties is None or not isinstance(values, dict):
+                return
+            self.assertLessEqual(set(values), set(properties), path)
+            if values and path not in ("resources", "seccompProfile", "affinity", "updateStrategy"):
+                self.assertEqual(set(properties) - not_in_values if path == "" else set(properties), set(values), path)
+                for key, value in values.items():
+                    walk(value, properties[key], f"{path}.{key}".strip("."))
+
+        walk(self.values, self.schema, "")
+
+    def test_unknown_or_wrong_values_are_refused(self):
+        for setting in [
+            "unknown=1",
+            "image.tags=latest",
+            "monitor.intervall=30s",
+            "monitor.kind=Both",
+            "monitor.jobName=node",
+            "profile=privileged",
+            "webConfig.content.basic_auth_user.a=b",
+            "webConfig.content.basic_auth_users.prometheus=plaintext",
+            "webConfig.content.tls_server_config.certfile=x",
+            "livenessProbe.httpGet.path=/",
+            "tolerations[0].efect=NoSchedule",
+            "affinity.nodeAffinity.required=x",
+            "resources.limit.memory=1Gi",
+            "updateStrategy.rollingUpdate.maxUnavailble=1",
+            "networkPolicy.from[0].podSelectors.a=b",
+            "disabledCollectors[0]=conntrack",
+            "extraArgs[0]=check",
+            "port=0",
+            "cpuBudget=0",
+            "samplingInterval=5",
+            "image.digest=sha256:1",
+        ]:
+            with self.subTest(setting):
+                result = helm("template", "demo", CHART, "--set", setting)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn("values don't meet the specifications of the schema", result.stderr)
+
+    def test_values_that_contradict_each_other_are_refused_in_words(self):
+        for settings, words in [
+            (["monitor.kind=ServiceMonitor", "service.enabled=false"], "needs service.enabled"),
+            (["webConfig.existingSecret=a", "webConfig.content.http_server_config.http2=false"], "exclude each other"),
+            (["prometheusRule.enabled=true", "prometheusRule.disabledAlerts[0]=Finwait"], 'there is no alert "Finwait"'),
+        ]:
+            with self.subTest(settings[0]):
+                result = helm("template", "demo", CHART, "--set", ",".join(settings))
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn(words, result.stderr)
+
+    def test_a_parent_chart_may_set_global_and_enabled(self):
+        render("--set", "global.anything.goes=1,enabled=true")
+
+
+class Pods(unittest.TestCase):
+    def test_only_net_admin_is_added_and_only_in_its_profile(self):
+        for profile, capabilities in [
+            ("net-admin", {"drop": ["ALL"], "add": ["NET_ADMIN"]}),
+            ("unprivileged", {"drop": ["ALL"]}),
+        ]:
+            manifests = render("--set", f"profile={profile}")
+            context = container(manifests)["securityContext"]
+            self.assertEqual(context["capabilities"], capabilities)
+            self.assertEqual(
+                (context["allowPrivilegeEscalation"], context["privileged"], context["readOnlyRootFilesystem"]),
+                (False, False, True),
+            )
+            pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
+            self.assertEqual(pod["securityContext"].get("runAsNonRoot", False), profile == "unprivileged")
+
+    def test_no_scenario_mounts_the_host_or_a_token(self):
+        for scenario in SCENARIOS:
+            manifests = render("--values", scenario)
+            pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
+            self.assertIs(pod["automountServiceAccountToken"], False)
+            self.assertNotIn("hostPID", pod)
+            self.assertNotIn("hostIPC", pod)
+            for volume in pod.get("volumes", []):
+                self.assertEqual(set(volume), {"name", "projected"})
+
+    def test_the_web_configuration_s_checksum_follows_its_content(self):
+        def checksum(*settings):
+            manifests = render(*[part for setting in settings for part in ("--set", setting)])
+            return of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["metadata"]["annotations"].get("checksum/web-config")
+
+        one = checksum("webConfig.content.http_server_config.http2=true")
+        self.assertIsNotNone(one)
+        self.assertEqual(one, checksum("webConfig.content.http_server_config.http2=true", "podLabels.a=b"))
+        self.assertNotEqual(one, checksum("webConfig.content.http_server_config.http2=false"))
+        self.assertIsNone(checksum())
+
+    def test_probes_fit_what_the_program_demands(self):
+        guarded = ["webConfig.existingSecret=web", "webConfig.tls=true", "webConfig.authentication=true"]
+        header = "livenessProbe.httpHeaders[0].name=Authorization,livenessProbe.httpHeaders[0].value=Basic x"
+        client_certificate = "webConfig.content.tls_server_config.client_auth_type=RequireAndVerifyClientCert"
+        for settings, handler, scheme in [
+            ([], "httpGet", "HTTP"),
+            (["webConfig.content.tls_server_config.cert_file=tls.crt"], "httpGet", "HTTPS"),
+            (["webConfig.existingSecret=web", "webConfig.tls=true"], "httpGet", "HTTPS"),
+            (guarded, "tcpSocket", None),
+            ([client_certificate], "tcpSocket", None),
+            (guarded + [header], "httpGet", "HTTPS"),
+            (guarded + ["livenessProbe.handler=http"], "httpGet", "HTTPS"),
+            (["livenessProbe.handler=tcp"], "tcpSocket", None),
+        ]:
+            with self.subTest(settings):
+                probe = container(render(*(["--set", ",".join(settings)] if settings else [])))["livenessProbe"]
+                self.assertEqual({"httpGet", "tcpSocket"} & set(probe), {handler})
+                if scheme:
+                    self.assertEqual((probe["httpGet"]["scheme"], probe["httpGet"]["path"]), (scheme, "/healthz"))
+
+    @unittest.skipUnless(PROGRAM.exists(), "the program is not built")
+    def test_the_program_knows_every_flag_and_the_schema_every_collector(self):
+        text = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+        flags = set()
+        for optional_no, name in re.findall(r"--(\[no-\])?([a-z][a-z0-9._-]*[a-z0-9_])", text):
+            flags |= {f"--{name}", f"--no-{name}"} if optional_no else {f"--{name}"}
+        for scenario in SCENARIOS:
+            for argument in container(render("--values", scenario))["args"]:
+                self.assertIn(argument.split("=")[0], flags, scenario.name)
+        collectors = {flag.removeprefix("--collector.") for flag in flags if flag.startswith("--collector.")}
+        known = Values.schema["properties"]["disabledCollectors"]["items"]["enum"]
+        self.assertLessEqual(collectors, set(known))
+
+    @unittest.skipUnless(PROGRAM.exists(), "the program is not built")
+    def test_the_program_can_listen_on_a_bracketed_address_of_either_family(self):
+        for address in ("192.0.2.1", "2001:db8::1"):
+            flag = container(render())["args"][0].replace("$(HOST_IP)", address)
+            result = subprocess.run([PROGRAM, "check", flag, "--format=json"], capture_output=True, text=True)
+            self.assertEqual(result.stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main()

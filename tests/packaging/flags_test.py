@@ -1,0 +1,70 @@
+"""The man page and the bash completion name the program's flags, all of them and no others."""
+
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+PACKAGING = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging"
+COMPLETION = PACKAGING / "completion" / "finwait_exporter"
+PROGRAM = os.environ["FINWAIT_PROGRAM"]
+FLAG = re.compile(r"--(\[no-\])?([a-z][a-z0-9._-]*[a-z0-9])")
+
+
+def flags_in(text):
+    flags = set()
+    for optional_no, name in FLAG.findall(text):
+        flags |= {f"--{name}", f"--no-{name}"} if optional_no else {f"--{name}"}
+    return flags
+
+
+def flags_of_the_program():
+    texts = [
+        subprocess.run([PROGRAM, *command, "--help"], capture_output=True, text=True, check=True).stdout
+        for command in ([], ["check"], ["explain"])
+    ]
+    return flags_in("\n".join(texts))
+
+
+def completions(*words):
+    """What bash offers for the last of `words`, split as readline splits (at "=" too)."""
+    script = f"""
+        source {COMPLETION}
+        COMP_WORDS=("$@")
+        COMP_CWORD=$(($# - 1))
+        _finwait_exporter
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    result = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True)
+    return set(result.stdout.split())
+
+
+class Flags(unittest.TestCase):
+    def test_the_man_page_has_every_flag_and_no_other(self):
+        page = (PACKAGING / "finwait_exporter.8").read_text().replace("\\-", "-")
+        self.assertEqual(flags_in(page) - {"--no"}, flags_of_the_program())
+
+    def test_the_man_page_formats_without_a_warning(self):
+        result = subprocess.run(
+            ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", PACKAGING / "finwait_exporter.8"],
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_completion_offers_every_flag_and_no_other(self):
+        offered = completions("finwait_exporter", "check", "--")
+        self.assertEqual({flag.removesuffix("=") for flag in offered}, flags_of_the_program())
+
+    def test_completion_knows_commands_and_values(self):
+        self.assertEqual(completions("finwait_exporter", ""), {"check", "explain"})
+        self.assertEqual(completions("finwait_exporter", "ch"), {"check"})
+        self.assertEqual(completions("finwait_exporter", "--log.level", "=", ""), {"debug", "info", "warn", "error"})
+        self.assertEqual(completions("finwait_exporter", "--log.format", "="), {"logfmt", "json"})
+        self.assertEqual(completions("finwait_exporter", "check", "--format", "=", "j"), {"json"})
+        self.assertNotIn("--format=", completions("finwait_exporter", "--"))
+
+
+if __name__ == "__main__":
+    unittest.main()
