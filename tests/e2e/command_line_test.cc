@@ -12,12 +12,13 @@
 
 #include "tests/e2e/program.h"
 #include "tests/lab/connection.h"
+#include "tests/lab/paths.h"
 
 namespace finwait::e2e {
 namespace {
 
 lab::CommandOutput Start(const lab::Namespace& where, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), FINWAIT_PROGRAM);
+  arguments.insert(arguments.begin(), lab::Program());
   return where.Command(arguments);
 }
 
@@ -108,7 +109,7 @@ TEST(CommandLineTest, WithoutTheCapabilityItServesWhatItCanSeeAndNamesWhatIsMiss
   char log[] = "/tmp/finwait_e2e_user_XXXXXX";
   ::close(::mkstemp(log));
   const pid_t pid =
-      wire.local.Spawn({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", FINWAIT_PROGRAM}, log);
+      wire.local.Spawn({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", lab::Program()}, log);
   std::string body;
   EXPECT_TRUE(lab::Eventually([&] {
     const auto fetched = wire.local.Command({"curl", "-sf", "http://127.0.0.1:10061/readyz"});

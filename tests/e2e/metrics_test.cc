@@ -12,6 +12,7 @@
 #include "collectors/registry.h"
 #include "tests/e2e/program.h"
 #include "tests/lab/connection.h"
+#include "tests/lab/paths.h"
 
 namespace finwait::e2e {
 namespace {
@@ -62,7 +63,7 @@ class MetricsTest : public testing::Test {
 };
 
 TEST_F(MetricsTest, AreThoseOfTheGoldenFile) {
-  const std::string path = std::string(FINWAIT_SOURCE_DIR) + "/tests/golden/metrics.txt";
+  const std::string path = (lab::SourceFolder() / "tests/golden/metrics.txt").string();
   const std::string actual = Normalized(program_->Get("/metrics").body);
   if (std::getenv("FINWAIT_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path) << actual;

@@ -9,6 +9,7 @@
 
 #include "tests/e2e/program.h"
 #include "tests/lab/connection.h"
+#include "tests/lab/paths.h"
 
 namespace finwait::e2e {
 namespace {
@@ -77,7 +78,7 @@ TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNa
   wire.local.Shell("conntrack -F 2>/dev/null");
   const auto explain = [&](const UniqueFd& socket, const char* format) {
     return wire.local.Command(
-        {FINWAIT_PROGRAM, "explain", lab::LocalEndpoint(socket), lab::PeerEndpoint(socket), format});
+        {lab::Program(), "explain", lab::LocalEndpoint(socket), lab::PeerEndpoint(socket), format});
   };
   const auto clean = explain(safe, "--format=json");
   EXPECT_EQ(clean.exit_code, 0) << clean.out << clean.err;
@@ -91,7 +92,7 @@ TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNa
   EXPECT_EQ(json["fin"]["chain"], "OUTPUT");
   EXPECT_EQ(json["fin"]["text"],
             "-A OUTPUT -d 192.0.2.2/32 -p tcp -m tcp --dport 81 -m conntrack --ctstate INVALID -j DROP");
-  const auto check = wire.local.Command({FINWAIT_PROGRAM, "check", "--format=json"});
+  const auto check = wire.local.Command({lab::Program(), "check", "--format=json"});
   EXPECT_EQ(check.exit_code, 1) << check.out;
   EXPECT_EQ(nlohmann::json::parse(check.out)["live"]["at_risk"]["fin_dropped"], 1);
   // And so it comes.

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "tests/lab/connection.h"
+#include "tests/lab/paths.h"
 
 namespace finwait::e2e {
 
@@ -18,7 +19,7 @@ Program::Program(const lab::Namespace& where, const std::vector<std::string>& fl
   const int fd = ::mkstemp(path);
   ::close(fd);
   log_path_ = path;
-  std::vector<std::string> arguments = {FINWAIT_PROGRAM};
+  std::vector<std::string> arguments = {lab::Program()};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   pid_ = where.Spawn(arguments, log_path_);
   if (!lab::Eventually([this] { return Get("/readyz").status == 200; })) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/lab/paths.h"
+
 namespace finwait {
 namespace {
 
@@ -60,7 +62,7 @@ std::string Read(const std::filesystem::path& path) {
 
 // The paths of all sources below a directory of the repository, relative to it.
 std::vector<std::filesystem::path> SourcesIn(const char* directory) {
-  const std::filesystem::path root = FINWAIT_SOURCE_DIR;
+  const std::filesystem::path root = lab::SourceFolder();
   std::vector<std::filesystem::path> sources;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root / directory)) {
     if (entry.path().extension() == ".cc" || entry.path().extension() == ".h") {
@@ -79,7 +81,7 @@ const std::set<std::filesystem::path> kSendOrReceive = {"collectors/netlink/tran
 TEST(Sources, OpenNetlinkSocketsInTheNetlinkRoomOnly) {
   for (const char* directory : {"collectors", "exporter"}) {
     for (const auto& path : SourcesIn(directory)) {
-      const auto offences = Offences(Read(FINWAIT_SOURCE_DIR / path), NetlinkSockets());
+      const auto offences = Offences(Read(lab::SourceFolder() / path), NetlinkSockets());
       if (kOpen.contains(path)) {
         EXPECT_THAT(offences, ElementsAre("makes a netlink socket")) << "this test no longer sees it";
       } else {
@@ -92,7 +94,7 @@ TEST(Sources, OpenNetlinkSocketsInTheNetlinkRoomOnly) {
 // The exporter talks to its HTTP clients; collectors talk to nobody but the kernel.
 TEST(Sources, OfCollectorsSendAndReceiveInTheNetlinkRoomOnly) {
   for (const auto& path : SourcesIn("collectors")) {
-    const auto offences = Offences(Read(FINWAIT_SOURCE_DIR / path), SendingAndReceiving());
+    const auto offences = Offences(Read(lab::SourceFolder() / path), SendingAndReceiving());
     if (kSendOrReceive.contains(path)) {
       EXPECT_THAT(offences, ElementsAre("sends or receives")) << "this test no longer sees it";
     } else {

@@ -8,10 +8,12 @@
 #include <sstream>
 #include <string>
 
+#include "tests/lab/paths.h"
+
 namespace finwait {
 namespace {
 
-const std::filesystem::path kRoot = FINWAIT_SOURCE_DIR;
+const std::filesystem::path kRoot = lab::SourceFolder();
 
 TEST(RegistryTest, EveryCollectorHasItsFilePairATestAndARowInTheReadme) {
   std::ifstream file(kRoot / "README.md");

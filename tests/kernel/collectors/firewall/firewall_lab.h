@@ -13,6 +13,7 @@
 #include "collectors/firewall/on_demand_reader.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
+#include "tests/lab/paths.h"
 
 /// Rulesets in a namespace of the test's own, read by the product and by the tools that made them.
 namespace finwait::firewall::lab {
@@ -59,7 +60,7 @@ inline std::shared_ptr<const Chain> ReadOnDemandChain(const Namespace& where, co
 }
 
 inline std::string Fixture(const std::string& name) {
-  std::ifstream file(std::string(FINWAIT_SOURCE_DIR) + "/tests/fixtures/firewall/" + name);
+  std::ifstream file(lab::SourceFolder() / "tests/fixtures/firewall" / name);
   if (!file) {
     throw std::runtime_error("no fixture " + name);
   }

@@ -15,6 +15,7 @@
 
 #include "exporter/views/check_families.h"
 #include "exporter/views/exposition.h"
+#include "tests/lab/paths.h"
 
 namespace finwait {
 namespace {
@@ -175,8 +176,8 @@ TEST(ExpositionProperty, TheReferenceParsersReadTheSameSamplesFromBothFormats) {
                      {"numbers", ExpectedNumbers(families)}});
   }
   const std::string input = cases.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  const std::string compared =
-      RunWith("/usr/bin/python3 " FINWAIT_SOURCE_DIR "/tests/unit/exporter/views/exposition_oracle.py", input);
+  const std::string compared = RunWith(
+      "/usr/bin/python3 " + (lab::SourceFolder() / "tests/unit/exporter/views/exposition_oracle.py").string(), input);
   EXPECT_GT(std::atoi(compared.c_str()), 10'000) << compared;
 }
 
