@@ -60,7 +60,7 @@ inline std::shared_ptr<const Chain> ReadOnDemandChain(const Namespace& where, co
 }
 
 inline std::string Fixture(const std::string& name) {
-  std::ifstream file(lab::SourceFolder() / "tests/fixtures/firewall" / name);
+  std::ifstream file(finwait::lab::SourceFolder() / "tests/fixtures/firewall" / name);
   if (!file) {
     throw std::runtime_error("no fixture " + name);
   }
