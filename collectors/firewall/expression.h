@@ -356,8 +356,8 @@ struct ObjectMapReference {
 struct IpHeaderMatch {
   /// In network order; IPv4 uses the first 4 bytes. Matches when (packet & mask) == address.
   using Address = std::array<std::byte, 16>;
-  /// IFNAMSIZ bytes. Matches when the device's name and `name` are equal in the bytes that the mask covers: 3 for "eth+",
-  /// whatever `name` has behind them.
+  /// IFNAMSIZ bytes. Matches when the device's name and `name` are equal in the bytes that the mask covers: 3 for
+  /// "eth+", whatever `name` has behind them.
   struct Interface {
     std::array<char, 16> name = {};
     std::array<unsigned char, 16> mask = {};
