@@ -5,7 +5,6 @@
 BUILD_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config
   libmnl-dev                   # netlink messages
-  libnetfilter-conntrack-dev   # event filters, and the reference that our own reader is tested against
   prometheus-cpp-dev           # the data model of metrics
   libcpp-httplib-dev           # HTTP, with libssl-dev and libbrotli-dev, which its header includes
   libssl-dev libbrotli-dev zlib1g-dev
@@ -13,7 +12,10 @@ BUILD_PACKAGES=(
 )
 
 # To build the tests, too.
-TEST_BUILD_PACKAGES=(libgtest-dev libgmock-dev)
+TEST_BUILD_PACKAGES=(
+  libgtest-dev libgmock-dev
+  libnetfilter-conntrack-dev   # the reference that our own reader is tested against
+)
 
 # To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.
 TEST_PACKAGES=(
@@ -22,7 +24,14 @@ TEST_PACKAGES=(
   python3 python3-yaml
   python3-prometheus-client    # the reference parser of OpenMetrics
   clang-format clang-tidy shellcheck
+  dpkg-dev file lintian        # the Debian package
+  systemd man-db               # the unit and the manual page
+  npm                          # the Helm chart: npm packages carry helm and the schemas
 )
+
+# Packages above that count as installed where their command is there, whoever brought it: others than Debian ship npm as a
+# part of nodejs, and the two packages exclude each other.
+COMMAND_IS_ENOUGH=(npm)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
 SERVICES_NOT_STARTED=(prometheus)

@@ -24,10 +24,15 @@ if ! command -v dpkg-query >/dev/null; then
   exit 1
 fi
 
+is_there() {  # PACKAGE
+  case " ${COMMAND_IS_ENOUGH[*]} " in
+    *" $1 "*) ! command -v "$1" >/dev/null || return 0 ;;
+  esac
+  [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]
+}
 missing=()
 for package in "${wanted[@]}"; do
-  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-  [ "$status" = installed ] || missing+=("$package")
+  is_there "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 

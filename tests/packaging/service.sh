@@ -3,8 +3,8 @@
 # machine is this one seen through an overlay that is gone afterwards, with a systemd of its own that starts nothing but
 # this service. run.sh gives it namespaces of every kind; /proc/sys and /sys are read-only, so nothing reaches the host.
 #
-#   service.sh OLD.deb NEW.deb EMPTY_FOLDER    as process 1 of a PID namespace; says "service: all well" at the end, and
-#                                              goes on until it is killed
+#   service.sh OLD.deb NEW.deb EMPTY_FOLDER    as process 1 of a PID namespace; says "service: all well" if it is and
+#                                              "service: over" in any case, and goes on until it is killed
 set -euo pipefail
 [[ $$ == 1 ]] || { echo "service.sh must be process 1 of a PID namespace" >&2; exit 1; }
 
@@ -40,6 +40,7 @@ printf '[Unit]\nDefaultDependencies=no\n' >"$root/etc/systemd/system/nothing.tar
 
 # shellcheck disable=SC2317  # some functions are called by name, through `eventually`
 drive() {
+  trap 'echo "service: over"' EXIT
   fail() {
     echo "service: $*"
     inside systemctl --no-pager status finwait-exporter || true
@@ -58,6 +59,7 @@ drive() {
   answers() { inside curl --silent --fail --max-time 5 "http://127.0.0.1:10061$1"; }
   ready() { answers /readyz >/dev/null; }
   stopped() { ! answers /healthz >/dev/null; }
+  fed() { [[ $(show WatchdogTimestampMonotonic) -gt $1 ]]; }
   restarted() { [[ $(show NRestarts) -ge 1 && $(show MainPID) != "$1" && $(show MainPID) != 0 ]]; }
 
   eventually booted || fail "systemd does not boot"
@@ -83,11 +85,15 @@ drive() {
   eventually ready || fail "not ready after the upgrade"
 
   echo "== the watchdog restarts it when it hangs"
-  printf '[Service]\nWatchdogSec=2\nRestartSec=0\n' >"$root/etc/systemd/system/finwait-exporter.service.d/watchdog.conf"
+  printf '[Service]\nWatchdogSec=4\nRestartSec=0\n' >"$root/etc/systemd/system/finwait-exporter.service.d/watchdog.conf"
   inside systemctl daemon-reload
   inside systemctl restart finwait-exporter
   before=$(show MainPID)
-  sleep 5 # longer than two periods
+  local sign last_sign=0
+  for sign in first second third; do # of life; three take longer than one period
+    eventually fed "$last_sign" || fail "no $sign sign of life"
+    last_sign=$(show WatchdogTimestampMonotonic)
+  done
   [[ $(show MainPID) == "$before" && $(show NRestarts) == 0 ]] || fail "the watchdog bites a healthy service"
   kill -STOP "$before"
   eventually restarted "$before" || fail "the watchdog does not bite"
