@@ -13,6 +13,7 @@
 #include "exporter/routes.h"
 #include "exporter/rule_questions.h"
 #include "exporter/sampling/sampler.h"
+#include "exporter/sampling/snapshot_consumer.h"
 #include "exporter/service_notify.h"
 
 namespace finwait {
@@ -41,8 +42,8 @@ class TerminationSignals {
   sigset_t set_ = {};
 };
 
-// When the sampler last handed over a snapshot: what the service manager's watchdog is told follows it, so that a
-// sampler that has stopped gets the service restarted.
+// When a snapshot was last diagnosed: what the service manager's watchdog is told follows it, so that a sampler or a
+// diagnosis that has stopped gets the service restarted.
 class Pulse {
  public:
   void Beat() { last_beat_.store(SteadyClock::now()); }
@@ -95,12 +96,14 @@ int RunServe(const Options& options, const Logger& logger) {
   LatestDiagnosis latest;
   Diagnostician diagnostician(QuestionsTo(*host));
   CollectorLog collector_log(logger);
+  SnapshotConsumer consumer([&](std::shared_ptr<const Snapshot> snapshot) {
+    collector_log.Report(*snapshot);
+    latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
+    pulse.Beat();
+  });
   Sampler sampler(host->network_namespace, MakeCollectors(options, *host), SettingsOf(options),
-                  [&](std::shared_ptr<const Snapshot> snapshot) {
-                    pulse.Beat();
-                    collector_log.Report(*snapshot);
-                    latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
-                  });
+                  [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
+  consumer.Start();
   auto server = http::HttpServer::Start(ServerOptionsOf(options, latest, logger));
   if (!server) {
     logger.Error("cannot start", {{"error", server.error().message}});
@@ -121,8 +124,11 @@ int RunServe(const Options& options, const Logger& logger) {
   (void)notify.Stopping();
   logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   (*server)->Stop();
-  if (!sampler.Stop(Deadline::After(std::chrono::seconds(2)))) {
-    logger.Warn("a collector hangs in the kernel and is left behind");
+  const auto deadline = Deadline::After(std::chrono::seconds(2));
+  const bool collectors_ended = sampler.Stop(deadline);
+  const bool diagnosis_ended = consumer.Stop(deadline);
+  if (!collectors_ended || !diagnosis_ended) {
+    logger.Warn("a question hangs in the kernel and is left behind");
     std::_Exit(0);  // its thread still uses what this function owns
   }
   return 0;

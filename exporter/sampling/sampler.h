@@ -26,7 +26,7 @@ struct EnabledCollector {
 class Sampler {
  public:
   /// Receives each new snapshot, one at a time, on the thread that took the sample. Must not call back into the
-  /// sampler.
+  /// sampler, and returns at once: all collectors wait for it.
   using Publish = std::function<void(std::shared_ptr<const Snapshot>)>;
 
   /// Publishes a first snapshot at once, in which no collector has looked yet.
