@@ -1,30 +1,12 @@
 """The man page and the bash completion name the program's flags, all of them and no others."""
 
-import os
-import pathlib
-import re
 import subprocess
 import unittest
 
-PACKAGING = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging"
+import program
+
+PACKAGING = program.ROOT / "packaging"
 COMPLETION = PACKAGING / "completion" / "finwait_exporter"
-PROGRAM = os.environ["FINWAIT_PROGRAM"]
-FLAG = re.compile(r"--(\[no-\])?([a-z][a-z0-9._-]*[a-z0-9])")
-
-
-def flags_in(text):
-    flags = set()
-    for optional_no, name in FLAG.findall(text):
-        flags |= {f"--{name}", f"--no-{name}"} if optional_no else {f"--{name}"}
-    return flags
-
-
-def flags_of_the_program():
-    texts = [
-        subprocess.run([PROGRAM, *command, "--help"], capture_output=True, text=True, check=True).stdout
-        for command in ([], ["check"], ["explain"])
-    ]
-    return flags_in("\n".join(texts))
 
 
 def completions(*words):
@@ -43,7 +25,7 @@ def completions(*words):
 class Flags(unittest.TestCase):
     def test_the_man_page_has_every_flag_and_no_other(self):
         page = (PACKAGING / "finwait_exporter.8").read_text().replace("\\-", "-")
-        self.assertEqual(flags_in(page) - {"--no"}, flags_of_the_program())
+        self.assertEqual(program.flags_in(page) - {"--no"}, program.flags())
 
     def test_the_man_page_formats_without_a_warning(self):
         result = subprocess.run(
@@ -55,7 +37,7 @@ class Flags(unittest.TestCase):
 
     def test_completion_offers_every_flag_and_no_other(self):
         offered = completions("finwait_exporter", "check", "--")
-        self.assertEqual({flag.removesuffix("=") for flag in offered}, flags_of_the_program())
+        self.assertEqual({flag.removesuffix("=") for flag in offered}, program.flags())
 
     def test_completion_knows_commands_and_values(self):
         self.assertEqual(completions("finwait_exporter", ""), {"check", "explain"})
