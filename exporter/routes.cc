@@ -1,11 +1,17 @@
 #include "exporter/routes.h"
 
+#include <limits.h>
+#include <unistd.h>
+
+#include <array>
+
 #include "exporter/http/gzip.h"
 #include "exporter/http/negotiation.h"
 #include "exporter/readiness.h"
 #include "exporter/views/exposition.h"
 #include "exporter/views/metrics.h"
 #include "exporter/views/page.h"
+#include "exporter/views/page/assets.h"
 
 namespace finwait {
 namespace {
@@ -61,10 +67,15 @@ HttpResponse Health(const HttpRequest& request, const Diagnosis& diagnosis) {
   return http::MakeResponse(status, kJson, HealthJson(diagnosis));
 }
 
-HttpResponse Page(const RouteSettings& settings, const Diagnosis& diagnosis) {
-  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8",
-                                             ReportPage(diagnosis, settings.details, settings.telemetry_path));
-  response.headers.push_back({"Content-Security-Policy", kPageSecurityPolicy});
+// Empty where the system has none.
+std::string HostName() {
+  std::array<char, HOST_NAME_MAX + 1> name = {};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+HttpResponse Page(const PageSettings& settings, const std::string& security_policy, const Diagnosis& diagnosis) {
+  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8", ReportPage(diagnosis, settings));
+  response.headers.push_back({"Content-Security-Policy", security_policy});
   response.headers.push_back({"Referrer-Policy", "no-referrer"});
   return response;
 }
@@ -90,9 +101,11 @@ std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDia
   reports.routes["/api/v1/report"] = [&latest, details = settings.details](const HttpRequest& request) {
     return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
   };
-  reports.routes["/"] = [&latest, settings](const HttpRequest& request) {
-    return Uncached(http::Compressed(request, Page(settings, *latest.Get())));
-  };
+  reports.routes["/"] =
+      [&latest, policy = PageSecurityPolicy(),
+       page = PageSettings{settings.details, settings.telemetry_path, HostName()}](const HttpRequest& request) {
+        return Uncached(http::Compressed(request, Page(page, policy, *latest.Get())));
+      };
   return {std::move(scrapes), std::move(health), std::move(reports)};
 }
 

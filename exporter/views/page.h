@@ -7,11 +7,14 @@
 
 namespace finwait {
 
-/// The Content-Security-Policy that the page is made for: nothing but its own inline style.
-inline constexpr const char* kPageSecurityPolicy =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What of the page is the same for every diagnosis.
+struct PageSettings {
+  Details details = Details::kHide;
+  std::string telemetry_path = "/metrics";  ///< where the metrics are; starts with a slash
+  std::string host_name;                    ///< for the reader who has several of these pages open; may be empty
+};
 
-/// The diagnosis as an HTML page for a person: what `/` serves. `telemetry_path` is where the metrics are.
-std::string ReportPage(const Diagnosis& diagnosis, Details details, const std::string& telemetry_path);
+/// The diagnosis as an HTML page for a person: what `/` serves. It needs PageSecurityPolicy (page/assets.h) at most.
+std::string ReportPage(const Diagnosis& diagnosis, const PageSettings& settings);
 
 }  // namespace finwait
