@@ -23,6 +23,7 @@ TEST_PACKAGES=(
   prometheus                   # promtool
   python3 python3-yaml
   python3-prometheus-client    # the reference parser of OpenMetrics
+  chromium                     # the page
   clang-format clang-tidy shellcheck
   dpkg-dev file lintian        # the Debian package
   systemd man-db               # the unit and the manual page
