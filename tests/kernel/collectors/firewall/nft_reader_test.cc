@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <linux/netfilter/nf_tables.h>
+#include <sys/wait.h>
 
 #include <thread>
 
@@ -420,7 +421,9 @@ TEST(NftReaderTest, ARulesetThatNeverStopsChangingIsPublishedAsTorn) {
     chains += "add chain ip t " + name + "\nadd rule ip t " + name + " accept\nadd rule ip t c jump " + name + "\n";
   }
   lab::LoadNft(where, chains);
-  const pid_t writer = where.Spawn({"sh", "-c", "while :; do echo 'add table ip x\ndelete table ip x'; done | nft -i"});
+  // nft is the process itself, so that it can be ended; what feeds it then ends by SIGPIPE.
+  const pid_t writer =
+      where.Spawn({"bash", "-c", "exec nft -i < <(while :; do printf 'add table ip x\\ndelete table ip x\\n'; done)"});
   bool torn = false;
   for (int i = 0; i < 200 && !torn; ++i) {
     const NftRuleset ruleset = lab::ReadNft(where);
@@ -428,6 +431,7 @@ TEST(NftReaderTest, ARulesetThatNeverStopsChangingIsPublishedAsTorn) {
     EXPECT_FALSE(ruleset.tables.empty());
   }
   ::kill(writer, SIGKILL);
+  ::waitpid(writer, nullptr, 0);
   EXPECT_TRUE(torn);
 }
 
