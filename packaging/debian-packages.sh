@@ -34,5 +34,8 @@ TEST_PACKAGES=(
 # part of nodejs, and the two packages exclude each other.
 COMMAND_IS_ENOUGH=(npm)
 
+# To run scripts/bench.sh and scripts/fleet.sh: the tools that people use today, and microbenchmarks.
+BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
+
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
-SERVICES_NOT_STARTED=(prometheus)
+SERVICES_NOT_STARTED=(prometheus prometheus-node-exporter)

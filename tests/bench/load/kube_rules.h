@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace finwait::bench {
+
+/// Rulesets as kube-proxy makes them, of about `rules` rules: services with two endpoints each, nearly everything in
+/// table nat, and in filter a handful, among them drops of INVALID on forward and output. Addresses are of
+/// 198.18.0.0/15.
+
+/// For iptables-restore, both the legacy and the nft one.
+std::string KubeProxyIptables(std::size_t rules);
+/// The same services for `nft -f`, in table kube-proxy of family ip: as chains, not as maps, which would be few rules.
+std::string KubeProxyNft(std::size_t rules);
+
+}  // namespace finwait::bench

@@ -1,0 +1,274 @@
+// The exporter as a whole, on a host that has nothing to look at and on one that has everything: what it holds in
+// memory, takes of the CPU, and how fast it answers a scrape. Both run in network namespaces of their own, in turn.
+//
+//   bench_service load [ENTRIES] [SOCKETS] [RULES] [SECONDS]   SECONDS: of the CPU average, beginning with the start
+//   bench_service under [ENTRIES] [SOCKETS] [RULES] -- COMMAND...   runs a command on the loaded host, for profilers
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/bench/contest.h"
+#include "tests/bench/http_client.h"
+#include "tests/bench/load/conntrack_fill.h"
+#include "tests/bench/load/kube_rules.h"
+#include "tests/bench/load/socket_farm.h"
+#include "tests/lab/connection.h"
+#include "tests/lab/namespace.h"
+#include "tests/lab/paths.h"
+
+namespace finwait::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint16_t kPort = 10061;
+constexpr char kAsPrometheusAsks[] =
+    "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\nAccept-Encoding: gzip\r\n";
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// A namespace with as much in it as asked for.
+class LoadedHost {
+ public:
+  LoadedHost(std::size_t entries, std::size_t sockets, std::size_t rules) {
+    if (entries + sockets + rules == 0) {
+      return;
+    }
+    // The sockets first, with a rule that has them tracked; then the rules, which would slow down their opening.
+    where_.Shell(
+        "nft 'table inet t { chain c { type filter hook output priority 0; ct state invalid counter drop; }; }'");
+    farm_ = std::make_unique<SocketFarm>(where_, sockets);
+    where_.Run([&] { FillConntrack(entries); });
+    if (rules > 0) {
+      const auto output = where_.Command({"iptables-nft-restore"}, KubeProxyIptables(rules), 300);
+      if (output.exit_code != 0) {
+        throw std::runtime_error("iptables-nft-restore: " + output.err.substr(0, 500));
+      }
+    }
+  }
+  const lab::Namespace& Where() const { return where_; }
+
+ private:
+  lab::Namespace where_;
+  std::unique_ptr<SocketFarm> farm_;
+};
+
+// The built program, serving inside a namespace.
+class Exporter {
+ public:
+  explicit Exporter(const lab::Namespace& where)
+      : where_(where),
+        started_(Clock::now()),
+        process_(where.Spawn({lab::Program(), "--web.listen-address=127.0.0.1:" + std::to_string(kPort)})) {}
+  ~Exporter() {
+    ::kill(process_, SIGTERM);
+    ::waitpid(process_, nullptr, 0);
+  }
+  Exporter(const Exporter&) = delete;
+  Exporter& operator=(const Exporter&) = delete;
+
+  void WaitUntilReady() const {
+    if (!lab::Eventually([&] { return Get("/readyz").starts_with("HTTP/1.1 200"); }, 120)) {
+      throw std::runtime_error("the exporter does not get ready: " + Get("/readyz"));
+    }
+  }
+  std::string Get(const std::string& path) const {
+    std::string response;
+    where_.Run([&] { response = HttpGet(kPort, path); });
+    return response;
+  }
+  // Wall milliseconds of each of `count` scrapes that was not refused.
+  std::vector<double> Scrape(int count) const {
+    std::vector<double> times;
+    where_.Run([&] {
+      for (int i = 0; i < count; ++i) {
+        const auto start = Clock::now();
+        if (HttpGet(kPort, "/metrics", kAsPrometheusAsks).starts_with("HTTP/1.1 200")) {
+          times.push_back(1e3 * SecondsSince(start));
+        }
+      }
+    });
+    return times;
+  }
+  double Cpu() const { return CpuSoFar(process_); }
+  Clock::time_point Started() const { return started_; }
+  double Age() const { return SecondsSince(started_); }
+  // Of /proc/PID/status, in MB (10^6 bytes).
+  double Memory(const char* field) const {
+    std::ifstream status("/proc/" + std::to_string(process_) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with(field)) {
+        return std::atof(line.c_str() + std::strlen(field) + 1) * 1024 / 1e6;
+      }
+    }
+    return 0;
+  }
+
+ private:
+  const lab::Namespace& where_;
+  Clock::time_point started_;
+  pid_t process_;
+};
+
+double Percentile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
+}
+
+std::size_t Series(const std::string& response) {
+  std::size_t series = 0;
+  for (std::size_t at = response.find("\r\n\r\n") + 3; at < response.size() - 1; at = response.find('\n', at + 1)) {
+    series += response[at + 1] != '#' ? 1 : 0;
+  }
+  return series;
+}
+
+void PrintIntervals(const std::string& response) {
+  for (std::size_t at = response.find("\nfinwait_collector_interval_seconds{"); at != std::string::npos;
+       at = response.find("\nfinwait_collector_interval_seconds{", at + 1)) {
+    std::printf("%s\n", response.substr(at + 1, response.find('\n', at + 1) - at - 1).c_str());
+  }
+}
+
+void RunScrapes(const Exporter& idle, const Exporter& loaded) {
+  constexpr int kBatches = 60;
+  constexpr int kBatch = 50;
+  std::vector<double> idle_times;
+  std::vector<double> loaded_times;
+  std::vector<double> ratios;
+  for (int i = 0; i < kBatches; ++i) {
+    const auto a = idle.Scrape(kBatch);
+    const auto b = loaded.Scrape(kBatch);
+    ratios.push_back(Percentile(b, 0.5) / Percentile(a, 0.5));
+    idle_times.insert(idle_times.end(), a.begin(), a.end());
+    loaded_times.insert(loaded_times.end(), b.begin(), b.end());
+  }
+  const Spread ratio = SpreadOf(ratios);
+  std::printf("\nScrapes, %d each, 50 in a row in turn; wall milliseconds\n\n| host | median | p99 |\n|---|---|---|\n",
+              kBatches * kBatch);
+  std::printf("| idle | %.2f | %.2f |\n| loaded | %.2f | %.2f |\n", Percentile(idle_times, 0.5),
+              Percentile(idle_times, 0.99), Percentile(loaded_times, 0.5), Percentile(loaded_times, 0.99));
+  std::printf("\nloaded to idle: medians %.2f (%.2f-%.2f), p99 %.2f\n", ratio.median, ratio.low, ratio.high,
+              Percentile(loaded_times, 0.99) / Percentile(idle_times, 0.99));
+}
+
+void RunScrapers(const Exporter& exporter) {
+  std::printf(
+      "\nScrapers at once\n\n| scrapers | refused (--web.max-requests) | server CPU, ms a scrape | wall ms, median | "
+      "p99 |\n|---|---|---|---|---|\n");
+  for (const int scrapers : {1, 4, 16, 64}) {
+    const int each = 1024 / scrapers;
+    std::vector<std::vector<double>> times(static_cast<std::size_t>(scrapers));
+    const double before = exporter.Cpu();
+    {
+      std::vector<std::jthread> threads;
+      for (auto& mine : times) {
+        threads.emplace_back([&exporter, &mine, each] { mine = exporter.Scrape(each); });
+      }
+    }
+    const double cpu = exporter.Cpu() - before;
+    std::vector<double> all;
+    for (const auto& mine : times) {
+      all.insert(all.end(), mine.begin(), mine.end());
+    }
+    std::printf("| %d | %zu of 1024 | %.3f | %.2f | %.2f |\n", scrapers, 1024 - all.size(),
+                1e3 * cpu / static_cast<double>(all.size()), Percentile(all, 0.5), Percentile(all, 0.99));
+  }
+}
+
+// The average from the start on, first look included, with a scrape every 15 s as a Prometheus makes them.
+void RunAverage(const Exporter& idle, const Exporter& loaded, int seconds) {
+  std::printf("\nWith a scrape every 15 s\n\n");
+  std::printf(
+      "| after, s | idle: CPU, %% of a core | RSS, MB | loaded: CPU, %% | RSS, MB | peak, MB "
+      "|\n|---|---|---|---|---|---|\n");
+  for (int next = 15; next <= seconds; next += 15) {
+    std::this_thread::sleep_until(loaded.Started() + std::chrono::seconds(next));
+    (void)idle.Scrape(1);
+    (void)loaded.Scrape(1);
+    if (next % 60 == 0 || next + 15 > seconds) {
+      std::printf("| %d | %.2f | %.1f | %.2f | %.1f | %.1f |\n", next, 100 * idle.Cpu() / idle.Age(),
+                  idle.Memory("VmRSS:"), 100 * loaded.Cpu() / loaded.Age(), loaded.Memory("VmRSS:"),
+                  loaded.Memory("VmHWM:"));
+      std::fflush(stdout);
+    }
+  }
+}
+
+void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int seconds) {
+  const LoadedHost quiet(0, 0, 0);
+  const LoadedHost busy(entries, sockets, rules);
+  const Exporter idle(quiet.Where());
+  const Exporter loaded(busy.Where());
+  idle.WaitUntilReady();
+  loaded.WaitUntilReady();
+  std::printf("\nThe exporter with %zu entries, %zu sockets, %zu rules: ready after %.1f s and %.2f s of CPU\n",
+              entries, sockets, rules, loaded.Age(), loaded.Cpu());
+  RunAverage(idle, loaded, seconds);
+  const std::string metrics = loaded.Get("/metrics");
+  std::printf("\nseries: idle %zu, loaded %zu\n\n", Series(idle.Get("/metrics")), Series(metrics));
+  PrintIntervals(metrics);
+  RunScrapes(idle, loaded);
+  RunScrapers(loaded);
+}
+
+void RunUnder(std::size_t entries, std::size_t sockets, std::size_t rules, const std::vector<std::string>& command) {
+  const LoadedHost busy(entries, sockets, rules);
+  int status = 0;
+  busy.Where().Run([&] {
+    std::vector<char*> pointers;
+    for (const std::string& word : command) {
+      pointers.push_back(const_cast<char*>(word.c_str()));
+    }
+    pointers.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execvp(pointers[0], pointers.data());
+      ::_exit(127);
+    }
+    ::waitpid(child, &status, 0);
+  });
+  if (status != 0) {
+    throw std::runtime_error(command.front() + " ended with status " + std::to_string(status));
+  }
+}
+
+}  // namespace
+}  // namespace finwait::bench
+
+int main(int argc, char** argv) {
+  finwait::lab::RequireLab(argc, argv);
+  const std::string mode = argc > 1 ? argv[1] : "";
+  const auto number = [&](int position, int otherwise) {
+    return argc > position ? std::atoi(argv[position]) : otherwise;
+  };
+  const auto count = [&](int position, int otherwise) { return static_cast<std::size_t>(number(position, otherwise)); };
+  try {
+    if (mode == "load") {
+      finwait::bench::RunLoad(count(2, 200'000), count(3, 20'000), count(4, 10'000), number(5, 120));
+    } else if (mode == "under" && argc > 6 && std::string(argv[5]) == "--") {
+      finwait::bench::RunUnder(count(2, 0), count(3, 0), count(4, 0), {argv + 6, argv + argc});
+    } else {
+      std::fprintf(stderr, "usage: %s load | under, see the head of service_bench.cc\n", argv[0]);
+      return 2;
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
+  }
+  return 0;
+}
