@@ -6,9 +6,8 @@
 #include <array>
 
 #include "exporter/http/gzip.h"
-#include "exporter/http/negotiation.h"
 #include "exporter/readiness.h"
-#include "exporter/views/exposition.h"
+#include "exporter/rendered_metrics.h"
 #include "exporter/views/metrics.h"
 #include "exporter/views/page.h"
 #include "exporter/views/page/assets.h"
@@ -28,12 +27,6 @@ HttpResponse Text(int status, std::string body) { return http::MakeResponse(stat
 HttpResponse Uncached(HttpResponse response) {
   response.headers.push_back({"Cache-Control", "no-store"});
   return response;
-}
-
-HttpResponse Metrics(const HttpRequest& request, const Diagnosis& diagnosis, bool exporter_metrics) {
-  const ExpositionFormat format = http::NegotiateFormat(request.Header("Accept"));
-  return http::MakeResponse(200, ContentType(format),
-                            RenderFamilies(MetricFamilies(diagnosis, exporter_metrics), format));
 }
 
 HttpResponse Ready(const Diagnosis& diagnosis) {
@@ -87,9 +80,12 @@ std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDia
   const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };
 
   http::Lane scrapes{"scrape", {}, 2, settings.max_requests};
-  scrapes.routes[settings.telemetry_path] = [&latest,
-                                             exporter_metrics = settings.exporter_metrics](const HttpRequest& request) {
-    return http::Compressed(request, Metrics(request, *latest.Get(), exporter_metrics));
+  const auto rendered =
+      std::make_shared<RenderedMetrics>([exporter_metrics = settings.exporter_metrics](const Diagnosis& diagnosis) {
+        return MetricFamilies(diagnosis, exporter_metrics);
+      });
+  scrapes.routes[settings.telemetry_path] = [&latest, rendered](const HttpRequest& request) {
+    return rendered->Answer(request, latest.Get(), SteadyClock::now());
   };
   http::Lane health{"health", {}, 1, 64};
   health.routes["/healthz"] = alive;

@@ -1,0 +1,72 @@
+#include "exporter/rendered_metrics.h"
+
+#include <gtest/gtest.h>
+
+namespace finwait {
+namespace {
+
+using http::HeaderField;
+using http::HttpRequest;
+using http::HttpResponse;
+using std::chrono::seconds;
+
+HttpRequest RequestWith(std::vector<HeaderField> headers) { return {"GET", "/metrics", {}, std::move(headers)}; }
+const HttpRequest kPlain = RequestWith({});
+const HttpRequest kGzip = RequestWith({{"Accept-Encoding", "gzip"}});
+const HttpRequest kOpenMetrics = RequestWith({{"Accept", "application/openmetrics-text"}});
+
+class RenderedMetricsTest : public testing::Test {
+ protected:
+  HttpResponse Ask(const HttpRequest& request, seconds after = seconds(0)) {
+    return metrics_.Answer(request, diagnosis_, start_ + after);
+  }
+
+  int made_ = 0;
+  std::shared_ptr<const Diagnosis> diagnosis_ = std::make_shared<Diagnosis>();
+  SteadyClock::time_point start_ = SteadyClock::now();
+  RenderedMetrics metrics_{[this](const Diagnosis&) {
+    ++made_;
+    std::vector<prometheus::MetricFamily> families(1);
+    families[0] = {"finwait_x", std::string(600, 'h'), prometheus::MetricType::Gauge, {prometheus::ClientMetric{}}};
+    families[0].metric[0].gauge.value = made_;
+    return families;
+  }};
+};
+
+TEST_F(RenderedMetricsTest, HasTheFormatAndEncodingAskedForAndSaysThatItVaries) {
+  const HttpResponse text = Ask(kPlain);
+  EXPECT_EQ(text.status, 200);
+  EXPECT_EQ(text.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_TRUE(text.body->ends_with("finwait_x 1\n"));
+  EXPECT_EQ(text.headers, (std::vector<HeaderField>{{"Vary", "Accept, Accept-Encoding"}}));
+  const HttpResponse open_metrics = Ask(kOpenMetrics);
+  EXPECT_EQ(open_metrics.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_TRUE(open_metrics.body->ends_with("# EOF\n"));
+  const HttpResponse zipped = Ask(kGzip);
+  EXPECT_LT(zipped.body->size(), text.body->size());
+  EXPECT_EQ(zipped.headers.back(), (HeaderField{"Content-Encoding", "gzip"}));
+}
+
+TEST_F(RenderedMetricsTest, ServesOneRenderingToAllWhoAskForTheSame) {
+  const auto plain = Ask(kPlain).body;
+  const auto zipped = Ask(kGzip).body;
+  EXPECT_EQ(Ask(kPlain, seconds(1)).body, plain);
+  EXPECT_EQ(Ask(kGzip, seconds(1)).body, zipped);
+  EXPECT_EQ(made_, 1);
+}
+
+TEST_F(RenderedMetricsTest, RendersANewDiagnosisAndLetsTheOldOneGo) {
+  (void)Ask(kPlain);
+  const std::weak_ptr<const Diagnosis> old = diagnosis_;
+  diagnosis_ = std::make_shared<Diagnosis>();
+  EXPECT_TRUE(Ask(kPlain).body->ends_with("finwait_x 2\n"));
+  EXPECT_TRUE(old.expired());
+}
+
+TEST_F(RenderedMetricsTest, RendersAnewWhenTheProcessMetricsHaveAged) {
+  (void)Ask(kPlain);
+  EXPECT_TRUE(Ask(kPlain, RenderedMetrics::kFreshFor).body->ends_with("finwait_x 2\n"));
+}
+
+}  // namespace
+}  // namespace finwait
