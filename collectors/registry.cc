@@ -5,6 +5,7 @@
 #include "collectors/conntrack_table.h"
 #include "collectors/firewall.h"
 #include "collectors/netstat.h"
+#include "collectors/network_namespaces.h"
 #include "collectors/sockets.h"
 #include "collectors/sysctl.h"
 #include "collectors/tracking.h"
@@ -37,6 +38,8 @@ constexpr CollectorInfo kRegistry[] = {
      Make<FirewallCollector>},
     {"netstat", "the kernel's TCP counters of aborted, retransmitted and reset connections", "", true, 0,
      Make<NetstatCollector>},
+    {"network_namespaces", "other network namespaces that processes live in, whose sockets are not looked at",
+     "CAP_SYS_PTRACE for other users' processes", true, kNamespacesShare, Make<NetworkNamespacesCollector>},
 };
 
 }  // namespace

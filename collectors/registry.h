@@ -20,6 +20,7 @@ struct CollectorSettings {
 inline constexpr double kTableShare = 0.4;          ///< streaming the conntrack table
 inline constexpr double kTrackingShare = 0.3;       ///< joining live sockets with their entries
 inline constexpr double kSocketCountsShare = 0.15;  ///< counting all sockets
+inline constexpr double kNamespacesShare = 0.05;    ///< walking all processes for their namespaces
 
 /// One row of the catalogue of collectors.
 struct CollectorInfo {
