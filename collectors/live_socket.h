@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,13 @@ namespace finwait {
 /// Whether a live connection has a conntrack entry.
 enum class Tracking : std::uint8_t { kTracked, kUntracked };
 
+/// The ends of a connection as they are on the wire, beyond this host's NAT.
+struct Translation {
+  Endpoint local;
+  Endpoint peer;
+  auto operator<=>(const Translation&) const = default;
+};
+
 /// A connection that this end has not finished with, and its conntrack entry: open (ESTABLISHED, CLOSE_WAIT), or with
 /// its FIN on the way (FIN_WAIT_1, CLOSING, LAST_ACK).
 struct LiveSocket {
@@ -26,10 +34,11 @@ struct LiveSocket {
   /// Which addresses NAT changes, from the entry (IPS_SRC_NAT, IPS_DST_NAT).
   bool source_nat = false;
   bool destination_nat = false;
-  std::optional<ConntrackTcpState> entry_state;  ///< only when tracked
-  std::uint32_t remaining_seconds = 0;           ///< of the entry; only when tracked
-  std::uint32_t interface_index = 0;             ///< the device it is bound to, 0 for none
-  std::uint32_t uid = 0;                         ///< owner
+  std::shared_ptr<const Translation> translation;  ///< null unless tracked and translated
+  std::optional<ConntrackTcpState> entry_state;    ///< only when tracked
+  std::uint32_t remaining_seconds = 0;             ///< of the entry; only when tracked
+  std::uint32_t interface_index = 0;               ///< the device it is bound to, 0 for none
+  std::uint32_t uid = 0;                           ///< owner
   /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
   /// then if the connection has been silent since the timer was set, else later.
   std::optional<std::chrono::milliseconds> keepalive_due;

@@ -19,10 +19,24 @@ namespace finwait {
 namespace tracking {
 namespace {
 
+// The other side of the translation: of a connection that this end opened the reply tuple is what is on the wire, of
+// one that it accepted the original tuple.
+std::shared_ptr<const Translation> TranslationOf(const ConntrackEntry& entry, const LiveSocket& socket) {
+  const auto original = DecodeConntrackTuple(entry.original);
+  const auto reply = DecodeConntrackTuple(entry.reply);
+  if (!original || !reply) {
+    return nullptr;
+  }
+  const bool opened_here = original->source == socket.local && original->destination == socket.peer;
+  return std::make_shared<const Translation>(opened_here ? Translation{reply->destination, reply->source}
+                                                         : Translation{original->destination, original->source});
+}
+
 void Mark(const ConntrackEntry& entry, LiveSocket& socket) {
   socket.tracking = Tracking::kTracked;
   socket.source_nat = (entry.status & IPS_SRC_NAT) != 0;
   socket.destination_nat = (entry.status & IPS_DST_NAT) != 0;
+  socket.translation = socket.source_nat || socket.destination_nat ? TranslationOf(entry, socket) : nullptr;
   socket.entry_state = entry.tcp_state;
   socket.remaining_seconds = entry.remaining_seconds.value_or(0);
 }

@@ -120,6 +120,18 @@ PathVerdict Combine(const std::vector<JourneyEnd>& ends, const NamespaceSettings
   return verdict;
 }
 
+// The verdict where rules that could decide could not be read.
+std::optional<PathVerdict> BecauseUnread(const Ruleset& ruleset, IpFamily family) {
+  for (const UnreadPart& part : ruleset.unread) {
+    if (!part.family || Covers(*part.family, family)) {
+      PathVerdict verdict;
+      verdict.reason = part.error.message;
+      return verdict;
+    }
+  }
+  return std::nullopt;
+}
+
 // A question about one connection, asked of all its packets.
 class Judgement {
  public:
@@ -138,6 +150,10 @@ class Judgement {
       return OfAckThroughOwnEntry(verdict);
     }
     return verdict;
+  }
+
+  PathVerdict OfTracked(PacketKind kind) {
+    return Walk(kind, MakePacket(connection_, kind), PacketTracking::kEstablished);
   }
 
  private:
@@ -224,14 +240,14 @@ std::string_view Name(PathDecision decision) {
 
 PathVerdict JudgePacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
                         const NamespaceSettings& settings) {
-  for (const UnreadPart& part : evaluator.GetRuleset().unread) {
-    if (!part.family || Covers(*part.family, connection.family)) {
-      PathVerdict verdict;
-      verdict.reason = part.error.message;
-      return verdict;
-    }
-  }
-  return Judgement(evaluator, connection, settings).Of(kind);
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).Of(kind);
+}
+
+PathVerdict JudgeTrackedPacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
+                               const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfTracked(kind);
 }
 
 }  // namespace finwait::firewall

@@ -41,4 +41,8 @@ struct PathVerdict {
 PathVerdict JudgePacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
                         const NamespaceSettings& settings);
 
+/// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), as it is sent the first time.
+PathVerdict JudgeTrackedPacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,
+                               const NamespaceSettings& settings);
+
 }  // namespace finwait::firewall
