@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 
 #include "collectors/tracking.h"
@@ -15,7 +17,11 @@ enum class EntryEnd {
   kNeverSeen,  ///< it was gone before the first look at this connection
   kTimedOut,   ///< its time had run out by the look that missed it
   kRemoved,    ///< it went before its time: deleted, flushed, or evicted from a full table
+  kUnknown,    ///< the peer's FIN came after the last look that saw it, and with it a shorter timeout
 };
+
+/// "present", "timed_out", "removed" or "unknown".
+std::string_view Name(EntryEnd end);
 
 /// What earlier looks saw of a connection; the socket itself no longer tells once its entry is gone.
 struct ConnectionPast {
@@ -24,7 +30,11 @@ struct ConnectionPast {
   std::optional<ConntrackTcpState> entry_state;
   bool source_nat = false;
   bool destination_nat = false;
-  bool keepalive = false;  ///< SO_KEEPALIVE was on when the socket was open
+  std::shared_ptr<const Translation> translation;  ///< null unless translated
+  /// Whether SO_KEEPALIVE was on; nothing when no look saw the socket open, as a closing one does not tell.
+  std::optional<bool> keepalive;
+  bool lost_while_open = false;  ///< a look saw the socket open and without its entry, and none saw an entry since
+  bool closed_tracked = false;   ///< a look saw the socket closing and with its entry: its FIN was tracked
 
   bool SeenTracked() const { return entry_state.has_value(); }
   bool Translated() const { return source_nat || destination_nat; }
@@ -43,7 +53,8 @@ class ConnectionMemory {
  private:
   struct Memory {
     ConnectionPast past;
-    SteadyClock::time_point ends_at;  // when the entry runs out unless a packet comes; while it is there
+    SteadyClock::time_point ends_at;          // when the entry runs out unless a packet comes; while it is there
+    TcpState state = TcpState::kEstablished;  // of the socket when its entry was last seen
     std::uint64_t look = 0;
   };
   std::unordered_map<std::uint64_t, Memory> connections_;

@@ -21,13 +21,12 @@ namespace finwait {
 /// A socket that is stuck, and why.
 struct StuckSocket {
   ClosingSocket socket;
-  std::optional<Cause> cause;  ///< nothing: cannot be told, a collector is blind
-  EntryEnd entry_end = EntryEnd::kNeverSeen;
-  std::optional<ConntrackTcpState> entry_state;    ///< of its entry when it was last seen
-  bool keepalive = false;                          ///< SO_KEEPALIVE was on when it was open
-  std::optional<firewall::RuleLocation> location;  ///< of the rule or policy that drops its FIN or its peer's ACK
-  std::string rule_text;                           ///< empty for a policy
+  std::optional<Cause> cause;  ///< nothing: cannot be told, or not yet
+  /// No cause yet because the newest look at conntrack is older than the close: the next one tells.
+  bool pending = false;
   std::chrono::duration<double> age{0};
+  ConnectionPast past;
+  std::optional<DropPlace> place;  ///< where its FIN or its peer's ACK dies; of the first LiveSummary::kMostListed only
 };
 
 /// The stuck sockets of one look, and all there have been.
@@ -49,16 +48,19 @@ struct FirewallTotals {
   DropTotals policy_drops = {};
 };
 
-/// One sentence of the diagnosis, and the part of it that names addresses or rules' text, which HTTP shows only with
-/// --report.details.
+/// One statement of the diagnosis, in sentences, and the part of it that names addresses or rules' text, which HTTP
+/// shows only with --report.details.
 struct Statement {
   std::string text;
-  std::string detail;
+  std::string detail = {};
+  std::string command = {};  ///< advice: what to type in a shell, as root; may be empty
+  std::string id = {};       ///< advice: which piece it is, the same from version to version (docs/report.md)
 };
 
 /// The diagnosis in words, in the order in which a person needs them.
 struct Explanation {
-  std::string verdict;  ///< one sentence
+  std::string verdict;  ///< one sentence: how things stand
+  std::string cause;    ///< one sentence: why; empty where nothing is wrong
   std::vector<Statement> stuck;
   std::vector<Statement> would_stick;
   std::vector<Statement> why;
@@ -78,6 +80,7 @@ struct Diagnosis {
   std::optional<LiveSummary> live;                     ///< nothing: the tracking or the firewall collector is blind
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
+  std::array<PathPlaces, 2> path_places;                ///< where those of `paths` that are lost die; by IpFamily
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
   Explanation explanation;

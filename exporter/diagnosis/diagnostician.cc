@@ -4,7 +4,6 @@
 #include <unordered_map>
 
 #include "collectors/conntrack_table.h"
-#include "collectors/firewall/text/rule_text.h"
 #include "collectors/netstat.h"
 #include "collectors/sysctl.h"
 #include "collectors/tracking.h"
@@ -12,15 +11,6 @@
 
 namespace finwait {
 namespace {
-
-bool IsDrop(firewall::PathDecision decision) {
-  return decision == firewall::PathDecision::kDrop || decision == firewall::PathDecision::kReject;
-}
-
-std::size_t PathPacket(std::string_view name) {
-  return static_cast<std::size_t>(std::find(std::begin(kPathPackets), std::end(kPathPackets), name) -
-                                  std::begin(kPathPackets));
-}
 
 // Where conntrack may be active: unknown counts as active, since a verdict without conntrack would be too good.
 std::array<bool, 2> MayBeActive(const Diagnosis& diagnosis) {
@@ -44,7 +34,7 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
     }
     for (const std::string_view packet : {"fin", "ack"}) {
       const firewall::PathDecision decision = (*diagnosis.paths)[index][PathPacket(packet)];
-      if (IsDrop(decision)) {
+      if (IsLost(decision)) {
         return true;
       }
       unknown = unknown || decision == firewall::PathDecision::kUnknown;
@@ -111,7 +101,8 @@ bool Diagnostician::JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis) {
     judge_ = std::make_unique<CloseJudge>(firewall->ruleset, settings, questions_);
     paths_ = {JudgePaths(*judge_, IpFamily::kIpv4), JudgePaths(*judge_, IpFamily::kIpv6)};
   }
-  diagnosis.paths = paths_;
+  diagnosis.paths = {paths_[0].decisions, paths_[1].decisions};
+  diagnosis.path_places = {paths_[0].places, paths_[1].places};
   return changed;
 }
 
@@ -151,13 +142,17 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
     diagnosis.stuck = stuck_now_;
     return;
   }
-  const auto entries = ByCookie(snapshot.Find<TrackingSample>());
+  const auto* tracking = snapshot.Find<TrackingSample>();
+  const auto entries = ByCookie(tracking);
+  const auto context_of = [&](const ClosingSocket& socket) {
+    const auto entry = entries.find(socket.cookie);
+    return StuckContext{judge_.get(), entry == entries.end() ? nullptr : entry->second,
+                        connections_.Find(socket.cookie), snapshot.Find<SysctlSample>()};
+  };
   std::vector<JudgedSocket> judged;
   for (const ClosingSocket& socket : sample->closing) {
     if (IsStuck(socket)) {
-      const auto entry = entries.find(socket.cookie);
-      judged.push_back({&socket, JudgeCause(socket, {judge_.get(), entry == entries.end() ? nullptr : entry->second,
-                                                     connections_.Find(socket.cookie)})});
+      judged.push_back({&socket, JudgeCause(socket, context_of(socket))});
     }
   }
   if (is_new) {
@@ -174,32 +169,29 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
       ++summary.undetermined[state];
     }
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
-    summary.sockets.push_back({*one.socket, one.cause, EntryEnd::kNeverSeen, {}, false, {}, {}, age});
+    const bool pending = !one.cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
+    const ConnectionPast* past = connections_.Find(one.socket->cookie);
+    summary.sockets.push_back({*one.socket, one.cause, pending, age, past != nullptr ? *past : ConnectionPast(), {}});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
   for (std::size_t i = 0; i < std::min(summary.sockets.size(), LiveSummary::kMostListed); ++i) {
-    if (const auto entry = entries.find(summary.sockets[i].socket.cookie); entry != entries.end()) {
-      Autopsy(*entry->second, summary.sockets[i]);
-    }
+    FindPlace(context_of(summary.sockets[i].socket), summary.sockets[i]);
   }
   stuck_now_ = std::move(summary);
   diagnosis.stuck = stuck_now_;
 }
 
-void Diagnostician::Autopsy(const LiveSocket& entry, StuckSocket& stuck) {
-  if (const ConnectionPast* past = connections_.Find(entry.cookie)) {
-    stuck.entry_end = past->entry_end;
-    stuck.entry_state = past->entry_state;
-    stuck.keepalive = past->keepalive;
-    if (judge_ != nullptr && (stuck.cause == Cause::kLocalDrop || stuck.cause == Cause::kReplyDrop)) {
-      const CloseJudgement judgement = judge_->Judge(entry, past);
-      const firewall::PathVerdict& verdict = stuck.cause == Cause::kLocalDrop ? judgement.fin : judgement.ack;
-      stuck.location = verdict.location;
-      if (verdict.table != nullptr && verdict.chain != nullptr && verdict.rule != nullptr) {
-        stuck.rule_text = firewall::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
-      }
-    }
+void Diagnostician::FindPlace(const StuckContext& context, StuckSocket& stuck) {
+  if (context.judge == nullptr || !context.IsCurrent()) {
+    return;
+  }
+  if (stuck.cause == Cause::kLocalDrop) {
+    stuck.place =
+        PlaceOf(context.entry->tracking == Tracking::kTracked ? context.judge->TrackedFin(*context.entry)
+                                                              : context.judge->Judge(*context.entry, context.past).fin);
+  } else if (stuck.cause == Cause::kReplyDrop) {
+    stuck.place = PlaceOf(context.judge->Judge(*context.entry, context.past).ack);
   }
 }
 
@@ -214,7 +206,7 @@ std::uint64_t Diagnostician::CountLostResets(const Snapshot& snapshot, const Dia
   abort_failed_ = now;
   const bool drops_resets =
       diagnosis.paths && std::any_of(diagnosis.paths->begin(), diagnosis.paths->end(),
-                                     [](const auto& family) { return IsDrop(family[PathPacket("rst")]); });
+                                     [](const auto& family) { return IsLost(family[PathPacket("rst")]); });
   return drops_resets && now > before ? now - before : 0;
 }
 
@@ -275,7 +267,7 @@ void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_poi
       if (stuck.cause && ProvesFailure(*stuck.cause)) {
         ++inputs.stuck_sockets;
         inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
-      } else if (!stuck.cause) {
+      } else if (!stuck.cause && !stuck.pending) {
         inputs.failure_observable = false;
       }
     }

@@ -31,8 +31,8 @@ class Diagnostician {
   bool JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis);
   bool JudgeLive(const Snapshot& snapshot, bool rules_changed, Diagnosis& diagnosis);
   void JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
-  /// Adds what became of the socket's entry and which rule it dies at.
-  void Autopsy(const LiveSocket& entry, StuckSocket& stuck);
+  /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
+  static void FindPlace(const StuckContext& context, StuckSocket& stuck);
   void AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this look.
   std::uint64_t CountLostResets(const Snapshot& snapshot, const Diagnosis& diagnosis);
@@ -42,7 +42,7 @@ class Diagnostician {
   KernelQuestions questions_;
   std::unique_ptr<CloseJudge> judge_;  // null while the rules cannot be read
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
-  std::array<PathDecisions, 2> paths_ = {};
+  std::array<PathJudgement, 2> paths_ = {};
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionMemory connections_;

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "collectors/firewall/verdict/nat_effect.h"
+#include "exporter/diagnosis/drop_place.h"
 
 namespace finwait {
 namespace {
@@ -28,8 +29,6 @@ Connection AnyConnection(IpFamily family) {
   connection.local_socket.held = false;  // an orphan's packets have no owner; a rule that asks for one is not certain
   return connection;
 }
-
-bool IsDrop(PathDecision decision) { return decision == PathDecision::kDrop || decision == PathDecision::kReject; }
 
 }  // namespace
 
@@ -60,14 +59,14 @@ PathVerdict CloseJudge::JudgePath(const Connection& connection, PacketKind kind)
     evaluator_.ResetBudget();
     const PathVerdict other =
         firewall::JudgePacket(evaluator_, connection, kind, SettingsFor(connection.family, false));
-    if (IsDrop(other.decision) != IsDrop(verdict.decision) || other.decision == PathDecision::kUnknown) {
+    if (IsLost(other.decision) != IsLost(verdict.decision) || other.decision == PathDecision::kUnknown) {
       verdict = PathVerdict();
       verdict.reason = "nf_conntrack_tcp_loose could not be read";
     }
   }
   if (verdict.decision != PathDecision::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
-      if (!IsDrop(verdict.decision) && firewall::IsBlind(*ruleset_, backend, connection.family)) {
+      if (!IsLost(verdict.decision) && firewall::IsBlind(*ruleset_, backend, connection.family)) {
         verdict.decision = PathDecision::kUnknown;
         verdict.reason = std::string(firewall::Name(backend)) + " rules could not be read";
       }
@@ -140,7 +139,7 @@ CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionP
     judgement.fate = Fate::kNatLost;
     return judgement;
   }
-  if (IsDrop(judgement.fin.decision)) {
+  if (IsLost(judgement.fin.decision)) {
     judgement.fate = Fate::kFinDropped;
     return judgement;
   }
@@ -163,7 +162,7 @@ CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionP
   if (judgement.fin.decision == PathDecision::kUnknown) {
     judgement.fate = Fate::kUnknown;
     judgement.reason = judgement.fin.reason;
-  } else if (IsDrop(judgement.ack.decision)) {
+  } else if (IsLost(judgement.ack.decision)) {
     judgement.fate = Fate::kAckDropped;
   } else if (judgement.ack.decision == PathDecision::kUnknown) {
     judgement.fate = Fate::kUnknown;
@@ -187,22 +186,11 @@ Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
   return fate;
 }
 
-PathDecision CloseJudge::TrackedFin(const LiveSocket& socket) {
+PathVerdict CloseJudge::TrackedFin(const LiveSocket& socket) {
   const Connection connection = Routed(socket);
   evaluator_.ResetBudget();
-  const auto ends = firewall::WalkHooks(
-      evaluator_, connection, PacketKind::kFin, firewall::MakePacket(connection, PacketKind::kFin),
-      firewall::PacketTracking::kEstablished, SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
-  const auto is_drop = [](const firewall::JourneyEnd& end) {
-    return end.ending.kind == firewall::Ending::Kind::kDrop || end.ending.kind == firewall::Ending::Kind::kReject;
-  };
-  if (std::all_of(ends.begin(), ends.end(), is_drop)) {
-    return PathDecision::kDrop;
-  }
-  const bool all_pass = std::all_of(ends.begin(), ends.end(), [](const firewall::JourneyEnd& end) {
-    return end.ending.kind == firewall::Ending::Kind::kAccept;
-  });
-  return all_pass ? PathDecision::kAccept : PathDecision::kUnknown;
+  return firewall::JudgeTrackedPacket(evaluator_, connection, PacketKind::kFin,
+                                      SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
 }
 
 PathVerdict CloseJudge::General(IpFamily family, Journey journey, PacketKind kind) {

@@ -76,7 +76,7 @@ class CloseJudge {
   Fate FateOf(const LiveSocket& socket, const ConnectionPast* past);
 
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
-  firewall::PathDecision TrackedFin(const LiveSocket& socket);
+  firewall::PathVerdict TrackedFin(const LiveSocket& socket);
 
   /// What becomes of a packet of the general connection, which no narrower rule singles out.
   firewall::PathVerdict General(IpFamily family, firewall::Journey journey, firewall::PacketKind kind);

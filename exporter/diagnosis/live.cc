@@ -2,20 +2,8 @@
 
 #include <algorithm>
 
-#include "collectors/firewall/text/rule_text.h"
-
 namespace finwait {
 namespace {
-
-// The timeout that an entry in `state` had when its last packet came, as far as sysctls tell.
-std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl) {
-  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
-    if (kConntrackTcpTimeoutNames[i] == Name(state)) {
-      return sysctl.conntrack_tcp_timeouts[i];
-    }
-  }
-  return std::nullopt;
-}
 
 // Less than half of its timeout left, and no keepalive that would refresh it before.
 bool IsExpiring(const LiveSocket& socket, const SysctlSample& sysctl) {
@@ -35,21 +23,24 @@ AtRiskSocket Describe(const LiveSocket& socket, const ConnectionPast* past, Clos
   described.fate = judgement.fate;
   described.reason = judgement.reason;
   if (past != nullptr) {
-    described.entry_end = past->entry_end;
-    described.entry_state = past->entry_state;
-    described.keepalive = past->keepalive;
+    described.past = *past;
   }
   if (judgement.fate == Fate::kFinDropped || judgement.fate == Fate::kAckDropped) {
-    const firewall::PathVerdict& verdict = judgement.fate == Fate::kFinDropped ? judgement.fin : judgement.ack;
-    described.location = verdict.location;
-    if (verdict.table != nullptr && verdict.chain != nullptr && verdict.rule != nullptr) {
-      described.rule_text = firewall::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
-    }
+    described.place = PlaceOf(judgement.fate == Fate::kFinDropped ? judgement.fin : judgement.ack);
   }
   return described;
 }
 
 }  // namespace
+
+std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl) {
+  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
+    if (kConntrackTcpTimeoutNames[i] == Name(state)) {
+      return sysctl.conntrack_tcp_timeouts[i];
+    }
+  }
+  return std::nullopt;
+}
 
 LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
                       const SysctlSample* sysctl, const std::array<bool, 2>& active) {
@@ -81,6 +72,10 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
       continue;
     }
     ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+    if (fate != Fate::kUnknown) {
+      summary.would_stick_close_wait += socket.state == TcpState::kCloseWait ? 1 : 0;
+      summary.ends.Add(past != nullptr ? *past : ConnectionPast());
+    }
     if (summary.sockets.size() < LiveSummary::kMostListed) {
       summary.sockets.push_back(Describe(socket, past, judge));
     }

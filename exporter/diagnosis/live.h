@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +11,8 @@
 #include "collectors/sysctl.h"
 #include "collectors/tracking.h"
 #include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/drop_place.h"
+#include "exporter/diagnosis/entry_ends.h"
 #include "exporter/diagnosis/fate.h"
 
 namespace finwait {
@@ -17,13 +21,9 @@ namespace finwait {
 struct AtRiskSocket {
   LiveSocket socket;
   Fate fate = Fate::kUnknown;
-  EntryEnd entry_end = EntryEnd::kNeverSeen;
-  /// Of the entry when it was last seen: whose timeout it was.
-  std::optional<ConntrackTcpState> entry_state;
-  bool keepalive = false;
-  std::optional<firewall::RuleLocation> location;  ///< of the rule or policy that drops its FIN or its peer's ACK
-  std::string rule_text;                           ///< empty for a policy
-  std::string reason;                              ///< kUnknown: what it hangs on
+  ConnectionPast past;
+  std::optional<DropPlace> place;  ///< where its FIN or its peer's ACK would die
+  std::string reason;              ///< kUnknown: what it hangs on
 };
 
 /// The sockets that can still be closed, and what would happen if they were closed now.
@@ -32,7 +32,9 @@ struct LiveSummary {
   std::uint64_t untracked_established = 0;  ///< without an entry, where conntrack is active
   std::uint64_t untracked_close_wait = 0;
   std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
-  std::optional<std::uint64_t> expiring;                            ///< nothing: the timeouts cannot be read
+  std::uint64_t would_stick_close_wait = 0;  ///< of those in `at_risk` but kUnknown: the peer has closed already
+  EntryEnds ends;                            ///< of those in `at_risk` but kUnknown
+  std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
   bool any_unknown = false;  ///< for some it cannot be told
@@ -42,7 +44,15 @@ struct LiveSummary {
 
   /// Without kUnknown.
   std::uint64_t WouldStick() const { return at_risk[0] + at_risk[1] + at_risk[2]; }
+  /// `fate` is one of kFatesAtRisk.
+  std::uint64_t AtRisk(Fate fate) const {
+    return at_risk[static_cast<std::size_t>(std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate) -
+                                            std::begin(kFatesAtRisk))];
+  }
 };
+
+/// The timeout that conntrack gives an entry in `state` with each packet, as far as sysctls tell.
+std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl);
 
 /// Sums up one sample. `active`: whether conntrack is active, by IpFamily. A pure function but for what the judge
 /// remembers.

@@ -7,7 +7,7 @@
 
 namespace finwait {
 
-PathDecisions JudgePaths(CloseJudge& judge, IpFamily family) {
+PathJudgement JudgePaths(CloseJudge& judge, IpFamily family) {
   using firewall::Journey;
   using firewall::PacketKind;
   const struct {
@@ -18,11 +18,13 @@ PathDecisions JudgePaths(CloseJudge& judge, IpFamily family) {
       {Journey::kLocal, PacketKind::kData},    {Journey::kLocal, PacketKind::kAck},
       {Journey::kLocal, PacketKind::kPeerFin}, {Journey::kForwarded, PacketKind::kFin},
   };
-  PathDecisions decisions = {};
-  for (std::size_t i = 0; i < decisions.size(); ++i) {
-    decisions[i] = judge.General(family, packets[i].journey, packets[i].kind).decision;
+  PathJudgement judgement;
+  for (std::size_t i = 0; i < judgement.decisions.size(); ++i) {
+    const firewall::PathVerdict verdict = judge.General(family, packets[i].journey, packets[i].kind);
+    judgement.decisions[i] = verdict.decision;
+    judgement.places[i] = PlaceOf(verdict);
   }
-  return decisions;
+  return judgement;
 }
 
 std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const ConntrackTableSample* table,

@@ -10,6 +10,17 @@ bool FinIsUnsent(const ClosingSocket& socket) {
   return socket.timer == SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
 }
 
+// Whether the FIN may have been tracked although its entry is gone by now: between two of its tries more time may have
+// passed than the entry lives. A FIN that never had one finds none however old it is, so only having watched tells the
+// two apart.
+bool EntryMayHaveOutlivedTheFin(const ClosingSocket& socket, const SysctlSample* sysctl) {
+  const auto timeout = sysctl == nullptr
+                           ? std::nullopt
+                           : sysctl->Timeout(socket.state == TcpState::kFinWait1 ? ConntrackTcpTimeout::kFinWait
+                                                                                 : ConntrackTcpTimeout::kLastAck);
+  return !timeout || socket.minimum_age >= *timeout;
+}
+
 }  // namespace
 
 std::string_view Name(Cause cause) {
@@ -29,14 +40,14 @@ std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext&
   if (socket.timer == SocketTimer::kProbe && socket.send_window == 0U) {
     return Cause::kZeroWindow;
   }
-  if (context.entry == nullptr || context.judge == nullptr) {
+  if (!context.IsCurrent() || context.judge == nullptr) {
     return std::nullopt;
   }
   const bool tracked = context.entry->tracking == Tracking::kTracked;
   if (FinIsUnsent(socket)) {
-    const PathDecision fin = tracked ? context.judge->TrackedFin(*context.entry)
-                                     : context.judge->Judge(*context.entry, context.past).fin.decision;
-    switch (fin) {
+    const firewall::PathVerdict fin =
+        tracked ? context.judge->TrackedFin(*context.entry) : context.judge->Judge(*context.entry, context.past).fin;
+    switch (fin.decision) {
       case PathDecision::kDrop:
       case PathDecision::kReject:
         return Cause::kLocalDrop;
@@ -46,8 +57,12 @@ std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext&
         return std::nullopt;
     }
   }
-  if (tracked) {
-    return Cause::kNoReply;  // the peer's ACK would match the entry
+  if (tracked || (context.past != nullptr && context.past->closed_tracked)) {
+    return Cause::kNoReply;  // the peer's ACK matches the entry, or did as long as it was there
+  }
+  if ((context.past == nullptr || !context.past->lost_while_open) &&
+      EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
+    return std::nullopt;
   }
   switch (const CloseJudgement judgement = context.judge->Judge(*context.entry, context.past); judgement.fate) {
     case Fate::kNatLost:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectors/sockets.h"
+#include "collectors/sysctl.h"
 #include "exporter/diagnosis/connection_memory.h"
 #include "exporter/diagnosis/fate.h"
 
@@ -39,10 +40,14 @@ struct StuckContext {
   CloseJudge* judge = nullptr;        ///< null: the rules cannot be read
   const LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
   const ConnectionPast* past = nullptr;
+  const SysctlSample* sysctl = nullptr;  ///< null: cannot be read
+
+  /// Whether `entry` was read after the socket had closed: before that it does not tell how the FIN fared.
+  bool IsCurrent() const { return entry != nullptr && !entry->IsOpen(); }
 };
 
-/// Why `socket`, which IsStuck, is stuck; nothing when that cannot be told because a collector is blind, or has not
-/// seen the socket yet.
+/// Why `socket`, which IsStuck, is stuck; nothing when that cannot be told: a collector is blind, or has not seen the
+/// socket since it closed, or nobody watched and the entry may have timed out before the FIN or after it.
 std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext& context);
 
 }  // namespace finwait

@@ -1,47 +1,25 @@
 #include "exporter/diagnosis/words.h"
 
 #include <algorithm>
-#include <cmath>
 #include <sstream>
 
+#include "collectors/network_namespaces.h"
 #include "collectors/sysctl.h"
+#include "exporter/diagnosis/advice/advice.h"
+#include "exporter/diagnosis/advice/situation.h"
+#include "exporter/diagnosis/phrases.h"
 
 namespace finwait {
 namespace {
-
-std::string Count(std::uint64_t number, std::string_view one, std::string_view many) {
-  return std::to_string(number) + " " + std::string(number == 1 ? one : many);
-}
-
-std::string Seconds(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::lround(seconds));
-  if (whole < 120) {
-    return std::to_string(whole) + " s";
-  }
-  if (whole < 2 * 3600) {
-    return std::to_string(whole / 60) + " min";
-  }
-  return whole < 2 * 86400 ? std::to_string(whole / 3600) + " h" : std::to_string(whole / 86400) + " d";
-}
-
-std::string KernelName(TcpState state) {
-  std::string name(Name(state));
-  std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
-    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
-  });
-  return name;
-}
 
 std::string_view Meaning(Cause cause) {
   switch (cause) {
     case Cause::kLocalDrop:
       return "the FIN never left this host: conntrack has no entry for the connection any more, calls the FIN INVALID, "
-             "and a "
-             "rule of this host's drops it";
+             "and a rule of this host's drops it";
     case Cause::kLocalError:
       return "the FIN never left this host, and no rule that drops INVALID packets explains it: look for a missing or "
-             "blackhole "
-             "route, a link that is down, tc or BPF";
+             "blackhole route, a link that is down, tc or BPF";
     case Cause::kReplyDrop:
       return "the FIN left, and the peer's answer is dropped by this host on its way in";
     case Cause::kNatLost:
@@ -52,29 +30,6 @@ std::string_view Meaning(Cause cause) {
       return "the peer's window is closed: its process does not read";
   }
   return "";
-}
-
-void DescribeStuck(const StuckSummary& stuck, Explanation& explanation) {
-  for (const Cause cause : kCauses) {
-    for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
-      const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
-      if (number > 0) {
-        explanation.stuck.push_back({Count(number, "socket", "sockets") + " in " + KernelName(kStuckStates[state]) +
-                                         " (" + std::string(Name(cause)) + "): " + std::string(Meaning(cause)),
-                                     ""});
-      }
-    }
-  }
-  std::uint64_t undetermined = 0;
-  for (const std::uint64_t number : stuck.undetermined) {
-    undetermined += number;
-  }
-  if (undetermined > 0) {
-    explanation.stuck.push_back(
-        {Count(undetermined, "socket", "sockets") +
-             " whose FIN never left, for a reason that cannot be told without the firewall's rules",
-         ""});
-  }
 }
 
 std::string_view Meaning(Fate fate) {
@@ -93,39 +48,142 @@ std::string_view Meaning(Fate fate) {
   return "";
 }
 
+void DescribeStuck(const StuckSummary& stuck, Explanation& explanation) {
+  for (const Cause cause : kCauses) {
+    for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
+      const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
+      if (number > 0) {
+        explanation.stuck.push_back({Counted(number, "socket", "sockets") + " in " + KernelName(kStuckStates[state]) +
+                                     " (" + std::string(Name(cause)) + "): " + std::string(Meaning(cause)) + "."});
+      }
+    }
+  }
+  std::uint64_t pending = 0;
+  std::uint64_t undetermined = 0;
+  for (const StuckSocket& one : stuck.sockets) {
+    if (!one.cause) {
+      ++(one.pending ? pending : undetermined);
+    }
+  }
+  if (pending > 0) {
+    explanation.stuck.push_back({Counted(pending, "socket has", "sockets have") +
+                                 " tried at least twice; the next look at conntrack tells why."});
+  }
+  if (undetermined > 0) {
+    explanation.stuck.push_back(
+        {Counted(undetermined, "socket", "sockets") +
+         " stuck for a reason that cannot be told: rules or conntrack cannot be read, or nobody "
+         "watched when it closed."});
+  }
+}
+
 void DescribeLive(const LiveSummary& live, Explanation& explanation) {
-  for (std::size_t i = 0; i < std::size(kFatesAtRisk); ++i) {
-    if (live.at_risk[i] > 0) {
-      explanation.would_stick.push_back({Count(live.at_risk[i], "open connection", "open connections") + " (" +
-                                             std::string(Name(kFatesAtRisk[i])) +
-                                             "): " + std::string(Meaning(kFatesAtRisk[i])),
-                                         ""});
+  for (const Fate fate : kFatesAtRisk) {
+    if (live.AtRisk(fate) > 0) {
+      explanation.would_stick.push_back({Counted(live.AtRisk(fate), "open connection", "open connections") + " (" +
+                                         std::string(Name(fate)) + "): " + std::string(Meaning(fate)) + "."});
     }
   }
   if (live.expiring.value_or(0) > 0) {
     explanation.would_stick.push_back(
-        {Count(*live.expiring, "more connection has", "more connections have") +
-             " less than half of the conntrack timeout left and no keepalive due before it ends",
-         ""});
-  }
-  // The rules that decide, each once.
-  std::vector<firewall::RuleLocation> named;
-  for (const AtRiskSocket& one : live.sockets) {
-    if (one.location && std::find(named.begin(), named.end(), *one.location) == named.end()) {
-      named.push_back(*one.location);
-      explanation.why.push_back({"What would drop them: " + DescribeLocation(*one.location), one.rule_text});
-    }
+        {Counted(*live.expiring, "more connection has", "more connections have") +
+         " less than half of the conntrack timeout left and no keepalive due before it ends."});
   }
 }
 
-void DescribeRules(const FirewallSample& firewall, Explanation& explanation) {
+// The rules that decide, and how many connections each has on its account.
+void DescribeLosses(const advice::Situation& situation, Explanation& explanation) {
+  for (const advice::Loss& loss : situation.losses) {
+    std::string text = DescribePlace(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+    text.front() = loss.place.IsPolicy() ? 'T' : text.front();  // "The policy of"
+    text += loss.inbound ? "the peer's answer to a FIN" : loss.reset_only ? "the RST" : "the FIN";
+    text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
+    if (loss.stuck > 0) {
+      text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
+    }
+    if (loss.at_risk > 0) {
+      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " +
+              Counted(loss.at_risk, "open connection", "open connections") + " if closed now";
+    }
+    explanation.why.push_back({text + ".", loss.place.rule_text});
+  }
+}
+
+void DescribeTranslations(const Diagnosis& diagnosis, Explanation& explanation) {
+  std::uint64_t number = 0;
+  std::string first;
+  const auto add = [&](const Endpoint& peer, const ConnectionPast& past) {
+    ++number;
+    if (first.empty() && past.translation != nullptr) {
+      first = peer.Text() + " was " + past.translation->peer.Text() + " on the wire, and this end was " +
+              past.translation->local.Text();
+    }
+  };
+  if (diagnosis.stuck) {
+    for (const StuckSocket& one : diagnosis.stuck->sockets) {
+      if (one.cause == Cause::kNatLost) {
+        add(one.socket.peer, one.past);
+      }
+    }
+  }
+  if (diagnosis.live) {
+    for (const AtRiskSocket& one : diagnosis.live->sockets) {
+      if (one.fate == Fate::kNatLost) {
+        add(one.socket.peer, one.past);
+      }
+    }
+  }
+  if (number > 0) {
+    explanation.why.push_back({"NAT translated " + std::to_string(number) +
+                                   " of these connections; only the entry knew how, and without it their packets go "
+                                   "out as they are. No rule drops anything.",
+                               first});
+  }
+}
+
+// What became of the entries.
+void DescribeEnds(const advice::Situation& situation, Explanation& explanation) {
+  const EntryEnds& ends = situation.ends;
+  for (std::size_t i = 0; i < ends.timed_out.size(); ++i) {
+    if (ends.timed_out[i] == 0) {
+      continue;
+    }
+    const ConntrackTcpState state = kLiveConntrackStates[i];
+    std::string text =
+        Counted(ends.timed_out[i], "entry", "entries") + " timed out in conntrack's state " + UpperCase(Name(state));
+    if (const auto timeout = situation.sysctl ? TimeoutOf(state, *situation.sysctl) : std::nullopt) {
+      text += " (nf_conntrack_tcp_timeout_" + std::string(Name(state)) + " = " + std::to_string(timeout->count()) + ")";
+    }
+    explanation.why.push_back({text + "."});
+  }
+  if (ends.removed > 0) {
+    explanation.why.push_back(
+        {Counted(ends.removed, "entry was", "entries were") +
+         " removed before the time was up: deleted or flushed (conntrack -D, -F), or evicted from "
+         "a full table."});
+  }
+  if (ends.unknown > 0) {
+    explanation.why.push_back({Counted(ends.unknown, "entry was", "entries were") +
+                               " gone before the first look: whether timed out or removed, nobody saw."});
+  }
+  if (ends.with_keepalive + ends.without_keepalive > 0) {
+    explanation.why.push_back({"TCP keepalive was on for " + std::to_string(ends.with_keepalive) + " and off for " +
+                               std::to_string(ends.without_keepalive) + " of these connections."});
+  }
+}
+
+void DescribeOtherRules(const FirewallSample& firewall, const advice::Situation& situation, Explanation& explanation) {
   for (const firewall::InvalidDropRule& rule : firewall.invalid_drops) {
-    std::string text = "INVALID packets are dropped in " + DescribeLocation(rule.location) + " (" +
+    if (std::any_of(situation.losses.begin(), situation.losses.end(),
+                    [&](const advice::Loss& loss) { return loss.place.location == rule.location; })) {
+      continue;
+    }
+    std::string text = "INVALID packets are also dropped in " + DescribeLocation(rule.location) + " (" +
                        std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
     }
-    text += rule.drops ? ", " + Count(rule.drops->packets, "packet", "packets") + " so far" : ", uncounted";
+    text += rule.drops ? ", " + Counted(rule.drops->packets, "packet", "packets") + " so far." : ", uncounted.";
     explanation.why.push_back({std::move(text), rule.text});
   }
 }
@@ -135,40 +193,42 @@ void DescribeTimeouts(const SysctlSample& sysctl, Explanation& explanation) {
   const auto close_wait = sysctl.Timeout(ConntrackTcpTimeout::kCloseWait);
   if (established && close_wait) {
     std::string text =
-        "conntrack forgets an established connection after " + Seconds(static_cast<double>(established->count())) +
+        "Conntrack forgets an established connection after " + Lasting(static_cast<double>(established->count())) +
         " without a packet (nf_conntrack_tcp_timeout_established = " + std::to_string(established->count()) +
-        "), and one that the peer has closed after " + Seconds(static_cast<double>(close_wait->count())) +
-        " (close_wait = " + std::to_string(close_wait->count()) + ")";
+        "), and one that the peer has closed after " + Lasting(static_cast<double>(close_wait->count())) +
+        " (nf_conntrack_tcp_timeout_close_wait = " + std::to_string(close_wait->count()) + ")";
     if (sysctl.tcp_keepalive_time && *sysctl.tcp_keepalive_time >= *established) {
       text += "; the first TCP keepalive would come only after " +
-              Seconds(static_cast<double>(sysctl.tcp_keepalive_time->count())) + " (tcp_keepalive_time)";
+              Lasting(static_cast<double>(sysctl.tcp_keepalive_time->count())) +
+              " (tcp_keepalive_time = " + std::to_string(sysctl.tcp_keepalive_time->count()) + ")";
     }
-    explanation.why.push_back({std::move(text), ""});
+    explanation.why.push_back({text + "."});
   }
 }
 
-void Advise(bool drop_path, Explanation& explanation) {
-  if (!drop_path) {
-    return;
+void DescribeNamespaces(const NetworkNamespacesSample& others, Explanation& explanation) {
+  const char* doubt =
+      others.unseen > 0 ? ", so there may be more." : ", so whether there are other network namespaces is not known.";
+  std::string text;
+  if (others.unseen > 0) {
+    text = Counted(others.unseen, "other network namespace has", "other network namespaces have") + " processes (" +
+           Counted(others.processes_elsewhere, "process", "processes") +
+           ", mostly of containers and pods); their sockets are not looked at.";
+  } else if (others.unreadable == 0 && others.complete) {
+    text = "No other network namespace has processes: nothing is left out.";
   }
-  explanation.what_to_do = {
-      {"Let closing packets out: accept INVALID packets with FIN or RST on the OUTPUT hook before the rule that drops "
-       "them. The "
-       "kernel goes on retrying a pending FIN, so stuck sockets close within seconds.",
-       ""},
-      {"Keep entries alive: a TCP keepalive (SO_KEEPALIVE with tcp_keepalive_time) that is shorter than the conntrack "
-       "timeout "
-       "refreshes the entry of an idle connection.",
-       ""},
-      {"Or make the conntrack timeout longer than connections idle: it helps connections whose entry is still there.",
-       ""},
-  };
-  explanation.will_not_help = {
-      {"nf_conntrack_tcp_be_liberal: it relaxes the window check only; a FIN without an entry stays INVALID.", ""},
-      {"REJECT instead of DROP on the way out: the FIN is lost all the same.", ""},
-      {"`ss -K` or killing the process again: it clears this side and leaves the peer connected for ever.", ""},
-      {"Raising the timeout now: entries that are gone do not come back.", ""},
-  };
+  if (others.unreadable > 0) {
+    text += std::string(text.empty() ? "" : " ") + "The network namespace of " +
+            Counted(others.unreadable, "process", "processes") +
+            " may not be read (that takes CAP_SYS_PTRACE for other users' processes)" + doubt;
+  }
+  if (!others.complete) {
+    text += std::string(text.empty() ? "" : " ") +
+            "This program does not see every process of the machine (it is in a PID namespace, procfs hides some, or "
+            "there are very many)" +
+            doubt;
+  }
+  explanation.cannot_see.push_back({text});
 }
 
 void DescribeBlindness(const Snapshot& snapshot, Explanation& explanation) {
@@ -181,47 +241,113 @@ void DescribeBlindness(const Snapshot& snapshot, Explanation& explanation) {
           {"collector " + std::string(status.info->name) + " has not finished its first look", ""});
     }
   }
-  explanation.cannot_see.push_back(
-      {"Only this network namespace is looked at: sockets of containers and pods with a namespace of their own are not "
-       "seen.",
-       ""});
+  if (const auto* others = snapshot.Find<NetworkNamespacesSample>()) {
+    DescribeNamespaces(*others, explanation);
+  } else {
+    explanation.cannot_see.push_back(
+        {"Only this network namespace is looked at; whether others have sockets, such as those of containers and pods, "
+         "is not known."});
+  }
 }
 
-std::string Verdict(const Diagnosis& diagnosis) {
+std::string Verdict(const Diagnosis& diagnosis, const advice::Situation& situation) {
   const Risk& risk = diagnosis.risk;
   if (!risk.stage) {
-    return "Cannot tell whether closing connections get lost here: what would decide it cannot be read.";
+    return "Cannot tell whether closing connections get stuck here.";
   }
   switch (*risk.stage) {
     case Stage::kNone:
       return "No connection of this host would get stuck when it closes.";
     case Stage::kLatent:
-      return "A closing connection whose conntrack entry is gone would get stuck here, and none is in that state now.";
+      return "Nothing is stuck, and no open connection would get stuck now; one that outlives its conntrack entry "
+             "would.";
     case Stage::kExposed: {
-      const std::uint64_t number = diagnosis.live ? diagnosis.live->WouldStick() : 0;
-      return Count(number, "open connection", "open connections") + " would get stuck if closed now.";
+      const std::uint64_t open = diagnosis.live ? diagnosis.live->open : 0;
+      return std::to_string(situation.at_risk) + " of " + Counted(open, "open connection", "open connections") +
+             " would get stuck if closed now.";
     }
     case Stage::kFailing: {
-      std::uint64_t proven = 0;
       double oldest = 0;
       if (diagnosis.stuck) {
         for (const StuckSocket& stuck : diagnosis.stuck->sockets) {
           if (stuck.cause && ProvesFailure(*stuck.cause)) {
-            ++proven;
             oldest = std::max(oldest, stuck.age.count());
           }
         }
       }
-      if (proven > 0) {
-        return Count(proven, "closed connection is", "closed connections are") +
-               (proven == 1 ? " stuck because this host loses its closing packets, for "
-                            : " stuck because this host loses their closing packets; the oldest for ") +
-               Seconds(oldest) + ".";
+      if (situation.stuck > 0) {
+        return Counted(situation.stuck, "closed connection is", "closed connections are") + " stuck, " +
+               (situation.stuck == 1 ? "for " : "the oldest for ") + Lasting(oldest) + ": this host loses " +
+               (situation.stuck == 1 ? "its" : "their") + " closing packets.";
       }
-      return "Closing connections were lost here within the last 5 minutes; none is stuck at this moment.";
+      return "This host lost closing packets within the last 5 minutes; no socket is stuck at this moment.";
     }
   }
   return "";
+}
+
+// When conntrack forgets them: the timeout that counts, with its setting.
+std::string ForgettingOf(const advice::Situation& situation) {
+  const auto after = [&](ConntrackTcpTimeout which, std::string_view name, const char* of) {
+    const auto timeout = situation.sysctl ? situation.sysctl->Timeout(which) : std::nullopt;
+    return timeout ? "after " + Lasting(static_cast<double>(timeout->count())) + of + " (nf_conntrack_tcp_timeout_" +
+                         std::string(name) + " = " + std::to_string(timeout->count()) + ")"
+                   : std::string("after a while");
+  };
+  std::string text;
+  if (situation.open_both_ways > 0 || situation.peer_closed == 0) {
+    text = after(ConntrackTcpTimeout::kEstablished, "established", " without a packet");
+  }
+  if (situation.peer_closed > 0) {
+    text += (text.empty() ? "" : ", or ") +
+            after(ConntrackTcpTimeout::kCloseWait, "close_wait", " when the peer has closed");
+  }
+  return text;
+}
+
+// What then loses the closing packets: the first place, and how many more there are.
+std::string LossOf(const advice::Situation& situation) {
+  if (situation.losses.empty()) {
+    return situation.nat_stuck + situation.nat_at_risk > 0 ? "with the entry goes the NAT that the connection needs"
+                                                           : "";
+  }
+  const advice::Loss& loss = situation.losses.front();
+  const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
+  std::string text = DescribePlace(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+  text += loss.inbound ? "the peer's answer to the FIN" : only_resets || loss.reset_only ? "the RST" : "the FIN";
+  if (situation.losses.size() > 1) {
+    text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
+  }
+  if (situation.nat_stuck + situation.nat_at_risk > 0) {
+    text += "; NATed connections lose their translation";
+  }
+  return text;
+}
+
+std::string CauseOf(const Diagnosis& diagnosis, const advice::Situation& situation) {
+  if (!diagnosis.risk.stage) {
+    for (const CollectorStatus& status : diagnosis.snapshot->collectors) {
+      if (!status.errors.empty() && status.info->name != "conntrack_stats" && status.info->name != "conntrack_events") {
+        return "Collector " + std::string(status.info->name) + ": " + status.errors.front().message + ".";
+      }
+    }
+    if (diagnosis.live && diagnosis.live->AtRisk(Fate::kUnknown) > 0) {
+      return Counted(diagnosis.live->AtRisk(Fate::kUnknown), "open connection has", "open connections have") +
+             " no conntrack entry, and what would become of the close cannot be known.";
+    }
+    return "What decides it cannot be known; see below.";
+  }
+  const std::string loss = LossOf(situation);
+  if (*diagnosis.risk.stage == Stage::kNone || loss.empty()) {
+    return "";
+  }
+  const EntryEnds& ends = situation.ends;
+  const bool all_removed =
+      ends.removed > 0 && ends.unknown == 0 &&
+      std::all_of(ends.timed_out.begin(), ends.timed_out.end(), [](auto number) { return number == 0; });
+  return (all_removed ? std::string("Something removed their conntrack entries before their time")
+                      : "Conntrack forgets a connection " + ForgettingOf(situation)) +
+         ", and then " + loss + ".";
 }
 
 }  // namespace
@@ -248,8 +374,10 @@ std::string DescribeLocation(const firewall::RuleLocation& location) {
 }
 
 Explanation ExplainInWords(const Diagnosis& diagnosis) {
+  const advice::Situation situation = advice::SituationOf(diagnosis);
   Explanation explanation;
-  explanation.verdict = Verdict(diagnosis);
+  explanation.verdict = Verdict(diagnosis, situation);
+  explanation.cause = CauseOf(diagnosis, situation);
   if (diagnosis.stuck) {
     DescribeStuck(*diagnosis.stuck, explanation);
   }
@@ -257,22 +385,24 @@ Explanation ExplainInWords(const Diagnosis& diagnosis) {
     DescribeLive(*diagnosis.live, explanation);
   }
   if (diagnosis.resets_lost > 0) {
-    explanation.stuck.push_back(
-        {Count(diagnosis.resets_lost, "reset was", "resets were") +
-             " dropped by this host's own rules on the way out: no socket is left here, and the peers "
-             "are half open",
-         ""});
+    explanation.stuck.push_back({Counted(diagnosis.resets_lost, "reset was", "resets were") +
+                                 " dropped by this host's own rules on the way out: no socket is left here, and the "
+                                 "peers are half open."});
   }
-  const auto* firewall = diagnosis.snapshot->Find<FirewallSample>();
-  const bool matters = diagnosis.risk.stage && *diagnosis.risk.stage != Stage::kNone;
-  if (firewall != nullptr && matters) {
-    DescribeRules(*firewall, explanation);
+  const bool matters = diagnosis.risk.stage != Stage::kNone;
+  if (matters) {
+    DescribeLosses(situation, explanation);
+    DescribeTranslations(diagnosis, explanation);
+    DescribeEnds(situation, explanation);
+    if (const auto* firewall = diagnosis.snapshot->Find<FirewallSample>()) {
+      DescribeOtherRules(*firewall, situation, explanation);
+    }
+    if (situation.sysctl) {
+      DescribeTimeouts(*situation.sysctl, explanation);
+    }
+    explanation.what_to_do = advice::WhatToDo(situation);
+    explanation.will_not_help = advice::WhatWillNotHelp(situation);
   }
-  const auto* sysctl = diagnosis.snapshot->Find<SysctlSample>();
-  if (sysctl != nullptr && matters) {
-    DescribeTimeouts(*sysctl, explanation);
-  }
-  Advise(matters, explanation);
   DescribeBlindness(*diagnosis.snapshot, explanation);
   return explanation;
 }

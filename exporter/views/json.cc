@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "collectors/conntrack_table.h"
+#include "collectors/network_namespaces.h"
 #include "collectors/sysctl.h"
 #include "exporter/views/wall_time.h"
 
@@ -27,6 +27,7 @@ Json VerdictJson(const Diagnosis& diagnosis) {
   verdict["stage"] = diagnosis.risk.stage ? Json(Name(*diagnosis.risk.stage)) : Json(nullptr);
   verdict["score"] = diagnosis.risk.score ? Json(Rounded(*diagnosis.risk.score)) : Json(nullptr);
   verdict["summary"] = diagnosis.explanation.verdict;
+  verdict["cause"] = diagnosis.explanation.cause;
   return verdict;
 }
 
@@ -48,6 +49,32 @@ Json LocationJson(const firewall::RuleLocation& location) {
     json["rule_index"] = *location.rule_index;
   }
   return json;
+}
+
+Json PlaceJson(const DropPlace& place) {
+  Json json = LocationJson(place.location);
+  json["hook"] = Name(place.hook);
+  json["policy"] = place.IsPolicy();
+  json["verdict"] = place.rejects ? "reject" : "drop";
+  return json;
+}
+
+Json RuleTextJson(const std::optional<DropPlace>& place) { return place ? Json(place->rule_text) : Json(nullptr); }
+
+// What became of the connection's entry, and what could have kept it.
+void AddPast(const ConnectionPast& past, Json& socket) {
+  socket["keepalive"] = OrNull(past.keepalive);
+  socket["entry"] = Name(past.entry_end);
+  socket["entry_state"] = past.entry_state ? Json(Name(*past.entry_state)) : Json(nullptr);
+  socket["source_nat"] = past.SeenTracked() ? Json(past.source_nat) : Json(nullptr);
+  socket["destination_nat"] = past.SeenTracked() ? Json(past.destination_nat) : Json(nullptr);
+}
+
+void AddAddresses(const Endpoint& local, const Endpoint& peer, const ConnectionPast& past, Json& socket) {
+  socket["local"] = local.Text();
+  socket["peer"] = peer.Text();
+  socket["translated_local"] = past.translation != nullptr ? Json(past.translation->local.Text()) : Json(nullptr);
+  socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
 }
 
 Json StuckJson(const StuckSummary& stuck, Details details) {
@@ -75,12 +102,12 @@ Json StuckJson(const StuckSummary& stuck, Details details) {
                    {"unsent_bytes", OrNull(one.socket.unsent)},
                    {"unacknowledged_segments", one.socket.unacknowledged},
                    {"send_window_bytes", OrNull(one.socket.send_window)},
-                   {"keepalive", one.keepalive},
-                   {"rule", one.location ? LocationJson(*one.location) : Json(nullptr)}};
+                   {"pending", one.pending}};
+    AddPast(one.past, socket);
+    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
     if (details == Details::kShow) {
-      socket["local"] = one.socket.local.Text();
-      socket["peer"] = one.socket.peer.Text();
-      socket["rule_text"] = one.rule_text;
+      AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
+      socket["rule_text"] = RuleTextJson(one.place);
     }
     sockets.push_back(std::move(socket));
   }
@@ -96,13 +123,12 @@ Json LiveJson(const LiveSummary& live, Details details) {
   for (const AtRiskSocket& one : live.sockets) {
     Json socket = {{"family", Name(one.socket.local.address.Family())},
                    {"state", Name(one.socket.state)},
-                   {"fate", Name(one.fate)},
-                   {"keepalive", one.keepalive},
-                   {"rule", one.location ? LocationJson(*one.location) : Json(nullptr)}};
+                   {"fate", Name(one.fate)}};
+    AddPast(one.past, socket);
+    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
     if (details == Details::kShow) {
-      socket["local"] = one.socket.local.Text();
-      socket["peer"] = one.socket.peer.Text();
-      socket["rule_text"] = one.rule_text;
+      AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
+      socket["rule_text"] = RuleTextJson(one.place);
       socket["reason"] = one.reason;
     }
     sockets.push_back(std::move(socket));
@@ -157,10 +183,21 @@ Json SysctlJson(const SysctlSample& sysctl) {
               {"tcp_orphan_retries", OrNull(sysctl.tcp_orphan_retries)}};
 }
 
+Json NamespacesJson(const NetworkNamespacesSample& others) {
+  return Json{{"unseen", others.unseen},
+              {"processes", others.processes_elsewhere},
+              {"unreadable_processes", others.unreadable},
+              {"complete", others.complete}};
+}
+
 Json StatementsJson(const std::vector<Statement>& statements, Details details) {
   Json json = Json::array();
   for (const Statement& statement : statements) {
     Json one = {{"text", statement.text}};
+    if (!statement.id.empty()) {
+      one["id"] = statement.id;
+      one["command"] = statement.command.empty() ? Json(nullptr) : Json(statement.command);
+    }
     if (details == Details::kShow && !statement.detail.empty()) {
       one["detail"] = statement.detail;
     }
@@ -204,6 +241,7 @@ std::string ReportJson(const Diagnosis& diagnosis, Details details) {
   const Snapshot& snapshot = *diagnosis.snapshot;
   const auto* firewall = snapshot.Find<FirewallSample>();
   const auto* sysctl = snapshot.Find<SysctlSample>();
+  const auto* namespaces = snapshot.Find<NetworkNamespacesSample>();
   Json json = {{"version", FINWAIT_VERSION},
                {"time", Rfc3339(diagnosis.at)},
                {"network_namespace", snapshot.network_namespace.inode},
@@ -214,6 +252,8 @@ std::string ReportJson(const Diagnosis& diagnosis, Details details) {
                {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
+               {"resets_lost", diagnosis.resets_lost},
+               {"other_network_namespaces", namespaces != nullptr ? NamespacesJson(*namespaces) : Json(nullptr)},
                {"explanation", ExplanationJson(diagnosis.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};
   return Dump(json);

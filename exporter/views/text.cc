@@ -1,8 +1,9 @@
 #include "exporter/views/text.h"
 
-#include <algorithm>
 #include <cmath>
 #include <sstream>
+
+#include "exporter/diagnosis/phrases.h"
 
 namespace finwait {
 namespace {
@@ -22,10 +23,9 @@ std::string Printable(const std::string& text) {
   return printable;
 }
 
-// `text` with its lines broken at spaces, the first behind `first`, the others behind as many spaces.
-void Wrap(const std::string& text, const std::string& first, std::ostringstream& out) {
+// `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
+void Wrap(const std::string& text, const std::string& first, const std::string& indent, std::ostringstream& out) {
   std::istringstream words(Printable(text));
-  const std::string indent(first.size(), ' ');
   std::string line = first;
   bool empty = true;
   for (std::string word; words >> word;) {
@@ -46,19 +46,34 @@ void Section(const char* title, const std::vector<Statement>& statements, std::o
   }
   out << "\n" << title << "\n";
   for (const Statement& statement : statements) {
-    Wrap(statement.text, "  - ", out);
+    Wrap(statement.text, "  - ", "    ", out);
     if (!statement.detail.empty()) {
       out << "      " << Printable(statement.detail) << "\n";
+    }
+    if (!statement.command.empty()) {
+      out << "      $ " << Printable(statement.command) << "\n";
     }
   }
 }
 
-std::string Upper(std::string_view text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](char letter) {
-    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
-  });
-  return upper;
+// What became of the connection's entry, as far as anybody saw.
+std::string EntryText(const ConnectionPast& past) {
+  switch (past.entry_end) {
+    case EntryEnd::kTimedOut:
+      return ", entry timed out" + (past.entry_state ? " in " + UpperCase(Name(*past.entry_state)) : "");
+    case EntryEnd::kRemoved:
+      return ", entry removed before its time";
+    case EntryEnd::kStillThere:
+      return ", entry present";
+    case EntryEnd::kNeverSeen:
+    case EntryEnd::kUnknown:
+      return "";
+  }
+  return "";
+}
+
+std::string KeepaliveText(const ConnectionPast& past) {
+  return !past.keepalive ? "" : *past.keepalive ? ", keepalive on" : ", keepalive off";
 }
 
 void StuckSockets(const StuckSummary& stuck, std::ostringstream& out) {
@@ -69,9 +84,9 @@ void StuckSockets(const StuckSummary& stuck, std::ostringstream& out) {
       break;
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << Upper(Name(one.socket.state)) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
-        << std::lround(one.age.count()) << " s, " << one.socket.tries << " tries"
-        << (one.socket.orphan ? ", no process" : "") << "\n";
+        << KernelName(one.socket.state) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
+        << Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
+        << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
   }
 }
 
@@ -83,8 +98,9 @@ void SocketsAtRisk(const LiveSummary& live, std::ostringstream& out) {
       break;
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << Upper(Name(one.socket.state)) << "  " << Name(one.fate)
-        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << "\n";
+        << KernelName(one.socket.state) << "  " << Name(one.fate)
+        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << EntryText(one.past) << KeepaliveText(one.past)
+        << "\n";
   }
 }
 
@@ -93,10 +109,14 @@ void SocketsAtRisk(const LiveSummary& live, std::ostringstream& out) {
 std::string ReportText(const Diagnosis& diagnosis) {
   std::ostringstream out;
   const Explanation& words = diagnosis.explanation;
-  const std::string stage = diagnosis.risk.stage ? Upper(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
-  Wrap(words.verdict, stage + ": ", out);
+  const std::string stage = diagnosis.risk.stage ? UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
+  std::string verdict = words.verdict;
   if (diagnosis.risk.score) {
-    out << "Risk score " << std::lround(*diagnosis.risk.score) << " of 100.\n";
+    verdict += " Risk " + std::to_string(std::lround(*diagnosis.risk.score)) + " of 100.";
+  }
+  Wrap(verdict, stage + ": ", "", out);
+  if (!words.cause.empty()) {
+    Wrap(words.cause, "", "", out);
   }
   Section("Stuck now", words.stuck, out);
   if (diagnosis.stuck) {

@@ -26,6 +26,9 @@ std::string List(const std::vector<Statement>& statements, Details details, cons
     if (details == Details::kShow && !statement.detail.empty()) {
       html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
     }
+    if (!statement.command.empty()) {
+      html += "<code class=\"detail\">" + html::Escape(statement.command) + "</code>";
+    }
     html += "</li>\n";
   }
   return html + "</" + tag + ">\n";
@@ -120,7 +123,10 @@ std::string SocketsAtRisk(const LiveSummary& live) {
     const AtRiskSocket& one = live.sockets[i];
     rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
             Cell(std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
-            Cell(one.keepalive ? "on" : "off") + "</tr>\n";
+            Cell(!one.past.keepalive   ? "unknown"
+                 : *one.past.keepalive ? "on"
+                                       : "off") +
+            "</tr>\n";
   }
   const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
   const std::string about = shown < all ? std::to_string(shown) + " of " + html::Number(all) + " such connections"

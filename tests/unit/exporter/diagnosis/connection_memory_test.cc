@@ -74,7 +74,7 @@ TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
   Look({socket});
   Look({Untracked(1)});
   EXPECT_TRUE(memory_.Find(1)->Translated());
-  EXPECT_TRUE(memory_.Find(1)->keepalive);
+  EXPECT_EQ(memory_.Find(1)->keepalive, true);
 }
 
 TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {

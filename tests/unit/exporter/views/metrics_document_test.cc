@@ -17,6 +17,7 @@
 #include "collectors/conntrack_table.h"
 #include "collectors/firewall.h"
 #include "collectors/netstat.h"
+#include "collectors/network_namespaces.h"
 #include "collectors/sockets.h"
 #include "collectors/sysctl.h"
 #include "collectors/tracking.h"
@@ -148,6 +149,9 @@ std::shared_ptr<const SampleData> CompleteSample(std::string_view collector) {
   }
   if (collector == SocketsSample::kCollector) {
     return std::make_shared<SocketsSample>();
+  }
+  if (collector == NetworkNamespacesSample::kCollector) {
+    return std::make_shared<NetworkNamespacesSample>();
   }
   ADD_FAILURE() << "make a complete sample of collector " << collector << " here";
   return nullptr;

@@ -1,0 +1,216 @@
+// Every piece of advice that `check` gives, applied on the real kernel: what it says helps does, and what it says will
+// not help does not. Commands are run as printed.
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "tests/e2e/scene.h"
+
+namespace finwait::e2e {
+namespace {
+
+using lab::Eventually;
+
+struct Firewall {
+  const char* name;
+  bool ipv6;
+  const char* load;
+  friend std::ostream& operator<<(std::ostream& out, const Firewall& one) { return out << one.name; }
+};
+
+// Ways to lose a FIN on its way out.
+constexpr Firewall kOutbound[] = {
+    {"iptables_nft", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
+    {"iptables_legacy", false, "iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
+    {"ip6tables_nft_own_chain", true,
+     "ip6tables-nft -N before-output; ip6tables-nft -A OUTPUT -j before-output; "
+     "ip6tables-nft -A before-output -m conntrack --ctstate INVALID -j DROP"},
+    {"iptables_legacy_mangle", false, "iptables-legacy -t mangle -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
+    {"iptables_nft_policy", false,
+     "iptables-nft -A OUTPUT -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT; iptables-nft -P OUTPUT DROP"},
+    {"iptables_nft_reject", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j REJECT"},
+    {"nft_rule", false,
+     "nft 'add table inet f; add chain inet f out { type filter hook output priority 0; }; "
+     "add rule inet f out ct state invalid counter drop'"},
+    {"nft_map", true,
+     "nft 'add table inet f; add chain inet f out { type filter hook output priority 0; }; "
+     "add rule inet f out ct state vmap { established : accept, invalid : drop }'"},
+    {"nft_policy", false,
+     "nft 'add table ip f; add chain ip f out { type filter hook output priority 0; policy drop; }; "
+     "add rule ip f out ct state new,established,related accept'"},
+};
+
+class OutboundTest : public testing::TestWithParam<Firewall> {
+ protected:
+  void SetUp() override { scene_.Local().Shell(GetParam().load); }
+  Ends Open() { return scene_.Open(GetParam().ipv6); }
+  Scene scene_;
+};
+
+TEST_P(OutboundTest, ATemporaryAcceptLetsStuckSocketsFinishOnBothEndsAndLeavesTheRulesAsTheyWere) {
+  Ends ends = Open();
+  scene_.LoseEntries();
+  ends.local.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.MostTries() >= 2; }));
+  EXPECT_EQ(scene_.Check()["exit_code"], 2) << scene_.CheckText();
+  const std::string rules =
+      "nft -s list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null | "
+      "sort -u | while read t; do iptables-legacy-save -t $t | grep -v '^[#:]'; done";
+  const std::string before = scene_.Local().Shell(rules);
+  scene_.Follow(scene_.Advised("finish_stuck"));
+  EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
+  EXPECT_EQ(scene_.Local().Shell(rules), before);
+}
+
+TEST_P(OutboundTest, AcceptingFinAndRstOnTheWayOutLetsClosesAndResetsThrough) {
+  Ends closed = Open();
+  Ends reset = Open();
+  scene_.LoseEntries();
+  ASSERT_EQ(scene_.Check()["exit_code"], 1) << scene_.CheckText();
+  scene_.Follow(scene_.Advised("accept_closing"));
+  EXPECT_EQ(scene_.Check()["verdict"]["stage"], "none") << scene_.CheckText();
+  closed.local.Reset();
+  CloseWithReset(reset.local);
+  EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
+}
+
+INSTANTIATE_TEST_SUITE_P(Firewalls, OutboundTest, testing::ValuesIn(kOutbound),
+                         [](const auto& one) { return one.param.name; });
+
+class AdviceTest : public testing::Test {
+ protected:
+  void DropInvalidOut() { scene_.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP"); }
+  void Timeout(const std::string& state, const std::string& seconds) {
+    scene_.Local().Sysctl("net.netfilter.nf_conntrack_tcp_timeout_" + state, seconds);
+  }
+  // A byte from the peer: a packet that refreshes the entry.
+  static void Talk(const Ends& ends) { ASSERT_EQ(::send(ends.peer.Get(), "x", 1, MSG_NOSIGNAL), 1); }
+  static void ReadAll(const Ends& ends) {
+    char buffer[64];
+    ::recv(ends.local.Get(), buffer, sizeof buffer, MSG_DONTWAIT);
+  }
+  Scene scene_;
+};
+
+TEST_F(AdviceTest, BeLiberalDoesNotHelp) {
+  DropInvalidOut();
+  Ends ends = scene_.Open();
+  scene_.LoseEntries();
+  EXPECT_TRUE(scene_.WarnsOf("be_liberal"));
+  scene_.Local().Sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", "1");
+  ends.local.Reset();
+  EXPECT_TRUE(scene_.StaysStuck());
+  EXPECT_EQ(scene_.PeerSockets("established"), 1);
+}
+
+TEST_F(AdviceTest, NoKindOfRejectOnTheWayOutHelps) {
+  for (const char* kind : {"icmp-port-unreachable", "tcp-reset"}) {
+    Scene scene;
+    scene.Local().Shell(
+        std::string("iptables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with ") + kind);
+    Ends ends = scene.Open();
+    scene.LoseEntries();
+    EXPECT_TRUE(scene.WarnsOf("reject"));
+    ends.local.Reset();
+    EXPECT_TRUE(scene.StaysStuck()) << kind;
+    EXPECT_EQ(scene.PeerSockets("established"), 1) << kind;
+  }
+}
+
+TEST_F(AdviceTest, KillingTheStuckSocketClearsOnlyThisSide) {
+  DropInvalidOut();
+  Ends ends = scene_.Open();
+  Ends open = scene_.Open();
+  scene_.LoseEntries();
+  ends.local.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.MostTries() >= 2; }));
+  EXPECT_TRUE(scene_.WarnsOf("ss_kill"));
+  scene_.Local().Shell("ss -K dport = 80");
+  EXPECT_TRUE(Eventually([&] { return scene_.Local().Shell("ss -Htn | wc -l") == "0\n"; }));
+  EXPECT_EQ(scene_.PeerSockets("established"), 2);
+}
+
+TEST_F(AdviceTest, TcpFinTimeoutDoesNotHelp) {
+  DropInvalidOut();
+  Ends ends = scene_.Open();
+  scene_.LoseEntries();
+  ends.local.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.MostTries() >= 2; }));
+  EXPECT_TRUE(scene_.WarnsOf("fin_timeout"));
+  scene_.Local().Sysctl("net.ipv4.tcp_fin_timeout", "1");
+  EXPECT_TRUE(Eventually([&] { return scene_.MostTries() >= 4; })) << "more than a second later";
+}
+
+TEST_F(AdviceTest, ALongerEstablishedTimeoutKeepsEntriesThatSeeAnotherPacketAndBringsNoneBack) {
+  DropInvalidOut();
+  Timeout("established", "3");
+  Ends gone = scene_.Open();
+  ASSERT_TRUE(Eventually([&] { return scene_.Check()["live"]["at_risk"]["fin_dropped"] == 1; }));
+  EXPECT_TRUE(scene_.WarnsOf("raise_timeout_now"));
+  const std::string command = scene_.Advised("raise_established_timeout");
+  EXPECT_EQ(command, "sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=7440");
+  Ends kept = scene_.Open();
+  scene_.Follow(command);
+  Talk(kept);
+  ReadAll(kept);
+  const std::string remaining =
+      scene_.Local().Shell("conntrack -L -p tcp 2>/dev/null | grep -o 'tcp *6 [0-9]*' | grep -o '[0-9]*$'");
+  EXPECT_GT(std::stoi(remaining), 7000);
+  kept.local.Reset();
+  EXPECT_TRUE(Eventually([&] { return scene_.PeerSockets("close-wait") == 1; })) << "its FIN has arrived";
+  kept.peer.Reset();
+  gone.local.Reset();
+  EXPECT_TRUE(scene_.StaysStuck());
+  EXPECT_EQ(scene_.PeerSockets("established"), 1) << "the one whose entry was gone";
+}
+
+TEST_F(AdviceTest, AKeepaliveShorterThanTheTimeoutKeepsTheEntry) {
+  DropInvalidOut();
+  Timeout("established", "3");
+  Ends without = scene_.Open();
+  Ends with = scene_.Open();
+  KeepAlive(with.local, 1);
+  ASSERT_TRUE(Eventually([&] { return scene_.Check()["live"]["at_risk"]["fin_dropped"] == 1; }));
+  EXPECT_EQ(scene_.Advised("keepalive"), "") << "it is the application's to do";
+  with.local.Reset();
+  EXPECT_TRUE(Eventually([&] { return scene_.PeerSockets("close-wait") == 1; }));
+  without.local.Reset();
+  EXPECT_TRUE(scene_.StaysStuck());
+}
+
+TEST_F(AdviceTest, InCloseWaitOnlyTheTimeoutOfThatStateHelps) {
+  DropInvalidOut();
+  Timeout("close_wait", "2");
+  Ends first = scene_.Open();
+  Ends second = scene_.Open();
+  first.peer.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.Check()["live"]["at_risk"]["fin_dropped"] == 1; }));
+  EXPECT_EQ(scene_.Advised("close_in_time"), "");
+  EXPECT_TRUE(scene_.WarnsOf("established_timeout"));
+  EXPECT_EQ(scene_.Local().Shell("sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established"), "432000\n")
+      << "it was long enough all the time";
+  first.local.Reset();
+  EXPECT_TRUE(Eventually([&] { return scene_.Local().Shell("ss -Htn state last-ack | wc -l") == "1\n"; }));
+  EXPECT_TRUE(scene_.StaysStuck());
+  scene_.Follow(scene_.Advised("raise_close_wait_timeout"));
+  second.peer.Reset();
+  EXPECT_TRUE(Eventually([&] {
+    return std::stoi("0" + scene_.Local().Shell("conntrack -L -p tcp --state CLOSE_WAIT 2>/dev/null | "
+                                                "grep -o 'tcp *6 [0-9]*' | grep -o '[0-9]*$'")) > 7000;
+  }));
+  second.local.Reset();
+  EXPECT_TRUE(Eventually([&] { return scene_.Stuck() == 1; })) << "only the first one";
+}
+
+TEST_F(AdviceTest, AConnectionThatIsClosedInTimeAfterItsPeerCloses) {
+  DropInvalidOut();
+  Timeout("close_wait", "5");
+  Ends ends = scene_.Open();
+  ends.peer.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.Local().Shell("ss -Htn state close-wait | wc -l") == "1\n"; }));
+  ends.local.Reset();
+  EXPECT_TRUE(scene_.ClosesOnBothEnds());
+}
+
+}  // namespace
+}  // namespace finwait::e2e

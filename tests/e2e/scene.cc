@@ -1,0 +1,114 @@
+#include "tests/e2e/scene.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/lab/paths.h"
+
+namespace finwait::e2e {
+namespace {
+
+constexpr std::uint16_t kPort = 80;
+constexpr const char* kClosingSockets = "ss -Hton state fin-wait-1 state closing state last-ack";
+
+}  // namespace
+
+Ends Scene::Open(bool ipv6) {
+  auto& listener = listeners_[ipv6 ? 1 : 0];
+  const char* address = ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
+  if (listener == nullptr) {
+    listener = std::make_unique<lab::Listener>(wire_.peer, address, kPort);
+  }
+  Ends ends;
+  ends.local = lab::Connect(wire_.local, address, kPort);
+  ends.peer = listener->Accept();
+  return ends;
+}
+
+void Scene::LoseEntries() const { wire_.local.Shell("conntrack -F >/dev/null 2>&1"); }
+
+nlohmann::json Scene::Check() const {
+  const auto output = wire_.local.Command({lab::Program(), "check", "--format=json"});
+  auto json = nlohmann::json::parse(output.out);
+  json["exit_code"] = output.exit_code;
+  return json;
+}
+
+std::string Scene::CheckText() const { return wire_.local.Command({lab::Program(), "check"}).out; }
+
+std::string Scene::Advised(const std::string& id) const {
+  const auto json = Check();
+  for (const auto& one : json["explanation"]["what_to_do"]) {
+    if (one.value("id", "") == id) {
+      return one["command"].is_null() ? "" : one["command"].get<std::string>();
+    }
+  }
+  throw std::runtime_error("check does not advise " + id + ": " + json["explanation"].dump(1));
+}
+
+bool Scene::WarnsOf(const std::string& id) const {
+  const auto json = Check();
+  const auto& all = json["explanation"]["will_not_help"];
+  return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.value("id", "") == id; });
+}
+
+void Scene::Follow(const std::string& command) const {
+  if (command.empty()) {
+    throw std::runtime_error("the advice has no command");
+  }
+  wire_.local.Shell(std::regex_replace(
+      command, std::regex("sleep 130"),
+      "for i in $(seq 150); do [ -n \"$(" + std::string(kClosingSockets) + ")\" ] || break; sleep 0.1; done"));
+}
+
+int Scene::Stuck() const { return std::stoi(wire_.local.Shell(std::string(kClosingSockets) + " | wc -l")); }
+
+int Scene::MostTries() const {
+  // timer:(persist,1.5sec,3)
+  std::istringstream lines(wire_.local.Shell(kClosingSockets));
+  int most = 0;
+  const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, tries)) {
+      most = std::max(most, std::stoi(match[1]));
+    }
+  }
+  return most;
+}
+
+int Scene::PeerSockets(const std::string& state) const {
+  return std::stoi(wire_.peer.Shell("ss -Htn state " + state + " | wc -l"));
+}
+
+bool Scene::StaysStuck() const {
+  return lab::Eventually([&] { return MostTries() >= 3; });
+}
+
+bool Scene::ClosesOnBothEnds() const {
+  return lab::Eventually([&] { return Stuck() == 0 && PeerSockets("established") == 0; });
+}
+
+void CloseWithReset(UniqueFd& socket) {
+  const linger reset = {1, 0};
+  if (::setsockopt(socket.Get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0) {
+    throw std::runtime_error("SO_LINGER");
+  }
+  socket.Reset();
+}
+
+void KeepAlive(const UniqueFd& socket, int seconds) {
+  const int on = 1;
+  if (::setsockopt(socket.Get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
+      ::setsockopt(socket.Get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) != 0 ||
+      ::setsockopt(socket.Get(), IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds) != 0) {
+    throw std::runtime_error("SO_KEEPALIVE");
+  }
+}
+
+}  // namespace finwait::e2e

@@ -1,0 +1,157 @@
+#include "exporter/diagnosis/stuck.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/diagnosis/rulesets.h"
+
+namespace finwait {
+namespace {
+
+using firewall::Hook;
+using std::chrono::seconds;
+
+class StuckTest : public testing::Test {
+ protected:
+  StuckTest() {
+    socket_.cookie = 7;
+    socket_.local = *Endpoint::Parse("192.0.2.1:40000");
+    socket_.peer = *Endpoint::Parse("192.0.2.2:80");
+    socket_.tries = 3;
+    entry_.cookie = 7;
+    entry_.local = socket_.local;
+    entry_.peer = socket_.peer;
+    entry_.state = TcpState::kFinWait1;
+    for (auto& timeout : sysctl_.conntrack_tcp_timeouts) {
+      timeout = seconds(120);
+    }
+    sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(ConntrackTcpTimeout::kLastAck)] = seconds(30);
+    past_.entry_state = ConntrackTcpState::kEstablished;
+    past_.entry_end = EntryEnd::kTimedOut;
+    past_.lost_while_open = true;
+  }
+  void FinIsUnsent() {
+    socket_.timer = SocketTimer::kProbe;
+    socket_.unsent = 1;
+    socket_.send_window = 65535;
+  }
+  void FinIsUnanswered() {
+    socket_.timer = SocketTimer::kRetransmit;
+    socket_.unsent = 0;
+    socket_.send_window = 65535;
+    socket_.unacknowledged = 1;
+  }
+  void IsTracked() {
+    entry_.tracking = Tracking::kTracked;
+    entry_.entry_state = ConntrackTcpState::kFinWait;
+  }
+  std::optional<Cause> Judge(std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseJudge judge(std::move(rules), {true, {true, true}}, {});
+    return JudgeCause(socket_, {&judge, &entry_, &past_, &sysctl_});
+  }
+  ClosingSocket socket_;
+  LiveSocket entry_;
+  ConnectionPast past_;
+  SysctlSample sysctl_;
+};
+
+TEST_F(StuckTest, TwoUnansweredTriesMakeASocketStuckAndOneDoesNot) {
+  socket_.tries = 1;
+  EXPECT_FALSE(IsStuck(socket_));
+  socket_.tries = 2;
+  EXPECT_TRUE(IsStuck(socket_));
+}
+
+TEST_F(StuckTest, AnUnsentFinThatARuleDropsIsALocalDrop) {
+  FinIsUnsent();
+  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), Cause::kLocalDrop);
+}
+
+TEST_F(StuckTest, AnUnsentFinThatNoRuleDropsIsALocalErrorTrackedOrNot) {
+  FinIsUnsent();
+  EXPECT_EQ(Judge(DropsAt({})), Cause::kLocalError);
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kLocalError) << "a rule for what comes in has no part in it";
+  IsTracked();
+  EXPECT_EQ(Judge(DropsAt({})), Cause::kLocalError);
+}
+
+TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindowWhateverElseIsBlind) {
+  FinIsUnsent();
+  socket_.send_window = 0;
+  EXPECT_EQ(JudgeCause(socket_, {}), Cause::kZeroWindow);
+}
+
+TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryWhoseAnswerIsDroppedIsAReplyDrop) {
+  FinIsUnanswered();
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop);
+}
+
+TEST_F(StuckTest, AnUnansweredFinWithAnEntryIsThePeersSilenceWhateverTheRulesAre) {
+  FinIsUnanswered();
+  IsTracked();
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kNoReply);
+}
+
+TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinDoesNotTurnAVanishedPeerIntoADrop) {
+  FinIsUnanswered();
+  past_.lost_while_open = false;
+  past_.closed_tracked = true;
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kNoReply);
+  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), Cause::kNoReply) << "its retransmissions are dropped, its FIN was not";
+}
+
+TEST_F(StuckTest, WhereNobodyWatchedAndTheEntryMayHaveOutlivedTheFinTheCauseCannotBeTold) {
+  FinIsUnanswered();
+  past_.lost_while_open = false;
+  socket_.state = TcpState::kLastAck;
+  socket_.minimum_age = seconds(29);
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "conntrack keeps LAST_ACK for 30 s";
+  socket_.minimum_age = seconds(51);
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), std::nullopt);
+  past_.lost_while_open = true;
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "somebody saw that it was gone before the close";
+}
+
+TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryAndWithoutADropIsThePeersSilence) {
+  FinIsUnanswered();
+  EXPECT_EQ(Judge(DropsAt({})), Cause::kNoReply);
+}
+
+TEST_F(StuckTest, ATranslationThatIsRememberedAndLostIsTheCause) {
+  FinIsUnanswered();
+  past_.destination_nat = true;
+  EXPECT_EQ(Judge(DropsAt({})), Cause::kNatLost);
+}
+
+TEST_F(StuckTest, OverLoopbackAFinThatIsDroppedOnItsWayInIsALocalDropAlthoughItWasSent) {
+  FinIsUnanswered();
+  for (Endpoint* end : {&socket_.local, &socket_.peer, &entry_.local, &entry_.peer}) {
+    end->address = *IpAddress::Parse("127.0.0.1");
+  }
+  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kLocalDrop);
+}
+
+TEST_F(StuckTest, NothingIsSaidWhileTheLookAtConntrackIsOlderThanTheClose) {
+  FinIsUnsent();
+  entry_.state = TcpState::kEstablished;
+  IsTracked();
+  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), std::nullopt);
+}
+
+TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
+  FinIsUnsent();
+  EXPECT_EQ(Judge(UnreadableRules()), std::nullopt);
+  EXPECT_EQ(JudgeCause(socket_, {nullptr, &entry_, &past_, &sysctl_}), std::nullopt);
+  CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
+  EXPECT_EQ(JudgeCause(socket_, {&judge, nullptr, nullptr, nullptr}), std::nullopt);
+}
+
+TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {
+  for (const Cause cause : kCauses) {
+    EXPECT_EQ(ProvesFailure(cause),
+              cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost)
+        << Name(cause);
+  }
+}
+
+}  // namespace
+}  // namespace finwait
