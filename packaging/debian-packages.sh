@@ -20,14 +20,14 @@ TEST_BUILD_PACKAGES=(
 # To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.
 TEST_PACKAGES=(
   iproute2 iptables nftables conntrack procps curl jq
-  prometheus                   # promtool
+  prometheus prometheus-alertmanager   # alerts end to end, and promtool
   python3 python3-yaml
   python3-prometheus-client    # the reference parser of OpenMetrics
   chromium                     # the page
   clang-format clang-tidy shellcheck
   dpkg-dev file lintian        # the Debian package
   systemd man-db               # the unit and the manual page
-  npm                          # the Helm chart: npm packages carry helm and the schemas
+  npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )
 
 # Packages above that count as installed where their command is there, whoever brought it: others than Debian ship npm as a
@@ -38,4 +38,4 @@ COMMAND_IS_ENOUGH=(npm)
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
-SERVICES_NOT_STARTED=(prometheus prometheus-node-exporter)
+SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter)

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Checks the Grafana dashboards. Needs python3-yaml, promtool, prometheus, node and npm.
+# Checks the Grafana dashboards: made anew they are the same, the linter's rules, PromQL, every metric used, Grafana's
+# own types. Needs python3-yaml, promtool, node and npm. Where npm or its registry cannot be had this exits 77 (ctest's
+# skip), and in continuous integration (CI is set) it fails. That every query has data, tests/e2e/alerts shows.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,4 +10,3 @@ cd "$(dirname "$0")"
 ./check_promql.py
 ./check_contract_use.py
 ./schema/check.sh
-./run_against_prometheus.py

@@ -129,11 +129,12 @@ def running(command, *, where=None, log=None, **options):
 
 
 @contextlib.contextmanager
-def exporter(*flags, before=(), url="http://127.0.0.1:10061", ready="/readyz"):
-    """The program under test, serving on this host; yields its address once `ready` answers 200. `before`: a command to
-    start it through."""
+def exporter(*flags, where=None, before=(), ready="/readyz"):
+    """The program under test, serving on port 10061 of this host or the other; yields its address once `ready` answers
+    200. `before`: a command to start it through."""
+    url = f"http://{PEER if where == 'peer' else '127.0.0.1'}:10061"
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        with running([*before, PROGRAM, *flags], log=log.name) as process:
+        with running([*before, PROGRAM, *flags], where=where, log=log.name) as process:
 
             def answers():
                 if process.poll() is not None:
@@ -155,8 +156,16 @@ def metrics(url="http://127.0.0.1:10061"):
 
 # A process that holds connections, so that it can be killed; and the one at the other end, which accepts and waits.
 _CLIENT = """
-import socket, sys, time
-held = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in range(int(sys.argv[3]))]
+import socket, struct, sys, time
+address, port, number, keepalive, reset = sys.argv[1], *map(int, sys.argv[2:])
+held = [socket.create_connection((address, port)) for _ in range(number)]
+for one in held:
+    if keepalive:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, keepalive)
+    if reset:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 print("connected", flush=True)
 time.sleep(86400)
 """
@@ -179,9 +188,11 @@ def peer_listening(port):
 
 
 @contextlib.contextmanager
-def connections(number, port):
-    """A process on this host with idle connections to the other; kill() it to close them all at once."""
-    with running([sys.executable, "-c", _CLIENT, PEER, port, number], stdout=subprocess.PIPE) as process:
+def connections(number, port, keepalive=0, reset=False):
+    """A process on this host with idle connections to the other; kill() it to close them all at once. `keepalive`: in
+    seconds, 0 for none. `reset`: they close by a RST."""
+    arguments = [PEER, port, number, keepalive, int(reset)]
+    with running([sys.executable, "-c", _CLIENT, *arguments], stdout=subprocess.PIPE) as process:
         if not process.stdout.readline():
             raise RuntimeError(f"cannot connect to {PEER}:{port}")
         yield process
