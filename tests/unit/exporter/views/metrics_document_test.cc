@@ -46,7 +46,9 @@ const std::vector<Section>& Sections() {
        "else is blind."},
       {"Sockets",
        {"finwait_tcp_"},
-       "The sockets of this network namespace, and what becomes of them. `finwait_tcp_untracked_sockets` is also "
+       "The sockets of this network namespace, and what becomes of them; "
+       "[how-it-works.md](how-it-works.md#why-a-socket-is-stuck) explains the causes. `finwait_tcp_untracked_sockets` "
+       "is also "
        "absent where "
        "conntrack is not active: there, no entry is no risk."},
       {"Firewall",
