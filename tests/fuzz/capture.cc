@@ -1,0 +1,249 @@
+// Records what a real kernel answers, as seeds: capture_fuzz_seeds FOLDER writes FOLDER/TARGET/NAME. It makes networks,
+// connections and rulesets of its own in the lab; scripts/fuzz.sh --capture runs it and minimises what comes out.
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "collectors/conntrack_event_filter.h"
+#include "collectors/conntrack_stats.h"
+#include "collectors/conntrack_table.h"
+#include "collectors/firewall/legacy_reader.h"
+#include "collectors/firewall/nft_reader.h"
+#include "collectors/netlink/messages.h"
+#include "collectors/own_addresses.h"
+#include "collectors/route.h"
+#include "collectors/sockets.h"
+#include "collectors/tracking.h"
+#include "tests/fuzz/recording.h"
+#include "tests/lab/connection.h"
+#include "tests/lab/host.h"
+#include "tests/lab/namespace.h"
+#include "tests/lab/paths.h"
+
+namespace finwait::fuzz {
+namespace {
+
+using lab::Namespace;
+
+Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
+
+std::string ReadFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw std::runtime_error("read " + path.string());
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class Seeds {
+ public:
+  explicit Seeds(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  void Write(const std::string& target, const std::string& name, std::span<const std::byte> bytes) const {
+    std::filesystem::create_directories(folder_ / target);
+    std::ofstream file(folder_ / target / name, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) {
+      throw std::runtime_error("write " + name);
+    }
+  }
+  void Write(const std::string& target, const std::string& name, const Datagrams& datagrams) const {
+    Write(target, name, JoinRecording(datagrams));
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// What the kernel answers while `look` uses the host that it is given.
+template <typename Look>
+Datagrams Recorded(const Namespace& where, Look look) {
+  auto recording = std::make_shared<Datagrams>();
+  where.Run([&] {
+    Host host = lab::HostHere();
+    host.open_channel = [recording](int protocol) { return OpenRecordedChannel(protocol, recording); };
+    look(host);
+  });
+  return *recording;
+}
+
+template <typename CollectorType, typename... Arguments>
+Datagrams RecordedLook(const Namespace& where, Arguments... arguments) {
+  return Recorded(where, [&](const Host& host) {
+    if (auto collected = CollectorType(host, arguments...).Collect(Soon()); !collected) {
+      throw std::runtime_error(collected.error().message);
+    }
+  });
+}
+
+void Load(const Namespace& where, const std::vector<std::string>& tool, const std::string& fixture) {
+  const auto output = where.Command(tool, ReadFile(lab::SourceFolder() / "tests/fixtures/firewall" / fixture));
+  if (output.exit_code != 0) {
+    throw std::runtime_error(tool.front() + ": " + output.err);
+  }
+}
+
+/// The rules, one by one, and the sets with their elements, out of a recorded look.
+void WriteParts(const Datagrams& look, const std::string& name, const Seeds& seeds) {
+  int rules = 0;
+  int sets = 0;
+  Datagrams set;  // the description, then its elements
+  const auto write_set = [&] {
+    if (!set.empty()) {
+      seeds.Write("nft_set", name + "-" + std::to_string(++sets), set);
+      set.clear();
+    }
+  };
+  for (const auto& datagram : look) {
+    netlink::ForEachMessage(datagram, [&](const netlink::Message& message) {
+      const auto attributes = message.Attributes<nfgenmsg>();
+      const std::vector<std::byte> bytes(attributes.begin(), attributes.end());
+      if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWRULE)) {
+        netlink::ForEachAttribute(attributes, [&](const netlink::Attribute& attribute) {
+          if (attribute.Type() == NFTA_RULE_EXPRESSIONS) {
+            seeds.Write("nft_rule", name + "-" + std::to_string(++rules), attribute.Payload());
+          }
+        });
+      } else if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSET)) {
+        write_set();
+        set.push_back(bytes);
+      } else if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSETELEM) && !set.empty()) {
+        set.push_back(bytes);
+      }
+    });
+  }
+  write_set();
+}
+
+void CaptureNft(const Seeds& seeds) {
+  const auto capture = [&seeds](const Namespace& where, const std::string& name) {
+    const Datagrams look = Recorded(where, [](const Host& host) {
+      auto channel = host.open_channel(NETLINK_NETFILTER);
+      if (auto read = firewall::NftReader(*channel, Soon()).ReadAll(); !read) {
+        throw std::runtime_error(read.error().message);
+      }
+    });
+    seeds.Write("nft_ruleset", name, look);
+    WriteParts(look, name, seeds);
+  };
+  const Namespace native;
+  Load(native, {"nft", "-f", "-"}, "native.nft");
+  capture(native, "native");
+  const Namespace iptables;
+  Load(iptables, {"iptables-nft-restore"}, "iptables.rules");
+  Load(iptables, {"ip6tables-nft-restore"}, "ip6tables.rules");
+  capture(iptables, "iptables");
+  const Namespace small;
+  small.Shell("nft 'table ip t { chain o { type filter hook output priority 0; ct state invalid counter drop; }; }'");
+  capture(small, "small");
+}
+
+void CaptureLegacy(const Seeds& seeds) {
+  const Namespace where;
+  Load(where, {"iptables-legacy-restore"}, "iptables.rules");
+  Load(where, {"ip6tables-legacy-restore"}, "ip6tables.rules");
+  where.Shell(
+      "iptables-legacy -t raw -A OUTPUT -p tcp --dport 80 -j NOTRACK; iptables-legacy -t security -L >/dev/null");
+  where.Run([&] {
+    firewall::SocketLegacyKernel kernel;
+    for (const auto family : {firewall::TableFamily::kIpv4, firewall::TableFamily::kIpv6}) {
+      firewall::LegacyReader reader("/proc", kernel, Soon());
+      const auto names = reader.TableNames(family);
+      for (const std::string& table : names.value()) {
+        const auto info = kernel.GetInfo(family, table);
+        const auto entries = kernel.GetEntries(family, table, info->size);
+        std::vector<std::byte> seed = {std::byte{family == firewall::TableFamily::kIpv6}};
+        std::vector<std::uint32_t> numbers = {info->valid_hooks};
+        numbers.insert(numbers.end(), info->hook_entry.begin(), info->hook_entry.end());
+        numbers.insert(numbers.end(), info->underflow.begin(), info->underflow.end());
+        numbers.push_back(info->entries);
+        const auto bytes = std::as_bytes(std::span(numbers));
+        seed.insert(seed.end(), bytes.begin(), bytes.end());
+        seed.insert(seed.end(), entries->begin(), entries->end());
+        seeds.Write("legacy_table", std::string(firewall::Name(family)) + "-" + table, seed);
+      }
+    }
+  });
+}
+
+Datagrams RecordEvents(const Namespace& where) {
+  Datagrams datagrams;
+  where.Run([&] {
+    auto events = lab::HostHere().open_events({NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, {}, 0});
+    if (!events) {
+      throw std::runtime_error(events.error().message);
+    }
+    where.Shell("conntrack -F");
+    while (auto datagram = *(*events)->Next()) {
+      datagrams.emplace_back(datagram->bytes.begin(), datagram->bytes.end());
+    }
+  });
+  return datagrams;
+}
+
+void CaptureConnections(const Seeds& seeds) {
+  const lab::Wire wire;
+  wire.local.Shell(
+      "nft 'table inet t { chain o { type filter hook output priority 0; ct state invalid counter drop; }; "
+      "chain p { type nat hook postrouting priority 100; tcp dport 8081 masquerade; }; }'");
+  std::vector<UniqueFd> held;
+  std::vector<lab::Listener> listeners;
+  for (const char* address : {lab::Wire::kPeer4, lab::Wire::kPeer6}) {
+    for (const std::uint16_t port : {std::uint16_t{8080}, std::uint16_t{8081}}) {
+      const lab::Listener listener(wire.peer, address, port);
+      held.push_back(lab::Connect(wire.local, address, port));
+      held.push_back(listener.Accept());
+    }
+  }
+  wire.local.Command({"ping", "-c", "1", "-W", "1", lab::Wire::kPeer4});
+  wire.local.Shell("echo x > /dev/udp/192.0.2.2/9 || true");
+  seeds.Write("conntrack_table", "table", RecordedLook<ConntrackTableCollector>(wire.local));
+  seeds.Write("conntrack_stats", "stats", RecordedLook<ConntrackStatsCollector>(wire.local));
+  seeds.Write("sockets", "open", RecordedLook<SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
+  seeds.Write("tracking", "tracked", RecordedLook<TrackingCollector>(wire.local));
+  seeds.Write("routes", "route", Recorded(wire.local, [](const Host& host) {
+                const IpAddress from = *IpAddress::Parse(lab::Wire::kLocal4);
+                (void)LookUpRoute(host, from, *IpAddress::Parse(lab::Wire::kPeer4), Soon());
+                (void)LookUpRoute(host, from, *IpAddress::Parse("198.51.100.1"), Soon());
+              }));
+  seeds.Write("routes", "addresses",
+              Recorded(wire.local, [](const Host& host) { (void)OwnAddresses(host).Update(Soon()); }));
+  seeds.Write("conntrack_events", "flush", RecordEvents(wire.local));
+  held.clear();  // their FINs have no entry: stuck sockets
+  seeds.Write("sockets", "stuck", RecordedLook<SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
+  seeds.Write("tracking", "stuck", RecordedLook<TrackingCollector>(wire.local));
+  seeds.Write("conntrack_table", "after", RecordedLook<ConntrackTableCollector>(wire.local));
+}
+
+void CaptureProcfs(const Seeds& seeds) {
+  const std::string files = ReadFile("/proc/net/netstat") + '\0' + ReadFile("/proc/net/snmp") + '\0' +
+                            "filter\nmangle\nnf_tables 368640 12 nft_compat, Live 0x0\n" +
+                            "ffffffff81000000 T nft_register_chain_type\n" + '\0' + "432000\n";
+  seeds.Write("procfs", "all", std::as_bytes(std::span(files)));
+}
+
+}  // namespace
+}  // namespace finwait::fuzz
+
+int main(int argc, char** argv) {
+  finwait::lab::RequireLab(argc, argv);
+  if (argc != 2) {
+    std::cerr << "usage: " << argv[0] << " FOLDER\n";
+    return 2;
+  }
+  const finwait::fuzz::Seeds seeds(argv[1]);
+  finwait::fuzz::CaptureNft(seeds);
+  finwait::fuzz::CaptureLegacy(seeds);
+  finwait::fuzz::CaptureConnections(seeds);
+  finwait::fuzz::CaptureProcfs(seeds);
+  return 0;
+}

@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "collectors/conntrack_stats.h"
+#include "collectors/firewall/legacy_reader.h"
+#include "collectors/kernel_feature.h"
+#include "collectors/netstat.h"
+#include "collectors/sysctl.h"
+#include "exporter/duration.h"
+#include "exporter/http/exchange.h"
+#include "exporter/http/listen_address.h"
+#include "exporter/http/negotiation.h"
+#include "exporter/http/request_reader.h"
+#include "exporter/options.h"
+#include "exporter/utf8.h"
+#include "tests/fuzz/fake_procfs.h"
+#include "tests/fuzz/target.h"
+
+namespace finwait::fuzz {
+namespace {
+
+Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
+
+/// The text between one separator and the next.
+std::vector<std::string> Split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) {
+      return parts;
+    }
+    text.remove_prefix(end + 1);
+  }
+}
+
+bool IsOneLine(std::string_view text) {
+  return !text.empty() &&
+         std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
+void RequireSentences(const Result<Collected>& collected) {
+  if (!collected) {
+    Require(IsOneLine(collected.error().message), "a failure is one line");
+    return;
+  }
+  Require(collected->data != nullptr, "a look that succeeded has data");
+  for (const Error& gap : collected->gaps) {
+    Require(IsOneLine(gap.message), "a gap is one line");
+  }
+}
+
+}  // namespace
+
+void RunProcfs(std::span<const std::byte> input) {
+  static const FakeProcfs procfs;
+  // Four files: netstat, snmp, names and lists, one number.
+  std::vector<std::string> files = Split(TextOf(input), '\0');
+  files.resize(4);
+  procfs.Write("thread-self/net/netstat", files[0]);
+  procfs.Write("thread-self/net/snmp", files[1]);
+  for (const char* list : {"thread-self/net/ip_tables_names", "modules", "kallsyms"}) {
+    procfs.Write(list, files[2]);
+  }
+  for (const char* number : {"sys/net/netfilter/nf_conntrack_count", "sys/net/netfilter/nf_conntrack_max",
+                             "sys/net/netfilter/nf_conntrack_tcp_loose", "sys/net/ipv4/tcp_fin_timeout",
+                             "sys/net/netfilter/nf_conntrack_tcp_timeout_established"}) {
+    procfs.Write(number, files[3]);
+  }
+  Host host;
+  host.procfs = procfs.Root();
+  host.open_channel = [](int) -> Result<netlink::Channel> {
+    return Fail(FailureReason::kUnsupported, "no netlink here");
+  };
+  RequireSentences(NetstatCollector(host).Collect(Soon()));
+  RequireSentences(SysctlCollector(host).Collect(Soon()));
+  RequireSentences(ConntrackStatsCollector(host).Collect(Soon()));
+  firewall::SocketLegacyKernel kernel;  // not asked
+  const auto names = firewall::LegacyReader(host.procfs, kernel, Soon()).TableNames(firewall::TableFamily::kIpv4);
+  if (names) {
+    for (const std::string& name : *names) {
+      Require(!name.empty() && name.size() < 32, "a table's name is as long as the kernel allows");
+    }
+  } else {
+    Require(IsOneLine(names.error().message), "a failure is one line");
+  }
+  (void)KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), "1"}).Find(kNfTables);
+}
+
+void RunHttpRequest(std::span<const std::byte> input) {
+  using http::RequestReader;
+  const std::string_view bytes = TextOf(input);
+  RequestReader whole({});
+  const RequestReader::State state = whole.Read(bytes);
+
+  // Arriving in pieces, it comes to the same: at the latest when all of it is there.
+  RequestReader pieces({});
+  RequestReader::State last = RequestReader::State::kIncomplete;
+  const std::size_t step = 1 + bytes.size() % 7;
+  for (std::size_t at = 0; at < bytes.size() && last == RequestReader::State::kIncomplete; at += step) {
+    last = pieces.Read(bytes.substr(at, step));
+  }
+  if (state == RequestReader::State::kComplete) {
+    Require(last == RequestReader::State::kComplete, "pieces are read as the whole is");
+  }
+  if (state == RequestReader::State::kRefused) {
+    constexpr int kRefusals[] = {400, 405, 413, 414, 431, 505};
+    Require(std::find(std::begin(kRefusals), std::end(kRefusals), whole.Refusal()) != std::end(kRefusals),
+            "a refusal has its status");
+    Require(last == RequestReader::State::kRefused || bytes.size() > 16 * 1024, "pieces are refused as the whole is");
+  }
+  if (state != RequestReader::State::kComplete) {
+    return;
+  }
+  const http::RequestHead head = whole.TakeHead();
+  const http::RequestHead again = pieces.TakeHead();
+  Require(head.target == again.target && head.path == again.path && head.headers == again.headers,
+          "pieces are read as the whole is");
+  Require(head.target.starts_with('/') && head.path.starts_with('/'), "a path begins with a slash");
+  for (const http::HeaderField& field : head.headers) {
+    Require(field.value.find_first_of("\r\n") == std::string::npos, "a field is one line");
+  }
+  bool thrown = false;
+  const http::OutgoingResponse response = http::Answer(
+      head,
+      [&head](const http::HttpRequest& request) {
+        Require(request.method == head.method, "the method arrives");
+        (void)http::NegotiateFormat(request.Header("Accept"));
+        (void)http::AcceptsGzip(request.Header("Accept-Encoding"));
+        return http::MakeResponse(200, "text/plain", "body");
+      },
+      [&thrown](std::string_view, std::string_view) { thrown = true; });
+  Require(!thrown, "nothing was thrown");
+  Require(response.head.starts_with("HTTP/1.1 ") && response.head.ends_with("\r\n\r\n"), "an answer has a head");
+  Require(response.head.find("\r\n\r\n") == response.head.size() - 4, "a head ends once");
+}
+
+void RunHeaderValues(std::span<const std::byte> input) {
+  const std::string_view text = TextOf(input);
+  (void)http::NegotiateFormat(text);
+  (void)http::AcceptsGzip(text);
+  if (const auto address = http::ParseListenAddress(text)) {
+    Require(http::ParseListenAddress(http::ToString(*address)) == address, "an address reads back");
+  }
+  if (const auto duration = ParseDuration(text)) {
+    Require(*duration >= std::chrono::nanoseconds(0) && *duration <= std::chrono::hours(10'000),
+            "durations are bounded");
+  }
+  for (std::string_view rest = text; !rest.empty();) {
+    const Utf8Character character = FirstUtf8Character(rest);
+    Require(character.bytes >= 1 && character.bytes <= std::min<std::size_t>(4, rest.size()),
+            "characters are in the text");
+    rest.remove_prefix(character.bytes);
+  }
+}
+
+void RunCommandLine(std::span<const std::byte> input) {
+  constexpr CollectorSwitch kCollectors[] = {{"sockets", true}, {"firewall", false}};
+  // A program's arguments cannot hold a NUL.
+  std::string text(TextOf(input));
+  std::erase(text, '\0');
+  const std::vector<std::string> given = Split(text, '\n');
+  std::vector<const char*> arguments = {"finwait_exporter"};
+  for (const std::string& argument : given) {
+    arguments.push_back(argument.c_str());
+  }
+  const auto options = ParseOptions(arguments, kCollectors);
+  if (!options) {
+    Require(IsOneLine(options.error().message), "a complaint is one line");
+    return;
+  }
+  Require(options->sampling_interval >= std::chrono::seconds(1) && options->sampling_interval <= std::chrono::hours(1),
+          "the interval is in its range");
+  Require(options->cpu_budget > 0 && options->cpu_budget <= 1, "the budget is in its range");
+  Require(options->telemetry_path.starts_with('/'), "the path begins with a slash");
+  Require(!options->listen_addresses.empty(), "there is somewhere to listen");
+}
+
+}  // namespace finwait::fuzz
