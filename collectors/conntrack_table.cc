@@ -128,6 +128,11 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   // A resize moves entries between buckets under the dump's cursor and does not set NLM_F_DUMP_INTR.
   const auto buckets_after = ReadProcfsUnsigned(buckets);
   sample->torn = dumped->torn || (buckets_before && buckets_after && *buckets_before != *buckets_after);
+  if (sample->torn) {
+    gaps.push_back(Error{FailureReason::kError, 0,
+                         "the conntrack table was resized or changed while it was read: some of its entries may be "
+                         "missing here or counted twice, until the next look"});
+  }
   return Collected{std::move(sample), std::move(gaps)};
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -97,9 +98,14 @@ int RunServe(const Options& options, const Logger& logger) {
   Diagnostician diagnostician(QuestionsTo(*host));
   CollectorLog collector_log(logger);
   SnapshotConsumer consumer([&](std::shared_ptr<const Snapshot> snapshot) {
-    collector_log.Report(*snapshot);
-    latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
-    pulse.Beat();
+    try {
+      collector_log.Report(*snapshot);
+      latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
+      pulse.Beat();
+    } catch (const std::exception& problem) {
+      // No memory, as a rule. The next look tells everything anew; without one, readiness and the watchdog notice.
+      logger.Error("what was read could not be judged", {{"error", problem.what()}});
+    }
   });
   Sampler sampler(host->network_namespace, MakeCollectors(options, *host), SettingsOf(options),
                   [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });

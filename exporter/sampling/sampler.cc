@@ -1,6 +1,10 @@
 #include "exporter/sampling/sampler.h"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <string>
 
 namespace finwait {
@@ -24,6 +28,19 @@ void Apply(Result<Collected> result, SteadyClock::time_point started, SteadyCloc
     status.last_success = WallClock::now();
   } else {
     ++status.failures[static_cast<std::size_t>(status.errors.front().reason)];
+  }
+}
+
+// A look that runs out of memory, or into a mistake of ours, costs its collector this look and the others nothing.
+Result<Collected> Look(const CollectorInfo& info, Collector& collector, Deadline deadline) {
+  try {
+    return collector.Collect(deadline);
+  } catch (const std::bad_alloc&) {
+    return Fail(FailureReason::kError, "the " + std::string(info.name) +
+                                           " collector needs more memory than this process may have; raise its limit");
+  } catch (const std::exception& exception) {
+    return Fail(FailureReason::kError, "the " + std::string(info.name) +
+                                           " collector gave up, a mistake of this program's: " + exception.what());
   }
 }
 
@@ -52,10 +69,15 @@ struct Sampler::Shared {
   CollectorSettings settings;
   Publish publish;
 
-  // With the mutex held, so that snapshots are published in the order in which they came to be.
+  // With the mutex held, so that snapshots are published in the order in which they came to be. One for which there is
+  // no memory is left out: the next tells everything, too.
   void PublishCurrent() const {
-    if (publish) {
+    if (!publish) {
+      return;
+    }
+    try {
       publish(std::make_shared<const Snapshot>(current));
+    } catch (const std::bad_alloc&) {
     }
   }
 };
@@ -119,6 +141,8 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
   std::unique_lock lock(shared->mutex);
   Worker& worker = shared->workers[index];
   CollectorStatus& status = shared->current.collectors[index];
+  // `ps -L` and a core dump then tell whose thread it is; the kernel takes 15 characters.
+  pthread_setname_np(pthread_self(), std::string(status.info->name.substr(0, 15)).c_str());
   auto next = SteadyClock::now();
   while (!stop.stop_requested()) {
     const auto started = SteadyClock::now();
@@ -128,7 +152,7 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
     shared->changed.notify_all();
     lock.unlock();
     const CpuStopwatch stopwatch;
-    auto result = worker.collector->Collect(deadline);
+    auto result = Look(*status.info, *worker.collector, deadline);
     const auto cpu = stopwatch.Elapsed();
     lock.lock();
     const auto ended = SteadyClock::now();
@@ -186,7 +210,7 @@ std::shared_ptr<const Snapshot> LookOnce(NetNamespace network_namespace, std::ve
     CollectorStatus status;
     status.info = enabled.info;
     const auto started = SteadyClock::now();
-    auto result = enabled.collector->Collect(Deadline(started + limit));
+    auto result = Look(*enabled.info, *enabled.collector, Deadline(started + limit));
     Apply(std::move(result), started, SteadyClock::now(), status);
     snapshot->collectors.push_back(std::move(status));
   }

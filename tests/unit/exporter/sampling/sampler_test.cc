@@ -1,10 +1,14 @@
 #include "exporter/sampling/sampler.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <future>
+#include <new>
+#include <stdexcept>
 
 namespace finwait {
 namespace {
@@ -147,6 +151,59 @@ TEST(SamplerTest, ACollectorThatHangsIsReportedAndHoldsUpNoOther) {
   EXPECT_GT(others, 50);
   EXPECT_FALSE(sampler.Stop(Deadline::After(milliseconds(50)))) << "a hung look cannot be joined";
   release.set_value();
+}
+
+TEST(SamplerTest, ALookThatRunsOutOfMemoryFailsAloneAndTheNextOneCountsAgain) {
+  Published published;
+  std::vector<EnabledCollector> collectors = One(kNumber, [](int look) -> Result<Collected> {
+    if (look == 2) {
+      throw std::bad_alloc();
+    }
+    return Number(look);
+  });
+  collectors.push_back({&kOther, std::make_unique<ScriptedCollector>([](int look) { return Number(look); })});
+  Sampler sampler({}, std::move(collectors), {milliseconds(5), 1}, published.Callback());
+  sampler.Start();
+  const auto failed = published.WaitFor([](const Snapshot& one) { return !one.collectors[0].errors.empty(); });
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->collectors[0].data, nullptr);
+  EXPECT_THAT(failed->collectors[0].errors.at(0).message, testing::HasSubstr("memory"));
+  EXPECT_TRUE(failed->collectors[1].errors.empty());
+  const auto again = published.WaitFor([](const Snapshot& one) {
+    const auto* sample = one.Find<NumberSample>();
+    return sample != nullptr && sample->number >= 3;
+  });
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->collectors[0].failures[static_cast<std::size_t>(FailureReason::kError)], 1U);
+  EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
+}
+
+TEST(SamplerTest, ALookThatThrowsIsAFailureOfThatCollector) {
+  std::vector<EnabledCollector> collectors =
+      One(kNumber, [](int) -> Result<Collected> { throw std::logic_error("no such thing"); });
+  collectors.push_back({&kOther, std::make_unique<ScriptedCollector>([](int look) { return Number(look); })});
+  const auto snapshot = LookOnce({}, std::move(collectors), seconds(1));
+  EXPECT_THAT(snapshot->collectors[0].errors.at(0).message, testing::HasSubstr("no such thing"));
+  EXPECT_TRUE(snapshot->collectors[1].Succeeded());
+}
+
+TEST(SamplerTest, AThreadIsNamedAfterItsCollector) {
+  Published published;
+  std::promise<std::string> name;
+  Sampler sampler({},
+                  One(kNumber,
+                      [&name](int look) {
+                        char text[16] = {};
+                        pthread_getname_np(pthread_self(), text, sizeof text);
+                        if (look == 1) {
+                          name.set_value(text);
+                        }
+                        return Number(look);
+                      }),
+                  {seconds(60), 1}, published.Callback());
+  sampler.Start();
+  EXPECT_EQ(name.get_future().get(), kNumber.name);
+  EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
 }
 
 TEST(SamplerTest, ALookThatOverranAndThenEndsCountsAgain) {

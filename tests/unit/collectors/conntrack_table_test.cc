@@ -1,0 +1,99 @@
+#include "collectors/conntrack_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/collectors/conntrack_messages.h"
+#include "tests/unit/collectors/netlink/fake_transport.h"
+#include "tests/unit/collectors/procfs_fixture.h"
+
+namespace finwait {
+namespace {
+
+using netlink::FakeKernel;
+using netlink::MessageOf;
+using testing::HasSubstr;
+
+constexpr const char* kBuckets = "sys/net/netfilter/nf_conntrack_buckets";
+
+class ConntrackTableTest : public testing::Test {
+ protected:
+  ConntrackTableTest() {
+    procfs_.Write("sys/net/netfilter/nf_conntrack_count", "1\n");
+    procfs_.Write(kBuckets, "1024\n");
+    for (const char* state : {"established", "close_wait", "fin_wait", "last_ack"}) {
+      procfs_.Write(std::string("sys/net/netfilter/nf_conntrack_tcp_timeout_") + state, "300\n");
+    }
+    host_ = procfs_.MakeHost();
+    host_.open_channel = [this](int protocol) {
+      during_the_dump_();
+      return kernel_->Open(protocol);
+    };
+  }
+
+  static netlink::FakeMessage Entry() {
+    EventContent content;
+    content.message = IPCTNL_MSG_CT_NEW;
+    content.seconds_left = 200;
+    return MessageOf(EventMessage(content));
+  }
+  Result<Collected> Look() { return ConntrackTableCollector(host_).Collect(Deadline::After(std::chrono::seconds(5))); }
+
+  ProcfsFixture procfs_;
+  std::shared_ptr<FakeKernel> kernel_ = FakeKernel::Make();
+  Host host_;
+  std::function<void()> during_the_dump_ = [] {};
+};
+
+TEST_F(ConntrackTableTest, CountsWhatTheDumpHolds) {
+  kernel_->Answers({Entry(), Entry(), netlink::Done()});
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_TRUE(looked->gaps.empty());
+  const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
+  EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(ConntrackTcpState::kEstablished)], 2U);
+  EXPECT_EQ(sample.idle[0]->sum, 200);
+}
+
+TEST_F(ConntrackTableTest, ATableThatIsResizedDuringTheDumpIsSaidToBe) {
+  kernel_->Answers({Entry(), netlink::Done()});
+  during_the_dump_ = [this] { procfs_.Write(kBuckets, "2048\n"); };
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_TRUE(dynamic_cast<const ConntrackTableSample&>(*looked->data).torn);
+  ASSERT_EQ(looked->gaps.size(), 1U);
+  EXPECT_THAT(looked->gaps[0].message, HasSubstr("resized"));
+}
+
+TEST_F(ConntrackTableTest, ADumpThatIsTornEveryTimeIsSaidToBeAndCountsTheLastAttemptAlone) {
+  netlink::FakeMessage interrupted = Entry();
+  interrupted.flags |= NLM_F_DUMP_INTR;
+  for (int attempt = 0; attempt < netlink::Channel::kDumpAttempts; ++attempt) {
+    kernel_->Answers({interrupted});
+    kernel_->Answers({netlink::Done()});
+  }
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_EQ(looked->gaps.size(), 1U);
+  const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
+  EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(ConntrackTcpState::kEstablished)], 1U);
+}
+
+TEST_F(ConntrackTableTest, WithoutTheCapabilityItSaysWhichOne) {
+  kernel_->Answers({netlink::ErrorMessage(-EPERM)});
+  const auto looked = Look();
+  ASSERT_FALSE(looked);
+  EXPECT_EQ(looked.error().reason, FailureReason::kPermission);
+  EXPECT_THAT(looked.error().message, HasSubstr("CAP_NET_ADMIN"));
+}
+
+TEST_F(ConntrackTableTest, WithoutConntrackNothingIsAsked) {
+  procfs_.Remove("sys/net/netfilter");
+  const auto looked = Look();
+  ASSERT_FALSE(looked);
+  EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
+  EXPECT_TRUE(kernel_->Sent().empty());
+}
+
+}  // namespace
+}  // namespace finwait

@@ -1,0 +1,118 @@
+// The clock on the wall may step back or ahead at any time (NTP, an administrator, a virtual machine that was asleep).
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "collectors/firewall.h"
+#include "collectors/sockets.h"
+#include "collectors/tracking.h"
+#include "exporter/diagnosis/diagnostician.h"
+
+namespace finwait {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr CollectorInfo kSockets = {"sockets", "", "", true, 0, nullptr};
+constexpr CollectorInfo kTracking = {"tracking", "", "", true, 0, nullptr};
+constexpr CollectorInfo kFirewall = {"firewall", "", "", true, 0, nullptr};
+
+// A namespace whose OUTPUT policy drops everything.
+std::shared_ptr<const FirewallSample> DropsOutput() {
+  auto chain = std::make_shared<firewall::Chain>();
+  chain->name = "OUTPUT";
+  chain->base.emplace();
+  chain->base->hook = firewall::Hook::kOutput;
+  chain->base->policy_drop = true;
+  firewall::Table table;
+  table.name = "filter";
+  table.chains[chain->name] = chain;
+  auto ruleset = std::make_shared<firewall::Ruleset>();
+  ruleset->tables.push_back(std::move(table));
+  auto sample = std::make_shared<FirewallSample>();
+  sample->ruleset = std::move(ruleset);
+  return sample;
+}
+
+// A socket whose FIN never left, and that has no entry.
+ClosingSocket Stuck() {
+  ClosingSocket socket;
+  socket.cookie = 1;
+  socket.local = {*IpAddress::Parse("192.0.2.1"), 40000};
+  socket.peer = {*IpAddress::Parse("192.0.2.2"), 443};
+  socket.orphan = true;
+  socket.timer = SocketTimer::kProbe;
+  socket.tries = 3;
+  socket.unsent = 1;
+  socket.send_window = 65535;
+  return socket;
+}
+
+class ClockJumpTest : public testing::Test {
+ protected:
+  /// One look at `steady` seconds of the monotonic clock, whatever the other one shows.
+  std::shared_ptr<const Diagnosis> Look(int steady, WallClock::time_point wall, bool stuck = true) {
+    const SteadyClock::time_point now = SteadyClock::time_point(hours(1)) + seconds(steady);
+    auto sockets = std::make_shared<SocketsSample>();
+    auto tracking = std::make_shared<TrackingSample>();
+    if (stuck) {
+      sockets->closing.push_back(Stuck());
+      LiveSocket live;
+      live.cookie = 1;
+      live.local = Stuck().local;
+      live.peer = Stuck().peer;
+      live.state = TcpState::kFinWait1;
+      tracking->sockets.push_back(live);
+    }
+    auto snapshot = std::make_shared<Snapshot>();
+    for (const auto& [info, data] :
+         {std::pair<const CollectorInfo*, std::shared_ptr<const SampleData>>{&kSockets, sockets},
+          {&kTracking, tracking},
+          {&kFirewall, firewall_}}) {
+      CollectorStatus status;
+      status.info = info;
+      status.data = data;
+      status.taken_at = now;
+      status.last_success = wall;
+      status.looked = true;
+      status.interval = seconds(5);
+      snapshot->collectors.push_back(std::move(status));
+    }
+    return diagnostician_.Diagnose(std::move(snapshot), now, wall);
+  }
+
+  static std::uint64_t Counted(const Diagnosis& diagnosis) {
+    return diagnosis.stuck->total[0][static_cast<std::size_t>(Cause::kLocalDrop)];
+  }
+  static double Age(const Diagnosis& diagnosis) { return diagnosis.stuck->oldest_seconds[0]; }
+
+  const WallClock::time_point noon_ = WallClock::time_point(hours(24 * 365 * 50));
+  std::shared_ptr<const FirewallSample> firewall_ = DropsOutput();
+  Diagnostician diagnostician_;
+};
+
+TEST_F(ClockJumpTest, AgesAndCountsFollowTheClockThatNobodySets) {
+  Look(0, noon_);
+  EXPECT_EQ(Counted(*Look(5, noon_ + seconds(5))), 1U);
+  const auto back = Look(10, noon_ - hours(24 * 365));
+  EXPECT_EQ(Counted(*back), 1U);
+  EXPECT_DOUBLE_EQ(Age(*back), 10);
+  EXPECT_EQ(back->risk.stage, Stage::kFailing);
+  const auto ahead = Look(15, noon_ + hours(24 * 365));
+  EXPECT_EQ(Counted(*ahead), 1U);
+  EXPECT_DOUBLE_EQ(Age(*ahead), 15);
+  EXPECT_EQ(ahead->risk.stage, Stage::kFailing);
+}
+
+TEST_F(ClockJumpTest, EvidenceHoldsFiveMinutesOfTheClockThatNobodySets) {
+  Look(0, noon_);
+  Look(5, noon_);
+  EXPECT_EQ(Look(5 + 299, noon_ + hours(24), false)->risk.stage, Stage::kFailing) << "a day ahead ends nothing early";
+  EXPECT_NE(Look(5 + 301, noon_ - hours(24), false)->risk.stage, Stage::kFailing) << "a day back prolongs nothing";
+}
+
+}  // namespace
+}  // namespace finwait
