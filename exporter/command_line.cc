@@ -47,7 +47,8 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
           "Address to listen on: \":port\" (every address, IPv4 and IPv6), \"host:port\" or \"[IPv6 address]:port\". "
           "May be given several times. Default \":10061\".");
   AddText(app_, "--web.telemetry-path", "PATH", "Path of the metrics. Default \"/metrics\".");
-  AddText(app_, "--web.config.file", "FILE", "TLS and authentication; this version has neither and refuses the flag.");
+  AddText(app_, "--web.config.file", "FILE",
+          "TLS, users, headers and rate limit, in exporter-toolkit's format; changes take effect at once.");
   AddText(app_, "--web.max-requests", "N", "Most requests for metrics at once; 0 is no limit. Default 40.");
   AddSwitch("web.disable-exporter-metrics", disable_exporter_metrics_,
             "Leave out the metrics about the exporter itself (process_*).");
@@ -182,8 +183,7 @@ Options CommandLine::Read() {
       }
     }
   }
-  std::filesystem::path web_config;
-  Take("--web.config.file", web_config, option_values::WebConfigFile);
+  Take("--web.config.file", options.web_config_file, option_values::File);
   Take("--web.telemetry-path", options.telemetry_path, option_values::TelemetryPath);
   Take("--web.max-requests", options.max_requests, option_values::MaxRequests);
   Take("--log.level", options.log_level, option_values::Level);

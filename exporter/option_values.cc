@@ -92,6 +92,13 @@ Value<LogFormat> Format(const std::string& flag, const std::string& text) {
   return OneOf<LogFormat>(flag, text, "logfmt or json", {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});
 }
 
+Value<std::filesystem::path> File(const std::string& flag, const std::string& text) {
+  if (text.empty()) {
+    return Refuse(flag, text, "a file");
+  }
+  return std::filesystem::path(text);
+}
+
 Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text) {
   if (text.empty()) {
     return Refuse(flag, text, "a directory");
@@ -130,12 +137,6 @@ Value<ConnectionEnd> End(const std::string& argument, const std::string& text) {
   }
   inet_ntop(family, bytes.data(), canonical.data(), canonical.size());
   return ConnectionEnd{canonical.data(), end->port};
-}
-
-Value<std::filesystem::path> WebConfigFile(const std::string& flag, const std::string& text) {
-  return tl::unexpected(flag + " \"" + text +
-                        "\" cannot be honoured: this version has neither TLS nor authentication; leave the flag out "
-                        "and protect the port by other means.");
 }
 
 }  // namespace finwait::option_values

@@ -24,12 +24,11 @@ Value<std::string> TelemetryPath(const std::string& flag, const std::string& tex
 Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text);
 Value<LogLevel> Level(const std::string& flag, const std::string& text);
 Value<LogFormat> Format(const std::string& flag, const std::string& text);
+Value<std::filesystem::path> File(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text);
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
 Value<double> CpuBudget(const std::string& flag, const std::string& text);
 Value<ReportFormat> Report(const std::string& flag, const std::string& text);
 Value<ConnectionEnd> End(const std::string& argument, const std::string& text);
-/// Always refused: serving without the protection that was asked for would be worse than not serving.
-Value<std::filesystem::path> WebConfigFile(const std::string& flag, const std::string& text);
 
 }  // namespace finwait::option_values

@@ -16,6 +16,7 @@
 #include "exporter/sampling/sampler.h"
 #include "exporter/sampling/snapshot_consumer.h"
 #include "exporter/service_notify.h"
+#include "exporter/web_config/protection.h"
 
 namespace finwait {
 namespace {
@@ -82,6 +83,19 @@ http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosi
   return server;
 }
 
+Result<web_config::Protection> ProtectionOf(const Options& options, const Logger& logger) {
+  if (options.web_config_file.empty()) {
+    return web_config::Protection{};
+  }
+  return web_config::OpenProtection(options.web_config_file, [&logger](const Result<void>& usable) {
+    if (usable) {
+      logger.Info("the web configuration has changed");
+    } else {
+      logger.Error("the web configuration cannot be used; clients are refused", {{"error", usable.error().message}});
+    }
+  });
+}
+
 }  // namespace
 
 int RunServe(const Options& options, const Logger& logger) {
@@ -92,6 +106,11 @@ int RunServe(const Options& options, const Logger& logger) {
     return kCannotStart;
   }
 
+  const auto protection = ProtectionOf(options, logger);
+  if (!protection) {
+    logger.Error("cannot start", {{"error", protection.error().message}});
+    return kCannotStart;
+  }
   const ServiceNotify notify = ServiceNotify::FromEnvironment();
   Pulse pulse;
   LatestDiagnosis latest;
@@ -109,8 +128,11 @@ int RunServe(const Options& options, const Logger& logger) {
   });
   Sampler sampler(host->network_namespace, MakeCollectors(options, *host), SettingsOf(options),
                   [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
+  auto server_options = ServerOptionsOf(options, latest, logger);
+  server_options.tls = protection->tls;
+  server_options.gate = protection->gate;
   consumer.Start();
-  auto server = http::HttpServer::Start(ServerOptionsOf(options, latest, logger));
+  auto server = http::HttpServer::Start(std::move(server_options));
   if (!server) {
     logger.Error("cannot start", {{"error", server.error().message}});
     return kCannotStart;
@@ -119,7 +141,9 @@ int RunServe(const Options& options, const Logger& logger) {
   for (std::size_t i = 0; i < options.listen_addresses.size(); ++i) {
     http::ListenAddress address = options.listen_addresses[i];
     address.port = (*server)->Ports().at(i);
-    logger.Info("listening", {{"address", http::ToString(address)}, {"version", FINWAIT_VERSION}});
+    logger.Info(
+        "listening",
+        {{"address", http::ToString(address)}, {"tls", protection->tls != nullptr}, {"version", FINWAIT_VERSION}});
   }
 
   if (const auto told = notify.Ready(); !told) {

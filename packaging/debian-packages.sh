@@ -8,6 +8,7 @@ BUILD_PACKAGES=(
   prometheus-cpp-dev           # the data model of metrics
   libcpp-httplib-dev           # HTTP, with libssl-dev and libbrotli-dev, which its header includes
   libssl-dev libbrotli-dev zlib1g-dev
+  libyaml-dev libcrypt-dev     # the web configuration and its bcrypt hashes
   libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
 )
 

@@ -1,14 +1,17 @@
 #include "exporter/http/connection.h"
 
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
+
+#include "exporter/http/plain_transport.h"
+#include "exporter/http/tls_transport.h"
 
 namespace finwait::http {
 
@@ -20,32 +23,72 @@ constexpr std::size_t kMostDrained = 1024 * 1024;
 /// Socket reads in one turn, so that one connection cannot hold the event loop.
 constexpr int kReadsInATurn = 4;
 
-Connection::Progress FromErrno() {
-  return errno == EAGAIN || errno == EINTR ? Connection::Progress::kBlocked : Connection::Progress::kBroken;
-}
-
-iovec Slice(std::string_view data, std::size_t from) {
-  data.remove_prefix(std::min(from, data.size()));
-  return {const_cast<char*>(data.data()), data.size()};  // sendmsg only reads
-}
-
 }  // namespace
+
+Connection::Connection(UniqueFd fd, http::Peer peer, const Limits& limits, SteadyClock::time_point deadline,
+                       TlsSessions* tls)
+    : fd_(std::move(fd)),
+      peer_(peer),
+      phase_(tls == nullptr ? Phase::kReading : Phase::kGreeting),
+      waits_for_(EPOLLIN),
+      deadline_(deadline),
+      raw_limit_(limits.raw_bytes),
+      reader_(limits.head) {
+  if (tls == nullptr) {
+    transport_ = std::make_unique<PlainTransport>(fd_.Get());
+  } else {
+    transport_ = std::make_unique<TlsTransport>(fd_.Get(), *tls);
+  }
+}
+
+Connection::Progress Connection::From(Transport::Status status) {
+  switch (status) {
+    case Transport::Status::kDone:
+      return Progress::kDone;
+    case Transport::Status::kWantsRead:
+      waits_for_ = EPOLLIN;
+      return Progress::kBlocked;
+    case Transport::Status::kWantsWrite:
+      waits_for_ = EPOLLOUT;
+      return Progress::kBlocked;
+    case Transport::Status::kEnded:
+      return Progress::kBroken;
+    case Transport::Status::kRefused:
+      return Progress::kRefused;
+    case Transport::Status::kPlain:
+      return Progress::kPlain;
+  }
+  return Progress::kBroken;
+}
+
+Connection::Progress Connection::Greet() {
+  const Progress progress = From(transport_->Handshake());
+  if (SpendsTooMuch()) {
+    return Progress::kBroken;
+  }
+  if (progress == Progress::kDone) {
+    phase_ = Phase::kReading;
+  } else if (progress == Progress::kRefused || progress == Progress::kPlain) {
+    transport_ = std::make_unique<PlainTransport>(fd_.Get());
+  }
+  return progress;
+}
 
 Connection::Progress Connection::Receive() {
   std::array<char, 4096> buffer;
-  for (int turn = 0; turn < kReadsInATurn; ++turn) {
-    const ssize_t length = recv(fd_.Get(), buffer.data(), buffer.size(), 0);
-    if (length < 0) {
-      return FromErrno();
+  for (int turn = 0; turn < kReadsInATurn || transport_->HasBuffered(); ++turn) {
+    const Transport::Moved moved = transport_->Receive(buffer);
+    if (moved.status != Transport::Status::kDone) {
+      return From(moved.status);
     }
-    if (length == 0) {
+    if (SpendsTooMuch()) {
       return Progress::kBroken;
     }
-    if (reader_.Read({buffer.data(), static_cast<std::size_t>(length)}) != RequestReader::State::kIncomplete) {
+    if (reader_.Read({buffer.data(), moved.bytes}) != RequestReader::State::kIncomplete) {
       return Progress::kDone;
     }
   }
-  return Progress::kBlocked;
+  return From(Transport::Status::kWantsRead);
 }
 
 void Connection::StartSending(OutgoingResponse response) {
@@ -57,23 +100,22 @@ Connection::Progress Connection::Send() {
   const std::string_view body = response_.body ? std::string_view(*response_.body) : "";
   while (sent_ < response_.Size()) {
     const std::size_t body_sent = sent_ - std::min(sent_, response_.head.size());
-    std::array<iovec, 2> parts = {Slice(response_.head, sent_), Slice(body, body_sent)};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t length = sendmsg(fd_.Get(), &message, MSG_NOSIGNAL);
-    if (length < 0) {
-      return FromErrno();
+    const Transport::Moved moved =
+        transport_->Send(std::string_view(response_.head).substr(sent_ - body_sent), body.substr(body_sent));
+    if (moved.status != Transport::Status::kDone) {
+      return From(moved.status);
     }
-    sent_ += static_cast<std::size_t>(length);
+    sent_ += moved.bytes;
   }
-  return Progress::kDone;
+  return From(transport_->Finish());
 }
 
 void Connection::StartLingering(SteadyClock::time_point until) {
   phase_ = Phase::kLingering;
   linger_until_ = until;
   response_ = {};
+  transport_.reset();  // what still comes is not looked at
+  waits_for_ = EPOLLIN;
   shutdown(fd_.Get(), SHUT_WR);
 }
 
@@ -82,7 +124,7 @@ Connection::Progress Connection::Drain() {
   for (int turn = 0; turn < kReadsInATurn; ++turn) {
     const ssize_t length = recv(fd_.Get(), buffer.data(), buffer.size(), 0);
     if (length < 0) {
-      return FromErrno();
+      return errno == EAGAIN || errno == EINTR ? Progress::kBlocked : Progress::kBroken;
     }
     if (length == 0) {
       return Progress::kDone;

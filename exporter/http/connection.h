@@ -2,12 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "collectors/result.h"
 #include "collectors/unique_fd.h"
+#include "exporter/http/limits.h"
 #include "exporter/http/message.h"
 #include "exporter/http/peer.h"
 #include "exporter/http/request_reader.h"
+#include "exporter/http/tls_sessions.h"
+#include "exporter/http/transport.h"
 
 namespace finwait::http {
 
@@ -16,20 +20,22 @@ namespace finwait::http {
 class Connection {
  public:
   enum class Phase {
+    kGreeting,   ///< the TLS handshake; nothing without TLS
     kReading,    ///< the request head arrives
     kAnswering,  ///< a worker has the request; the socket is left alone
     kSending,    ///< the response leaves
     kLingering,  ///< all is sent: waits for the client to have it, so that closing cannot destroy it on the way
   };
   enum class Progress {
-    kBlocked,  ///< nothing more can be done until the socket is ready again
+    kBlocked,  ///< nothing more can be done until the socket is ready for what WaitsFor() says
     kDone,     ///< this phase is over
-    kBroken,   ///< the client is gone
+    kBroken,   ///< the client is gone, or spends more than it may
+    kRefused,  ///< kGreeting: no TLS session came about, and the client knows
+    kPlain,    ///< kGreeting: the client speaks plain HTTP; it can be answered so
   };
 
-  /// `deadline` bounds the connection as a whole.
-  Connection(UniqueFd fd, Peer peer, HeadLimits limits, SteadyClock::time_point deadline)
-      : fd_(std::move(fd)), peer_(peer), deadline_(deadline), reader_(limits) {}
+  /// `deadline` bounds the connection as a whole. Speaks plain HTTP where `tls` is null; else `tls` must outlive this.
+  Connection(UniqueFd fd, Peer peer, const Limits& limits, SteadyClock::time_point deadline, TlsSessions* tls);
 
   int Fd() const { return fd_.Get(); }
   const http::Peer& Peer() const { return peer_; }
@@ -37,15 +43,20 @@ class Connection {
   SteadyClock::time_point Deadline() const { return deadline_; }
   void SetDeadline(SteadyClock::time_point deadline) { deadline_ = deadline; }
 
+  /// The epoll events that the last kBlocked waits for.
+  std::uint32_t WaitsFor() const { return waits_for_; }
+
+  /// kGreeting: goes on with the handshake. kDone: kReading has begun.
+  Progress Greet();
   /// kReading: takes what has arrived. kDone: Reader() has a head or a refusal.
   Progress Receive();
   RequestReader& Reader() { return reader_; }
 
   /// Ends kReading; the request is with a worker.
   void AwaitAnswer() { phase_ = Phase::kAnswering; }
-  /// Ends kReading or kAnswering.
+  /// Ends kGreeting, kReading or kAnswering.
   void StartSending(OutgoingResponse response);
-  /// kSending: sends what fits.
+  /// kSending: sends what fits. kDone: the client has been told that this is all.
   Progress Send();
   /// kSending: response bytes not yet taken by the kernel.
   std::size_t Unsent() const { return phase_ == Phase::kSending ? response_.Size() - sent_ : 0; }
@@ -63,10 +74,16 @@ class Connection {
   void Abort();
 
  private:
+  Progress From(Transport::Status status);
+  bool SpendsTooMuch() const { return transport_->RawReceived() > raw_limit_; }
+
   UniqueFd fd_;
   http::Peer peer_;
-  Phase phase_ = Phase::kReading;
+  std::unique_ptr<Transport> transport_;
+  Phase phase_;
+  std::uint32_t waits_for_;
   SteadyClock::time_point deadline_;
+  std::size_t raw_limit_;
   RequestReader reader_;
   OutgoingResponse response_;
   std::size_t sent_ = 0;

@@ -27,14 +27,14 @@ constexpr auto kLookIntervalWhileStopping = 10ms;
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                     Dispatcher dispatcher) {
+                                                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wakeup) {
     return FailErrno("cannot create the HTTP event loop", errno);
   }
-  std::unique_ptr<EventLoop> loop(
-      new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits, std::move(dispatcher)));
+  std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits,
+                                                std::move(dispatcher), std::move(tls)));
   loop->SetAccepting(true);
   if (!loop->accepting_ || !loop->Watch(EPOLL_CTL_ADD, loop->wakeup_.Get(), EPOLLIN, kWakeupId)) {
     return FailErrno("cannot create the HTTP event loop", errno);
@@ -43,9 +43,10 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-                     Dispatcher dispatcher)
+                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls)
     : limits_(limits),
       dispatcher_(std::move(dispatcher)),
+      tls_(std::move(tls)),
       epoll_(std::move(epoll)),
       wakeup_(std::move(wakeup)),
       listeners_(std::move(listeners)),
@@ -129,18 +130,16 @@ void EventLoop::OnReady(ConnectionId id) {
   if (connection == connections_.end()) {
     return;  // ended by an event before this one
   }
+  OnClient(connection);
+}
+
+void EventLoop::OnClient(Connections::iterator connection) {
   switch (connection->second.GetPhase()) {
+    case Phase::kGreeting:
+      Greet(connection);
+      break;
     case Phase::kReading:
-      switch (connection->second.Receive()) {
-        case Progress::kBlocked:
-          break;
-        case Progress::kDone:
-          OnReceived(connection);
-          break;
-        case Progress::kBroken:
-          Close(connection);
-          break;
-      }
+      Read(connection);
       break;
     case Phase::kAnswering:
       break;  // not watched
@@ -148,18 +147,72 @@ void EventLoop::OnReady(ConnectionId id) {
       ContinueSending(connection);
       break;
     case Phase::kLingering:
-      switch (connection->second.Drain()) {
-        case Progress::kBlocked:
-          break;
-        case Progress::kDone:
-          Close(connection);
-          break;
-        case Progress::kBroken:
-          Abort(connection);
-          break;
-      }
+      Drain(connection);
       break;
   }
+}
+
+bool EventLoop::Await(Connections::iterator connection) {
+  const Connection& client = connection->second;
+  // It is not watched while it is being answered.
+  if (Watch(EPOLL_CTL_MOD, client.Fd(), client.WaitsFor(), connection->first) ||
+      Watch(EPOLL_CTL_ADD, client.Fd(), client.WaitsFor(), connection->first)) {
+    return true;
+  }
+  Abort(connection);
+  return false;
+}
+
+void EventLoop::Greet(Connections::iterator connection) {
+  switch (connection->second.Greet()) {
+    case Progress::kBlocked:
+      Await(connection);
+      break;
+    case Progress::kDone:
+      Read(connection);
+      break;
+    case Progress::kBroken:
+      Close(connection);
+      break;
+    case Progress::kRefused:
+      Linger(connection);
+      break;
+    case Progress::kPlain:
+      Send(connection, Refusal(400, false, "Client sent an HTTP request to an HTTPS server."));
+      break;
+  }
+}
+
+void EventLoop::Read(Connections::iterator connection) {
+  switch (connection->second.Receive()) {
+    case Progress::kBlocked:
+      Await(connection);
+      break;
+    case Progress::kDone:
+      OnReceived(connection);
+      break;
+    default:
+      Close(connection);
+      break;
+  }
+}
+
+void EventLoop::Drain(Connections::iterator connection) {
+  switch (connection->second.Drain()) {
+    case Progress::kBlocked:
+      break;
+    case Progress::kDone:
+      Close(connection);
+      break;
+    default:
+      Abort(connection);
+      break;
+  }
+}
+
+void EventLoop::Linger(Connections::iterator connection) {
+  connection->second.StartLingering(SteadyClock::now() + limits_.linger_time);
+  Await(connection);
 }
 
 void EventLoop::Accept(int listener) {
@@ -187,8 +240,8 @@ void EventLoop::Accept(int listener) {
     if (!MakeRoom(peer) || !Watch(EPOLL_CTL_ADD, fd.Get(), EPOLLIN, id)) {
       continue;  // all are being answered; closing tells the client to come again
     }
-    connections_.emplace(id,
-                         Connection(std::move(fd), peer, limits_.head, SteadyClock::now() + limits_.connection_time));
+    connections_.emplace(
+        id, Connection(std::move(fd), peer, limits_, SteadyClock::now() + limits_.connection_time, tls_.get()));
     ++connections_of_[peer];
   }
 }
@@ -235,7 +288,7 @@ void EventLoop::OnReceived(Connections::iterator connection) {
   }
   Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // or a client that has gone would wake us until its answer is there
   client.AwaitAnswer();
-  if (auto refusal = dispatcher_(connection->first, client.Reader().TakeHead())) {
+  if (auto refusal = dispatcher_(connection->first, client.Peer(), client.Reader().TakeHead())) {
     Send(connection, std::move(*refusal));
   }
 }
@@ -246,26 +299,16 @@ void EventLoop::Send(Connections::iterator connection, OutgoingResponse response
 }
 
 void EventLoop::ContinueSending(Connections::iterator connection) {
-  Connection& client = connection->second;
-  const auto watch = [&](Events events) {
-    return Watch(EPOLL_CTL_MOD, client.Fd(), events, connection->first) ||
-           Watch(EPOLL_CTL_ADD, client.Fd(), events, connection->first);
-  };
-  switch (client.Send()) {
+  switch (connection->second.Send()) {
     case Progress::kBlocked:
-      if (watch(EPOLLOUT)) {
+      if (Await(connection)) {
         LimitUnsent(connection->first);
-      } else {
-        Abort(connection);
       }
       break;
     case Progress::kDone:
-      client.StartLingering(SteadyClock::now() + limits_.linger_time);
-      if (!watch(EPOLLIN)) {
-        Close(connection);
-      }
+      Linger(connection);
       break;
-    case Progress::kBroken:
+    default:
       Close(connection);
       break;
   }
@@ -310,6 +353,11 @@ void EventLoop::EnforceDeadlines() {
     Connection& client = connection->second;
     const bool late = now >= client.Deadline();
     switch (client.GetPhase()) {
+      case Phase::kGreeting:
+        if (stop_at_ || late) {
+          Close(connection);
+        }
+        break;
       case Phase::kReading:
         if (stop_at_ || (late && !client.Reader().HasReceived())) {
           Close(connection);

@@ -25,10 +25,11 @@ class EventLoop {
  public:
   using ConnectionId = std::uint64_t;
   /// Takes a request over to be answered by Answer() later; or returns at once the response that refuses it.
-  using Dispatcher = std::function<std::optional<OutgoingResponse>(ConnectionId, RequestHead)>;
+  using Dispatcher = std::function<std::optional<OutgoingResponse>(ConnectionId, const Peer&, RequestHead)>;
 
+  /// Speaks TLS where `tls` is not null; `tls` is used on the loop's thread alone.
   static Result<std::unique_ptr<EventLoop>> Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                   Dispatcher dispatcher);
+                                                   Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls);
 
   /// Runs until Stop; to be called once.
   void Run();
@@ -43,7 +44,7 @@ class EventLoop {
   using Events = std::uint32_t;
 
   EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-            Dispatcher dispatcher);
+            Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls);
 
   bool Watch(int operation, int fd, Events events, ConnectionId id);
   void Wake();
@@ -56,6 +57,13 @@ class EventLoop {
   void LimitUnsent(ConnectionId except);
 
   void OnReady(ConnectionId id);
+  void OnClient(Connections::iterator connection);
+  /// Watches for what the connection waits for; ends it where that cannot be.
+  bool Await(Connections::iterator connection);
+  void Greet(Connections::iterator connection);
+  void Read(Connections::iterator connection);
+  void Drain(Connections::iterator connection);
+  void Linger(Connections::iterator connection);
   void OnReceived(Connections::iterator connection);
   void Send(Connections::iterator connection, OutgoingResponse response);
   void ContinueSending(Connections::iterator connection);
@@ -68,6 +76,7 @@ class EventLoop {
 
   const Limits limits_;
   const Dispatcher dispatcher_;
+  const std::shared_ptr<TlsSessions> tls_;  ///< outlives the connections
   UniqueFd epoll_;
   UniqueFd wakeup_;
   std::vector<ListeningSocket> listeners_;

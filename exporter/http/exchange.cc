@@ -54,8 +54,9 @@ std::string RequestLine(const RequestHead& head) {
 /// One request through httplib, which has no room for a context of our own in its handlers: hence one object each.
 class Exchange final : private httplib::Server {
  public:
-  Exchange(const RequestHead& head, const http::Handler& handler, const ExceptionReport& report)
-      : head_(head), handler_(handler), report_(report) {
+  Exchange(const RequestHead& head, const http::Handler& handler, const ExceptionReport& report,
+           const std::vector<HeaderField>& headers)
+      : head_(head), handler_(handler), report_(report), headers_(headers) {
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       Handle(request, response);
       return HandlerResponse::Handled;
@@ -104,25 +105,32 @@ class Exchange final : private httplib::Server {
     for (const auto& [name, value] : from.headers) {
       to.set_header(name, value);
     }
+    for (const auto& [name, value] : headers_) {
+      if (!to.has_header(name.c_str())) {
+        to.set_header(name, value);
+      }
+    }
     body_ = std::move(from.body);
   }
 
   const RequestHead& head_;
   const http::Handler& handler_;  // not httplib::Server::Handler
   const ExceptionReport& report_;
+  const std::vector<HeaderField>& headers_;
   std::shared_ptr<const std::string> body_;
 };
 
 }  // namespace
 
-OutgoingResponse Answer(const RequestHead& head, const Handler& handler, const ExceptionReport& report) {
+OutgoingResponse Answer(const RequestHead& head, const Handler& handler, const ExceptionReport& report,
+                        const std::vector<HeaderField>& headers) {
   try {
-    return Exchange(head, handler, report).Run();
+    return Exchange(head, handler, report, headers).Run();
   } catch (const std::exception& error) {  // ours or httplib's: out of memory
     if (report) {
       report(head.path, error.what());
     }
-    return Refusal(500, head.method == "HEAD");
+    return Refusal(500, head.method == "HEAD", "", headers);
   }
 }
 

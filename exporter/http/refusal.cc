@@ -36,7 +36,7 @@ const Reason& ReasonOf(int status) {
 
 }  // namespace
 
-OutgoingResponse Refusal(int status, bool is_head, const std::string& text) {
+OutgoingResponse Refusal(int status, bool is_head, const std::string& text, const std::vector<HeaderField>& headers) {
   const Reason& reason = ReasonOf(status);
   const std::string body = (text.empty() ? std::string(reason.text) : text) + "\n";
   OutgoingResponse response;
@@ -48,6 +48,9 @@ OutgoingResponse Refusal(int status, bool is_head, const std::string& text) {
   }
   if (status == 503) {
     response.head += "Retry-After: 1\r\n";
+  }
+  for (const auto& [name, value] : headers) {
+    response.head += name + ": " + value + "\r\n";
   }
   response.head += "\r\n";
   if (!is_head) {

@@ -3,12 +3,14 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 #include <system_error>
 
 #include "exporter/http/event_loop.h"
 #include "exporter/http/listening_socket.h"
 #include "exporter/http/refusal.h"
+#include "exporter/http/slow_checks.h"
 #include "exporter/http/workers.h"
 
 namespace finwait::http {
@@ -18,12 +20,15 @@ struct HttpServer::RunningLane {
   Workers workers;
 };
 
-HttpServer::HttpServer(std::vector<Lane> lanes, Limits limits, ExceptionReport report)
-    : report_exception_(std::move(report)) {
-  const std::size_t most = std::max<std::size_t>(1, limits.connections / 2);
-  for (Lane& lane : lanes) {
+HttpServer::HttpServer(ServerOptions options)
+    : report_exception_(std::move(options.report_exception)), gate_(std::move(options.gate)) {
+  const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
+  for (Lane& lane : options.lanes) {
     const std::size_t capacity = lane.capacity == 0 ? most : std::min(lane.capacity, most);
     lanes_.emplace_back(new RunningLane{std::move(lane.routes), {"http-" + lane.name, lane.workers, capacity}});
+  }
+  if (gate_) {
+    checks_ = std::make_unique<SlowChecks>(options.limits.checks, options.limits.checks_per_peer);
   }
 }
 
@@ -39,13 +44,17 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options) {
     listeners.push_back(std::move(*listener));
   }
   try {
-    std::unique_ptr<HttpServer> server(
-        new HttpServer(std::move(options.lanes), options.limits, std::move(options.report_exception)));
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets without MSG_NOSIGNAL
+    const Limits limits = options.limits;
+    std::shared_ptr<TlsSessions> tls = std::move(options.tls);
+    std::unique_ptr<HttpServer> server(new HttpServer(std::move(options)));
     server->ports_ = std::move(ports);
-    auto loop = EventLoop::Create(std::move(listeners), options.limits,
-                                  [self = server.get()](EventLoop::ConnectionId id, RequestHead head) {
-                                    return self->Dispatch(id, std::move(head));
-                                  });
+    auto loop = EventLoop::Create(
+        std::move(listeners), limits,
+        [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, RequestHead head) {
+          return self->Dispatch(id, peer, std::move(head));
+        },
+        std::move(tls));
     if (!loop) {
       return Failure(loop.error());
     }
@@ -66,30 +75,67 @@ void HttpServer::Stop() {
   }
   loop_->Stop();
   loop_thread_.join();
+  if (checks_) {
+    checks_->Stop();
+  }
   for (const auto& lane : lanes_) {
     lane->workers.Stop();
   }
   loop_.reset();  // closes what is still open
 }
 
-std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, RequestHead head) {
+std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
+  if (!gate_) {
+    return Route(connection, std::move(head), {});
+  }
+  Gate::Decision decision = gate_->Decide(head);
+  const auto refuse = [](const RequestHead& to, const HttpResponse& refusal, const std::vector<HeaderField>& headers) {
+    return http::Answer(
+        to, [&](const HttpRequest&) { return refusal; }, nullptr, headers);
+  };
+  if (decision.refusal) {
+    return refuse(head, *decision.refusal, decision.headers);
+  }
+  if (!decision.check) {
+    return Route(connection, std::move(head), decision.headers);
+  }
+  const bool is_head = head.method == "HEAD";
+  const std::vector<HeaderField> headers = decision.headers;
+  const bool taken = checks_->Submit(peer, [this, connection, refuse, head = std::move(head), decision] {
+    const std::optional<HttpResponse> refusal = decision.check();
+    auto answer =
+        refusal ? refuse(head, *refusal, decision.headers) : Route(connection, RequestHead(head), decision.headers);
+    if (answer) {
+      loop_->Answer(connection, std::move(*answer));
+    }
+  });
+  if (taken) {
+    return std::nullopt;
+  }
+  return Refusal(503, is_head, "", headers);
+}
+
+std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, RequestHead head,
+                                                  const std::vector<HeaderField>& headers) {
   const bool is_head = head.method == "HEAD";
   for (const auto& lane : lanes_) {
     const auto route = lane->routes.find(head.path);
     if (route == lane->routes.end()) {
       continue;
     }
-    const bool taken = lane->workers.Submit([this, connection, head = std::move(head), &handler = route->second] {
-      loop_->Answer(connection, http::Answer(head, handler, report_exception_));
-    });
+    const bool taken =
+        lane->workers.Submit([this, connection, headers, head = std::move(head), &handler = route->second] {
+          loop_->Answer(connection, http::Answer(head, handler, report_exception_, headers));
+        });
     if (taken) {
       return std::nullopt;
     }
     return Refusal(
         503, is_head,
-        "Limit of concurrent requests reached (" + std::to_string(lane->workers.Capacity()) + "), try again later.");
+        "Limit of concurrent requests reached (" + std::to_string(lane->workers.Capacity()) + "), try again later.",
+        headers);
   }
-  return Refusal(404, is_head);
+  return Refusal(404, is_head, "", headers);
 }
 
 }  // namespace finwait::http

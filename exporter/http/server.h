@@ -12,14 +12,17 @@
 
 #include "collectors/result.h"
 #include "exporter/http/exchange.h"
+#include "exporter/http/gate.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/http/message.h"
+#include "exporter/http/peer.h"
+#include "exporter/http/tls_sessions.h"
 
 namespace finwait::http {
 
 class EventLoop;
-class Workers;
+class SlowChecks;
 
 /// Paths that share worker threads and a bound on requests under way. Lanes do not touch each other: a flood on one, or
 /// a handler that hangs there, leaves the others as they are.
@@ -37,6 +40,8 @@ struct ServerOptions {
   std::vector<Lane> lanes;
   Limits limits;
   ExceptionReport report_exception;
+  std::shared_ptr<TlsSessions> tls;  ///< null: plain HTTP
+  std::shared_ptr<Gate> gate;        ///< null: everybody passes
 };
 
 /// An HTTP/1.1 server for an exporter: GET and HEAD, one request a connection, nothing that a client can hold up.
@@ -47,7 +52,10 @@ struct ServerOptions {
 /// sockets, because there it lets a client block a thread a connection, buffers a header without end, decodes
 /// header values, and opens its port with SO_REUSEPORT; tests/unit/exporter/http has a test for each.
 ///
-/// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process (cpp-httplib).
+/// With TLS, OpenSSL works on the event loop within the same deadline and byte budget, handshake included; sessions are
+/// not resumed, so what TlsSessions gives out takes effect on the next connection.
+///
+/// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process.
 class HttpServer {
  public:
   /// Listens on every address, or on none: the error names the address and port that could not be had.
@@ -66,10 +74,14 @@ class HttpServer {
  private:
   struct RunningLane;
 
-  HttpServer(std::vector<Lane> lanes, Limits limits, ExceptionReport report);
-  std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, RequestHead head);
+  explicit HttpServer(ServerOptions options);
+  std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head);
+  std::optional<OutgoingResponse> Route(std::uint64_t connection, RequestHead head,
+                                        const std::vector<HeaderField>& headers);
 
   ExceptionReport report_exception_;
+  std::shared_ptr<Gate> gate_;
+  std::unique_ptr<SlowChecks> checks_;  ///< null without a gate
   std::vector<std::uint16_t> ports_;
   std::vector<std::unique_ptr<RunningLane>> lanes_;
   std::unique_ptr<EventLoop> loop_;

@@ -36,6 +36,7 @@ TEST(Options, WithoutArgumentsItServesWithTheDefaultsOfTheContract) {
   EXPECT_EQ(options.command, Command::kServe);
   EXPECT_THAT(options.listen_addresses, ElementsAre(http::ListenAddress{"", 10061}));
   EXPECT_EQ(options.telemetry_path, "/metrics");
+  EXPECT_EQ(options.web_config_file, "");
   EXPECT_EQ(options.max_requests, 40u);
   EXPECT_TRUE(options.exporter_metrics);
   EXPECT_THAT(options.enabled_collectors, ElementsAre("sockets", "firewall"));
@@ -48,14 +49,15 @@ TEST(Options, WithoutArgumentsItServesWithTheDefaultsOfTheContract) {
 }
 
 TEST(Options, EveryFlagReachesItsValueInBothForms) {
-  const Options options =
-      Parsed({"--web.listen-address=127.0.0.1:9000", "--web.listen-address", "[::1]:0", "--web.telemetry-path=/m",
-              "--web.max-requests", "0", "--web.disable-exporter-metrics", "--no-collector.sockets",
-              "--collector.conntrack_events", "--log.level=warn", "--log.format", "json", "--path.procfs=/host/proc",
-              "--sampling.interval", "1m30s", "--sampling.cpu-budget=1", "--report.details"});
+  const Options options = Parsed(
+      {"--web.listen-address=127.0.0.1:9000", "--web.listen-address", "[::1]:0", "--web.telemetry-path=/m",
+       "--web.config.file", "web.yml", "--web.max-requests", "0", "--web.disable-exporter-metrics",
+       "--no-collector.sockets", "--collector.conntrack_events", "--log.level=warn", "--log.format", "json",
+       "--path.procfs=/host/proc", "--sampling.interval", "1m30s", "--sampling.cpu-budget=1", "--report.details"});
   EXPECT_THAT(options.listen_addresses,
               ElementsAre(http::ListenAddress{"127.0.0.1", 9000}, http::ListenAddress{"::1", 0}));
   EXPECT_EQ(options.telemetry_path, "/m");
+  EXPECT_EQ(options.web_config_file, "web.yml");
   EXPECT_EQ(options.max_requests, 0u);
   EXPECT_FALSE(options.exporter_metrics);
   EXPECT_THAT(options.enabled_collectors, ElementsAre("firewall", "conntrack_events"));
@@ -175,13 +177,6 @@ TEST(Options, ASwitchTakesNoValue) {
   EXPECT_THAT(Complaint({"--no-collector.sockets=true"}), HasSubstr("takes no value"));
   EXPECT_THAT(Complaint({"--version=3"}), HasSubstr("takes no value"));
   EXPECT_THAT(Complaint({"--help=3"}), HasSubstr("takes no value"));
-}
-
-TEST(Options, AWebConfigFileIsRefusedRatherThanIgnored) {
-  EXPECT_EQ(Complaint({"--web.config.file=/etc/web.yml"}),
-            "--web.config.file \"/etc/web.yml\" cannot be honoured: this version has neither TLS nor authentication; "
-            "leave the flag out and protect the port by other means.");
-  EXPECT_NE(Complaint({"--web.config.file="}), "(accepted)");
 }
 
 TEST(Options, AUsageErrorTellsWhichCommandWasAskedFor) {

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "exporter/http/message.h"
+#include "exporter/http/request_reader.h"
+
+namespace finwait::http {
+
+/// What stands before every route: it lets a well-formed request pass, answers it itself, or needs to work on it first.
+class Gate {
+ public:
+  struct Decision {
+    /// For the answer, whoever gives it; a field that the answer has itself is left alone.
+    std::vector<HeaderField> headers;
+    /// The answer, where the request does not pass.
+    std::optional<HttpResponse> refusal;
+    /// Where there is no refusal yet: work that is too much for the event loop. Runs on a thread that does nothing
+    /// else, one request at a time; returns the refusal, if it comes to one.
+    std::function<std::optional<HttpResponse>()> check;
+  };
+
+  virtual ~Gate() = default;
+  /// Called on the event loop, which waits: microseconds, please.
+  virtual Decision Decide(const RequestHead& head) = 0;
+};
+
+}  // namespace finwait::http

@@ -1,0 +1,33 @@
+#include "exporter/web_config/protection.h"
+
+#include "exporter/web_config/bcrypt.h"
+#include "exporter/web_config/live_tls.h"
+#include "exporter/web_config/web_gate.h"
+
+namespace finwait::web_config {
+
+Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report) {
+  const auto file = std::make_shared<WebConfigFile>(path, report);
+  const Result<WebConfig>& config = file->Now();
+  if (!config) {
+    return Failure(config.error());
+  }
+  for (const auto& [user, hash] : config->users) {
+    if (const auto checked = CheckBcryptHash(hash); !checked) {
+      return Fail(FailureReason::kError, path.string() + ": the password hash of user \"" + user +
+                                             "\" cannot be used: " + checked.error().message);
+    }
+  }
+  Protection protection;
+  if (config->tls.IsEnabled()) {
+    const auto tls = std::make_shared<LiveTls>(file, report);
+    if (const auto checked = tls->Check(); !checked) {
+      return Fail(FailureReason::kError, path.string() + ": " + checked.error().message);
+    }
+    protection.tls = tls;
+  }
+  protection.gate = std::make_shared<WebGate>(file, config->rate_limit);
+  return protection;
+}
+
+}  // namespace finwait::web_config

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "collectors/result.h"
+#include "exporter/http/gate.h"
+#include "exporter/http/tls_sessions.h"
+#include "exporter/web_config/web_config_file.h"
+
+namespace finwait::web_config {
+
+/// What a web configuration file puts before the service.
+struct Protection {
+  std::shared_ptr<http::TlsSessions> tls;  ///< null: plain HTTP
+  std::shared_ptr<http::Gate> gate;
+};
+
+/// Reads the file and everything that it names, and refuses what could not work: a file that cannot be read or is not
+/// understood, TLS settings that do not go together, a user's hash that is none. Whether there is TLS, and the rate
+/// limit, are settled here; everything else follows the files, and `report` is told of their changes from then on.
+/// The parts of the result are one: they must be used on one thread, or one after the other.
+Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report);
+
+}  // namespace finwait::web_config

@@ -1,0 +1,22 @@
+#include "exporter/web_config/token_bucket.h"
+
+#include <algorithm>
+
+namespace finwait::web_config {
+
+bool TokenBucket::Take(SteadyClock::time_point now) {
+  if (limit_.interval.count() == 0) {
+    return true;
+  }
+  const auto intervals = static_cast<double>(std::chrono::nanoseconds(now - counted_).count()) /
+                         static_cast<double>(limit_.interval.count());
+  tokens_ = std::min(static_cast<double>(limit_.burst), tokens_ + intervals);
+  counted_ = now;
+  if (tokens_ < 1) {
+    return false;
+  }
+  tokens_ -= 1;
+  return true;
+}
+
+}  // namespace finwait::web_config

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "exporter/http/gate.h"
+#include "exporter/web_config/authenticator.h"
+#include "exporter/web_config/token_bucket.h"
+#include "exporter/web_config/web_config_file.h"
+
+namespace finwait::web_config {
+
+/// Lets requests pass as the web configuration has it at the moment: rate limit, then user and password; and names the
+/// headers that every answer gets. The rate limit is that of the start. Not thread-safe.
+class WebGate final : public http::Gate {
+ public:
+  WebGate(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit);
+
+  Decision Decide(const http::RequestHead& head) override;
+
+ private:
+  std::shared_ptr<WebConfigFile> file_;
+  TokenBucket bucket_;
+  Authenticator authenticator_;
+};
+
+}  // namespace finwait::web_config
