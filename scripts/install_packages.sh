@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that this project needs and that are missing: install_packages.sh build [test] [bench] [fuzz]
+# Installs the Debian packages that this project needs and that are missing: install_packages.sh build [deb] [test] [bench] [fuzz]
 # Where none is missing it needs neither root nor the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,11 +10,12 @@ wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=("${BUILD_PACKAGES[@]}") ;;
-    test) wanted+=("${TEST_BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}") ;;
+    deb) wanted+=("${DEB_PACKAGES[@]}") ;;
+    test) wanted+=("${DEB_PACKAGES[@]}" "${TEST_BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}") ;;
     bench) wanted+=("${BENCH_PACKAGES[@]}") ;;
     fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
     *)
-      echo "usage: $0 build [test] [bench] [fuzz]" >&2
+      echo "usage: $0 build [deb] [test] [bench] [fuzz]" >&2
       exit 2
       ;;
   esac

@@ -4,7 +4,8 @@
 # a network namespace of its own, with one capability and with none. Takes some 10 minutes, root, 3 GB and a Debian
 # mirror; no part of test.sh. What is not committed is not proven.
 #   scripts/prove_container.sh [DIRECTORY]   where all is made; it must not exist, and is removed at the end
-# FINWAIT_MIRROR names another mirror than deb.debian.org; http_proxy is passed on.
+# FINWAIT_MIRROR names another mirror than deb.debian.org; http_proxy is passed on. FINWAIT_CCACHE names a ccache folder
+# that may save compiling what was compiled before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +34,10 @@ if [ -z "${FINWAIT_UNSHARED-}" ]; then
   exit
 fi
 
+export TMPDIR=$work/tmp
+mkdir "$TMPDIR"
+revision=$(git rev-parse HEAD)
+
 step() { printf '\n=== %s\n' "$*"; }
 expect() {  # WHAT COMMAND...: the command must succeed
   local what=$1
@@ -54,19 +59,25 @@ base=$("${store[@]}" from scratch)
 "${store[@]}" commit --quiet --rm "$base" localhost/debian:12 >/dev/null
 rm -rf --one-file-system "$work/debian"
 
-step "the image, from $(git log -1 --format='commit %h: %s')"
+step "the image, from $(git log -1 --format='commit %h: %s' "$revision")"
 mkdir "$work/source"
-git archive HEAD | tar -x -C "$work/source"
+git archive "$revision" | tar -x -C "$work/source"
 version=$(sed -n 's/^project(.* VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
+cache=()
+if [ -n "${FINWAIT_CCACHE-}" ]; then
+  mkdir "$work/ccache"
+  printf 'base_dir = /src\nhash_dir = false\n' >"$work/ccache/ccache.conf"
+  cache=(--volume "$work/ccache:/root/.config/ccache" --volume "$FINWAIT_CCACHE:/root/.cache/ccache")
+fi
 "${store[@]}" build --isolation chroot --pull-never --file "$work/source/packaging/container/Dockerfile" \
-  --build-arg BUILD_BASE=localhost/debian:12 --build-arg REVISION="$(git rev-parse HEAD)" \
-  --build-arg CREATED="$(git log -1 --format=%cI)" --tag localhost/finwait-exporter "$work/source" >"$work/build.log" 2>&1 ||
+  --build-arg BUILD_BASE=localhost/debian:12 --build-arg REVISION="$revision" \
+  --build-arg CREATED="$(git log -1 --format=%cI "$revision")" "${cache[@]}" --tag localhost/finwait-exporter "$work/source" >"$work/build.log" 2>&1 ||
   { tail -40 "$work/build.log" >&2; exit 1; }
 expect "its user is a number" [ "$(image '{{.OCIv1.Config.User}}')" = 65534:65534 ]
 expect "it says what it is: version $version" \
   [ "$(image '{{index .OCIv1.Config.Labels "org.opencontainers.image.version"}}')" = "$version" ]
 expect "and of which commit" \
-  [ "$(image '{{index .OCIv1.Config.Labels "org.opencontainers.image.revision"}}')" = "$(git rev-parse HEAD)" ]
+  [ "$(image '{{index .OCIv1.Config.Labels "org.opencontainers.image.revision"}}')" = "$revision" ]
 
 step "what is in it"
 container=$("${store[@]}" from --pull-never localhost/finwait-exporter)

@@ -1,7 +1,7 @@
 """What the documents say of the program is so, and their links lead somewhere."""
 
 import json
-import pathlib
+import os
 import re
 import unittest
 
@@ -55,8 +55,10 @@ class Truth(unittest.TestCase):
 
 class Documents(unittest.TestCase):
     def test_they_name_no_metric_that_the_program_does_not_have(self):
-        known = program.metrics() | {"finwait_exporter", "finwait_exporte"}  # the second as ps shows it
+        known = program.metrics() | {"finwait_exporter"}
         for path, (name, rest) in documents(r"\b(?<!:)(finwait_[a-z0-9_]+)(\*?)"):
+            if path.suffix == ".sh":  # names targets and processes, too
+                continue
             fits = any(one.startswith(name) for one in known) if rest else name in known
             self.assertTrue(fits, f"{path}: {name}{rest}")
 
@@ -120,6 +122,34 @@ class Links(unittest.TestCase):
         for path, name in documents(r"`((?:scripts|tests|packaging|dashboards|docs|exporter|collectors|helm)/[\w./-]*)[` ]"):
             if path.suffix == ".md" and not re.search("[A-Z]{4}", name):  # collectors/NAME.h
                 self.assertTrue((ROOT / name).exists(), f"{path}: {name}")
+
+
+class Workflow(unittest.TestCase):
+    """The hosted continuous integration, which nothing here can run."""
+
+    def setUp(self):
+        self.text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+        self.jobs = yaml.safe_load(self.text)["jobs"]
+
+    def test_scripts_that_it_runs_are_there_and_executable(self):
+        scripts = set(re.findall(r"(?<![\w/.])(?:scripts|tests|packaging)/[\w./-]+", self.text))
+        self.assertGreaterEqual(len(scripts), 4)
+        for name in scripts:
+            path = ROOT / name
+            self.assertTrue(path.exists(), name)
+            self.assertTrue(path.suffix != ".sh" or os.access(path, os.X_OK), name)
+
+    def test_its_presets_build_where_it_tests(self):
+        presets = {one["name"]: one for one in json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]}
+        for name in self.jobs["sanitizers"]["strategy"]["matrix"]["preset"]:
+            self.assertEqual(presets[name]["binaryDir"], "${sourceDir}/build/" + name)
+
+    def test_jobs_need_jobs_that_are_there_and_are_bounded_in_time(self):
+        for name, job in self.jobs.items():
+            self.assertLessEqual(set(job.get("needs", [])), set(self.jobs), name)
+            self.assertIn("timeout-minutes", job, name)
+            for step in job["steps"]:
+                self.assertEqual(len({"run", "uses"} & set(step)), 1, f"{name}: {step}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ unshare --net /usr/bin/python3 -m unittest sandbox_test
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cmake --build "$build" --target finwait_packaging
 version=$("$FINWAIT_PROGRAM" --version | sed 's/.* //')
 for one in "$version" "$version.1"; do
   (cd "$work" && umask 022 && cpack -G DEB --config "$build/CPackConfig.cmake" -B "$work/$one" -D CPACK_PACKAGE_VERSION="$one" >"$work/cpack.log") ||
