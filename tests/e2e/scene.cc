@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <regex>
 #include <sstream>
 #include <stdexcept>
@@ -18,14 +19,14 @@ constexpr const char* kClosingSockets = "ss -Hton state fin-wait-1 state closing
 
 }  // namespace
 
-Ends Scene::Open(bool ipv6) {
+Ends Scene::Open(bool ipv6, const std::string& address) {
   auto& listener = listeners_[ipv6 ? 1 : 0];
-  const char* address = ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
+  const std::string peer = ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
   if (listener == nullptr) {
-    listener = std::make_unique<lab::Listener>(wire_.peer, address, kPort);
+    listener = std::make_unique<lab::Listener>(wire_.peer, peer, kPort);
   }
   Ends ends;
-  ends.local = lab::Connect(wire_.local, address, kPort);
+  ends.local = lab::Connect(wire_.local, address.empty() ? peer : address, kPort);
   ends.peer = listener->Accept();
   return ends;
 }
@@ -68,18 +69,21 @@ void Scene::Follow(const std::string& command) const {
 
 int Scene::Stuck() const { return std::stoi(wire_.local.Shell(std::string(kClosingSockets) + " | wc -l")); }
 
-int Scene::MostTries() const {
-  // timer:(persist,1.5sec,3)
+std::vector<int> Scene::Tries() const {
+  // timer:(persist,1.5sec,3); none while the FIN has just left
   std::istringstream lines(wire_.local.Shell(kClosingSockets));
-  int most = 0;
+  std::vector<int> all;
   const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");
   for (std::string line; std::getline(lines, line);) {
     std::smatch match;
-    if (std::regex_search(line, match, tries)) {
-      most = std::max(most, std::stoi(match[1]));
-    }
+    all.push_back(std::regex_search(line, match, tries) ? std::stoi(match[1]) : 0);
   }
-  return most;
+  return all;
+}
+
+int Scene::MostTries() const {
+  const std::vector<int> all = Tries();
+  return all.empty() ? 0 : *std::max_element(all.begin(), all.end());
 }
 
 int Scene::PeerSockets(const std::string& state) const {

@@ -24,8 +24,10 @@ class Scene {
   const lab::Namespace& Local() const { return wire_.local; }
   const lab::Namespace& Peer() const { return wire_.peer; }
 
-  /// A connection to the peer, opened from here. `ipv6`: over IPv6.
-  Ends Open(bool ipv6 = false);
+  /// A connection to the peer, opened from here. `ipv6`: over IPv6. `address`: to that address, which leads to the
+  /// peer;
+  /// "": to the peer's own.
+  Ends Open(bool ipv6 = false, const std::string& address = "");
   /// Removes every entry, as an idle time longer than conntrack's timeout does, only sooner (kernel-facts, variant G).
   void LoseEntries() const;
 
@@ -42,7 +44,9 @@ class Scene {
 
   /// Closing sockets here (FIN_WAIT_1, CLOSING, LAST_ACK).
   int Stuck() const;
-  /// The tries of the stuck socket that has tried most.
+  /// The tries of each of them.
+  std::vector<int> Tries() const;
+  /// The tries of the one that has tried most; 0 where there is none.
   int MostTries() const;
   /// Sockets in `states` of the peer's, such as "established".
   int PeerSockets(const std::string& state) const;

@@ -176,7 +176,7 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
   if (situation.AnyInbound() && (sysctl == nullptr || sysctl->conntrack_tcp_loose.value_or(1) != 0)) {
     say("accept_invalid_input",
         "Accepting INVALID alone on the way in: with nf_conntrack_tcp_loose = 1 the peer's bare ACK is not INVALID but "
-        "NEW, and is dropped all the same.");
+        "NEW, and is dropped all the same; only what a peer sends that closes at once gets in.");
   }
   if (situation.nat_stuck + situation.nat_at_risk > 0) {
     say("accept_invalid_nat",

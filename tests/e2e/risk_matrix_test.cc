@@ -1,0 +1,49 @@
+// The score held against the kernel: every scenario of the risk matrix is played for real, with the program watching.
+// scripts/risk_matrix.sh plays them all in one go and writes the table of docs/verification.md.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "tests/e2e/trials.h"
+
+namespace finwait::e2e {
+namespace {
+
+class RiskMatrixTest : public testing::TestWithParam<TrialGroup> {};
+
+double Share(const Outcome& outcome) { return static_cast<double>(outcome.lost) / static_cast<double>(outcome.open); }
+
+void Write(const std::string& path, const std::vector<Outcome>& outcomes) {
+  std::ofstream file(path, std::ios::app);
+  for (const Outcome& one : outcomes) {
+    file << "| " << one.name << " | " << one.stage_before << " | " << one.score_before << " | " << one.at_risk << " of "
+         << one.open << " | " << one.lost << " of " << one.open << " | " << (one.causes.empty() ? "none" : one.causes)
+         << " | " << one.stage_after << " | " << (one.complaint.empty() ? "yes" : "**no**") << " |\n";
+  }
+}
+
+TEST_P(RiskMatrixTest, TheStageIsRightInEveryScenarioAndTheScoreRanksHostsByTheShareOfClosesThatAreLost) {
+  const std::vector<Outcome> outcomes = PlayAll(GetParam().trials);
+  for (const Outcome& one : outcomes) {
+    EXPECT_EQ(one.complaint, "") << one.name;
+  }
+  for (const Outcome& one : outcomes) {
+    for (const Outcome& other : outcomes) {
+      if (one.stage_before == "exposed" && other.stage_before == "exposed" && Share(one) > Share(other) &&
+          one.at_risk == one.lost && other.at_risk == other.lost) {
+        EXPECT_GT(one.score_before, other.score_before) << one.name << " against " << other.name;
+      }
+    }
+  }
+  if (const char* path = std::getenv("FINWAIT_RISK_MATRIX_TABLE")) {
+    Write(path, outcomes);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernel, RiskMatrixTest, testing::ValuesIn(RiskMatrix()),
+                         [](const auto& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace finwait::e2e

@@ -1,0 +1,371 @@
+#include "tests/e2e/trial.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/e2e/program.h"
+#include "tests/e2e/scene.h"
+
+namespace finwait::e2e {
+namespace {
+
+using lab::Eventually;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kAtOnce = 12;
+// Under load a look, a timeout of conntrack's and a retry may each be seconds late.
+constexpr double kPatience = 40;
+
+// A process that holds copies of some sockets, for a real death.
+class Holder {
+ public:
+  explicit Holder(const std::vector<int>& sockets) {
+    const long most = ::sysconf(_SC_OPEN_MAX);
+    pid_ = ::fork();
+    if (pid_ != 0) {
+      return;
+    }
+    // In the child: other trials' sockets must not live on here.
+    for (int fd = 0; fd < most && fd < 65536; ++fd) {
+      if (std::find(sockets.begin(), sockets.end(), fd) == sockets.end()) {
+        ::close(fd);
+      }
+    }
+    for (;;) {
+      ::pause();
+    }
+  }
+  ~Holder() { Kill(); }
+  void Kill() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+      pid_ = -1;
+    }
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+// Whether the peer has been told that the connection is over.
+bool IsTold(const UniqueFd& peer) {
+  if (!peer) {
+    return true;  // it has closed itself
+  }
+  char byte = 0;
+  const ssize_t got = ::recv(peer.Get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN);
+}
+
+void Drain(const UniqueFd& socket) {
+  char buffer[4096];
+  while (::recv(socket.Get(), buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
+  }
+}
+
+class Player {
+ public:
+  explicit Player(const Trial& trial) : trial_(trial) { outcome_.name = trial.name; }
+
+  Outcome Play() {
+    SetUp();
+    Program program(scene_.Local(), {"--sampling.interval=1s"});
+    LoseEntries(program);
+    Befall();
+    Judge(program);
+    Finish();
+    AwaitEnds();
+    JudgeAfter(program);
+    return outcome_;
+  }
+
+ private:
+  void Complain(const std::string& what) { outcome_.complaint += (outcome_.complaint.empty() ? "" : "; ") + what; }
+
+  nlohmann::json Report(const Program& program) const {
+    return nlohmann::json::parse(program.Get("/api/v1/report").body, nullptr, false);
+  }
+  static std::string Stage(const nlohmann::json& report) {
+    const auto& stage = report["verdict"]["stage"];
+    return stage.is_null() ? "cannot tell" : stage.get<std::string>();
+  }
+
+  void SetUp() {
+    std::istringstream settings(trial_.sysctls);
+    for (std::string one; settings >> one;) {
+      const std::size_t equals = one.find('=');
+      scene_.Local().Sysctl(one.substr(0, equals), one.substr(equals + 1));
+    }
+    if (!trial_.rules.empty()) {
+      scene_.Local().Shell(trial_.rules);
+    }
+    for (int i = 0; i < trial_.idle + trial_.keepalive + trial_.talking; ++i) {
+      ends_.push_back(scene_.Open(trial_.ipv6, trial_.address));
+      if (i >= trial_.idle && i < trial_.idle + trial_.keepalive) {
+        KeepAlive(ends_.back().local, 1);
+      }
+    }
+    outcome_.open = static_cast<int>(ends_.size());
+    if (trial_.end == End::kUnread) {
+      for (const Ends& one : ends_) {
+        ::send(one.peer.Get(), "x", 1, MSG_NOSIGNAL);
+      }
+    }
+  }
+
+  void Talk() {
+    if (Clock::now() - talked_ < std::chrono::milliseconds(500)) {
+      return;
+    }
+    talked_ = Clock::now();
+    for (std::size_t i = static_cast<std::size_t>(trial_.idle + trial_.keepalive); i < ends_.size(); ++i) {
+      if (ends_[i].peer) {
+        ::send(ends_[i].peer.Get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+      }
+      ::send(ends_[i].local.Get(), "y", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+      Drain(ends_[i].local);
+      if (ends_[i].peer) {
+        Drain(ends_[i].peer);
+      }
+    }
+  }
+
+  void LoseEntries(const Program& program) {
+    if (trial_.end == End::kAfterPeer) {
+      for (Ends& one : ends_) {
+        one.peer.Reset();
+      }
+    }
+    // The program has seen the connections tracked; only so can it know of NAT.
+    if (trial_.flush) {
+      Eventually([&] { return Report(program)["live"]["open"] == ends_.size(); }, kPatience);
+      scene_.LoseEntries();
+    }
+  }
+
+  // What is foretold just before the end.
+  void Judge(const Program& program) {
+    nlohmann::json report;
+    const auto as_foretold = [&] {
+      Talk();
+      report = Report(program);
+      if (!report.is_object() || report["live"].is_null()) {
+        return false;
+      }
+      outcome_.at_risk = report["live"]["at_risk"]["fin_dropped"].get<int>() +
+                         report["live"]["at_risk"]["ack_dropped"].get<int>() +
+                         report["live"]["at_risk"]["nat_lost"].get<int>();
+      const int untracked =
+          report["live"]["untracked"]["established"].get<int>() + report["live"]["untracked"]["close_wait"].get<int>();
+      const bool settled = trial_.entries_stay || untracked >= trial_.idle;
+      return settled && outcome_.at_risk == trial_.at_risk && Stage(report) == trial_.stage_before;
+    };
+    // Entries time out one after the other, so the numbers pass through others before; they must stay where they are.
+    Eventually(as_foretold, kPatience);
+    const auto until = Clock::now() + std::chrono::milliseconds(1500);
+    while (Clock::now() < until) {
+      if (!as_foretold()) {
+        Complain("before the end: " + std::to_string(outcome_.at_risk) + " at risk, stage " + Stage(report) +
+                 "; foretold " + std::to_string(trial_.at_risk) + ", " + trial_.stage_before);
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    outcome_.stage_before = Stage(report);
+    if (!report["verdict"]["score"].is_null()) {
+      outcome_.score_before = report["verdict"]["score"].get<double>();
+    }
+  }
+
+  void Befall() {
+    const std::string peer = trial_.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
+    const std::string ip = trial_.ipv6 ? "ip -6" : "ip";
+    const std::string iptables = trial_.ipv6 ? "ip6tables" : "iptables";
+    switch (trial_.mishap) {
+      case Mishap::kNone:
+        return;
+      case Mishap::kFinScan:
+        Scan();
+        return;
+      case Mishap::kLinkDown:
+        scene_.Local().Shell("ip link set veth0 down");
+        return;
+      case Mishap::kBlackhole:
+        scene_.Local().Shell(ip + " route add blackhole " + peer);
+        return;
+      case Mishap::kPeerVanishes:
+        scene_.Peer().Shell(iptables + " -A INPUT -j DROP; " + iptables + " -A OUTPUT -j DROP");
+        return;
+      case Mishap::kPeerStopsReading:
+        for (Ends& one : ends_) {
+          const std::string much(1 << 16, 'x');
+          while (::send(one.local.Get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+          }
+        }
+        return;
+    }
+  }
+
+  // Bare FINs from the peer to a closed port.
+  void Scan() {
+    scene_.Peer().Shell(
+        "/usr/bin/python3 -c \"\n"
+        "import socket,struct\n"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_RAW,socket.IPPROTO_TCP)\n"
+        "def ck(b):\n"
+        "  t=sum(struct.unpack('!%dH'%(len(b)//2),b))\n"
+        "  while t>>16: t=(t&0xffff)+(t>>16)\n"
+        "  return ~t&0xffff\n"
+        "for i in range(50):\n"
+        "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,0,0)\n"
+        "  p=socket.inet_aton('192.0.2.2')+socket.inet_aton('192.0.2.1')+struct.pack('!BBH',0,6,len(h))\n"
+        "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,ck(p+h),0)\n"
+        "  s.sendto(h,('192.0.2.1',0))\n\"");
+  }
+
+  void Finish() {
+    for (const Ends& one : ends_) {
+      if (trial_.end != End::kUnread) {
+        Drain(one.local);  // unread data would make it a reset
+      }
+    }
+    if (trial_.end == End::kKill) {
+      std::vector<int> sockets;
+      for (const Ends& one : ends_) {
+        sockets.push_back(one.local.Get());
+      }
+      Holder holder(sockets);
+      for (Ends& one : ends_) {
+        one.local.Reset();
+      }
+      holder.Kill();
+      return;
+    }
+    for (Ends& one : ends_) {
+      switch (trial_.end) {
+        case End::kReset:
+          CloseWithReset(one.local);
+          break;
+        case End::kShutdown:
+          ::shutdown(one.local.Get(), SHUT_WR);
+          break;
+        case End::kUnread:
+        case End::kClose:
+        case End::kKill:
+        case End::kAfterPeer:
+          one.local.Reset();
+          break;
+      }
+    }
+  }
+
+  // Closes that have not got through by now: the peer has not been told, or the local socket goes on trying.
+  int Lost() {
+    int told = 0;
+    for (Ends& one : ends_) {
+      if (IsTold(one.peer)) {
+        ++told;
+        if (!trial_.peer_stays) {
+          one.peer.Reset();  // and so the local end can leave FIN_WAIT_2
+        }
+      }
+    }
+    const auto tries = scene_.Tries();
+    closing_ = static_cast<int>(tries.size());
+    stuck_ =
+        static_cast<int>(std::count_if(tries.begin(), tries.end(), [this](int one) { return one >= trial_.tries; }));
+    return std::max(outcome_.open - told, stuck_);
+  }
+
+  int Foretold() const { return trial_.lost.value_or(trial_.at_risk); }
+
+  // Until every close has either got through or tried often enough to count as stuck.
+  void AwaitEnds() {
+    if (trial_.mishap != Mishap::kPeerStopsReading) {  // whose answers to probes reset their number
+      Eventually([&] { return Lost() == Foretold() && closing_ == stuck_; }, kPatience);
+    }
+  }
+
+  void JudgeAfter(const Program& program) {
+    nlohmann::json report;
+    const auto causes = [&] {
+      std::string text;
+      for (const auto& [cause, numbers] : report["stuck"]["by_cause"].items()) {
+        const int now = numbers["now"].get<int>();
+        text += now > 0 ? (text.empty() ? "" : ", ") + cause + " " + std::to_string(now) : "";
+      }
+      return text;
+    };
+    const std::string foretold = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Foretold());
+    const auto as_foretold = [&] {
+      report = Report(program);
+      return report.is_object() && Stage(report) == trial_.stage_after && causes() == foretold;
+    };
+    Eventually(as_foretold, kPatience);
+    // A false alarm may come a look later.
+    const auto until = Clock::now() + std::chrono::milliseconds(2500);
+    while (Clock::now() < until && as_foretold()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    outcome_.stage_after = Stage(report);
+    outcome_.causes = causes();
+    const int lost = Foretold();
+    outcome_.lost = Lost();
+    if (outcome_.stage_after != trial_.stage_after || outcome_.causes != foretold || outcome_.lost != lost) {
+      Complain("after the end: stage " + outcome_.stage_after + ", stuck: " + outcome_.causes + ", lost " +
+               std::to_string(outcome_.lost) + "; foretold " + trial_.stage_after + ", " + foretold + ", lost " +
+               std::to_string(lost));
+    }
+  }
+
+  const Trial& trial_;
+  Outcome outcome_;
+  Scene scene_;
+  std::vector<Ends> ends_;
+  Clock::time_point talked_;
+  int closing_ = 0;
+  int stuck_ = 0;
+};
+
+}  // namespace
+
+Outcome Play(const Trial& trial) {
+  try {
+    return Player(trial).Play();
+  } catch (const std::exception& error) {
+    Outcome outcome;
+    outcome.name = trial.name;
+    outcome.complaint = error.what();
+    return outcome;
+  }
+}
+
+std::vector<Outcome> PlayAll(const std::vector<Trial>& trials) {
+  std::vector<Outcome> outcomes(trials.size());
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::jthread> players;
+  for (int i = 0; i < kAtOnce; ++i) {
+    players.emplace_back([&] {
+      for (std::size_t mine = next++; mine < trials.size(); mine = next++) {
+        outcomes[mine] = Play(trials[mine]);
+      }
+    });
+  }
+  players.clear();
+  return outcomes;
+}
+
+}  // namespace finwait::e2e

@@ -1,0 +1,206 @@
+#include "exporter/diagnosis/diagnostician.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/diagnosis/snapshot_builder.h"
+
+namespace finwait {
+namespace {
+
+using firewall::Hook;
+using std::chrono::seconds;
+
+class DiagnosticianTest : public testing::Test {
+ protected:
+  std::shared_ptr<const Diagnosis> Look() {
+    return diagnostician_.Diagnose(host_.Get(), host_.Now(), WallClock::time_point(host_.Now().time_since_epoch()));
+  }
+  void Track(std::vector<LiveSocket> sockets) {
+    TrackingSample sample;
+    sample.sockets = std::move(sockets);
+    host_.Set(sample);
+  }
+  void Close(std::vector<ClosingSocket> closing) {
+    SocketsSample sample;
+    sample.closing = std::move(closing);
+    host_.Set(sample);
+  }
+  void AbortsFailed(std::uint64_t number) {
+    NetstatSample sample;
+    sample.abort_failed = number;
+    host_.Set(sample);
+  }
+  static std::uint64_t Proven(const Diagnosis& diagnosis) {
+    return diagnosis.stuck->total[0][static_cast<std::size_t>(Cause::kLocalDrop)];
+  }
+  // An idle connection whose entry timed out, then its close: what each look sees.
+  void SeeAnIdleConnection() {
+    Track({OpenSocket(1)});
+    Look();
+    host_.Advance(seconds(5));
+    Track({ForgottenSocket(1)});
+  }
+
+  SnapshotBuilder host_ = SnapshotBuilder(DropsAt({Hook::kOutput}));
+  Diagnostician diagnostician_;
+};
+
+TEST_F(DiagnosticianTest, TheStageFollowsAConnectionFromLatentToFailing) {
+  Track({OpenSocket(1)});
+  EXPECT_EQ(Look()->risk.stage, Stage::kLatent);
+  host_.Advance(seconds(5));
+  Track({ForgottenSocket(1)});
+  const auto exposed = Look();
+  EXPECT_EQ(exposed->risk.stage, Stage::kExposed);
+  EXPECT_EQ(exposed->live->sockets.front().past.entry_end, EntryEnd::kTimedOut);
+  host_.Advance(seconds(5));
+  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Close({StuckClosing(1)});
+  const auto failing = Look();
+  EXPECT_EQ(failing->risk.stage, Stage::kFailing);
+  const StuckSocket& stuck = failing->stuck->sockets.front();
+  EXPECT_EQ(stuck.cause, Cause::kLocalDrop);
+  EXPECT_EQ(stuck.place->location.chain, "OUTPUT");
+  EXPECT_EQ(stuck.past.entry_end, EntryEnd::kTimedOut);
+  EXPECT_EQ(stuck.past.keepalive, false);
+}
+
+TEST_F(DiagnosticianTest, FailingHoldsForFiveMinutesAfterTheLastStuckSocketHasGone) {
+  SeeAnIdleConnection();
+  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Close({StuckClosing(1)});
+  Look();
+  host_.Advance(seconds(5));
+  Close({});
+  Track({});
+  const auto gone = Look();
+  EXPECT_EQ(gone->risk.stage, Stage::kFailing);
+  EXPECT_EQ(Proven(*gone), 1U) << "counted although one look only saw it stuck";
+  host_.Advance(seconds(299));
+  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  host_.Advance(seconds(302));
+  EXPECT_EQ(Look()->risk.stage, Stage::kLatent);
+}
+
+TEST_F(DiagnosticianTest, ASocketThatConntrackWasNotAskedAboutSinceItClosedIsPendingAndProvesNothing) {
+  SeeAnIdleConnection();
+  Close({StuckClosing(1)});
+  const auto pending = Look();
+  EXPECT_TRUE(pending->stuck->sockets.front().pending);
+  EXPECT_EQ(pending->stuck->sockets.front().cause, std::nullopt);
+  EXPECT_EQ(pending->risk.stage, Stage::kExposed) << "what was known before still holds";
+  host_.Advance(seconds(5));
+  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+}
+
+TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
+  Track({});
+  Close({StuckClosing(1)});
+  host_.Fail<TrackingSample>("conntrack may not be read");
+  const auto diagnosis = Look();
+  EXPECT_FALSE(diagnosis->risk.stage.has_value());
+  EXPECT_FALSE(diagnosis->stuck->sockets.front().pending);
+  EXPECT_EQ(diagnosis->stuck->undetermined[0], 1U);
+}
+
+TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
+  host_.Fail<FirewallSample>("rules may not be read");
+  EXPECT_FALSE(Look()->risk.stage.has_value());
+  FirewallSample firewall;
+  firewall.ruleset = DropsAt({Hook::kOutput});
+  host_.Set(firewall);
+  SeeAnIdleConnection();
+  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Close({StuckClosing(1)});
+  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  host_.Advance(seconds(5));
+  host_.Fail<FirewallSample>("rules may not be read");
+  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+}
+
+TEST_F(DiagnosticianTest, AFailedResetIsEvidenceOnlyWhereThisHostDropsItsResets) {
+  AbortsFailed(7);
+  EXPECT_EQ(Look()->resets_lost, 0U) << "what was counted before proves nothing";
+  host_.Advance(seconds(5));
+  AbortsFailed(9);
+  const auto lost = Look();
+  EXPECT_EQ(lost->resets_lost, 2U);
+  EXPECT_EQ(lost->risk.stage, Stage::kFailing);
+  EXPECT_EQ(Look()->resets_lost, 2U) << "the same sample is not counted twice";
+
+  SnapshotBuilder open_host(DropsAt({}));
+  Diagnostician other;
+  const auto look = [&](std::uint64_t failed) {
+    NetstatSample sample;
+    sample.abort_failed = failed;
+    open_host.Set(sample);
+    open_host.Advance(seconds(5));
+    return other.Diagnose(open_host.Get(), open_host.Now(), WallClock::now());
+  };
+  look(7);
+  const auto harmless = look(9);
+  EXPECT_EQ(harmless->resets_lost, 0U);
+  EXPECT_EQ(harmless->risk.stage, Stage::kNone);
+}
+
+TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
+  FirewallSample firewall;
+  firewall.ruleset = DropsAt({Hook::kOutput});
+  firewall::InvalidDropRule rule;
+  rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
+  rule.families = {IpFamily::kIpv4};
+  rule.hooks = {Hook::kOutput};
+  rule.drops = firewall::Counter{0, 0};
+  rule.identity = "3";
+  firewall.invalid_drops = {rule};
+  host_.Set(firewall);
+  const auto before = Look();
+  firewall.invalid_drops[0].drops->packets = 50'000;
+  host_.Advance(seconds(5));
+  host_.Set(firewall);
+  const auto after = Look();
+  EXPECT_EQ(after->firewall->invalid_drops[0][static_cast<std::size_t>(Hook::kOutput)], 50'000U);
+  EXPECT_EQ(after->risk.stage, Stage::kLatent);
+  EXPECT_EQ(after->risk.score, before->risk.score);
+}
+
+TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManyLooksSeeIt) {
+  SeeAnIdleConnection();
+  Track({ForgottenSocket(1, TcpState::kFinWait1), ForgottenSocket(2, TcpState::kFinWait1)});
+  for (int i = 0; i < 5; ++i) {
+    Close({StuckClosing(1)});
+    host_.Advance(seconds(5));
+    EXPECT_LE(Proven(*Look()), 1U);
+  }
+  EXPECT_EQ(Proven(*Look()), 1U);
+}
+
+TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
+  SnapshotBuilder nat(DropsAt({}));
+  LiveSocket translated = OpenSocket(1);
+  translated.destination_nat = true;
+  translated.translation = std::make_shared<const Translation>(
+      Translation{*Endpoint::Parse("192.0.2.1:40001"), *Endpoint::Parse("198.51.100.7:8080")});
+  const auto look = [&](LiveSocket socket) {
+    TrackingSample sample;
+    sample.sockets = {std::move(socket)};
+    nat.Set(sample);
+    nat.Advance(seconds(5));
+    return diagnostician_.Diagnose(nat.Get(), nat.Now(), WallClock::now());
+  };
+  EXPECT_EQ(look(translated)->risk.stage, Stage::kLatent);
+  EXPECT_EQ(look(ForgottenSocket(1))->risk.stage, Stage::kExposed);
+  SocketsSample sockets;
+  sockets.closing = {StuckClosing(1)};
+  sockets.closing[0].timer = SocketTimer::kRetransmit;
+  sockets.closing[0].unsent = 0;
+  nat.Set(sockets);
+  const auto failing = look(ForgottenSocket(1, TcpState::kFinWait1));
+  EXPECT_EQ(failing->risk.stage, Stage::kFailing);
+  EXPECT_EQ(failing->stuck->sockets.front().cause, Cause::kNatLost);
+  EXPECT_EQ(failing->stuck->sockets.front().past.translation->peer.Text(), "198.51.100.7:8080");
+}
+
+}  // namespace
+}  // namespace finwait

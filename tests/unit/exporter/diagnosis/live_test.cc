@@ -1,0 +1,139 @@
+#include "exporter/diagnosis/live.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/diagnosis/rulesets.h"
+
+namespace finwait {
+namespace {
+
+using firewall::Hook;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class LiveTest : public testing::Test {
+ protected:
+  LiveTest() {
+    for (auto& timeout : sysctl_.conntrack_tcp_timeouts) {
+      timeout = seconds(100);
+    }
+  }
+  LiveSocket& Add(TcpState state = TcpState::kEstablished) {
+    LiveSocket& socket = sample_.sockets.emplace_back();
+    socket.cookie = sample_.sockets.size();
+    socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(40000 + socket.cookie));
+    socket.peer = *Endpoint::Parse("192.0.2.2:80");
+    socket.state = state;
+    return socket;
+  }
+  LiveSocket& AddTracked(std::uint32_t remaining) {
+    LiveSocket& socket = Add();
+    socket.tracking = Tracking::kTracked;
+    socket.entry_state = ConntrackTcpState::kEstablished;
+    socket.remaining_seconds = remaining;
+    return socket;
+  }
+  // All seen with their entries by an earlier look, so that NAT is known.
+  LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true}) {
+    TrackingSample earlier = sample_;
+    for (LiveSocket& socket : earlier.sockets) {
+      socket.tracking = Tracking::kTracked;
+      socket.entry_state = ConntrackTcpState::kEstablished;
+      socket.remaining_seconds = 1;
+    }
+    memory_.Update(earlier, SteadyClock::time_point());
+    memory_.Update(sample_, SteadyClock::time_point(seconds(5)));
+    CloseJudge judge(std::move(rules), {true, active}, {});
+    return SumUpLive(sample_, memory_, judge, &sysctl_, active);
+  }
+  TrackingSample sample_;
+  ConnectionMemory memory_;
+  SysctlSample sysctl_;
+};
+
+TEST_F(LiveTest, AnUntrackedSocketIsAtRiskByWhatTheRulesDoToItsClose) {
+  Add();
+  Add(TcpState::kCloseWait);
+  const LiveSummary out = Sum(DropsAt({Hook::kOutput}));
+  EXPECT_EQ(out.untracked_established, 1U);
+  EXPECT_EQ(out.untracked_close_wait, 1U);
+  EXPECT_EQ(out.AtRisk(Fate::kFinDropped), 2U);
+  EXPECT_EQ(out.WouldStick(), 2U);
+  EXPECT_EQ(out.would_stick_close_wait, 1U);
+  EXPECT_EQ(Sum(DropsAt({Hook::kInput})).AtRisk(Fate::kAckDropped), 2U);
+  EXPECT_EQ(Sum(DropsAt({})).WouldStick(), 0U) << "untracked, and closes all the same";
+}
+
+TEST_F(LiveTest, EachSocketAtRiskIsListedWithTheRuleAndWhatBecameOfItsEntry) {
+  Add();
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  ASSERT_EQ(live.sockets.size(), 1U);
+  ASSERT_TRUE(live.sockets[0].place.has_value());
+  EXPECT_EQ(live.sockets[0].place->location.chain, "OUTPUT");
+  EXPECT_TRUE(live.sockets[0].place->iptables);
+  EXPECT_EQ(live.sockets[0].past.entry_end, EntryEnd::kTimedOut);
+  EXPECT_EQ(live.ends.timed_out[0], 1U);
+}
+
+TEST_F(LiveTest, ASocketThatIsClosingIsNeverCalledUntracked) {
+  Add(TcpState::kFinWait1);
+  Add(TcpState::kLastAck);
+  Add(TcpState::kClosing);
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  EXPECT_EQ(live.open, 0U);
+  EXPECT_EQ(live.untracked_established + live.untracked_close_wait, 0U);
+  EXPECT_EQ(live.WouldStick(), 0U);
+}
+
+TEST_F(LiveTest, WhereConntrackIsNotActiveNoEntryIsNoRisk) {
+  Add();
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {false, true});
+  EXPECT_EQ(live.open, 1U);
+  EXPECT_EQ(live.untracked_established, 0U);
+  EXPECT_EQ(live.WouldStick(), 0U);
+}
+
+TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeftAndNoKeepaliveDueBefore) {
+  AddTracked(50);
+  EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 0U);
+  AddTracked(49);
+  EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 1U);
+  AddTracked(40).keepalive_due = milliseconds(39'999);
+  EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 1U) << "the keepalive comes in time";
+  AddTracked(40).keepalive_due = milliseconds(40'001);
+  EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 2U);
+}
+
+TEST_F(LiveTest, ATrackedSocketTellsThatADropPathExists) {
+  AddTracked(90);
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  EXPECT_TRUE(live.any_would_stick);
+  EXPECT_EQ(live.WouldStick(), 0U);
+}
+
+TEST_F(LiveTest, WhatCannotBeKnownIsCountedAsUnknownAndNotAsARisk) {
+  Add();
+  const LiveSummary live = Sum(UnreadableRules());
+  EXPECT_EQ(live.AtRisk(Fate::kUnknown), 1U);
+  EXPECT_EQ(live.WouldStick(), 0U);
+  ASSERT_EQ(live.sockets.size(), 1U);
+  EXPECT_NE(live.sockets[0].reason, "");
+}
+
+TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
+  for (int i = 0; i < 250; ++i) {
+    Add();
+  }
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 250U);
+  EXPECT_EQ(live.sockets.size(), LiveSummary::kMostListed);
+}
+
+TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
+  AddTracked(1);
+  CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
+  EXPECT_FALSE(SumUpLive(sample_, memory_, judge, nullptr, {true, true}).expiring.has_value());
+}
+
+}  // namespace
+}  // namespace finwait
