@@ -1,0 +1,169 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <list>
+
+#include "tests/lab/connection.h"
+#include "tests/unit/exporter/http/server_fixture.h"
+
+namespace finwait::http {
+namespace {
+
+using namespace std::chrono_literals;
+using testing_client::Client;
+
+/// Does as a test says.
+class ScriptedGate final : public Gate {
+ public:
+  Decision Decide(const RequestHead& head) override {
+    ++asked;
+    return decide(head);
+  }
+
+  std::function<Decision(const RequestHead&)> decide = [](const RequestHead&) { return Decision(); };
+  std::atomic<int> asked = 0;
+};
+
+class ServerGate : public ServerFixture {
+ protected:
+  ServerGate() { options_.gate = gate_; }
+
+  /// Every request is checked for as long as `release_` is not set; those for /metrics then pass.
+  void CheckSlowly() {
+    gate_->decide = [this](const RequestHead& head) {
+      Gate::Decision decision;
+      if (head.path != "/healthz") {
+        decision.check = [this, passes = head.path == "/metrics"]() -> std::optional<HttpResponse> {
+          released_.wait();
+          return passes ? std::nullopt : std::optional(MakeResponse(401, "text/plain", "no\n"));
+        };
+      }
+      return decision;
+    };
+  }
+
+  std::promise<void> release_;
+  std::shared_future<void> released_ = release_.get_future().share();
+  std::shared_ptr<ScriptedGate> gate_ = std::make_shared<ScriptedGate>();
+};
+
+TEST_F(ServerGate, WhoIsRefusedMeetsNoRoute) {
+  std::atomic<int> handled = 0;
+  Route("/metrics") = [&handled](const HttpRequest&) {
+    ++handled;
+    return MakeResponse(200, "text/plain", "m");
+  };
+  gate_->decide = [](const RequestHead&) {
+    Gate::Decision decision;
+    decision.refusal = MakeResponse(401, "text/plain", "no\n");
+    decision.refusal->headers.push_back({"WWW-Authenticate", "Basic"});
+    decision.headers.push_back({"X-Frame-Options", "deny"});
+    return decision;
+  };
+  Start();
+  for (const char* path : {"/metrics", "/healthz", "/nonsense"}) {
+    const auto reply = Get(path);
+    EXPECT_EQ(reply.status, 401) << path;
+    EXPECT_EQ(reply.body, "no\n");
+    EXPECT_EQ(reply.Header("www-authenticate"), "Basic");
+    EXPECT_EQ(reply.Header("x-frame-options"), "deny");
+  }
+  EXPECT_EQ(Get("/metrics", "", "HEAD").body, "");
+  EXPECT_EQ(handled, 0);
+}
+
+TEST_F(ServerGate, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
+  Route("/own") = [](const HttpRequest&) {
+    HttpResponse response = MakeResponse(200, "text/plain", "");
+    response.headers.push_back({"Content-Security-Policy", "own"});
+    return response;
+  };
+  gate_->decide = [](const RequestHead&) {
+    Gate::Decision decision;
+    decision.headers = {{"Content-Security-Policy", "gate"}, {"X-Frame-Options", "deny"}};
+    return decision;
+  };
+  Start();
+  EXPECT_EQ(Get("/own").headers.count("content-security-policy"), 1U);
+  EXPECT_EQ(Get("/own").Header("content-security-policy"), "own");
+  EXPECT_EQ(Get("/own").Header("x-frame-options"), "deny");
+  EXPECT_EQ(Get("/nonsense").Header("x-frame-options"), "deny");
+  EXPECT_EQ(Get("/nonsense").Header("content-security-policy"), "gate");
+}
+
+TEST_F(ServerGate, WhatIsMalformedIsRefusedBeforeItIsAsked) {
+  Start();
+  EXPECT_EQ(Get("/metrics", "", "POST").status, 405);
+  EXPECT_EQ(Get("/metrics", "Content-Length: 5\r\n").status, 413);
+  EXPECT_EQ(gate_->asked, 0);
+}
+
+TEST_F(ServerGate, AChecksVerdictDecides) {
+  CheckSlowly();
+  release_.set_value();
+  Start();
+  EXPECT_EQ(Get("/metrics").status, 200);
+  EXPECT_EQ(Get("/hello").status, 401);
+  EXPECT_EQ(Get("/healthz").status, 200);
+}
+
+TEST_F(ServerGate, ChecksThatTakeLongHoldUpNobodyElse) {
+  CheckSlowly();
+  options_.limits.checks_per_peer = 2;
+  Start();
+  std::list<Client> waiting;
+  for (int i = 0; i < 6; ++i) {
+    waiting.emplace_back(Port(), "127.0.0." + std::to_string(2 + i / 2));
+    waiting.back().Send(RequestFor("/metrics"));
+  }
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Get("/healthz").status, 200);
+  }
+  release_.set_value();
+  for (Client& client : waiting) {
+    EXPECT_EQ(client.Receive().status, 200);
+  }
+}
+
+TEST_F(ServerGate, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
+  CheckSlowly();
+  options_.limits.checks_per_peer = 1;
+  Start();
+  Client first(Port(), "127.0.0.2");
+  first.Send(RequestFor("/metrics"));
+  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 1; }));
+  Client second(Port(), "127.0.0.2");
+  second.Send(RequestFor("/metrics"));
+  const auto refused = second.Receive();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.Header("retry-after"), "1");
+  Client other(Port(), "127.0.0.3");
+  other.Send(RequestFor("/metrics"));
+  EXPECT_FALSE(other.HasReceived(100ms));
+  release_.set_value();
+  EXPECT_EQ(first.Receive().status, 200);
+  EXPECT_EQ(other.Receive().status, 200);
+}
+
+TEST_F(ServerGate, AStopDoesNotWaitForChecksThatWait) {
+  CheckSlowly();
+  options_.limits.stop_time = 100ms;
+  options_.limits.checks_per_peer = 8;
+  Start();
+  std::list<Client> waiting;
+  for (int i = 0; i < 3; ++i) {
+    waiting.emplace_back(Port());
+    waiting.back().Send(RequestFor("/metrics"));
+  }
+  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 3; }));
+  std::thread release([this] {
+    std::this_thread::sleep_for(300ms);  // the length of the check under way
+    release_.set_value();
+  });
+  server_->Stop();
+  release.join();
+}
+
+}  // namespace
+}  // namespace finwait::http
