@@ -64,6 +64,7 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
     summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
     summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
     if (socket.tracking == Tracking::kTracked) {
+      summary.translated += fate == Fate::kNatLost ? 1 : 0;
       continue;
     }
     ++(socket.state == TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);

@@ -33,6 +33,7 @@ struct LiveSummary {
   std::uint64_t untracked_close_wait = 0;
   std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
   std::uint64_t would_stick_close_wait = 0;  ///< of those in `at_risk` but kUnknown: the peer has closed already
+  std::uint64_t translated = 0;              ///< open and tracked, with a NAT that goes with the entry
   EntryEnds ends;                            ///< of those in `at_risk` but kUnknown
   std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.

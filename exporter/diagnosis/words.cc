@@ -178,8 +178,10 @@ void DescribeOtherRules(const FirewallSample& firewall, const advice::Situation&
                     [&](const advice::Loss& loss) { return loss.place.location == rule.location; })) {
       continue;
     }
-    std::string text = "INVALID packets are also dropped in " + DescribeLocation(rule.location) + " (" +
-                       std::string(Name(rule.hooks.front())) + ")";
+    // iptables' rules, of either backend, are shown as iptables-save prints them.
+    const DropPlace place{rule.location, rule.hooks.front(), rule.text.starts_with("-A "), false, rule.text};
+    std::string text =
+        "INVALID packets are also dropped in " + DescribePlace(place) + " (" + std::string(Name(place.hook)) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
     }
@@ -253,7 +255,7 @@ void DescribeBlindness(const Snapshot& snapshot, Explanation& explanation) {
 std::string Verdict(const Diagnosis& diagnosis, const advice::Situation& situation) {
   const Risk& risk = diagnosis.risk;
   if (!risk.stage) {
-    return "Cannot tell whether closing connections get stuck here.";
+    return "Whether closing connections get stuck here does not show in what this look could see.";
   }
   switch (*risk.stage) {
     case Stage::kNone:
@@ -308,8 +310,7 @@ std::string ForgettingOf(const advice::Situation& situation) {
 // What then loses the closing packets: the first place, and how many more there are.
 std::string LossOf(const advice::Situation& situation) {
   if (situation.losses.empty()) {
-    return situation.nat_stuck + situation.nat_at_risk > 0 ? "with the entry goes the NAT that the connection needs"
-                                                           : "";
+    return situation.AnyNat() ? "the NAT that the connection needs is lost with its entry" : "";
   }
   const advice::Loss& loss = situation.losses.front();
   const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
@@ -318,18 +319,26 @@ std::string LossOf(const advice::Situation& situation) {
   if (situation.losses.size() > 1) {
     text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
   }
-  if (situation.nat_stuck + situation.nat_at_risk > 0) {
-    text += "; NATed connections lose their translation";
+  return text + (situation.AnyNat() ? "; NATed connections lose their translation" : "");
+}
+
+// The first collector whose failure hides what decides the stage.
+std::string BlindnessOf(const Snapshot& snapshot) {
+  for (const std::string_view decisive :
+       {FirewallSample::kCollector, TrackingSample::kCollector, SocketsSample::kCollector}) {
+    for (const CollectorStatus& status : snapshot.collectors) {
+      if (status.info->name == decisive && !status.errors.empty()) {
+        return "Collector " + std::string(decisive) + ": " + status.errors.front().message + ".";
+      }
+    }
   }
-  return text;
+  return "";
 }
 
 std::string CauseOf(const Diagnosis& diagnosis, const advice::Situation& situation) {
   if (!diagnosis.risk.stage) {
-    for (const CollectorStatus& status : diagnosis.snapshot->collectors) {
-      if (!status.errors.empty() && status.info->name != "conntrack_stats" && status.info->name != "conntrack_events") {
-        return "Collector " + std::string(status.info->name) + ": " + status.errors.front().message + ".";
-      }
+    if (std::string blindness = BlindnessOf(*diagnosis.snapshot); !blindness.empty()) {
+      return blindness;
     }
     if (diagnosis.live && diagnosis.live->AtRisk(Fate::kUnknown) > 0) {
       return Counted(diagnosis.live->AtRisk(Fate::kUnknown), "open connection has", "open connections have") +

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include "tests/e2e/program.h"
 #include "tests/e2e/scene.h"
 
 namespace finwait::e2e {
@@ -77,6 +78,54 @@ TEST_P(OutboundTest, AcceptingFinAndRstOnTheWayOutLetsClosesAndResetsThrough) {
 INSTANTIATE_TEST_SUITE_P(Firewalls, OutboundTest, testing::ValuesIn(kOutbound),
                          [](const auto& one) { return one.param.name; });
 
+// Ways to lose the peer's answer.
+constexpr Firewall kInbound[] = {
+    {"iptables_nft_policy", false,
+     "iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables-nft -P INPUT DROP"},
+    {"ip6tables_legacy_rule", true,
+     "ip6tables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; ip6tables-legacy -A INPUT -j "
+     "DROP"},
+    {"nft_policy", false,
+     "nft 'add table inet f; add chain inet f in { type filter hook input priority 0; policy drop; }; "
+     "add rule inet f in ct state established,related accept'"},
+};
+
+class InboundTest : public testing::TestWithParam<Firewall> {
+ protected:
+  void SetUp() override { scene_.Local().Shell(GetParam().load); }
+  Ends Open() { return scene_.Open(GetParam().ipv6); }
+  Scene scene_;
+};
+
+TEST_P(InboundTest, ATemporaryAcceptOfAnswersLetsStuckSocketsFinish) {
+  Ends ends = Open();
+  scene_.LoseEntries();
+  ends.local.Reset();
+  ASSERT_TRUE(Eventually([&] { return scene_.MostTries() >= 2; }));
+  EXPECT_EQ(scene_.Check()["exit_code"], 2) << scene_.CheckText();
+  scene_.Follow(scene_.Advised("finish_stuck_replies"));
+  EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
+}
+
+TEST_P(InboundTest, AcceptingAnswersForGoodLetsClosesThrough) {
+  for (const char* loose : {"1", "0"}) {
+    scene_.Local().Sysctl("net.netfilter.nf_conntrack_tcp_loose", loose);
+    Ends ends = Open();
+    scene_.LoseEntries();
+    if (std::string(loose) == "1") {
+      ASSERT_EQ(scene_.Check()["exit_code"], 1) << scene_.CheckText();
+      scene_.Follow(scene_.Advised("accept_replies"));
+    }
+    EXPECT_EQ(scene_.Check()["verdict"]["stage"], "none") << scene_.CheckText();
+    ends.local.Reset();
+    ends.peer.Reset();
+    EXPECT_TRUE(scene_.ClosesOnBothEnds()) << "loose " << loose << "\n" << scene_.CheckText();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Firewalls, InboundTest, testing::ValuesIn(kInbound),
+                         [](const auto& one) { return one.param.name; });
+
 class AdviceTest : public testing::Test {
  protected:
   void DropInvalidOut() { scene_.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP"); }
@@ -128,6 +177,37 @@ TEST_F(AdviceTest, KillingTheStuckSocketClearsOnlyThisSide) {
   scene_.Local().Shell("ss -K dport = 80");
   EXPECT_TRUE(Eventually([&] { return scene_.Local().Shell("ss -Htn | wc -l") == "0\n"; }));
   EXPECT_EQ(scene_.PeerSockets("established"), 2);
+}
+
+TEST_F(AdviceTest, AResetIsNotRepeatedAndThePeerLearnsOfItWhenItNextSends) {
+  DropInvalidOut();
+  Ends ends = scene_.Open();
+  const Program program(scene_.Local(), {"--sampling.interval=1s"});
+  scene_.LoseEntries();
+  CloseWithReset(ends.local);
+  nlohmann::json report;
+  ASSERT_TRUE(Eventually([&] {
+    report = nlohmann::json::parse(program.Get("/api/v1/report").body);
+    return report["resets_lost"] == 1;
+  }));
+  EXPECT_EQ(report["verdict"]["stage"], "failing");
+  const auto& warnings = report["explanation"]["will_not_help"];
+  EXPECT_TRUE(
+      std::any_of(warnings.begin(), warnings.end(), [](const auto& one) { return one["id"] == "repeat_reset"; }));
+  for (const auto& one : report["explanation"]["what_to_do"]) {
+    if (one["id"] == "accept_closing") {
+      scene_.Follow(one["command"]);
+    }
+  }
+  // More than one look later, the rule lets everything through and nothing has come.
+  const auto looks = [&] {
+    return program.Scrape()["finwait_collector_last_success_timestamp_seconds{collector=\"netstat\"}"];
+  };
+  const double then = looks();
+  ASSERT_TRUE(Eventually([&] { return looks() > then + 1.5; }));
+  EXPECT_EQ(scene_.PeerSockets("established"), 1);
+  Talk(ends);
+  EXPECT_TRUE(Eventually([&] { return scene_.PeerSockets("established") == 0; }));
 }
 
 TEST_F(AdviceTest, TcpFinTimeoutDoesNotHelp) {
@@ -210,6 +290,64 @@ TEST_F(AdviceTest, AConnectionThatIsClosedInTimeAfterItsPeerCloses) {
   ASSERT_TRUE(Eventually([&] { return scene_.Local().Shell("ss -Htn state close-wait | wc -l") == "1\n"; }));
   ends.local.Reset();
   EXPECT_TRUE(scene_.ClosesOnBothEnds());
+}
+
+TEST_F(AdviceTest, AcceptingInvalidAloneOnInputDoesNotHelpWhileTcpLooseIs1AndDoesWhenItIs0) {
+  scene_.Local().Shell(
+      "iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables -P INPUT DROP");
+  Ends first = scene_.Open();
+  Ends second = scene_.Open();
+  scene_.LoseEntries();
+  EXPECT_TRUE(scene_.WarnsOf("accept_invalid_input"));
+  scene_.Local().Shell("iptables -I INPUT -m conntrack --ctstate INVALID -j ACCEPT");
+  EXPECT_EQ(scene_.Check()["exit_code"], 1) << "still exposed";
+  first.local.Reset();
+  EXPECT_TRUE(scene_.StaysStuck());
+  scene_.Local().Sysctl("net.netfilter.nf_conntrack_tcp_loose", "0");
+  first.peer.Reset();
+  second.local.Reset();
+  second.peer.Reset();
+  EXPECT_TRUE(scene_.ClosesOnBothEnds());
+}
+
+TEST_F(AdviceTest, OfATranslatedConnectionOnlyKeepingTheEntryHelps) {
+  scene_.Local().Shell(
+      "iptables -t nat -A OUTPUT -d 198.51.100.1 -j DNAT --to-destination 192.0.2.2; "
+      "ip route add 198.51.100.0/24 via 192.0.2.2");
+  Timeout("established", "5");
+  const lab::Listener listener(scene_.Peer(), lab::Wire::kPeer4, 80);
+  UniqueFd lost = lab::Connect(scene_.Local(), "198.51.100.1", 80);
+  const UniqueFd lost_peer = listener.Accept();
+  UniqueFd kept = lab::Connect(scene_.Local(), "198.51.100.1", 80);
+  UniqueFd kept_peer = listener.Accept();
+  KeepAlive(kept, 1);
+  // The service, which has seen the entry, knows of the NAT; a single look may not.
+  const Program program(scene_.Local(), {"--sampling.interval=1s"});
+  nlohmann::json report;
+  ASSERT_TRUE(Eventually([&] {
+    report = nlohmann::json::parse(program.Get("/api/v1/report").body);
+    return report["live"].is_object() && report["live"]["at_risk"]["nat_lost"] == 1;
+  })) << report.dump(1);
+  const auto says = [&](const char* section, const char* id) {
+    const auto& all = report["explanation"][section];
+    return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one["id"] == id; });
+  };
+  EXPECT_TRUE(says("what_to_do", "keep_nat_entries"));
+  EXPECT_TRUE(says("what_to_do", "keepalive"));
+  EXPECT_TRUE(says("will_not_help", "accept_invalid_nat"));
+  EXPECT_TRUE(says("will_not_help", "ss_kill"));
+  for (const char* chain : {"OUTPUT", "INPUT"}) {
+    scene_.Local().Shell(std::string("iptables -I ") + chain + " -m conntrack --ctstate INVALID -j ACCEPT");
+  }
+  kept.Reset();
+  EXPECT_TRUE(Eventually([&] { return scene_.PeerSockets("close-wait") == 1; })) << "the kept one's FIN has arrived";
+  kept_peer.Reset();
+  lost.Reset();
+  EXPECT_TRUE(scene_.StaysStuck());
+  EXPECT_EQ(scene_.PeerSockets("established"), 1);
+  scene_.Local().Shell("ss -K dport = 80");
+  EXPECT_TRUE(Eventually([&] { return scene_.Stuck() == 0; }));
+  EXPECT_EQ(scene_.PeerSockets("established"), 1);
 }
 
 }  // namespace

@@ -59,11 +59,20 @@ TEST(PredictionTest, SocketsAtRiskAreExactlyThoseThatThenStick) {
       40))
       << program.Scrape()["finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}"];
   EXPECT_EQ(program.Scrape()["finwait_risk_stage{stage=\"exposed\"}"], 1);
+  const auto names_rule_and_sysctl = [&] {
+    const std::string text = wire.local.Command({lab::Program(), "check"}).out;
+    EXPECT_NE(text.find("iptables-nft table filter, chain OUTPUT, handle"), std::string::npos) << text;
+    EXPECT_NE(text.find("-A OUTPUT -m conntrack --ctstate INVALID -j DROP"), std::string::npos) << text;
+    EXPECT_NE(text.find("(nf_conntrack_tcp_timeout_established = 6)"), std::string::npos) << text;
+    return text;
+  };
+  EXPECT_TRUE(names_rule_and_sysctl().starts_with("EXPOSED: 100 of 300 open connections would get stuck"));
   talk();
   locals.clear();
   const char* stuck = "finwait_tcp_sockets_stuck_total{state=\"fin_wait_1\",cause=\"local_drop\"}";
   EXPECT_TRUE(Eventually([&] { return program.Scrape()[stuck] >= kEach; }, 30));
   EXPECT_EQ(program.Scrape()[stuck], kEach);
+  EXPECT_TRUE(names_rule_and_sysctl().starts_with("FAILING: 100 closed connections are stuck"));
 }
 
 TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNamesIt) {

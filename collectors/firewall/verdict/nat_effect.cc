@@ -62,12 +62,27 @@ NatEffect OpenedFrom(Evaluator& evaluator, Connection connection, bool by_peer, 
   return effect;
 }
 
+bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
+  if (std::any_of(std::begin(kBackends), std::end(kBackends),
+                  [&](Backend backend) { return IsBlind(ruleset, backend, family); })) {
+    return true;
+  }
+  return std::any_of(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
+    return !table.dormant && Covers(table.family, family) &&
+           std::any_of(table.chains.begin(), table.chains.end(),
+                       [](const auto& one) { return one.second->base && one.second->base->type == ChainType::kNat; });
+  });
+}
+
 Truth Either(Truth a, Truth b) { return a == b ? a : Truth::kUnknown; }
 
 }  // namespace
 
 NatEffect EvaluateNat(Evaluator& evaluator, const Connection& connection, OpenedBy opened_by,
                       const NamespaceSettings& settings) {
+  if (!MayTranslate(evaluator.GetRuleset(), connection.family)) {
+    return {Truth::kNo, Truth::kNo, {}};  // whoever opened it, and whether or not the rules would still let them
+  }
   if (opened_by != OpenedBy::kUnknown) {
     return OpenedFrom(evaluator, connection, opened_by == OpenedBy::kPeer, settings);
   }

@@ -132,14 +132,13 @@ std::vector<Statement> WhatToDo(const Situation& situation) {
   for (std::size_t i = 0; i < places; ++i) {
     AcceptForGood(situation.losses[i], out);
   }
-  const bool nat = situation.nat_stuck + situation.nat_at_risk > 0;
-  if (nat) {
+  if (situation.AnyNat()) {
     out.push_back(
         {"A translation that is lost with its entry does not come back: of a NATed connection only keeping the "
          "entry helps, as follows.",
          "", "", "keep_nat_entries"});
   }
-  if (situation.losses.empty() && !nat && !situation.AnyAffected() && situation.expiring == 0) {
+  if (situation.losses.empty() && !situation.AnyNat() && !situation.AnyAffected() && situation.expiring == 0) {
     return out;
   }
   // Whichever kind of entry was lost; where none was yet, the one that idle connections lose.
@@ -178,7 +177,7 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
         "Accepting INVALID alone on the way in: with nf_conntrack_tcp_loose = 1 the peer's bare ACK is not INVALID but "
         "NEW, and is dropped all the same; only what a peer sends that closes at once gets in.");
   }
-  if (situation.nat_stuck + situation.nat_at_risk > 0) {
+  if (situation.AnyNat()) {
     say("accept_invalid_nat",
         "Accepting INVALID for NATed connections: their FIN leaves already, untranslated, and belongs to no connection "
         "where it arrives.");

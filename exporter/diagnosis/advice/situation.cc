@@ -38,6 +38,7 @@ void AddStuck(const StuckSummary& summary, Situation& situation) {
 void AddLive(const LiveSummary& live, Situation& situation) {
   situation.at_risk = live.WouldStick();
   situation.nat_at_risk = live.AtRisk(Fate::kNatLost);
+  situation.nat_tracked = live.translated;
   situation.expiring = live.expiring.value_or(0);
   situation.peer_closed += live.would_stick_close_wait;
   situation.open_both_ways += live.WouldStick() - live.would_stick_close_wait;

@@ -28,6 +28,7 @@ struct Situation {
   std::uint64_t at_risk = 0;
   std::uint64_t nat_stuck = 0;
   std::uint64_t nat_at_risk = 0;
+  std::uint64_t nat_tracked = 0;  ///< open connections whose NAT would go with their entry
   std::uint64_t resets_lost = 0;
   std::uint64_t expiring = 0;
   /// Of the stuck and those at risk: the ones whose peer had closed first, and the rest. A forgotten entry of the
@@ -37,6 +38,7 @@ struct Situation {
   EntryEnds ends;
   std::optional<SysctlSample> sysctl;
 
+  bool AnyNat() const { return nat_stuck + nat_at_risk + nat_tracked > 0; }
   bool AnyOutbound() const;
   bool AnyInbound() const;
   /// Something is stuck, at risk, or was lost as a reset.

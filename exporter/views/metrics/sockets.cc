@@ -24,10 +24,10 @@ void AppendStuck(const StuckSummary& stuck, Families& families) {
   AddByCause(stuck.now, now);
   now.AppendTo(families);
 
-  Family undetermined =
-      Family::Gauge("tcp_stuck_sockets_undetermined",
-                    "Stuck sockets whose cause cannot be told because a collector is blind; not among "
-                    "finwait_tcp_stuck_sockets.");
+  Family undetermined = Family::Gauge(
+      "tcp_stuck_sockets_undetermined",
+      "Stuck sockets whose cause cannot be told: a collector is blind, or has not looked since the close; not among "
+      "finwait_tcp_stuck_sockets.");
   Family oldest = Family::Gauge("tcp_stuck_socket_oldest_seconds",
                                 "How long the longest-stuck socket has been closing, at least; 0 where none is stuck.");
   for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {

@@ -144,6 +144,26 @@ TEST(TrackingTest, ATranslatedConnectionIsTrackedAndMarkedAsNat) {
   }
 }
 
+TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
+  const Wire wire;
+  ActivateConntrack(wire.local);
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  std::vector<UniqueFd> held;
+  for (int i = 0; i < 40; ++i) {
+    held.push_back(Connect(wire.local, Wire::kPeer4, 80));
+    held.push_back(listener.Accept());
+  }
+  EXPECT_EQ(Look(wire.local).strategy, TrackingSample::Strategy::kStream) << "an entry costs less than a question";
+  held.resize(2);  // the others' entries stay behind in TIME_WAIT
+  ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 40);
+  const TrackingSample few = Look(wire.local);
+  EXPECT_EQ(few.strategy, TrackingSample::Strategy::kAsk);
+  ASSERT_FALSE(few.sockets.empty());
+  for (const LiveSocket& socket : few.sockets) {
+    EXPECT_EQ(socket.tracking, Tracking::kTracked);
+  }
+}
+
 TEST(TrackingTest, OverLoopbackBothEndsShareOneEntry) {
   const lab::Namespace alone;
   ActivateConntrack(alone);

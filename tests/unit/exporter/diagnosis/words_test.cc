@@ -99,7 +99,7 @@ TEST_F(WordsTest, EntriesThatWereRemovedAreNotBlamedOnATimeout) {
 TEST_F(WordsTest, WhatIsBlindIsSaidWithItsReason) {
   host_.Fail<FirewallSample>("read nftables: Operation not permitted");
   const Explanation words = Look();
-  EXPECT_EQ(words.verdict, "Cannot tell whether closing connections get stuck here.");
+  EXPECT_EQ(words.verdict, "Whether closing connections get stuck here does not show in what this look could see.");
   EXPECT_EQ(words.cause, "Collector firewall: read nftables: Operation not permitted.");
   EXPECT_TRUE(Has(words.cannot_see, "collector firewall: read nftables: Operation not permitted"));
 }
