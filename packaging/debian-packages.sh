@@ -44,6 +44,9 @@ FUZZ_PACKAGES=(
 # part of nodejs, and the two packages exclude each other.
 COMMAND_IS_ENOUGH=(npm)
 
+# To run scripts/demo.sh.
+DEMO_PACKAGES=(iproute2 iptables procps python3 prometheus prometheus-alertmanager)
+
 # To run scripts/bench.sh and scripts/fleet.sh: the tools that people use today, and microbenchmarks.
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that this project needs and that are missing: install_packages.sh build [deb] [test] [bench] [fuzz]
+# Installs the Debian packages that this project needs and that are missing: install_packages.sh [build] [deb] [test] [demo]
+# [bench] [fuzz]
 # Where none is missing it needs neither root nor the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,10 +13,11 @@ for group in "$@"; do
     build) wanted+=("${BUILD_PACKAGES[@]}") ;;
     deb) wanted+=("${DEB_PACKAGES[@]}") ;;
     test) wanted+=("${DEB_PACKAGES[@]}" "${TEST_BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}") ;;
+    demo) wanted+=("${DEMO_PACKAGES[@]}") ;;
     bench) wanted+=("${BENCH_PACKAGES[@]}") ;;
     fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
     *)
-      echo "usage: $0 build [deb] [test] [bench] [fuzz]" >&2
+      echo "usage: $0 [build] [deb] [test] [demo] [bench] [fuzz]" >&2
       exit 2
       ;;
   esac

@@ -3,7 +3,7 @@
 enter() runs the calling script again inside new network, process, mount and host-name namespaces. The kernel ends every
 process in them and forgets their networks and files as soon as that script is gone, however it ends: nothing is left
 behind. Inside, this host is 192.0.2.1 and 2001:db8::1, the other one 192.0.2.2 and 2001:db8::2, and temporary files are
-in memory. It needs root, or a kernel that lets ordinary users make user namespaces.
+in memory. It needs root.
 """
 
 import contextlib
@@ -31,24 +31,62 @@ class Refused(Exception):
     """The sandbox cannot be made here; the message says why and what to do."""
 
 
+SKIPPED = 77  # as ctest is told
+
+
+def enter_or_skip():
+    """enter() for a test: where that is refused, says why and ends as skipped."""
+    try:
+        enter()
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        sys.exit(SKIPPED)
+
+
 def enter(pass_fds=()):
-    """Returns inside. Outside, replaces this process; `pass_fds` stay open."""
+    """Returns inside. Outside, waits for the inside to end and exits as it did; `pass_fds` are open there, too."""
     if os.environ.get(_INSIDE) != "1":
-        command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--uts"]
-        if os.geteuid() != 0:
-            command.append("--map-root-user")
-        if subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
-            raise Refused(
-                "This makes network namespaces of its own, which takes root, or a kernel that lets ordinary users make "
-                "user namespaces (sysctl kernel.unprivileged_userns_clone=1): run it as root."
-            )
-        for descriptor in pass_fds:
-            os.set_inheritable(descriptor, True)
-        os.environ[_INSIDE] = "1"
-        os.execvp(command[0], [*command, sys.executable, *sys.argv])
+        _run_inside(pass_fds)
     # The first process of a process namespace ignores what it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _make_network()
+
+
+def _run_inside(pass_fds):
+    if os.geteuid() != 0:
+        # An ordinary user could make the namespaces (unshare --map-root-user), and would learn little in them.
+        raise Refused(
+            "Run this as root: it makes networks of its own, and in those that an ordinary user makes the kernel does not "
+            "tell whether there are iptables-legacy tables, so that the exporter cannot judge them."
+        )
+    command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--uts"]
+    attempt = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    if attempt.returncode != 0:
+        raise Refused(f"This makes namespaces of its own, and this system does not let it: {attempt.stderr.strip()}")
+    # If this process dies, so does unshare, and with it everything inside.
+    inside = subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", *command, sys.executable, *sys.argv],
+        env={**os.environ, _INSIDE: "1"},
+        pass_fds=pass_fds,
+    )
+    # unshare ignores SIGTERM while it waits.
+    signal.signal(signal.SIGTERM, lambda *_: inside.kill())
+    while inside.returncode is None:
+        try:
+            inside.wait()
+        except KeyboardInterrupt:
+            _let_end(inside)
+    sys.exit(inside.returncode if inside.returncode >= 0 else 128 - inside.returncode)
+
+
+def _let_end(inside):
+    """A Ctrl-C reaches the inside, too, which has ten seconds to end by itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        inside.wait(10)
+    except subprocess.TimeoutExpired:
+        inside.kill()
+        inside.wait()
 
 
 def _make_network():
@@ -124,8 +162,8 @@ def running(command, *, where=None, log=None, **options):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            pipe.close()
 
 
 @contextlib.contextmanager
@@ -167,6 +205,9 @@ for one in held:
     if reset:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 print("connected", flush=True)
+for line in sys.stdin:
+    for one in held:
+        one.send(b"x")
 time.sleep(86400)
 """
 _SERVER = """
@@ -190,12 +231,19 @@ def peer_listening(port):
 @contextlib.contextmanager
 def connections(number, port, keepalive=0, reset=False):
     """A process on this host with idle connections to the other; kill() it to close them all at once. `keepalive`: in
-    seconds, 0 for none. `reset`: they close by a RST."""
+    seconds, 0 for none. `reset`: they close by a RST. talk() makes each send a byte."""
     arguments = [PEER, port, number, keepalive, int(reset)]
-    with running([sys.executable, "-c", _CLIENT, *arguments], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", _CLIENT, *arguments]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if not process.stdout.readline():
             raise RuntimeError(f"cannot connect to {PEER}:{port}")
         yield process
+
+
+def talk(process):
+    """Makes each of `connections` send a byte."""
+    process.stdin.write(b"\n")
+    process.stdin.flush()
 
 
 def set_host_name(name):

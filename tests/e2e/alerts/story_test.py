@@ -141,8 +141,5 @@ class StoryTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    try:
-        lab.enter()
-    except lab.Refused as refused:
-        sys.exit(str(refused))
+    lab.enter_or_skip()
     unittest.main(verbosity=2)

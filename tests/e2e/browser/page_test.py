@@ -7,7 +7,6 @@ Screenshots of every state, in light and dark, wide and narrow, go to the folder
 import contextlib
 import os
 import pathlib
-import signal
 import sys
 import time
 import unittest
@@ -289,12 +288,15 @@ class PageTest(unittest.TestCase):
             self.assertNotEqual(page.complaints(), [], "Chromium says what it stopped")
 
     def test_addresses_and_rules_stay_out_unless_asked_for(self):
-        with drop_rule("-d", lab.PEER), lab.exporter(FAST), short_timeout(), lab.connections(3, 80):
-            lab.wait_for("sockets at risk", lambda: lab.metrics()[AT_RISK] >= 3)
-            page = lab.get(URL)[1]
-        self.assertIn("3 open connections", page)
-        for secret in (lab.LOCAL, lab.PEER, "--ctstate"):
-            self.assertNotIn(secret, page)
+        secrets = (lab.LOCAL, lab.PEER, "the-rules-own-words")
+        rule = drop_rule("-d", lab.PEER, "-m", "comment", "--comment", secrets[-1])
+        with rule, short_timeout(), lab.connections(3, 80):
+            for flags, shown in (((), False), (("--report.details",), True)):
+                with lab.exporter(FAST, *flags):
+                    lab.wait_for("sockets at risk", lambda: lab.metrics()[AT_RISK] >= 3)
+                    page = lab.get(URL)[1]
+                for secret in secrets:
+                    self.assertEqual(secret in page, shown, f"{secret} with {flags}")
 
     def test_the_keyboard_reaches_the_findings_first(self):
         with healthy():
@@ -305,9 +307,5 @@ class PageTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    try:
-        lab.enter()
-    except lab.Refused as refused:
-        sys.exit(str(refused))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    lab.enter_or_skip()
     unittest.main(verbosity=2)
