@@ -52,8 +52,10 @@ std::string Cell(const std::string& content, const char* style = "") {
 
 // A table that scrolls by itself where the screen is too narrow for it. `about`: its caption, and its region's name.
 std::string Table(const std::string& about, const std::vector<const char*>& columns, const std::string& rows) {
-  std::string html = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + about +
-                     "\"><table><caption>" + about + "</caption><thead><tr>";
+  // The visible words stand outside of what scrolls; a screen reader has them from the region and the caption.
+  std::string html = "<p class=\"about table-title\" aria-hidden=\"true\">" + about +
+                     "</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + about +
+                     "\"><table><caption class=\"unseen\">" + about + "</caption><thead><tr>";
   for (const char* column : columns) {
     html += std::string("<th scope=\"col\">") + column + "</th>";
   }

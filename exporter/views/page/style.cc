@@ -71,8 +71,9 @@ button:hover { border-color: var(--soft); }
 h1 { font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; letter-spacing: -.025em; font-weight: 650; color: var(--stage); }
 .score { margin-inline-start: auto; color: var(--soft); white-space: nowrap; }
 .score b { font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; letter-spacing: -.025em; font-weight: 650; color: var(--ink); }
-.summary { font-size: clamp(1.125rem, 2.4vw, 1.3125rem); line-height: 1.45; max-width: 46rem; margin-block: .9rem 1.1rem; text-wrap: pretty; }
-.scale { width: 100%; display: block; overflow: visible; }
+.summary { font-size: clamp(1.125rem, 2.4vw, 1.3125rem); line-height: 1.45; max-width: 46rem; margin-block: .9rem 0; text-wrap: pretty; }
+.cause { color: var(--soft); max-width: 46rem; margin-block-start: .35rem; overflow-wrap: anywhere; text-wrap: pretty; }
+.scale { width: 100%; display: block; overflow: visible; margin-block-start: 1.1rem; }
 .band { fill: var(--ink); opacity: .14; }
 .band.current { fill: var(--stage); opacity: 1; }
 .band-label { fill: var(--soft); font-size: .8125rem; }
@@ -110,9 +111,9 @@ h3 { font-size: .875rem; font-weight: 600; }
 .statements .detail { display: block; margin-block-start: .35rem; padding: .45rem .7rem; border-radius: 8px; }
 .fine { color: var(--soft); }
 
-.scroll { overflow-x: auto; margin-block-start: 1rem; }
+.table-title { margin-block: 1rem .25rem; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; line-height: 1.4; }
-caption { text-align: start; color: var(--soft); font-size: .875rem; padding-block-end: .5rem; }
 th, td { text-align: start; padding: .5rem .75rem .5rem 0; vertical-align: baseline; border-block-end: 1px solid var(--line); }
 th:last-child, td:last-child { padding-inline-end: 0; }
 thead th { color: var(--soft); font-weight: 500; white-space: nowrap; }

@@ -61,7 +61,9 @@ std::string VerdictSection(const Diagnosis& diagnosis) {
                            std::to_string(std::lround(*risk.score)) + "</b> of 100</p>"
                      : "<p class=\"score\">no score</p>";
   html += "</div>\n<p class=\"summary\">" + html::Prose(diagnosis.explanation.verdict) + "</p>\n" +
-          charts::ScoreScale(risk.stage, risk.score) + "\n<p class=\"when\">Looked at " + Time(diagnosis.at) + ".";
+          "<p class=\"cause\"" + (diagnosis.explanation.cause.empty() ? " hidden" : "") + ">" +
+          html::Prose(diagnosis.explanation.cause) + "</p>\n" + charts::ScoreScale(risk.stage, risk.score) +
+          "\n<p class=\"when\">Looked at " + Time(diagnosis.at) + ".";
   if (diagnosis.last_evidence) {
     html += " Last proven failure " +
             html::Duration(std::chrono::duration<double>(diagnosis.at - *diagnosis.last_evidence).count()) + " ago.";
