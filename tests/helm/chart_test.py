@@ -212,6 +212,7 @@ class Values(unittest.TestCase):
             "webConfig.content.basic_auth_user.a=b",
             "webConfig.content.basic_auth_users.prometheus=plaintext",
             "webConfig.content.tls_server_config.certfile=x",
+            "webConfig.content.http_server_config.headers.X-Frame-Options=allow",
             "livenessProbe.httpGet.path=/",
             "tolerations[0].efect=NoSchedule",
             "affinity.nodeAffinity.required=x",
@@ -240,6 +241,37 @@ class Values(unittest.TestCase):
                 result = helm("template", "demo", CHART, "--set", ",".join(settings))
                 self.assertNotEqual(result.returncode, 0)
                 self.assertIn(words, result.stderr)
+
+    def test_the_web_configuration_is_one_that_exporter_toolkit_takes(self):
+        everything = {
+            "tls_server_config": {
+                "cert_file": "tls.crt",
+                "key_file": "tls.key",
+                "client_auth_type": "RequireClientCert",
+                "client_ca_file": "tls.crt",
+                "min_version": "TLS12",
+                "max_version": "TLS13",
+                "cipher_suites": ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+                "prefer_server_cipher_suites": True,
+                "curve_preferences": ["CurveP256", "X25519"],
+            },
+            "http_server_config": {"http2": False, "headers": {"X-Frame-Options": "deny", "Strict-Transport-Security": "max-age=1"}},
+            "basic_auth_users": {"a": "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"},
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            web_config = pathlib.Path(folder) / "web-config.yml"
+            subprocess.run(
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test -keyout tls.key -out tls.crt",
+                shell=True, check=True, capture_output=True, cwd=folder,
+            )  # fmt: skip
+            values = pathlib.Path(folder) / "values.json"
+            values.write_text(json.dumps({"webConfig": {"content": everything, "tlsSecret": "tls"}}))
+            for file in [values, *SCENARIOS]:
+                for secret in of_kind(render("--values", file), "Secret"):
+                    with self.subTest(file.name):
+                        web_config.write_text(secret["stringData"]["web-config.yml"])
+                        result = subprocess.run(["promtool", "check", "web-config", web_config], capture_output=True, text=True)
+                        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
     def test_a_parent_chart_may_set_global_and_enabled(self):
         render("--set", "global.anything.goes=1,enabled=true")

@@ -69,7 +69,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .Values.webConfig.authentication }}true{{ end }}
 {{- else }}
 {{- $clientAuth := (.Values.webConfig.content.tls_server_config).client_auth_type }}
-{{- if or .Values.webConfig.content.basic_auth_users (has $clientAuth (list "RequireAnyClientCert" "RequireAndVerifyClientCert")) }}true{{ end }}
+{{- if or .Values.webConfig.content.basic_auth_users (has $clientAuth (list "RequireAnyClientCert" "RequireClientCert" "RequireAndVerifyClientCert")) }}true{{ end }}
 {{- end }}
 {{- end }}
 
