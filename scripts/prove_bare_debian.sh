@@ -99,7 +99,7 @@ inside /src/scripts/install_packages.sh test  # Prometheus among them
 awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md >"$root/src/prometheus.yml"
 grep -q 10061 "$root/src/prometheus.yml"
 # shellcheck disable=SC2016  # expanded inside
-inside unshare --net --pid --fork --kill-child --mount-proc bash -euc '
+inside unshare --net --pid --fork --kill-child --mount-proc --propagation unchanged bash -euc '
   ip link set lo up
   cd /src
   scripts/run.sh >/tmp/run.log 2>&1 &
