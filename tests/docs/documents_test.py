@@ -62,6 +62,12 @@ class Documents(unittest.TestCase):
             fits = any(one.startswith(name) for one in known) if rest else name in known
             self.assertTrue(fits, f"{path}: {name}{rest}")
 
+    def test_the_catalogue_has_every_metric_of_a_real_scrape(self):
+        """Of the golden one, which e2e tests hold against the program. The other way round, a lab shows not all there is."""
+        scraped = re.findall(r"^# TYPE (\S+)", (ROOT / "tests" / "golden" / "metrics.txt").read_text(), re.M)
+        missing = set(scraped) - program.metrics()
+        self.assertFalse(missing, "make them part of the complete samples in metrics_document_test.cc")
+
     def test_they_name_no_flag_that_the_program_does_not_have(self):
         known = program.flags()
         for path, flag in documents(OWN_FLAG):
