@@ -91,7 +91,17 @@ Result<void> ConntrackStatsCollector::ReadCounters(Deadline deadline, ConntrackS
     }
     for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
       if (record.counters[i]) {
-        sample.counters[i] = sample.counters[i].value_or(0) + cpus_[record.cpu][i].Extend(*record.counters[i]);
+        cpus_[record.cpu][i].Extend(*record.counters[i]);
+        sample.counters[i] = 0;
+      }
+    }
+  }
+  // Over every CPU that was ever seen: one that a torn dump leaves out or repeats must not take a counter back or
+  // ahead.
+  for (const CpuCounters& cpu : cpus_) {
+    for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
+      if (sample.counters[i]) {
+        *sample.counters[i] += cpu[i].Total();
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 
 #include <cerrno>
+#include <new>
 #include <system_error>
 
 #include "collectors/conntrack_event_filter.h"
@@ -34,7 +35,12 @@ Result<std::unique_ptr<ExpiryListener>> ExpiryListener::Start(const Host& host, 
     // The thread owns the socket and closes it when it ends: nothing may queue up for nobody.
     listener->thread_ = std::jthread([self = listener.get(), events = std::move(*events),
                                       addresses = std::move(addresses)](const std::stop_token& stop) mutable {
-      auto outcome = self->Listen(stop, *events, addresses);
+      Result<void> outcome;
+      try {
+        outcome = self->Listen(stop, *events, addresses);
+      } catch (const std::bad_alloc&) {
+        outcome = FailErrno("listen to conntrack events", ENOMEM);
+      }
       if (!outcome) {
         const std::lock_guard lock(self->mutex_);
         self->ended_ = std::move(outcome.error());

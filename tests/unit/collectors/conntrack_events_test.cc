@@ -149,6 +149,17 @@ TEST_F(ConntrackEventsTest, AfterAMalformedMessageItSaysSoListensAgainAndCountsT
   EXPECT_EQ(events->Subscriptions().size(), 2U);
 }
 
+TEST_F(ConntrackEventsTest, WithoutMemoryItSaysSoListensAgainAndCountsTheGapAsALoss) {
+  Look();
+  events->Tells({Expiry()});
+  events->RunsOutOfMemory();
+  EXPECT_EQ(Failing().message, "listen to conntrack events: Cannot allocate memory");
+  events->Tells({Expiry()});
+  const ExpiryCounts counts = Look();
+  EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
+  EXPECT_EQ(counts.losses, 1U);
+}
+
 TEST_F(ConntrackEventsTest, AnEntryWithoutAddressesIsMalformed) {
   Look();
   netlink::Request bare(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE));

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <utility>
@@ -38,6 +39,9 @@ class FakeEvents : public std::enable_shared_from_this<FakeEvents> {
   /// Next fails with this errno; ENOBUFS is an overrun.
   void Fails(int errno_code) { Put({{}, ErrnoError("receive from netlink", errno_code), 0}); }
 
+  /// Next finds no memory.
+  void RunsOutOfMemory() { Put({{}, {}, 0, true}); }
+
   /// Whether the listener has taken all that was told and waits for more.
   bool AllTaken() {
     const std::lock_guard lock(mutex_);
@@ -58,6 +62,7 @@ class FakeEvents : public std::enable_shared_from_this<FakeEvents> {
     ByteVector bytes;
     std::optional<Error> error;
     std::uint32_t sender_port = 0;
+    bool out_of_memory = false;
   };
   void Put(Item item) {
     const std::lock_guard lock(mutex_);
@@ -92,6 +97,9 @@ class FakeEventSource : public EventSource {
     }
     FakeEvents::Item item = std::move(events_->queue_.front());
     events_->queue_.pop_front();
+    if (item.out_of_memory) {
+      throw std::bad_alloc();
+    }
     if (item.error) {
       return Failure(*item.error);
     }
