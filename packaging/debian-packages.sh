@@ -51,4 +51,4 @@ DEMO_PACKAGES=(iproute2 iptables procps python3 prometheus prometheus-alertmanag
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
-SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter)
+SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter dbus)

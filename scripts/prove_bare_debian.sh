@@ -107,7 +107,7 @@ inside unshare --net --pid --fork --kill-child --mount-proc --propagation unchan
   grep 127.0.0.1:10061 /tmp/run.log
   prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/prometheus --web.listen-address=127.0.0.1:9090 \
     --log.level=warn &
-  query() { curl --silent --get --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query; echo; }
+  query() { curl --silent --get --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query || true; echo; }
   for _ in $(seq 120); do
     query "up{job=\"finwait_exporter\"} == 1 and on (instance) finwait_risk_score" >/tmp/answer
     if grep -q "\"value\"" /tmp/answer; then break; fi
