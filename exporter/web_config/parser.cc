@@ -55,7 +55,7 @@ std::string Join(const std::vector<std::string_view>& names) {
 }
 
 Failure NotAmong(const YamlNode& node, const std::string& what, const std::vector<std::string_view>& names) {
-  return FailAt(node, what + " \"" + std::string(node.Text()) + "\" is not known; known are " + Join(names));
+  return FailAt(node, what + " " + Quoted(node.Text()) + " is not known; known are " + Join(names));
 }
 
 /// Reads a value into `target`, of a type that `read` yields.
@@ -151,11 +151,11 @@ Result<std::map<std::string, std::string>> HeadersOf(const YamlNode& node) {
       for (const AllowedHeader& one : AllowedHeaders()) {
         names.push_back(one.name);
       }
-      return FailAt(node, "the header \"" + name + "\" cannot be set; those that can are " + Join(names));
+      return FailAt(node, "the header " + Quoted(name) + " cannot be set; those that can are " + Join(names));
     }
     const auto& values = allowed->values;
     if (!values.empty() && std::find(values.begin(), values.end(), value) == values.end()) {
-      return FailAt(node, "the header \"" + name + "\" cannot be \"" + value + "\"; it can be " + Join(values));
+      return FailAt(node, "the header " + Quoted(name) + " cannot be " + Quoted(value) + "; it can be " + Join(values));
     }
     value = HeaderValue(value);
   }

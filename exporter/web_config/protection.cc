@@ -3,6 +3,7 @@
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
 #include "exporter/web_config/web_gate.h"
+#include "exporter/web_config/yaml_values.h"
 
 namespace finwait::web_config {
 
@@ -14,8 +15,8 @@ Result<Protection> OpenProtection(const std::filesystem::path& path, const Chang
   }
   for (const auto& [user, hash] : config->users) {
     if (const auto checked = CheckBcryptHash(hash); !checked) {
-      return Fail(FailureReason::kError, path.string() + ": the password hash of user \"" + user +
-                                             "\" cannot be used: " + checked.error().message);
+      return Fail(FailureReason::kError, path.string() + ": the password hash of user " + Quoted(user) +
+                                             " cannot be used: " + checked.error().message);
     }
   }
   Protection protection;

@@ -15,8 +15,6 @@ namespace {
 /// In one mapping, as aliases can make it merge itself, or others again and again.
 constexpr int kMostMerges = 64;
 
-std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
 std::string KeysOf(const Fields& fields) {
   std::string names;
   for (const auto& [name, read] : fields) {
@@ -111,6 +109,18 @@ Result<void> ReadStrings(const YamlNode& node, std::map<std::string, std::string
 }
 
 }  // namespace
+
+std::string Quoted(std::string_view text) {
+  constexpr std::size_t kMostBytes = 80;
+  const bool is_long = text.size() > kMostBytes;
+  std::string shown(text.substr(0, kMostBytes));
+  while (is_long && !shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) {
+    shown.pop_back();  // of a character that is cut
+  }
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return "\"" + shown + (is_long ? "...\"" : "\"");
+}
 
 Failure FailAt(const YamlNode& node, const std::string& what) {
   return Fail(FailureReason::kError, "line " + std::to_string(node.Line()) + ": " + what);

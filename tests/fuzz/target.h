@@ -54,5 +54,7 @@ void RunHttpRequest(std::span<const std::byte> input);
 void RunHeaderValues(std::span<const std::byte> input);
 void RunExposition(std::span<const std::byte> input);
 void RunCommandLine(std::span<const std::byte> input);
+void RunWebConfig(std::span<const std::byte> input);
+void RunBasicCredentials(std::span<const std::byte> input);
 
 }  // namespace finwait::fuzz

@@ -25,6 +25,8 @@ constexpr Target kTargets[] = {
     {"header_values", "Accept, Accept-Encoding, listen addresses, durations", RunHeaderValues},
     {"exposition", "names, texts and numbers, to both formats and back", RunExposition},
     {"command_line", "arguments", RunCommandLine},
+    {"web_config", "a web configuration file", RunWebConfig},
+    {"basic_credentials", "an Authorization header", RunBasicCredentials},
 };
 
 }  // namespace

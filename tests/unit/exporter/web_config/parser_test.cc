@@ -36,6 +36,8 @@ TEST(WebConfigParser, AnEmptyFileAsksForNothing) {
   }
 }
 
+TEST(WebConfigParser, NoTextAtAllIsAnEmptyFile) { EXPECT_TRUE(ParseWebConfig({}, "/etc/finwait")); }
+
 TEST(WebConfigParser, EveryKeyReachesItsPlace) {
   const WebConfig config = Parsed(R"(
 tls_server_config:
@@ -115,8 +117,13 @@ TEST(WebConfigParser, MergesThatFeedOnThemselvesEnd) {
 }
 
 TEST(WebConfigParser, DeepNestingIsAnErrorAndNothingWorse) {
-  EXPECT_NE(Complaint(std::string(100'000, '[')), "(taken)");
-  EXPECT_NE(Complaint(std::string(100'000, '{')), "(taken)");
+  for (const char* open : {"[", "{", "[{", "- ", "? ", "{a: ", "[[],"}) {
+    std::string text;
+    while (text.size() < 1'000'000) {
+      text += open;
+    }
+    EXPECT_THAT(Complaint(text), HasSubstr("line 1: this is ")) << open;
+  }
 }
 
 TEST(WebConfigParser, WhatWouldEndAHeaderBecomesABlank) {
@@ -124,6 +131,12 @@ TEST(WebConfigParser, WhatWouldEndAHeaderBecomesABlank) {
               ElementsAre(Pair("X-XSS-Protection", "1  Set-Cookie: a")));
   EXPECT_THAT(Parsed("http_server_config:\n  headers:\n    Content-Security-Policy: |\n      a;\n      b\n").headers,
               ElementsAre(Pair("Content-Security-Policy", "a; b")));
+}
+
+TEST(WebConfigParser, ErrorsStayOnOneLineWhateverTheFileHolds) {
+  EXPECT_THAT(Complaint("\"a\\nb\": 1\n"), HasSubstr("\"a?b\" is not a key here"));
+  EXPECT_THAT(Complaint(std::string(900, 'x') + ": 1\n"), HasSubstr("xxx...\" is not a key here"));
+  EXPECT_LT(Complaint("http_server_config: {http2: " + std::string(5000, 'x') + "}").size(), 200U);
 }
 
 TEST(WebConfigParser, ErrorsNameTheLineAndWhatWouldBeRight) {
