@@ -5,6 +5,7 @@
 
 #include "collectors/firewall/on_demand_reader.h"
 #include "collectors/host.h"
+#include "collectors/one_socket.h"
 #include "collectors/route.h"
 #include "exporter/diagnosis/fate.h"
 
@@ -27,6 +28,7 @@ class RuleQuestions : public firewall::ReadOnDemand {
                                                           const firewall::Value& key) override {
     return Reader().FindElement(table, set, key);
   }
+  Result<bool> HasQuota(const std::string& accounting_object) override { return Reader().HasQuota(accounting_object); }
 
  private:
   static constexpr auto kLimit = std::chrono::seconds(2);
@@ -35,12 +37,26 @@ class RuleQuestions : public firewall::ReadOnDemand {
   Host host_;
 };
 
-/// Both kinds of questions, asked of `host`.
+/// All questions, asked of `host`.
 inline KernelQuestions QuestionsTo(const Host& host) {
-  return {std::make_shared<RuleQuestions>(host), [host](const IpAddress& source, const IpAddress& destination) {
-            auto route = LookUpRoute(host, source, destination, Deadline::After(std::chrono::seconds(1)));
-            return route ? std::optional(*route) : std::nullopt;
-          }};
+  static constexpr auto kLimit = std::chrono::seconds(1);
+  KernelQuestions questions;
+  questions.rules = std::make_shared<RuleQuestions>(host);
+  questions.route = [host](const IpAddress& source, const IpAddress& destination) {
+    auto route = LookUpRoute(host, source, destination, Deadline::After(kLimit));
+    return route ? std::optional(*route) : std::nullopt;
+  };
+  questions.masquerade = [host](const Route& route, const IpAddress& destination) {
+    return MasqueradeAddress(host, route, destination, Deadline::After(kLimit));
+  };
+  questions.opened_by = [host](const Endpoint& local, const Endpoint& peer) {
+    const auto socket = LookUpSocket(host, local, peer, Deadline::After(kLimit));
+    if (!socket || !*socket || !(*socket)->opened_here) {
+      return firewall::OpenedBy::kUnknown;
+    }
+    return *(*socket)->opened_here ? firewall::OpenedBy::kLocal : firewall::OpenedBy::kPeer;
+  };
+  return questions;
 }
 
 }  // namespace finwait

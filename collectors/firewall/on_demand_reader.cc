@@ -1,6 +1,9 @@
 #include "collectors/firewall/on_demand_reader.h"
 
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_acct.h>
 #include <linux/netlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -125,6 +128,33 @@ Result<std::optional<SetElement>> KernelReadOnDemand::FindElement(const Table& t
     return Failure(nft.error());
   }
   return (*nft)->FindElement(table.family, table.name, set, key);
+}
+
+// nfnl_acct_fill_info(): flags are sent for objects with a quota only.
+Result<bool> KernelReadOnDemand::HasQuota(const std::string& accounting_object) {
+  auto channel = host_.open_channel(NETLINK_NETFILTER);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  std::optional<bool> quota;
+  auto asked = channel->Get(
+      netlink::Request(netlink::NetfilterType(NFNL_SUBSYS_ACCT, NFNL_MSG_ACCT_GET))
+          .Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0})
+          .PutText(NFACCT_NAME, accounting_object),
+      "look up an accounting object", deadline_, [&](const netlink::Message& message) -> Result<void> {
+        quota = false;
+        netlink::ForEachAttribute(message.Attributes<nfgenmsg>(), [&](const netlink::Attribute& attribute) {
+          *quota = *quota || attribute.Type() == NFACCT_FLAGS || attribute.Type() == NFACCT_QUOTA;
+        });
+        return {};
+      });
+  if (!asked) {
+    return Failure(asked.error());
+  }
+  if (!quota) {
+    return Fail(FailureReason::kError, "look up an accounting object: no answer");
+  }
+  return *quota;
 }
 
 }  // namespace finwait::firewall

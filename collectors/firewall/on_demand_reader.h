@@ -26,6 +26,7 @@ class KernelReadOnDemand : public ReadOnDemand {
   Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) override;
   Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) override;
   Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) override;
+  Result<bool> HasQuota(const std::string& accounting_object) override;
 
  private:
   using Key = std::tuple<Backend, TableFamily, std::string, std::string>;  ///< backend, family, table, chain or set

@@ -201,6 +201,8 @@ class ReadOnDemand {
   /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the
   /// model.
   virtual Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) = 0;
+  /// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota. Only for names that a rule has.
+  virtual Result<bool> HasQuota(const std::string& accounting_object) = 0;
 };
 
 }  // namespace finwait::firewall

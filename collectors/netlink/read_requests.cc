@@ -2,6 +2,7 @@
 
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_acct.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_hook.h>
 #include <linux/netlink.h>
@@ -29,10 +30,12 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN), "NFT_MSG_GETGEN"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ), "NFT_MSG_GETOBJ"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_HOOK, NFNL_MSG_HOOK_GET), "NFNL_MSG_HOOK_GET"},
+    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_ACCT, NFNL_MSG_ACCT_GET), "NFNL_MSG_ACCT_GET"},
     {NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, "SOCK_DIAG_BY_FAMILY"},
     {NETLINK_ROUTE, RTM_GETROUTE, "RTM_GETROUTE"},
     {NETLINK_ROUTE, RTM_GETLINK, "RTM_GETLINK"},
     {NETLINK_ROUTE, RTM_GETADDR, "RTM_GETADDR"},
+    {NETLINK_ROUTE, RTM_GETRULE, "RTM_GETRULE"},
 };
 
 }  // namespace

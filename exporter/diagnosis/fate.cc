@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "collectors/firewall/verdict/nat_effect.h"
 #include "exporter/diagnosis/drop_place.h"
 
 namespace finwait {
@@ -47,6 +46,8 @@ CloseJudge::CloseJudge(std::shared_ptr<const firewall::Ruleset> ruleset, JudgeSe
 firewall::NamespaceSettings CloseJudge::SettingsFor(IpFamily family, bool tcp_loose) const {
   firewall::NamespaceSettings settings;
   settings.tcp_loose = tcp_loose;
+  settings.early_demultiplexing = settings_.early_demultiplexing;
+  settings.routes_by_mark = settings_.routes_by_mark;
   settings.conntrack_active = settings_.conntrack_active[static_cast<std::size_t>(family)];
   return settings;
 }
@@ -100,6 +101,11 @@ PathVerdict CloseJudge::ForOne(const Connection& connection, PacketKind kind) {
   return JudgePath(connection, kind);
 }
 
+firewall::Interface CloseJudge::DeviceOf(const Route& route) {
+  return {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
+          route.interface_kind};
+}
+
 Connection CloseJudge::ConnectionFor(const LiveSocket& socket, const std::optional<Route>& route) {
   Connection connection;
   connection.family = socket.local.address.Family();
@@ -107,11 +113,11 @@ Connection CloseJudge::ConnectionFor(const LiveSocket& socket, const std::option
   connection.local = socket.local;
   connection.peer = socket.peer;
   connection.local_socket.mark.reset();  // SO_MARK is not read: it needs CAP_NET_ADMIN and an attribute a socket
+  connection.peer_socket.mark.reset();
   connection.local_socket.user = socket.uid;
   connection.local_socket.held = socket.IsOpen();
   if (route && !route->local) {
-    connection.egress.index = route->interface_index;
-    connection.egress.name = route->interface_name;
+    connection.egress = DeviceOf(*route);
   }
   return connection;
 }
@@ -127,6 +133,35 @@ Connection CloseJudge::Routed(const LiveSocket& socket) {
   return ConnectionFor(socket, route);
 }
 
+firewall::NatEffect CloseJudge::TranslationOf(const Connection& connection, const ConnectionPast* past) {
+  if (past != nullptr && past->SeenTracked()) {
+    return {firewall::TruthOf(past->source_nat), firewall::TruthOf(past->destination_nat), {}};
+  }
+  // The kernel is asked which end opened the connection, and where it leaves under which address, only where the nat
+  // chains alone do not tell.
+  const firewall::NamespaceSettings settings = SettingsFor(connection.family, true);
+  evaluator_.ResetBudget();
+  firewall::NatEffect effect = firewall::EvaluateNat(evaluator_, connection, firewall::OpenedBy::kUnknown, settings);
+  if (effect.Any() != Truth::kUnknown || connection.journey != Journey::kLocal || !connection.local ||
+      !connection.peer) {
+    return effect;
+  }
+  Connection known = connection;
+  if (questions_.route) {
+    if (const auto route = questions_.route(connection.local->address, connection.peer->address);
+        route && !route->local) {
+      known.egress = DeviceOf(*route);
+      if (questions_.masquerade) {
+        known.masquerade = questions_.masquerade(*route, connection.peer->address);
+      }
+    }
+  }
+  const firewall::OpenedBy opened_by =
+      questions_.opened_by ? questions_.opened_by(*connection.local, *connection.peer) : firewall::OpenedBy::kUnknown;
+  evaluator_.ResetBudget();
+  return firewall::EvaluateNat(evaluator_, known, opened_by, settings);
+}
+
 CloseJudgement CloseJudge::Judge(const LiveSocket& socket, const ConnectionPast* past) {
   return Judge(Routed(socket), past);
 }
@@ -135,29 +170,21 @@ CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionP
   CloseJudgement judgement;
   judgement.fin = ForOne(connection, PacketKind::kFin);
   judgement.ack = ForOne(connection, PacketKind::kAck);
-  if (past != nullptr && past->Translated()) {
-    judgement.fate = Fate::kNatLost;
-    return judgement;
-  }
   if (IsLost(judgement.fin.decision)) {
     judgement.fate = Fate::kFinDropped;
     return judgement;
   }
-  if (past == nullptr || !past->SeenTracked()) {
-    evaluator_.ResetBudget();
-    const firewall::NatEffect nat = firewall::EvaluateNat(evaluator_, connection, firewall::OpenedBy::kUnknown,
-                                                          SettingsFor(connection.family, true));
-    if (nat.Any() == Truth::kYes) {
-      judgement.fate = Fate::kNatLost;
-      return judgement;
-    }
-    if (nat.Any() == Truth::kUnknown) {
-      judgement.fate = Fate::kUnknown;
-      judgement.reason =
-          "its conntrack entry was gone before the first look, and whether it was translated cannot be told: " +
-          nat.reason;
-      return judgement;
-    }
+  const firewall::NatEffect nat = TranslationOf(connection, past);
+  if (nat.Any() == Truth::kYes) {
+    judgement.fate = Fate::kNatLost;
+    return judgement;
+  }
+  if (nat.Any() == Truth::kUnknown) {
+    judgement.fate = Fate::kUnknown;
+    judgement.reason =
+        "its conntrack entry was gone before the first look, and whether it was translated cannot be told: " +
+        nat.reason;
+    return judgement;
   }
   if (judgement.fin.decision == PathDecision::kUnknown) {
     judgement.fate = Fate::kUnknown;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "collectors/firewall.h"
+#include "collectors/firewall/verdict/nat_effect.h"
 #include "collectors/firewall/verdict/path.h"
 #include "collectors/live_socket.h"
 #include "collectors/route.h"
@@ -42,13 +43,20 @@ struct CloseJudgement {
 struct JudgeSettings {
   std::optional<bool> tcp_loose;                        ///< nothing: could not be read
   std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
+  /// See firewall::NamespaceSettings.
+  firewall::Truth early_demultiplexing = firewall::Truth::kUnknown;
+  firewall::Truth routes_by_mark = firewall::Truth::kUnknown;
   bool operator==(const JudgeSettings&) const = default;
 };
 
-/// How a judge asks the kernel for what no sample holds. Either may be null.
+/// How a judge asks the kernel for what no sample holds. Each may be null.
 struct KernelQuestions {
   std::shared_ptr<firewall::ReadOnDemand> rules;
   std::function<std::optional<Route>(const IpAddress& source, const IpAddress& destination)> route;
+  /// See MasqueradeAddress().
+  std::function<std::optional<IpAddress>(const Route& route, const IpAddress& destination)> masquerade;
+  /// Which end opened a connection of a socket here.
+  std::function<firewall::OpenedBy(const Endpoint& local, const Endpoint& peer)> opened_by;
 };
 
 /// Judges closes against one ruleset, and remembers what it has judged: what holds for every connection of a family is
@@ -67,6 +75,11 @@ class CloseJudge {
   CloseJudgement Judge(const LiveSocket& socket, const ConnectionPast* past);
   /// The same for a connection that need have no socket here.
   CloseJudgement Judge(const firewall::Connection& connection, const ConnectionPast* past);
+  /// Whether nat translated the connection when it was opened: from what earlier looks saw, or else from the nat chains
+  /// as they are now.
+  firewall::NatEffect TranslationOf(const firewall::Connection& connection, const ConnectionPast* past);
+  /// The device of a route as rules see it.
+  static firewall::Interface DeviceOf(const Route& route);
   /// `socket` as the firewall sees it; `route`: where its packets leave, nothing where that is not known.
   static firewall::Connection ConnectionFor(const LiveSocket& socket, const std::optional<Route>& route);
   /// What becomes of one packet without an entry. Judged for either value of tcp_loose where that could not be read:

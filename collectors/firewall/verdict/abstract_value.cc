@@ -83,6 +83,8 @@ std::string_view Name(Field field) {
       return "the packet's length";
     case Field::kTcpFlags:
       return "a TCP flag";
+    case Field::kChance:
+      return "a number drawn by chance";
     default:
       return "a header field";
   }

@@ -49,6 +49,7 @@ enum class Field : std::uint8_t {
   kWindow,
   kTcpChecksum,
   kPacketLength,
+  kChance,  ///< a number that a rule draws or hashes; only its range is known
   kCount,
 };
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "collectors/firewall/ruleset.h"
 #include "collectors/firewall/verdict/packet.h"
+#include "collectors/firewall/verdict/three_valued.h"
 #include "collectors/ip.h"
 
 namespace finwait::firewall {
@@ -19,6 +21,13 @@ struct Interface {
   std::optional<std::string> kind;     ///< rtnl_link_ops: "veth", "bridge"; "" where it has none
 };
 
+/// Where routing sends a packet whose destination a nat rule has changed.
+struct NewRoute {
+  bool local = false;  ///< to this host itself, over loopback
+  Interface egress;    ///< not for local ones
+  std::optional<IpAddress> masquerade;
+};
+
 /// The loopback device: every namespace has it under this name and index.
 Interface Loopback();
 
@@ -28,6 +37,9 @@ enum class Journey {
   kLoopback,   ///< both sockets here: every packet goes out through lo and comes in through it
   kForwarded,  ///< both sockets elsewhere; "local" is the end whose packets are looked at
 };
+
+/// Which end opened a connection.
+enum class OpenedBy { kLocal, kPeer, kUnknown };
 
 /// What rules can ask of the socket that sends a packet. What is absent is not known.
 struct SocketFacts {
@@ -53,6 +65,13 @@ struct Connection {
   /// The device that the peer's packets arrive on; absent: the same as `egress`, unless kForwarded. kForwarded: where
   /// packets of the local end come in.
   std::optional<Interface> ingress;
+  /// The address that MASQUERADE gives to packets that leave through `egress`; absent: not known.
+  std::optional<IpAddress> masquerade;
+  /// Asks where a packet to another destination would leave; null: nobody can be asked.
+  std::function<std::optional<NewRoute>(const IpAddress& destination)> route_anew;
+  /// Whether nat translated it when it was opened. Its data may make an entry anew, and be translated anew.
+  Truth translated = Truth::kNo;
+  OpenedBy opened_by = OpenedBy::kUnknown;
   /// The local end's socket; kForwarded: ignored.
   SocketFacts local_socket;
   /// kLoopback: the other end's socket.

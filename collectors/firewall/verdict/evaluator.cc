@@ -62,6 +62,19 @@ bool Evaluator::AskForElement(const Table& table, const Set& set, const Value& k
   return true;
 }
 
+Truth Evaluator::HasQuota(const std::string& accounting_object) {
+  if (on_demand_ == nullptr) {
+    return Truth::kUnknown;
+  }
+  const auto [place, added] = quotas_.try_emplace(accounting_object, Truth::kUnknown);
+  if (added) {
+    if (const auto asked = on_demand_->HasQuota(accounting_object)) {
+      place->second = TruthOf(*asked);
+    }
+  }
+  return place->second;
+}
+
 bool Evaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
   for (const Packet& each : packets) {
     if (each.SameAs(packet)) {

@@ -58,6 +58,7 @@ class Evaluator : public SetSource {
   const Chain* GetChain(const Table& table, const std::string& name);
   const Set* GetSet(const Table& table, const std::string& name) override;
   bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;
+  Truth HasQuota(const std::string& accounting_object) override;
 
  private:
   using Key = std::pair<const Table*, std::string>;
@@ -78,6 +79,7 @@ class Evaluator : public SetSource {
   std::size_t budget_;
   std::map<Key, std::shared_ptr<const Chain>> chains_;  // read on demand; null: there is none
   std::map<Key, std::shared_ptr<const Set>> sets_;
+  std::map<std::string, Truth> quotas_;                      // by accounting object
   std::vector<std::unique_ptr<const SetElement>> elements_;  // that the kernel was asked for
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "collectors/firewall/ruleset.h"
 #include "collectors/firewall/verdict/abstract_value.h"
@@ -37,6 +38,8 @@ struct HookContext {
   DeviceView route_to_destination;
   /// The same for its source.
   DeviceView route_to_source;
+  /// The address that MASQUERADE gives to a packet here; absent: not known.
+  std::optional<IpAddress> masquerade;
 };
 
 }  // namespace finwait::firewall

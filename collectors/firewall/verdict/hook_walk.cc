@@ -3,6 +3,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -72,30 +73,34 @@ bool LeavesUntouched(const Packet& before, const Packet& after) {
 class Walk {
  public:
   Walk(Evaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
-       const NamespaceSettings& settings)
-      : evaluator_(evaluator), connection_(connection), kind_(kind), looked_up_(looked_up), settings_(settings) {}
+       const NamespaceSettings& settings, Drops drops)
+      : evaluator_(evaluator),
+        connection_(connection),
+        kind_(kind),
+        looked_up_(looked_up),
+        settings_(settings),
+        drops_(drops) {}
 
   std::vector<JourneyEnd> Run(Packet packet) {
     std::vector<Traveller> travellers;
     travellers.push_back({std::move(packet), {}});
-    for (const Stage& stage : Stages()) {
-      for (Traveller& traveller : travellers) {
-        Enter(stage, traveller.packet);
+    travellers = PassAll(Stages(), std::move(travellers));
+    std::vector<Traveller> coming_back;
+    for (Traveller& traveller : travellers) {
+      // Its new destination may be this host itself: then it has left through loopback, and comes in again.
+      const Truth comes_back = ComesBack(traveller.packet);
+      if (comes_back == Truth::kUnknown) {
+        AddDoubt(traveller.packet, Participant(), Hook::kOutput, "where address translation leads");
       }
-      for (const std::vector<Participant>& group : Groups(stage)) {
-        travellers = PassGroup(stage, group, std::move(travellers));
+      if (comes_back != Truth::kNo) {
+        coming_back.push_back(traveller);
       }
-      for (Traveller& traveller : travellers) {
-        // nf_confirm() at the end of postrouting and input puts a new entry into the table.
-        if (stage.hook == Hook::kPostrouting && traveller.packet.tracking == PacketTracking::kNew) {
-          traveller.packet.confirmed = true;
-        }
+      if (comes_back != Truth::kYes) {
+        Arrive(std::move(traveller));
       }
     }
-    for (Traveller& traveller : travellers) {
-      traveller.last.ending.kind = Ending::Kind::kAccept;
-      traveller.last.ending.packet = std::move(traveller.packet);
-      ends_.push_back(std::move(traveller.last));
+    for (Traveller& traveller : PassAll(StagesInThroughLoopback(), std::move(coming_back))) {
+      Arrive(std::move(traveller));
     }
     return std::move(ends_);
   }
@@ -106,6 +111,43 @@ class Walk {
     Packet packet;
     JourneyEnd last;
   };
+
+  Truth ComesBack(const Packet& packet) const {
+    if (connection_.journey != Journey::kLocal || !IsOutgoing(kind_) || !packet.rerouted ||
+        packet.destination_kind != AddressKind::kUnknown) {
+      return Truth::kNo;
+    }
+    return packet.new_route != nullptr ? TruthOf(packet.new_route->local) : Truth::kUnknown;
+  }
+
+  std::vector<Traveller> PassAll(const std::vector<Stage>& stages, std::vector<Traveller> travellers) {
+    for (const Stage& stage : stages) {
+      for (Traveller& traveller : travellers) {
+        Enter(stage, traveller.packet);
+      }
+      for (const std::vector<Participant>& group : Groups(stage)) {
+        travellers = PassGroup(stage, group, std::move(travellers));
+      }
+      for (Traveller& traveller : travellers) {
+        if (traveller.packet.tracking == PacketTracking::kNew) {
+          Leave(stage, traveller.packet);
+        }
+      }
+    }
+    return travellers;
+  }
+
+  void Arrive(Traveller traveller) {
+    traveller.last.ending.kind = Ending::Kind::kAccept;
+    traveller.last.ending.packet = std::move(traveller.packet);
+    ends_.push_back(std::move(traveller.last));
+  }
+
+  std::vector<Stage> StagesInThroughLoopback() const {
+    return {{Hook::kIngress, &loopback_, nullptr, true},
+            {Hook::kPrerouting, &loopback_, nullptr, true},
+            {Hook::kInput, &loopback_, nullptr, true}};
+  }
 
   std::vector<Stage> Stages() {
     const bool outgoing = IsOutgoing(kind_);
@@ -157,6 +199,35 @@ class Walk {
     }
   }
 
+  // What the kernel itself does with a new connection's packet at the end of a hook.
+  void Leave(const Stage& stage, Packet& packet) const {
+    // nf_nat_inet_fn(): what no rule translates is bound to stay as it is. Nat runs at all its hooks once there is a
+    // nat chain at one of them, and decides about each end of a connection once: over loopback on the way out.
+    const bool leaving = LeavesNat(stage.hook);
+    if (nat_active_ && (leaving || stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+      (leaving ? packet.source_decided : packet.destination_decided) = true;
+    }
+    // nf_confirm() at the end of postrouting and input puts a new entry into the table.
+    packet.confirmed = packet.confirmed || stage.hook == Hook::kPostrouting;
+  }
+
+  // Whether nat looks at the source at this hook, and not at the destination.
+  static bool LeavesNat(Hook hook) { return hook == Hook::kPostrouting || hook == Hook::kInput; }
+
+  bool HasNatChain() const {
+    for (const Table& table : evaluator_.GetRuleset().tables) {
+      if (table.dormant || !Covers(table.family, connection_.family)) {
+        continue;
+      }
+      if (std::any_of(table.chains.begin(), table.chains.end(), [](const auto& each) {
+            return each.second->base && each.second->base->type == ChainType::kNat;
+          })) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   HookContext Context(const Stage& stage, const Packet& packet) const {
     HookContext context;
     context.hook = stage.hook;
@@ -165,14 +236,31 @@ class Walk {
     if (stage.in != nullptr) {
       context.in = DeviceView::Input(*stage.in);
     }
-    const bool elsewhere = packet.rerouted && (stage.hook == Hook::kPostrouting || stage.hook == Hook::kEgress);
     if (stage.out != nullptr) {
-      context.out = DeviceView::Output(elsewhere ? Interface{} : *stage.out);
+      context.out = DeviceView::Output(OutDevice(stage, packet));
     }
     context.source_routes_to_input = SourceRoutesToInput();
     context.route_to_destination = context.out;
     context.route_to_source = context.source_routes_to_input == Truth::kYes ? context.in : DeviceView();
+    if (stage.hook == Hook::kPostrouting && IsOutgoing(kind_) && connection_.journey != Journey::kLoopback) {
+      if (!packet.rerouted) {
+        context.masquerade = connection_.masquerade;
+      } else if (packet.new_route != nullptr && !packet.new_route->local) {
+        context.masquerade = packet.new_route->masquerade;
+      }
+    }
     return context;
+  }
+
+  // What the packet leaves through: where it was going to, or where it was routed anew.
+  Interface OutDevice(const Stage& stage, const Packet& packet) const {
+    if (!packet.rerouted || (stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
+      return *stage.out;
+    }
+    if (packet.new_route == nullptr) {
+      return {};
+    }
+    return packet.new_route->local ? loopback_ : packet.new_route->egress;
   }
 
   // Whether packets come in on the device that routing picks for their source.
@@ -208,8 +296,7 @@ class Walk {
         int priority = chain->base->priority;
         if (chain->base->type == ChainType::kNat) {
           // nf_nat_register_fn(): all nat chains run from nat's own hook, in the order of their priorities there.
-          const bool leaving = stage.hook == Hook::kPostrouting || stage.hook == Hook::kInput;
-          priority = leaving ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
+          priority = LeavesNat(stage.hook) ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
         }
         all.push_back({&table, chain.get(), priority, chain->base->priority});
       }
@@ -304,8 +391,8 @@ class Walk {
     const BaseChain& base = *participant.chain->base;
     Packet& packet = traveller.packet;
     if (stage.hook == Hook::kIngress || stage.hook == Hook::kEgress) {
-      const Interface& device = *(stage.hook == Hook::kIngress ? stage.in : stage.out);
-      const Truth bound = BoundTo(base, packet.rerouted ? Interface{} : device, packet.general);
+      const Interface device = stage.hook == Hook::kIngress ? *stage.in : OutDevice(stage, packet);
+      const Truth bound = BoundTo(base, device, packet.general);
       if (bound == Truth::kNo) {
         passed.push_back(std::move(traveller));
         return;
@@ -317,9 +404,8 @@ class Walk {
     }
     const bool nat = base.type == ChainType::kNat;
     if (nat) {
-      const bool leaving = stage.hook == Hook::kPostrouting || stage.hook == Hook::kInput;
-      const Truth done = leaving ? packet.source_translated : packet.destination_translated;
-      if (packet.tracking != PacketTracking::kNew || done == Truth::kYes) {
+      const bool leaving = LeavesNat(stage.hook);
+      if (packet.tracking != PacketTracking::kNew || (leaving ? packet.source_decided : packet.destination_decided)) {
         passed.push_back(std::move(traveller));
         return;
       }
@@ -333,6 +419,10 @@ class Walk {
     const HookContext context = Context(stage, packet);
     for (Ending& ending :
          evaluator_.RunBaseChain(*participant.table, *participant.chain, context, std::move(traveller.packet))) {
+      if (drops_ == Drops::kAreIgnored &&
+          (ending.kind == Ending::Kind::kDrop || ending.kind == Ending::Kind::kReject)) {
+        ending.kind = Ending::Kind::kAccept;
+      }
       if (ending.kind != Ending::Kind::kAccept && ending.kind != Ending::Kind::kQueue) {
         End(std::move(ending), stage.hook);
         continue;
@@ -365,7 +455,8 @@ class Walk {
       std::fill_n(packet.network.begin() + static_cast<std::ptrdiff_t>(first), size, AbstractByte::Unknown());
       std::fill_n(packet.transport.begin() + (leaving ? 0 : 2), 2, AbstractByte::Unknown());
       (leaving ? packet.source_kind : packet.destination_kind) = AddressKind::kUnknown;
-      (leaving ? packet.source_translated : packet.destination_translated) = Truth::kYes;
+      (leaving ? packet.source_translated : packet.destination_translated) = Truth::kUnknown;
+      (leaving ? packet.source_decided : packet.destination_decided) = true;
       packet.rerouted = packet.rerouted || stage.hook == Hook::kOutput;
       Keep(passed, std::move(translated), stage.hook);
     }
@@ -384,6 +475,22 @@ class Walk {
     if (addresses || settings_.routes_by_mark != Truth::kNo) {
       packet.rerouted = true;
     }
+    if (addresses && settings_.routes_by_mark == Truth::kNo) {
+      packet.new_route = RouteAnew(packet);
+    }
+  }
+
+  std::shared_ptr<const NewRoute> RouteAnew(const Packet& packet) const {
+    std::vector<std::byte> bytes;
+    for (const AbstractByte& byte : packet.DestinationAddress()) {
+      if (!byte.IsKnown()) {
+        return nullptr;
+      }
+      bytes.push_back(std::byte{byte.value});
+    }
+    const auto address = IpAddress::FromBytes(bytes);
+    const auto route = address && connection_.route_anew ? connection_.route_anew(*address) : std::nullopt;
+    return route ? std::make_shared<const NewRoute>(*route) : nullptr;
   }
 
   void Keep(std::vector<Traveller>& travellers, Traveller traveller, Hook hook) {
@@ -408,8 +515,10 @@ class Walk {
   PacketKind kind_;
   PacketTracking looked_up_;
   const NamespaceSettings& settings_;
+  Drops drops_;
   Interface arrival_;
   const Interface loopback_ = Loopback();
+  const bool nat_active_ = HasNatChain();
   std::vector<JourneyEnd> ends_;
 };
 
@@ -434,9 +543,9 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
 }
 
 std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
-                                  PacketTracking looked_up, const NamespaceSettings& settings) {
+                                  PacketTracking looked_up, const NamespaceSettings& settings, Drops drops) {
   evaluator.ResetBudget();
-  return Walk(evaluator, connection, kind, looked_up, settings).Run(std::move(packet));
+  return Walk(evaluator, connection, kind, looked_up, settings, drops).Run(std::move(packet));
 }
 
 }  // namespace finwait::firewall

@@ -32,7 +32,10 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
 /// nft and legacy interleaved, conntrack's look-up between them at -200; an accept ends its own chain only, a drop ends
 /// the journey. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
 /// have one priority and change packets, every order is taken, because nothing tells which the kernel has.
+/// `drops`: whether rules that drop it end its journey, or let it pass as if they were not there.
+enum class Drops { kEndIt, kAreIgnored };
 std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
-                                  PacketTracking looked_up, const NamespaceSettings& settings);
+                                  PacketTracking looked_up, const NamespaceSettings& settings,
+                                  Drops drops = Drops::kEndIt);
 
 }  // namespace finwait::firewall

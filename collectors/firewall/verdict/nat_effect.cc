@@ -24,6 +24,7 @@ bool CanReach(const Packet& packet, const std::optional<Endpoint>& local) {
              Decision::kNo;
 }
 
+// Whatever the rules drop now, they let pass what opened the connection: drops are ignored.
 NatEffect OpenedFrom(Evaluator& evaluator, Connection connection, bool by_peer, const NamespaceSettings& settings) {
   const std::optional<Endpoint> local = connection.local;
   const bool arrives = by_peer && connection.journey == Journey::kLocal;
@@ -39,7 +40,7 @@ NatEffect OpenedFrom(Evaluator& evaluator, Connection connection, bool by_peer, 
   bool first = true;
   const auto merge = [&](Truth& into, Truth value) { into = first || into == value ? value : Truth::kUnknown; };
   for (const JourneyEnd& end :
-       WalkHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew, settings)) {
+       WalkHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew, settings, Drops::kAreIgnored)) {
     const Packet& opened = end.ending.packet;
     if (end.ending.kind == Ending::Kind::kUnknown) {
       return {Truth::kUnknown, Truth::kUnknown, end.ending.because};
@@ -55,9 +56,13 @@ NatEffect OpenedFrom(Evaluator& evaluator, Connection connection, bool by_peer, 
     first = false;
   }
   if (first) {
-    effect.reason = "the rules as they are now would not have let the connection be opened";
-  } else if (effect.source != Truth::kUnknown && effect.destination != Truth::kUnknown) {
+    effect.reason = "the nat rules as they are now would not have led to this connection";
+    return effect;
+  }
+  if (effect.Any() != Truth::kUnknown) {
     effect.reason.clear();
+  } else if (effect.reason.empty()) {
+    effect.reason = "to which address or port a nat rule translated it";
   }
   return effect;
 }

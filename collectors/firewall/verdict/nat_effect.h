@@ -8,9 +8,6 @@
 
 namespace finwait::firewall {
 
-/// Which end opened a connection.
-enum class OpenedBy { kLocal, kPeer, kUnknown };
-
 /// Whether the nat chains translated a connection when it was opened. Packets without an entry are not translated, so
 /// a connection that was dies with its entry.
 struct NatEffect {

@@ -57,7 +57,8 @@ bool Packet::SameAs(const Packet& other) const {
          priority == other.priority && user == other.user && group == other.group &&
          connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
-         source_translated == other.source_translated && rerouted == other.rerouted && domains == other.domains;
+         source_translated == other.source_translated && destination_decided == other.destination_decided &&
+         source_decided == other.source_decided && rerouted == other.rerouted && domains == other.domains;
 }
 
 }  // namespace finwait::firewall

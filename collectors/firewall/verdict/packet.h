@@ -44,6 +44,8 @@ struct Doubt {
   Hook hook = Hook::kInput;
 };
 
+struct NewRoute;
+
 /// One TCP packet on its way through the hooks, known as far as anybody can know it. Rules narrow it down (a
 /// condition on an unknown field splits it in two) and change it (marks, rewritten headers).
 struct Packet {
@@ -66,11 +68,17 @@ struct Packet {
 
   AddressKind source_kind = AddressKind::kUnknown;
   AddressKind destination_kind = AddressKind::kUnknown;
-  /// Whether a nat rule has translated the packet's destination, or its source.
+  /// Whether nat has changed the packet's destination, or its source (IPS_DST_NAT, IPS_SRC_NAT): a translation to what
+  /// it was already changes nothing.
   Truth destination_translated = Truth::kNo;
   Truth source_translated = Truth::kNo;
+  /// Whether nat has decided about it, for this way or that (IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE); it does so once.
+  bool destination_decided = false;
+  bool source_decided = false;
   /// It was routed again on its way out, and may leave through another device than it was going to.
   bool rerouted = false;
+  /// Where it leaves then; null: not known. Follows from its destination.
+  std::shared_ptr<const NewRoute> new_route;
 
   /// The possible values of the fields that are narrower than everything.
   std::vector<std::pair<Field, IntervalSet>> domains;

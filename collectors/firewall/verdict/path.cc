@@ -1,7 +1,9 @@
 #include "collectors/firewall/verdict/path.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "collectors/firewall/text/rule_text.h"
 
@@ -65,10 +67,57 @@ Truth StaysItself(const Packet& sent, const Packet& arrived) {
   return same;
 }
 
+using WireEnds = std::vector<AbstractByte>;
+
+WireEnds EndsOf(const Packet& packet) {
+  WireEnds ends(packet.SourceAddress().begin(), packet.SourceAddress().end());
+  ends.insert(ends.end(), packet.DestinationAddress().begin(), packet.DestinationAddress().end());
+  ends.insert(ends.end(), packet.transport.begin(), packet.transport.begin() + 4);
+  return ends;
+}
+
+// The same for the data of a connection that was translated when it was opened. If this end opened it, what opens its
+// entry anew is translated as its first packet was, unless chance has a part in it (`certain` says that all ways lead
+// to the same ends). If the peer opened it, nothing here undoes what the peer's first packet met.
+Truth StaysTranslated(const Connection& connection, Truth stays_itself, bool certain) {
+  if (connection.translated == Truth::kUnknown || connection.opened_by == OpenedBy::kUnknown) {
+    return Truth::kUnknown;
+  }
+  if (connection.opened_by == OpenedBy::kPeer || stays_itself == Truth::kYes) {
+    return Truth::kNo;
+  }
+  return certain ? Not(stays_itself) : Truth::kUnknown;
+}
+
+// Whether all ways lead to the same, known ends.
+bool LeadToOnePlace(const std::vector<JourneyEnd>& ends) {
+  std::optional<WireEnds> place;
+  for (const JourneyEnd& end : ends) {
+    if (end.ending.kind != Ending::Kind::kAccept) {
+      continue;
+    }
+    const WireEnds here = EndsOf(end.ending.packet);
+    const bool known = std::all_of(here.begin(), here.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
+    if (!known || (place && *place != here)) {
+      return false;
+    }
+    place = here;
+  }
+  return true;
+}
+
 // A packet that ends up as another connection's is lost for its own.
-void ApplyTranslation(const Packet& sent, std::vector<JourneyEnd>& ends) {
+void ApplyTranslation(const Connection& connection, PacketKind kind, const Packet& sent,
+                      std::vector<JourneyEnd>& ends) {
+  const bool certain = LeadToOnePlace(ends);
   for (JourneyEnd& end : ends) {
-    const Truth stays = end.ending.kind == Ending::Kind::kAccept ? StaysItself(sent, end.ending.packet) : Truth::kYes;
+    if (end.ending.kind != Ending::Kind::kAccept) {
+      continue;
+    }
+    Truth stays = StaysItself(sent, end.ending.packet);
+    if (kind == PacketKind::kData && connection.translated != Truth::kNo) {
+      stays = StaysTranslated(connection, stays, certain);
+    }
     if (stays == Truth::kNo) {
       end.ending.kind = Ending::Kind::kDrop;
       end.ending.because = "address translation makes it another connection's packet";
@@ -169,7 +218,7 @@ class Judgement {
 
   PathVerdict Walk(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
     std::vector<JourneyEnd> ends = WalkHooks(evaluator_, connection_, kind, packet, looked_up, settings_);
-    ApplyTranslation(packet, ends);
+    ApplyTranslation(connection_, kind, packet, ends);
     return Combine(ends, settings_);
   }
   PathVerdict Walk(PacketKind kind, const Packet& packet) {

@@ -1,9 +1,11 @@
 #include "collectors/firewall/verdict/rule_run.h"
 
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink_acct.h>
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <iterator>
 #include <utility>
 
@@ -216,7 +218,16 @@ RuleRun::Step RuleRun::operator()(const std::shared_ptr<const IpHeaderMatch>& ma
   return TestAll(ConditionsOf(*match, at_->packet, context_));
 }
 
-RuleRun::Step RuleRun::operator()(const XtMatch& match) { return TestAll(ConditionsOf(match, at_->packet, context_)); }
+RuleRun::Step RuleRun::operator()(const XtMatch& match) {
+  if (match.name == "nfacct") {
+    // nfacct_mt(): counts, and matches; with a quota, only once that is used up.
+    const auto* name = reinterpret_cast<const char*>(match.info.data());
+    const std::size_t length = std::min<std::size_t>(match.info.size(), NFACCT_NAME_MAX);
+    const Truth quota = sets_.HasQuota(std::string(name, ::strnlen(name, length)));
+    return Test(quota == Truth::kNo ? Truth::kYes : Truth::kUnknown, "an accounting object's quota");
+  }
+  return TestAll(ConditionsOf(match, at_->packet, context_));
+}
 
 std::vector<AbstractByte> RuleRun::Read(Register source, std::size_t size) const {
   std::vector<AbstractByte> bytes(size, AbstractByte::Unknown());

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +17,7 @@
 
 namespace finwait::firewall {
 
-/// Where rules get the sets from that they look into.
+/// Where rules get what they refer to from: sets, and whether accounting objects have a quota.
 class SetSource {
  public:
   virtual ~SetSource() = default;
@@ -24,6 +26,8 @@ class SetSource {
   /// Asks the kernel for the element that `key` hits now. False when it cannot be asked; `*element` is null when
   /// nothing is hit, and stays valid as long as this source.
   virtual bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) = 0;
+  /// Whether an accounting object has a quota.
+  virtual Truth HasQuota(const std::string& accounting_object) = 0;
 };
 
 /// One way a rule can end for a packet.
@@ -48,6 +52,9 @@ struct RuleOutcome {
   /// The element of a verdict map that gave the verdict, if it was one.
   const SetElement* element = nullptr;
 };
+
+/// Whether an xt target translates addresses.
+bool TranslatesAddresses(const XtTarget& target);
 
 /// Runs one rule: nftables' register machine over abstract bytes, and x_tables' matches and target as part of it.
 class RuleRun {
@@ -133,10 +140,24 @@ class RuleRun {
   Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
   void Doubt(Packet& packet, std::string because) const;
   std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
-  /// A native statement or an xt target that translates addresses, to `address` and `port` where they are given; it
-  /// ends the base chain.
-  Step Translate(bool source, bool destination, AbstractBytes address, AbstractBytes port);
-  Step TranslateAsTarget(const XtTarget& target, bool source, bool destination);
+  /// What a translation makes of an address or a port.
+  struct NewValue {
+    enum class Kind {
+      kStays,
+      kRange,     ///< one of `first` to `last`
+      kAnything,  ///< what nobody can know
+    };
+    Kind kind = Kind::kStays;
+    std::vector<AbstractByte> first;
+    std::vector<AbstractByte> last;
+  };
+  // Translating addresses (rule_run_nat.cc): a native statement or an xt target; it ends the base chain.
+  Step Translate(bool destination, const NewValue& address, NewValue port, bool random_port);
+  Step TranslateAsTarget(const XtTarget& target);
+  NewValue RangeOf(const std::optional<Register>& from, const std::optional<Register>& to, std::size_t size) const;
+  NewValue MasqueradeAddress() const;
+  NewValue RedirectAddress() const;
+  Truth Rewrite(std::span<AbstractByte> place, const NewValue& value);
   Step ActAsObject(std::uint32_t type);
 
   /// `size` bytes from a register; what lies beyond the area is unknown.
@@ -146,6 +167,7 @@ class RuleRun {
   /// A number in the host's byte order.
   void StoreNumber(Register destination, AbstractBytes most_significant_first);
   void StoreNumber(Register destination, std::uint64_t number, std::size_t size);
+  Step StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset);
   /// Fills `bytes` from a header; kNo: the packet is too short, kUnknown: it may be.
   Truth HeaderBytes(std::uint32_t base, std::size_t offset, std::span<AbstractByte> bytes) const;
   Truth LinkHeaderBytes(std::size_t offset, std::span<AbstractByte> bytes) const;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "collectors/firewall/verdict/rule_run.h"
 
@@ -78,12 +79,19 @@ unsigned StateBit(PacketTracking tracking) {
   return NF_CT_STATE_INVALID_BIT;
 }
 
-// ct->status of an entry that its first packet has just made: only translations and helpers leave bits open.
-AbstractNumber<4> FirstStatus(bool confirmed) {
-  AbstractNumber<4> status = AbstractNumber<4>::Known(confirmed ? unsigned{IPS_CONFIRMED} : 0U);
-  constexpr unsigned kOpen = IPS_NAT_MASK | IPS_NAT_DONE_MASK | IPS_HELPER;
+// ct->status of an entry that its first packet has just made: only what nat has done about it, and helpers, may leave
+// bits open.
+AbstractNumber<4> FirstStatus(const Packet& packet) {
+  unsigned known = packet.confirmed ? unsigned{IPS_CONFIRMED} : 0U;
+  unsigned open = IPS_NAT_DONE_MASK | IPS_HELPER;
+  for (const auto& [translated, bit] : {std::pair(packet.source_translated, unsigned{IPS_SRC_NAT}),
+                                        std::pair(packet.destination_translated, unsigned{IPS_DST_NAT})}) {
+    known |= translated == Truth::kYes ? bit : 0U;
+    open |= translated == Truth::kUnknown ? bit : 0U;
+  }
+  AbstractNumber<4> status = AbstractNumber<4>::Known(known);
   for (std::size_t i = 0; i < 4; ++i) {
-    status.bytes[i].known = static_cast<std::uint8_t>(~(kOpen >> (24 - 8 * i)));
+    status.bytes[i].known = static_cast<std::uint8_t>(~(open >> (24 - 8 * i)));
   }
   return status;
 }
@@ -263,6 +271,17 @@ RuleRun::Step RuleRun::operator()(const CtLoad& load) {
     return Miss();  // nf_ct_get() gives nothing
   }
   StoreUnknown(to, 16);
+  if (packet.tracking == PacketTracking::kTemplate) {  // nf_ct_tmpl_alloc()
+    if (load.key == NFT_CT_STATUS) {
+      StoreNumber(to, IPS_TEMPLATE, 4);
+    } else if (load.key == NFT_CT_MARK) {
+      StoreNumber(to, 0, 4);
+    } else if (load.key == NFT_CT_DIRECTION) {
+      StoreNumber(to, 0, 1);
+    }
+    // Linux 6.18 does not match (seen), older ones read the template.
+    return Test(Truth::kUnknown, "whether this kernel takes a template for an entry");
+  }
   if (packet.tracking != PacketTracking::kNew) {
     return Step::kNext;
   }
@@ -279,7 +298,7 @@ RuleRun::Step RuleRun::operator()(const CtLoad& load) {
       StoreNumber(to, 0, 1);
       return Step::kNext;
     case NFT_CT_STATUS:
-      StoreNumber(to, FirstStatus(packet.confirmed).bytes);
+      StoreNumber(to, FirstStatus(packet).bytes);
       return Step::kNext;
     case NFT_CT_MARK:
       StoreNumber(to, packet.connection_mark.bytes);
@@ -372,12 +391,29 @@ RuleRun::Step RuleRun::operator()(const ByteOrder& order) {
 }
 
 RuleRun::Step RuleRun::operator()(const NumberGenerator& generator) {
-  StoreUnknown(generator.destination, 4);
-  return Step::kNext;
+  return StoreChance(generator.destination, generator.modulus, generator.offset);
 }
 
-RuleRun::Step RuleRun::operator()(const Hash& hash) {
-  StoreUnknown(hash.destination, 4);
+RuleRun::Step RuleRun::operator()(const Hash& hash) { return StoreChance(hash.destination, hash.modulus, hash.offset); }
+
+// `offset` and up to `modulus` - 1 more. The packet holds one such number at a time: what remains of an older one is
+// forgotten.
+RuleRun::Step RuleRun::StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset) {
+  Packet& packet = at_->packet;
+  for (const std::span<AbstractByte> place :
+       {std::span<AbstractByte>(at_->registers), std::span<AbstractByte>(packet.mark.bytes),
+        std::span<AbstractByte>(packet.connection_mark.bytes), std::span<AbstractByte>(packet.priority.bytes),
+        std::span<AbstractByte>(packet.network), std::span<AbstractByte>(packet.transport)}) {
+    for (AbstractByte& byte : place) {
+      byte = byte.field == Field::kChance ? AbstractByte::Unknown() : byte;
+    }
+  }
+  if (modulus == 0 || std::uint64_t{offset} + modulus > std::uint64_t{1} << 32) {
+    StoreUnknown(destination, 4);
+    return Step::kNext;
+  }
+  packet.Restrict(Field::kChance, IntervalSet::Between(offset, offset + (modulus - 1)));
+  StoreNumber(destination, AbstractNumber<4>::Of(Field::kChance).bytes);
   return Step::kNext;
 }
 
@@ -386,7 +422,6 @@ RuleRun::Step RuleRun::operator()(const Fib& fib) {
   const bool of_destination = (fib.flags & NFTA_FIB_F_DADDR) != 0;
   const AddressKind kind = of_destination ? packet.destination_kind : packet.source_kind;
   const bool on_device = (fib.flags & (NFTA_FIB_F_IIF | NFTA_FIB_F_OIF)) != 0;
-  constexpr std::string_view kRoute = "what routing says of an address";
   if (fib.result == NFT_FIB_RESULT_ADDRTYPE) {
     if (kind == AddressKind::kUnknown || (kind == AddressKind::kLocal && on_device)) {
       StoreUnknown(fib.destination, 4);
@@ -429,7 +464,6 @@ RuleRun::Step RuleRun::operator()(const Fib& fib) {
   } else {
     StoreNumber(fib.destination, found.index.bytes);
   }
-  (void)kRoute;
   return Step::kNext;
 }
 
@@ -465,6 +499,9 @@ RuleRun::Step RuleRun::operator()(const SocketLoad& load) {
   StoreUnknown(load.destination, 8);
   if (context_.journey == Journey::kForwarded) {
     return Test(Truth::kUnknown, "what socket receives the packet");
+  }
+  if (load.key == NFT_SOCKET_WILDCARD) {
+    StoreNumber(load.destination, 0, 1);  // a connected socket is bound to an address
   }
   return Step::kNext;
 }

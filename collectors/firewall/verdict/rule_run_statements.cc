@@ -74,8 +74,9 @@ RuleRun::Step RuleRun::operator()(const MetaSet& set) {
 
 RuleRun::Step RuleRun::operator()(const CtSet& set) {
   Packet& packet = at_->packet;
-  if (set.key == NFT_CT_ZONE && packet.tracking == PacketTracking::kNoEntry) {
-    packet.tracking = PacketTracking::kTemplate;  // nft_ct_set_zone_eval()
+  const bool none = packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kUntracked;
+  if (set.key == NFT_CT_ZONE && none) {
+    packet.tracking = PacketTracking::kTemplate;  // nft_ct_set_zone_eval(): wherever nf_ct_get() gives nothing
   } else if (set.key == NFT_CT_MARK && packet.tracking == PacketTracking::kNew) {
     std::vector<AbstractByte> bytes = Read(set.source, 4);
     if constexpr (std::endian::native == std::endian::little) {
@@ -108,24 +109,6 @@ RuleRun::Step RuleRun::operator()(const Notrack&) {
 RuleRun::Step RuleRun::operator()(const Reject&) { return Tell(Kind::kReject); }
 
 RuleRun::Step RuleRun::operator()(const Queue&) { return Tell(Kind::kQueue); }
-
-RuleRun::Step RuleRun::operator()(const Nat& nat) {
-  // A range of one address, as most are, is that address; of a wider one nobody knows which.
-  const auto one = [&](const std::optional<Register>& from, const std::optional<Register>& to, std::size_t size) {
-    return from && (!to || *to == *from) ? Read(*from, size) : std::vector<AbstractByte>();
-  };
-  return Translate(nat.type == NFT_NAT_SNAT, nat.type == NFT_NAT_DNAT,
-                   one(nat.address_min, nat.address_max, nat.family == NFPROTO_IPV4 ? 4 : 16),
-                   one(nat.port_min, nat.port_max, 2));
-}
-
-RuleRun::Step RuleRun::operator()(const Masquerade&) { return Translate(true, false, {}, {}); }
-
-RuleRun::Step RuleRun::operator()(const Redirect& redirect) {
-  const bool one = redirect.port_min && (!redirect.port_max || *redirect.port_max == *redirect.port_min);
-  const std::vector<AbstractByte> port = one ? Read(*redirect.port_min, 2) : std::vector<AbstractByte>();
-  return Translate(false, true, {}, port);
-}
 
 RuleRun::Step RuleRun::operator()(const Tproxy&) {
   return Test(Truth::kUnknown, "whether a transparent proxy listens");

@@ -1,6 +1,5 @@
-// Targets of x_tables, in legacy rules and inside nftables, and the translation of addresses.
+// Targets of x_tables, in legacy rules and inside nftables.
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_mark.h>
@@ -18,19 +17,8 @@ using Kind = RuleOutcome::Kind;
 
 // Extensions after which the rule goes on, or the next one runs, as if they were not there.
 constexpr std::string_view kHarmlessTargets[] = {
-    "AUDIT",   "CHECKSUM", "CLASSIFY", "CONNSECMARK", "IDLETIMER",   "LED", "LOG",   "NFLOG",
-    "RATEEST", "SECMARK",  "SET",      "TCPMSS",      "TCPOPTSTRIP", "TEE", "TRACE",
-};
-
-// nat targets; outside of nat chains, and on packets that nat chains do not see, they do not run.
-struct NatTarget {
-  std::string_view name;
-  bool source;
-  bool destination;
-};
-constexpr NatTarget kNatTargets[] = {
-    {"DNAT", false, true},       {"REDIRECT", false, true}, {"SNAT", true, false},
-    {"MASQUERADE", true, false}, {"NETMAP", true, true},
+    "AUDIT",   "CHECKSUM", "CONNSECMARK", "IDLETIMER", "LED",         "LOG", "NFLOG",
+    "RATEEST", "SECMARK",  "SET",         "TCPMSS",    "TCPOPTSTRIP", "TEE", "TRACE",
 };
 
 std::array<AbstractByte, 4> Marked(const AbstractNumber<4>& old, std::uint32_t clear, std::uint32_t flip) {
@@ -49,75 +37,7 @@ std::array<AbstractByte, 4> Marked(const AbstractNumber<4>& old, std::uint32_t c
   return bytes;
 }
 
-// Where a translation leads, as far as it names one address or one port.
-struct NewEnd {
-  std::vector<AbstractByte> address;
-  std::vector<AbstractByte> port;
-};
-
-std::vector<AbstractByte> KnownBytes(std::span<const std::byte> bytes) {
-  std::vector<AbstractByte> known;
-  std::transform(bytes.begin(), bytes.end(), std::back_inserter(known),
-                 [](std::byte byte) { return AbstractByte::Known(byte); });
-  return known;
-}
-
-NewEnd NewEndOf(const XtTarget& target, IpFamily family) {
-  NewEnd range;
-  nf_nat_range wide = {};  // nf_nat_range2 begins with it
-  if (target.revision == 0 && family == IpFamily::kIpv4) {
-    nf_nat_ipv4_multi_range_compat compat;
-    if (!ReadInfo(target.info, &compat) || compat.rangesize != 1) {
-      return range;
-    }
-    wide.flags = compat.range[0].flags;
-    wide.min_addr.ip = compat.range[0].min_ip;
-    wide.max_addr.ip = compat.range[0].max_ip;
-    wide.min_proto = compat.range[0].min;
-    wide.max_proto = compat.range[0].max;
-  } else if (!ReadInfo(target.info, &wide)) {
-    return range;
-  }
-  const std::size_t size = family == IpFamily::kIpv4 ? 4 : 16;
-  if ((wide.flags & NF_NAT_RANGE_MAP_IPS) != 0 && std::memcmp(&wide.min_addr, &wide.max_addr, size) == 0) {
-    range.address = KnownBytes(BytesOf(wide.min_addr).first(size));
-  }
-  if ((wide.flags & NF_NAT_RANGE_PROTO_SPECIFIED) != 0 && wide.min_proto.all == wide.max_proto.all) {
-    range.port = KnownBytes(BytesOf(wide.min_proto.all));
-  }
-  return range;
-}
-
 }  // namespace
-
-RuleRun::Step RuleRun::Translate(bool source, bool destination, AbstractBytes address, AbstractBytes port) {
-  Packet& packet = at_->packet;
-  if (chain_.base && chain_.base->type != ChainType::kNat) {
-    return Step::kNext;
-  }
-  // NETMAP changes the source where packets leave and the destination where they arrive.
-  if (source && destination) {
-    destination = context_.hook != Hook::kPostrouting && context_.hook != Hook::kInput;
-  }
-  const std::size_t size = packet.family == IpFamily::kIpv4 ? 4 : 16;
-  const std::size_t first = (packet.family == IpFamily::kIpv4 ? 12 : 8) + (destination ? size : 0);
-  for (std::size_t i = 0; i < size; ++i) {
-    packet.network[first + i] = address.size() == size ? address[i] : AbstractByte::Unknown();
-  }
-  // Without a range of ports the port stays, if no other connection stands in its way.
-  for (std::size_t i = 0; i < 2; ++i) {
-    packet.transport[(destination ? 2 : 0) + i] = port.size() == 2 ? port[i] : AbstractByte::Unknown();
-  }
-  (destination ? packet.destination_kind : packet.source_kind) = AddressKind::kUnknown;
-  (destination ? packet.destination_translated : packet.source_translated) = Truth::kYes;
-  return Tell(Kind::kAccept);
-}
-
-RuleRun::Step RuleRun::TranslateAsTarget(const XtTarget& target, bool source, bool destination) {
-  const bool to_range = target.name == "DNAT" || target.name == "SNAT";
-  const NewEnd range = to_range ? NewEndOf(target, at_->packet.family) : NewEnd();
-  return Translate(source, destination, range.address, range.port);
-}
 
 RuleRun::Step RuleRun::operator()(const XtTarget& target) {
   Packet& packet = at_->packet;
@@ -125,10 +45,8 @@ RuleRun::Step RuleRun::operator()(const XtTarget& target) {
   if (std::find(std::begin(kHarmlessTargets), std::end(kHarmlessTargets), name) != std::end(kHarmlessTargets)) {
     return Step::kNext;
   }
-  const auto nat = std::find_if(std::begin(kNatTargets), std::end(kNatTargets),
-                                [&](const NatTarget& each) { return each.name == name; });
-  if (nat != std::end(kNatTargets)) {
-    return TranslateAsTarget(target, nat->source, nat->destination);
+  if (TranslatesAddresses(target)) {
+    return TranslateAsTarget(target);
   }
   if (name == "REJECT") {
     return Tell(Kind::kReject);
@@ -160,6 +78,10 @@ RuleRun::Step RuleRun::operator()(const XtTarget& target) {
     } else {
       packet.mark = AbstractNumber<4>::Unknown();
     }
+    return Step::kNext;
+  }
+  if (name == "CLASSIFY") {
+    packet.priority = AbstractNumber<4>::Unknown();
     return Step::kNext;
   }
   if (name == "HMARK") {

@@ -31,7 +31,8 @@ Condition Hits(const Set& set, const SetElement& element, AbstractBytes key, IpF
   Condition all;
   std::size_t offset = 0;
   for (const std::uint32_t length : PaddedFields(set)) {
-    if (offset + length > element.key.size() || offset + length > key.size()) {
+    if (offset + length > element.key.size() || offset + length > element.key_end->size() ||
+        offset + length > key.size()) {
       return Condition::Of(Truth::kUnknown, "a set with keys of an unknown form");
     }
     all.And(Condition::Between(key.subspan(offset, length), std::span(element.key).subspan(offset, length),

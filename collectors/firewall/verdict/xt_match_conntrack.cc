@@ -182,6 +182,9 @@ Conditions ConnectionMark(const XtMatch& match, const Packet& packet, const Hook
     value[i] = std::byte(static_cast<std::uint8_t>(info.mark >> (24 - 8 * i)));
     mask[i] = std::byte(static_cast<std::uint8_t>(info.mask >> (24 - 8 * i)));
   }
+  if (packet.tracking == PacketTracking::kTemplate) {
+    return {Condition::Equal(AbstractNumber<4>::Known(0).bytes, value, packet.family, mask).Invert(info.invert != 0)};
+  }
   if (packet.tracking != PacketTracking::kNew) {
     return {Condition::Of(Truth::kUnknown, kEntry)};
   }

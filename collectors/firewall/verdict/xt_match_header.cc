@@ -1,6 +1,7 @@
 // Matches that look at the packet's headers: addresses, ports, flags, lengths. All of them know that the packet is TCP
 // without IP options or extension headers, and no fragment.
 #include <linux/netfilter/xt_dscp.h>
+#include <linux/netfilter/xt_ecn.h>
 #include <linux/netfilter/xt_iprange.h>
 #include <linux/netfilter/xt_length.h>
 #include <linux/netfilter/xt_multiport.h>
@@ -10,6 +11,7 @@
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <linux/netfilter_ipv6/ip6t_hl.h>
+#include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
 #include <algorithm>
 #include <array>
@@ -152,6 +154,38 @@ Conditions Tos(const XtMatch& match, const Packet& packet, const HookContext&) {
   return TypeOfService(packet, info.tos_mask, info.tos_value, info.invert != 0);
 }
 
+Conditions ExplicitCongestion(const XtMatch& match, const Packet& packet, const HookContext&) {
+  xt_ecn_info info;
+  if (!ReadInfo(match.info, &info)) {
+    return Unreadable();
+  }
+  Conditions conditions;
+  if ((info.operation & XT_ECN_OP_MATCH_IP) != 0) {
+    conditions = TypeOfService(packet, static_cast<std::uint8_t>(XT_ECN_IP_MASK), info.ip_ect,
+                               (info.invert & XT_ECN_OP_MATCH_IP) != 0);
+  }
+  constexpr std::pair<unsigned, std::uint8_t> kTcpFlags[] = {{XT_ECN_OP_MATCH_ECE, 0x40}, {XT_ECN_OP_MATCH_CWR, 0x80}};
+  for (const auto& [operation, flag] : kTcpFlags) {
+    if ((info.operation & operation) != 0) {
+      conditions.push_back(ByteIs(packet.TcpFlags(), flag, flag, packet.family).Invert((info.invert & operation) != 0));
+    }
+  }
+  return conditions;
+}
+
+// The packet has no extension header, only what follows them.
+Conditions Ipv6Header(const XtMatch& match, const Packet&, const HookContext&) {
+  ip6t_ipv6header_info info;
+  if (!ReadInfo(match.info, &info)) {
+    return Unreadable();
+  }
+  constexpr unsigned kHeaders = MASK_PROTO;
+  if (info.modeflag != 0) {
+    return {Condition::Of(((kHeaders ^ info.matchflags ^ info.invflags) & info.matchflags) == 0)};
+  }
+  return {Condition::Of((info.matchflags == kHeaders) != (info.invflags != 0))};
+}
+
 // ipt_ttl_info and ip6t_hl_info are alike: a mode and a value.
 Conditions HopLimit(const XtMatch& match, const Packet& packet, const HookContext&) {
   static_assert(sizeof(ipt_ttl_info) == sizeof(ip6t_hl_info) && int{IPT_TTL_GT} == int{IP6T_HL_GT} &&
@@ -188,6 +222,8 @@ constexpr XtMatchHandler kHandlers[] = {
     {"tos", 1, 1, Tos},
     {"ttl", 0, 0, HopLimit},
     {"hl", 0, 0, HopLimit},
+    {"ecn", 0, 0, ExplicitCongestion},
+    {"ipv6header", 0, 0, Ipv6Header},
     {"osf", 0, 0, OtherProtocol},  // fingerprints SYN packets only
     // Other protocols than TCP, fragments, extension headers.
     {"udp", 0, 0, OtherProtocol},
@@ -204,6 +240,8 @@ constexpr XtMatchHandler kHandlers[] = {
     {"hbh", 0, 0, OtherProtocol},
     {"dst", 0, 0, OtherProtocol},
     {"mh", 0, 0, OtherProtocol},
+    {"rt", 0, 0, OtherProtocol},
+    {"srh", 0, 1, OtherProtocol},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter/xt_rpfilter.h>
+#include <linux/netfilter/xt_socket.h>
 #include <linux/rtnetlink.h>
 
 #include <array>
@@ -148,10 +149,25 @@ Conditions BridgePort(const XtMatch& match, const Packet&, const HookContext& co
   }
   const bool fresh = context.journey == Journey::kLoopback || context.hook == Hook::kOutput ||
                      (context.journey == Journey::kLocal && context.hook == Hook::kPostrouting);
-  if (!fresh) {
+  // "Bridged" is what a bridge forwards from port to port. Our packets are sent, received or routed here, whatever
+  // port of a bridge they came in through.
+  const bool only_bridged = info.bitmask == XT_PHYSDEV_OP_BRIDGED;
+  if (!fresh && !only_bridged) {
     return {Condition::Of(Truth::kUnknown, "whether a bridge port received the packet")};
   }
   return {Condition::Of((info.bitmask & ~info.invert) == 0)};
+}
+
+// A connection's packet finds its socket here, bound to an address as connected ones are. Whether that is a transparent
+// proxy's is not known.
+Conditions Socket(const XtMatch& match, const Packet&, const HookContext& context) {
+  xt_socket_mtinfo1 info = {};
+  if (match.revision > 0 && !ReadInfo(match.info, &info)) {
+    return Unreadable();
+  }
+  const bool certain =
+      context.journey != Journey::kForwarded && (info.flags & (XT_SOCKET_TRANSPARENT | XT_SOCKET_RESTORESKMARK)) == 0;
+  return {Condition::Of(certain ? Truth::kYes : Truth::kUnknown, "what socket receives the packet")};
 }
 
 Conditions PacketType(const XtMatch& match, const Packet&, const HookContext&) {
@@ -217,6 +233,7 @@ constexpr XtMatchHandler kHandlers[] = {
     {"addrtype", 0, 1, AddressType}, {"comment", 0, 0, Always},     {"devgroup", 0, 0, DeviceGroup},
     {"mac", 0, 0, LinkAddress},      {"mark", 1, 1, Mark},          {"owner", 1, 1, Owner},
     {"physdev", 0, 0, BridgePort},   {"pkttype", 0, 0, PacketType}, {"rpfilter", 0, 0, ReversePath},
+    {"socket", 0, 3, Socket},
 };
 
 }  // namespace

@@ -17,7 +17,8 @@
 
 #include "collectors/firewall.h"
 #include "collectors/firewall/conntrack_use.h"
-#include "collectors/firewall/on_demand_reader.h"
+#include "exporter/explained_connection.h"
+#include "exporter/rule_questions.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall {
@@ -160,6 +161,45 @@ bool TrialPacket::IsWrong() const {
   return *passed != (verdict.decision == PathDecision::kAccept);
 }
 
+std::string TrialAddress(bool ipv6, bool peer, unsigned which) { return (peer ? kPeer : kLocal)[ipv6 ? 1 : 0][which]; }
+
+std::string VirtualAddress(bool ipv6, bool loopback, unsigned peer_address) {
+  return (ipv6 ? "2001:db8::" : "192.0.2.") + std::to_string((loopback ? 20 : 10) + peer_address);
+}
+
+std::string TrialFate::Describe() const {
+  std::ostringstream text;
+  text << "close of " << Name(connection.family) << (connection.loopback ? " loopback" : "")
+       << (connection.inbound ? " inbound" : " outbound") << " port " << connection.port << " local "
+       << connection.local_address << " peer " << connection.peer_address
+       << (connection.through == TrialConnection::Through::kNothing          ? ""
+           : connection.through == TrialConnection::Through::kVirtualAddress ? " through a virtual address"
+                                                                             : " through a service port")
+       << (translated ? ", translated" : "") << ": foretold " << Name(foretold)
+       << (reason.empty() ? "" : " (" + reason + ")") << ", seen "
+       << (closed        ? "closing"
+           : fin_arrived ? "without an answer"
+           : fin_left    ? "going astray"
+                         : "not leaving");
+  return text.str();
+}
+
+bool TrialFate::IsWrong() const {
+  switch (foretold) {
+    case Fate::kClean:
+      return !closed;
+    case Fate::kFinDropped:  // over loopback it may leave, and be dropped coming in
+      return fin_arrived || (fin_left && !connection.loopback);
+    case Fate::kAckDropped:
+      return !fin_arrived || closed;
+    case Fate::kNatLost:
+      return fin_arrived || !translated;
+    case Fate::kUnknown:
+      return false;
+  }
+  return false;
+}
+
 struct ClosingTrial::Live {
   TrialConnection connection;
   TrialRole role = TrialRole::kClose;
@@ -169,6 +209,10 @@ struct ClosingTrial::Live {
   Endpoint peer_end;
   std::string row;  // its key among the rows of the namespace
   std::string peer_row;
+  bool translated = false;
+  CloseJudgement judgement;
+  bool fin_left = false;
+  bool fin_arrived = false;
   std::map<PacketKind, PathVerdict> verdicts;
   std::map<PacketKind, bool> passed;
   bool decided = false;
@@ -177,8 +221,6 @@ struct ClosingTrial::Live {
 ClosingTrial::ClosingTrial() {
   wire_.local.Shell("ip address add 192.0.2.3/24 dev veth0; ip address add 2001:db8::3/32 dev veth0 nodad");
   wire_.peer.Shell("ip address add 192.0.2.4/24 dev veth0; ip address add 2001:db8::4/32 dev veth0 nodad");
-  device_index_ = static_cast<std::uint32_t>(std::stoul(
-      wire_.local.Shell("cat /sys/class/net/veth0/ifindex 2>/dev/null || ip -o link show veth0 | cut -d: -f1")));
   for (const std::uint16_t port : kPorts) {
     for (const unsigned six : {0U, 1U}) {
       for (const unsigned which : {0U, 1U}) {
@@ -228,22 +270,28 @@ void ClosingTrial::Reset() {
 ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRole role) {
   const unsigned six = connection.family == IpFamily::kIpv6 ? 1 : 0;
   const std::string here = kLocal[six][connection.local_address];
-  const std::string there =
-      connection.loopback ? kLocal[six][connection.peer_address] : kPeer[six][connection.peer_address];
+  const bool virtual_address = connection.through == TrialConnection::Through::kVirtualAddress;
+  const std::string there = virtual_address ? VirtualAddress(six == 1, connection.loopback, connection.peer_address)
+                            : connection.loopback ? kLocal[six][connection.peer_address]
+                                                  : kPeer[six][connection.peer_address];
+  const std::uint16_t port =
+      connection.through == TrialConnection::Through::kServicePort ? ServicePort(connection.port) : connection.port;
   const lab::Namespace& far = connection.loopback ? wire_.local : wire_.peer;
   Live live;
   live.connection = connection;
   live.role = role;
   if (connection.inbound) {
-    live.peer = lab::Connect(far, here, connection.port, there);
+    live.peer = lab::Connect(far, here, port, there);
     live.local = local_listeners_.at({six, connection.local_address, connection.port})->Accept();
   } else {
-    live.local = lab::Connect(wire_.local, there, connection.port, here);
+    live.local = lab::Connect(wire_.local, there, port, here);
     const auto& listeners = connection.loopback ? local_listeners_ : peer_listeners_;
     live.peer = listeners.at({six, connection.peer_address, connection.port})->Accept();
   }
   live.local_end = *Endpoint::Parse(lab::LocalEndpoint(live.local));
   live.peer_end = *Endpoint::Parse(lab::PeerEndpoint(live.local));
+  live.translated =
+      lab::LocalEndpoint(live.peer) != live.peer_end.Text() || lab::PeerEndpoint(live.peer) != live.local_end.Text();
   live.row = LocalHex(live.local) + " " + PeerHex(live.local);
   live.peer_row = PeerHex(live.local) + " " + LocalHex(live.local);
   if (role == TrialRole::kReset) {  // unread data turn the close into a reset
@@ -254,7 +302,7 @@ ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRo
   return live;
 }
 
-void ClosingTrial::Judge(std::vector<Live>& all) {
+void ClosingTrial::Judge(std::vector<Live>& all, bool never_seen) {
   wire_.local.Run([&] {
     const Host host = lab::HostHere();
     FirewallCollector collector(host);
@@ -265,41 +313,50 @@ void ClosingTrial::Judge(std::vector<Live>& all) {
                                (collected ? collected->gaps.front().message : collected.error().message));
     }
     ruleset_ = dynamic_cast<const FirewallSample&>(*collected->data).ruleset;
-    KernelReadOnDemand on_demand(host, deadline);
-    Evaluator evaluator(*ruleset_, &on_demand);
+    const KernelQuestions questions = QuestionsTo(host);
+    JudgeSettings settings;
+    settings.tcp_loose = loose_;
+    settings.early_demultiplexing = Truth::kYes;
+    settings.routes_by_mark = Truth::kNo;
+    for (const IpFamily family : kIpFamilies) {
+      settings.conntrack_active[static_cast<std::size_t>(family)] =
+          NeedsConntrack(*ruleset_, family, questions.rules.get()) != Truth::kNo;
+    }
+    judge_ = std::make_unique<CloseJudge>(ruleset_, settings, questions);
+    CloseJudge& judge = *judge_;
     for (Live& live : all) {
-      Connection connection;
-      connection.family = live.connection.family;
-      connection.journey = live.connection.loopback ? Journey::kLoopback : Journey::kLocal;
-      connection.local = live.local_end;
-      connection.peer = live.peer_end;
-      connection.egress = Interface{"veth0", device_index_, 1, 0, "veth"};
-      connection.local_socket.user = ::geteuid();
-      connection.local_socket.group = ::getegid();
-      connection.local_socket.type_of_service = 0;
-      connection.local_socket.time_to_live = 64;
-      connection.peer_socket = connection.local_socket;
-      NamespaceSettings settings;
-      settings.tcp_loose = loose_;
-      settings.conntrack_active = NeedsConntrack(*ruleset_, connection.family, &on_demand) != Truth::kNo;
-      settings.early_demultiplexing = Truth::kYes;
-      settings.routes_by_mark = Truth::kNo;
-      const auto judge = [&](PacketKind kind) {
-        live.verdicts[kind] = JudgePacket(evaluator, connection, kind, settings);
-      };
+      auto connection = FindConnection(host, live.local_end, live.peer_end, deadline);
+      if (!connection) {
+        throw std::runtime_error(connection.error().message);
+      }
+      for (SocketFacts* socket : {&connection->local_socket, &connection->peer_socket}) {
+        socket->group = ::getegid();  // which nobody outside can see
+        socket->time_to_live = 64;
+      }
+      ConnectionPast past;
+      past.entry_state = ConntrackTcpState::kEstablished;
+      past.source_nat = live.translated;
+      const ConnectionPast* seen = never_seen ? nullptr : &past;
+      connection->translated = judge.TranslationOf(*connection, seen).Any();
+      connection->opened_by = questions.opened_by(live.local_end, live.peer_end);
+      if (connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
+        throw std::runtime_error("which end opened a connection was told wrongly");
+      }
+      const auto foretell = [&](PacketKind kind) { live.verdicts[kind] = judge.JudgePath(*connection, kind); };
       switch (live.role) {
         case TrialRole::kClose:
-          judge(PacketKind::kFin);
-          judge(PacketKind::kAck);
+          foretell(PacketKind::kFin);
+          foretell(PacketKind::kAck);
+          live.judgement = judge.Judge(*connection, seen);
           break;
         case TrialRole::kReset:
-          judge(PacketKind::kRst);
+          foretell(PacketKind::kRst);
           break;
         case TrialRole::kSend:
-          judge(PacketKind::kData);
+          foretell(PacketKind::kData);
           break;
         case TrialRole::kPeerClose:
-          judge(PacketKind::kPeerFin);
+          foretell(PacketKind::kPeerFin);
           break;
       }
     }
@@ -345,18 +402,22 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
         case TrialRole::kClose:
           if (peer.tcpi_state == kClosed) {  // its answer was rejected with a reset
             live.passed = {{PacketKind::kFin, true}, {PacketKind::kAck, false}};
+            live.fin_left = live.fin_arrived = true;
           } else if (peer.tcpi_state == kCloseWait) {
             live.passed[PacketKind::kFin] = true;
+            live.fin_left = live.fin_arrived = true;
             if (row == rows.end() || row->second.state == kFinWait2) {
               live.passed[PacketKind::kAck] = true;
             } else if (row->second.timer == 1 && row->second.retransmits >= 1) {
               live.passed[PacketKind::kAck] = false;
             }
           } else if (row == rows.end() || row->second.IsTryingAgain()) {
-            live.passed[PacketKind::kFin] = false;
+            // Gone: somebody else, whom an untranslated FIN reached, answered with a reset.
+            live.fin_left = row == rows.end() || row->second.timer == 1;
+            live.passed[PacketKind::kFin] = live.translated && live.fin_left;
+            live.decided = true;
           }
-          live.decided = live.passed.contains(PacketKind::kAck) ||
-                         (live.passed.contains(PacketKind::kFin) && !live.passed[PacketKind::kFin]);
+          live.decided = live.decided || live.passed.contains(PacketKind::kAck);
           break;
         case TrialRole::kReset:  // it is sent once, at the close
           if (peer.tcpi_state == kClosed || elapsed > std::chrono::milliseconds(150)) {
@@ -392,37 +453,53 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
   lab::Eventually(look, 5);
 }
 
-std::vector<TrialPacket> ClosingTrial::Run(const std::vector<TrialConnection>& connections,
-                                           const std::vector<TrialRole>& roles,
-                                           const std::function<void(const lab::Namespace&)>& load) {
+TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, const std::vector<TrialRole>& roles,
+                               const std::function<void(const lab::Namespace&)>& load_first,
+                               const std::function<void(const lab::Namespace&)>& load, bool never_seen) {
   std::vector<Live> all;
-  for (const TrialConnection& connection : connections) {
-    for (const TrialRole role : roles) {
-      all.push_back(Open(connection, role));
-    }
-  }
   try {
+    if (load_first) {
+      load_first(wire_.local);
+    }
+    for (const TrialConnection& connection : connections) {
+      for (const TrialRole role : roles) {
+        Live live = Open(connection, role);
+        if (live.translated && (role == TrialRole::kReset || role == TrialRole::kPeerClose)) {
+          CloseAtOnce(live.peer);
+          CloseAtOnce(live.local);
+        } else {
+          all.push_back(std::move(live));
+        }
+      }
+    }
     load(wire_.local);
   } catch (...) {
     Reset();
     throw;
   }
   wire_.local.Command({"conntrack", "-F"});
-  Judge(all);
+  Judge(all, never_seen);
   Act(all);
   Observe(all);
   Reset();
-  std::vector<TrialPacket> packets;
+  TrialOutcome outcome;
+  outcome.pairs = all.size();
   for (Live& live : all) {
     for (const auto& [kind, verdict] : live.verdicts) {
       const auto passed = live.passed.find(kind);
-      packets.push_back(
+      outcome.packets.push_back(
           {live.connection, kind, verdict, passed != live.passed.end() ? std::optional(passed->second) : std::nullopt});
+    }
+    if (live.role == TrialRole::kClose && live.decided) {
+      const auto acknowledged = live.passed.find(PacketKind::kAck);
+      outcome.fates.push_back({live.connection, live.translated, live.judgement.fate, live.judgement.reason,
+                               live.fin_left, live.fin_arrived,
+                               acknowledged != live.passed.end() && acknowledged->second});
     }
     CloseAtOnce(live.peer);
     CloseAtOnce(live.local);
   }
-  return packets;
+  return outcome;
 }
 
 }  // namespace finwait::firewall

@@ -1,27 +1,16 @@
 #include "tests/kernel/collectors/firewall/random_ruleset.h"
 
 #include <algorithm>
-#include <initializer_list>
-#include <random>
 #include <set>
 #include <stdexcept>
+
+#include "tests/kernel/collectors/firewall/dice.h"
+#include "tests/kernel/collectors/firewall/random_nat.h"
 
 namespace finwait::firewall {
 namespace {
 
 using Tool = RandomTable::Tool;
-
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : engine_(seed) {}
-  unsigned Below(std::size_t limit) { return static_cast<unsigned>(engine_() % limit); }
-  bool Chance(unsigned percent) { return Below(100) < percent; }
-  std::string Of(std::initializer_list<const char*> choices) { return *(choices.begin() + Below(choices.size())); }
-  std::string Not(unsigned percent) { return Chance(percent) ? "! " : ""; }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 std::string Address(Dice& dice, bool six) {
   return six ? dice.Of({"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4", "2001:db8::9"})
@@ -51,14 +40,13 @@ struct XtPlace {
   bool Sends() const { return hook == "POSTROUTING" || hook == "OUTPUT"; }
 };
 
-std::string States(Dice& dice, bool alias) {
+std::string States(Dice& dice) {
   std::string states;
   for (const char* state : {"INVALID", "NEW", "ESTABLISHED", "RELATED", "UNTRACKED"}) {
     if (dice.Chance(std::string(state) == "INVALID" ? 65 : 25)) {
       states += (states.empty() ? "" : ",") + std::string(state);
     }
   }
-  (void)alias;
   return states.empty() ? "INVALID" : states;
 }
 
@@ -94,18 +82,42 @@ std::string XtConntrack(Dice& dice, const XtPlace& place) {
     case 2:
       return "-m conntrack --ctdir " + dice.Of({"ORIGINAL", "REPLY"});
     case 3:
-      return "-m conntrack --ctstate " + States(dice, false) + " " + dice.Not(30) +
+      return "-m conntrack --ctstate " + States(dice) + " " + dice.Not(30) +
              dice.Of({"--ctorigdst ", "--ctorigsrc ", "--ctreplsrc ", "--ctrepldst "}) + Address(dice, place.six);
     case 4:
-      return "-p tcp -m conntrack --ctstate " + States(dice, false) + " " + dice.Not(30) +
+      return "-p tcp -m conntrack --ctstate " + States(dice) + " " + dice.Not(30) +
              dice.Of({"--ctorigdstport ", "--ctreplsrcport "}) + Port(dice);
     default:
-      return "-m conntrack " + dice.Not(20) + "--ctstate " + States(dice, false);
+      return "-m conntrack " + dice.Not(20) + "--ctstate " + States(dice);
+  }
+}
+
+// Headers that IPv6 packets could have, lifetimes, lengths: what firewalls ask beside addresses and ports.
+std::string XtHeader(Dice& dice, const XtPlace& place) {
+  switch (dice.Below(5)) {
+    case 0:
+      if (place.six) {
+        return dice.Of({"-m rt --rt-type 0", "-m rt ! --rt-type 0", "-m ipv6header --header prot --soft",
+                        "-m ipv6header ! --header frag --soft", "-m ipv6header --header prot",
+                        "-m ipv6header --header hop,prot", "-m frag --fragfirst", "-m hbh --hbh-len 8", "-m dst"});
+      }
+      return dice.Of({"! -f", "-f"});
+    case 1:
+      return dice.Of({"-m length --length 40:100", "-m length ! --length 0:20", "-m length --length 2000:65535"});
+    case 2:
+      return place.hook != "OUTPUT" ? "-m comment --comment third"
+             : place.six            ? dice.Of({"-m hl --hl-eq 64", "-m hl --hl-lt 64", "-m hl ! --hl-eq 1"})
+                                    : dice.Of({"-m ttl --ttl-eq 64", "-m ttl --ttl-lt 64", "-m ttl ! --ttl-eq 1"});
+    case 3:
+      return place.hook == "PREROUTING" || place.hook == "INPUT" ? dice.Of({"-m socket", "-m socket --nowildcard"})
+                                                                 : "-m physdev ! --physdev-is-bridged";
+    default:
+      return "-m physdev " + dice.Not(50) + "--physdev-is-bridged";
   }
 }
 
 std::string XtMatch(Dice& dice, const XtPlace& place) {
-  switch (dice.Below(20)) {
+  switch (dice.Below(21)) {
     case 0:
       return dice.Not(30) + "-s " + Prefix(dice, place.six);
     case 1:
@@ -142,11 +154,14 @@ std::string XtMatch(Dice& dice, const XtPlace& place) {
       }
       return "-m comment --comment else";
     case 10:
-      return dice.Of({"-p udp", "-p icmp", "! -p tcp", "! -p udp"});
+      return dice.Of({"-p udp", "-p icmp", "! -p tcp", "! -p udp", "-p tcp -m tcp --tcp-option 2",
+                      "-p tcp -m tcp ! --tcp-option 4"});
     case 11:
+      return XtHeader(dice, place);
     case 12:
     case 13:
     case 14:
+    case 15:
       return XtTcp(dice);
     default:
       return XtConntrack(dice, place);
@@ -179,12 +194,13 @@ std::string XtTarget(Dice& dice, const XtPlace& place, const std::vector<std::st
     return dice.Of({" -j ", " -j ", " -g "}) + chains[dice.Below(chains.size())];
   }
   if (place.table == "raw" && dice.Chance(35)) {
-    return " -j CT --notrack";
+    return dice.Of({" -j CT --notrack", " -j CT --notrack", " -j CT --zone 3", " -j NOTRACK"});
   }
   if (place.table == "mangle" && dice.Chance(40)) {
     return " -j " +
            dice.Of({"MARK --set-xmark 0x1", "MARK --set-xmark 0x12/0xff", "MARK --or-mark 0x2", "MARK --and-mark 0xfd",
-                    "MARK --xor-mark 0x3", "CONNMARK --set-mark 4", "CONNMARK --save-mark"});
+                    "MARK --xor-mark 0x3", "CONNMARK --set-mark 4", "CONNMARK --save-mark", "CONNMARK --restore-mark",
+                    "CLASSIFY --set-class 1:2", place.six ? "HL --hl-set 9" : "TTL --ttl-set 9", "DSCP --set-dscp 8"});
   }
   if (place.table == "filter" && dice.Chance(15)) {
     if (dice.Chance(50)) {
@@ -201,7 +217,11 @@ void FillXtChain(Dice& dice, const XtPlace& place, const std::vector<std::string
                  bool* unknowable) {
   for (unsigned i = 1 + dice.Below(4); i > 0; --i) {
     std::string protocol;
-    const std::string target = XtTarget(dice, place, targets, &protocol);
+    std::string target = XtTarget(dice, place, targets, &protocol);
+    if (target.find("DSCP") != std::string::npos || target.find("TTL") != std::string::npos ||
+        target.find("HL") != std::string::npos) {
+      target = place.hook == "OUTPUT" ? target : " -j MARK --or-mark 0x1";  // what the peer sends keeps its header
+    }
     std::string matches = XtMatches(dice, place);
     if (!protocol.empty()) {
       const bool other = matches.find("-p ") != std::string::npos;
@@ -209,7 +229,11 @@ void FillXtChain(Dice& dice, const XtPlace& place, const std::vector<std::string
     }
     if (dice.Chance(2)) {
       *unknowable = true;
-      matches += dice.Of({" -m limit --limit 1/hour --limit-burst 1", " -m statistic --mode random --probability 0.5"});
+      matches += dice.Of({" -m limit --limit 1/hour --limit-burst 1", " -m statistic --mode random --probability 0.5",
+                          " -m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-name h",
+                          " -m u32 --u32 0x0&0xf=0x5", " -m quota --quota 100", " -m recent --name r --rcheck",
+                          " -m string --algo bm --string x", " -m time --timestart 00:00 --timestop 12:00",
+                          " -m connlimit --connlimit-above 3"});
     }
     chain.rules.push_back("-A " + chain.name + matches + target);
   }
@@ -248,29 +272,6 @@ RandomTable XtTable(Dice& dice, bool six, bool legacy, const std::string& name, 
     table.chains.push_back(base);
     table.chains.insert(table.chains.end(), chains.begin(), chains.end());
   }
-  return table;
-}
-
-// nat rules: packets without an entry never meet them, those that conntrack takes for a new connection's do.
-RandomTable XtNatTable(Dice& dice, bool six, bool legacy) {
-  RandomTable table;
-  table.tool = legacy ? (six ? Tool::kIp6tablesLegacy : Tool::kIptablesLegacy)
-                      : (six ? Tool::kIp6tablesNft : Tool::kIptablesNft);
-  table.name = "nat";
-  const std::string port = Port(dice);
-  const std::string to = six ? "2001:db8::4" : "192.0.2.4";
-  RandomTable::Chain output{"OUTPUT", "OUTPUT", false, {}};
-  RandomTable::Chain prerouting{"PREROUTING", "PREROUTING", false, {}};
-  RandomTable::Chain postrouting{"POSTROUTING", "POSTROUTING", false, {}};
-  RandomTable::Chain input{"INPUT", "INPUT", false, {}};
-  output.rules.push_back("-A OUTPUT -p tcp --dport " + port + " -j DNAT --to-destination " + to);
-  prerouting.rules.push_back("-A PREROUTING -i veth0 -p tcp --dport 9 -j REDIRECT --to-ports 10");
-  postrouting.rules.push_back("-A POSTROUTING -p tcp --dport 9 -j MASQUERADE");
-  if (dice.Chance(40)) {
-    postrouting.rules.push_back("-A POSTROUTING -o veth0 -p tcp --dport " + Port(dice) + " -j SNAT --to-source " +
-                                (six ? "2001:db8::1" : "192.0.2.1"));
-  }
-  table.chains = {prerouting, input, output, postrouting};
   return table;
 }
 
@@ -356,7 +357,7 @@ std::string NftConcatenation(Dice& dice, const NftPlace& place, std::vector<std:
 
 std::string NftMatch(Dice& dice, const NftPlace& place, std::vector<std::string>& sets) {
   const bool netdev = place.family == "netdev";
-  switch (dice.Below(netdev ? 9 : 17)) {
+  switch (dice.Below(netdev ? 11 : 22)) {
     case 0:
     case 1:
       return NftAddress(dice, place, sets);
@@ -383,10 +384,35 @@ std::string NftMatch(Dice& dice, const NftPlace& place, std::vector<std::string>
       return dice.Of({"@th,16,16 & 0xf == 0x0", place.six ? "@nh,0,4 6" : "@nh,0,4 4", "@th,106,1 0x1",
                       "meta iif \"lo\"", "meta oif != \"lo\"", "meta length < 100"});
     case 9:
-      return dice.Of({"fib daddr type local", "fib saddr type != local", "fib daddr type { local, broadcast }"});
+      return dice.Of({"tcp option maxseg exists", "tcp option sack-perm missing", "tcp option window exists",
+                      place.six ? "exthdr rt missing" : "ip option lsrr missing",
+                      place.six ? "exthdr frag exists" : "ip option ra exists", "tcp doff >= 5", "tcp doff 3",
+                      "tcp urgptr 0", "tcp urgptr != 0", place.six ? "ip6 nexthdr tcp" : "ip protocol tcp",
+                      place.six ? "ip6 version 6" : "ip frag-off & 0x1fff == 0x0"});
     case 10:
-      return dice.Of({"meta skuid 0", "meta skuid != 12", "meta skgid 0-5", "meta skuid > 3"});
+      return dice.Of({"tcp dport & 0x1 == 0x1", "tcp dport & 0xff00 != 0x0", "tcp dport & 0xf0 == 0x50",
+                      "tcp dport { 22, 80 } tcp sport != 443", "tcp dport . tcp sport != { 80 . 80 }",
+                      "meta iifname . tcp dport { \"veth0\" . 80, \"lo\" . 443 }", "meta iiftype ether",
+                      "meta oiftype loopback", "meta oifkind \"veth\""});
     case 11:
+      return dice.Of({"fib daddr type local", "fib saddr type != local", "fib daddr type { local, broadcast }"});
+    case 12:
+      return place.hook == "output" || place.hook == "postrouting"
+                 ? dice.Of(
+                       {place.six ? "ip6 dscp cs0" : "ip dscp cs0", place.six ? "ip6 dscp cs1" : "ip dscp { cs1, cs2 }",
+                        place.six ? "ip6 hoplimit 64" : "ip ttl 64", place.six ? "ip6 hoplimit < 64" : "ip ttl > 64"})
+                 : dice.Of({"meta mark . tcp dport { 0x0 . 80, 0x1 . 443 }", "meta mark { 0-1, 5-9 }"});
+    case 13:
+      return place.hook == "input"
+                 ? dice.Of({"socket wildcard 0", "socket wildcard 1"})
+                 : dice.Of({"ct zone 0", "ct protocol tcp", "ct l3proto ipv4", "ct mark { 0x0, 0x4 }"});
+    case 14:
+      return dice.Of({"meta l4proto tcp ct original proto-dst 80", "meta l4proto tcp ct reply proto-src { 80, 443 }",
+                      place.six ? "ct original ip6 daddr 2001:db8::2" : "ct original ip daddr 192.0.2.2",
+                      place.six ? "ct reply ip6 saddr 2001:db8::2" : "ct reply ip saddr != 192.0.2.2"});
+    case 15:
+      return dice.Of({"meta skuid 0", "meta skuid != 12", "meta skgid 0-5", "meta skuid > 3"});
+    case 16:
       return dice.Of({"ct mark 0x0", "ct mark != 0x4", "ct direction original", "ct status & assured == 0",
                       "ct status confirmed", "ct expiration > 1s"});
     default:
@@ -412,9 +438,28 @@ std::string NftRule(Dice& dice, NftPlace place, const std::vector<std::string>& 
   }
   if (dice.Chance(2)) {
     *unknowable = true;
-    rule += dice.Of({"limit rate 1/hour burst 1 packets ", "numgen random mod 2 0 ", "meta random & 0x1 == 0x1 "});
+    rule += dice.Of({"limit rate 1/hour burst 1 packets ", "numgen random mod 2 0 ", "meta random & 0x1 == 0x1 ",
+                     "quota over 100 bytes ", "quota until 100 bytes "});
   }
-  switch (dice.Below(12)) {
+  if (dice.Chance(4)) {  // drawn by chance, and the same whatever is drawn
+    const std::string verdict = NftVerdict(dice, chains);
+    return rule + "numgen random mod 2 vmap { 0 : " + verdict + ", 1 : " + verdict + " }";
+  }
+  switch (dice.Below(14)) {
+    case 12:
+      if (!netdev && place.six == (place.family == "ip6")) {
+        return rule + (place.six ? "ip6 saddr . tcp dport vmap { 2001:db8::1 . 80 : " + NftVerdict(dice, chains) +
+                                       ", 2001:db8::2 . 443 : " + NftVerdict(dice, chains) + " }"
+                                 : "ip daddr . tcp dport vmap { 192.0.2.1-192.0.2.2 . 1-100 : " +
+                                       NftVerdict(dice, chains) + ", 192.0.2.4 . 443 : " + NftVerdict(dice, chains) +
+                                       ", 192.0.2.0/30 . 8000-9000 : " + NftVerdict(dice, chains) + " }");
+      }
+      return rule + "tcp dport vmap { 22 : " + NftVerdict(dice, chains) + ", * : " + NftVerdict(dice, chains) + " }";
+    case 13:
+      return rule + (netdev ? "counter"
+                            : dice.Of({"meta mark set meta mark xor 0x3", "meta mark set meta mark lshift 1 or 0x1",
+                                       "ct mark set meta mark", "meta mark set ct mark", "meta priority set 1:1",
+                                       "ct zone set 7", "meta mark set tcp dport map { 1-100 : 1, 443 : 2, * : 3 }"}));
     case 0:
       return rule + (netdev ? "counter"
                             : dice.Of({"meta mark set 0x1", "meta mark set meta mark or 0x2",
@@ -534,7 +579,9 @@ std::string Script(const RandomTable& table) {
 
 std::string RandomRuleset::Backend() const {
   std::set<std::string> backends;
-  for (const RandomTable& table : tables) {
+  std::vector<RandomTable> all = nat;
+  all.insert(all.end(), tables.begin(), tables.end());
+  for (const RandomTable& table : all) {
     backends.insert(table.tool == Tool::kNft                                                ? "nft"
                     : table.tool == Tool::kIptablesNft || table.tool == Tool::kIp6tablesNft ? "iptables-nft"
                                                                                             : "legacy");
@@ -544,6 +591,13 @@ std::string RandomRuleset::Backend() const {
 
 std::string RandomRuleset::Text() const {
   std::string text = tcp_loose ? "" : "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0\n";
+  for (const RandomTable& table : nat) {
+    text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n") + " <<'END'\n" +
+            Script(table) + "END\n";
+  }
+  text += nat.empty()       ? ""
+          : nat_before_open ? "# here the connections are opened\n"
+                            : "# the connections were opened before that\n";
   for (const RandomTable& table : tables) {
     text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n") + " <<'END'\n" +
             Script(table) + "END\n";
@@ -551,7 +605,11 @@ std::string RandomRuleset::Text() const {
   return text;
 }
 
-void RandomRuleset::Load(const lab::Namespace& where) const {
+void RandomRuleset::LoadNat(const lab::Namespace& where) const { Load(where, nat); }
+
+void RandomRuleset::LoadRest(const lab::Namespace& where) const { Load(where, tables); }
+
+void RandomRuleset::Load(const lab::Namespace& where, const std::vector<RandomTable>& tables) {
   // One call for each program, with all its tables.
   for (const Tool tool :
        {Tool::kNft, Tool::kIptablesNft, Tool::kIp6tablesNft, Tool::kIptablesLegacy, Tool::kIp6tablesLegacy}) {
@@ -598,13 +656,13 @@ RandomRuleset MakeRandomRuleset(std::uint64_t seed) {
           ruleset.tables.push_back(XtTable(dice, six, old, table, &ruleset.unknowable));
         }
       }
-      if (dice.Chance(15)) {
-        ruleset.tables.push_back(XtNatTable(dice, six, old));
-      }
     }
   }
   if (ruleset.tables.empty()) {
     ruleset.tables.push_back(NftTable(dice, 1, &ruleset.unknowable));
+  }
+  if (dice.Chance(35)) {
+    AddRandomNat(dice, ruleset);
   }
   return ruleset;
 }
@@ -616,11 +674,26 @@ std::vector<RandomRuleset> SmallerThan(const RandomRuleset& ruleset) {
     change(copy);
     smaller.push_back(std::move(copy));
   };
+  for (std::size_t t = 0; t < ruleset.nat.size() && !ruleset.virtual_addresses[0] && !ruleset.virtual_addresses[1] &&
+                          !ruleset.service_ports[0] && !ruleset.service_ports[1];
+       ++t) {
+    with([&](RandomRuleset& copy) { copy.nat.erase(copy.nat.begin() + static_cast<std::ptrdiff_t>(t)); });
+  }
   for (std::size_t t = 0; t < ruleset.tables.size(); ++t) {
     with([&](RandomRuleset& copy) { copy.tables.erase(copy.tables.begin() + static_cast<std::ptrdiff_t>(t)); });
   }
   for (std::size_t t = 0; t < ruleset.tables.size(); ++t) {
+    for (std::size_t s = 0; s < ruleset.tables[t].sets.size(); ++s) {
+      with([&](RandomRuleset& copy) {
+        copy.tables[t].sets.erase(copy.tables[t].sets.begin() + static_cast<std::ptrdiff_t>(s));
+      });
+    }
     for (std::size_t c = 0; c < ruleset.tables[t].chains.size(); ++c) {
+      if (ruleset.tables[t].chains[c].rules.empty()) {
+        with([&](RandomRuleset& copy) {
+          copy.tables[t].chains.erase(copy.tables[t].chains.begin() + static_cast<std::ptrdiff_t>(c));
+        });
+      }
       const RandomTable::Chain& chain = ruleset.tables[t].chains[c];
       if (chain.rules.size() > 1) {
         with([&](RandomRuleset& copy) { copy.tables[t].chains[c].rules.clear(); });

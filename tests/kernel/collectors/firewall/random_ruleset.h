@@ -32,6 +32,11 @@ struct RefusedRuleset : std::runtime_error {
 
 struct RandomRuleset {
   std::vector<RandomTable> tables;
+  /// Tables that translate, for connections through virtual addresses and service ports (see ClosingTrial).
+  std::vector<RandomTable> nat;
+  bool nat_before_open = true;                 ///< else connections are opened first, and so untranslated
+  bool virtual_addresses[2] = {false, false};  ///< by IPv6: rules of `nat` lead VirtualAddress() to peers
+  bool service_ports[2] = {false, false};      ///< by IPv6: rules of `nat` lead ServicePort() to ports
   bool tcp_loose = true;
   /// A rule in it hangs on chance or a rate: some verdicts may honestly be unknown.
   bool unknowable = false;
@@ -40,14 +45,19 @@ struct RandomRuleset {
   std::string Backend() const;
   /// Everything, for a person to load by hand.
   std::string Text() const;
-  /// Loads it with the tools; throws RefusedRuleset when they refuse.
-  void Load(const lab::Namespace& where) const;
+  /// Loads `nat`, or `tables`, with the tools; throws RefusedRuleset when they refuse.
+  void LoadNat(const lab::Namespace& where) const;
+  void LoadRest(const lab::Namespace& where) const;
+
+ private:
+  static void Load(const lab::Namespace& where, const std::vector<RandomTable>& tables);
 };
 
 /// The same seed gives the same ruleset.
 RandomRuleset MakeRandomRuleset(std::uint64_t seed);
 
-/// Every ruleset that is `ruleset` with one thing less: a rule, a chain's rules, a table, a policy.
+/// Every ruleset that is `ruleset` with one thing less: a rule, a chain's rules, an empty chain, a set, a table, a
+/// policy.
 std::vector<RandomRuleset> SmallerThan(const RandomRuleset& ruleset);
 
 }  // namespace finwait::firewall

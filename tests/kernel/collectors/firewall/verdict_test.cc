@@ -31,6 +31,15 @@ std::string InetChain(const std::string& hook, const std::string& priority, cons
          priority + "; policy " + policy + ";\n" + rules + "\n }\n}\nEND\n";
 }
 
+// A counter of nfnetlink_acct, as kube-proxy makes one; there is no tool for that among the ones tests have.
+std::string MakeAccountingObject(const std::string& name) {
+  return "python3 -c \"import socket,struct; n=b'" + name + "\\0'; n+=b'\\0'*(-len(n)%4); a=struct.pack('=HH',5+len('" +
+         name +
+         "'),1)+n; s=socket.socket(16,3,12); "
+         "s.send(struct.pack('=IHHIIBBH',20+len(a),0x700,0x405,1,0,0,0,0)+a); "
+         "assert struct.unpack_from('=i',s.recv(4096),16)[0]==0\"\n";
+}
+
 std::vector<Case> Cases() {
   const std::string invalid = "-m conntrack --ctstate INVALID -j DROP";
   return {
@@ -202,6 +211,25 @@ std::vector<Case> Cases() {
        "ipt -A INPUT -i lo -m mac --mac-source 00:00:00:00:00:01 -j DROP"},
       {"rpfilter",
        "leg -t raw -A PREROUTING -m rpfilter --invert -j DROP; leg -A INPUT -m conntrack --ctstate INVALID -j DROP"},
+      {"ipv6_extension_headers",
+       "ip6tables -A OUTPUT -m rt --rt-type 0 -j DROP; ip6tables -A OUTPUT -p tcp --dport 443 -m ipv6header --header "
+       "prot -m conntrack --ctstate INVALID -j DROP; ip6tables-legacy -A INPUT -m ipv6header --header frag --soft -j "
+       "DROP"},
+      {"sockets_receive_what_is_theirs", "ipt -A INPUT -p tcp --dport 22 -m socket --nowildcard -j DROP"},
+      {"nft_socket", InetChain("input", "0", "socket wildcard 1 drop\n socket wildcard 0 tcp dport 22 drop")},
+      {"bridges_are_not_in_the_way",
+       "ipt -A INPUT -m physdev --physdev-is-bridged -j ACCEPT; ipt -A INPUT -m conntrack --ctstate INVALID -j DROP"},
+      {"ecn",
+       "ipt -A OUTPUT -p tcp -m ecn --ecn-tcp-ece -j DROP; "
+       "leg -A OUTPUT -p tcp --dport 443 -m ecn ! --ecn-tcp-cwr -m conntrack --ctstate INVALID -j DROP"},
+      {"nat_decides_on_the_way_out_through_loopback", "leg -t nat -A PREROUTING -i lo -p tcp -j REDIRECT --to-ports 9"},
+      {"masquerading_to_what_it_was", "iptables -t nat -A POSTROUTING -s 192.0.2.1 -o veth0 -j MASQUERADE"},
+      {"drawn_by_chance_to_the_same_end",
+       InetChain("output", "0", "ct state invalid numgen random mod 3 vmap { 0 : drop, 1 : drop, 2 : drop }")},
+      {"accounting_object", MakeAccountingObject("a") + "ipt -A OUTPUT -m conntrack --ctstate INVALID -m nfacct "
+                                                        "--nfacct-name a -j DROP"},
+      {"zone_set_late_hides_that_there_is_no_entry",
+       InetChain("output", "-10", "ct state invalid ct zone set 3\n ct state new tcp dport 443 drop")},
       {"hashlimit_elsewhere", "ipt -A OUTPUT -p udp -m limit --limit 1/min -j ACCEPT; ipt -A OUTPUT " + invalid},
   };
 }

@@ -33,11 +33,13 @@ const std::set<std::pair<int, int>> kAllowed = {
     {12, 0xa0d},  // set elements
     {12, 0xa10},  // generation
     {12, 0xa13},  // objects
+    {12, 0x701},  // accounting objects
     {12, 0xc00},  // netfilter hooks
     {4, 20},      // NETLINK_SOCK_DIAG: sockets
     {0, 18},      // NETLINK_ROUTE: links
     {0, 22},      // addresses
     {0, 26},      // routes
+    {0, 34},      // routing rules
 };
 
 ByteVector Datagram(std::uint16_t type) {
