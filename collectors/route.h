@@ -17,7 +17,7 @@ struct Route {
   std::uint16_t interface_type = 0;   ///< ARPHRD_*
   std::uint32_t interface_group = 0;  ///< `ip link set group`
   std::string interface_kind;         ///< "veth", "bridge"; "" for one without a kind
-  bool local = false;  ///< to this host itself: the packet goes over loopback (RTN_LOCAL)
+  bool local = false;                 ///< to this host itself: the packet goes over loopback (RTN_LOCAL)
   std::optional<IpAddress> gateway;
 };
 
