@@ -19,12 +19,13 @@ http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request,
   const std::lock_guard lock(mutex_);
   if (diagnosis_ != diagnosis || now - rendered_at_ >= kFreshFor) {
     renderings_ = {};
+    families_ = make_families_(*diagnosis);
     diagnosis_ = diagnosis;
     rendered_at_ = now;
   }
   Rendering& rendering = renderings_[static_cast<std::size_t>(format)];
   if (!rendering.plain) {
-    rendering.plain = std::make_shared<const std::string>(RenderFamilies(make_families_(*diagnosis), format));
+    rendering.plain = std::make_shared<const std::string>(RenderFamilies(families_, format));
   }
   response.body = rendering.plain;
   if (http::AcceptsGzip(request.Header("Accept-Encoding"))) {

@@ -43,7 +43,8 @@ class RenderedMetrics {
   std::mutex mutex_;  // held while rendering: who comes meanwhile wants the same
   std::shared_ptr<const Diagnosis> diagnosis_;
   SteadyClock::time_point rendered_at_;
-  std::array<Rendering, 2> renderings_;  // by ExpositionFormat
+  std::vector<prometheus::MetricFamily> families_;  // one look for both formats: a counter must not differ between them
+  std::array<Rendering, 2> renderings_;             // by ExpositionFormat
 };
 
 }  // namespace finwait

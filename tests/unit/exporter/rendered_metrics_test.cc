@@ -55,6 +55,13 @@ TEST_F(RenderedMetricsTest, ServesOneRenderingToAllWhoAskForTheSame) {
   EXPECT_EQ(made_, 1);
 }
 
+// One scraper may ask for both in turn, and a counter must not go back between them.
+TEST_F(RenderedMetricsTest, BothFormatsShowTheSameMoment) {
+  (void)Ask(kPlain);
+  EXPECT_NE(Ask(kOpenMetrics, seconds(1)).body->find("finwait_x 1\n"), std::string::npos);
+  EXPECT_EQ(made_, 1);
+}
+
 TEST_F(RenderedMetricsTest, RendersANewDiagnosisAndLetsTheOldOneGo) {
   (void)Ask(kPlain);
   const std::weak_ptr<const Diagnosis> old = diagnosis_;
