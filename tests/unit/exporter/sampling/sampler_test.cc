@@ -9,6 +9,7 @@
 #include <future>
 #include <new>
 #include <stdexcept>
+#include <vector>
 
 namespace finwait {
 namespace {
@@ -42,26 +43,33 @@ const CollectorInfo kNumber = {"number", "", "", true, 0, nullptr};
 const CollectorInfo kOther = {"other", "", "", true, 0, nullptr};
 const CollectorInfo kCostly = {"costly", "", "", true, 0.5, nullptr};
 
-// Keeps the snapshots and lets a test wait for one that it likes.
+// Keeps the snapshots and lets a test wait for the first one that it likes, however short it was the newest.
 class Published {
  public:
   Sampler::Publish Callback() {
     return [this](std::shared_ptr<const Snapshot> snapshot) {
       const std::lock_guard lock(mutex_);
-      newest_ = std::move(snapshot);
+      all_.push_back(std::move(snapshot));
       changed_.notify_all();
     };
   }
   std::shared_ptr<const Snapshot> WaitFor(const std::function<bool(const Snapshot&)>& condition) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, seconds(20), [&] { return newest_ && condition(*newest_); });
-    return newest_ && condition(*newest_) ? newest_ : nullptr;
+    std::shared_ptr<const Snapshot> found;
+    std::size_t looked_at = 0;
+    changed_.wait_for(lock, seconds(20), [&] {
+      for (; found == nullptr && looked_at < all_.size(); ++looked_at) {
+        found = condition(*all_[looked_at]) ? all_[looked_at] : nullptr;
+      }
+      return found != nullptr;
+    });
+    return found;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<const Snapshot> newest_;
+  std::vector<std::shared_ptr<const Snapshot>> all_;
 };
 
 std::vector<EnabledCollector> One(const CollectorInfo& info, std::function<Result<Collected>(int)> look) {
