@@ -26,12 +26,19 @@ inline constexpr double kNamespacesShare = 0.05;    ///< walking all processes f
 struct CollectorInfo {
   std::string_view name;     ///< the label value and the flag: --collector.NAME
   std::string_view summary;  ///< what it reads, for --help and the README
-  std::string_view needs;    ///< the capability without which it is blind, in part or whole; "" for none
+  /// The capability without which it is blind, in part or whole, and for what: CAP_NET_ADMIN, CAP_SYS_PTRACE (which
+  /// only `check` keeps) or nothing.
+  std::string_view needs;
   bool enabled_by_default = true;
   /// Its part of the CPU budget: its looks are spaced to keep it. 0: it looks every interval.
   double budget_share = 0;
   std::unique_ptr<Collector> (*make)(const Host& host, const CollectorSettings& settings);
 };
+
+/// Whether `info` is blind, in part or whole, without CAP_NET_ADMIN.
+inline bool NeedsNetAdmin(const CollectorInfo& info) { return info.needs.starts_with("CAP_NET_ADMIN"); }
+/// Whether `info` is blind, in part or whole, without CAP_SYS_PTRACE.
+inline bool NeedsSysPtrace(const CollectorInfo& info) { return info.needs.starts_with("CAP_SYS_PTRACE"); }
 
 /// Every collector, in the order in which they are shown. To add one: write its file pair, add its row here, a test of
 /// its name, and its row in the README's table; tests/unit/collectors/registry_test.cc fails while one is missing.

@@ -61,6 +61,8 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
           "of sockets become rarer until it holds. Default 0.02.");
   AddSwitch("report.details", report_details_,
             "Show socket addresses and rule text in HTTP reports and on the page. Default off.");
+  AddSwitch("sandbox.seccomp", filter_calls_,
+            "Have the kernel refuse every system call that this program does not need. Default on.");
   collectors_.reserve(collectors.size());  // CLI11 keeps references to the elements
   for (const CollectorSwitch& collector : collectors) {
     auto& [name, enabled] = collectors_.emplace_back(collector.name, collector.enabled_by_default);
@@ -197,6 +199,7 @@ Options CommandLine::Read() {
   }
   options.exporter_metrics = !disable_exporter_metrics_;
   options.report_details = report_details_;
+  options.filter_calls = filter_calls_;
   for (const auto& [name, enabled] : collectors_) {
     if (enabled) {
       options.enabled_collectors.push_back(name);

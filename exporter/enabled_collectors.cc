@@ -4,6 +4,21 @@
 
 namespace finwait {
 
+namespace {
+
+bool IsEnabled(const CollectorInfo& info, const Options& options) {
+  return std::find(options.enabled_collectors.begin(), options.enabled_collectors.end(), info.name) !=
+         options.enabled_collectors.end();
+}
+
+bool AnyEnabled(const Options& options, bool (*has_property)(const CollectorInfo&)) {
+  const auto registry = CollectorRegistry();
+  return std::any_of(registry.begin(), registry.end(),
+                     [&](const CollectorInfo& info) { return IsEnabled(info, options) && has_property(info); });
+}
+
+}  // namespace
+
 std::vector<CollectorSwitch> CollectorSwitches() {
   std::vector<CollectorSwitch> switches;
   for (const CollectorInfo& info : CollectorRegistry()) {
@@ -17,12 +32,15 @@ CollectorSettings SettingsOf(const Options& options) { return {options.sampling_
 std::vector<EnabledCollector> MakeCollectors(const Options& options, const Host& host) {
   std::vector<EnabledCollector> collectors;
   for (const CollectorInfo& info : CollectorRegistry()) {
-    if (std::find(options.enabled_collectors.begin(), options.enabled_collectors.end(), info.name) !=
-        options.enabled_collectors.end()) {
+    if (IsEnabled(info, options)) {
       collectors.push_back({&info, info.make(host, SettingsOf(options))});
     }
   }
   return collectors;
 }
+
+bool NeedNetAdmin(const Options& options) { return AnyEnabled(options, NeedsNetAdmin); }
+
+bool NeedSysPtrace(const Options& options) { return AnyEnabled(options, NeedsSysPtrace); }
 
 }  // namespace finwait

@@ -16,4 +16,9 @@ CollectorSettings SettingsOf(const Options& options);
 /// The collectors that `options` enables, in the registry's order, made for `host`.
 std::vector<EnabledCollector> MakeCollectors(const Options& options, const Host& host);
 
+/// Whether one of the collectors that `options` enables is blind, in part or whole, without CAP_NET_ADMIN.
+bool NeedNetAdmin(const Options& options);
+/// The same for CAP_SYS_PTRACE.
+bool NeedSysPtrace(const Options& options);
+
 }  // namespace finwait

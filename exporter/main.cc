@@ -1,11 +1,14 @@
 #include <iostream>
 #include <span>
+#include <string>
 
 #include "exporter/check.h"
 #include "exporter/enabled_collectors.h"
 #include "exporter/explain.h"
 #include "exporter/memory_policy.h"
 #include "exporter/options.h"
+#include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/sandbox.h"
 #include "exporter/serve.h"
 
 namespace {
@@ -13,6 +16,22 @@ namespace {
 // 2 is a start that cannot succeed; `check` and `explain` keep 2 for a verdict and say 3.
 int UsageExitCode(finwait::Command command) {
   return command == finwait::Command::kCheck || command == finwait::Command::kExplain ? 3 : 2;
+}
+
+// Runs a command that looks once, in the sandbox.
+int Confined(const finwait::Options& options, finwait::privilege::KeptCapabilities kept,
+             int (*run)(const finwait::Options&, std::ostream& out, std::ostream& err)) {
+  if (const auto given_up = finwait::privilege::GiveUpPrivileges(kept); !given_up) {
+    std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
+    return UsageExitCode(options.command);
+  }
+  finwait::privilege::FilterCalls({.wanted = options.filter_calls});
+  const int exit_code = run(options, std::cout, std::cerr);
+  if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
+    std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
+              << "); please report this.\n";
+  }
+  return exit_code;
 }
 
 }  // namespace
@@ -33,9 +52,9 @@ int main(int argc, char** argv) {
       std::cout << options->text;
       return 0;
     case Command::kCheck:
-      return finwait::RunCheck(*options, std::cout, std::cerr);
+      return Confined(*options, {finwait::NeedNetAdmin(*options), finwait::NeedSysPtrace(*options)}, finwait::RunCheck);
     case Command::kExplain:
-      return finwait::RunExplain(*options, std::cout, std::cerr);
+      return Confined(*options, {.net_admin = true}, finwait::RunExplain);
     case Command::kServe:
       return finwait::RunServe(*options, finwait::Logger(options->log_level, options->log_format));
   }

@@ -57,6 +57,7 @@ struct Options {
   std::chrono::milliseconds sampling_interval{5000};  ///< 1 s to 1 h
   double cpu_budget = 0.02;                           ///< share of one core, above 0 and at most 1
   bool report_details = false;
+  bool filter_calls = true;  ///< --[no-]sandbox.seccomp
 };
 
 /// A command line that cannot be followed.

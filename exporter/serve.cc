@@ -11,6 +11,8 @@
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/enabled_collectors.h"
 #include "exporter/latest.h"
+#include "exporter/privilege/sandbox.h"
+#include "exporter/refused_call_log.h"
 #include "exporter/routes.h"
 #include "exporter/rule_questions.h"
 #include "exporter/sampling/sampler.h"
@@ -73,7 +75,6 @@ int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify
 
 http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, const Logger& logger) {
   http::ServerOptions server;
-  server.addresses = options.listen_addresses;
   server.lanes = MakeLanes({options.telemetry_path, options.max_requests, options.exporter_metrics,
                             options.report_details ? Details::kShow : Details::kHide},
                            latest);
@@ -96,6 +97,14 @@ Result<web_config::Protection> ProtectionOf(const Options& options, const Logger
   });
 }
 
+void FilterCalls(const Options& options, const ServiceNotify& notify, const Logger& logger) {
+  const auto unfiltered_because =
+      privilege::FilterCalls({.wanted = options.filter_calls, .to_service_manager = notify.IsHeard()});
+  if (unfiltered_because) {
+    logger.Warn("system calls are not filtered", {{"reason", *unfiltered_because}});
+  }
+}
+
 }  // namespace
 
 int RunServe(const Options& options, const Logger& logger) {
@@ -106,19 +115,36 @@ int RunServe(const Options& options, const Logger& logger) {
     return kCannotStart;
   }
 
+  // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
+  // reads them the first time may load libraries, which the filter allows no more.
+  auto listeners = http::HttpServer::Listen(options.listen_addresses);
+  if (!listeners) {
+    logger.Error("cannot start", {{"error", listeners.error().message}});
+    return kCannotStart;
+  }
+  const auto privileges = privilege::GiveUpPrivileges({.net_admin = NeedNetAdmin(options)});
+  if (!privileges) {
+    logger.Error("cannot start", {{"error", privileges.error().message}});
+    return kCannotStart;
+  }
   const auto protection = ProtectionOf(options, logger);
   if (!protection) {
     logger.Error("cannot start", {{"error", protection.error().message}});
     return kCannotStart;
   }
   const ServiceNotify notify = ServiceNotify::FromEnvironment();
+  FilterCalls(options, notify, logger);
+  logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
+
   Pulse pulse;
   LatestDiagnosis latest;
   Diagnostician diagnostician(QuestionsTo(*host));
   CollectorLog collector_log(logger);
+  RefusedCallLog refused_call_log(logger);
   SnapshotConsumer consumer([&](std::shared_ptr<const Snapshot> snapshot) {
     try {
       collector_log.Report(*snapshot);
+      refused_call_log.Report();
       latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
       pulse.Beat();
     } catch (const std::exception& problem) {
@@ -132,7 +158,7 @@ int RunServe(const Options& options, const Logger& logger) {
   server_options.tls = protection->tls;
   server_options.gate = protection->gate;
   consumer.Start();
-  auto server = http::HttpServer::Start(std::move(server_options));
+  auto server = http::HttpServer::Start(std::move(server_options), std::move(*listeners));
   if (!server) {
     logger.Error("cannot start", {{"error", server.error().message}});
     return kCannotStart;
@@ -161,6 +187,7 @@ int RunServe(const Options& options, const Logger& logger) {
     logger.Warn("a question hangs in the kernel and is left behind");
     std::_Exit(0);  // its thread still uses what this function owns
   }
+  refused_call_log.Report();
   return 0;
 }
 

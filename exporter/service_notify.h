@@ -22,6 +22,9 @@ class ServiceNotify {
   /// From this process's environment.
   static ServiceNotify FromEnvironment();
 
+  /// Whether there is a service manager that wants to know.
+  bool IsHeard() const { return !socket_.empty(); }
+
   Result<void> Ready() const { return Send("READY=1"); }
   Result<void> Stopping() const { return Send("STOPPING=1"); }
   /// Due within each WatchdogPeriod.

@@ -39,7 +39,8 @@ static_assert(sizeof(ipt_getinfo) == sizeof(ip6t_getinfo) && sizeof(ipt_get_entr
 
 Result<void> GetOption(TableFamily family, int option, void* value, std::size_t size, const std::string& operation) {
   const bool ipv6 = family == TableFamily::kIpv6;
-  const UniqueFd fd(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  // Any IP socket answers, and only a raw one takes CAP_NET_RAW. One of TCP can send nothing while it is not connected.
+  const UniqueFd fd(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) {
     return FailErrno(operation, errno);
   }

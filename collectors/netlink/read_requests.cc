@@ -4,7 +4,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_acct.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/netfilter/nfnetlink_hook.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -21,7 +20,6 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET), "IPCTNL_MSG_CT_GET"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU),
      "IPCTNL_MSG_CT_GET_STATS_CPU"},
-    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), "IPCTNL_MSG_CT_GET_STATS"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE), "NFT_MSG_GETTABLE"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN), "NFT_MSG_GETCHAIN"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE), "NFT_MSG_GETRULE"},
@@ -29,7 +27,6 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM), "NFT_MSG_GETSETELEM"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN), "NFT_MSG_GETGEN"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ), "NFT_MSG_GETOBJ"},
-    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_HOOK, NFNL_MSG_HOOK_GET), "NFNL_MSG_HOOK_GET"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_ACCT, NFNL_MSG_ACCT_GET), "NFNL_MSG_ACCT_GET"},
     {NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, "SOCK_DIAG_BY_FAMILY"},
     {NETLINK_ROUTE, RTM_GETROUTE, "RTM_GETROUTE"},

@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "exporter/http/event_loop.h"
-#include "exporter/http/listening_socket.h"
 #include "exporter/http/refusal.h"
 #include "exporter/http/slow_checks.h"
 #include "exporter/http/workers.h"
@@ -32,16 +31,31 @@ HttpServer::HttpServer(ServerOptions options)
   }
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options) {
+Result<std::vector<ListeningSocket>> HttpServer::Listen(std::span<const ListenAddress> addresses) {
   std::vector<ListeningSocket> listeners;
-  std::vector<std::uint16_t> ports;
-  for (const ListenAddress& address : options.addresses) {
-    Result<ListeningSocket> listener = Listen(address);
+  for (const ListenAddress& address : addresses) {
+    Result<ListeningSocket> listener = http::Listen(address);
     if (!listener) {
       return Failure(listener.error());
     }
-    ports.push_back(listener->port);
     listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options) {
+  auto listeners = Listen(options.addresses);
+  if (!listeners) {
+    return Failure(listeners.error());
+  }
+  return Start(std::move(options), std::move(*listeners));
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std::vector<ListeningSocket> listeners) {
+  std::vector<std::uint16_t> ports;
+  ports.reserve(listeners.size());
+  for (const ListeningSocket& listener : listeners) {
+    ports.push_back(listener.port);
   }
   try {
     std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets without MSG_NOSIGNAL
@@ -59,8 +73,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options) {
       return Failure(loop.error());
     }
     server->loop_ = std::move(*loop);
-    server->loop_thread_ = std::thread([running = server->loop_.get()] { running->Run(); });
-    pthread_setname_np(server->loop_thread_.native_handle(), "http-loop");
+    server->loop_thread_ = std::thread([running = server->loop_.get()] {
+      pthread_setname_np(pthread_self(), "http-loop");
+      running->Run();
+    });
     return server;
   } catch (const std::system_error& error) {  // no thread to be had
     return FailErrno("cannot start the HTTP server", error.code().value());

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "exporter/http/gate.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listen_address.h"
+#include "exporter/http/listening_socket.h"
 #include "exporter/http/message.h"
 #include "exporter/http/peer.h"
 #include "exporter/http/tls_sessions.h"
@@ -58,7 +60,12 @@ struct ServerOptions {
 /// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process.
 class HttpServer {
  public:
-  /// Listens on every address, or on none: the error names the address and port that could not be had.
+  /// Listens on every address, or on none: the error names the address and port that could not be had. Starts no
+  /// thread, so that privileges can be given up before the first.
+  static Result<std::vector<ListeningSocket>> Listen(std::span<const ListenAddress> addresses);
+  /// Serves on `listeners`; `options.addresses` is not looked at.
+  static Result<std::unique_ptr<HttpServer>> Start(ServerOptions options, std::vector<ListeningSocket> listeners);
+  /// Both.
   static Result<std::unique_ptr<HttpServer>> Start(ServerOptions options);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

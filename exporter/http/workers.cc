@@ -7,8 +7,11 @@ namespace finwait::http {
 Workers::Workers(const std::string& name, std::size_t threads, std::size_t capacity) : capacity_(capacity) {
   try {
     for (std::size_t i = 0; i < threads; ++i) {
-      threads_.emplace_back([this] { Work(); });
-      pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
+      // By itself: another thread's name is a file in /proc, and the program's sandbox opens none for writing.
+      threads_.emplace_back([this, short_name = name.substr(0, 15)] {
+        pthread_setname_np(pthread_self(), short_name.c_str());
+        Work();
+      });
     }
   } catch (...) {
     Stop();

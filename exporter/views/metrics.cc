@@ -17,6 +17,7 @@ std::vector<prometheus::MetricFamily> MetricFamilies(const Diagnosis& diagnosis,
   metrics::AppendRisk(diagnosis, families);
   metrics::AppendCollectors(snapshot, families);
   metrics::AppendBuildInfo(families);
+  metrics::AppendRefusedCalls(families);
   if (exporter_metrics) {
     metrics::AppendProcess(families);
   }

@@ -19,7 +19,9 @@ namespace {
 
 lab::CommandOutput Start(const lab::Namespace& where, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), lab::Program());
-  return where.Command(arguments);
+  auto output = where.Command(arguments);
+  EXPECT_EQ(output.err.find("refused system calls"), std::string::npos) << output.err;
+  return output;
 }
 
 std::size_t Lines(const std::string& text) {

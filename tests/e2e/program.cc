@@ -1,5 +1,6 @@
 #include "tests/e2e/program.h"
 
+#include <gtest/gtest.h>
 #include <httplib.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -14,14 +15,25 @@
 
 namespace finwait::e2e {
 
-Program::Program(const lab::Namespace& where, const std::vector<std::string>& flags) : where_(where) {
+namespace {
+
+std::vector<std::string> CommandOf(const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {lab::Program()};
+  command.insert(command.end(), flags.begin(), flags.end());
+  return command;
+}
+
+}  // namespace
+
+Program::Program(const lab::Namespace& where, const std::vector<std::string>& flags)
+    : Program(where, CommandOf(flags), Whole()) {}
+
+Program::Program(const lab::Namespace& where, const std::vector<std::string>& command, Whole) : where_(where) {
   char path[] = "/tmp/finwait_e2e_XXXXXX";
   const int fd = ::mkstemp(path);
   ::close(fd);
   log_path_ = path;
-  std::vector<std::string> arguments = {lab::Program()};
-  arguments.insert(arguments.end(), flags.begin(), flags.end());
-  pid_ = where.Spawn(arguments, log_path_);
+  pid_ = where.Spawn(command, log_path_);
   if (!lab::Eventually([this] { return Get("/readyz").status == 200; })) {
     const std::string log = Log();
     Terminate();
@@ -31,9 +43,17 @@ Program::Program(const lab::Namespace& where, const std::vector<std::string>& fl
 
 Program::~Program() {
   if (pid_ > 0) {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    // Its own end, not SIGKILL: only then has it logged what there was to log.
+    try {
+      EXPECT_EQ(Terminate(), 0);
+    } catch (const std::runtime_error& error) {
+      ADD_FAILURE() << error.what();
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
   }
+  const std::string log = Log();
+  EXPECT_EQ(log.find(kRefusedCall), std::string::npos) << log;
   ::unlink(log_path_.c_str());
 }
 

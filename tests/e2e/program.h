@@ -23,6 +23,10 @@ class Program {
   /// Starts it with its default flags, and `flags`, and waits until it is ready; throws with its log when it is not
   /// within 10 s.
   explicit Program(const lab::Namespace& where, const std::vector<std::string>& flags = {});
+  /// The same, by a command of its own that ends up being the program: setpriv and its flags, the program, its flags.
+  struct Whole {};
+  Program(const lab::Namespace& where, const std::vector<std::string>& command, Whole);
+  /// A test fails here when the program's sandbox refused it a system call: the whole suite runs under it.
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -51,6 +55,9 @@ class Program {
   std::string log_path_;
   pid_t pid_ = -1;
 };
+
+/// What the program logs when its sandbox refuses it a system call.
+inline constexpr const char* kRefusedCall = "refused a system call";
 
 /// The series of `body`, a text exposition.
 std::map<std::string, double> ParseSeries(const std::string& body);

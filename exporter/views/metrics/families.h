@@ -25,5 +25,6 @@ void AppendCollectors(const Snapshot& snapshot, Families& families);
 /// finwait_exporter_build_info and process_*; `exporter_metrics` is false for --web.disable-exporter-metrics.
 void AppendProcess(Families& families);
 void AppendBuildInfo(Families& families);
+void AppendRefusedCalls(Families& families);
 
 }  // namespace finwait::metrics

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "exporter/privilege/refused_calls.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
@@ -84,6 +85,13 @@ void AppendProcess(Families& families) {
 void AppendBuildInfo(Families& families) {
   Family::Gauge("exporter_build_info", "Always 1; what this program was built from and with.")
       .Add({{"version", FINWAIT_VERSION}, {"compiler", "g++ " __VERSION__}}, 1)
+      .AppendTo(families);
+}
+
+void AppendRefusedCalls(Families& families) {
+  Family::Counter("exporter_refused_system_calls_total",
+                  "System calls of this program's that its own seccomp filter refused; any is a bug or an intruder.")
+      .Add({}, static_cast<double>(privilege::RefusedCallTotal()))
       .AppendTo(families);
 }
 

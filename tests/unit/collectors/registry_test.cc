@@ -27,6 +27,8 @@ TEST(RegistryTest, EveryCollectorHasItsFilePairATestAndARowInTheReadme) {
     EXPECT_NE(readme.str().find("\n| `" + name + "` |"), std::string::npos) << name << " has no row in README.md";
     EXPECT_NE(collector.make, nullptr) << name;
     EXPECT_FALSE(collector.summary.empty()) << name;
+    EXPECT_EQ(NeedsNetAdmin(collector) || NeedsSysPtrace(collector), !collector.needs.empty())
+        << name << ": the program gives up every other capability when it starts";
   }
 }
 

@@ -46,14 +46,30 @@ TEST(Options, WithoutArgumentsItServesWithTheDefaultsOfTheContract) {
   EXPECT_EQ(options.sampling_interval, std::chrono::seconds(5));
   EXPECT_EQ(options.cpu_budget, 0.02);
   EXPECT_FALSE(options.report_details);
+  EXPECT_TRUE(options.filter_calls);
 }
 
 TEST(Options, EveryFlagReachesItsValueInBothForms) {
-  const Options options = Parsed(
-      {"--web.listen-address=127.0.0.1:9000", "--web.listen-address", "[::1]:0", "--web.telemetry-path=/m",
-       "--web.config.file", "web.yml", "--web.max-requests", "0", "--web.disable-exporter-metrics",
-       "--no-collector.sockets", "--collector.conntrack_events", "--log.level=warn", "--log.format", "json",
-       "--path.procfs=/host/proc", "--sampling.interval", "1m30s", "--sampling.cpu-budget=1", "--report.details"});
+  const Options options = Parsed({"--web.listen-address=127.0.0.1:9000",
+                                  "--web.listen-address",
+                                  "[::1]:0",
+                                  "--web.telemetry-path=/m",
+                                  "--web.config.file",
+                                  "web.yml",
+                                  "--web.max-requests",
+                                  "0",
+                                  "--web.disable-exporter-metrics",
+                                  "--no-collector.sockets",
+                                  "--collector.conntrack_events",
+                                  "--log.level=warn",
+                                  "--log.format",
+                                  "json",
+                                  "--path.procfs=/host/proc",
+                                  "--sampling.interval",
+                                  "1m30s",
+                                  "--sampling.cpu-budget=1",
+                                  "--report.details",
+                                  "--no-sandbox.seccomp"});
   EXPECT_THAT(options.listen_addresses,
               ElementsAre(http::ListenAddress{"127.0.0.1", 9000}, http::ListenAddress{"::1", 0}));
   EXPECT_EQ(options.telemetry_path, "/m");
@@ -67,6 +83,7 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
   EXPECT_EQ(options.sampling_interval, std::chrono::seconds(90));
   EXPECT_EQ(options.cpu_budget, 1.0);
   EXPECT_TRUE(options.report_details);
+  EXPECT_FALSE(options.filter_calls);
 }
 
 TEST(Options, TheLastOfTwoContraryCollectorSwitchesWins) {

@@ -25,7 +25,6 @@ using testing::HasSubstr;
 const std::set<std::pair<int, int>> kAllowed = {
     {12, 0x101},  // NETLINK_NETFILTER: conntrack entries
     {12, 0x104},  // conntrack statistics of each CPU
-    {12, 0x105},  // conntrack statistics
     {12, 0xa01},  // nftables: tables
     {12, 0xa04},  // chains
     {12, 0xa07},  // rules
@@ -34,7 +33,6 @@ const std::set<std::pair<int, int>> kAllowed = {
     {12, 0xa10},  // generation
     {12, 0xa13},  // objects
     {12, 0x701},  // accounting objects
-    {12, 0xc00},  // netfilter hooks
     {4, 20},      // NETLINK_SOCK_DIAG: sockets
     {0, 18},      // NETLINK_ROUTE: links
     {0, 22},      // addresses

@@ -1,0 +1,169 @@
+#include "exporter/privilege/allowed_calls.h"
+
+// Before the kernel's own headers, which then leave out what both define.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <fcntl.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace finwait::privilege {
+namespace {
+
+// Most arguments are C ints: the kernel looks at the lower half of the register only.
+constexpr std::uint64_t kInt = 0xffffffff;
+constexpr std::uint64_t kWhole = ~std::uint64_t{0};
+constexpr std::uint64_t kSocketType = 0xf;  // without SOCK_CLOEXEC and SOCK_NONBLOCK
+
+constexpr Demand Is(unsigned argument, std::int64_t value) {
+  return {argument, kInt, static_cast<std::uint64_t>(value) & kInt};
+}
+constexpr Demand IsNull(unsigned argument) { return {argument, kWhole, 0}; }
+constexpr Demand Lacks(unsigned argument, std::uint64_t bits) { return {argument, bits, 0}; }
+constexpr Demand Has(unsigned argument, std::uint64_t bits) { return {argument, bits, bits}; }
+/// No bit but these.
+constexpr Demand AtMost(unsigned argument, std::uint64_t bits) { return {argument, kInt & ~bits, 0}; }
+constexpr Demand IsSocketType(int type) { return {1, kSocketType, static_cast<std::uint64_t>(type)}; }
+
+constexpr AllowedCall Any(const char* name) { return {name, {}, 0, false}; }
+constexpr AllowedCall If(const char* name, Demand first) { return {name, {first}, 1, false}; }
+constexpr AllowedCall If(const char* name, Demand first, Demand second) { return {name, {first, second}, 2, false}; }
+constexpr AllowedCall If(const char* name, Demand first, Demand second, Demand third) {
+  return {name, {first, second, third}, 3, false};
+}
+constexpr AllowedCall ForServiceManager(AllowedCall call) {
+  call.to_service_manager = true;
+  return call;
+}
+
+constexpr std::uint64_t kSending = MSG_NOSIGNAL | MSG_DONTWAIT;  // not MSG_FASTOPEN, which connects
+
+constexpr AllowedCall kAllowedCalls[] = {
+    // Memory, none of it executable: no code comes in after the start.
+    Any("brk"),
+    If("mmap", Lacks(2, PROT_EXEC)),
+    If("mprotect", Lacks(2, PROT_EXEC)),
+    Any("munmap"),
+    Any("mremap"),
+    Any("madvise"),
+
+    // Threads, never processes. clone3 keeps its flags where a filter cannot look; refused, glibc takes clone.
+    If("clone", Has(0, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)),
+    Any("futex"),
+    Any("set_robust_list"),
+    Any("rseq"),
+    Any("exit"),
+    Any("exit_group"),
+    Any("gettid"),
+    Any("getpid"),
+    Any("sched_yield"),
+    Any("sched_getaffinity"),
+    If("prctl", Is(0, PR_SET_NAME)),
+
+    // Signals to itself only; tgkill, which abort needs, gets this process's number when the filter is made.
+    Any("rt_sigaction"),
+    Any("rt_sigprocmask"),
+    Any("rt_sigreturn"),
+    Any("rt_sigtimedwait"),
+    Any("sigaltstack"),
+    Any("restart_syscall"),
+
+    // Time and waiting.
+    Any("clock_gettime"),
+    Any("clock_nanosleep"),
+    Any("nanosleep"),
+    Any("gettimeofday"),
+    Any("poll"),
+    Any("ppoll"),
+    Any("epoll_create1"),
+    Any("epoll_ctl"),
+    Any("epoll_wait"),
+    Any("epoll_pwait"),
+    Any("eventfd2"),
+
+    // Files, for reading only. Writing is for sockets, events, the log and standard output.
+    If("openat", Lacks(2, O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))),
+    Any("read"),
+    Any("readv"),
+    Any("pread64"),
+    Any("lseek"),
+    Any("close"),
+    Any("fstat"),
+    Any("newfstatat"),
+    Any("statx"),
+    Any("getdents64"),
+    Any("readlink"),
+    Any("readlinkat"),
+    Any("access"),
+    Any("faccessat"),
+    Any("faccessat2"),
+    Any("getcwd"),
+    If("fcntl", Is(1, F_GETFL)),
+    If("fcntl", Is(1, F_SETFL)),
+    If("fcntl", Is(1, F_GETFD)),
+    If("fcntl", Is(1, F_SETFD)),
+    If("fcntl", Is(1, F_DUPFD_CLOEXEC)),
+    Any("write"),
+    Any("writev"),
+    If("ioctl", Is(1, SIOCOUTQ)),
+    If("ioctl", Is(1, TCGETS)),
+
+    // Sockets that ask the kernel. The IP ones are there for getsockopt, which reads legacy tables; without connect,
+    // listen and MSG_FASTOPEN nothing leaves or enters by them.
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
+    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    ForServiceManager(If("socket", Is(0, AF_UNIX), IsSocketType(SOCK_DGRAM), Is(2, 0))),
+    If("bind", Is(2, sizeof(sockaddr_nl))),  // too short for an IP address
+    Any("getsockname"),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_INFO)),  // IP6T_SO_GET_* have the same numbers
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_ENTRIES)),
+    If("getsockopt", Is(1, SOL_SOCKET)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_EXT_ACK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_CAP_ACK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_GET_STRICT_CHK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_ADD_MEMBERSHIP)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUF)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUFFORCE)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_ATTACH_FILTER)),
+
+    // Connections that clients open, on the listening sockets made before.
+    Any("accept4"),
+    Any("getpeername"),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_LINGER)),
+    If("setsockopt", Is(1, IPPROTO_TCP), Is(2, TCP_NODELAY)),
+    Any("recvfrom"),
+    Any("recvmsg"),
+    If("sendto", AtMost(3, kSending)),
+    If("sendmsg", AtMost(2, kSending)),
+    Any("shutdown"),
+
+    // Itself and the machine, for metrics and libraries.
+    Any("uname"),
+    Any("sysinfo"),
+    Any("getrandom"),
+    Any("getrusage"),
+    If("prlimit64", IsNull(2)),
+    Any("getuid"),
+    Any("geteuid"),
+    Any("getgid"),
+    Any("getegid"),
+};
+
+}  // namespace
+
+std::span<const AllowedCall> AllowedCalls() { return kAllowedCalls; }
+
+}  // namespace finwait::privilege

@@ -1,0 +1,213 @@
+// The privileges of the running program: what it keeps, and what it sees with less.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/program.h"
+#include "tests/lab/connection.h"
+#include "tests/lab/paths.h"
+
+namespace finwait::e2e {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kNothing = "0000000000000000";
+constexpr const char* kNetAdmin = "0000000000001000";
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kFiltered = false;  // a sanitizer needs system calls of its own
+#else
+constexpr bool kFiltered = true;
+#endif
+
+// The fields of every thread's status, by name.
+std::vector<std::map<std::string, std::string>> Threads(pid_t pid) {
+  std::vector<std::map<std::string, std::string>> threads;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::map<std::string, std::string> fields;
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      const std::size_t colon = line.find(":\t");
+      fields[line.substr(0, colon)] = colon == std::string::npos ? "" : line.substr(colon + 2);
+    }
+    threads.push_back(fields);
+  }
+  return threads;
+}
+
+void ExpectConfined(pid_t pid, const std::string& capabilities) {
+  const auto threads = Threads(pid);
+  EXPECT_GT(threads.size(), 4U) << "its threads are there";
+  for (const auto& thread : threads) {
+    const std::string& name = thread.at("Name");
+    EXPECT_EQ(thread.at("CapEff"), capabilities) << name;
+    EXPECT_EQ(thread.at("CapPrm"), capabilities) << name;
+    EXPECT_EQ(thread.at("CapBnd"), capabilities) << name;
+    EXPECT_EQ(thread.at("CapInh"), kNothing) << name;
+    EXPECT_EQ(thread.at("CapAmb"), kNothing) << name;
+    EXPECT_EQ(thread.at("NoNewPrivs"), "1") << name;
+    EXPECT_EQ(thread.at("Seccomp"), kFiltered ? "2" : "0") << name;
+  }
+}
+
+TEST(PrivilegeTest, OfEveryThreadIsNetAdminAloneAndItsSystemCallsAreFiltered) {
+  const lab::Namespace where;
+  const Program program(where);
+  ExpectConfined(program.Pid(), kNetAdmin);
+  EXPECT_THAT(program.Log(), HasSubstr("capabilities=CAP_NET_ADMIN"));
+}
+
+TEST(PrivilegeTest, IsNothingAtAllWhereNoEnabledCollectorNeedsMore) {
+  const lab::Namespace where;
+  const Program program(
+      where, {"--no-collector.conntrack_stats", "--no-collector.conntrack_table", "--no-collector.conntrack_events",
+              "--no-collector.tracking", "--no-collector.firewall"});
+  ExpectConfined(program.Pid(), kNothing);
+  const auto series = program.Scrape();
+  for (const char* collector : {"sysctl", "sockets", "netstat"}) {
+    EXPECT_EQ(series.at(std::string("finwait_collector_success{collector=\"") + collector + "\"}"), 1) << collector;
+  }
+}
+
+TEST(PrivilegeTest, LeavesSystemCallsUnfilteredWhenToldSoAndSaysIt) {
+  const lab::Namespace where;
+  const Program program(where, {"--no-sandbox.seccomp"});
+  for (const auto& thread : Threads(program.Pid())) {
+    EXPECT_EQ(thread.at("Seccomp"), "0");
+    EXPECT_EQ(thread.at("CapEff"), kNetAdmin);
+  }
+  EXPECT_THAT(program.Log(), HasSubstr("--no-sandbox.seccomp"));
+}
+
+TEST(PrivilegeTest, SuffersNoRefusedSystemCall) {
+  const lab::Namespace where;
+  Program program(where, {"--sampling.interval=1s"});
+  for (const char* path : {"/", "/metrics", "/health", "/api/v1/report", "/nonsense"}) {
+    program.Get(path, {{"Accept-Encoding", "gzip"}});
+  }
+  EXPECT_EQ(program.Scrape().at("finwait_exporter_refused_system_calls_total"), 0);
+  EXPECT_EQ(program.Terminate(), 0);
+  EXPECT_THAT(program.Log(), Not(HasSubstr(kRefusedCall)));
+}
+
+// A port below 1024 takes a capability, which is given up once the port is there.
+TEST(PrivilegeTest, SufficesForAPortBelow1024) {
+  const lab::Namespace where;
+  const Program program(where, {"--web.listen-address=127.0.0.1:80", "--web.listen-address=127.0.0.1:10061"});
+  EXPECT_EQ(where.Shell("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:80/healthz"), "200");
+  ExpectConfined(program.Pid(), kNetAdmin);
+}
+
+// The programs below run as another user; an ordinary user's lab has only one.
+bool HasUsers() {
+  std::ifstream map("/proc/self/uid_map");
+  std::uint64_t first = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t count = 0;
+  return map >> first >> outside >> count && count > 65534;
+}
+
+// `flags` of setpriv's, then the program.
+std::vector<std::string> As(std::vector<std::string> flags, const std::vector<std::string>& arguments) {
+  flags.insert(flags.begin(), "setpriv");
+  flags.push_back(lab::Program());
+  flags.insert(flags.end(), arguments.begin(), arguments.end());
+  return flags;
+}
+
+class OrdinaryUserTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!HasUsers()) {
+      GTEST_SKIP() << "the lab of an ordinary user has no second user";
+    }
+    where_.Shell(
+        "iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP; "
+        "ip6tables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP");
+  }
+  lab::Namespace where_;
+};
+
+const std::vector<std::string> kAsTheUnit = {"--reuid=65534",
+                                             "--regid=65534",
+                                             "--groups=0",
+                                             "--inh-caps=-all,+net_admin",
+                                             "--ambient-caps=-all,+net_admin",
+                                             "--bounding-set=-all,+net_admin"};
+
+TEST_F(OrdinaryUserTest, WithAmbientNetAdminAndGroupRootSeesLegacyTables) {
+  const Program program(where_, As(kAsTheUnit, {}), Program::Whole());
+  ExpectConfined(program.Pid(), kNetAdmin);
+  const auto series = program.Scrape();
+  for (const auto& [name, value] : series) {
+    if (name.starts_with("finwait_collector_success{")) {
+      EXPECT_EQ(value, 1) << name << program.Log();
+    }
+  }
+  EXPECT_EQ(series.at("finwait_firewall_invalid_drop_rules{backend=\"legacy\",family=\"ipv4\",hook=\"output\"}"), 1);
+  EXPECT_EQ(series.at("finwait_firewall_invalid_drop_rules{backend=\"legacy\",family=\"ipv6\",hook=\"input\"}"), 1);
+  EXPECT_EQ(series.at("finwait_risk_stage{stage=\"latent\"}"), 1);
+}
+
+TEST_F(OrdinaryUserTest, WithoutGroupRootIsToldWhatItDoesNotSee) {
+  std::vector<std::string> flags = kAsTheUnit;
+  flags[2] = "--clear-groups";
+  const auto check = where_.Command(As(flags, {"check"}));
+  EXPECT_EQ(check.exit_code, 3) << check.out;
+  EXPECT_THAT(check.out, HasSubstr("ip_tables_names")) << "and so which tables there are";
+  EXPECT_THAT(check.out, HasSubstr("supplementary group 0"));
+  EXPECT_EQ(check.err, "");
+}
+
+TEST_F(OrdinaryUserTest, WithoutAnyCapabilityChecksWhatItCanAndCannotTell) {
+  const std::vector<std::string> flags = {"--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                                          "--bounding-set=-all"};
+  const lab::Listener listener(where_, "127.0.0.1", 80);
+  const UniqueFd client = lab::Connect(where_, "127.0.0.1", 80);
+  const auto text = where_.Command(As(flags, {"check"}));
+  EXPECT_EQ(text.exit_code, 3) << text.out;
+  EXPECT_THAT(text.out, testing::StartsWith("CANNOT TELL: "));
+  EXPECT_THAT(text.out, HasSubstr("CAP_NET_ADMIN"));
+  EXPECT_EQ(text.err, "");
+  const auto json = nlohmann::json::parse(where_.Command(As(flags, {"check", "--format=json"})).out);
+  EXPECT_TRUE(json["verdict"]["stage"].is_null()) << json["verdict"];
+
+  const Program program(where_, As(flags, {}), Program::Whole());
+  ExpectConfined(program.Pid(), kNothing);
+  const auto series = program.Scrape();
+  std::set<std::string> blind;
+  for (const auto& [name, value] : series) {
+    if (name.starts_with("finwait_collector_success{") && value == 0) {
+      blind.insert(name.substr(name.find('"') + 1, name.rfind('"') - name.find('"') - 1));
+    }
+  }
+  EXPECT_THAT(blind, testing::IsSupersetOf({"conntrack_stats", "conntrack_table", "tracking", "firewall"}));
+  EXPECT_THAT(blind,
+              testing::IsSubsetOf({"conntrack_stats", "conntrack_table", "conntrack_events", "tracking", "firewall"}))
+      << "the others need nothing";
+  EXPECT_EQ(series.at("finwait_tcp_sockets{family=\"ipv4\",state=\"established\"}"), 2);
+  for (const char* absent :
+       {"finwait_risk_score", "finwait_risk_stage{stage=\"none\"}", "finwait_conntrack_invalid_total",
+        "finwait_conntrack_flows{family=\"ipv4\",protocol=\"udp\",state=\"\"}",
+        "finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}",
+        "finwait_firewall_rules{backend=\"nft\",family=\"ipv4\"}"}) {
+    EXPECT_EQ(series.count(absent), 0U) << absent << ": never 0 when blind";
+  }
+  EXPECT_EQ(program.Get("/health").status, 500);
+  EXPECT_EQ(nlohmann::json::parse(program.Get("/health").body)["stage"], nullptr);
+}
+
+}  // namespace
+}  // namespace finwait::e2e

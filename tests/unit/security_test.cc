@@ -1,0 +1,96 @@
+// SECURITY.md says what the program sends and which system calls it keeps; operators rely on it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/netlink.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "collectors/netlink/read_requests.h"
+#include "collectors/registry.h"
+#include "exporter/privilege/allowed_calls.h"
+#include "tests/lab/paths.h"
+
+namespace finwait {
+namespace {
+
+// The cells of each row of the table whose first header cell is `title`, without the header.
+std::vector<std::vector<std::string>> Table(const std::string& title) {
+  std::ifstream file(lab::SourceFolder() / "SECURITY.md");
+  std::vector<std::vector<std::string>> rows;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    inside = line.starts_with("| " + title + " |") || (inside && line.starts_with("|"));
+    if (!inside || line.starts_with("| " + title + " |") || line.starts_with("|---")) {
+      continue;
+    }
+    std::vector<std::string> cells;
+    std::istringstream text(line.substr(1));
+    for (std::string cell; std::getline(text, cell, '|');) {
+      cells.push_back(std::regex_replace(cell, std::regex("^ +| +$"), ""));
+    }
+    rows.push_back(cells);
+  }
+  return rows;
+}
+
+std::multiset<std::string> Words(const std::string& list) {
+  std::multiset<std::string> words;
+  std::istringstream text(list);
+  for (std::string word; std::getline(text, word, ',');) {
+    words.insert(std::regex_replace(word, std::regex("^ +| +$"), ""));
+  }
+  return words;
+}
+
+std::string ProtocolName(int protocol) {
+  return protocol == NETLINK_NETFILTER   ? "NETLINK_NETFILTER"
+         : protocol == NETLINK_SOCK_DIAG ? "NETLINK_SOCK_DIAG"
+         : protocol == NETLINK_ROUTE     ? "NETLINK_ROUTE"
+                                         : std::to_string(protocol);
+}
+
+TEST(SecurityPage, ListsEveryMessageThatMayBeSentAndNoOther) {
+  std::multiset<std::string> documented;
+  for (const auto& row : Table("netlink protocol")) {
+    documented.insert(row.at(0) + " " + row.at(1));
+  }
+  std::multiset<std::string> sent;
+  for (const netlink::ReadRequest& request : netlink::ReadRequests()) {
+    sent.insert(ProtocolName(request.protocol) + " " + request.name);
+  }
+  EXPECT_EQ(documented, sent);
+}
+
+TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
+  std::multiset<std::string> documented;
+  for (const auto& row : Table("for")) {
+    documented.merge(Words(row.at(1)));
+  }
+  std::set<std::string> allowed = {"tgkill"};
+  for (const privilege::AllowedCall& call : privilege::AllowedCalls()) {
+    allowed.insert(call.name);
+  }
+  EXPECT_EQ(documented, std::multiset<std::string>(allowed.begin(), allowed.end()));
+}
+
+TEST(SecurityPage, NamesEveryCollectorThatIsBlindWithoutTheCapability) {
+  for (const auto& row : Table("privilege")) {
+    if (row.at(0) == "CAP_NET_ADMIN") {
+      for (const CollectorInfo& info : CollectorRegistry()) {
+        const bool named = row.at(2).find("`" + std::string(info.name) + "`") != std::string::npos;
+        EXPECT_EQ(named, NeedsNetAdmin(info)) << info.name;
+      }
+      return;
+    }
+  }
+  ADD_FAILURE() << "the table of privileges has no row for CAP_NET_ADMIN";
+}
+
+}  // namespace
+}  // namespace finwait
