@@ -129,7 +129,7 @@ Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& pos
                                     }
                                   });
     if (!asked) {
-      return asked;
+      return Failure(WithConntrackRemedy(asked.error()));
     }
     if (failure) {
       return Failure(WithConntrackRemedy(*failure));

@@ -153,8 +153,10 @@ Result<void> Channel::GetEach(std::span<Request> requests, const std::string& op
         continue;
       }
       if (auto outcome = OutcomeOfError(operation, *header, payload); !outcome) {
-        if (outcome.error().errno_code == 0) {
-          return outcome;  // malformed, not refused
+        // Malformed, or no capability: nfnetlink_rcv() then refuses the whole datagram with one error and looks at none
+        // of its requests, so that no more answers come.
+        if (outcome.error().errno_code == 0 || outcome.error().reason == FailureReason::kPermission) {
+          return outcome;
         }
         answered(position, Failure(outcome.error()));
       }

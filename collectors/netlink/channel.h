@@ -73,7 +73,7 @@ class Channel {
 
   /// Sends up to kMostAtOnce requests in one datagram and gives `answered` the outcome of each, by its position: a
   /// message of its answer, or the kernel's refusal. A request whose answer has no message is not reported. An error of
-  /// the exchange itself ends it.
+  /// the exchange itself ends it, and so does a missing permission, which the kernel says once for all of them.
   Result<void> GetEach(std::span<Request> requests, const std::string& operation, Deadline deadline,
                        const std::function<void(std::size_t, const Result<Message>&)>& answered);
 

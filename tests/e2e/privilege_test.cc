@@ -207,6 +207,7 @@ TEST_F(OrdinaryUserTest, WithoutAnyCapabilityChecksWhatItCanAndCannotTell) {
         "finwait_firewall_rules{backend=\"nft\",family=\"ipv4\"}"}) {
     EXPECT_EQ(series.count(absent), 0U) << absent << ": never 0 when blind";
   }
+  EXPECT_EQ(program.Get("/readyz").status, 200) << "as ready as it can be here: " << program.Get("/readyz").body;
   EXPECT_EQ(program.Get("/health").status, 500);
   EXPECT_EQ(nlohmann::json::parse(program.Get("/health").body)["stage"], nullptr);
 }

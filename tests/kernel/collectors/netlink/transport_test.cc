@@ -103,6 +103,24 @@ TEST(SocketTransport, ReportsAMissingCapabilityAsAPermissionWithTheKernelsWords)
   });
 }
 
+TEST(SocketTransport, SaysThatACapabilityIsMissingAtOnceForManyRequestsToo) {
+  const lab::Namespace where;
+  where.Run([] {
+    DropCapabilities();
+    auto channel = Channel::Open(NETLINK_NETFILTER);
+    ASSERT_TRUE(channel);
+    std::vector<Request> requests(3, Request(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET)));
+    for (Request& request : requests) {
+      request.Header(nfgenmsg{AF_INET, NFNETLINK_V0, 0});
+    }
+    const auto asked = channel->GetEach(requests, "look up conntrack entries", Soon(),
+                                        [](std::size_t, const Result<Message>&) { ADD_FAILURE() << "no answer"; });
+    ASSERT_FALSE(asked);
+    EXPECT_EQ(asked.error().reason, FailureReason::kPermission);
+    EXPECT_EQ(asked.error().message, "look up conntrack entries: Operation not permitted");
+  });
+}
+
 TEST(SocketTransport, PassesOnTheKernelsOwnSentence) {
   const lab::Namespace where;
   where.Run([] {
