@@ -77,9 +77,10 @@ TEST_P(VariantTest, A_AnEgressDropLeavesAnOrphanInFinWait1) {
 
   ASSERT_TRUE(Reaches(program, "finwait_tcp_stuck_sockets{state=\"fin_wait_1\",cause=\"local_drop\"}", 1))
       << program.Log();
+  // Of another collector than the sockets: its next look may still be to come.
+  EXPECT_TRUE(Reaches(program, "finwait_conntrack_invalid_total", before.at("finwait_conntrack_invalid_total") + 1));
   const auto after = program.Scrape();
   EXPECT_EQ(after.at("finwait_tcp_orphans{state=\"fin_wait_1\"}"), 1);
-  EXPECT_GT(after.at("finwait_conntrack_invalid_total"), before.at("finwait_conntrack_invalid_total"));
   EXPECT_GE(after.at("finwait_risk_score"), 70);
   EXPECT_EQ(after.at("finwait_risk_stage{stage=\"failing\"}"), 1);
   EXPECT_GT(after.at("finwait_tcp_stuck_socket_oldest_seconds{state=\"fin_wait_1\"}"), 0);
@@ -142,9 +143,9 @@ TEST_P(VariantTest, C_AnIngressDropLeavesAnUnansweredFin) {
       << program.Log();
   EXPECT_TRUE(Reaches(program, Hook("finwait_firewall_policy_drop_packets_total", "input"),
                       before.at(Hook("finwait_firewall_policy_drop_packets_total", "input")) + 1));
-  const auto after = program.Scrape();
-  EXPECT_GT(after.at("finwait_netstat_tcp_retrans_segs_total"), before.at("finwait_netstat_tcp_retrans_segs_total"));
-  EXPECT_EQ(after.at(Hook("finwait_firewall_invalid_drop_packets_total", "input")), 0);
+  EXPECT_TRUE(Reaches(program, "finwait_netstat_tcp_retrans_segs_total",
+                      before.at("finwait_netstat_tcp_retrans_segs_total") + 1));
+  EXPECT_EQ(program.Scrape().at(Hook("finwait_firewall_invalid_drop_packets_total", "input")), 0);
 }
 
 TEST_P(VariantTest, H_AVerdictMapWithoutACounterIsFoundAllTheSame) {

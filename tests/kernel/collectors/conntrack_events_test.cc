@@ -263,8 +263,8 @@ TEST_P(ConntrackEventsTest, UnderEvents2AnEntryOlderThanEveryListenerIsNotCounte
       [&] {
         const Ends older = Open();
         Watch watch(wire_.local);
-        EXPECT_TRUE(TableEmpties(wire_.local));
-        return ExpireOne(watch) == 1;
+        // On a starved machine an end may close before its entry has timed out: that one stays for two minutes.
+        return TableEmpties(wire_.local) && ExpireOne(watch) == 1;
       },
       20);
   if (!missed) {
