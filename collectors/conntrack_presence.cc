@@ -1,17 +1,35 @@
 #include "collectors/conntrack_presence.h"
 
+#include <linux/netlink.h>
+
 #include "collectors/procfs.h"
 
 namespace finwait {
+namespace {
+
+std::filesystem::path CountFile(const Host& host) { return host.procfs / "sys/net/netfilter/nf_conntrack_count"; }
+
+}  // namespace
+
+bool HasConntrack(const Host& host) {
+  const auto entries = ReadProcfsUnsigned(CountFile(host));
+  return entries || !IsAbsent(entries.error());
+}
 
 Result<void> RequireConntrack(const Host& host) {
-  const std::filesystem::path count = host.procfs / "sys/net/netfilter/nf_conntrack_count";
-  if (auto entries = ReadProcfsUnsigned(count); !entries && IsAbsent(entries.error())) {
+  if (!HasConntrack(host)) {
     return Fail(FailureReason::kUnsupported,
-                "conntrack is not in this kernel or not loaded (" + count.string() +
+                "conntrack is not in this kernel or not loaded (" + CountFile(host).string() +
                     " does not exist): there is no connection tracking here, so nothing to lose an entry from");
   }
-  return {};
+  return RequireFeature(host, kConntrackNetlink, "conntrack entries and statistics");
+}
+
+Result<netlink::Channel> OpenConntrack(const Host& host) {
+  if (auto present = RequireConntrack(host); !present) {
+    return Failure(present.error());
+  }
+  return host.open_channel(NETLINK_NETFILTER);
 }
 
 Error WithConntrackRemedy(Error error) {

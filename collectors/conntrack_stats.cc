@@ -62,7 +62,7 @@ Result<conntrack_stats::CpuRecord> conntrack_stats::Decode(const netlink::Messag
 }
 
 Result<void> ConntrackStatsCollector::ReadCounters(Deadline deadline, ConntrackStatsSample& sample) {
-  auto channel = host_.open_channel(NETLINK_NETFILTER);
+  auto channel = OpenConntrack(host_);
   if (!channel) {
     return Failure(channel.error());
   }

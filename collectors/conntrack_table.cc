@@ -113,7 +113,7 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   const std::filesystem::path buckets = host_.procfs / "sys/net/netfilter/nf_conntrack_buckets";
   const auto buckets_before = ReadProcfsUnsigned(buckets);
 
-  auto channel = host_.open_channel(NETLINK_NETFILTER);
+  auto channel = OpenConntrack(host_);
   if (!channel) {
     return Failure(channel.error());
   }

@@ -66,8 +66,7 @@ bool IsBlindEverywhere(const Ruleset& ruleset) {
 
 }  // namespace
 
-FirewallCollector::FirewallCollector(const Host& host, firewall::ReaderLimits limits)
-    : host_(host), limits_(limits), features_(KernelFeatures::Paths{host.procfs, "/sys", "/lib/modules", ""}) {}
+FirewallCollector::FirewallCollector(const Host& host, firewall::ReaderLimits limits) : host_(host), limits_(limits) {}
 
 Result<Collected> FirewallCollector::Collect(Deadline deadline) {
   std::optional<netlink::Channel> channel;
@@ -99,7 +98,7 @@ Result<Collected> FirewallCollector::Collect(Deadline deadline) {
 
 std::optional<FirewallCollector::NftPart> FirewallCollector::LookAtNft(std::optional<netlink::Channel>& channel,
                                                                        Deadline deadline) {
-  switch (features_.Find(kNfTables)) {
+  switch (host_.find_feature(kNfTables)) {
     case FeatureState::kAbsent:
       return WithoutRuleset({});
     case FeatureState::kUnknown:

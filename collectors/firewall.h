@@ -14,7 +14,6 @@
 #include "collectors/firewall/nft_reader.h"
 #include "collectors/firewall/ruleset.h"
 #include "collectors/host.h"
-#include "collectors/kernel_feature.h"
 
 namespace finwait {
 
@@ -77,7 +76,6 @@ class FirewallCollector : public Collector {
 
   Host host_;
   firewall::ReaderLimits limits_;
-  KernelFeatures features_;
   NftPart nft_;
   std::uint64_t legacy_hash_ = 0;
   std::vector<firewall::UnreadPart> legacy_unread_;

@@ -3,10 +3,28 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <memory>
+#include <string>
 
 #include "collectors/netlink/event_socket.h"
 
 namespace finwait {
+
+Result<void> RequireFeature(const Host& host, const KernelFeature& feature, std::string_view what) {
+  const FeatureState state = host.find_feature(feature);
+  if (state == FeatureState::kSafeToAsk) {
+    return {};
+  }
+  const std::string module(feature.module);
+  std::string sentence(what);
+  sentence += state == FeatureState::kAbsent
+                  ? " are not asked for, as that would make the kernel load its module " + module +
+                        ", and looking changes nothing: load it with `modprobe " + module + "`"
+                  : " are not asked for, as nothing tells whether that would make the kernel load its module " +
+                        module + ": load it with `modprobe " + module +
+                        "`, and make /proc/modules or /sys/module readable";
+  return Fail(FailureReason::kUnsupported, sentence + " (at every boot: by its name in /etc/modules-load.d/)");
+}
 
 Result<Host> OpenHost(const std::filesystem::path& procfs) {
   struct stat status = {};
@@ -22,6 +40,8 @@ Result<Host> OpenHost(const std::filesystem::path& procfs) {
   host.procfs = procfs;
   host.open_channel = &netlink::Channel::Open;
   host.open_events = &netlink::EventSocket::Open;
+  auto features = std::make_shared<KernelFeatures>(KernelFeatures::Paths{procfs, "/sys", "/lib/modules", "/boot", ""});
+  host.find_feature = [features](const KernelFeature& feature) { return features->Find(feature); };
   return host;
 }
 

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string_view>
 
+#include "collectors/kernel_feature.h"
 #include "collectors/netlink/channel.h"
 #include "collectors/netlink/event_source.h"
 #include "collectors/result.h"
@@ -26,9 +28,17 @@ struct Host {
   /// Opens a netlink channel of a protocol (NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NETLINK_ROUTE). Cheap (one socket);
   /// collectors open one for each look, so that no state outlives an error.
   std::function<Result<netlink::Channel>(int protocol)> open_channel;
+  /// Tells whether asking a part of the kernel would make it load a module: see KernelFeatures.
+  std::function<FeatureState(const KernelFeature&)> find_feature = [](const KernelFeature&) {
+    return FeatureState::kUnknown;
+  };
   /// Subscribes to what the kernel multicasts to this namespace. Kept open from look to look.
   std::function<Result<std::unique_ptr<netlink::EventSource>>(const netlink::Subscription&)> open_events;
 };
+
+/// Success when asking `feature` cannot make the kernel load a module; otherwise kUnsupported, with one sentence that
+/// says what is not asked for (`what`, plural) and how to load it.
+Result<void> RequireFeature(const Host& host, const KernelFeature& feature, std::string_view what);
 
 /// The real machine, in the calling thread's network namespace. Fails when `procfs` is not a procfs.
 Result<Host> OpenHost(const std::filesystem::path& procfs);

@@ -36,6 +36,7 @@ KernelFeatures::KernelFeatures(Paths paths) : paths_(std::move(paths)) {
 }
 
 FeatureState KernelFeatures::Find(const KernelFeature& feature) {
+  const std::lock_guard lock(mutex_);
   const auto known = built_in_.find(feature.module);
   if (known != built_in_.end() && known->second == FeatureState::kSafeToAsk) {
     return FeatureState::kSafeToAsk;
@@ -75,6 +76,20 @@ FeatureState KernelFeatures::FindBuiltIn(const KernelFeature& feature) const {
     if (NamesModule(std::move(line), feature.module)) {
       return FeatureState::kSafeToAsk;
     }
+  }
+  // A service's sandbox hides the list above and the one below (ProtectKernelModules=, ProtectKernelTunables=), not
+  // this.
+  const std::string built_in = std::string(feature.option) + "=y";
+  std::ifstream configuration(paths_.boot / ("config-" + paths_.release));
+  bool configured = false;
+  for (std::string line; std::getline(configuration, line);) {
+    if (line == built_in) {
+      return FeatureState::kSafeToAsk;
+    }
+    configured = configured || line.starts_with("CONFIG_");
+  }
+  if (configured) {
+    return FeatureState::kAbsent;
   }
   // "ffffffff81000000 T symbol", and a tab and "[module]" behind a module's symbols.
   std::ifstream symbols(paths_.procfs / "kallsyms");

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -11,12 +12,16 @@ namespace finwait {
 struct KernelFeature {
   std::string_view module;  ///< as lsmod prints it
   std::string_view symbol;  ///< a function that only this feature has
+  std::string_view option;  ///< what the kernel's configuration calls it
 };
 
 /// nftables; a request to it also loads nfnetlink, which it needs.
-inline constexpr KernelFeature kNfTables = {"nf_tables", "nft_register_chain_type"};
-/// ctnetlink: conntrack's own netlink.
-inline constexpr KernelFeature kConntrackNetlink = {"nf_conntrack_netlink", "ctnetlink_dump_table"};
+inline constexpr KernelFeature kNfTables = {"nf_tables", "nft_register_chain_type", "CONFIG_NF_TABLES"};
+/// ctnetlink: conntrack's own netlink. On a modular kernel it is loaded by the first who asks, such as conntrack(8).
+inline constexpr KernelFeature kConntrackNetlink = {"nf_conntrack_netlink", "ctnetlink_dump_table",
+                                                    "CONFIG_NF_CT_NETLINK"};
+/// sock_diag for TCP; it needs inet_diag. On a modular kernel both are loaded by the first who asks, such as ss(8).
+inline constexpr KernelFeature kTcpDiag = {"tcp_diag", "tcp_diag_get_info", "CONFIG_INET_TCP_DIAG"};
 
 enum class FeatureState {
   kSafeToAsk,  ///< it is there, or this kernel has no modules to load: a request changes nothing
@@ -25,13 +30,14 @@ enum class FeatureState {
 };
 
 /// Tells whether a request to a subsystem is free of side effects. A read-only program must not make the kernel load a
-/// module. Keeps what cannot change (what is built in); not thread-safe.
+/// module. Keeps what cannot change (what is built in); thread-safe.
 class KernelFeatures {
  public:
   struct Paths {
     std::filesystem::path procfs = "/proc";
     std::filesystem::path sysfs = "/sys";
     std::filesystem::path modules = "/lib/modules";
+    std::filesystem::path boot = "/boot";
     std::string release;  ///< of the running kernel; empty asks uname
   };
 
@@ -47,6 +53,7 @@ class KernelFeatures {
   FeatureState FindBuiltIn(const KernelFeature& feature) const;
 
   Paths paths_;
+  std::mutex mutex_;
   std::map<std::string, FeatureState, std::less<>> built_in_;
 };
 

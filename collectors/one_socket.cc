@@ -43,7 +43,7 @@ void PutEnd(const Endpoint& end, __be16& port, __be32 (&address)[4]) {
 
 Result<std::optional<OneSocket>> LookUpSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
                                               Deadline deadline) {
-  auto channel = host.open_channel(NETLINK_SOCK_DIAG);
+  auto channel = OpenTcpDiag(host);
   if (!channel) {
     return Failure(channel.error());
   }

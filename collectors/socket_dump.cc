@@ -8,9 +8,16 @@
 
 namespace finwait {
 
+Result<netlink::Channel> OpenTcpDiag(const Host& host) {
+  if (auto present = RequireFeature(host, kTcpDiag, "TCP sockets"); !present) {
+    return Failure(present.error());
+  }
+  return host.open_channel(NETLINK_SOCK_DIAG);
+}
+
 Result<void> DumpTcpSockets(const Host& host, int family, std::uint32_t states, std::uint8_t extensions,
                             Deadline deadline, netlink::MessageSink& sink) {
-  auto channel = host.open_channel(NETLINK_SOCK_DIAG);
+  auto channel = OpenTcpDiag(host);
   if (!channel) {
     return Failure(channel.error());
   }

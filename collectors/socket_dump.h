@@ -10,6 +10,10 @@
 
 namespace finwait {
 
+/// Opens sock_diag's channel, where the kernel has what answers for TCP; kUnsupported with one sentence otherwise, as
+/// the kernel would load a module to answer.
+Result<netlink::Channel> OpenTcpDiag(const Host& host);
+
 /// What is asked of inet_diag beside the socket itself: 0, or this bit for tcp_info.
 inline constexpr std::uint8_t kWithTcpInfo = 1U << (INET_DIAG_INFO - 1);
 

@@ -100,7 +100,7 @@ class JoinSink : public netlink::MessageSink {
 
 Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& positions, Deadline deadline,
                            std::vector<LiveSocket>& sockets) {
-  auto channel = host.open_channel(NETLINK_NETFILTER);
+  auto channel = OpenConntrack(host);
   if (!channel) {
     return Failure(channel.error());
   }
@@ -139,7 +139,7 @@ Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& pos
 }
 
 Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, std::vector<LiveSocket>& sockets) {
-  auto channel = host.open_channel(NETLINK_NETFILTER);
+  auto channel = OpenConntrack(host);
   if (!channel) {
     return Failure(channel.error());
   }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "collectors/conntrack_presence.h"
 #include "collectors/firewall.h"
 #include "collectors/firewall/conntrack_use.h"
 #include "collectors/firewall/text/rule_text.h"
@@ -43,12 +44,16 @@ std::shared_ptr<const Sample> Look(Collector& collector, std::ostream& err) {
   return std::static_pointer_cast<const Sample>(collected->data);
 }
 
-// Its entry now: whether there is one, and through which NAT; nothing when that cannot be asked.
-std::optional<LiveSocket> FindEntry(const Host& host, const Endpoint& local, const Endpoint& peer) {
+// Its entry now: whether there is one, and through which NAT; nothing, and why, when that cannot be asked.
+std::optional<LiveSocket> FindEntry(const Host& host, const Endpoint& local, const Endpoint& peer, std::ostream& err) {
   std::vector<LiveSocket> sockets(1);
   sockets[0].local = local;
   sockets[0].peer = peer;
-  if (!tracking::AskForEntries(host, {0}, Deadline::After(kLimit), sockets)) {
+  if (!HasConntrack(host)) {
+    return sockets[0];
+  }
+  if (auto asked = tracking::AskForEntries(host, {0}, Deadline::After(kLimit), sockets); !asked) {
+    err << "finwait_exporter explain: " << asked.error().message << "\n";
     return std::nullopt;
   }
   return sockets[0];
@@ -202,7 +207,7 @@ int RunExplain(const Options& options, std::ostream& out, std::ostream& err) {
     return kUnknownExit;
   }
 
-  const auto entry = FindEntry(*host, local, peer);
+  const auto entry = FindEntry(*host, local, peer, err);
   const std::optional<bool> tracked = entry ? std::optional(entry->tracking == Tracking::kTracked) : std::nullopt;
   const KernelQuestions questions = QuestionsTo(*host);
   JudgeSettings settings;

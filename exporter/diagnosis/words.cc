@@ -322,10 +322,11 @@ std::string LossOf(const advice::Situation& situation) {
   return text + (situation.AnyNat() ? "; NATed connections lose their translation" : "");
 }
 
-// The first collector whose failure hides what decides the stage.
+// The first collector whose failure hides what decides the stage. Sockets before tracking, which fails without them,
+// too.
 std::string BlindnessOf(const Snapshot& snapshot) {
   for (const std::string_view decisive :
-       {FirewallSample::kCollector, TrackingSample::kCollector, SocketsSample::kCollector}) {
+       {FirewallSample::kCollector, SocketsSample::kCollector, TrackingSample::kCollector}) {
     for (const CollectorStatus& status : snapshot.collectors) {
       if (status.info->name == decisive && !status.errors.empty()) {
         return "Collector " + std::string(decisive) + ": " + status.errors.front().message + ".";

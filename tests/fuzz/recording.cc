@@ -138,6 +138,7 @@ Host HostThatAnswers(Datagrams datagrams) {
   }
   Host host;
   host.procfs = OrdinaryProcfs();
+  host.find_feature = [](const KernelFeature&) { return FeatureState::kSafeToAsk; };
   host.open_channel = [answers](int protocol) -> Result<netlink::Channel> {
     return netlink::Channel(std::make_unique<ReplayTransport>(protocol, answers));
   };

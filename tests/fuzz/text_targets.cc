@@ -87,7 +87,7 @@ void RunProcfs(std::span<const std::byte> input) {
   } else {
     Require(IsOneLine(names.error().message), "a failure is one line");
   }
-  (void)KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), "1"}).Find(kNfTables);
+  (void)KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), procfs.Root(), "1"}).Find(kNfTables);
 }
 
 void RunHttpRequest(std::span<const std::byte> input) {

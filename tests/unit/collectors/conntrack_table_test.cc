@@ -95,5 +95,18 @@ TEST_F(ConntrackTableTest, WithoutConntrackNothingIsAsked) {
   EXPECT_TRUE(kernel_->Sent().empty());
 }
 
+TEST_F(ConntrackTableTest, WhereAskingWouldLoadAModuleNothingIsAskedAndItsNameIsTold) {
+  for (const FeatureState state : {FeatureState::kAbsent, FeatureState::kUnknown}) {
+    host_.find_feature = [state](const KernelFeature& feature) {
+      return feature.module == kConntrackNetlink.module ? state : FeatureState::kSafeToAsk;
+    };
+    const auto looked = Look();
+    ASSERT_FALSE(looked);
+    EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
+    EXPECT_THAT(looked.error().message, HasSubstr("`modprobe nf_conntrack_netlink`"));
+    EXPECT_TRUE(kernel_->Sent().empty());
+  }
+}
+
 }  // namespace
 }  // namespace finwait

@@ -7,10 +7,13 @@
 namespace finwait {
 namespace {
 
-// One directory stands in for /proc, /sys and /lib/modules.
+// One directory stands in for /proc, /sys, /lib/modules and /boot.
 class KernelFeatureTest : public testing::Test {
  protected:
-  FeatureState Find() { return KernelFeatures({root_.Root(), root_.Root(), root_.Root(), "6.1.0"}).Find(kNfTables); }
+  KernelFeatures::Paths Paths() const {
+    return {root_.Root(), root_.Root(), root_.Root(), root_.Root() / "boot", "6.1.0"};
+  }
+  FeatureState Find() { return KernelFeatures(Paths()).Find(kNfTables); }
   ProcfsFixture root_;
 };
 
@@ -37,6 +40,16 @@ TEST_F(KernelFeatureTest, TheListOfSymbolsIsTheLastResort) {
   EXPECT_EQ(Find(), FeatureState::kSafeToAsk);
 }
 
+TEST_F(KernelFeatureTest, TheKernelsConfigurationTellsWhatIsBuiltInWhereASandboxHidesTheLists) {
+  root_.Write("modules", "");
+  root_.Write("boot/config-6.1.0", "# Linux\nCONFIG_NF_TABLES_INET=y\nCONFIG_NF_TABLES=y\n");
+  EXPECT_EQ(Find(), FeatureState::kSafeToAsk);
+  root_.Write("boot/config-6.1.0", "# Linux\nCONFIG_NF_TABLES_INET=y\nCONFIG_NF_TABLES=m\n");
+  EXPECT_EQ(Find(), FeatureState::kAbsent);
+  root_.Write("boot/config-6.1.0", "");
+  EXPECT_EQ(Find(), FeatureState::kUnknown) << "that is no configuration";
+}
+
 TEST_F(KernelFeatureTest, WhatIsNowhereIsAbsentAndWouldBeLoadedByAsking) {
   root_.Write("modules", "nf_tables_ipv4 1 0 - Live 0x0\n");
   root_.Write("kallsyms", "ffffffff81000000 T printk\nffffffff81000010 T nft_register_chain_type_not\n");
@@ -51,7 +64,7 @@ TEST_F(KernelFeatureTest, AKernelWithoutModulesCanBeAskedAnything) {
 TEST_F(KernelFeatureTest, WhereNothingCanBeReadItIsUnknown) { EXPECT_EQ(Find(), FeatureState::kUnknown); }
 
 TEST_F(KernelFeatureTest, AModuleThatIsUnloadedIsNoticed) {
-  KernelFeatures features({root_.Root(), root_.Root(), root_.Root(), "6.1.0"});
+  KernelFeatures features(Paths());
   root_.Write("kallsyms", "ffffffff81000000 T printk\n");
   root_.Write("modules", "nf_tables 1 0 - Live 0x0\n");
   EXPECT_EQ(features.Find(kNfTables), FeatureState::kSafeToAsk);

@@ -43,10 +43,11 @@ class ProcfsFixture {
   }
   void Remove(const std::filesystem::path& relative) const { std::filesystem::remove_all(root_ / relative); }
 
-  /// A host whose procfs is this directory, and which has no netlink.
+  /// A host whose procfs is this directory, with every part of the kernel there, and no netlink.
   Host MakeHost() const {
     Host host;
     host.procfs = root_;
+    host.find_feature = [](const KernelFeature&) { return FeatureState::kSafeToAsk; };
     return host;
   }
 
