@@ -221,9 +221,9 @@ RuleRun::Step RuleRun::operator()(const std::shared_ptr<const IpHeaderMatch>& ma
 RuleRun::Step RuleRun::operator()(const XtMatch& match) {
   if (match.name == "nfacct") {
     // nfacct_mt(): counts, and matches; with a quota, only once that is used up.
-    const auto* name = reinterpret_cast<const char*>(match.info.data());
-    const std::size_t length = std::min<std::size_t>(match.info.size(), NFACCT_NAME_MAX);
-    const Truth quota = sets_.HasQuota(std::string(name, ::strnlen(name, length)));
+    const std::string info(reinterpret_cast<const char*>(match.info.data()),
+                           std::min<std::size_t>(match.info.size(), NFACCT_NAME_MAX));
+    const Truth quota = sets_.HasQuota(info.substr(0, info.find('\0')));
     return Test(quota == Truth::kNo ? Truth::kYes : Truth::kUnknown, "an accounting object's quota");
   }
   return TestAll(ConditionsOf(match, at_->packet, context_));
