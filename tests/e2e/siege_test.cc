@@ -18,6 +18,7 @@
 
 #include "collectors/result.h"
 #include "exporter/http/tls_sessions.h"
+#include "tests/e2e/program.h"
 #include "tests/e2e/protected_program.h"
 #include "tests/lab/connection.h"
 
