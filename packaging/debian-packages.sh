@@ -51,5 +51,8 @@ DEMO_PACKAGES=(iproute2 iptables procps python3 prometheus prometheus-alertmanag
 # To run scripts/bench.sh and scripts/fleet.sh: the tools that people use today, and microbenchmarks.
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
+# To run scripts/other_kernel.sh: a machine, and what its start is made of.
+OTHER_KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
+
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
 SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter dbus)

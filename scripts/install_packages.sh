@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that this project needs and that are missing: install_packages.sh [build] [deb] [test] [demo]
-# [bench] [fuzz]
+# [bench] [fuzz] [other_kernel]
 # Where none is missing it needs neither root nor the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,8 +16,9 @@ for group in "$@"; do
     demo) wanted+=("${DEMO_PACKAGES[@]}") ;;
     bench) wanted+=("${BENCH_PACKAGES[@]}") ;;
     fuzz) wanted+=("${FUZZ_PACKAGES[@]}") ;;
+    other_kernel) wanted+=("${OTHER_KERNEL_PACKAGES[@]}") ;;
     *)
-      echo "usage: $0 [build] [deb] [test] [demo] [bench] [fuzz]" >&2
+      echo "usage: $0 [build] [deb] [test] [demo] [bench] [fuzz] [other_kernel]" >&2
       exit 2
       ;;
   esac

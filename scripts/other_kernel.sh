@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Runs the program and its tests under another kernel: Debian 12's own, in qemu, without hardware help. That kernel is
+# downloaded and unpacked, never installed, and this machine's files are lent to it read-only, so nothing changes here.
+# No part of test.sh: it takes a quarter of an hour, more on a busy machine.
+#   scripts/other_kernel.sh [GTEST_FILTER]   default: the failure's variants, prediction, and all of kernel_tests
+# Needs root, a build (scripts/build.sh) and a Debian mirror. Leaves what the machine said in build/other_kernel/console.log.
+# Exits 0 only where looking loaded no kernel module and every test passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "$0: only root can lend this machine's files to another" >&2
+  exit 1
+fi
+for program in finwait_exporter kernel_tests e2e_tests; do
+  [ -x build/$program ] || { echo "$0: build/$program is missing; run scripts/build.sh first" >&2; exit 1; }
+done
+folder=$PWD/build/other_kernel
+mkdir -p "$folder"
+scripts/install_packages.sh other_kernel
+
+# linux-image-amd64 only names the newest: linux-image-6.1.0-NN-amd64.
+package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+if [ -z "$package" ]; then
+  echo "$0: this machine's package lists know no linux-image-amd64: run apt-get update" >&2
+  exit 1
+fi
+release=${package#linux-image-}
+modules=$folder/$release/lib/modules/$release
+if [ ! -e "$modules/modules.dep.bin" ]; then
+  rm -rf "${folder:?}/$release"
+  (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+  dpkg-deb --extract "$folder/$package"_*.deb "$folder/$release"
+  rm "$folder/$package"_*.deb
+  /sbin/depmod --basedir "$folder/$release" "$release"
+fi
+
+# What the kernel starts with: enough to reach this machine's files over 9p. Writes go to memory, and so does all that was
+# here below /tmp and /run.
+start=$folder/start
+rm -rf "$start"
+mkdir -p "$start"/{bin,sbin,proc,sys,files,memory,root}
+cp "$(command -v busybox)" "$start/bin/busybox"
+mkdir -p "$start/lib/modules/$release"
+cp "$modules/modules.dep" "$start/lib/modules/$release/"
+for name in virtio_pci 9pnet_virtio 9p overlay; do
+  # "kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko ...": a module and what it needs
+  grep "/$name\.ko:" "$modules/modules.dep" | tr -d : | tr ' ' '\n' | while read -r path; do
+    install -D -m 644 "$modules/$path" "$start/lib/modules/$release/$path"
+  done
+done
+cat >"$start/init" <<END
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+for name in virtio_pci 9pnet_virtio 9p overlay; do
+  modprobe \$name || echo "other kernel: module \$name cannot be loaded"
+done
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000 files /files
+mount -t tmpfs memory /memory
+mkdir /memory/upper /memory/work
+mount -t overlay -o lowerdir=/files,upperdir=/memory/upper,workdir=/memory/work overlay /root
+mkdir -p /root/lib/modules /root/proc /root/sys /root/dev /root/tmp /root/run
+ln -s $modules /root/lib/modules/$release
+mount -t devtmpfs devices /root/dev
+mount -t tmpfs memory /root/tmp
+mount -t tmpfs memory /root/run
+mount --move /proc /root/proc
+mount --move /sys /root/sys
+# Not chroot: a process of a chroot may not make user namespaces, and the kernel looks for modprobe in the first process's root.
+exec switch_root /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \\
+  /bin/bash $PWD/scripts/other_kernel_guest.sh ${1:+"'$1'"}
+END
+chmod 755 "$start/init"
+(cd "$start" && find . | cpio --quiet --create --format=newc | gzip -1) >"$folder/start.gz"
+
+# icount: the machine's clock counts its instructions, one a nanosecond, and runs with ours only while it idles. Emulation
+# and this machine's other load then cost no time that a test inside could see. (With a clock of its own, calibrated while
+# others compute, it was seen to run 15 times too fast.)
+timeout --kill-after=10 5400 qemu-system-x86_64 -accel tcg,thread=single -icount shift=0 -cpu max -smp 1 -m 3G -no-reboot \
+  -nodefaults -display none -serial stdio \
+  -kernel "$folder/$release/boot/vmlinuz-$release" -initrd "$folder/start.gz" \
+  -append "console=ttyS0 quiet panic=-1 no_timer_check" \
+  -fsdev local,id=files,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=files,mount_tag=files \
+  </dev/null | sed --unbuffered 's|\r||g' | tee "$folder/console.log"
+
+grep -qx 'other kernel: all well' "$folder/console.log"
