@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Collected {
   /// part that a gap names is marked absent in the data; nothing in the data is a guess. A look with gaps counts as
   /// failed in finwait_collector_success, and what it did read is still shown.
   std::vector<Error> gaps;
+  /// CPU time of this look that was spent under a pacer of the collector's own.
+  std::chrono::nanoseconds charged_elsewhere{0};
 };
 
 /// Reads one aspect of the kernel's state in one network namespace. Not thread-safe: the sampler calls one collector

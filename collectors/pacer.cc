@@ -19,16 +19,21 @@ bool Pacer::Due(SteadyClock::time_point now) const {
 
 void Pacer::Ran(SteadyClock::time_point now, std::chrono::nanoseconds cpu) {
   const double seconds = std::chrono::duration<double>(cpu).count();
-  // A rise counts at once, so that the budget holds from the first costly run; a fall counts by a quarter.
-  average_seconds_ = std::max(seconds, average_seconds_ + (seconds - average_seconds_) / 4);
+  cost_seconds_ = std::max(seconds, (cost_seconds_ + seconds) / 2);
+  budget_->SetDemand(claim_, cost_seconds_ / std::chrono::duration<double>(base_).count());
   has_run_ = true;
   last_ = now;
 }
 
 SteadyClock::duration Pacer::Interval() const {
-  const auto needed =
-      std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(average_seconds_ / share_));
-  return std::max(base_, needed);
+  const double granted = budget_->Granted(claim_);
+  if (granted <= 0) {
+    return base_;  // nothing is known of the cost yet
+  }
+  // However dear the work and small the budget, it is not put off for ever.
+  constexpr double kLongestSeconds = 24 * 3600;
+  const double needed = std::min(cost_seconds_ / granted, kLongestSeconds);
+  return std::max(base_, std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(needed)));
 }
 
 }  // namespace finwait

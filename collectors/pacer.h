@@ -1,7 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <memory>
+#include <utility>
 
+#include "collectors/cpu_budget.h"
 #include "collectors/result.h"
 
 namespace finwait {
@@ -17,12 +21,17 @@ class CpuStopwatch {
   std::chrono::nanoseconds start_;
 };
 
-/// Spaces costly work so that it takes at most a given share of one core on average, and never runs more often than a
-/// base interval. The interval follows a moving average of the cost, so that it stretches smoothly. Not thread-safe.
+/// Spaces work so that it takes at most what a CPU budget grants it, and never runs more often than a base interval.
+/// The interval follows the cost: a rise at once, so that the budget holds, a fall by half of it each time. Not
+/// thread-safe, but the budget that it shares with others is. A copy goes on with the same claim.
 class Pacer {
  public:
-  /// `share` is a fraction of one core, above 0.
-  Pacer(SteadyClock::duration base_interval, double share) : base_(base_interval), share_(share) {}
+  /// Of a budget of its own: `core_share` is a fraction of one core, above 0.
+  Pacer(SteadyClock::duration base_interval, double core_share)
+      : Pacer(base_interval, std::make_shared<CpuBudget>(core_share), 1) {}
+  /// Of a shared one; `share`: its part where the budget is scarce (see BudgetClaim).
+  Pacer(SteadyClock::duration base_interval, std::shared_ptr<CpuBudget> budget, double share)
+      : base_(base_interval), budget_(std::move(budget)), claim_(budget_->AddClaim(share)) {}
 
   /// True at first, and again once Interval() has passed since the work last ran.
   bool Due(SteadyClock::time_point now) const;
@@ -33,8 +42,9 @@ class Pacer {
 
  private:
   SteadyClock::duration base_;
-  double share_;
-  double average_seconds_ = 0;
+  std::shared_ptr<CpuBudget> budget_;
+  std::size_t claim_;
+  double cost_seconds_ = 0;
   bool has_run_ = false;
   SteadyClock::time_point last_;
 };

@@ -19,7 +19,7 @@ std::unique_ptr<Collector> Make(const Host& host, const CollectorSettings&) {
 }
 
 std::unique_ptr<Collector> MakeSockets(const Host& host, const CollectorSettings& settings) {
-  return std::make_unique<SocketsCollector>(host, Pacer(settings.interval, settings.cpu_budget * kSocketCountsShare));
+  return std::make_unique<SocketsCollector>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare));
 }
 
 constexpr CollectorInfo kRegistry[] = {
@@ -33,9 +33,10 @@ constexpr CollectorInfo kRegistry[] = {
      true, kTrackingShare, Make<TrackingCollector>},
     {"sysctl", "conntrack's TCP timeouts and switches, TCP keepalive and orphan settings", "", true, 0,
      Make<SysctlCollector>},
-    {"sockets", "TCP sockets by state, orphans, and closing sockets with timer and tries", "", true, 0, MakeSockets},
-    {"firewall", "nftables, iptables-nft and iptables-legacy rules that can drop a packet", "CAP_NET_ADMIN", true, 0,
-     Make<FirewallCollector>},
+    {"sockets", "TCP sockets by state, orphans, and closing sockets with timer and tries", "", true,
+     kClosingSocketsShare, MakeSockets},
+    {"firewall", "nftables, iptables-nft and iptables-legacy rules that can drop a packet", "CAP_NET_ADMIN", true,
+     kFirewallShare, Make<FirewallCollector>},
     {"netstat", "the kernel's TCP counters of aborted, retransmitted and reset connections", "", true, 0,
      Make<NetstatCollector>},
     {"network_namespaces", "other network namespaces that processes live in, whose sockets are not looked at",

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "collectors/collector.h"
+#include "collectors/cpu_budget.h"
 #include "collectors/host.h"
 
 namespace finwait {
@@ -12,15 +13,20 @@ namespace finwait {
 /// What all collectors are made with.
 struct CollectorSettings {
   SteadyClock::duration interval = std::chrono::seconds(5);  ///< between two looks of a cheap collector
-  double cpu_budget = 0.02;  ///< share of one core for all collectors together (--sampling.cpu-budget)
+  /// What all collectors and the judging of sockets may take together (--sampling.cpu-budget).
+  std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
 };
 
-/// How --sampling.cpu-budget is divided among the work whose cost grows with the host. What is left is for all that is
-/// cheap, which is measured to fit (docs/performance.md).
-inline constexpr double kTableShare = 0.4;          ///< streaming the conntrack table
-inline constexpr double kTrackingShare = 0.3;       ///< joining live sockets with their entries
-inline constexpr double kSocketCountsShare = 0.15;  ///< counting all sockets
-inline constexpr double kNamespacesShare = 0.05;    ///< walking all processes for their namespaces
+/// How --sampling.cpu-budget is divided where it is scarce; what one does not need goes to the others. What is cheap
+/// has shares far above its cost, and so keeps its interval (docs/performance.md).
+inline constexpr double kTableShare = 0.25;          ///< streaming the conntrack table
+inline constexpr double kTrackingShare = 0.19;       ///< joining live sockets with their entries
+inline constexpr double kClosingSocketsShare = 0.2;  ///< reading the sockets in closing states
+inline constexpr double kSocketCountsShare = 0.08;   ///< counting all sockets
+inline constexpr double kFirewallShare = 0.08;       ///< rules
+inline constexpr double kNamespacesShare = 0.05;     ///< walking all processes for their namespaces
+inline constexpr double kJudgingShare = 0.1;         ///< judging what would become of each live socket
+inline constexpr double kOtherShare = 0.01;          ///< every other collector
 
 /// One row of the catalogue of collectors.
 struct CollectorInfo {
@@ -30,7 +36,7 @@ struct CollectorInfo {
   /// only `check` keeps) or nothing.
   std::string_view needs;
   bool enabled_by_default = true;
-  /// Its part of the CPU budget: its looks are spaced to keep it. 0: it looks every interval.
+  /// Its part of the CPU budget: its looks are spaced to keep it. 0: kOtherShare.
   double budget_share = 0;
   std::unique_ptr<Collector> (*make)(const Host& host, const CollectorSettings& settings);
 };

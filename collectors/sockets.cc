@@ -177,6 +177,7 @@ Result<Collected> SocketsCollector::Collect(Deadline deadline) {
   if (auto read = ReadClosing(host_, deadline, *sample); !read) {
     return Failure(read.error());
   }
+  std::chrono::nanoseconds counting{0};
   if (pacer_.Due(SteadyClock::now())) {
     const CpuStopwatch stopwatch;
     auto counts = CountAll(host_, deadline);
@@ -185,11 +186,13 @@ Result<Collected> SocketsCollector::Collect(Deadline deadline) {
     }
     counts_ = *counts;
     counts_taken_at_ = SteadyClock::now();
-    pacer_.Ran(counts_taken_at_, stopwatch.Elapsed());
+    counting = stopwatch.Elapsed();
+    pacer_.Ran(counts_taken_at_, counting);
   }
   sample->counts = counts_;
   sample->counts_taken_at = counts_taken_at_;
-  return Collected{std::move(sample), {}};
+  sample->counts_interval = pacer_.Interval();
+  return Collected{std::move(sample), {}, counting};
 }
 
 }  // namespace finwait

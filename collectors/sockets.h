@@ -60,6 +60,7 @@ struct SocketsSample : SampleData {
   /// By IpFamily, then TcpState. A count of every socket needs a walk of them all, so it may be older than the rest.
   std::array<SocketCounts, 2> counts = {};
   SteadyClock::time_point counts_taken_at;
+  SteadyClock::duration counts_interval{0};  ///< from one count to the next
   /// Sockets that no process holds; only fin_wait_1, fin_wait_2, closing and last_ack are filled.
   SocketCounts orphans = {};
   std::vector<ClosingSocket> closing;
@@ -70,7 +71,7 @@ struct SocketsSample : SampleData {
 /// Needs no capability.
 class SocketsCollector : public Collector {
  public:
-  SocketsCollector(Host host, Pacer pacer) : host_(std::move(host)), pacer_(pacer) {}
+  SocketsCollector(Host host, Pacer pacer) : host_(std::move(host)), pacer_(std::move(pacer)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:

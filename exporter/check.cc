@@ -37,7 +37,8 @@ int RunCheck(const Options& options, std::ostream& out, std::ostream& err) {
     return kCannotTell;
   }
   constexpr auto kLookLimit = std::chrono::seconds(30);
-  const auto snapshot = LookOnce(host->network_namespace, MakeCollectors(options, *host), kLookLimit);
+  const auto snapshot =
+      LookOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kLookLimit);
   Diagnostician diagnostician(QuestionsTo(*host));
   const auto diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), WallClock::now());
   out << (options.report_format == ReportFormat::kJson ? ReportJson(*diagnosis, Details::kShow)

@@ -27,13 +27,16 @@ std::vector<CollectorSwitch> CollectorSwitches() {
   return switches;
 }
 
-CollectorSettings SettingsOf(const Options& options) { return {options.sampling_interval, options.cpu_budget}; }
+CollectorSettings SettingsOf(const Options& options) {
+  return {options.sampling_interval, std::make_shared<CpuBudget>(options.cpu_budget)};
+}
 
-std::vector<EnabledCollector> MakeCollectors(const Options& options, const Host& host) {
+std::vector<EnabledCollector> MakeCollectors(const Options& options, const CollectorSettings& settings,
+                                             const Host& host) {
   std::vector<EnabledCollector> collectors;
   for (const CollectorInfo& info : CollectorRegistry()) {
     if (IsEnabled(info, options)) {
-      collectors.push_back({&info, info.make(host, SettingsOf(options))});
+      collectors.push_back({&info, info.make(host, settings)});
     }
   }
   return collectors;

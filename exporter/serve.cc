@@ -138,7 +138,8 @@ int RunServe(const Options& options, const Logger& logger) {
 
   Pulse pulse;
   LatestDiagnosis latest;
-  Diagnostician diagnostician(QuestionsTo(*host));
+  const CollectorSettings settings = SettingsOf(options);
+  Diagnostician diagnostician(QuestionsTo(*host), JudgingPace::Within(settings));
   CollectorLog collector_log(logger);
   RefusedCallLog refused_call_log(logger);
   SnapshotConsumer consumer([&](std::shared_ptr<const Snapshot> snapshot) {
@@ -152,7 +153,7 @@ int RunServe(const Options& options, const Logger& logger) {
       logger.Error("what was read could not be judged", {{"error", problem.what()}});
     }
   });
-  Sampler sampler(host->network_namespace, MakeCollectors(options, *host), SettingsOf(options),
+  Sampler sampler(host->network_namespace, MakeCollectors(options, settings, *host), settings,
                   [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
   auto server_options = ServerOptionsOf(options, latest, logger);
   server_options.tls = protection->tls;

@@ -83,6 +83,7 @@ struct Diagnosis {
   std::array<PathPlaces, 2> path_places;                ///< where those of `paths` that are lost die; by IpFamily
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
+  SteadyClock::duration judging_interval{0};  ///< from one judging of the live sockets to the next
   Explanation explanation;
 };
 

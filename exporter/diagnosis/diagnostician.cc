@@ -106,7 +106,8 @@ bool Diagnostician::JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis) {
   return changed;
 }
 
-bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Diagnosis& diagnosis) {
+bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                              Diagnosis& diagnosis) {
   const CollectorStatus* status = snapshot.Status<TrackingSample>();
   const auto* tracking = snapshot.Find<TrackingSample>();
   const bool is_new = IsNew(status, tracking_counted_);
@@ -121,12 +122,21 @@ bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Diag
     live_.reset();
     return changed;
   }
-  const bool changed = is_new || rules_changed || !live_;
-  if (changed) {
-    live_ = SumUpLive(*tracking, connections_, *judge_, snapshot.Find<SysctlSample>(), MayBeActive(diagnosis));
+  // Sockets that are judged one by one may cost more than all collectors: what is new waits for its turn.
+  live_due_ = live_due_ || is_new || rules_changed || !live_ || live_->unjudged > 0;
+  diagnosis.judging_interval = judging_.pacer.Interval();
+  if (!live_due_ || (live_ && !judging_.pacer.Due(now))) {
+    diagnosis.live = live_;
+    return false;
   }
+  const CpuStopwatch stopwatch;
+  live_ = SumUpLive(*tracking, connections_, *judge_, snapshot.Find<SysctlSample>(), MayBeActive(diagnosis),
+                    {HasDropPath(diagnosis) == true, judging_.most_at_once});
+  judging_.pacer.Ran(now, stopwatch.Elapsed());
+  live_due_ = false;
+  diagnosis.judging_interval = judging_.pacer.Interval();
   diagnosis.live = live_;
-  return changed;
+  return true;
 }
 
 void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
@@ -290,7 +300,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const S
   diagnosis->at = wall;
   diagnosis->snapshot = std::move(snapshot);
   const bool rules_changed = JudgeRules(*diagnosis->snapshot, *diagnosis);
-  const bool live_changed = JudgeLive(*diagnosis->snapshot, rules_changed, *diagnosis);
+  const bool live_changed = JudgeLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   JudgeStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
   AddUpFirewall(*diagnosis->snapshot, *diagnosis);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);

@@ -8,6 +8,7 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evidence.h"
 #include "exporter/diagnosis/fate.h"
+#include "exporter/diagnosis/judging_pace.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait {
@@ -17,7 +18,8 @@ namespace finwait {
 class Diagnostician {
  public:
   /// `questions`: how to ask the kernel for what no sample holds.
-  explicit Diagnostician(KernelQuestions questions = {}) : questions_(std::move(questions)) {}
+  explicit Diagnostician(KernelQuestions questions = {}, JudgingPace judging = {})
+      : questions_(std::move(questions)), judging_(std::move(judging)) {}
 
   /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
@@ -29,7 +31,7 @@ class Diagnostician {
 
   /// Each returns whether what it judges is other than in the look before.
   bool JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis);
-  bool JudgeLive(const Snapshot& snapshot, bool rules_changed, Diagnosis& diagnosis);
+  bool JudgeLive(const Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
   void JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
   /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
   static void FindPlace(const StuckContext& context, StuckSocket& stuck);
@@ -43,6 +45,8 @@ class Diagnostician {
   std::unique_ptr<CloseJudge> judge_;  // null while the rules cannot be read
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathJudgement, 2> paths_ = {};
+  JudgingPace judging_;
+  bool live_due_ = false;  // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionMemory connections_;

@@ -200,7 +200,7 @@ CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionP
   return judgement;
 }
 
-Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
+std::optional<Fate> CloseJudge::Remembered(const LiveSocket& socket, const ConnectionPast* past) const {
   const bool translated = past != nullptr && past->Translated();
   const bool seen_tracked = past != nullptr && past->SeenTracked();
   const auto found = judged_.find(socket.cookie);
@@ -208,8 +208,16 @@ Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
       found->second.held == socket.IsOpen()) {
     return found->second.fate;
   }
+  return std::nullopt;
+}
+
+Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
+  if (const auto remembered = Remembered(socket, past)) {
+    return *remembered;
+  }
   const Fate fate = Judge(socket, past).fate;
-  judged_[socket.cookie] = {translated, seen_tracked, socket.IsOpen(), fate};
+  judged_[socket.cookie] = {past != nullptr && past->Translated(), past != nullptr && past->SeenTracked(),
+                            socket.IsOpen(), fate};
   return fate;
 }
 
@@ -225,6 +233,9 @@ PathVerdict CloseJudge::General(IpFamily family, Journey journey, PacketKind kin
 }
 
 void CloseJudge::Keep(const std::vector<LiveSocket>& sockets) {
+  if (judged_.empty()) {
+    return;
+  }
   std::unordered_set<std::uint64_t> listed;
   for (const LiveSocket& socket : sockets) {
     listed.insert(socket.cookie);

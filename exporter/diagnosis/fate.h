@@ -85,6 +85,8 @@ class CloseJudge {
   /// What becomes of one packet without an entry. Judged for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::PathVerdict JudgePath(const firewall::Connection& connection, firewall::PacketKind kind);
+  /// The fate if it has been judged in an earlier look under the same circumstances.
+  std::optional<Fate> Remembered(const LiveSocket& socket, const ConnectionPast* past) const;
   /// The same without its reasons, remembered from look to look.
   Fate FateOf(const LiveSocket& socket, const ConnectionPast* past);
 

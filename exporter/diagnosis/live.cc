@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "collectors/pacer.h"
+
 namespace finwait {
 namespace {
 
@@ -31,6 +33,13 @@ AtRiskSocket Describe(const LiveSocket& socket, const ConnectionPast* past, Clos
   return described;
 }
 
+AtRiskSocket NotJudgedYet(const LiveSocket& socket) {
+  AtRiskSocket described;
+  described.socket = socket;
+  described.reason = "its turn to be judged has not come yet: judging keeps to --sampling.cpu-budget";
+  return described;
+}
+
 }  // namespace
 
 std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl) {
@@ -43,7 +52,8 @@ std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const Sys
 }
 
 LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
-                      const SysctlSample* sysctl, const std::array<bool, 2>& active) {
+                      const SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort) {
+  const CpuStopwatch judging;
   LiveSummary summary;
   if (sysctl != nullptr) {
     summary.expiring = 0;
@@ -60,7 +70,15 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
       *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
     }
     const ConnectionPast* past = memory.Find(socket.cookie);
-    const Fate fate = judge.FateOf(socket, past);
+    if (socket.tracking == Tracking::kTracked && (effort.drop_path_known || summary.any_would_stick)) {
+      continue;  // whether it would stick without its entry tells nothing new
+    }
+    auto known = judge.Remembered(socket, past);
+    if (!known && judging.Elapsed() < effort.judging) {
+      known = judge.FateOf(socket, past);
+    }
+    summary.unjudged += known ? 0 : 1;
+    const Fate fate = known.value_or(Fate::kUnknown);
     summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
     summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
     if (socket.tracking == Tracking::kTracked) {
@@ -78,7 +96,7 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
       summary.ends.Add(past != nullptr ? *past : ConnectionPast());
     }
     if (summary.sockets.size() < LiveSummary::kMostListed) {
-      summary.sockets.push_back(Describe(socket, past, judge));
+      summary.sockets.push_back(known ? Describe(socket, past, judge) : NotJudgedYet(socket));
     }
   }
   return summary;

@@ -39,6 +39,8 @@ struct LiveSummary {
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
   bool any_unknown = false;  ///< for some it cannot be told
+  /// Of those with an unknown fate, the ones that nobody has judged yet: the next summary goes on with them.
+  std::uint64_t unjudged = 0;
   /// At most kMostListed of those counted in `at_risk`.
   std::vector<AtRiskSocket> sockets;
   static constexpr std::size_t kMostListed = 100;
@@ -55,9 +57,17 @@ struct LiveSummary {
 /// The timeout that conntrack gives an entry in `state` with each packet, as far as sysctls tell.
 std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl);
 
+/// What a summary may leave out.
+struct LiveEffort {
+  /// A drop path is known already: what would become of sockets that still have their entry is not asked.
+  bool drop_path_known = false;
+  /// CPU time for judgements that are not remembered from earlier looks.
+  std::chrono::nanoseconds judging{std::chrono::hours(1)};
+};
+
 /// Sums up one sample. `active`: whether conntrack is active, by IpFamily. A pure function but for what the judge
-/// remembers.
+/// remembers, and the time it takes.
 LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
-                      const SysctlSample* sysctl, const std::array<bool, 2>& active);
+                      const SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort);
 
 }  // namespace finwait

@@ -55,7 +55,7 @@ Error Overrun(const CollectorInfo& info, SteadyClock::duration limit) {
 
 struct Sampler::Worker {
   std::unique_ptr<Collector> collector;
-  std::optional<Pacer> pacer;  // for one whose looks are spaced
+  Pacer pacer;
   std::optional<SteadyClock::time_point> running_since;
   bool overrun = false;  // the running look has been published as a failure already
   bool ended = false;
@@ -97,11 +97,9 @@ Sampler::Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> c
     status.info = enabled.info;
     status.interval = settings.interval;
     shared_->current.collectors.push_back(std::move(status));
-    Worker& worker = shared_->workers.emplace_back();
-    worker.collector = std::move(enabled.collector);
-    if (enabled.info->budget_share > 0) {
-      worker.pacer.emplace(settings.interval, settings.cpu_budget * enabled.info->budget_share);
-    }
+    const double share = enabled.info->budget_share > 0 ? enabled.info->budget_share : kOtherShare;
+    shared_->workers.push_back(
+        {std::move(enabled.collector), Pacer(settings.interval, settings.cpu_budget, share), {}, false, false});
   }
   shared_->PublishCurrent();
 }
@@ -154,14 +152,13 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
     const CpuStopwatch stopwatch;
     auto result = Look(*status.info, *worker.collector, deadline);
     const auto cpu = stopwatch.Elapsed();
+    const auto charged_elsewhere = result ? result->charged_elsewhere : std::chrono::nanoseconds(0);
     lock.lock();
     const auto ended = SteadyClock::now();
     worker.running_since.reset();
     Apply(std::move(result), started, ended, status);
-    if (worker.pacer) {
-      worker.pacer->Ran(ended, cpu);
-      status.interval = worker.pacer->Interval();
-    }
+    worker.pacer.Ran(ended, cpu - charged_elsewhere);
+    status.interval = worker.pacer.Interval();
     shared->PublishCurrent();
     // From one start to the next, so that samples do not drift; looks that were missed are not made up for.
     next = std::max(next + status.interval, ended);

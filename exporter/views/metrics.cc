@@ -15,7 +15,7 @@ std::vector<prometheus::MetricFamily> MetricFamilies(const Diagnosis& diagnosis,
   metrics::AppendNetstat(snapshot, families);
   metrics::AppendFirewall(diagnosis, families);
   metrics::AppendRisk(diagnosis, families);
-  metrics::AppendCollectors(snapshot, families);
+  metrics::AppendCollectors(diagnosis, families);
   metrics::AppendBuildInfo(families);
   metrics::AppendRefusedCalls(families);
   if (exporter_metrics) {

@@ -1,3 +1,4 @@
+#include "collectors/sockets.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
@@ -8,7 +9,8 @@ double Seconds(SteadyClock::duration duration) { return std::chrono::duration<do
 
 }  // namespace
 
-void AppendCollectors(const Snapshot& snapshot, Families& families) {
+void AppendCollectors(const Diagnosis& diagnosis, Families& families) {
+  const Snapshot& snapshot = *diagnosis.snapshot;
   Family success =
       Family::Gauge("collector_success", "1 where the collector's newest look had no error at all, else 0.");
   Family duration = Family::Gauge("collector_duration_seconds", "How long the collector's newest look took.");
@@ -33,6 +35,17 @@ void AppendCollectors(const Snapshot& snapshot, Families& families) {
   duration.AppendTo(families);
   last.AppendTo(families);
   interval.AppendTo(families);
+  Family part_interval =
+      Family::Gauge("sampling_interval_seconds",
+                    "Time between two runs of costly work that is spaced by itself: counting all sockets, and judging "
+                    "what would become of the live ones.");
+  if (const auto* sockets = snapshot.Find<SocketsSample>()) {
+    part_interval.Add({{"work", "socket_counts"}}, Seconds(sockets->counts_interval));
+  }
+  if (diagnosis.live) {
+    part_interval.Add({{"work", "judging"}}, Seconds(diagnosis.judging_interval));
+  }
+  part_interval.AppendTo(families);
   failures.AppendTo(families);
 }
 

@@ -21,7 +21,7 @@ void AppendSockets(const Diagnosis& diagnosis, Families& families);
 void AppendNetstat(const Snapshot& snapshot, Families& families);
 void AppendFirewall(const Diagnosis& diagnosis, Families& families);
 void AppendRisk(const Diagnosis& diagnosis, Families& families);
-void AppendCollectors(const Snapshot& snapshot, Families& families);
+void AppendCollectors(const Diagnosis& diagnosis, Families& families);
 /// finwait_exporter_build_info and process_*; `exporter_metrics` is false for --web.disable-exporter-metrics.
 void AppendProcess(Families& families);
 void AppendBuildInfo(Families& families);

@@ -80,7 +80,8 @@ std::vector<EnabledCollector> One(const CollectorInfo& info, std::function<Resul
 
 TEST(SamplerTest, PublishesEachLook) {
   Published published;
-  Sampler sampler({}, One(kNumber, [](int look) { return Number(look); }), {milliseconds(5), 1}, published.Callback());
+  Sampler sampler({}, One(kNumber, [](int look) { return Number(look); }),
+                  {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   const auto snapshot = published.WaitFor([](const Snapshot& one) {
     const auto* sample = one.Find<NumberSample>();
@@ -101,7 +102,7 @@ TEST(SamplerTest, AFailedLookTakesTheOldSampleAwayAndCountsItsReason) {
                         }
                         return Fail(FailureReason::kPermission, "no");
                       }),
-                  {milliseconds(5), 1}, published.Callback());
+                  {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   const auto snapshot = published.WaitFor([](const Snapshot& one) {
     return one.collectors[0].failures[static_cast<std::size_t>(FailureReason::kPermission)] > 0;
@@ -122,7 +123,7 @@ TEST(SamplerTest, ALookWithAGapShowsWhatItReadAndStillCountsAsFailed) {
                         collected.gaps.push_back({FailureReason::kUnsupported, 0, "half of it"});
                         return collected;
                       }),
-                  {milliseconds(5), 1}, published.Callback());
+                  {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
   ASSERT_NE(snapshot, nullptr);
@@ -149,7 +150,7 @@ TEST(SamplerTest, ACollectorThatHangsIsReportedAndHoldsUpNoOther) {
                           others = look;
                           return Number(look);
                         })});
-  Sampler sampler({}, std::move(collectors), {milliseconds(10), 1}, published.Callback());
+  Sampler sampler({}, std::move(collectors), {milliseconds(10), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   const auto hung = published.WaitFor([](const Snapshot& one) {
     return one.collectors[0].failures[static_cast<std::size_t>(FailureReason::kTimeout)] == 1;
@@ -226,7 +227,7 @@ TEST(SamplerTest, ALookThatOverranAndThenEndsCountsAgain) {
                         }
                         return Number(look);
                       }),
-                  {milliseconds(10), 1}, published.Callback());
+                  {milliseconds(10), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   ASSERT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; }), nullptr);
   release.set_value();
@@ -244,7 +245,7 @@ TEST(SamplerTest, ACostlyCollectorStretchesItsIntervalToItsShare) {
                         }
                         return Number(look);
                       }),
-                  {milliseconds(10), 0.2}, published.Callback());
+                  {milliseconds(10), std::make_shared<CpuBudget>(0.1)}, published.Callback());
   sampler.Start();
   const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
   ASSERT_NE(snapshot, nullptr);

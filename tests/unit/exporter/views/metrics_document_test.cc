@@ -68,7 +68,7 @@ const std::vector<Section>& Sections() {
        {"finwait_netstat_"},
        "Closes that went wrong, as the kernel itself counts them. What each of them does not see is in its meaning."},
       {"The exporter itself",
-       {"finwait_collector_", "finwait_exporter_", "process_"},
+       {"finwait_collector_", "finwait_sampling_", "finwait_exporter_", "process_"},
        "A collector that fails takes its own metrics away and leaves the others alone. "
        "`--web.disable-exporter-metrics` leaves out `process_*`."},
   };

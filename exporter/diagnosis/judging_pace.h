@@ -1,0 +1,27 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+#include "collectors/pacer.h"
+#include "collectors/registry.h"
+
+namespace finwait {
+
+/// How much time the judging of live sockets may take. Where the rules decide alike for all of them it takes next to
+/// none; where each must be taken through thousands of rules it would take more than all collectors.
+struct JudgingPace {
+  Pacer pacer = Pacer(std::chrono::milliseconds(1), 1);  ///< when it runs
+  /// CPU time for new judgements in one run. Without a limit, as here, every socket is judged at once.
+  std::chrono::nanoseconds most_at_once{std::chrono::hours(1)};
+
+  /// As a part of the collectors' budget, in runs that disturb nobody.
+  static JudgingPace Within(const CollectorSettings& settings) {
+    constexpr std::chrono::milliseconds kMostAtOnce(250);
+    return {Pacer(std::min<SteadyClock::duration>(settings.interval, std::chrono::seconds(1)), settings.cpu_budget,
+                  kJudgingShare),
+            kMostAtOnce};
+  }
+};
+
+}  // namespace finwait
