@@ -70,8 +70,13 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
       *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
     }
     const ConnectionPast* past = memory.Find(socket.cookie);
-    if (socket.tracking == Tracking::kTracked && (effort.drop_path_known || summary.any_would_stick)) {
-      continue;  // whether it would stick without its entry tells nothing new
+    if (socket.tracking == Tracking::kTracked) {
+      const bool translated = past != nullptr && past->Translated();
+      summary.translated += translated ? 1 : 0;
+      summary.any_would_stick = summary.any_would_stick || translated;
+      if (effort.drop_path_known || summary.any_would_stick) {
+        continue;  // whether it would stick without its entry tells nothing new
+      }
     }
     auto known = judge.Remembered(socket, past);
     if (!known && judging.Elapsed() < effort.judging) {
@@ -82,7 +87,6 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
     summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
     summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
     if (socket.tracking == Tracking::kTracked) {
-      summary.translated += fate == Fate::kNatLost ? 1 : 0;
       continue;
     }
     ++(socket.state == TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);
