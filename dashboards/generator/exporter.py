@@ -137,10 +137,11 @@ def _collectors():
             8,
             timeseries(
                 "Interval",
-                "How often each collector looks, on the host where it looks least often. The dumps stretch theirs to "
-                "keep --sampling.cpu-budget.",
+                "How often each collector looks, on the host where it looks least often, and how often the costly "
+                "parts run that are spaced by themselves. The dumps stretch theirs to keep --sampling.cpu-budget.",
                 "s",
                 query(f"max by (collector) ({series('finwait_collector_interval_seconds')})", "{{collector}}"),
+                query(f"max by (work) ({series('finwait_sampling_interval_seconds')})", "{{work}}"),
             ),
         ),
         (

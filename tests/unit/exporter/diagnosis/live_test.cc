@@ -34,7 +34,8 @@ class LiveTest : public testing::Test {
     return socket;
   }
   // All seen with their entries by an earlier look, so that NAT is known.
-  LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true}) {
+  LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true},
+                  const LiveEffort& effort = {}) {
     TrackingSample earlier = sample_;
     for (LiveSocket& socket : earlier.sockets) {
       socket.tracking = Tracking::kTracked;
@@ -44,7 +45,7 @@ class LiveTest : public testing::Test {
     memory_.Update(earlier, SteadyClock::time_point());
     memory_.Update(sample_, SteadyClock::time_point(seconds(5)));
     CloseJudge judge(std::move(rules), {true, active}, {});
-    return SumUpLive(sample_, memory_, judge, &sysctl_, active);
+    return SumUpLive(sample_, memory_, judge, &sysctl_, active, effort);
   }
   TrackingSample sample_;
   ConnectionMemory memory_;
@@ -120,6 +121,41 @@ TEST_F(LiveTest, WhatCannotBeKnownIsCountedAsUnknownAndNotAsARisk) {
   EXPECT_NE(live.sockets[0].reason, "");
 }
 
+TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
+  AddTracked(90);
+  LiveEffort effort;
+  effort.drop_path_known = true;
+  effort.judging = std::chrono::nanoseconds(0);
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
+  EXPECT_EQ(live.unjudged, 0U);
+  EXPECT_FALSE(live.any_unknown);
+  EXPECT_EQ(live.open, 1U);
+}
+
+TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
+  LiveSocket& socket = AddTracked(90);
+  socket.destination_nat = true;
+  LiveEffort effort;
+  effort.judging = std::chrono::nanoseconds(0);
+  const LiveSummary live = Sum(DropsAt({}), {true, true}, effort);
+  EXPECT_EQ(live.translated, 1U);
+  EXPECT_TRUE(live.any_would_stick);
+  EXPECT_EQ(live.unjudged, 0U);
+}
+
+TEST_F(LiveTest, WhatThereIsNoTimeToJudgeIsUnknownAndSaysWhy) {
+  Add();
+  Add();
+  LiveEffort effort;
+  effort.judging = std::chrono::nanoseconds(0);
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
+  EXPECT_EQ(live.unjudged, 2U);
+  EXPECT_EQ(live.AtRisk(Fate::kUnknown), 2U);
+  EXPECT_TRUE(live.any_unknown);
+  ASSERT_EQ(live.sockets.size(), 2U);
+  EXPECT_NE(live.sockets[0].reason.find("--sampling.cpu-budget"), std::string::npos);
+}
+
 TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
   for (int i = 0; i < 250; ++i) {
     Add();
@@ -132,7 +168,7 @@ TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
 TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
   CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_FALSE(SumUpLive(sample_, memory_, judge, nullptr, {true, true}).expiring.has_value());
+  EXPECT_FALSE(SumUpLive(sample_, memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
 }
 
 }  // namespace

@@ -171,7 +171,7 @@ TEST(SamplerTest, ALookThatRunsOutOfMemoryFailsAloneAndTheNextOneCountsAgain) {
     return Number(look);
   });
   collectors.push_back({&kOther, std::make_unique<ScriptedCollector>([](int look) { return Number(look); })});
-  Sampler sampler({}, std::move(collectors), {milliseconds(5), 1}, published.Callback());
+  Sampler sampler({}, std::move(collectors), {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   const auto failed = published.WaitFor([](const Snapshot& one) { return !one.collectors[0].errors.empty(); });
   ASSERT_NE(failed, nullptr);
@@ -209,7 +209,7 @@ TEST(SamplerTest, AThreadIsNamedAfterItsCollector) {
                         }
                         return Number(look);
                       }),
-                  {seconds(60), 1}, published.Callback());
+                  {seconds(60), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
   EXPECT_EQ(name.get_future().get(), kNumber.name);
   EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
