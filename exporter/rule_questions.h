@@ -21,6 +21,9 @@ class RuleQuestions : public firewall::ReadOnDemand {
                                                            const std::string& chain) override {
     return Reader().ReadChain(table, chain);
   }
+  Result<firewall::Table> ReadLegacyTable(const firewall::Table& table) override {
+    return Reader().ReadLegacyTable(table);
+  }
   Result<std::shared_ptr<const firewall::Set>> ReadSet(const firewall::Table& table, const std::string& set) override {
     return Reader().ReadSet(table, set);
   }

@@ -41,7 +41,16 @@ Result<std::shared_ptr<const Chain>> KernelReadOnDemand::ReadChain(const Table& 
   if (const auto known = chains_.find(key); known != chains_.end()) {
     return known->second;
   }
-  auto read = table.backend == Backend::kNft ? ReadNftChain(table, chain) : ReadLegacyChain(table, chain);
+  if (table.backend == Backend::kLegacy) {
+    auto whole = KeptLegacyTable(table);
+    if (!whole) {
+      return Failure(whole.error());
+    }
+    const auto found = (*whole)->chains.find(chain);
+    return found != (*whole)->chains.end() ? Result<std::shared_ptr<const Chain>>(found->second)
+                                           : NoSuchChain(table, chain);
+  }
+  auto read = ReadNftChain(table, chain);
   if (read) {
     chains_.emplace(key, *read);
   }
@@ -72,7 +81,7 @@ Result<std::shared_ptr<const Chain>> KernelReadOnDemand::ReadNftChain(const Tabl
   return std::make_shared<const Chain>(std::move(*chain));
 }
 
-Result<std::shared_ptr<const Chain>> KernelReadOnDemand::ReadLegacyChain(const Table& table, const std::string& name) {
+Result<const Table*> KernelReadOnDemand::KeptLegacyTable(const Table& table) {
   const std::pair key(table.family, table.name);
   auto known = legacy_tables_.find(key);
   if (known == legacy_tables_.end()) {
@@ -84,7 +93,7 @@ Result<std::shared_ptr<const Chain>> KernelReadOnDemand::ReadLegacyChain(const T
       return Failure(names.error());
     }
     if (std::find(names->begin(), names->end(), table.name) == names->end()) {
-      return NoSuchChain(table, name);
+      return Fail(FailureReason::kUnsupported, "there is no table " + table.name);
     }
     auto read = reader.ReadTable(table.family, table.name, rules_left_);
     if (!read) {
@@ -95,11 +104,15 @@ Result<std::shared_ptr<const Chain>> KernelReadOnDemand::ReadLegacyChain(const T
     }
     known = legacy_tables_.emplace(key, std::move(read->table)).first;
   }
-  const auto found = known->second.chains.find(name);
-  if (found == known->second.chains.end()) {
-    return NoSuchChain(table, name);
+  return &known->second;
+}
+
+Result<Table> KernelReadOnDemand::ReadLegacyTable(const Table& table) {
+  auto kept = KeptLegacyTable(table);
+  if (!kept) {
+    return Failure(kept.error());
   }
-  return found->second;
+  return **kept;  // its chains are shared
 }
 
 Result<std::shared_ptr<const Set>> KernelReadOnDemand::ReadSet(const Table& table, const std::string& name) {

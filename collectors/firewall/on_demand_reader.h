@@ -24,6 +24,7 @@ class KernelReadOnDemand : public ReadOnDemand {
   KernelReadOnDemand& operator=(const KernelReadOnDemand&) = delete;
 
   Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) override;
+  Result<Table> ReadLegacyTable(const Table& table) override;
   Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) override;
   Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) override;
   Result<bool> HasQuota(const std::string& accounting_object) override;
@@ -33,7 +34,7 @@ class KernelReadOnDemand : public ReadOnDemand {
 
   Result<NftReader*> Nft();
   Result<std::shared_ptr<const Chain>> ReadNftChain(const Table& table, const std::string& chain);
-  Result<std::shared_ptr<const Chain>> ReadLegacyChain(const Table& table, const std::string& chain);
+  Result<const Table*> KeptLegacyTable(const Table& table);
 
   Host host_;
   Deadline deadline_;

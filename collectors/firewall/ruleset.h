@@ -195,6 +195,8 @@ class ReadOnDemand {
   virtual ~ReadOnDemand() = default;
   /// The rules of a chain that FindChain gives as kNotRead or not at all. kUnsupported when there is no such chain.
   virtual Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) = 0;
+  /// The whole of a legacy table, which the kernel gives in no smaller part: ask for it once instead of for its chains.
+  virtual Result<Table> ReadLegacyTable(const Table& table) = 0;
   /// A set that only such rules refer to.
   virtual Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) = 0;
   /// The element that `key` (key_length bytes, as in the registers) hits now, in a set that is not kComplete, is

@@ -133,15 +133,37 @@ Connection CloseJudge::Routed(const LiveSocket& socket) {
   return ConnectionFor(socket, route);
 }
 
+firewall::NatEffect CloseJudge::NatOf(const Connection& connection, firewall::OpenedBy opened_by) {
+  const firewall::NamespaceSettings settings = SettingsFor(connection.family, true);
+  const auto evaluate = [&](firewall::OpenedBy by) {
+    return firewall::EvaluateNat(evaluator_, connection, by, settings);
+  };
+  const auto arrivals_left_alone = [&] {
+    if (connection.journey != Journey::kLocal || !connection.local) {
+      return false;
+    }
+    const auto [known, is_new] = arrivals_left_alone_.try_emplace(connection.local->address, false);
+    if (is_new) {
+      known->second = firewall::LeavesArrivalsAlone(evaluator_, connection.local->address, settings);
+    }
+    return known->second;
+  };
+  if (opened_by == firewall::OpenedBy::kLocal || !arrivals_left_alone()) {
+    return evaluate(opened_by);
+  }
+  const firewall::NatEffect untouched{Truth::kNo, Truth::kNo, {}};
+  return opened_by == firewall::OpenedBy::kPeer
+             ? untouched
+             : firewall::EitherOpener(evaluate(firewall::OpenedBy::kLocal), untouched);
+}
+
 firewall::NatEffect CloseJudge::TranslationOf(const Connection& connection, const ConnectionPast* past) {
   if (past != nullptr && past->SeenTracked()) {
     return {firewall::TruthOf(past->source_nat), firewall::TruthOf(past->destination_nat), {}};
   }
   // The kernel is asked which end opened the connection, and where it leaves under which address, only where the nat
   // chains alone do not tell.
-  const firewall::NamespaceSettings settings = SettingsFor(connection.family, true);
-  evaluator_.ResetBudget();
-  firewall::NatEffect effect = firewall::EvaluateNat(evaluator_, connection, firewall::OpenedBy::kUnknown, settings);
+  firewall::NatEffect effect = NatOf(connection, firewall::OpenedBy::kUnknown);
   if (effect.Any() != Truth::kUnknown || connection.journey != Journey::kLocal || !connection.local ||
       !connection.peer) {
     return effect;
@@ -158,8 +180,7 @@ firewall::NatEffect CloseJudge::TranslationOf(const Connection& connection, cons
   }
   const firewall::OpenedBy opened_by =
       questions_.opened_by ? questions_.opened_by(*connection.local, *connection.peer) : firewall::OpenedBy::kUnknown;
-  evaluator_.ResetBudget();
-  return firewall::EvaluateNat(evaluator_, known, opened_by, settings);
+  return NatOf(known, opened_by);
 }
 
 CloseJudgement CloseJudge::Judge(const LiveSocket& socket, const ConnectionPast* past) {

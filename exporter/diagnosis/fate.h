@@ -106,12 +106,16 @@ class CloseJudge {
   /// connection.
   const std::optional<firewall::PathVerdict>& ForAll(IpFamily family, firewall::PacketKind kind);
   firewall::PathVerdict ForOne(const firewall::Connection& connection, firewall::PacketKind kind);
+  /// firewall::EvaluateNat(), which for what peers open is asked once for all connections of a local address if it can
+  /// be.
+  firewall::NatEffect NatOf(const firewall::Connection& connection, firewall::OpenedBy opened_by);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
   JudgeSettings settings_;
   KernelQuestions questions_;
   firewall::Evaluator evaluator_;
   std::map<std::pair<IpFamily, firewall::PacketKind>, std::optional<firewall::PathVerdict>> for_all_;
+  std::map<IpAddress, bool> arrivals_left_alone_;  // by local address; of few, as those of sockets here are this host's
   struct Judged {
     bool translated = false;  // what the memory said when it was judged
     bool seen_tracked = false;

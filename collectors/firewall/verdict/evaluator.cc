@@ -23,8 +23,15 @@ const Chain* Evaluator::GetChain(const Table& table, const std::string& name) {
   if ((chain != nullptr && chain->contents != Contents::kNotRead) || on_demand_ == nullptr) {
     return chain;
   }
+  if (table.backend == Backend::kLegacy && legacy_tables_read_.insert(&table).second) {
+    if (auto whole = on_demand_->ReadLegacyTable(table)) {
+      for (const auto& [chain_name, read] : whole->chains) {
+        chains_.try_emplace(Key(&table, chain_name), read);
+      }
+    }
+  }
   const auto [place, added] = chains_.try_emplace(Key(&table, name));
-  if (added) {
+  if (added && table.backend == Backend::kNft) {
     if (auto read = on_demand_->ReadChain(table, name)) {
       place->second = *read;
     }
@@ -88,6 +95,21 @@ bool Evaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
   return true;
 }
 
+std::size_t Evaluator::NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets) {
+  if (chain.rules.size() < ChainIndex::kWorthIt) {
+    return from;
+  }
+  auto index = indexes_.find(&chain);
+  if (index == indexes_.end()) {
+    index = indexes_.try_emplace(&chain, chain).first;
+  }
+  std::size_t next = chain.rules.size();
+  for (const Packet& packet : packets) {
+    next = std::min(next, index->second.Next(from, packet));
+  }
+  return next;
+}
+
 std::vector<Packet> Evaluator::RunTarget(const Table& table, const Chain& from, const Rule& rule,
                                          std::string_view target, const HookContext& context, Packet packet,
                                          std::size_t depth, std::vector<Ending>& endings) {
@@ -111,10 +133,8 @@ std::vector<Packet> Evaluator::RunChain(const Table& table, const Chain& chain, 
   std::vector<Packet> next;
   std::vector<RuleOutcome> outcomes;
   constexpr const char* kTooMany = "too many possible packets";
-  for (const Rule& rule : chain.rules) {
-    if (packets.empty()) {
-      return returned;
-    }
+  for (std::size_t at = NextRule(chain, 0, packets); at < chain.rules.size(); at = NextRule(chain, at + 1, packets)) {
+    const Rule& rule = chain.rules[at];
     next.clear();
     const auto keep = [&](std::vector<Packet>& place, Packet packet) {
       if (!AddPacket(place, packet)) {
@@ -166,6 +186,9 @@ std::vector<Packet> Evaluator::RunChain(const Table& table, const Chain& chain, 
       }
     }
     packets.swap(next);
+    if (packets.empty()) {
+      return returned;
+    }
   }
   if (chain.contents == Contents::kTruncated) {
     for (Packet& packet : packets) {

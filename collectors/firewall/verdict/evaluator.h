@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "collectors/firewall/ruleset.h"
+#include "collectors/firewall/verdict/chain_index.h"
 #include "collectors/firewall/verdict/hook_context.h"
 #include "collectors/firewall/verdict/packet.h"
 #include "collectors/firewall/verdict/rule_run.h"
@@ -70,6 +72,8 @@ class Evaluator : public SetSource {
   std::vector<Packet> RunTarget(const Table& table, const Chain& from, const Rule& rule, std::string_view target,
                                 const HookContext& context, Packet packet, std::size_t depth,
                                 std::vector<Ending>& endings);
+  /// The position of the first rule, from `from` on, that one of `packets` may match.
+  std::size_t NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets);
   /// Adds `packet` unless it is there already. False when there are too many.
   bool AddPacket(std::vector<Packet>& packets, Packet packet) const;
 
@@ -78,6 +82,8 @@ class Evaluator : public SetSource {
   EvaluationLimits limits_;
   std::size_t budget_;
   std::map<Key, std::shared_ptr<const Chain>> chains_;  // read on demand; null: there is none
+  std::set<const Table*> legacy_tables_read_;           // or tried to
+  std::map<const Chain*, const ChainIndex> indexes_;    // of long chains, made when first run
   std::map<Key, std::shared_ptr<const Set>> sets_;
   std::map<std::string, Truth> quotas_;                      // by accounting object
   std::vector<std::unique_ptr<const SetElement>> elements_;  // that the kernel was asked for

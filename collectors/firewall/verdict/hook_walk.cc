@@ -73,13 +73,14 @@ bool LeavesUntouched(const Packet& before, const Packet& after) {
 class Walk {
  public:
   Walk(Evaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
-       const NamespaceSettings& settings, Drops drops)
+       const NamespaceSettings& settings, Drops drops, const LeadsAstray& astray)
       : evaluator_(evaluator),
         connection_(connection),
         kind_(kind),
         looked_up_(looked_up),
         settings_(settings),
-        drops_(drops) {}
+        drops_(drops),
+        astray_(astray) {}
 
   std::vector<JourneyEnd> Run(Packet packet) {
     std::vector<Traveller> travellers;
@@ -427,6 +428,11 @@ class Walk {
         End(std::move(ending), stage.hook);
         continue;
       }
+      const bool newly_translated =
+          ending.packet.destination_translated != Truth::kNo && before.destination_translated == Truth::kNo;
+      if (newly_translated && astray_ && astray_(ending.packet)) {
+        continue;
+      }
       Packet on = ending.packet;
       if (ending.kind == Ending::Kind::kQueue) {
         on.doubt = std::make_shared<const Doubt>(
@@ -516,6 +522,7 @@ class Walk {
   PacketTracking looked_up_;
   const NamespaceSettings& settings_;
   Drops drops_;
+  const LeadsAstray& astray_;
   Interface arrival_;
   const Interface loopback_ = Loopback();
   const bool nat_active_ = HasNatChain();
@@ -543,9 +550,10 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
 }
 
 std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
-                                  PacketTracking looked_up, const NamespaceSettings& settings, Drops drops) {
+                                  PacketTracking looked_up, const NamespaceSettings& settings, Drops drops,
+                                  const LeadsAstray& astray) {
   evaluator.ResetBudget();
-  return Walk(evaluator, connection, kind, looked_up, settings, drops).Run(std::move(packet));
+  return Walk(evaluator, connection, kind, looked_up, settings, drops, astray).Run(std::move(packet));
 }
 
 }  // namespace finwait::firewall

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -33,9 +34,12 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
 /// the journey. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
 /// have one priority and change packets, every order is taken, because nothing tells which the kernel has.
 /// `drops`: whether rules that drop it end its journey, or let it pass as if they were not there.
+/// `astray`: a packet whose destination nat has just changed is followed no further where this says so; it has no end.
+/// Null: all are followed.
 enum class Drops { kEndIt, kAreIgnored };
+using LeadsAstray = std::function<bool(const Packet& translated)>;
 std::vector<JourneyEnd> WalkHooks(Evaluator& evaluator, const Connection& connection, PacketKind kind, Packet packet,
                                   PacketTracking looked_up, const NamespaceSettings& settings,
-                                  Drops drops = Drops::kEndIt);
+                                  Drops drops = Drops::kEndIt, const LeadsAstray& astray = {});
 
 }  // namespace finwait::firewall

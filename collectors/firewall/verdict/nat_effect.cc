@@ -1,6 +1,9 @@
 #include "collectors/firewall/verdict/nat_effect.h"
 
 #include <algorithm>
+#include <set>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,19 +12,30 @@
 namespace finwait::firewall {
 namespace {
 
+bool CanBe(AbstractBytes bytes, std::span<const std::byte> value, const Packet& packet) {
+  Packet scratch = packet;
+  Packet missed;
+  std::string because;
+  return Decide(Condition::Equal(bytes, value, packet.family), scratch, &missed, &because) != Decision::kNo;
+}
+
+bool CanReach(const Packet& packet, const IpAddress& address) {
+  return CanBe(packet.DestinationAddress(), address.Bytes(), packet);
+}
+
 // Whether a packet that arrives with this destination can belong to the local end.
 bool CanReach(const Packet& packet, const std::optional<Endpoint>& local) {
   if (!local) {
     return true;
   }
   const std::byte port[] = {std::byte(local->port >> 8), std::byte(local->port & 0xff)};
-  Packet scratch = packet;
-  Packet missed;
-  std::string because;
-  return Decide(Condition::Equal(packet.DestinationAddress(), local->address.Bytes(), packet.family), scratch, &missed,
-                &because) != Decision::kNo &&
-         Decide(Condition::Equal(packet.DestinationPort(), port, packet.family), scratch, &missed, &because) !=
-             Decision::kNo;
+  return CanReach(packet, local->address) && CanBe(packet.DestinationPort(), port, packet);
+}
+
+Packet PeerSyn(const Connection& connection) {
+  Packet packet = MakePacket(connection, PacketKind::kPeerSyn);
+  packet.destination_kind = AddressKind::kUnknown;
+  return packet;
 }
 
 // Whatever the rules drop now, they let pass what opened the connection: drops are ignored.
@@ -32,15 +46,14 @@ NatEffect OpenedFrom(Evaluator& evaluator, Connection connection, bool by_peer, 
     connection.local.reset();  // what the peer wrote there is only known where nothing was translated
   }
   const PacketKind kind = by_peer ? PacketKind::kPeerSyn : PacketKind::kSyn;
-  Packet packet = MakePacket(connection, kind);
-  if (arrives) {
-    packet.destination_kind = AddressKind::kUnknown;
-  }
+  Packet packet = arrives ? PeerSyn(connection) : MakePacket(connection, kind);
+  // Of thousands of services few lead here, and only these need be followed.
+  const LeadsAstray elsewhere = [&](const Packet& translated) { return !CanReach(translated, local); };
   NatEffect effect;
   bool first = true;
   const auto merge = [&](Truth& into, Truth value) { into = first || into == value ? value : Truth::kUnknown; };
-  for (const JourneyEnd& end :
-       WalkHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew, settings, Drops::kAreIgnored)) {
+  for (const JourneyEnd& end : WalkHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew, settings,
+                                         Drops::kAreIgnored, arrives ? elsewhere : LeadsAstray())) {
     const Packet& opened = end.ending.packet;
     if (end.ending.kind == Ending::Kind::kUnknown) {
       return {Truth::kUnknown, Truth::kUnknown, end.ending.because};
@@ -79,6 +92,56 @@ bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
   });
 }
 
+// Whether a rule of the nat chains that arriving packets meet may translate a destination to `local`. Each rule is run
+// once, for a packet of which nothing is known: what no rule does to that one, none does to any.
+bool LeadsFromElsewhere(Evaluator& evaluator, Packet anything, const IpAddress& local) {
+  anything.tracking = PacketTracking::kNew;
+  anything.mark = AbstractNumber<4>::Unknown();
+  anything.connection_mark = AbstractNumber<4>::Unknown();
+  HookContext context;
+  context.hook = Hook::kPrerouting;
+  context.in = DeviceView::Input(Interface());
+  context.has_link_header = true;
+  std::vector<std::pair<const Table*, const Chain*>> waiting;
+  std::set<const Chain*> met;
+  const auto enter = [&](const Table& table, const std::string& name) {
+    const Chain* chain = evaluator.GetChain(table, name);
+    if (chain == nullptr || chain->contents != Contents::kComplete) {
+      return false;
+    }
+    if (met.insert(chain).second) {
+      waiting.emplace_back(&table, chain);
+    }
+    return true;
+  };
+  for (const Table& table : evaluator.GetRuleset().tables) {
+    for (const auto& [name, chain] : table.chains) {
+      const bool runs = !table.dormant && Covers(table.family, anything.family) && chain->base &&
+                        chain->base->type == ChainType::kNat && chain->base->hook == Hook::kPrerouting;
+      if (runs && !enter(table, name)) {
+        return true;
+      }
+    }
+  }
+  std::vector<RuleOutcome> outcomes;
+  while (!waiting.empty()) {
+    const auto [table, chain] = waiting.back();
+    waiting.pop_back();
+    for (const Rule& rule : chain->rules) {
+      outcomes.clear();
+      RuleRun(*table, *chain, rule, context, evaluator).Run(anything, outcomes);
+      for (const RuleOutcome& outcome : outcomes) {
+        const bool jumps = outcome.kind == RuleOutcome::Kind::kJump || outcome.kind == RuleOutcome::Kind::kGoto;
+        if (outcome.kind == RuleOutcome::Kind::kUnknown || (jumps && !enter(*table, std::string(outcome.chain))) ||
+            (outcome.packet.destination_translated != Truth::kNo && CanReach(outcome.packet, local))) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
 Truth Either(Truth a, Truth b) { return a == b ? a : Truth::kUnknown; }
 
 }  // namespace
@@ -91,13 +154,41 @@ NatEffect EvaluateNat(Evaluator& evaluator, const Connection& connection, Opened
   if (opened_by != OpenedBy::kUnknown) {
     return OpenedFrom(evaluator, connection, opened_by == OpenedBy::kPeer, settings);
   }
-  const NatEffect ours = OpenedFrom(evaluator, connection, false, settings);
-  const NatEffect theirs = OpenedFrom(evaluator, connection, true, settings);
+  return EitherOpener(OpenedFrom(evaluator, connection, false, settings),
+                      OpenedFrom(evaluator, connection, true, settings));
+}
+
+NatEffect EitherOpener(const NatEffect& ours, const NatEffect& theirs) {
   NatEffect effect{Either(ours.source, theirs.source), Either(ours.destination, theirs.destination), ours.reason};
   if (effect.Any() == Truth::kUnknown && effect.reason.empty()) {
     effect.reason = theirs.reason.empty() ? "which end opened the connection" : theirs.reason;
   }
   return effect;
+}
+
+bool LeavesArrivalsAlone(Evaluator& evaluator, const IpAddress& local, const NamespaceSettings& settings) {
+  Connection connection;
+  connection.family = local.Family();
+  if (!MayTranslate(evaluator.GetRuleset(), connection.family)) {
+    return true;
+  }
+  Packet packet = PeerSyn(connection);
+  if (LeadsFromElsewhere(evaluator, packet, local)) {
+    return false;
+  }
+  // So it was sent to this address, and must arrive as it was.
+  const std::size_t destination = packet.family == IpFamily::kIpv4 ? 16 : 24;
+  const auto bytes = local.Bytes();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    packet.network[destination + i] = AbstractByte::Known(bytes[i]);
+  }
+  const std::vector<JourneyEnd> ends = WalkHooks(evaluator, connection, PacketKind::kPeerSyn, std::move(packet),
+                                                 PacketTracking::kNew, settings, Drops::kAreIgnored);
+  return std::all_of(ends.begin(), ends.end(), [](const JourneyEnd& end) {
+    const Packet& opened = end.ending.packet;
+    return end.ending.kind != Ending::Kind::kUnknown &&
+           Or(opened.source_translated, opened.destination_translated) == Truth::kNo;
+  });
 }
 
 }  // namespace finwait::firewall

@@ -24,4 +24,12 @@ struct NatEffect {
 NatEffect EvaluateNat(Evaluator& evaluator, const Connection& connection, OpenedBy opened_by,
                       const NamespaceSettings& settings);
 
+/// The same for either opener at once: what both lead to, unknown where that differs.
+NatEffect EitherOpener(const NatEffect& ours, const NatEffect& theirs);
+
+/// Whether the nat chains leave alone all connections that anybody opens to any port of `local`, over any device. Then
+/// EvaluateNat() says the same of each that is kLocal and opened by its peer, unless the rules would not let it come
+/// about at all. False where it depends on the connection.
+bool LeavesArrivalsAlone(Evaluator& evaluator, const IpAddress& local, const NamespaceSettings& settings);
+
 }  // namespace finwait::firewall
