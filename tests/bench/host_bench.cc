@@ -200,21 +200,6 @@ void RunSockets(std::size_t sockets, int rounds) {
   });
 }
 
-enum class Rules { kLegacy, kIptablesNft, kNative };
-constexpr const char* kRulesNames[] = {"legacy", "iptables-nft", "native nft"};
-
-void Load(const lab::Namespace& where, Rules backend, std::size_t rules) {
-  const std::vector<std::string> command =
-      backend == Rules::kLegacy        ? std::vector<std::string>{"iptables-legacy-restore"}
-      : backend == Rules::kIptablesNft ? std::vector<std::string>{"iptables-nft-restore"}
-                                       : std::vector<std::string>{"nft", "-f", "-"};
-  const auto output =
-      where.Command(command, backend == Rules::kNative ? KubeProxyNft(rules) : KubeProxyIptables(rules), 300);
-  if (output.exit_code != 0) {
-    throw std::runtime_error(command.front() + ": " + output.err.substr(0, 500));
-  }
-}
-
 void AddRules(Contest& contest, const Host& host, Rules backend, FirewallCollector& settled) {
   if (backend == Rules::kLegacy) {
     contest.Add("getsockopt, raw", "", [] {
@@ -236,13 +221,12 @@ void AddRules(Contest& contest, const Host& host, Rules backend, FirewallCollect
 }
 
 void RunRules(std::size_t rules, int rounds) {
-  for (const Rules backend : {Rules::kLegacy, Rules::kIptablesNft, Rules::kNative}) {
+  for (const Rules backend : kRulesBackends) {
     const lab::Namespace alone;
-    Load(alone, backend, rules);
+    LoadKubeRules(alone, backend, rules);
     alone.Run([&] {
       const Host host = lab::HostHere();
-      Contest contest("Rules: " + Thousands(rules) + ", " + kRulesNames[static_cast<int>(backend)],
-                      static_cast<double>(rules));
+      Contest contest("Rules: " + Thousands(rules) + ", " + Name(backend), static_cast<double>(rules));
       FirewallCollector settled(host);
       Look(settled);
       AddRules(contest, host, backend, settled);
@@ -289,13 +273,12 @@ void RunGrowth(std::size_t most_entries) {
     });
   }
   for (const std::size_t rules : {100, 1000, 10'000, 50'000}) {
-    for (const Rules backend : {Rules::kLegacy, Rules::kIptablesNft, Rules::kNative}) {
+    for (const Rules backend : kRulesBackends) {
       const lab::Namespace alone;
-      Load(alone, backend, rules);
+      LoadKubeRules(alone, backend, rules);
       alone.Run([&] {
         const Host host = lab::HostHere();
-        Contest contest("Growth: " + Thousands(rules) + " rules, " + kRulesNames[static_cast<int>(backend)],
-                        static_cast<double>(rules));
+        Contest contest("Growth: " + Thousands(rules) + " rules, " + Name(backend), static_cast<double>(rules));
         FirewallCollector settled(host);
         Look(settled);
         AddRules(contest, host, backend, settled);

@@ -54,10 +54,7 @@ class LoadedHost {
     farm_ = std::make_unique<SocketFarm>(where_, sockets);
     where_.Run([&] { FillConntrack(entries); });
     if (rules > 0) {
-      const auto output = where_.Command({"iptables-nft-restore"}, KubeProxyIptables(rules), 300);
-      if (output.exit_code != 0) {
-        throw std::runtime_error("iptables-nft-restore: " + output.err.substr(0, 500));
-      }
+      LoadKubeRules(where_, Rules::kIptablesNft, rules);
     }
   }
   const lab::Namespace& Where() const { return where_; }

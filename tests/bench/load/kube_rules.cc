@@ -1,7 +1,8 @@
 #include "tests/bench/load/kube_rules.h"
 
 #include <cstdint>
-#include <cstdio>
+#include <stdexcept>
+#include <vector>
 
 namespace finwait::bench {
 namespace {
@@ -102,6 +103,30 @@ std::string KubeProxyNft(std::size_t rules) {
          "}\n"
          "  chain filter-forward { type filter hook forward priority -110; ct state invalid counter drop; }\n"
          "  chain filter-output { type filter hook output priority -110; ct state invalid counter drop; }\n}\n";
+}
+
+const char* Name(Rules backend) {
+  switch (backend) {
+    case Rules::kLegacy:
+      return "legacy";
+    case Rules::kIptablesNft:
+      return "iptables-nft";
+    case Rules::kNative:
+      return "native nft";
+  }
+  return "";
+}
+
+void LoadKubeRules(const lab::Namespace& where, Rules backend, std::size_t rules) {
+  const std::vector<std::string> command =
+      backend == Rules::kLegacy        ? std::vector<std::string>{"iptables-legacy-restore"}
+      : backend == Rules::kIptablesNft ? std::vector<std::string>{"iptables-nft-restore"}
+                                       : std::vector<std::string>{"nft", "-f", "-"};
+  const auto output =
+      where.Command(command, backend == Rules::kNative ? KubeProxyNft(rules) : KubeProxyIptables(rules), 300);
+  if (output.exit_code != 0) {
+    throw std::runtime_error(command.front() + ": " + output.err.substr(0, 500));
+  }
 }
 
 }  // namespace finwait::bench

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <string>
 
+#include "tests/lab/namespace.h"
+
 namespace finwait::bench {
 
 /// Rulesets as kube-proxy makes them, of about `rules` rules: services with two endpoints each, nearly everything in
@@ -13,5 +15,12 @@ namespace finwait::bench {
 std::string KubeProxyIptables(std::size_t rules);
 /// The same services for `nft -f`, in table kube-proxy of family ip: as chains, not as maps, which would be few rules.
 std::string KubeProxyNft(std::size_t rules);
+
+enum class Rules { kLegacy, kIptablesNft, kNative };
+inline constexpr Rules kRulesBackends[] = {Rules::kLegacy, Rules::kIptablesNft, Rules::kNative};
+/// "legacy", "iptables-nft", "native nft".
+const char* Name(Rules backend);
+/// Loads them into a namespace by their own tool. Throws when that fails.
+void LoadKubeRules(const lab::Namespace& where, Rules backend, std::size_t rules);
 
 }  // namespace finwait::bench

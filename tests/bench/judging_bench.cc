@@ -1,0 +1,109 @@
+// What judging live sockets costs where it costs most: none was ever seen with its conntrack entry, so that each must
+// be taken through the nat chains, in both directions; and nothing drops its FIN, so that no shorter way decides. The
+// rules are kube-proxy's, the sockets' addresses all differ. Prints a Markdown table; docs/performance.md keeps it.
+//
+//   bench_judging [SOCKETS] [RULES]
+
+#include <malloc.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall.h"
+#include "exporter/rule_questions.h"
+#include "tests/bench/contest.h"
+#include "tests/bench/load/kube_rules.h"
+#include "tests/lab/connection.h"
+#include "tests/lab/host.h"
+
+namespace finwait::bench {
+namespace {
+
+// Half of them to a service's port elsewhere, half of clients to a port here.
+std::vector<LiveSocket> MakeSockets(std::size_t count) {
+  std::vector<LiveSocket> sockets(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    LiveSocket& socket = sockets[i];
+    socket.cookie = i + 1;
+    const std::string there =
+        "10." + std::to_string(i / 62500) + "." + std::to_string(i / 250 % 250) + "." + std::to_string(1 + i % 250);
+    const bool client = i % 2 == 0;
+    socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(client ? 20000 + i % 40000 : 8080));
+    socket.peer = *Endpoint::Parse(there + ":" + std::to_string(client ? 443 : 20000 + i % 40000));
+  }
+  return sockets;
+}
+
+std::shared_ptr<const firewall::Ruleset> ReadRules(const Host& host) {
+  FirewallCollector collector(host);
+  auto collected = collector.Collect(Deadline::After(std::chrono::seconds(120)));
+  if (!collected) {
+    throw std::runtime_error(collected.error().message);
+  }
+  return dynamic_cast<const FirewallSample&>(*collected->data).ruleset;
+}
+
+void Run(Rules backend, const std::vector<LiveSocket>& sockets, std::size_t rules) {
+  const lab::Namespace alone;
+  LoadKubeRules(alone, backend, rules);
+  alone.Shell("ip link set lo up; ip link add veth0 type veth peer name veth1; ip address add 192.0.2.1/24 dev veth0");
+  alone.Shell("ip link set veth0 up; ip link set veth1 up; ip route add default via 192.0.2.2");
+  alone.Shell(backend == Rules::kLegacy        ? "iptables-legacy -D OUTPUT -m conntrack --ctstate INVALID -j DROP"
+              : backend == Rules::kIptablesNft ? "iptables-nft -D OUTPUT -m conntrack --ctstate INVALID -j DROP"
+                                               : "nft flush chain ip kube-proxy filter-output");
+  alone.Run([&] {
+    const Host host = lab::HostHere();
+    const auto ruleset = ReadRules(host);
+    const std::size_t held_before = ::mallinfo2().uordblks;
+    CloseJudge judge(ruleset, JudgeSettings{true, {true, true}}, QuestionsTo(host));
+    const double first = CpuOfThread([&] { judge.FateOf(sockets.front(), nullptr); });
+    std::array<std::size_t, 5> fates = {};
+    const double all = CpuOfThread([&] {
+      for (const LiveSocket& socket : sockets) {
+        ++fates[static_cast<std::size_t>(judge.FateOf(socket, nullptr))];
+      }
+    });
+    const double again = CpuOfThread([&] {
+      for (const LiveSocket& socket : sockets) {
+        judge.FateOf(socket, nullptr);
+      }
+    });
+    const double held = static_cast<double>(::mallinfo2().uordblks) - static_cast<double>(held_before);
+    std::printf("| %s | %.0f | %.1f | %.1f | %.1f | %.1f | %zu, %zu |\n", Name(backend), 1e3 * first,
+                1e6 * all / static_cast<double>(sockets.size()), all, 1e6 * again / static_cast<double>(sockets.size()),
+                held / 1e6, fates[static_cast<std::size_t>(Fate::kClean)],
+                fates[static_cast<std::size_t>(Fate::kUnknown)]);
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace
+}  // namespace finwait::bench
+
+int main(int argc, char** argv) {
+  finwait::lab::RequireLab(argc, argv);
+  const auto count = [&](int position, int otherwise) {
+    return static_cast<std::size_t>(argc > position ? std::atoi(argv[position]) : otherwise);
+  };
+  try {
+    const std::size_t rules = count(2, 10'000);
+    const auto sockets = finwait::bench::MakeSockets(count(1, 20'000));
+    std::printf(
+        "\nJudging %zu sockets never seen tracked, %zu rules; CPU\n\n"
+        "| rules | first socket, ms | each, us | all, s | remembered, us | held, MB | clean, unknown |\n"
+        "|---|---|---|---|---|---|---|\n",
+        sockets.size(), rules);
+    for (const finwait::bench::Rules backend : finwait::bench::kRulesBackends) {
+      finwait::bench::Run(backend, sockets, rules);
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
+  }
+  return 0;
+}
