@@ -86,8 +86,8 @@ SteadyClock::duration Sampler::LookLimit(SteadyClock::duration interval) {
   return std::clamp<SteadyClock::duration>(interval, std::chrono::seconds(5), std::chrono::seconds(30));
 }
 
-Sampler::Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> collectors, CollectorSettings settings,
-                 Publish publish)
+Sampler::Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> collectors,
+                 const CollectorSettings& settings, Publish publish)
     : shared_(std::make_shared<Shared>()) {
   shared_->settings = settings;
   shared_->publish = std::move(publish);

@@ -30,7 +30,7 @@ class Sampler {
   using Publish = std::function<void(std::shared_ptr<const Snapshot>)>;
 
   /// Publishes a first snapshot at once, in which no collector has looked yet.
-  Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> collectors, CollectorSettings settings,
+  Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> collectors, const CollectorSettings& settings,
           Publish publish);
   /// As Stop with a deadline of 2 s.
   ~Sampler();
