@@ -113,4 +113,10 @@ std::vector<sock_filter> LiveExpiryFilter() {
   return filter.Finish();
 }
 
+std::vector<sock_filter> SampleFilter(std::uint32_t one_in) {
+  return {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM)),
+          BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, one_in), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+          BPF_STMT(BPF_RET | BPF_K, 0xffffffff), BPF_STMT(BPF_RET | BPF_K, 0)};
+}
+
 }  // namespace finwait

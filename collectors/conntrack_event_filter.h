@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace finwait {
@@ -15,5 +16,8 @@ namespace finwait {
 /// libnetfilter_conntrack's own filter (nfct_filter) knows TCP states too, but would hide those, and cannot tell an
 /// expiry from a deletion.
 std::vector<sock_filter> LiveExpiryFilter();
+
+/// A socket filter that lets through a random one in `one_in` messages (more than 0), whatever they say.
+std::vector<sock_filter> SampleFilter(std::uint32_t one_in);
 
 }  // namespace finwait

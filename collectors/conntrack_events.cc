@@ -33,7 +33,7 @@ Result<Collected> ConntrackEventsCollector::Collect(Deadline deadline) {
     return Failure(on.error());
   }
   if (!listener_) {
-    auto listener = ExpiryListener::Start(host_, counts_, deadline);
+    auto listener = ExpiryListener::Start(host_, counts_, limits_, deadline);
     if (!listener) {
       return Failure(listener.error());
     }

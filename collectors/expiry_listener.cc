@@ -4,11 +4,13 @@
 #include <linux/netlink.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <new>
 #include <system_error>
 
 #include "collectors/conntrack_event_filter.h"
 #include "collectors/conntrack_presence.h"
+#include "collectors/creation_probe.h"
 #include "collectors/netlink/messages.h"
 
 namespace finwait {
@@ -17,27 +19,36 @@ namespace {
 // For the thread, which has no look's deadline: reading all addresses once more takes milliseconds.
 constexpr auto kAddressesLimit = std::chrono::seconds(5);
 
+Result<std::unique_ptr<netlink::EventSource>> Subscribe(const Host& host) {
+  return host.open_events(
+      {NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, LiveExpiryFilter(), ExpiryListener::kReceiveBuffer});
+}
+
+Failure ListeningFailed(Error error) {
+  error.message = "listen to conntrack events: " + error.message;
+  return Failure(WithConntrackRemedy(std::move(error)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ExpiryListener>> ExpiryListener::Start(const Host& host, const ExpiryCounts& counts,
-                                                              Deadline deadline) {
-  auto events = host.open_events({NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, LiveExpiryFilter(), kReceiveBuffer});
+                                                              const ListeningLimits& limits, Deadline deadline) {
+  auto events = Subscribe(host);
   if (!events) {
-    events.error().message = "listen to conntrack events: " + events.error().message;
-    return Failure(WithConntrackRemedy(events.error()));
+    return ListeningFailed(events.error());
   }
   OwnAddresses addresses(host);
   if (auto read = addresses.Update(deadline); !read) {
     return Failure(read.error());
   }
-  std::unique_ptr<ExpiryListener> listener(new ExpiryListener(counts));
+  std::unique_ptr<ExpiryListener> listener(new ExpiryListener(host, counts, limits));
   try {
     // The thread owns the socket and closes it when it ends: nothing may queue up for nobody.
     listener->thread_ = std::jthread([self = listener.get(), events = std::move(*events),
                                       addresses = std::move(addresses)](const std::stop_token& stop) mutable {
       Result<void> outcome;
       try {
-        outcome = self->Listen(stop, *events, addresses);
+        outcome = self->Listen(stop, std::move(events), addresses);
       } catch (const std::bad_alloc&) {
         outcome = FailErrno("listen to conntrack events", ENOMEM);
       }
@@ -54,7 +65,11 @@ Result<std::unique_ptr<ExpiryListener>> ExpiryListener::Start(const Host& host, 
 
 ExpiryCounts ExpiryListener::Counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  ExpiryCounts counts = counts_;
+  if (paused_since_) {
+    counts.paused += SteadyClock::now() - *paused_since_;
+  }
+  return counts;
 }
 
 std::optional<Error> ExpiryListener::Ended() const {
@@ -62,34 +77,106 @@ std::optional<Error> ExpiryListener::Ended() const {
   return ended_;
 }
 
-Result<void> ExpiryListener::Listen(const std::stop_token& stop, netlink::EventSource& events,
-                                    OwnAddresses& addresses) {
+Result<void> ExpiryListener::Listen(const std::stop_token& stop, Events events, OwnAddresses& addresses) {
+  ListeningBudget budget(limits_);
+  auto charged = SteadyClock::now();
   for (;;) {
-    const auto ready = events.Wait(stop);
+    if (auto heard = HearUntil(charged + budget.NextCheck(), stop, *events, addresses); !heard) {
+      return heard;
+    }
+    const auto rate = HearAndProbe(stop, *events, addresses);
+    if (!rate) {
+      return Failure(rate.error());
+    }
+    if (stop.stop_requested()) {
+      return {};
+    }
+    const auto now = SteadyClock::now();
+    const auto pause = budget.Charge(now - charged, *rate);
+    charged = now;
+    if (!pause) {
+      continue;
+    }
+    if (auto heard = HearWaiting(stop, *events, addresses); !heard) {
+      return heard;
+    }
+    events.reset();
+    Pause(*pause, stop);
+    auto again = Subscribe(host_);
+    if (!again) {
+      return ListeningFailed(again.error());
+    }
+    events = std::move(*again);
+    charged = SteadyClock::now();
+  }
+}
+
+Result<double> ExpiryListener::HearAndProbe(const std::stop_token& stop, netlink::EventSource& events,
+                                            OwnAddresses& addresses) {
+  const auto start = SteadyClock::now();
+  auto probe = CreationProbe::Start(host_);
+  if (!probe) {
+    return ListeningFailed(probe.error());
+  }
+  if (auto heard = HearUntil(start + limits_.check_length, stop, events, addresses); !heard) {
+    return Failure(heard.error());
+  }
+  const auto made = std::move(*probe).Finish();
+  if (!made) {
+    return ListeningFailed(made.error());
+  }
+  return *made / std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+void ExpiryListener::Pause(SteadyClock::duration length, const std::stop_token& stop) {
+  const auto start = SteadyClock::now();
+  std::unique_lock lock(mutex_);
+  ++counts_.losses;
+  paused_since_ = start;
+  // Nobody notifies but a request to stop.
+  std::condition_variable_any never;
+  never.wait_until(lock, stop, start + length, [] { return false; });
+  counts_.paused += SteadyClock::now() - start;
+  paused_since_.reset();
+}
+
+Result<void> ExpiryListener::HearUntil(SteadyClock::time_point until, const std::stop_token& stop,
+                                       netlink::EventSource& events, OwnAddresses& addresses) {
+  while (SteadyClock::now() < until) {
+    const auto ready = events.Wait(stop, until);
     if (!ready) {
       return Failure(ready.error());
     }
     if (!*ready) {
       return {};
     }
-    while (!stop.stop_requested()) {
-      const auto datagram = events.Next();
-      if (!datagram && datagram.error().errno_code == ENOBUFS) {
-        const std::lock_guard lock(mutex_);
-        ++counts_.losses;
-        continue;
-      }
-      if (!datagram) {
-        return Failure(datagram.error());
-      }
-      if (!*datagram) {
-        break;
-      }
-      if (auto counted = CountDatagram(**datagram, addresses); !counted) {
-        return counted;
-      }
+    if (auto heard = HearWaiting(stop, events, addresses); !heard) {
+      return heard;
     }
   }
+  return {};
+}
+
+Result<void> ExpiryListener::HearWaiting(const std::stop_token& stop, netlink::EventSource& events,
+                                         OwnAddresses& addresses) {
+  while (!stop.stop_requested()) {
+    const auto datagram = events.Next();
+    if (!datagram && datagram.error().errno_code == ENOBUFS) {
+      const std::lock_guard lock(mutex_);
+      ++counts_.losses;
+      continue;
+    }
+    if (!datagram) {
+      return Failure(datagram.error());
+    }
+    if (!*datagram) {
+      break;
+    }
+    if (auto counted = CountDatagram(**datagram, addresses); !counted) {
+      return counted;
+    }
+  }
+  return {};
 }
 
 Result<void> ExpiryListener::CountDatagram(const netlink::Datagram& datagram, OwnAddresses& addresses) {

@@ -5,7 +5,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <string>
 
 #include "collectors/netlink/receive.h"
@@ -33,6 +35,12 @@ void WidenReceiveBuffer(int socket, int bytes) {
   if (bytes > 0 && ::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
+}
+
+// For poll: rounded up, so that nobody is woken too early; the longest that it takes is 24 days.
+int MillisecondsUntil(SteadyClock::time_point until) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
 }
 
 }  // namespace
@@ -66,18 +74,19 @@ Result<std::unique_ptr<EventSource>> EventSocket::Open(const Subscription& subsc
   return std::unique_ptr<EventSource>(new EventSocket(std::move(socket), std::move(stopped)));
 }
 
-Result<bool> EventSocket::Wait(const std::stop_token& stop) {
+Result<bool> EventSocket::Wait(const std::stop_token& stop, SteadyClock::time_point until) {
   const std::stop_callback wake(stop, [this] { ::eventfd_write(stopped_.Get(), 1); });
   for (;;) {
     pollfd polls[] = {{socket_.Get(), POLLIN, 0}, {stopped_.Get(), POLLIN, 0}};
-    if (::poll(polls, 2, -1) < 0) {
+    const int ready = ::poll(polls, 2, MillisecondsUntil(until));
+    if (ready < 0) {
       if (errno == EINTR) {
         continue;
       }
       return FailErrno("wait for netlink events", errno);
     }
     // An error on the socket (POLLERR: an overrun) is something that Next has to say.
-    return polls[1].revents == 0;
+    return ready > 0 && polls[1].revents == 0;
   }
 }
 

@@ -14,7 +14,7 @@ class EventSocket : public EventSource {
   /// Subscribes in the calling thread's network namespace. kPermission where the groups need CAP_NET_ADMIN.
   static Result<std::unique_ptr<EventSource>> Open(const Subscription& subscription);
 
-  Result<bool> Wait(const std::stop_token& stop) override;
+  Result<bool> Wait(const std::stop_token& stop, SteadyClock::time_point until) override;
   Result<std::optional<Datagram>> Next() override;
 
  private:

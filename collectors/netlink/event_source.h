@@ -29,8 +29,9 @@ struct Subscription {
 class EventSource {
  public:
   virtual ~EventSource() = default;
-  /// Blocks until Next has something to say (true) or `stop` is requested (false). Once stopped, it stays stopped.
-  virtual Result<bool> Wait(const std::stop_token& stop) = 0;
+  /// Blocks until Next has something to say (true), or `until` has come or `stop` is requested (false). Once stopped,
+  /// it stays stopped.
+  virtual Result<bool> Wait(const std::stop_token& stop, SteadyClock::time_point until) = 0;
   /// The next datagram, nothing when none is waiting. Its bytes stay valid until the next call. errno ENOBUFS: messages
   /// were lost because they were not read fast enough; said once for any number of them, and what comes after is sound.
   virtual Result<std::optional<Datagram>> Next() = 0;

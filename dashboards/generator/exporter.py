@@ -197,11 +197,16 @@ def _cost():
         ),
         timeseries(
             "Lost events, restarts and refused system calls",
-            "Conntrack events lost to overruns, per second over all chosen hosts; the next dump heals what they would "
-            "have told. Restarts of exporters within the interval. System calls that the exporter's own filter refused: "
+            "How often conntrack events were lost, to overruns and pauses, per second over all chosen hosts; the next dump "
+            "heals what they would have told. Hosts' time in pauses, in which listening would cost too much: 1 is one "
+            "host that does not listen at all. Restarts of exporters within the interval. System calls that the exporter's own filter refused: "
             "any is a bug or an intruder (SECURITY.md).",
             "short",
             query(f"sum(rate({series('finwait_conntrack_events_lost_total')}[$__rate_interval]))", "events lost"),
+            query(
+                f"sum(rate({series('finwait_conntrack_events_paused_seconds_total')}[$__rate_interval]))",
+                "hosts not listening",
+            ),
             query(f"sum(changes({series('process_start_time_seconds')}[$__rate_interval]) {OURS})", "restarts"),
             query(
                 f"sum(increase({series('finwait_exporter_refused_system_calls_total')}[$__rate_interval]))",

@@ -3,6 +3,7 @@
 // process's, its work in the kernel and the listener's thread included, so that other load disturbs it little.
 //
 //   bench_conntrack_events churn [ROUNDS] [CONNECTIONS]   rounds of every arm, interleaved, and connections a round
+//   bench_conntrack_events sustained [ROUNDS] [RATE] [SECONDS]   RATE connections a second, held for SECONDS an arm
 //   bench_conntrack_events burst [ENTRIES]                entries that expire at once
 
 #include <arpa/inet.h>
@@ -19,6 +20,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -55,6 +57,13 @@ void Check(bool ok, const char* what) {
   }
 }
 
+// Never pauses.
+ListeningLimits Unbounded() {
+  ListeningLimits limits;
+  limits.core_share = 1e3;
+  return limits;
+}
+
 std::uint64_t EntriesHere() { return ReadProcfsUnsigned("/proc/sys/net/netfilter/nf_conntrack_count").value_or(0); }
 
 // Conntrack collects what has expired as a dump comes across it: done here, so that the cost is in our own account.
@@ -83,7 +92,7 @@ class UnfilteredListener {
   explicit UnfilteredListener(const Host& host)
       : events_(*host.open_events({NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, {}, 16 * 1024 * 1024})),
         thread_([this](const std::stop_token& stop) {
-          while (*events_->Wait(stop)) {
+          while (*events_->Wait(stop, SteadyClock::time_point::max())) {
             for (auto next = events_->Next(); !next || *next; next = events_->Next()) {
             }
           }
@@ -94,6 +103,21 @@ class UnfilteredListener {
   std::jthread thread_;
 };
 
+// Opens a connection to a listener on the other end of the wire, and closes both ends.
+void OpenAndClose(int listener) {
+  sockaddr_in peer = {};
+  peer.sin_family = AF_INET;
+  peer.sin_port = htons(kPort);
+  ::inet_pton(AF_INET, lab::Wire::kPeer4, &peer.sin_addr);
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Check(::connect(client.Get(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer) == 0, "connect");
+  UniqueFd server(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  Check(bool(server), "accept");
+  server.Reset();
+  char byte = 0;
+  Check(::read(client.Get(), &byte, 1) == 0, "read the end");
+}
+
 struct Round {
   double open_and_close = 0;  // CPU microseconds a connection
   double collect = 0;
@@ -103,21 +127,11 @@ struct Round {
 
 // Both ends of a connection in this thread: over a veth pair every packet is carried within the system call.
 Round Churn(const Host& host, int listener, int connections) {
-  sockaddr_in peer = {};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(kPort);
-  ::inet_pton(AF_INET, lab::Wire::kPeer4, &peer.sin_addr);
   Round round;
   const auto start = SteadyClock::now();
   const double cpu_start = ProcessCpuSeconds();
   for (int i = 0; i < connections; ++i) {
-    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    Check(::connect(client.Get(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer) == 0, "connect");
-    UniqueFd server(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    Check(bool(server), "accept");
-    server.Reset();
-    char byte = 0;
-    Check(::read(client.Get(), &byte, 1) == 0, "read the end");
+    OpenAndClose(listener);
   }
   const double cpu_opened = ProcessCpuSeconds();
   round.rate = connections / SecondsSince(start);
@@ -133,8 +147,8 @@ Round Churn(const Host& host, int listener, int connections) {
   return round;
 }
 
-void RunChurn(int rounds, int connections) {
-  const lab::Wire wire;
+// A namespace whose entries end a second after their connections, and a listener on the other end of its wire.
+UniqueFd PrepareChurn(const lab::Wire& wire) {
   wire.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   wire.local.Sysctl("net.ipv4.ip_local_port_range", "1024 65535");
   wire.peer.Sysctl("net.ipv4.tcp_max_tw_buckets", "0");
@@ -150,6 +164,12 @@ void RunChurn(int rounds, int connections) {
     Check(::bind(listener.Get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0, "bind");
     Check(::listen(listener.Get(), 128) == 0, "listen");
   });
+  return listener;
+}
+
+void RunChurn(int rounds, int connections) {
+  const lab::Wire wire;
+  const UniqueFd listener = PrepareChurn(wire);
   enum Arm { kNobody, kOurs, kUnfiltered, kNobodyAgain, kArms };
   constexpr const char* kNames[kArms] = {"nobody listens", "conntrack_events", "unfiltered", "nobody, again"};
   std::vector<Round> results[kArms];
@@ -162,7 +182,7 @@ void RunChurn(int rounds, int connections) {
         std::unique_ptr<ExpiryListener> ours;
         std::unique_ptr<UnfilteredListener> unfiltered;
         if (arm == kOurs) {
-          ours = std::move(*ExpiryListener::Start(host, {}, Deadline::After(seconds(5))));
+          ours = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
         } else if (arm == kUnfiltered) {
           unfiltered = std::make_unique<UnfilteredListener>(host);
         }
@@ -200,6 +220,140 @@ void RunChurn(int rounds, int connections) {
   }
 }
 
+// Holds a rate of connections, collecting every half second what has expired, and tells what it took.
+class Load {
+ public:
+  Load(const Host& host, int listener, double rate) : host_(host), listener_(listener), rate_(rate) {}
+
+  struct Taken {
+    double cpu = 0;  // seconds
+    double wall = 0;
+    double connections = 0;
+    double CoreAt(double rate) const { return connections > 0 ? cpu / connections * rate : 0; }  // share of a core
+    void Add(const Taken& more) {
+      cpu += more.cpu;
+      wall += more.wall;
+      connections += more.connections;
+    }
+  };
+
+  // Half a second of it.
+  Taken Step() {
+    constexpr double kStep = 0.5;
+    const auto start = SteadyClock::now();
+    const double cpu = ProcessCpuSeconds();
+    Taken taken;
+    while (SecondsSince(start) < kStep) {
+      if (taken.connections < SecondsSince(start) * rate_) {
+        OpenAndClose(listener_);
+        ++taken.connections;
+      } else {
+        std::this_thread::sleep_for(milliseconds(1));
+      }
+    }
+    CollectExpired(host_);
+    taken.cpu = ProcessCpuSeconds() - cpu;
+    taken.wall = SecondsSince(start);
+    return taken;
+  }
+  Taken For(double length) {
+    Taken taken;
+    while (taken.wall < length) {
+      taken.Add(Step());
+    }
+    return taken;
+  }
+
+ private:
+  const Host& host_;
+  int listener_;
+  double rate_;
+};
+
+// The listener as it ships: whole cycles of listening and pausing, from the start of a pause to that of another.
+struct ShippedRun {
+  Load::Taken all;
+  Load::Taken listening;
+  Load::Taken paused;
+  double paused_share = 0;
+};
+ShippedRun RunShipped(const Host& host, Load& load, double at_least_seconds) {
+  const auto listener = std::move(*ExpiryListener::Start(host, {}, {}, Deadline::After(seconds(5))));
+  while (listener->Counts().losses == 0) {  // the reserve is to be spent first
+    load.Step();
+  }
+  ShippedRun run;
+  ExpiryCounts before = listener->Counts();
+  const ExpiryCounts start = before;
+  for (bool over = false; !over;) {
+    const Load::Taken step = load.Step();
+    const ExpiryCounts now = listener->Counts();
+    if (now.paused == before.paused) {
+      run.listening.Add(step);
+    } else if (now.paused - before.paused > milliseconds(400)) {
+      run.paused.Add(step);
+    }
+    run.all.Add(step);
+    over = run.all.wall >= at_least_seconds && now.losses > before.losses;
+    before = now;
+  }
+  run.paused_share = std::chrono::duration<double>(before.paused - start.paused).count() / run.all.wall;
+  return run;
+}
+
+void RunSustained(int rounds, int rate, int length) {
+  const lab::Wire wire;
+  const UniqueFd listener = PrepareChurn(wire);
+  std::vector<double> achieved, nobody, unbounded, shipped, listening, paused, share;
+  wire.local.Run([&] {
+    const Host host = lab::HostHere();
+    Load load(host, listener.Get(), rate);
+    load.For(3);  // warm up
+    for (int i = 0; i < rounds; ++i) {
+      const Load::Taken before = load.For(length / 2.0);
+      Load::Taken always;
+      {
+        const auto ours = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
+        load.For(2);  // the entries that were made before it are to be gone
+        always = load.For(length);
+      }
+      load.For(2);
+      Load::Taken idle = load.For(length / 2.0);
+      const ShippedRun ours = RunShipped(host, load, length);
+      load.For(2);
+      idle.Add(before);
+      idle.Add(load.For(length / 2.0));
+      const double base = idle.CoreAt(rate);
+      achieved.push_back(ours.all.connections / ours.all.wall);
+      nobody.push_back(100 * base);
+      unbounded.push_back(100 * (always.CoreAt(rate) - base));
+      shipped.push_back(100 * (ours.all.CoreAt(rate) - base));
+      listening.push_back(100 * (ours.listening.CoreAt(rate) - base));
+      paused.push_back(100 * (ours.paused.CoreAt(rate) - base));
+      share.push_back(100 * (1 - ours.paused_share));
+      std::printf(
+          "round %d: %.0f/s; nobody %.1f %%; unbounded %+.2f %%; as shipped %+.2f %% (listening %+.2f, pausing %+.2f)"
+          ", listening %.0f %% of %.0f s\n",
+          i + 1, achieved.back(), nobody.back(), unbounded.back(), shipped.back(), listening.back(), paused.back(),
+          share.back(), ours.all.wall);
+      std::fflush(stdout);
+    }
+  });
+  std::printf("medians with quartiles; %% of a core at %d connections a second, against \"nobody\" of the same round\n",
+              rate);
+  const auto print = [](const char* name, const std::vector<double>& values) {
+    const Spread spread = SpreadOf(values);
+    std::printf("%-34s %8.2f (%.2f..%.2f)\n", name, spread.median, spread.low, spread.high);
+  };
+  print("connections a second, as shipped", achieved);
+  print("nobody listens, all of it", nobody);
+  print("unbounded", unbounded);
+  print("as shipped, whole cycles", shipped);
+  print("as shipped, while it listens", listening);
+  print("as shipped, while it pauses", paused);
+  print("listening, % of the time", share);
+}
+
 // ESTABLISHED entries between addresses of nobody's, made without packets, with one second to live.
 void MakeEntries(int entries) {
   nfct_handle* handle = nfct_open(CONNTRACK, 0);
@@ -232,7 +386,7 @@ void RunBurst(int entries) {
       std::unique_ptr<ExpiryListener> listener;
       std::unique_ptr<netlink::EventSource> idle;
       if (drained_by_thread) {
-        listener = std::move(*ExpiryListener::Start(host, {}, Deadline::After(seconds(5))));
+        listener = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
       } else {
         idle = std::move(*host.open_events(subscription));
       }
@@ -277,10 +431,14 @@ int main(int argc, char** argv) {
   };
   if (mode == "churn") {
     finwait::RunChurn(number(2, 20), number(3, 20000));
+  } else if (mode == "sustained") {
+    finwait::RunSustained(number(2, 4), number(3, 20000), number(4, 60));
   } else if (mode == "burst") {
     finwait::RunBurst(number(2, 100000));
   } else {
-    std::fprintf(stderr, "usage: %s churn [ROUNDS] [CONNECTIONS] | burst [ENTRIES]\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s churn [ROUNDS] [CONNECTIONS] | sustained [ROUNDS] [RATE] [SECONDS] | burst [ENTRIES]\n",
+                 argv[0]);
     return 2;
   }
   return 0;

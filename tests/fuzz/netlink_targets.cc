@@ -99,7 +99,7 @@ void RunRoutes(std::span<const std::byte> input) {
     class News : public netlink::EventSource {
      public:
       explicit News(Datagrams& datagrams) : datagrams_(datagrams) {}
-      Result<bool> Wait(const std::stop_token&) override { return true; }
+      Result<bool> Wait(const std::stop_token&, SteadyClock::time_point) override { return true; }
       Result<std::optional<netlink::Datagram>> Next() override {
         if (next_ == datagrams_.size()) {
           return std::nullopt;

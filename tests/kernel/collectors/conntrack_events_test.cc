@@ -1,6 +1,8 @@
 #include "collectors/conntrack_events.h"
 
 #include <gtest/gtest.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -46,12 +48,13 @@ bool TableEmpties(const Namespace& where) {
 class Watch {
  public:
   explicit Watch(
-      const Namespace& where, const std::function<void(Host&)>& change = [](Host&) {})
+      const Namespace& where, const std::function<void(Host&)>& change = [](Host&) {},
+      const ListeningLimits& limits = {})
       : where_(where) {
     where.Run([&] {
       Host host = lab::HostHere();
       change(host);
-      collector_ = std::make_unique<ConntrackEventsCollector>(host);
+      collector_ = std::make_unique<ConntrackEventsCollector>(host, limits);
     });
     Look();
   }
@@ -329,6 +332,74 @@ TEST(ConntrackEventsSwitchTest, CountsAnOverrunAndGoesOn) {
   EXPECT_LT(heard, kConnections);
   const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
   EXPECT_TRUE(watch.Reaches(kEstablished, ExpiryScope::kLocal, heard + 1)) << "it goes on listening";
+}
+
+// Whether a socket of this namespace is subscribed to conntrack's DESTROY events.
+bool IsSubscribed(const Namespace& where) {
+  const std::string netlink_netfilter = std::to_string(NETLINK_NETFILTER);
+  const std::string destroy = "0000000" + std::to_string(1U << (NFNLGRP_CONNTRACK_DESTROY - 1));
+  return where.Shell("awk '$2 == " + netlink_netfilter + " && $4 == \"" + destroy +
+                     "\"' /proc/thread-self/net/netlink") != "";
+}
+
+// Real connections, a tiny budget: what takes 6 500 new entries a second with the one that ships.
+TEST(ConntrackEventsBudgetTest, PausesWhereTooManyEntriesAreMadeThenListensAgainAndCounts) {
+  const Wire wire;
+  ActivateConntrack(wire.local);
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  ListeningLimits limits;
+  limits.core_share = 5e-4;  // pays for 160 entries a second
+  limits.reserve = std::chrono::seconds(2);
+  limits.check_interval = std::chrono::milliseconds(50);
+  Watch watch(
+      wire.local, [](Host&) {}, limits);
+  EXPECT_TRUE(IsSubscribed(wire.local));
+  EXPECT_EQ(watch.Look().paused.count(), 0);
+
+  ASSERT_TRUE(Eventually([&] {
+    wire.local.Run([&] {
+      for (int i = 0; i < 100; ++i) {
+        Connect(wire.local, Wire::kPeer4, 80);
+        listener.Accept();
+      }
+    });
+    return watch.Look().losses > 0;
+  })) << "it never paused";
+  EXPECT_TRUE(Eventually([&] { return !IsSubscribed(wire.local); })) << "the kernel goes on making messages for it";
+  EXPECT_TRUE(Eventually([&] { return watch.Look().paused.count() > 0; }));
+
+  ASSERT_TRUE(Eventually([&] { return IsSubscribed(wire.local); })) << "it never listened again";
+  const ExpiryCounts after = watch.Look();
+  EXPECT_GE(after.paused, limits.reserve / 4);
+  Timeout(wire.local, "established", 1);
+  const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
+  const UniqueFd server = listener.Accept();
+  EXPECT_TRUE(watch.Reaches(kEstablished, ExpiryScope::kLocal, 1));
+  EXPECT_EQ(watch.Look().losses, after.losses) << "one connection is nothing that it has to pause for";
+}
+
+TEST(ConntrackEventsBudgetTest, LosesNothingToItsLooksAtTheMakingOfEntries) {
+  const Wire wire;
+  ActivateConntrack(wire.local);
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  ListeningLimits limits;
+  limits.check_interval = std::chrono::milliseconds(5);
+  limits.check_length = std::chrono::milliseconds(2);
+  Watch watch(
+      wire.local, [](Host&) {}, limits);
+  Timeout(wire.local, "established", 1);
+  constexpr std::uint64_t kConnections = 400;
+  std::vector<UniqueFd> held;
+  wire.local.Run([&] {
+    for (std::uint64_t i = 0; i < kConnections; ++i) {
+      held.push_back(Connect(wire.local, Wire::kPeer4, 80));
+      held.push_back(listener.Accept());
+    }
+  });
+  EXPECT_TRUE(watch.Reaches(kEstablished, ExpiryScope::kLocal, kConnections));
+  EXPECT_EQ(watch.ExpiredInAll(), kConnections);
+  EXPECT_EQ(watch.Look().losses, 0U);
+  EXPECT_EQ(watch.Look().paused.count(), 0);
 }
 
 }  // namespace

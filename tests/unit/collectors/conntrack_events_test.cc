@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "tests/lab/connection.h"
@@ -37,7 +38,7 @@ struct ConntrackEventsTest : testing::Test {
   ConntrackEventsTest() {
     procfs.Write("sys/net/netfilter/nf_conntrack_count", "0\n");
     procfs.Write("sys/net/netfilter/nf_conntrack_events", "2\n");
-    Host host = procfs.MakeHost();
+    host = procfs.MakeHost();
     host.open_channel = [](int protocol) {
       auto kernel = FakeKernel::Make();
       kernel->Answers({MessageOf(AddressMessage("192.0.2.1")), netlink::Done()});
@@ -47,10 +48,22 @@ struct ConntrackEventsTest : testing::Test {
       if (subscription.protocol == NETLINK_ROUTE) {
         return addresses->Open(subscription);
       }
+      if (subscription.groups == std::vector<unsigned>{NFNLGRP_CONNTRACK_NEW}) {
+        return creations->Open(subscription);
+      }
       return refusal != 0 ? Result<std::unique_ptr<netlink::EventSource>>(FailErrno("subscribe", refusal))
                           : events->Open(subscription);
     };
-    collector = std::make_unique<ConntrackEventsCollector>(host);
+    collector = std::make_unique<ConntrackEventsCollector>(host, limits);
+  }
+
+  // A listener that looks at the making of entries all the time, and has to pause at the first.
+  void PausesAtOnce(SteadyClock::duration reserve) {
+    limits.check_interval = limits.check_length = std::chrono::milliseconds(1);
+    limits.core_share = 1e-12;
+    limits.reserve = reserve;
+    collector = std::make_unique<ConntrackEventsCollector>(host, limits);
+    Look();
   }
 
   Result<Collected> TryLook() { return collector->Collect(Deadline::After(std::chrono::seconds(5))); }
@@ -74,9 +87,12 @@ struct ConntrackEventsTest : testing::Test {
   }
 
   ProcfsFixture procfs;
-  int refusal = 0;
+  Host host;
+  ListeningLimits limits;
+  std::atomic<int> refusal = 0;
   std::shared_ptr<FakeEvents> events = FakeEvents::Make();
   std::shared_ptr<FakeEvents> addresses = FakeEvents::Make();
+  std::shared_ptr<FakeEvents> creations = FakeEvents::Make();
   std::unique_ptr<ConntrackEventsCollector> collector;
 };
 
@@ -228,6 +244,76 @@ TEST_F(ConntrackEventsTest, ARefusedSubscriptionNamesTheCapability) {
             "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN");
   refusal = 0;
   EXPECT_EQ(Look().losses, 0U) << "nothing was heard before, so nothing was lost";
+}
+
+TEST_F(ConntrackEventsTest, WhereTooManyEntriesAreMadeItPausesSaysSoAndListensAgain) {
+  PausesAtOnce(std::chrono::milliseconds(40));
+  EXPECT_EQ(Look().paused.count(), 0);
+  events->Tells({Expiry()});
+  ASSERT_EQ(Look().expired[kEstablished][kLocal], 1U);
+  creations->Tells({Expiry()});
+  ASSERT_TRUE(Eventually([&] { return events->Subscriptions().size() == 2; }));
+  events->Tells({Expiry()});
+  const ExpiryCounts counts = Look();
+  EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
+  EXPECT_EQ(counts.losses, 1U);
+  EXPECT_GE(counts.paused, std::chrono::milliseconds(10)) << "a quarter of the reserve, at least";
+  EXPECT_EQ(Look().paused, counts.paused) << "it is over";
+}
+
+TEST_F(ConntrackEventsTest, APauseThatGoesOnIsCountedSoFarAndEndsWithTheCollector) {
+  PausesAtOnce(std::chrono::hours(24));
+  creations->Tells({Expiry()});
+  SteadyClock::duration paused{0};
+  ASSERT_TRUE(Eventually([&] {
+    const auto collected = TryLook();
+    paused = dynamic_cast<const ConntrackEventsSample&>(*(*collected).data).counts.paused;
+    return paused.count() > 0;
+  }));
+  EXPECT_TRUE(
+      Eventually([&] { return dynamic_cast<const ConntrackEventsSample&>(*TryLook()->data).counts.paused > paused; }));
+  EXPECT_EQ(events->Listeners(), 0) << "the kernel would go on making messages";
+  const auto start = SteadyClock::now();
+  collector.reset();
+  EXPECT_LT(SteadyClock::now() - start, std::chrono::seconds(5));
+}
+
+TEST_F(ConntrackEventsTest, NewEntriesThatDoNotComeFromTheKernelAreNotChargedFor) {
+  PausesAtOnce(std::chrono::milliseconds(40));
+  creations->Tells({Expiry()}, 4242);
+  ASSERT_TRUE(Eventually([&] { return creations->Empty(); }));
+  const std::size_t probes = creations->Subscriptions().size();
+  ASSERT_TRUE(Eventually([&] { return creations->Subscriptions().size() > probes + 1; }));
+  EXPECT_EQ(Look().losses, 0U);
+}
+
+TEST_F(ConntrackEventsTest, AnOverrunOfTheProbeIsNoFailure) {
+  PausesAtOnce(std::chrono::milliseconds(40));
+  creations->Fails(ENOBUFS);
+  creations->Tells({Expiry()});
+  ASSERT_TRUE(Eventually([&] { return events->Subscriptions().size() == 2; }));
+  EXPECT_EQ(Look().losses, 1U);
+}
+
+TEST_F(ConntrackEventsTest, WhenItMayNotListenAgainAfterAPauseItSaysSo) {
+  PausesAtOnce(std::chrono::milliseconds(400));
+  creations->Tells({Expiry()});
+  ASSERT_TRUE(Eventually([&] { return events->Listeners() == 0; }));
+  refusal = EPERM;
+  EXPECT_EQ(Failing().message,
+            "listen to conntrack events: subscribe: Operation not permitted; reading conntrack needs CAP_NET_ADMIN: "
+            "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN");
+  refusal = 0;
+  ExpiryCounts counts = Look();
+  EXPECT_EQ(counts.losses, 2U) << "the pause, and the gap after the error";
+  EXPECT_GE(counts.paused, std::chrono::milliseconds(100));
+}
+
+TEST_F(ConntrackEventsTest, WhenTheProbeFailsItSaysSoAndListensAgain) {
+  PausesAtOnce(std::chrono::milliseconds(40));
+  creations->Fails(EIO);
+  EXPECT_EQ(Failing().message, "listen to conntrack events: receive from netlink: Input/output error");
+  EXPECT_EQ(Look().losses, 1U);
 }
 
 }  // namespace

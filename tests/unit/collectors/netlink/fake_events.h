@@ -47,6 +47,16 @@ class FakeEvents : public std::enable_shared_from_this<FakeEvents> {
     const std::lock_guard lock(mutex_);
     return queue_.empty() && waiting_;
   }
+  /// Whether all that was told has been taken.
+  bool Empty() {
+    const std::lock_guard lock(mutex_);
+    return queue_.empty();
+  }
+  /// How many listen now.
+  int Listeners() {
+    const std::lock_guard lock(mutex_);
+    return listeners_;
+  }
   /// What was subscribed to, each time that it was.
   std::vector<Subscription> Subscriptions() {
     const std::lock_guard lock(mutex_);
@@ -74,18 +84,26 @@ class FakeEvents : public std::enable_shared_from_this<FakeEvents> {
   std::condition_variable_any changed_;
   std::deque<Item> queue_;
   bool waiting_ = false;
+  int listeners_ = 0;
   std::vector<Subscription> subscriptions_;
 };
 
 /// The listener's end of FakeEvents.
 class FakeEventSource : public EventSource {
  public:
-  explicit FakeEventSource(std::shared_ptr<FakeEvents> events) : events_(std::move(events)) {}
+  /// The caller holds the lock.
+  explicit FakeEventSource(std::shared_ptr<FakeEvents> events) : events_(std::move(events)) { ++events_->listeners_; }
+  FakeEventSource(const FakeEventSource&) = delete;
+  FakeEventSource& operator=(const FakeEventSource&) = delete;
+  ~FakeEventSource() override {
+    const std::lock_guard lock(events_->mutex_);
+    --events_->listeners_;
+  }
 
-  Result<bool> Wait(const std::stop_token& stop) override {
+  Result<bool> Wait(const std::stop_token& stop, SteadyClock::time_point until) override {
     std::unique_lock lock(events_->mutex_);
     events_->waiting_ = true;
-    const bool ready = events_->changed_.wait(lock, stop, [this] { return !events_->queue_.empty(); });
+    const bool ready = events_->changed_.wait_until(lock, stop, until, [this] { return !events_->queue_.empty(); });
     events_->waiting_ = false;
     return ready && !stop.stop_requested();
   }

@@ -41,7 +41,8 @@ TEST(ConntrackEventsMetricsTest, EveryCombinationIsThereAtZeroBeforeAnythingExpi
   Families families;
   AppendConntrackEvents(SnapshotOf(std::make_shared<ConntrackEventsSample>()), families);
   EXPECT_THAT(CheckFamilies(families), IsEmpty());
-  std::map<std::string, double> expected = {{"finwait_conntrack_events_lost_total", 0}};
+  std::map<std::string, double> expected = {{"finwait_conntrack_events_lost_total", 0},
+                                            {"finwait_conntrack_events_paused_seconds_total", 0}};
   for (const char* state : {"established", "close_wait", "fin_wait", "last_ack"}) {
     for (const char* scope : {"local", "forwarded"}) {
       expected[std::string("finwait_conntrack_expired_total state=") + state + " scope=" + scope] = 0;
@@ -55,6 +56,7 @@ TEST(ConntrackEventsMetricsTest, EachCountStandsUnderItsOwnLabels) {
   sample->counts.expired[1][0] = 3;  // close_wait, local
   sample->counts.expired[3][1] = 7;  // last_ack, forwarded
   sample->counts.losses = 2;
+  sample->counts.paused = std::chrono::milliseconds(1500);
   Families families;
   AppendConntrackEvents(SnapshotOf(sample), families);
   const auto series = Series(families);
@@ -62,6 +64,7 @@ TEST(ConntrackEventsMetricsTest, EachCountStandsUnderItsOwnLabels) {
   EXPECT_EQ(series.at("finwait_conntrack_expired_total state=last_ack scope=forwarded"), 7);
   EXPECT_EQ(series.at("finwait_conntrack_expired_total state=established scope=local"), 0);
   EXPECT_EQ(series.at("finwait_conntrack_events_lost_total"), 2);
+  EXPECT_EQ(series.at("finwait_conntrack_events_paused_seconds_total"), 1.5);
 }
 
 TEST(ConntrackEventsMetricsTest, AreAbsentWhereTheCollectorIsBlindOrDisabled) {
