@@ -22,7 +22,7 @@ class CreationProbe {
   static Result<CreationProbe> Start(const Host& host);
 
   /// Ends the probe. An estimate: the square root of kSampling times the entries is its standard deviation. Too low
-  /// where more came than the probe has room for (12 000; ENOBUFS).
+  /// where more came than the probe has room for (some 13 000; ENOBUFS).
   Result<double> Finish() &&;
 
  private:

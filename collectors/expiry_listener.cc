@@ -102,6 +102,9 @@ Result<void> ExpiryListener::Listen(const std::stop_token& stop, Events events, 
     }
     events.reset();
     Pause(*pause, stop);
+    if (stop.stop_requested()) {
+      return {};
+    }
     auto again = Subscribe(host_);
     if (!again) {
       return ListeningFailed(again.error());
@@ -113,11 +116,11 @@ Result<void> ExpiryListener::Listen(const std::stop_token& stop, Events events, 
 
 Result<double> ExpiryListener::HearAndProbe(const std::stop_token& stop, netlink::EventSource& events,
                                             OwnAddresses& addresses) {
-  const auto start = SteadyClock::now();
   auto probe = CreationProbe::Start(host_);
   if (!probe) {
     return ListeningFailed(probe.error());
   }
+  const auto start = SteadyClock::now();
   if (auto heard = HearUntil(start + limits_.check_length, stop, events, addresses); !heard) {
     return Failure(heard.error());
   }
