@@ -33,12 +33,15 @@ struct ConntrackEventsSample : SampleData {
 /// dumps the table, by its next look.
 ///
 /// What it costs: the kernel prepares each new entry for events and makes a message of each that ends, in every
-/// namespace, before the filter looks at it; about 3 us a connection (docs/verification.md), which is no business of
-/// the filter's. So the listener keeps account of the entries that are made in this namespace, and where listening
-/// would take more than 2 % of a core, at more than some 6 500 of them a second, it listens only for as much of the
-/// time as 2 % pay for (ListeningBudget). Each pause counts as a loss and its length as paused. An entry is then heard
-/// of only if it was both made and ended while somebody listened: of those that live longer than a pause, about the
-/// square of the share that is listened to.
+/// namespace, before any filter looks at it; about 3 us a connection (docs/verification.md), which only less listening
+/// saves. So the listener keeps account of the entries that are made in this namespace (CreationProbe), and where
+/// listening would take more than 2 % of a core, from some 6 500 of them a second, it listens only for as much of the
+/// time as 2 % pay for (ListeningBudget). Each pause counts as a loss, and its length as paused. Under
+/// nf_conntrack_events=2 an entry is then heard of only if it was both made and ended while somebody listened: of those
+/// that live longer than a pause that is about the square of the share of the time; under 1, the share itself.
+///
+/// Not accounted for: entries of other namespaces, which the kernel makes messages of as well. Where somebody else
+/// listens to the same events, the kernel makes them anyhow, and a pause saves next to nothing.
 class ConntrackEventsCollector : public Collector {
  public:
   explicit ConntrackEventsCollector(Host host, const ListeningLimits& limits = {})
