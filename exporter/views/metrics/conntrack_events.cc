@@ -29,8 +29,8 @@ void AppendConntrackEvents(const Snapshot& snapshot, Families& families) {
       .AppendTo(families);
   Family::Counter(
       "conntrack_events_paused_seconds_total",
-      "How long nobody listened for expiries, as telling of every new entry's end would cost the kernel more "
-      "than 2 % of a core (ctnetlink NEW events; from about 6500 new entries a second).")
+      "How long expiries were not listened for: from about 6500 new entries a second (ctnetlink NEW events) "
+      "only for as much of the time as 2 % of a core pay for.")
       .Add({}, std::chrono::duration<double>(sample->counts.paused).count())
       .AppendTo(families);
 }
