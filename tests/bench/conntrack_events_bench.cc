@@ -304,54 +304,52 @@ ShippedRun RunShipped(const Host& host, Load& load, double at_least_seconds) {
 void RunSustained(int rounds, int rate, int length) {
   const lab::Wire wire;
   const UniqueFd listener = PrepareChurn(wire);
+  // Per round, in % of a core at that rate.
   std::vector<double> achieved, nobody, unbounded, shipped, listening, paused, share;
   wire.local.Run([&] {
     const Host host = lab::HostHere();
     Load load(host, listener.Get(), rate);
-    load.For(3);  // warm up
+    constexpr double kSettle = 1.5;  // until the entries that were made before are gone
     for (int i = 0; i < rounds; ++i) {
-      const Load::Taken before = load.For(length / 2.0);
-      Load::Taken always;
-      {
+      // Blocks of a few seconds in turn, as what else the machine does changes from one to the next.
+      Load::Taken without;
+      Load::Taken with;
+      while (with.wall < length / 2.0) {
+        load.For(kSettle);
+        without.Add(load.For(3));
         const auto ours = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
-        load.For(2);  // the entries that were made before it are to be gone
-        always = load.For(length);
+        load.For(kSettle);
+        with.Add(load.For(3));
       }
-      load.For(2);
-      Load::Taken idle = load.For(length / 2.0);
       const ShippedRun ours = RunShipped(host, load, length);
-      load.For(2);
-      idle.Add(before);
-      idle.Add(load.For(length / 2.0));
-      const double base = idle.CoreAt(rate);
+      const auto percent = [&](const Load::Taken& taken) { return 100 * taken.CoreAt(rate); };
       achieved.push_back(ours.all.connections / ours.all.wall);
-      nobody.push_back(100 * base);
-      unbounded.push_back(100 * (always.CoreAt(rate) - base));
-      shipped.push_back(100 * (ours.all.CoreAt(rate) - base));
-      listening.push_back(100 * (ours.listening.CoreAt(rate) - base));
-      paused.push_back(100 * (ours.paused.CoreAt(rate) - base));
+      nobody.push_back(percent(without));
+      unbounded.push_back(percent(with) - percent(without));
+      shipped.push_back(percent(ours.all) - percent(ours.paused));
+      listening.push_back(percent(ours.listening) - percent(ours.paused));
+      paused.push_back(percent(ours.paused) - percent(without));
       share.push_back(100 * (1 - ours.paused_share));
       std::printf(
-          "round %d: %.0f/s; nobody %.1f %%; unbounded %+.2f %%; as shipped %+.2f %% (listening %+.2f, pausing %+.2f)"
-          ", listening %.0f %% of %.0f s\n",
-          i + 1, achieved.back(), nobody.back(), unbounded.back(), shipped.back(), listening.back(), paused.back(),
+          "round %d: nobody %.1f %%, unbounded %+.2f %%; as shipped, against its pauses: %+.2f %%, while it listens "
+          "%+.2f %%; its pauses against nobody %+.2f %%; %.0f connections/s, it listened %.0f %% of %.0f s\n",
+          i + 1, nobody.back(), unbounded.back(), shipped.back(), listening.back(), paused.back(), achieved.back(),
           share.back(), ours.all.wall);
       std::fflush(stdout);
     }
   });
-  std::printf("medians with quartiles; %% of a core at %d connections a second, against \"nobody\" of the same round\n",
-              rate);
+  std::printf("medians with quartiles; %% of a core at %d connections a second\n", rate);
   const auto print = [](const char* name, const std::vector<double>& values) {
     const Spread spread = SpreadOf(values);
-    std::printf("%-34s %8.2f (%.2f..%.2f)\n", name, spread.median, spread.low, spread.high);
+    std::printf("%-46s %8.2f (%.2f..%.2f)\n", name, spread.median, spread.low, spread.high);
   };
+  print("nobody listens, both ends and all", nobody);
+  print("unbounded, against nobody", unbounded);
+  print("as shipped, against its pauses", shipped);
+  print("as shipped while it listens, against its pauses", listening);
+  print("its pauses, against nobody", paused);
   print("connections a second, as shipped", achieved);
-  print("nobody listens, all of it", nobody);
-  print("unbounded", unbounded);
-  print("as shipped, whole cycles", shipped);
-  print("as shipped, while it listens", listening);
-  print("as shipped, while it pauses", paused);
-  print("listening, % of the time", share);
+  print("% of the time that it listened", share);
 }
 
 // ESTABLISHED entries between addresses of nobody's, made without packets, with one second to live.
