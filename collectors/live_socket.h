@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "collectors/conntrack_state.h"
-#include "collectors/host.h"
 #include "collectors/ip.h"
 #include "collectors/tcp_state.h"
 
@@ -45,26 +43,6 @@ struct LiveSocket {
 
   /// Whether this end has not closed yet, and so still can.
   bool IsOpen() const { return state == TcpState::kEstablished || state == TcpState::kCloseWait; }
-};
-
-/// All live sockets of the namespace, IPv4 and IPv6, as yet untracked. Needs no capability.
-Result<std::vector<LiveSocket>> ReadLiveSockets(const Host& host, Deadline deadline);
-
-/// Finds live sockets by their addresses: a hash of positions in a vector that must outlive it and not change.
-class LiveSocketIndex {
- public:
-  explicit LiveSocketIndex(const std::vector<LiveSocket>& sockets);
-  /// The position of the socket with these two ends, or nothing. Sockets with the same ends (one in each of several
-  /// VRFs) are one.
-  std::optional<std::size_t> Find(const Endpoint& local, const Endpoint& peer) const;
-
- private:
-  std::uint64_t Hash(const Endpoint& local, const Endpoint& peer) const;
-
-  static constexpr std::uint32_t kEmpty = 0xffffffff;
-  const std::vector<LiveSocket>& sockets_;
-  std::uint64_t seed_;  // random: peers choose their addresses and ports, and must not be able to choose who collides
-  std::vector<std::uint32_t> slots_;  // a power of two, at most half full; linear probing
 };
 
 }  // namespace finwait

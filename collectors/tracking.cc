@@ -12,6 +12,8 @@
 
 #include "collectors/conntrack_entry.h"
 #include "collectors/conntrack_presence.h"
+#include "collectors/live_socket_dump.h"
+#include "collectors/live_socket_index.h"
 #include "collectors/pacer.h"
 #include "collectors/procfs.h"
 
@@ -32,13 +34,15 @@ std::shared_ptr<const Translation> TranslationOf(const ConntrackEntry& entry, co
                                                          : Translation{original->destination, original->source});
 }
 
-void Mark(const ConntrackEntry& entry, LiveSocket& socket) {
+void Mark(const ConntrackEntry& entry, LiveSocketList& sockets, std::size_t position) {
+  LiveSocket socket = sockets[position];
   socket.tracking = Tracking::kTracked;
   socket.source_nat = (entry.status & IPS_SRC_NAT) != 0;
   socket.destination_nat = (entry.status & IPS_DST_NAT) != 0;
   socket.translation = socket.source_nat || socket.destination_nat ? TranslationOf(entry, socket) : nullptr;
   socket.entry_state = entry.tcp_state;
   socket.remaining_seconds = entry.remaining_seconds.value_or(0);
+  sockets.Replace(position, socket);
 }
 
 netlink::Request EntryRequest(const LiveSocket& socket) {
@@ -64,7 +68,7 @@ netlink::Request EntryRequest(const LiveSocket& socket) {
 
 class JoinSink : public netlink::MessageSink {
  public:
-  explicit JoinSink(std::vector<LiveSocket>& sockets) : sockets_(sockets), index_(sockets) {}
+  explicit JoinSink(LiveSocketList& sockets) : sockets_(sockets), index_(sockets) {}
 
   void Restart() override { entries_ = 0; }  // an entry seen twice marks twice, and no harm done
 
@@ -81,7 +85,7 @@ class JoinSink : public netlink::MessageSink {
     for (const netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
       if (const auto tuple = DecodeConntrackTuple(direction)) {
         if (const auto found = index_.Find(tuple->source, tuple->destination)) {
-          Mark(**entry, sockets_[*found]);
+          Mark(**entry, sockets_, *found);
         }
       }
     }
@@ -91,7 +95,7 @@ class JoinSink : public netlink::MessageSink {
   std::uint64_t Entries() const { return entries_; }
 
  private:
-  std::vector<LiveSocket>& sockets_;
+  LiveSocketList& sockets_;
   LiveSocketIndex index_;
   std::uint64_t entries_ = 0;
 };
@@ -99,7 +103,7 @@ class JoinSink : public netlink::MessageSink {
 }  // namespace
 
 Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& positions, Deadline deadline,
-                           std::vector<LiveSocket>& sockets) {
+                           LiveSocketList& sockets) {
   auto channel = OpenConntrack(host);
   if (!channel) {
     return Failure(channel.error());
@@ -125,7 +129,7 @@ Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& pos
                                     if (!entry) {
                                       failure = entry.error();
                                     } else if (*entry) {
-                                      Mark(**entry, sockets[positions[start + i]]);
+                                      Mark(**entry, sockets, positions[start + i]);
                                     }
                                   });
     if (!asked) {
@@ -138,7 +142,7 @@ Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& pos
   return {};
 }
 
-Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, std::vector<LiveSocket>& sockets) {
+Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, LiveSocketList& sockets) {
   auto channel = OpenConntrack(host);
   if (!channel) {
     return Failure(channel.error());
@@ -181,7 +185,7 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
 
   // The count is of this namespace; a dump walks everybody's entries, which the measured cost takes in.
   const auto entries = ReadProcfsUnsigned(host_.procfs / "sys/net/netfilter/nf_conntrack_count");
-  const double ask = ask_cost_ * static_cast<double>(sample->sockets.size());
+  const double ask = ask_cost_ * static_cast<double>(sample->sockets.Size());
   const double stream = entries ? stream_cost_ * static_cast<double>(*entries) : 0;
   std::vector<std::size_t> unmarked;
   if (entries && stream < ask) {
@@ -192,13 +196,13 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
       return Failure(streamed.error());
     }
     Learn(stream_cost_, stopwatch.Elapsed(), *streamed);
-    for (std::size_t i = 0; i < sample->sockets.size(); ++i) {
-      if (sample->sockets[i].tracking == Tracking::kUntracked) {
+    for (std::size_t i = 0; i < sample->sockets.Size(); ++i) {
+      if (sample->sockets.TrackingOf(i) == Tracking::kUntracked) {
         unmarked.push_back(i);
       }
     }
   } else {
-    unmarked.resize(sample->sockets.size());
+    unmarked.resize(sample->sockets.Size());
     std::iota(unmarked.begin(), unmarked.end(), std::size_t{0});
   }
   const CpuStopwatch stopwatch;

@@ -5,7 +5,7 @@
 
 #include "collectors/collector.h"
 #include "collectors/host.h"
-#include "collectors/live_socket.h"
+#include "collectors/live_socket_list.h"
 
 namespace finwait {
 
@@ -19,7 +19,7 @@ struct TrackingSample : SampleData {
     kStream  ///< the table was streamed past a hash of the sockets
   };
 
-  std::vector<LiveSocket> sockets;
+  LiveSocketList sockets;
   Strategy strategy = Strategy::kAsk;
 };
 
@@ -43,10 +43,10 @@ namespace tracking {
 
 /// Asks conntrack for the entry of each socket at `positions` and marks those that have one.
 Result<void> AskForEntries(const Host& host, const std::vector<std::size_t>& positions, Deadline deadline,
-                           std::vector<LiveSocket>& sockets);
+                           LiveSocketList& sockets);
 
 /// Streams the whole table and marks the sockets that have an entry. Returns the number of entries.
-Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, std::vector<LiveSocket>& sockets);
+Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, LiveSocketList& sockets);
 
 }  // namespace tracking
 

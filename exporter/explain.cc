@@ -46,9 +46,10 @@ std::shared_ptr<const Sample> Look(Collector& collector, std::ostream& err) {
 
 // Its entry now: whether there is one, and through which NAT; nothing, and why, when that cannot be asked.
 std::optional<LiveSocket> FindEntry(const Host& host, const Endpoint& local, const Endpoint& peer, std::ostream& err) {
-  std::vector<LiveSocket> sockets(1);
-  sockets[0].local = local;
-  sockets[0].peer = peer;
+  LiveSocket socket;
+  socket.local = local;
+  socket.peer = peer;
+  LiveSocketList sockets = {socket};
   if (!HasConntrack(host)) {
     return sockets[0];
   }

@@ -20,4 +20,6 @@ void ReturnFreedMemory() {
   mallopt(M_ARENA_MAX, kHeaps);
 }
 
+void TrimMemory() { ::malloc_trim(0); }
+
 }  // namespace finwait

@@ -6,4 +6,8 @@ namespace finwait {
 /// is not resident ever after. To be called once, first thing in main, as it concerns the whole process.
 void ReturnFreedMemory();
 
+/// Gives back at once what lies free between blocks that are in use, for when large work is over. Takes milliseconds
+/// for tens of megabytes, during which other threads wait if they allocate.
+void TrimMemory();
+
 }  // namespace finwait

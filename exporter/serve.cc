@@ -11,6 +11,7 @@
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/enabled_collectors.h"
 #include "exporter/latest.h"
+#include "exporter/memory_policy.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/refused_call_log.h"
 #include "exporter/routes.h"
@@ -146,8 +147,12 @@ int RunServe(const Options& options, const Logger& logger) {
     try {
       collector_log.Report(*snapshot);
       refused_call_log.Report();
-      latest.Set(diagnostician.Diagnose(std::move(snapshot), SteadyClock::now(), WallClock::now()));
+      const auto now = SteadyClock::now();
+      latest.Set(diagnostician.Diagnose(std::move(snapshot), now, WallClock::now()));
       pulse.Beat();
+      if (diagnostician.ForgetUnused(now)) {
+        TrimMemory();
+      }
     } catch (const std::exception& problem) {
       // No memory, as a rule. The next look tells everything anew; without one, readiness and the watchdog notice.
       logger.Error("what was read could not be judged", {{"error", problem.what()}});

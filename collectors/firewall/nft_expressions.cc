@@ -58,6 +58,7 @@ std::vector<Expression> DecodeExpressions(netlink::Bytes list) {
   if (!well_formed || !complete) {
     expressions.emplace_back(UnknownExpression{"", "the rule's end could not be read"});
   }
+  expressions.shrink_to_fit();  // rules are many, and an expression is large
   return expressions;
 }
 

@@ -1,5 +1,8 @@
 #include "exporter/diagnosis/connection_memory.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace finwait {
 namespace {
 
@@ -26,43 +29,97 @@ std::string_view Name(EntryEnd end) {
 }
 
 void ConnectionMemory::Update(const TrackingSample& sample, SteadyClock::time_point now) {
-  // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
-  constexpr auto kSlack = std::chrono::seconds(2);
-  ++looks_;
+  std::vector<Packed> connections;
+  connections.reserve(sample.sockets.Size());
+  Translations translations;
   for (const LiveSocket& socket : sample.sockets) {
-    Memory& memory = connections_[socket.cookie];
-    memory.look = looks_;
-    ConnectionPast& past = memory.past;
-    if (socket.IsOpen()) {
-      // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
-      past.keepalive = past.keepalive.value_or(false) || socket.keepalive_due.has_value();
-    }
-    if (socket.tracking == Tracking::kTracked) {
-      past.entry_end = EntryEnd::kStillThere;
-      past.entry_state = socket.entry_state;
-      past.source_nat = socket.source_nat;
-      past.destination_nat = socket.destination_nat;
-      past.translation = socket.translation;
-      past.lost_while_open = false;
-      past.closed_tracked = past.closed_tracked || !socket.IsOpen();
-      memory.ends_at = now + std::chrono::seconds(socket.remaining_seconds);
-      memory.state = socket.state;
-      continue;
-    }
-    past.lost_while_open = past.lost_while_open || socket.IsOpen();
-    if (past.entry_end == EntryEnd::kStillThere) {
-      const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
-      past.entry_end = now + kSlack >= memory.ends_at ? EntryEnd::kTimedOut
-                       : peer_closed_since            ? EntryEnd::kUnknown
-                                                      : EntryEnd::kRemoved;
+    Memory memory = Unpack(socket.cookie).value_or(Memory());
+    Learn(socket, now, memory);
+    connections.push_back(Pack(socket.cookie, memory));
+    if (memory.past.translation != nullptr) {
+      translations[socket.cookie] = std::move(memory.past.translation);
     }
   }
-  std::erase_if(connections_, [this](const auto& connection) { return connection.second.look != looks_; });
+  std::ranges::sort(connections, {}, &Packed::cookie);
+  connections_ = std::move(connections);
+  translations_ = std::move(translations);
 }
 
-const ConnectionPast* ConnectionMemory::Find(std::uint64_t cookie) const {
-  const auto found = connections_.find(cookie);
-  return found == connections_.end() ? nullptr : &found->second.past;
+void ConnectionMemory::Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory) {
+  // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
+  constexpr auto kSlack = std::chrono::seconds(2);
+  ConnectionPast& past = memory.past;
+  if (socket.IsOpen()) {
+    // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
+    past.keepalive = past.keepalive.value_or(false) || socket.keepalive_due.has_value();
+  }
+  if (socket.tracking == Tracking::kTracked) {
+    past.entry_end = EntryEnd::kStillThere;
+    past.entry_state = socket.entry_state;
+    past.source_nat = socket.source_nat;
+    past.destination_nat = socket.destination_nat;
+    past.translation = socket.translation;
+    past.lost_while_open = false;
+    past.closed_tracked = past.closed_tracked || !socket.IsOpen();
+    memory.ends_at = now + std::chrono::seconds(socket.remaining_seconds);
+    memory.state = socket.state;
+    return;
+  }
+  past.lost_while_open = past.lost_while_open || socket.IsOpen();
+  if (past.entry_end == EntryEnd::kStillThere) {
+    const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
+    past.entry_end = now + kSlack >= memory.ends_at ? EntryEnd::kTimedOut
+                     : peer_closed_since            ? EntryEnd::kUnknown
+                                                    : EntryEnd::kRemoved;
+  }
+}
+
+ConnectionMemory::Packed ConnectionMemory::Pack(std::uint64_t cookie, const Memory& memory) {
+  const ConnectionPast& past = memory.past;
+  Packed packed = {};
+  packed.cookie = cookie;
+  packed.ends_at = memory.ends_at;
+  packed.state = static_cast<std::uint8_t>(memory.state);
+  packed.entry_end = static_cast<std::uint8_t>(past.entry_end);
+  packed.entry_state = past.entry_state ? static_cast<std::uint8_t>(*past.entry_state) : kNoEntryState;
+  packed.keepalive = !past.keepalive ? kUnknownKeepalive : *past.keepalive ? std::uint8_t{1} : std::uint8_t{0};
+  packed.source_nat = past.source_nat;
+  packed.destination_nat = past.destination_nat;
+  packed.translated = past.translation != nullptr;
+  packed.lost_while_open = past.lost_while_open;
+  packed.closed_tracked = past.closed_tracked;
+  return packed;
+}
+
+std::optional<ConnectionMemory::Memory> ConnectionMemory::Unpack(std::uint64_t cookie) const {
+  const auto found = std::ranges::lower_bound(connections_, cookie, {}, &Packed::cookie);
+  if (found == connections_.end() || found->cookie != cookie) {
+    return std::nullopt;
+  }
+  Memory memory;
+  memory.ends_at = found->ends_at;
+  memory.state = static_cast<TcpState>(found->state);
+  ConnectionPast& past = memory.past;
+  past.entry_end = static_cast<EntryEnd>(found->entry_end);
+  if (found->entry_state != kNoEntryState) {
+    past.entry_state = static_cast<ConntrackTcpState>(found->entry_state);
+  }
+  if (found->keepalive != kUnknownKeepalive) {
+    past.keepalive = found->keepalive == 1;
+  }
+  past.source_nat = found->source_nat;
+  past.destination_nat = found->destination_nat;
+  if (found->translated) {
+    past.translation = translations_.at(cookie);
+  }
+  past.lost_while_open = found->lost_while_open;
+  past.closed_tracked = found->closed_tracked;
+  return memory;
+}
+
+std::optional<ConnectionPast> ConnectionMemory::Find(std::uint64_t cookie) const {
+  auto memory = Unpack(cookie);
+  return memory ? std::optional(std::move(memory->past)) : std::nullopt;
 }
 
 }  // namespace finwait

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "collectors/tracking.h"
 
@@ -47,18 +48,41 @@ class ConnectionMemory {
   /// Takes a sample that was complete at `now`.
   void Update(const TrackingSample& sample, SteadyClock::time_point now);
 
-  /// The past of a socket; null for one that the last sample did not list.
-  const ConnectionPast* Find(std::uint64_t cookie) const;
+  /// The past of a socket; nothing for one that the last sample did not list.
+  std::optional<ConnectionPast> Find(std::uint64_t cookie) const;
 
  private:
+  // One connection in 24 bytes: a busy host has 100,000.
+  struct Packed {
+    std::uint64_t cookie;
+    SteadyClock::time_point ends_at;  // when the entry runs out unless a packet comes; while it is there
+    std::uint8_t state;               // of the socket when its entry was last seen
+    std::uint8_t entry_end;
+    std::uint8_t entry_state;  // kNoEntryState for none
+    std::uint8_t keepalive;    // 0, 1, or kUnknownKeepalive
+    bool source_nat : 1;
+    bool destination_nat : 1;
+    bool translated : 1;  // translations_ has it
+    bool lost_while_open : 1;
+    bool closed_tracked : 1;
+  };
+  static_assert(sizeof(Packed) == 24);
+  static constexpr std::uint8_t kNoEntryState = 255;
+  static constexpr std::uint8_t kUnknownKeepalive = 2;
+  using Translations = std::unordered_map<std::uint64_t, std::shared_ptr<const Translation>>;  // by cookie
+
   struct Memory {
     ConnectionPast past;
-    SteadyClock::time_point ends_at;          // when the entry runs out unless a packet comes; while it is there
-    TcpState state = TcpState::kEstablished;  // of the socket when its entry was last seen
-    std::uint64_t look = 0;
+    SteadyClock::time_point ends_at;
+    TcpState state = TcpState::kEstablished;
   };
-  std::unordered_map<std::uint64_t, Memory> connections_;
-  std::uint64_t looks_ = 0;
+  std::optional<Memory> Unpack(std::uint64_t cookie) const;
+  /// Adds to `memory` what a look at `now` shows of its socket.
+  static void Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
+  static Packed Pack(std::uint64_t cookie, const Memory& memory);
+
+  std::vector<Packed> connections_;  // by cookie, ascending
+  Translations translations_;        // few connections are translated
 };
 
 }  // namespace finwait

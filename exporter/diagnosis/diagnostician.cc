@@ -43,15 +43,30 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
   return unknown ? std::nullopt : std::optional(false);
 }
 
-// Of a sample, by cookie.
-std::unordered_map<std::uint64_t, const LiveSocket*> ByCookie(const TrackingSample* tracking) {
-  std::unordered_map<std::uint64_t, const LiveSocket*> found;
-  if (tracking != nullptr) {
-    for (const LiveSocket& socket : tracking->sockets) {
-      found[socket.cookie] = &socket;
+// What is known of a socket that is stuck beside what it shows itself.
+struct KnownOfStuck {
+  std::optional<LiveSocket> entry;
+  std::optional<ConnectionPast> past;
+};
+
+// Of the stuck among `closing`, by cookie.
+std::unordered_map<std::uint64_t, KnownOfStuck> KnownOf(const std::vector<ClosingSocket>& closing,
+                                                        const TrackingSample* tracking,
+                                                        const ConnectionMemory& memory) {
+  std::unordered_map<std::uint64_t, KnownOfStuck> known;
+  for (const ClosingSocket& socket : closing) {
+    if (IsStuck(socket)) {
+      known[socket.cookie].past = memory.Find(socket.cookie);
     }
   }
-  return found;
+  if (!known.empty() && tracking != nullptr) {
+    for (std::size_t i = 0; i < tracking->sockets.Size(); ++i) {
+      if (const auto found = known.find(tracking->sockets.Cookie(i)); found != known.end()) {
+        found->second.entry = tracking->sockets[i];
+      }
+    }
+  }
+  return known;
 }
 
 std::uint64_t SumProven(const StuckHistory::Totals& totals) {
@@ -153,11 +168,11 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
     return;
   }
   const auto* tracking = snapshot.Find<TrackingSample>();
-  const auto entries = ByCookie(tracking);
+  const auto known = KnownOf(sample->closing, tracking, connections_);
   const auto context_of = [&](const ClosingSocket& socket) {
-    const auto entry = entries.find(socket.cookie);
-    return StuckContext{judge_.get(), entry == entries.end() ? nullptr : entry->second,
-                        connections_.Find(socket.cookie), snapshot.Find<SysctlSample>()};
+    const KnownOfStuck& of_it = known.at(socket.cookie);
+    return StuckContext{judge_.get(), of_it.entry ? &*of_it.entry : nullptr, of_it.past ? &*of_it.past : nullptr,
+                        snapshot.Find<SysctlSample>()};
   };
   std::vector<JudgedSocket> judged;
   for (const ClosingSocket& socket : sample->closing) {
@@ -180,8 +195,8 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
     }
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
     const bool pending = !one.cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
-    const ConnectionPast* past = connections_.Find(one.socket->cookie);
-    summary.sockets.push_back({*one.socket, one.cause, pending, age, past != nullptr ? *past : ConnectionPast(), {}});
+    summary.sockets.push_back(
+        {*one.socket, one.cause, pending, age, known.at(one.socket->cookie).past.value_or(ConnectionPast()), {}});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });

@@ -25,6 +25,10 @@ class Diagnostician {
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
                                             WallClock::time_point wall);
 
+  /// Frees what has not been needed for a while and can be read again. Returns whether that was anything. Call after
+  /// Diagnose(), with the same time.
+  bool ForgetUnused(SteadyClock::time_point now) { return judge_ != nullptr && judge_->ForgetUnusedRules(now); }
+
  private:
   /// Whether `status` holds a sample that `counted` has not seen; then it has.
   static bool IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted);

@@ -1,7 +1,7 @@
 #include "exporter/diagnosis/fate.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <utility>
 
 #include "exporter/diagnosis/drop_place.h"
 
@@ -224,10 +224,10 @@ CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionP
 std::optional<Fate> CloseJudge::Remembered(const LiveSocket& socket, const ConnectionPast* past) const {
   const bool translated = past != nullptr && past->Translated();
   const bool seen_tracked = past != nullptr && past->SeenTracked();
-  const auto found = judged_.find(socket.cookie);
-  if (found != judged_.end() && found->second.translated == translated && found->second.seen_tracked == seen_tracked &&
-      found->second.held == socket.IsOpen()) {
-    return found->second.fate;
+  const Judged* judged = judged_.Find(socket.cookie);
+  if (judged != nullptr && judged->translated == translated && judged->seen_tracked == seen_tracked &&
+      judged->held == socket.IsOpen()) {
+    return judged->fate;
   }
   return std::nullopt;
 }
@@ -237,8 +237,8 @@ Fate CloseJudge::FateOf(const LiveSocket& socket, const ConnectionPast* past) {
     return *remembered;
   }
   const Fate fate = Judge(socket, past).fate;
-  judged_[socket.cookie] = {past != nullptr && past->Translated(), past != nullptr && past->SeenTracked(),
-                            socket.IsOpen(), fate};
+  judged_.Set(socket.cookie,
+              {past != nullptr && past->Translated(), past != nullptr && past->SeenTracked(), socket.IsOpen(), fate});
   return fate;
 }
 
@@ -253,15 +253,33 @@ PathVerdict CloseJudge::General(IpFamily family, Journey journey, PacketKind kin
   return JudgePath(firewall::GeneralConnection(family, journey), kind);
 }
 
-void CloseJudge::Keep(const std::vector<LiveSocket>& sockets) {
-  if (judged_.empty()) {
+void CloseJudge::Keep(const LiveSocketList& sockets) {
+  if (judged_.Size() == 0) {
     return;
   }
-  std::unordered_set<std::uint64_t> listed;
-  for (const LiveSocket& socket : sockets) {
-    listed.insert(socket.cookie);
+  CookieTable<Judged> kept;
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    if (const Judged* judged = judged_.Find(sockets.Cookie(i))) {
+      kept.Set(sockets.Cookie(i), *judged);
+    }
   }
-  std::erase_if(judged_, [&listed](const auto& one) { return !listed.contains(one.first); });
+  judged_ = std::move(kept);
+}
+
+bool CloseJudge::ForgetUnusedRules(SteadyClock::time_point now) {
+  if (evaluator_.UsesOfOnDemand() != uses_seen_) {
+    uses_seen_ = evaluator_.UsesOfOnDemand();
+    last_used_ = now;
+  }
+  if (!evaluator_.HoldsOnDemand() || now - last_used_ < kKeepUnused) {
+    return false;
+  }
+  // Verdicts name the rule that decides; one that is about to go must not be named any more.
+  std::erase_if(for_all_, [this](const auto& one) {
+    return one.second && one.second->chain != nullptr && evaluator_.IsOnDemand(one.second->chain);
+  });
+  evaluator_.ForgetOnDemand();
+  return true;
 }
 
 }  // namespace finwait

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,19 +9,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "collectors/firewall.h"
 #include "collectors/firewall/verdict/nat_effect.h"
 #include "collectors/firewall/verdict/path.h"
-#include "collectors/live_socket.h"
+#include "collectors/live_socket_list.h"
 #include "collectors/route.h"
 #include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/cookie_table.h"
 
 namespace finwait {
 
 /// What becomes of a connection that is closed when its conntrack entry is gone.
-enum class Fate {
+enum class Fate : std::uint8_t {
   kClean,       ///< it closes
   kFinDropped,  ///< its FIN never leaves: the socket sticks, the peer knows nothing
   kAckDropped,  ///< its FIN leaves and the peer's answer is dropped here: the socket sticks
@@ -97,7 +98,12 @@ class CloseJudge {
   firewall::PathVerdict General(IpFamily family, firewall::Journey journey, firewall::PacketKind kind);
 
   /// Forgets the connections that are not among `sockets`.
-  void Keep(const std::vector<LiveSocket>& sockets);
+  void Keep(const LiveSocketList& sockets);
+
+  /// Frees the rules that were read only to answer questions, once nobody has asked for kKeepUnused. Returns whether it
+  /// did. Call with every look.
+  bool ForgetUnusedRules(SteadyClock::time_point now);
+  static constexpr std::chrono::seconds kKeepUnused{15};
 
  private:
   firewall::Connection Routed(const LiveSocket& socket);
@@ -122,7 +128,9 @@ class CloseJudge {
     bool held = true;
     Fate fate = Fate::kUnknown;
   };
-  std::unordered_map<std::uint64_t, Judged> judged_;  // by cookie
+  CookieTable<Judged> judged_;
+  std::uint64_t uses_seen_ = 0;  // of the evaluator's rules on demand, at the last look that saw them used
+  SteadyClock::time_point last_used_;
 };
 
 }  // namespace finwait

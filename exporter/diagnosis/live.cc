@@ -69,7 +69,8 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
     if (sysctl != nullptr) {
       *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
     }
-    const ConnectionPast* past = memory.Find(socket.cookie);
+    const std::optional<ConnectionPast> remembered = memory.Find(socket.cookie);
+    const ConnectionPast* past = remembered ? &*remembered : nullptr;
     if (socket.tracking == Tracking::kTracked) {
       const bool translated = past != nullptr && past->Translated();
       summary.translated += translated ? 1 : 0;

@@ -1,6 +1,5 @@
 #include "exporter/diagnosis/paths.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "collectors/firewall/conntrack_use.h"
@@ -35,10 +34,7 @@ std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const Co
       return true;
     }
   }
-  if (tracking != nullptr &&
-      std::any_of(tracking->sockets.begin(), tracking->sockets.end(), [family](const auto& socket) {
-        return socket.tracking == Tracking::kTracked && socket.local.address.Family() == family;
-      })) {
+  if (tracking != nullptr && tracking->sockets.CountTracked(family) > 0) {
     return true;
   }
   switch (firewall::NeedsConntrack(ruleset, family)) {

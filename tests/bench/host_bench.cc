@@ -22,7 +22,7 @@
 
 #include "collectors/conntrack_table.h"
 #include "collectors/firewall.h"
-#include "collectors/live_socket.h"
+#include "collectors/live_socket_dump.h"
 #include "collectors/netstat.h"
 #include "collectors/sockets.h"
 #include "collectors/sysctl.h"
@@ -106,9 +106,9 @@ double CpuOfJoin(const Host& host, std::size_t count, bool ask) {
     if (!live) {
       throw std::runtime_error(live.error().message);
     }
-    live->resize(std::min(count, live->size()));
+    live->Shorten(std::min(count, live->Size()));
     std::vector<std::size_t> positions;
-    for (std::size_t i = 0; ask && i < live->size(); ++i) {
+    for (std::size_t i = 0; ask && i < live->Size(); ++i) {
       positions.push_back(i);
     }
     const Deadline deadline = Deadline::After(std::chrono::seconds(60));

@@ -23,6 +23,7 @@ const Chain* Evaluator::GetChain(const Table& table, const std::string& name) {
   if ((chain != nullptr && chain->contents != Contents::kNotRead) || on_demand_ == nullptr) {
     return chain;
   }
+  ++on_demand_uses_;
   if (table.backend == Backend::kLegacy && legacy_tables_read_.insert(&table).second) {
     if (auto whole = on_demand_->ReadLegacyTable(table)) {
       for (const auto& [chain_name, read] : whole->chains) {
@@ -39,11 +40,26 @@ const Chain* Evaluator::GetChain(const Table& table, const std::string& name) {
   return place->second != nullptr ? place->second.get() : chain;
 }
 
+bool Evaluator::IsOnDemand(const Chain* chain) const {
+  return std::any_of(chains_.begin(), chains_.end(), [chain](const auto& read) { return read.second.get() == chain; });
+}
+
+void Evaluator::ForgetOnDemand() {
+  for (const auto& [key, chain] : chains_) {
+    indexes_.erase(chain.get());
+  }
+  chains_.clear();
+  legacy_tables_read_.clear();
+  sets_.clear();
+  elements_.clear();
+}
+
 const Set* Evaluator::GetSet(const Table& table, const std::string& name) {
   const Set* set = FindSet(table, name);
   if ((set != nullptr && set->contents != Contents::kNotRead) || on_demand_ == nullptr) {
     return set;
   }
+  ++on_demand_uses_;
   const auto [place, added] = sets_.try_emplace(Key(&table, name));
   if (added) {
     if (auto read = on_demand_->ReadSet(table, name)) {
@@ -58,6 +74,7 @@ bool Evaluator::AskForElement(const Table& table, const Set& set, const Value& k
   if (on_demand_ == nullptr || elements_.size() >= kAskedElements) {
     return false;
   }
+  ++on_demand_uses_;
   auto found = on_demand_->FindElement(table, set, key);
   if (!found) {
     return false;

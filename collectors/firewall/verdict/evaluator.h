@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,6 +59,14 @@ class Evaluator : public SetSource {
 
   /// The chain of that name with its rules, read on demand where the ruleset leaves them out; null: nobody has it.
   const Chain* GetChain(const Table& table, const std::string& name);
+  /// What was read on demand is kept for the next question: it may be the largest part of a host's rules. `Uses` counts
+  /// how often questions needed any of it; once that stands still it can be forgotten, and is read again when needed.
+  /// Forgetting ends the life of the chains, rules and elements that answers from before point to.
+  std::uint64_t UsesOfOnDemand() const { return on_demand_uses_; }
+  bool HoldsOnDemand() const { return !chains_.empty() || !sets_.empty() || !elements_.empty(); }
+  bool IsOnDemand(const Chain* chain) const;
+  void ForgetOnDemand();
+
   const Set* GetSet(const Table& table, const std::string& name) override;
   bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;
   Truth HasQuota(const std::string& accounting_object) override;
@@ -81,6 +90,7 @@ class Evaluator : public SetSource {
   ReadOnDemand* on_demand_;
   EvaluationLimits limits_;
   std::size_t budget_;
+  std::uint64_t on_demand_uses_ = 0;
   std::map<Key, std::shared_ptr<const Chain>> chains_;  // read on demand; null: there is none
   std::set<const Table*> legacy_tables_read_;           // or tried to
   std::map<const Chain*, const ChainIndex> indexes_;    // of long chains, made when first run

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "collectors/unique_fd.h"
 
@@ -92,12 +93,12 @@ UniqueFd Listen(const Address& address) {
 }
 
 // The kernel adds the route to an IPv6 address in a work queue (addrconf_dad_work), after the address is there.
-void AwaitRoute(const Address& peer) {
+void AwaitRoute(const Address& local, const Address& peer) {
   constexpr int kTries = 5000;
   for (int i = 0; i < kTries; ++i) {
     const UniqueFd probe(::socket(peer.Family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));  // connecting it sends nothing
     Check(bool(probe), "open a socket");
-    if (::connect(probe.Get(), peer.Get(), peer.size) == 0) {
+    if (::bind(probe.Get(), local.Get(), local.size) == 0 && ::connect(probe.Get(), peer.Get(), peer.size) == 0) {
       return;
     }
     ::usleep(1000);
@@ -116,8 +117,10 @@ void OpenAndHold(std::size_t child, std::size_t connections, int ready) {
         client6 + "/128 dev lo nodad; ip address add " + server6 + "/128 dev lo nodad");
   const Address peer4 = MakeAddress(server4, kPort);
   const Address peer6 = MakeAddress(server6, kPort);
-  AwaitRoute(peer4);
-  AwaitRoute(peer6);
+  for (const auto& [local, peer] : {std::pair(MakeAddress(client4, 0), peer4), {MakeAddress(client6, 0), peer6}}) {
+    AwaitRoute(local, peer);
+    AwaitRoute(peer, local);  // for the answers
+  }
   const UniqueFd listener4 = Listen(peer4);
   const UniqueFd listener6 = Listen(peer6);
   std::vector<UniqueFd> held;
@@ -127,7 +130,11 @@ void OpenAndHold(std::size_t child, std::size_t connections, int ready) {
     const Address local = MakeAddress(ipv6 ? client6 : client4, static_cast<std::uint16_t>(kFirstLocalPort + i));
     UniqueFd client = Socket(local);
     Check(::bind(client.Get(), local.Get(), local.size) == 0, "bind a client");
-    Check(::connect(client.Get(), peer.Get(), peer.size) == 0, "connect");
+    for (int tries = 0; ::connect(client.Get(), peer.Get(), peer.size) != 0; ++tries) {
+      // Seen on a busy machine, although the route was there a moment ago.
+      Check(errno == ENETUNREACH && tries < 5000, "connect");
+      ::usleep(1000);
+    }
     UniqueFd server(::accept4(ipv6 ? listener6.Get() : listener4.Get(), nullptr, nullptr, SOCK_CLOEXEC));
     Check(bool(server), "accept");
     const std::size_t kind = i % 100;

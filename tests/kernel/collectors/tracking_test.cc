@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 
+#include "collectors/live_socket_dump.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 
@@ -32,7 +33,7 @@ std::map<std::string, Tracking> By(TrackingSample::Strategy strategy, const lab:
     if (strategy == TrackingSample::Strategy::kStream) {
       ASSERT_TRUE(tracking::StreamTable(host, deadline, *sockets).has_value());
     } else {
-      std::vector<std::size_t> all(sockets->size());
+      std::vector<std::size_t> all(sockets->Size());
       std::iota(all.begin(), all.end(), std::size_t{0});
       ASSERT_TRUE(tracking::AskForEntries(host, all, deadline, *sockets).has_value());
     }
@@ -95,11 +96,11 @@ TEST(TrackingTest, FindsExactlyTheSocketsWhoseEntryIsGoneEitherWay) {
       const Deadline deadline = Deadline::After(std::chrono::seconds(10));
       auto live = ReadLiveSockets(host, deadline);
       ASSERT_TRUE(live.has_value());
-      sockets = live->size();
+      sockets = live->Size();
       if (strategy == TrackingSample::Strategy::kStream) {
         ASSERT_TRUE(tracking::StreamTable(host, deadline, *live).has_value());
       } else {
-        std::vector<std::size_t> all(live->size());
+        std::vector<std::size_t> all(live->Size());
         std::iota(all.begin(), all.end(), std::size_t{0});
         ASSERT_TRUE(tracking::AskForEntries(host, all, deadline, *live).has_value());
       }
@@ -136,7 +137,7 @@ TEST(TrackingTest, ATranslatedConnectionIsTrackedAndMarkedAsNat) {
   const UniqueFd server = listener.Accept();
   const UniqueFd server2 = other.Accept();
   const TrackingSample sample = Look(wire.local);
-  ASSERT_EQ(sample.sockets.size(), 2U);
+  ASSERT_EQ(sample.sockets.Size(), 2U);
   for (const LiveSocket& socket : sample.sockets) {
     EXPECT_EQ(socket.tracking, Tracking::kTracked) << socket.peer.Text();
     EXPECT_EQ(socket.destination_nat, socket.peer.port == 80);
@@ -158,7 +159,7 @@ TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 40);
   const TrackingSample few = Look(wire.local);
   EXPECT_EQ(few.strategy, TrackingSample::Strategy::kAsk);
-  ASSERT_FALSE(few.sockets.empty());
+  ASSERT_FALSE(few.sockets.IsEmpty());
   for (const LiveSocket& socket : few.sockets) {
     EXPECT_EQ(socket.tracking, Tracking::kTracked);
   }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "collectors/live_socket_dump.h"
 #include "collectors/one_socket.h"
 #include "collectors/registry.h"
 #include "collectors/tracking.h"
@@ -79,7 +80,7 @@ TEST_P(LookingLoadsNothingTest, NeitherDoesAQuestionAboutOneConnection) {
   const auto socket = LookUpSocket(host_, local, peer, Soon());
   ASSERT_FALSE(socket);
   EXPECT_THAT(socket.error().message, HasSubstr("`modprobe tcp_diag`"));
-  std::vector<LiveSocket> sockets(1);
+  LiveSocketList sockets = {LiveSocket()};
   EXPECT_FALSE(tracking::AskForEntries(host_, {0}, Soon(), sockets));
   EXPECT_FALSE(tracking::StreamTable(host_, Soon(), sockets));
   EXPECT_FALSE(ReadLiveSockets(host_, Soon()));

@@ -65,7 +65,7 @@ class ClockJumpTest : public testing::Test {
       live.local = Stuck().local;
       live.peer = Stuck().peer;
       live.state = TcpState::kFinWait1;
-      tracking->sockets.push_back(live);
+      tracking->sockets.Add(live);
     }
     auto snapshot = std::make_shared<Snapshot>();
     for (const auto& [info, data] :

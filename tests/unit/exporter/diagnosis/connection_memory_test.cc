@@ -24,9 +24,9 @@ LiveSocket Untracked(std::uint64_t cookie) {
 
 class ConnectionMemoryTest : public testing::Test {
  protected:
-  void Look(std::vector<LiveSocket> sockets) {
+  void Look(const std::vector<LiveSocket>& sockets) {
     TrackingSample sample;
-    sample.sockets = std::move(sockets);
+    sample.sockets = LiveSocketList(sockets);
     memory_.Update(sample, now_);
   }
   ConnectionMemory memory_;
@@ -80,8 +80,8 @@ TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
 TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {
   Look({Tracked(1, 300), Tracked(2, 300)});
   Look({Tracked(2, 300)});
-  EXPECT_EQ(memory_.Find(1), nullptr);
-  EXPECT_NE(memory_.Find(2), nullptr);
+  EXPECT_FALSE(memory_.Find(1));
+  EXPECT_TRUE(memory_.Find(2));
 }
 
 }  // namespace

@@ -15,9 +15,9 @@ class DiagnosticianTest : public testing::Test {
   std::shared_ptr<const Diagnosis> Look() {
     return diagnostician_.Diagnose(host_.Get(), host_.Now(), WallClock::time_point(host_.Now().time_since_epoch()));
   }
-  void Track(std::vector<LiveSocket> sockets) {
+  void Track(const std::vector<LiveSocket>& sockets) {
     TrackingSample sample;
-    sample.sockets = std::move(sockets);
+    sample.sockets = LiveSocketList(sockets);
     host_.Set(sample);
   }
   void Close(std::vector<ClosingSocket> closing) {

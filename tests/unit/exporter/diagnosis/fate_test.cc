@@ -55,5 +55,64 @@ TEST_F(FateTest, AFinWithAnEntryIsJudgedAsEstablished) {
   EXPECT_EQ(open.TrackedFin(socket_).decision, firewall::PathDecision::kAccept);
 }
 
+// The one chain that a look leaves out: a nat chain without a rule.
+class OneNatChain : public firewall::ReadOnDemand {
+ public:
+  Result<std::shared_ptr<const firewall::Chain>> ReadChain(const firewall::Table& table,
+                                                           const std::string& chain) override {
+    ++reads;
+    auto read = std::make_shared<firewall::Chain>(*table.chains.at(chain));
+    read->contents = firewall::Contents::kComplete;
+    newest = read;
+    return std::shared_ptr<const firewall::Chain>(read);
+  }
+  Result<firewall::Table> ReadLegacyTable(const firewall::Table&) override { return Refused(); }
+  Result<std::shared_ptr<const firewall::Set>> ReadSet(const firewall::Table&, const std::string&) override {
+    return Refused();
+  }
+  Result<std::optional<firewall::SetElement>> FindElement(const firewall::Table&, const firewall::Set&,
+                                                          const firewall::Value&) override {
+    return Refused();
+  }
+  Result<bool> HasQuota(const std::string&) override { return Refused(); }
+
+  int reads = 0;
+  std::weak_ptr<const firewall::Chain> newest;
+
+ private:
+  static Failure Refused() { return Fail(FailureReason::kError, "not asked for here"); }
+};
+
+TEST_F(FateTest, RulesReadForAQuestionAreKeptWhileQuestionsComeAndFreedAfterwards) {
+  auto rules = std::make_shared<firewall::Ruleset>(*DropsAt({}));
+  auto nat = std::make_shared<firewall::Chain>();
+  nat->name = "POSTROUTING";
+  nat->base.emplace();
+  nat->base->hook = Hook::kPostrouting;
+  nat->base->type = firewall::ChainType::kNat;
+  nat->contents = firewall::Contents::kNotRead;
+  rules->tables.front().chains[nat->name] = nat;
+  const auto questions = std::make_shared<OneNatChain>();
+  CloseJudge judge(rules, {true, {true, true}}, {questions, {}, {}, {}});
+  SteadyClock::time_point now{std::chrono::hours(1)};
+  const auto ask = [&] { return judge.Judge(socket_, nullptr).fate; };
+
+  EXPECT_EQ(ask(), Fate::kClean);
+  EXPECT_EQ(questions->reads, 1);
+  EXPECT_FALSE(judge.ForgetUnusedRules(now));
+  now += CloseJudge::kKeepUnused;
+  EXPECT_EQ(ask(), Fate::kClean);
+  EXPECT_FALSE(judge.ForgetUnusedRules(now)) << "it has just been asked for again";
+  EXPECT_EQ(questions->reads, 1);
+  EXPECT_FALSE(questions->newest.expired());
+
+  now += CloseJudge::kKeepUnused;
+  EXPECT_TRUE(judge.ForgetUnusedRules(now));
+  EXPECT_TRUE(questions->newest.expired());
+  EXPECT_FALSE(judge.ForgetUnusedRules(now)) << "there is nothing left";
+  EXPECT_EQ(ask(), Fate::kClean);
+  EXPECT_EQ(questions->reads, 2);
+}
+
 }  // namespace
 }  // namespace finwait

@@ -19,8 +19,8 @@ class LiveTest : public testing::Test {
     }
   }
   LiveSocket& Add(TcpState state = TcpState::kEstablished) {
-    LiveSocket& socket = sample_.sockets.emplace_back();
-    socket.cookie = sample_.sockets.size();
+    LiveSocket& socket = sockets_.emplace_back();
+    socket.cookie = sockets_.size();
     socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(40000 + socket.cookie));
     socket.peer = *Endpoint::Parse("192.0.2.2:80");
     socket.state = state;
@@ -33,21 +33,26 @@ class LiveTest : public testing::Test {
     socket.remaining_seconds = remaining;
     return socket;
   }
+  static TrackingSample SampleOf(const std::vector<LiveSocket>& sockets) {
+    TrackingSample sample;
+    sample.sockets = LiveSocketList(sockets);
+    return sample;
+  }
   // All seen with their entries by an earlier look, so that NAT is known.
   LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true},
                   const LiveEffort& effort = {}) {
-    TrackingSample earlier = sample_;
-    for (LiveSocket& socket : earlier.sockets) {
+    std::vector<LiveSocket> earlier = sockets_;
+    for (LiveSocket& socket : earlier) {
       socket.tracking = Tracking::kTracked;
       socket.entry_state = ConntrackTcpState::kEstablished;
       socket.remaining_seconds = 1;
     }
-    memory_.Update(earlier, SteadyClock::time_point());
-    memory_.Update(sample_, SteadyClock::time_point(seconds(5)));
+    memory_.Update(SampleOf(earlier), SteadyClock::time_point());
+    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(5)));
     CloseJudge judge(std::move(rules), {true, active}, {});
-    return SumUpLive(sample_, memory_, judge, &sysctl_, active, effort);
+    return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
   }
-  TrackingSample sample_;
+  std::vector<LiveSocket> sockets_;
   ConnectionMemory memory_;
   SysctlSample sysctl_;
 };
@@ -168,7 +173,7 @@ TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
 TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
   CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_FALSE(SumUpLive(sample_, memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
+  EXPECT_FALSE(SumUpLive(SampleOf(sockets_), memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
 }
 
 }  // namespace

@@ -44,7 +44,9 @@ TEST(PathsTest, AnEntryShowsThatConntrackIsActiveWhateverTheRulesSay) {
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv4), true);
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv6), false);
   TrackingSample tracking;
-  tracking.sockets.emplace_back().tracking = Tracking::kTracked;
+  LiveSocket tracked;
+  tracked.tracking = Tracking::kTracked;
+  tracking.sockets.Add(tracked);
   EXPECT_EQ(IsConntrackActive(*rules, nullptr, &tracking, IpFamily::kIpv4), true);
 }
 

@@ -14,9 +14,9 @@ using std::chrono::seconds;
 class WordsTest : public testing::Test {
  protected:
   Explanation Look() { return diagnostician_.Diagnose(host_.Get(), host_.Now(), WallClock::now())->explanation; }
-  void Track(std::vector<LiveSocket> sockets) {
+  void Track(const std::vector<LiveSocket>& sockets) {
     TrackingSample sample;
-    sample.sockets = std::move(sockets);
+    sample.sockets = LiveSocketList(sockets);
     host_.Set(sample);
     host_.Advance(seconds(5));
   }

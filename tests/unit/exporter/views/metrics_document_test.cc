@@ -146,7 +146,7 @@ std::shared_ptr<const SampleData> CompleteSample(std::string_view collector) {
     auto sample = std::make_shared<TrackingSample>();
     LiveSocket socket;
     socket.tracking = Tracking::kTracked;
-    sample->sockets.push_back(socket);
+    sample->sockets.Add(socket);
     return sample;
   }
   if (collector == SocketsSample::kCollector) {

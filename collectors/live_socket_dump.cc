@@ -1,0 +1,49 @@
+#include "collectors/live_socket_dump.h"
+
+#include <sys/socket.h>
+
+#include "collectors/socket_dump.h"
+#include "collectors/sockets.h"
+
+namespace finwait {
+
+Result<LiveSocketList> ReadLiveSockets(const Host& host, Deadline deadline) {
+  std::uint32_t states = 0;
+  for (const TcpState state :
+       {TcpState::kEstablished, TcpState::kCloseWait, TcpState::kFinWait1, TcpState::kClosing, TcpState::kLastAck}) {
+    states |= KernelStateBit(state);
+  }
+  LiveSocketList live;
+  for (const int family : {AF_INET, AF_INET6}) {
+    const std::size_t before = live.Size();
+    netlink::FunctionSink sink([&] { live.Shorten(before); },
+                               [&](const netlink::Message& message) -> Result<void> {
+                                 const auto record = sockets::Decode(message.payload);
+                                 if (!record) {
+                                   return Failure(record.error());
+                                 }
+                                 if (!*record) {
+                                   return {};
+                                 }
+                                 const ClosingSocket& socket = (*record)->closing;
+                                 LiveSocket added;
+                                 added.cookie = socket.cookie;
+                                 added.local = socket.local;
+                                 added.peer = socket.peer;
+                                 added.state = socket.state;
+                                 added.interface_index = socket.interface_index;
+                                 added.uid = socket.uid;
+                                 if (socket.timer == SocketTimer::kKeepalive) {
+                                   added.keepalive_due = socket.timer_expires;
+                                 }
+                                 live.Add(added);
+                                 return {};
+                               });
+    if (auto dumped = DumpTcpSockets(host, family, states, 0, deadline, sink); !dumped) {
+      return Failure(dumped.error());
+    }
+  }
+  return live;
+}
+
+}  // namespace finwait
