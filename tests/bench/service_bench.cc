@@ -1,10 +1,14 @@
 // The exporter as a whole, on a host that has nothing to look at and on one that has everything: what it holds in
 // memory, takes of the CPU, and how fast it answers a scrape. Both run in network namespaces of their own, in turn.
 //
-//   bench_service load [ENTRIES] [SOCKETS] [RULES] [SECONDS]   SECONDS: of the CPU average, beginning with the start
+//   bench_service load [ENTRIES] [SOCKETS] [RULES] [SECONDS]   SECONDS: of the CPU average, beginning with the start;
+//   the
+//                      longest interval of a collector at least, or it shows little but the first look
 //   bench_service under [ENTRIES] [SOCKETS] [RULES] -- COMMAND...   runs a command on the loaded host, for profilers
 
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +17,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "collectors/unique_fd.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/http_client.h"
 #include "tests/bench/load/conntrack_fill.h"
@@ -102,6 +109,18 @@ class Exporter {
     return times;
   }
   double Cpu() const { return CpuSoFar(process_); }
+  // CPU seconds so far by thread name; threads of one name together.
+  std::map<std::string, double> CpuByThread() const {
+    std::map<std::string, double> seconds;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process_) + "/task")) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm"), name);
+      double nanoseconds = 0;
+      std::ifstream(task.path() / "schedstat") >> nanoseconds;
+      seconds[name] += nanoseconds / 1e9;
+    }
+    return seconds;
+  }
   Clock::time_point Started() const { return started_; }
   double Age() const { return SecondsSince(started_); }
   // Of /proc/PID/status, in MB (10^6 bytes).
@@ -120,6 +139,34 @@ class Exporter {
   Clock::time_point started_;
   pid_t process_;
 };
+
+// Wall milliseconds of connections that nobody says anything on: what the kernel takes for each, its nat chains
+// included.
+std::vector<double> Connect(const lab::Namespace& where, int count) {
+  std::vector<double> times;
+  where.Run([&] {
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener.Get(), raw, size) != 0 || ::listen(listener.Get(), 16) != 0 ||
+        ::getsockname(listener.Get(), raw, &size) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    for (int i = 0; i < count; ++i) {
+      const auto start = Clock::now();
+      const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (::connect(client.Get(), raw, size) != 0) {
+        throw std::runtime_error("cannot connect");
+      }
+      const UniqueFd server(::accept4(listener.Get(), nullptr, nullptr, SOCK_CLOEXEC));
+      times.push_back(1e3 * SecondsSince(start));
+    }
+  });
+  return times;
+}
 
 double Percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
@@ -141,24 +188,33 @@ void PrintIntervals(const std::string& response) {
   }
 }
 
-void RunScrapes(const Exporter& idle, const Exporter& loaded) {
+void RunScrapes(const Exporter& idle, const Exporter& loaded, const lab::Namespace& quiet, const lab::Namespace& busy) {
   constexpr int kBatches = 60;
   constexpr int kBatch = 50;
   std::vector<double> idle_times;
   std::vector<double> loaded_times;
   std::vector<double> ratios;
+  std::vector<double> idle_connections;
+  std::vector<double> loaded_connections;
   for (int i = 0; i < kBatches; ++i) {
     const auto a = idle.Scrape(kBatch);
     const auto b = loaded.Scrape(kBatch);
     ratios.push_back(Percentile(b, 0.5) / Percentile(a, 0.5));
     idle_times.insert(idle_times.end(), a.begin(), a.end());
     loaded_times.insert(loaded_times.end(), b.begin(), b.end());
+    const auto c = Connect(quiet, kBatch);
+    const auto d = Connect(busy, kBatch);
+    idle_connections.insert(idle_connections.end(), c.begin(), c.end());
+    loaded_connections.insert(loaded_connections.end(), d.begin(), d.end());
   }
   const Spread ratio = SpreadOf(ratios);
   std::printf("\nScrapes, %d each, 50 in a row in turn; wall milliseconds\n\n| host | median | p99 |\n|---|---|---|\n",
               kBatches * kBatch);
   std::printf("| idle | %.2f | %.2f |\n| loaded | %.2f | %.2f |\n", Percentile(idle_times, 0.5),
               Percentile(idle_times, 0.99), Percentile(loaded_times, 0.5), Percentile(loaded_times, 0.99));
+  std::printf("| idle, a connection alone | %.2f | %.2f |\n| loaded, a connection alone | %.2f | %.2f |\n",
+              Percentile(idle_connections, 0.5), Percentile(idle_connections, 0.99),
+              Percentile(loaded_connections, 0.5), Percentile(loaded_connections, 0.99));
   std::printf("\nloaded to idle: medians %.2f (%.2f-%.2f), p99 %.2f\n", ratio.median, ratio.low, ratio.high,
               Percentile(loaded_times, 0.99) / Percentile(idle_times, 0.99));
 }
@@ -206,6 +262,16 @@ void RunAverage(const Exporter& idle, const Exporter& loaded, int seconds) {
   }
 }
 
+void PrintThreads(const Exporter& idle, const Exporter& loaded) {
+  std::printf("\n| thread | idle: CPU, %% of a core | loaded |\n|---|---|---|\n");
+  const auto quiet = idle.CpuByThread();
+  for (const auto& [name, seconds] : loaded.CpuByThread()) {
+    const auto found = quiet.find(name);
+    std::printf("| %s | %.3f | %.3f |\n", name.c_str(), found == quiet.end() ? 0 : 100 * found->second / idle.Age(),
+                100 * seconds / loaded.Age());
+  }
+}
+
 void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int seconds) {
   const LoadedHost quiet(0, 0, 0);
   const LoadedHost busy(entries, sockets, rules);
@@ -216,10 +282,11 @@ void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int se
   std::printf("\nThe exporter with %zu entries, %zu sockets, %zu rules: ready after %.1f s and %.2f s of CPU\n",
               entries, sockets, rules, loaded.Age(), loaded.Cpu());
   RunAverage(idle, loaded, seconds);
+  PrintThreads(idle, loaded);
   const std::string metrics = loaded.Get("/metrics");
   std::printf("\nseries: idle %zu, loaded %zu\n\n", Series(idle.Get("/metrics")), Series(metrics));
   PrintIntervals(metrics);
-  RunScrapes(idle, loaded);
+  RunScrapes(idle, loaded, quiet.Where(), busy.Where());
   RunScrapers(loaded);
 }
 

@@ -1,0 +1,265 @@
+// What one call of each hot path costs, without the kernel: decoding, joining, judging, rendering. The input is the
+// kernel's own, recorded before from a namespace with 20,000 entries, 10,000 sockets and 10,000 kube-proxy rules.
+//
+//   bench_micro [--benchmark_filter=REGEX] [--benchmark_repetitions=N]   and Google Benchmark's other options
+
+#include <benchmark/benchmark.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "collectors/conntrack_entry.h"
+#include "collectors/live_socket_dump.h"
+#include "collectors/live_socket_index.h"
+#include "collectors/registry.h"
+#include "collectors/socket_dump.h"
+#include "collectors/sockets.h"
+#include "exporter/diagnosis/diagnostician.h"
+#include "exporter/diagnosis/paths.h"
+#include "exporter/http/gzip.h"
+#include "exporter/rule_questions.h"
+#include "exporter/sampling/sampler.h"
+#include "exporter/views/exposition.h"
+#include "exporter/views/json.h"
+#include "exporter/views/metrics.h"
+#include "tests/bench/load/conntrack_fill.h"
+#include "tests/bench/load/kube_rules.h"
+#include "tests/bench/load/socket_farm.h"
+#include "tests/lab/host.h"
+
+namespace finwait::bench {
+namespace {
+
+constexpr std::uint32_t kEveryState = 0x1fff;  // as the sockets collector asks
+
+template <typename T>
+T Value(Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().message);
+  }
+  return std::move(*result);
+}
+
+Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
+
+// Messages as they came, to be decoded again and again.
+class Recording : public netlink::MessageSink {
+ public:
+  void Restart() override { messages_.clear(); }
+  Result<void> OnMessage(const netlink::Message& message) override {
+    messages_.push_back({message.type, {message.payload.begin(), message.payload.end()}});
+    return {};
+  }
+  /// One after the other, without end.
+  netlink::Message Next() {
+    at_ = at_ + 1 < messages_.size() ? at_ + 1 : 0;
+    return {messages_[at_].type, messages_[at_].payload};
+  }
+
+ private:
+  struct Kept {
+    std::uint16_t type;
+    std::vector<std::byte> payload;
+  };
+  std::vector<Kept> messages_;
+  std::size_t at_ = 0;
+};
+
+// What all benchmarks work on.
+struct Input {
+  Recording entries;
+  Recording sockets;
+  Recording sockets_with_info;
+  LiveSocketList live;
+  std::shared_ptr<const Diagnosis> diagnosis;
+  std::shared_ptr<const firewall::Ruleset> rules;
+  KernelQuestions questions;
+
+  explicit Input(const Host& host) : questions(QuestionsTo(host)) {
+    auto channel = Value(host.open_channel(NETLINK_NETFILTER));
+    netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+    request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
+    Value(channel.Dump(std::move(request), "record", Soon(), entries));
+    for (auto [recording, extensions] : {std::pair(&sockets, std::uint8_t{0}), {&sockets_with_info, kWithTcpInfo}}) {
+      if (auto dumped = DumpTcpSockets(host, AF_INET, kEveryState, extensions, Soon(), *recording); !dumped) {
+        throw std::runtime_error(dumped.error().message);
+      }
+    }
+    live = Value(ReadLiveSockets(host, Soon()));
+    std::vector<EnabledCollector> collectors;
+    for (const CollectorInfo& info : CollectorRegistry()) {
+      collectors.push_back({&info, info.make(host, CollectorSettings())});
+    }
+    const auto snapshot = LookOnce(host.network_namespace, std::move(collectors), std::chrono::seconds(30));
+    Diagnostician diagnostician(questions);
+    diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), WallClock::now());
+    const auto* firewall = snapshot->Find<FirewallSample>();
+    if (firewall == nullptr) {
+      throw std::runtime_error("the rules cannot be read");
+    }
+    rules = firewall->ruleset;
+  }
+};
+
+void Register(Input& input) {
+  benchmark::RegisterBenchmark("decode a conntrack entry", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(DecodeConntrackEntry(input.entries.Next()));
+    }
+  });
+  benchmark::RegisterBenchmark("decode a conntrack entry and its tuples", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      const auto entry = DecodeConntrackEntry(input.entries.Next());
+      benchmark::DoNotOptimize(DecodeConntrackTuple((*entry)->original));
+      benchmark::DoNotOptimize(DecodeConntrackTuple((*entry)->reply));
+    }
+  });
+  benchmark::RegisterBenchmark("decode a socket", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(sockets::Decode(input.sockets.Next().payload));
+    }
+  });
+  benchmark::RegisterBenchmark("decode a socket with tcp_info", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(sockets::Decode(input.sockets_with_info.Next().payload));
+    }
+  });
+
+  // As a streamed table goes past the sockets.
+  benchmark::RegisterBenchmark("join: one entry with 10,000 sockets", [&](benchmark::State& state) {
+    const LiveSocketIndex index(input.live);
+    for (auto _ : state) {
+      const auto entry = DecodeConntrackEntry(input.entries.Next());
+      for (const netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
+        if (const auto tuple = DecodeConntrackTuple(direction)) {
+          benchmark::DoNotOptimize(index.Find(tuple->source, tuple->destination));
+        }
+      }
+    }
+  });
+  benchmark::RegisterBenchmark("join: the index, each socket", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(LiveSocketIndex(input.live));
+    }
+    state.counters["each"] =
+        benchmark::Counter(static_cast<double>(input.live.Size()),
+                           benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  });
+  benchmark::RegisterBenchmark("pack and unpack a live socket", [&](benchmark::State& state) {
+    LiveSocketList list = {input.live[0]};
+    std::size_t i = 0;
+    for (auto _ : state) {
+      const LiveSocket socket = input.live[i];
+      list.Replace(0, socket);
+      i = i + 1 < input.live.Size() ? i + 1 : 0;
+    }
+    benchmark::DoNotOptimize(list);
+  });
+
+  benchmark::RegisterBenchmark("judge the general paths of IPv4, rules read anew", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
+      benchmark::DoNotOptimize(JudgePaths(judge, IpFamily::kIpv4));
+    }
+  });
+  benchmark::RegisterBenchmark("judge the general connection's FIN", [&](benchmark::State& state) {
+    CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(judge.General(IpFamily::kIpv4, firewall::Journey::kLocal, firewall::PacketKind::kFin));
+    }
+  });
+  benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
+    CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
+    const auto ask = [&](std::size_t i) {
+      LiveSocket socket = input.live[i];
+      socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
+      benchmark::DoNotOptimize(judge.TranslationOf(CloseJudge::ConnectionFor(socket, std::nullopt), nullptr));
+    };
+    // The first question about each local address reads and runs through what later ones have an answer to.
+    constexpr std::size_t kWarm = 100;
+    for (std::size_t i = 0; i < kWarm; ++i) {
+      ask(i);
+    }
+    std::size_t i = 0;
+    for (auto _ : state) {
+      ask(i);
+      i = i + 1 < kWarm ? i + 1 : 0;
+    }
+  });
+
+  benchmark::RegisterBenchmark("metric families of a diagnosis", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(MetricFamilies(*input.diagnosis, true));
+    }
+  });
+  for (const auto& [name, format] : {std::pair("exposition, text", ExpositionFormat::kText),
+                                     {"exposition, OpenMetrics", ExpositionFormat::kOpenMetrics}}) {
+    benchmark::RegisterBenchmark(name, [&input, form = format](benchmark::State& state) {
+      const auto families = MetricFamilies(*input.diagnosis, true);
+      std::size_t bytes = 0;
+      for (auto _ : state) {
+        const std::string text = RenderFamilies(families, form);
+        bytes = text.size();
+        benchmark::DoNotOptimize(text.data());
+      }
+      state.counters["bytes"] = static_cast<double>(bytes);
+    });
+  }
+  benchmark::RegisterBenchmark("gzip of the exposition", [&](benchmark::State& state) {
+    const std::string text = RenderFamilies(MetricFamilies(*input.diagnosis, true), ExpositionFormat::kText);
+    std::size_t bytes = 0;
+    for (auto _ : state) {
+      const auto compressed = http::Gzip(text);
+      bytes = compressed->size();
+    }
+    state.counters["bytes"] = static_cast<double>(bytes);
+  });
+  benchmark::RegisterBenchmark("the report as JSON", [&](benchmark::State& state) {
+    for (auto _ : state) {
+      benchmark::DoNotOptimize(ReportJson(*input.diagnosis, Details::kShow));
+    }
+  });
+}
+
+void Run() {
+  constexpr std::size_t kEntries = 20'000;
+  constexpr std::size_t kSockets = 10'000;
+  constexpr std::size_t kRules = 10'000;
+  const lab::Namespace alone;
+  alone.Shell("nft 'table inet t { chain c { type filter hook output priority 0; ct state invalid drop; }; }'");
+  const SocketFarm farm(alone, kSockets);
+  alone.Run([&] { FillConntrack(kEntries); });
+  LoadKubeRules(alone, Rules::kIptablesNft, kRules);
+  alone.Run([&] {
+    Input input(lab::HostHere());
+    Register(input);
+    benchmark::RunSpecifiedBenchmarks();
+  });
+}
+
+}  // namespace
+}  // namespace finwait::bench
+
+int main(int argc, char** argv) {
+  finwait::lab::RequireLab(argc, argv);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  try {
+    finwait::bench::Run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
+  }
+  return 0;
+}
