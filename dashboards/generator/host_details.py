@@ -66,7 +66,8 @@ def tracking():
         timeseries(
             "Entries that expired under a live connection",
             "Entries that timed out in a live state, per second. Each is a connection that was forgotten or whose "
-            "ends vanished. Absent where conntrack events are off.",
+            "ends vanished. Absent where conntrack events are off; too low where so many connections come that the "
+            "exporter listens part of the time only (dashboard Exporter, lost events).",
             "cps",
             _rate("state, scope", "finwait_conntrack_expired_total", "{{state}} {{scope}}"),
         ),
