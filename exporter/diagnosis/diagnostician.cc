@@ -94,7 +94,7 @@ bool Diagnostician::IsNew(const CollectorStatus* status, std::shared_ptr<const S
   return true;
 }
 
-bool Diagnostician::JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis) {
+bool Diagnostician::JudgeRules(const Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis) {
   const auto* firewall = snapshot.Find<FirewallSample>();
   if (firewall == nullptr) {
     const bool changed = judge_ != nullptr;
@@ -111,10 +111,17 @@ bool Diagnostician::JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis) {
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   settings.conntrack_active = MayBeActive(diagnosis);
-  const bool changed = judge_ == nullptr || !judge_->IsFor(firewall->ruleset.get(), settings);
+  // Rules that have changed wait for their turn; until then everything is judged by those before them.
+  const bool in_turn = firewall->ruleset == judged_rules_ || !judging_.rules || judging_.rules->Due(now);
+  const bool changed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
   if (changed) {
+    const CpuStopwatch stopwatch;
     judge_ = std::make_unique<CloseJudge>(firewall->ruleset, settings, questions_);
+    judged_rules_ = firewall->ruleset;
     paths_ = {JudgePaths(*judge_, IpFamily::kIpv4), JudgePaths(*judge_, IpFamily::kIpv6)};
+    if (judging_.rules) {
+      judging_.rules->Ran(now, stopwatch.Elapsed());
+    }
   }
   diagnosis.paths = {paths_[0].decisions, paths_[1].decisions};
   diagnosis.path_places = {paths_[0].places, paths_[1].places};
@@ -314,7 +321,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const S
   auto diagnosis = std::make_shared<Diagnosis>();
   diagnosis->at = wall;
   diagnosis->snapshot = std::move(snapshot);
-  const bool rules_changed = JudgeRules(*diagnosis->snapshot, *diagnosis);
+  const bool rules_changed = JudgeRules(*diagnosis->snapshot, now, *diagnosis);
   const bool live_changed = JudgeLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   JudgeStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
   AddUpFirewall(*diagnosis->snapshot, *diagnosis);

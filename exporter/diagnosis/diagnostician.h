@@ -34,7 +34,7 @@ class Diagnostician {
   static bool IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted);
 
   /// Each returns whether what it judges is other than in the look before.
-  bool JudgeRules(const Snapshot& snapshot, Diagnosis& diagnosis);
+  bool JudgeRules(const Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   bool JudgeLive(const Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
   void JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
   /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
@@ -46,7 +46,8 @@ class Diagnostician {
                    Diagnosis& diagnosis);
 
   KernelQuestions questions_;
-  std::unique_ptr<CloseJudge> judge_;  // null while the rules cannot be read
+  std::unique_ptr<CloseJudge> judge_;                      // null while the rules cannot be read
+  std::shared_ptr<const firewall::Ruleset> judged_rules_;  // the judge's
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathJudgement, 2> paths_ = {};
   JudgingPace judging_;

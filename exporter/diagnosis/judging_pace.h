@@ -2,25 +2,30 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "collectors/pacer.h"
 #include "collectors/registry.h"
 
 namespace finwait {
 
-/// How much time the judging of live sockets may take. Where the rules decide alike for all of them it takes next to
-/// none; where each must be taken through thousands of rules it would take more than all collectors.
+/// How much time judging may take. Where the rules decide alike for all live sockets it takes next to none; where each
+/// must be taken through thousands of rules it would take more than all collectors.
 struct JudgingPace {
   Pacer pacer = Pacer(std::chrono::milliseconds(1), 1);  ///< when it runs
   /// CPU time for new judgements in one run. Without a limit, as here, every socket is judged at once.
   std::chrono::nanoseconds most_at_once{std::chrono::hours(1)};
+  /// When rules that have changed are judged anew: kube-proxy's may change at every look. Nothing: at once. The first
+  /// rules, and a change after a while without one, are judged at once in any case.
+  std::optional<Pacer> rules = {};
 
   /// As a part of the collectors' budget, in runs that disturb nobody.
   static JudgingPace Within(const CollectorSettings& settings) {
     constexpr std::chrono::milliseconds kMostAtOnce(250);
+    constexpr double kRulesShare = 0.05;  // beside those of collectors/registry.h
     return {Pacer(std::min<SteadyClock::duration>(settings.interval, std::chrono::seconds(1)), settings.cpu_budget,
                   kJudgingShare),
-            kMostAtOnce};
+            kMostAtOnce, Pacer(std::chrono::milliseconds(1), settings.cpu_budget, kRulesShare)};
   }
 };
 

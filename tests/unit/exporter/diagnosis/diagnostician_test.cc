@@ -202,5 +202,23 @@ TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
   EXPECT_EQ(failing->stuck->sockets.front().past.translation->peer.Text(), "198.51.100.7:8080");
 }
 
+TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreJudgedAsOftenAsTheBudgetAllows) {
+  constexpr double kBudget = 1e-9;  // of a core: anything takes hours
+  JudgingPace pace;
+  pace.rules = Pacer(std::chrono::milliseconds(1), kBudget);
+  Diagnostician paced({}, pace);
+  const auto fin = [&](std::shared_ptr<const firewall::Ruleset> rules) {
+    FirewallSample firewall;
+    firewall.ruleset = std::move(rules);
+    host_.Set(firewall);
+    return (*paced.Diagnose(host_.Get(), host_.Now(), WallClock::now())->paths)[0][PathPacket("fin")];
+  };
+  EXPECT_EQ(fin(DropsAt({Hook::kOutput})), firewall::PathDecision::kDrop) << "the first ones are judged at once";
+  host_.Advance(seconds(5));
+  EXPECT_EQ(fin(DropsAt({})), firewall::PathDecision::kDrop) << "it is not yet their turn";
+  host_.Advance(std::chrono::hours(25));
+  EXPECT_EQ(fin(DropsAt({})), firewall::PathDecision::kAccept);
+}
+
 }  // namespace
 }  // namespace finwait
