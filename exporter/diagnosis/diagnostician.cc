@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "collectors/conntrack_table.h"
 #include "collectors/netstat.h"
@@ -119,6 +120,7 @@ bool Diagnostician::JudgeRules(const Snapshot& snapshot, SteadyClock::time_point
     judge_ = std::make_unique<CloseJudge>(firewall->ruleset, settings, questions_);
     judged_rules_ = firewall->ruleset;
     paths_ = {JudgePaths(*judge_, IpFamily::kIpv4), JudgePaths(*judge_, IpFamily::kIpv6)};
+    paths_are_new_ = true;
     if (judging_.rules) {
       judging_.rules->Ran(now, stopwatch.Elapsed());
     }
@@ -314,6 +316,14 @@ void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_poi
   inputs.evidence_within_hold = evidence_.WithinHold(now);
   diagnosis.last_evidence = evidence_.Last();
   diagnosis.risk = JudgeRisk(inputs);
+}
+
+bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
+  if (judge_ == nullptr) {
+    return false;
+  }
+  // The general paths run through every chain, the largest too, and once only.
+  return std::exchange(paths_are_new_, false) ? judge_->ForgetRules() : judge_->ForgetUnusedRules(now);
 }
 
 std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const Snapshot> snapshot,

@@ -27,7 +27,7 @@ class Diagnostician {
 
   /// Frees what has not been needed for a while and can be read again. Returns whether that was anything. Call after
   /// Diagnose(), with the same time.
-  bool ForgetUnused(SteadyClock::time_point now) { return judge_ != nullptr && judge_->ForgetUnusedRules(now); }
+  bool ForgetUnused(SteadyClock::time_point now);
 
  private:
   /// Whether `status` holds a sample that `counted` has not seen; then it has.
@@ -51,7 +51,8 @@ class Diagnostician {
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathJudgement, 2> paths_ = {};
   JudgingPace judging_;
-  bool live_due_ = false;  // there is news that live_ does not show yet
+  bool paths_are_new_ = false;  // since the last ForgetUnused()
+  bool live_due_ = false;       // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionMemory connections_;

@@ -271,7 +271,11 @@ bool CloseJudge::ForgetUnusedRules(SteadyClock::time_point now) {
     uses_seen_ = evaluator_.UsesOfOnDemand();
     last_used_ = now;
   }
-  if (!evaluator_.HoldsOnDemand() || now - last_used_ < kKeepUnused) {
+  return now - last_used_ >= kKeepUnused && ForgetRules();
+}
+
+bool CloseJudge::ForgetRules() {
+  if (!evaluator_.HoldsOnDemand()) {
     return false;
   }
   // Verdicts name the rule that decides; one that is about to go must not be named any more.

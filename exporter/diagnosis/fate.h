@@ -103,6 +103,8 @@ class CloseJudge {
   /// Frees the rules that were read only to answer questions, once nobody has asked for kKeepUnused. Returns whether it
   /// did. Call with every look.
   bool ForgetUnusedRules(SteadyClock::time_point now);
+  /// The same without waiting. Returns whether there were any.
+  bool ForgetRules();
   static constexpr std::chrono::seconds kKeepUnused{15};
 
  private:
