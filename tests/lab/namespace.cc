@@ -213,8 +213,6 @@ void Namespace::Sysctl(const std::string& name, const std::string& value) const 
 }
 
 Wire::Wire() {
-  constexpr const char* kLocalMac = "02:00:00:00:00:01";
-  constexpr const char* kPeerMac = "02:00:00:00:00:02";
   local.Shell("ip link add veth0 type veth peer name veth0 netns " + peer.Path());
   // The neighbours are told, not discovered: the first packet of each family would wait for that a second and more, and
   // the round-trip time measured then would stretch every retransmission timer of the test.

@@ -58,6 +58,8 @@ struct Wire {
   static constexpr const char* kPeer4 = "192.0.2.2";
   static constexpr const char* kLocal6 = "2001:db8::1";
   static constexpr const char* kPeer6 = "2001:db8::2";
+  static constexpr const char* kLocalMac = "02:00:00:00:00:01";
+  static constexpr const char* kPeerMac = "02:00:00:00:00:02";
 };
 
 /// Puts this process into namespaces where it may do all this: nothing to do for root; else one re-execution of the

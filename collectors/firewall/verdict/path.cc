@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collectors/firewall/text/rule_text.h"
+#include "collectors/firewall/verdict/reset_answer.h"
 
 namespace finwait::firewall {
 namespace {
@@ -216,10 +217,13 @@ class Judgement {
            (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput);
   }
 
-  PathVerdict Walk(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
+  std::vector<JourneyEnd> Ways(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
     std::vector<JourneyEnd> ends = WalkHooks(evaluator_, connection_, kind, packet, looked_up, settings_);
     ApplyTranslation(connection_, kind, packet, ends);
-    return Combine(ends, settings_);
+    return ends;
+  }
+  PathVerdict Walk(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
+    return Combine(Ways(kind, packet, looked_up), settings_);
   }
   PathVerdict Walk(PacketKind kind, const Packet& packet) {
     return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
@@ -237,12 +241,41 @@ class Judgement {
     return packet;
   }
 
+  // Whether the first try, which ended in these ways, is answered by a reset that ends the socket.
+  Truth EndsTheSocket(PacketKind kind, const std::vector<JourneyEnd>& ends) {
+    const auto answered = std::count_if(ends.begin(), ends.end(), IsAnsweredWithReset);
+    if (answered == 0) {
+      return Truth::kNo;
+    }
+    const ResetAnswer answer = AnswerTo(connection_, kind);
+    const PathVerdict arrives = Combine(
+        WalkHooks(evaluator_, answer.connection, PacketKind::kRst, answer.packet, PacketTracking::kNoEntry, settings_),
+        settings_);
+    if (IsStopped(arrives)) {
+      return Truth::kNo;
+    }
+    const bool certain = arrives.decision == PathDecision::kAccept && answered == std::ssize(ends);
+    return certain ? Truth::kYes : Truth::kUnknown;
+  }
+
   PathVerdict OfFinSentHere(PacketKind kind) {
-    PathVerdict first = Walk(kind, MakePacket(connection_, kind));
+    const std::vector<JourneyEnd> ways =
+        Ways(kind, MakePacket(connection_, kind), TrackingWithoutEntry(kind, settings_.tcp_loose));
+    PathVerdict first = Combine(ways, settings_);
     if (first.decision == PathDecision::kAccept) {
       return first;
     }
+    const Truth gone = EndsTheSocket(kind, ways);
+    if (gone == Truth::kYes) {
+      first.reason = "the reset that answers it ends the socket, which does not try again";
+      return first;
+    }
     PathVerdict later = Walk(kind, LaterFin(kind, !IsLostBehindDevice(first)));
+    if (later.decision == PathDecision::kAccept && gone == Truth::kUnknown) {
+      first.decision = PathDecision::kUnknown;
+      first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
+      return first;
+    }
     if (later.decision == PathDecision::kAccept) {
       later.reason =
           "the first try is not let through, later ones are: no process holds the socket any more, or PSH is set";

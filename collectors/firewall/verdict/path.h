@@ -35,7 +35,8 @@ struct PathVerdict {
 /// Judges one packet of `connection` on its whole way through this network namespace.
 ///
 /// kFin: the FIN of a close. A FIN that does not leave is tried again, by a timer, when the process may be gone and
-/// with PSH set (tcp_write_wakeup()); it counts as dropped only if such a packet is dropped too.
+/// with PSH set (tcp_write_wakeup()); it counts as dropped only if such a packet is dropped too, or if a rule answers
+/// the first with a reset that gets to the socket, which then is gone and tries no more.
 /// A packet that is dropped by one of two possible rules is dropped, and one that is rejected by the only possible rule
 /// is rejected.
 PathVerdict JudgePacket(Evaluator& evaluator, const Connection& connection, PacketKind kind,

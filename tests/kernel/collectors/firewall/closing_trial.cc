@@ -41,17 +41,12 @@ struct Row {
 };
 
 std::string Hex(const sockaddr_storage& storage) {
-  char text[64];
   if (storage.ss_family == AF_INET) {
     const auto& four = reinterpret_cast<const sockaddr_in&>(storage);
-    std::snprintf(text, sizeof text, "%08X:%04X", four.sin_addr.s_addr, ntohs(four.sin_port));
-  } else {
-    const auto& six = reinterpret_cast<const sockaddr_in6&>(storage);
-    const std::uint32_t* words = six.sin6_addr.s6_addr32;
-    std::snprintf(text, sizeof text, "%08X%08X%08X%08X:%04X", words[0], words[1], words[2], words[3],
-                  ntohs(six.sin6_port));
+    return ProcEndpoint(&four.sin_addr, sizeof four.sin_addr, ntohs(four.sin_port));
   }
-  return text;
+  const auto& six = reinterpret_cast<const sockaddr_in6&>(storage);
+  return ProcEndpoint(&six.sin6_addr, sizeof six.sin6_addr, ntohs(six.sin6_port));
 }
 
 std::string LocalHex(const UniqueFd& fd) {
@@ -218,9 +213,20 @@ struct ClosingTrial::Live {
   bool decided = false;
 };
 
-ClosingTrial::ClosingTrial() {
+ClosingTrial::ClosingTrial() : tap_(wire_.local) {
   wire_.local.Shell("ip address add 192.0.2.3/24 dev veth0; ip address add 2001:db8::3/32 dev veth0 nodad");
   wire_.peer.Shell("ip address add 192.0.2.4/24 dev veth0; ip address add 2001:db8::4/32 dev veth0 nodad");
+  // Every address that a packet may go to has a neighbour that is known, nobody's included: what waits for one has left
+  // its socket and comes to no rule.
+  for (const bool six : {false, true}) {
+    for (const unsigned which : {0U, 1U}) {
+      for (const std::string& address :
+           {TrialAddress(six, true, which), VirtualAddress(six, false, which), VirtualAddress(six, true, which)}) {
+        wire_.local.Shell("ip neighbour replace " + address + " lladdr " + lab::Wire::kPeerMac +
+                          " dev veth0 nud permanent");
+      }
+    }
+  }
   for (const std::uint16_t port : kPorts) {
     for (const unsigned six : {0U, 1U}) {
       for (const unsigned which : {0U, 1U}) {
@@ -412,8 +418,8 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
               live.passed[PacketKind::kAck] = false;
             }
           } else if (row == rows.end() || row->second.IsTryingAgain()) {
-            // Gone: somebody else, whom an untranslated FIN reached, answered with a reset.
-            live.fin_left = row == rows.end() || row->second.timer == 1;
+            // Gone: somebody else, whom an untranslated FIN reached, or a rule of this host answered with a reset.
+            live.fin_left = row == rows.end() ? tap_.Saw(live.row) : row->second.timer == 1;
             live.passed[PacketKind::kFin] = live.translated && live.fin_left;
             live.decided = true;
           }
@@ -479,6 +485,7 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
   }
   wire_.local.Command({"conntrack", "-F"});
   Judge(all, never_seen);
+  tap_.Forget();
   Act(all);
   Observe(all);
   Reset();

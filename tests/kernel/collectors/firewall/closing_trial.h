@@ -12,6 +12,7 @@
 #include "collectors/firewall/ruleset.h"
 #include "collectors/firewall/verdict/path.h"
 #include "exporter/diagnosis/fate.h"
+#include "tests/kernel/collectors/firewall/fin_tap.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
 
@@ -116,6 +117,7 @@ class ClosingTrial {
   void Observe(std::vector<Live>& all);
 
   lab::Wire wire_;
+  FinTap tap_;
   using Place = std::tuple<unsigned, unsigned, std::uint16_t>;  ///< is IPv6, which address, port
   std::map<Place, std::unique_ptr<lab::Listener>> peer_listeners_;
   std::map<Place, std::unique_ptr<lab::Listener>> local_listeners_;

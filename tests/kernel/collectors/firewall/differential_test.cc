@@ -114,8 +114,11 @@ class DifferentialTest : public testing::Test {
       ruleset.LoadRest(local);
     };
     const std::vector<TrialRole> roles(std::begin(kRoles), std::end(kRoles));
-    return ruleset.nat_before_open ? trial_.Run(connections, roles, nat, rest)
-                                   : trial_.Run(connections, roles, {}, all, false);
+    // Connections that nobody saw tracked are judged as if today's rules had been there when they were opened. Rules
+    // that then would have left them untracked, and so untranslated, come after that here.
+    const bool never_seen = ruleset.nat_before_open && !ruleset.Untracks();
+    return ruleset.nat_before_open ? trial_.Run(connections, roles, nat, rest, never_seen)
+                                   : trial_.Run(connections, roles, {}, all, never_seen);
   }
 
   bool IsStillWrong(const RandomRuleset& ruleset, const WrongForetelling& wrong) {

@@ -589,6 +589,17 @@ std::string RandomRuleset::Backend() const {
   return backends.size() == 1 ? *backends.begin() : "mixed";
 }
 
+bool RandomRuleset::Untracks() const {
+  const auto untracks = [](const std::string& rule) {
+    return rule.find("notrack") != std::string::npos || rule.find("NOTRACK") != std::string::npos;
+  };
+  return std::any_of(tables.begin(), tables.end(), [&](const RandomTable& table) {
+    return std::any_of(table.chains.begin(), table.chains.end(), [&](const RandomTable::Chain& chain) {
+      return std::any_of(chain.rules.begin(), chain.rules.end(), untracks);
+    });
+  });
+}
+
 std::string RandomRuleset::Text() const {
   std::string text = tcp_loose ? "" : "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0\n";
   for (const RandomTable& table : nat) {

@@ -43,6 +43,8 @@ struct RandomRuleset {
 
   /// "nft", "iptables-nft", "legacy" or "mixed".
   std::string Backend() const;
+  /// Whether a rule of `tables` takes packets away from conntrack.
+  bool Untracks() const;
   /// Everything, for a person to load by hand.
   std::string Text() const;
   /// Loads `nat`, or `tables`, with the tools; throws RefusedRuleset when they refuse.

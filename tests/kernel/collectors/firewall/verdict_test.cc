@@ -68,6 +68,21 @@ std::vector<Case> Cases() {
       {"reject_icmp", "leg -A OUTPUT -m conntrack --ctstate INVALID -j REJECT"},
       {"reject_reset_output", "ipt -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset"},
       {"reject_reset_input", "ipt -A INPUT -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset"},
+      // The process's own FIN meets a reset that gets through to the socket; none of its later tries is made, which
+      // would pass.
+      {"reset_ends_the_socket_legacy",
+       "leg -A OUTPUT -p tcp -m owner --uid-owner 0 -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset"},
+      {"reset_ends_the_socket_nft",
+       InetChain("output", "0", "ct state invalid meta skuid 0 tcp flags & fin == fin reject with tcp reset")},
+      {"reset_is_dropped_coming_in",
+       "ipt -A OUTPUT -p tcp -m owner --uid-owner 0 -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset; "
+       "ipt -A INPUT -i lo -p tcp --tcp-flags RST RST -j DROP"},
+      {"reset_is_dropped_going_out",
+       InetChain("output", "0", "ct state invalid meta skuid 0 tcp flags & fin == fin reject with tcp reset") +
+           InetChain("postrouting", "0", "oifname \"lo\" tcp flags == rst tcp sport { 80, 443 } drop", "u")},
+      {"reset_meets_one_port_of_two", InetChain("output", "0",
+                                                "ct state invalid tcp flags == fin|ack reject with tcp reset\n"
+                                                "tcp flags == rst tcp dport 80 drop")},
       {"nft_reject_reset", InetChain("input", "0", "ct state invalid reject with tcp reset")},
       {"nft_reject_icmpx", InetChain("output", "0", "ct state invalid reject with icmpx type admin-prohibited")},
       // Before and after conntrack's look-up.

@@ -1,0 +1,69 @@
+#include "collectors/firewall/verdict/reset_answer.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4/ipt_REJECT.h>
+#include <linux/netfilter_ipv6/ip6t_REJECT.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <variant>
+
+namespace finwait::firewall {
+namespace {
+
+bool AnswersWithReset(const Expression& expression, IpFamily family) {
+  if (const auto* reject = std::get_if<Reject>(&expression)) {
+    return reject->type == NFT_REJECT_TCP_RST;
+  }
+  const auto* target = std::get_if<XtTarget>(&expression);
+  if (target == nullptr || target->name != "REJECT") {
+    return false;
+  }
+  std::uint32_t with = 0;  // all there is in ipt_reject_info and ip6t_reject_info
+  if (target->info.size() < sizeof with) {
+    return false;
+  }
+  std::memcpy(&with, target->info.data(), sizeof with);
+  return with == (family == IpFamily::kIpv4 ? std::uint32_t{IPT_TCP_RESET} : std::uint32_t{IP6T_TCP_RESET});
+}
+
+}  // namespace
+
+ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
+  constexpr std::uint8_t kTcpRst = 0x04;
+  constexpr std::size_t kFlags = 13;  // offset in the TCP header
+  ResetAnswer answer{connection, {}};
+  Connection& reversed = answer.connection;
+  if (IsOutgoing(kind)) {
+    std::swap(reversed.local, reversed.peer);
+    std::swap(reversed.local_socket, reversed.peer_socket);
+  }
+  reversed.journey = Journey::kLoopback;
+  // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.
+  const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
+  reversed.local_socket = SocketFacts();
+  reversed.local_socket.held = false;
+  reversed.local_socket.type_of_service = 0;
+  if (mark != 0U) {
+    reversed.local_socket.mark.reset();
+  }
+  answer.packet = MakePacket(reversed, PacketKind::kRst);
+  answer.packet.transport[kFlags] = AbstractByte::Known(kTcpRst);
+  if (connection.journey != Journey::kLoopback) {
+    answer.packet.source_kind = AddressKind::kRemote;
+  }
+  return answer;
+}
+
+bool IsAnsweredWithReset(const JourneyEnd& end) {
+  if (end.ending.kind != Ending::Kind::kReject || end.ending.rule == nullptr) {
+    return false;
+  }
+  const std::vector<Expression>& expressions = end.ending.rule->expressions;
+  return std::any_of(expressions.begin(), expressions.end(), [&](const Expression& expression) {
+    return AnswersWithReset(expression, end.ending.packet.family);
+  });
+}
+
+}  // namespace finwait::firewall
