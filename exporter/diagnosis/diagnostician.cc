@@ -186,7 +186,8 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
   std::vector<JudgedSocket> judged;
   for (const ClosingSocket& socket : sample->closing) {
     if (IsStuck(socket)) {
-      judged.push_back({&socket, JudgeCause(socket, context_of(socket))});
+      const auto settled = stuck_.CauseOfLastTry(socket);
+      judged.push_back({&socket, settled ? settled : JudgeCause(socket, context_of(socket))});
     }
   }
   if (is_new) {

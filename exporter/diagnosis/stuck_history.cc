@@ -24,7 +24,7 @@ void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<cons
                           SteadyClock::time_point now) {
   ++looks_;
   for (const ClosingSocket& socket : closing) {
-    Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, false}).first->second;
+    Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, 0, false}).first->second;
     memory.look = looks_;
     memory.state = socket.state;
   }
@@ -38,7 +38,10 @@ void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<cons
       Count(memory);
     }
     // A look that cannot tell does not unsettle what an earlier one saw.
-    memory.cause = judged.cause ? judged.cause : memory.cause;
+    if (judged.cause) {
+      memory.cause = judged.cause;
+      memory.tries = judged.socket->tries;
+    }
   }
   for (auto item = sockets_.begin(); item != sockets_.end();) {
     if (item->second.look == looks_) {
@@ -48,6 +51,15 @@ void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<cons
       item = sockets_.erase(item);
     }
   }
+}
+
+std::optional<Cause> StuckHistory::CauseOfLastTry(const ClosingSocket& socket) const {
+  const auto found = sockets_.find(socket.cookie);
+  if (found == sockets_.end() || !found->second.counted || found->second.tries != socket.tries) {
+    return std::nullopt;
+  }
+  const std::optional<Cause>& cause = found->second.cause;
+  return cause && ProvesFailure(*cause) ? cause : std::nullopt;
 }
 
 SteadyClock::duration StuckHistory::Age(const ClosingSocket& socket, SteadyClock::time_point now) const {

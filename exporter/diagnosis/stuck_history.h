@@ -28,6 +28,10 @@ class StuckHistory {
   /// Takes all closing sockets of one look, of which `stuck` are stuck.
   void Update(std::span<const ClosingSocket> closing, std::span<const JudgedSocket> stuck, SteadyClock::time_point now);
 
+  /// The cause that this host's doing was settled as, while the socket has not tried again since: what the rules do now
+  /// tells of its next try, not of the last, so a rule that was opened meanwhile leaves it as it is.
+  std::optional<Cause> CauseOfLastTry(const ClosingSocket& socket) const;
+
   /// How long the socket has been closing: since it was first seen, or the least its tries must have taken, whichever
   /// is longer.
   SteadyClock::duration Age(const ClosingSocket& socket, SteadyClock::time_point now) const;
@@ -40,6 +44,7 @@ class StuckHistory {
     std::uint64_t look = 0;  // the last look that listed it
     TcpState state = TcpState::kFinWait1;
     std::optional<Cause> cause;  // of that look, where it was stuck
+    std::uint32_t tries = 0;     // that `cause` is about
     bool counted = false;
   };
   void Count(Memory& memory);

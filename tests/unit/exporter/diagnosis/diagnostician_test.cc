@@ -119,6 +119,26 @@ TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
   EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
 }
 
+TEST_F(DiagnosticianTest, ARuleThatIsOpenedTellsNothingOfTheTryThatItDropped) {
+  SeeAnIdleConnection();
+  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  ClosingSocket socket = StuckClosing(1);
+  for (int i = 0; i < 2; ++i) {
+    Close({socket});
+    EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
+    host_.Advance(seconds(5));
+  }
+  FirewallSample opened;
+  opened.ruleset = DropsAt({});
+  host_.Set(opened);
+  Close({socket});
+  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
+  host_.Advance(seconds(5));
+  ++socket.tries;
+  Close({socket});
+  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalError) << "this try no rule has dropped";
+}
+
 TEST_F(DiagnosticianTest, AFailedResetIsEvidenceOnlyWhereThisHostDropsItsResets) {
   AbortsFailed(7);
   EXPECT_EQ(Look()->resets_lost, 0U) << "what was counted before proves nothing";

@@ -56,6 +56,21 @@ TEST_F(StuckHistoryTest, WaitsForASecondLookToSettleACause) {
   EXPECT_EQ(Counted(Cause::kLocalError), 0U) << "counted once, under its first settled cause";
 }
 
+TEST_F(StuckHistoryTest, KeepsTheSettledCauseUntilTheSocketTriesAgain) {
+  ClosingSocket socket = Socket(1);
+  EXPECT_FALSE(history_.CauseOfLastTry(socket)) << "never seen";
+  Look({socket}, Cause::kLocalDrop);
+  EXPECT_FALSE(history_.CauseOfLastTry(socket)) << "not settled by one look";
+  Look({socket}, Cause::kLocalDrop);
+  EXPECT_EQ(history_.CauseOfLastTry(socket), Cause::kLocalDrop);
+  Look({socket}, std::nullopt);
+  EXPECT_EQ(history_.CauseOfLastTry(socket), Cause::kLocalDrop) << "a blind look";
+  ++socket.tries;
+  EXPECT_FALSE(history_.CauseOfLastTry(socket));
+  Look({socket}, Cause::kLocalError);
+  EXPECT_FALSE(history_.CauseOfLastTry(socket)) << "what this host does not do can change without a try";
+}
+
 TEST_F(StuckHistoryTest, CountsASocketThatOnlyOneLookSaw) {
   Look({Socket(1)}, Cause::kLocalDrop);
   Look({}, std::nullopt);
