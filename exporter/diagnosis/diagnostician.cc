@@ -146,15 +146,18 @@ bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Stea
     live_.reset();
     return changed;
   }
+  const auto* sysctl = snapshot.Find<SysctlSample>();
+  // The timeouts have been read for the first time: what lacked for them would be missing in the first scrape.
+  const bool completed = live_ && !live_->expiring && sysctl != nullptr;
   // Sockets that are judged one by one may cost more than all collectors: what is new waits for its turn.
-  live_due_ = live_due_ || is_new || rules_changed || !live_ || live_->unjudged > 0;
+  live_due_ = live_due_ || is_new || rules_changed || completed || !live_ || live_->unjudged > 0;
   diagnosis.judging_interval = judging_.pacer.Interval();
-  if (!live_due_ || (live_ && !judging_.pacer.Due(now))) {
+  if (!live_due_ || (live_ && !completed && !judging_.pacer.Due(now))) {
     diagnosis.live = live_;
     return false;
   }
   const CpuStopwatch stopwatch;
-  live_ = SumUpLive(*tracking, connections_, *judge_, snapshot.Find<SysctlSample>(), MayBeActive(diagnosis),
+  live_ = SumUpLive(*tracking, connections_, *judge_, sysctl, MayBeActive(diagnosis),
                     {HasDropPath(diagnosis) == true, judging_.most_at_once});
   judging_.pacer.Ran(now, stopwatch.Elapsed());
   live_due_ = false;

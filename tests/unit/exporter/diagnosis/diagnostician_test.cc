@@ -104,6 +104,14 @@ TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
   EXPECT_EQ(diagnosis->stuck->undetermined[0], 1U);
 }
 
+TEST_F(DiagnosticianTest, WhatTheTimeoutsCompleteDoesNotWaitForItsTurn) {
+  host_.Fail<SysctlSample>("not read yet");
+  Track({OpenSocket(1)});
+  EXPECT_FALSE(Look()->live->expiring.has_value());
+  host_.Set(SysctlSample());
+  EXPECT_TRUE(Look()->live->expiring.has_value()) << "or the first scrape lacks it";
+}
+
 TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
   host_.Fail<FirewallSample>("rules may not be read");
   EXPECT_FALSE(Look()->risk.stage.has_value());
