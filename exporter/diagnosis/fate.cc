@@ -124,8 +124,10 @@ Connection CloseJudge::ConnectionFor(const LiveSocket& socket, const std::option
 
 Connection CloseJudge::Routed(const LiveSocket& socket) {
   const IpFamily family = socket.local.address.Family();
-  // Most rulesets decide without asking for a device; only then is routing asked.
-  const bool decided = ForAll(family, PacketKind::kFin) && ForAll(family, PacketKind::kAck);
+  // Most rulesets decide without asking for a device; only then is routing asked. Where the FIN is lost, nobody asks
+  // for its ACK, and a route costs less than to find out.
+  const auto& fin = ForAll(family, PacketKind::kFin);
+  const bool decided = fin && !IsLost(fin->decision) && ForAll(family, PacketKind::kAck);
   std::optional<Route> route;
   if (!decided && questions_.route && !IsLoopback(socket)) {
     route = questions_.route(socket.local.address, socket.peer.address);
@@ -190,11 +192,11 @@ CloseJudgement CloseJudge::Judge(const LiveSocket& socket, const ConnectionPast*
 CloseJudgement CloseJudge::Judge(const Connection& connection, const ConnectionPast* past) {
   CloseJudgement judgement;
   judgement.fin = ForOne(connection, PacketKind::kFin);
-  judgement.ack = ForOne(connection, PacketKind::kAck);
   if (IsLost(judgement.fin.decision)) {
     judgement.fate = Fate::kFinDropped;
     return judgement;
   }
+  judgement.ack = ForOne(connection, PacketKind::kAck);
   const firewall::NatEffect nat = TranslationOf(connection, past);
   if (nat.Any() == Truth::kYes) {
     judgement.fate = Fate::kNatLost;

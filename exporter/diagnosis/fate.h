@@ -36,8 +36,8 @@ std::string_view Name(Fate fate);
 struct CloseJudgement {
   Fate fate = Fate::kUnknown;
   firewall::PathVerdict fin;
-  firewall::PathVerdict ack;
-  std::string reason;  ///< kUnknown: what it hangs on
+  firewall::PathVerdict ack;  ///< not judged with kFinDropped
+  std::string reason;         ///< kUnknown: what it hangs on
 };
 
 /// What a judgement needs to know of the namespace beside its rules.

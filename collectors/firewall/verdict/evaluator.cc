@@ -206,6 +206,10 @@ std::vector<Packet> Evaluator::RunChain(const Table& table, const Chain& chain, 
     if (packets.empty()) {
       return returned;
     }
+    if (endings.size() >= limits_.endings) {
+      endings.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
+      return {};
+    }
   }
   if (chain.contents == Contents::kTruncated) {
     for (Packet& packet : packets) {

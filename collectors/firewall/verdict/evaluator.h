@@ -37,7 +37,8 @@ struct Ending {
 /// How much work one question may cost. Beyond it the answer is kUnknown.
 struct EvaluationLimits {
   std::size_t expressions = 2'000'000;
-  std::size_t packets = 64;  ///< that a rule may have to be run for at the same place, after splits
+  std::size_t packets = 64;   ///< that a rule may have to be run for at the same place, after splits
+  std::size_t endings = 256;  ///< of one base chain: each is a packet that remembers what told it from the others
 };
 
 /// Runs base chains over abstract packets, with every way that cannot be ruled out. Bounded, whatever the ruleset.

@@ -83,15 +83,26 @@ class OneNatChain : public firewall::ReadOnDemand {
   static Failure Refused() { return Fail(FailureReason::kError, "not asked for here"); }
 };
 
-TEST_F(FateTest, RulesReadForAQuestionAreKeptWhileQuestionsComeAndFreedAfterwards) {
-  auto rules = std::make_shared<firewall::Ruleset>(*DropsAt({}));
+std::shared_ptr<const firewall::Ruleset> WithUnreadNat(firewall::Ruleset rules) {
   auto nat = std::make_shared<firewall::Chain>();
   nat->name = "POSTROUTING";
   nat->base.emplace();
   nat->base->hook = Hook::kPostrouting;
   nat->base->type = firewall::ChainType::kNat;
   nat->contents = firewall::Contents::kNotRead;
-  rules->tables.front().chains[nat->name] = nat;
+  rules.tables.front().chains[nat->name] = nat;
+  return std::make_shared<const firewall::Ruleset>(std::move(rules));
+}
+
+TEST_F(FateTest, NatIsNotAskedForAConnectionWhoseFinIsLost) {
+  const auto questions = std::make_shared<OneNatChain>();
+  CloseJudge judge(WithUnreadNat(*DropsAt({Hook::kOutput})), {true, {true, true}}, {questions, {}, {}, {}});
+  EXPECT_EQ(judge.Judge(socket_, nullptr).fate, Fate::kFinDropped);
+  EXPECT_EQ(questions->reads, 0);
+}
+
+TEST_F(FateTest, RulesReadForAQuestionAreKeptWhileQuestionsComeAndFreedAfterwards) {
+  const auto rules = WithUnreadNat(*DropsAt({}));
   const auto questions = std::make_shared<OneNatChain>();
   CloseJudge judge(rules, {true, {true, true}}, {questions, {}, {}, {}});
   SteadyClock::time_point now{std::chrono::hours(1)};

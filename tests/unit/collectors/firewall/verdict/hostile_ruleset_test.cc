@@ -12,6 +12,7 @@ namespace finwait::firewall {
 namespace {
 
 using testing::HasSubstr;
+using testing::SizeIs;
 
 Connection SomeConnection() {
   Connection connection;
@@ -339,6 +340,31 @@ TEST(HostileRulesetTest, RandomExpressionsEndInSomeVerdict) {
   for (const std::size_t count : decisions) {
     EXPECT_GT(count, 0U);  // else the expressions reach too little
   }
+}
+
+TEST(HostileRulesetTest, MoreWaysThroughAChainThanCanBeHeldAreUnknown) {
+  // A thousand services; any connection may be to any of them.
+  std::vector<std::vector<Expression>> rules;
+  for (unsigned i = 0; i < 1000; ++i) {
+    rules.push_back({PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}},
+                     Compare{NFT_CMP_EQ, Register{0}, ValueOf({198, 51, i / 250, i % 250})},
+                     Says(Verdict::Kind::kAccept)});
+  }
+  HandMadeTable table;
+  table.Base("o", Hook::kOutput, rules);
+  const Ruleset ruleset = table.AsRuleset();
+  Packet any;
+  for (unsigned i = 0; i < 4; ++i) {
+    any.network[16 + i] = AbstractByte::Of(Field::kDestinationAddress, i);
+  }
+  Evaluator evaluator(ruleset);
+  HookContext context;
+  context.hook = Hook::kOutput;
+  const Table& only = ruleset.tables.front();
+  const auto endings = evaluator.RunBaseChain(only, *only.chains.at("o"), context, any);
+  EXPECT_THAT(endings, SizeIs(testing::Le(EvaluationLimits().endings + EvaluationLimits().packets + 1)));
+  EXPECT_EQ(endings.back().kind, Ending::Kind::kUnknown);
+  EXPECT_EQ(JudgeFin(ruleset).decision, PathDecision::kAccept) << "one connection has one way through";
 }
 
 }  // namespace
