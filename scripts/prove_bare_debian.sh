@@ -62,6 +62,9 @@ expect() {  # WHAT COMMAND...: the command must succeed
 
 step "a bare Debian 12 in $root"
 debootstrap --variant=minbase bookworm "$root" "$mirror"
+# As on a machine, / is a mount there: tests that make mount namespaces of their own change its propagation.
+mount --bind "$root" "$root"
+mounted+=("$root")
 mount_in proc proc
 mount_in sysfs sys
 mount --rbind /dev "$root/dev"

@@ -19,7 +19,7 @@ scripts/install_packages.sh build test
 # The first report ends the process, so that a test fails for it.
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.suppressions"
 
 for preset in "${presets[@]}"; do
   cmake --preset "$preset"
