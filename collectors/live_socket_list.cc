@@ -18,13 +18,7 @@ IpAddress Address(std::span<const std::byte> bytes) { return IpAddress::FromByte
 
 }  // namespace
 
-LiveSocketList::LiveSocketList(std::initializer_list<LiveSocket> sockets) {
-  for (const LiveSocket& socket : sockets) {
-    Add(socket);
-  }
-}
-
-LiveSocketList::LiveSocketList(const std::vector<LiveSocket>& sockets) {
+LiveSocketList::LiveSocketList(std::span<const LiveSocket> sockets) {
   for (const LiveSocket& socket : sockets) {
     Add(socket);
   }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -19,8 +20,8 @@ namespace finwait {
 class LiveSocketList {
  public:
   LiveSocketList() = default;
-  LiveSocketList(std::initializer_list<LiveSocket> sockets);
-  explicit LiveSocketList(const std::vector<LiveSocket>& sockets);
+  LiveSocketList(std::initializer_list<LiveSocket> sockets) : LiveSocketList(std::span(sockets)) {}
+  explicit LiveSocketList(std::span<const LiveSocket> sockets);
 
   void Add(const LiveSocket& socket);
   /// Puts `socket` in place of the one at `position`, which has the same ends.

@@ -56,8 +56,8 @@ class MetricsTest : public testing::Test {
  protected:
   MetricsTest() {
     Furnish(where_);
-    // A budget that other tests' entries and sockets, which share the kernel's tables, do not exhaust: intervals stay 5
-    // s.
+    // A budget that other tests' entries and sockets, which share the kernel's tables, do not exhaust: no interval
+    // stretches.
     program_ = std::make_unique<Program>(where_, std::vector<std::string>{"--sampling.cpu-budget=1"});
   }
   lab::Namespace where_;

@@ -91,6 +91,7 @@ struct Packet {
   AbstractBytes SourcePort() const { return AbstractBytes(transport).subspan(0, 2); }
   AbstractBytes DestinationPort() const { return AbstractBytes(transport).subspan(2, 2); }
   const AbstractByte& TcpFlags() const { return transport[13]; }
+  AbstractByte& TcpFlags() { return transport[13]; }
 
   /// The values that `field` can have.
   IntervalSet Domain(Field field) const;

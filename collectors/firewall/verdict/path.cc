@@ -1,5 +1,7 @@
 #include "collectors/firewall/verdict/path.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -232,11 +234,10 @@ class Judgement {
   // The packet of a later try: sent by a timer, for a socket that no process holds any more. A FIN that failed to leave
   // is probed for, with PSH; one that was lost on its way is retransmitted as it was.
   Packet LaterFin(PacketKind kind, bool probe) const {
-    constexpr std::uint8_t kTcpPush = 0x08;
     Packet packet = MakePacket(connection_, kind);
     packet.owner = SocketOwner::kNone;
     if (probe) {
-      packet.transport[13].value |= kTcpPush;
+      packet.TcpFlags().value |= TH_PUSH;
     }
     return packet;
   }

@@ -3,11 +3,13 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4/ipt_REJECT.h>
 #include <linux/netfilter_ipv6/ip6t_REJECT.h>
+#include <netinet/tcp.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <variant>
+
+#include "collectors/firewall/verdict/xt_match.h"
 
 namespace finwait::firewall {
 namespace {
@@ -21,18 +23,13 @@ bool AnswersWithReset(const Expression& expression, IpFamily family) {
     return false;
   }
   std::uint32_t with = 0;  // all there is in ipt_reject_info and ip6t_reject_info
-  if (target->info.size() < sizeof with) {
-    return false;
-  }
-  std::memcpy(&with, target->info.data(), sizeof with);
-  return with == (family == IpFamily::kIpv4 ? std::uint32_t{IPT_TCP_RESET} : std::uint32_t{IP6T_TCP_RESET});
+  return ReadInfo(target->info, &with) &&
+         with == (family == IpFamily::kIpv4 ? std::uint32_t{IPT_TCP_RESET} : std::uint32_t{IP6T_TCP_RESET});
 }
 
 }  // namespace
 
 ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
-  constexpr std::uint8_t kTcpRst = 0x04;
-  constexpr std::size_t kFlags = 13;  // offset in the TCP header
   ResetAnswer answer{connection, {}};
   Connection& reversed = answer.connection;
   if (IsOutgoing(kind)) {
@@ -49,7 +46,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
     reversed.local_socket.mark.reset();
   }
   answer.packet = MakePacket(reversed, PacketKind::kRst);
-  answer.packet.transport[kFlags] = AbstractByte::Known(kTcpRst);
+  answer.packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_RST});
   if (connection.journey != Journey::kLoopback) {
     answer.packet.source_kind = AddressKind::kRemote;
   }

@@ -19,7 +19,7 @@ Packet AnyPacket(IpFamily family, PacketTracking tracking) {
   connection.family = family;
   connection.local_socket.mark.reset();
   Packet packet = MakePacket(connection, PacketKind::kData);
-  packet.transport[13] = AbstractByte::Of(Field::kTcpFlags, 0);
+  packet.TcpFlags() = AbstractByte::Of(Field::kTcpFlags, 0);
   packet.domains.clear();
   packet.owner = SocketOwner::kUnknown;
   packet.source_kind = AddressKind::kUnknown;

@@ -92,20 +92,6 @@ UniqueFd Listen(const Address& address) {
   return socket;
 }
 
-// The kernel adds the route to an IPv6 address in a work queue (addrconf_dad_work), after the address is there.
-void AwaitRoute(const Address& local, const Address& peer) {
-  constexpr int kTries = 5000;
-  for (int i = 0; i < kTries; ++i) {
-    const UniqueFd probe(::socket(peer.Family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));  // connecting it sends nothing
-    Check(bool(probe), "open a socket");
-    if (::bind(probe.Get(), local.Get(), local.size) == 0 && ::connect(probe.Get(), peer.Get(), peer.size) == 0) {
-      return;
-    }
-    ::usleep(1000);
-  }
-  Check(false, "find a route");
-}
-
 // Everything that one child does: its connections come from an address of its own.
 void OpenAndHold(std::size_t child, std::size_t connections, int ready) {
   const std::string number = std::to_string(child);
@@ -117,10 +103,6 @@ void OpenAndHold(std::size_t child, std::size_t connections, int ready) {
         client6 + "/128 dev lo nodad; ip address add " + server6 + "/128 dev lo nodad");
   const Address peer4 = MakeAddress(server4, kPort);
   const Address peer6 = MakeAddress(server6, kPort);
-  for (const auto& [local, peer] : {std::pair(MakeAddress(client4, 0), peer4), {MakeAddress(client6, 0), peer6}}) {
-    AwaitRoute(local, peer);
-    AwaitRoute(peer, local);  // for the answers
-  }
   const UniqueFd listener4 = Listen(peer4);
   const UniqueFd listener6 = Listen(peer6);
   std::vector<UniqueFd> held;
@@ -131,7 +113,7 @@ void OpenAndHold(std::size_t child, std::size_t connections, int ready) {
     UniqueFd client = Socket(local);
     Check(::bind(client.Get(), local.Get(), local.size) == 0, "bind a client");
     for (int tries = 0; ::connect(client.Get(), peer.Get(), peer.size) != 0; ++tries) {
-      // Seen on a busy machine, although the route was there a moment ago.
+      // The kernel adds the route to an IPv6 address in a work queue (addrconf_dad_work), after the address is there.
       Check(errno == ENETUNREACH && tries < 5000, "connect");
       ::usleep(1000);
     }
