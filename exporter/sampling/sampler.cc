@@ -97,9 +97,12 @@ Sampler::Sampler(NetNamespace network_namespace, std::vector<EnabledCollector> c
     status.info = enabled.info;
     status.interval = settings.interval;
     shared_->current.collectors.push_back(std::move(status));
-    const double share = enabled.info->budget_share > 0 ? enabled.info->budget_share : kOtherShare;
-    shared_->workers.push_back(
-        {std::move(enabled.collector), Pacer(settings.interval, settings.cpu_budget, share), {}, false, false});
+    const bool has_share = enabled.info->budget_share > 0;
+    Pacer pacer(settings.interval, settings.cpu_budget, has_share ? enabled.info->budget_share : kOtherShare);
+    if (!has_share) {
+      pacer.Expect(std::chrono::nanoseconds(0));  // it is cheap on any host: a dear first look is an exception
+    }
+    shared_->workers.push_back({std::move(enabled.collector), std::move(pacer), {}, false, false});
   }
   shared_->PublishCurrent();
 }

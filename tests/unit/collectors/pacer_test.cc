@@ -109,6 +109,50 @@ TEST(PacerTest, GivesWayToOthersAsTheyGrow) {
   EXPECT_NEAR(works[1].intervals.back(), 100, 1);
 }
 
+// The budget is scarce: what is dear takes all that the cheap leave.
+std::vector<Work> CheapBesideDear(std::function<double(double)> cheap) {
+  return {{0.01, std::move(cheap)}, {0.25, Always(1.7)}, {0.7, Always(0.4)}};
+}
+
+TEST(PacerTest, OneRunThatHadToWaitDoesNotPutOffWhatIsCheap) {
+  auto works = CheapBesideDear([](double now) { return now == 500 ? 0.1 : 0.0001; });
+  Simulate(works, 1000);
+  for (const double interval : works[0].intervals) {
+    EXPECT_EQ(interval, 5);
+  }
+}
+
+TEST(PacerTest, NorDoesTheFirstOneWhereItIsExpectedToBeCheap) {
+  auto budget = std::make_shared<CpuBudget>(kBudget);
+  Pacer dear(kBase, budget, 0.96);
+  Pacer cheap(kBase, budget, 0.01);
+  cheap.Expect(std::chrono::nanoseconds(0));
+  dear.Ran(SteadyClock::now(), seconds(1));
+  cheap.Ran(SteadyClock::now(), std::chrono::milliseconds(100));
+  EXPECT_EQ(cheap.Interval(), kBase);
+  cheap.Ran(SteadyClock::now(), std::chrono::milliseconds(100));
+  EXPECT_GT(cheap.Interval(), std::chrono::minutes(1)) << "the second time it is no exception";
+}
+
+TEST(PacerTest, ARiseIsFollowedAtTheSecondDearRun) {
+  std::vector<Work> works = {{0.25, [](double now) { return now < 500 ? 0.001 : 1.0; }}};
+  Simulate(works, 1000);
+  const auto& intervals = works[0].intervals;
+  ASSERT_GT(intervals.size(), 101U);
+  EXPECT_EQ(intervals[99], 5);
+  EXPECT_LT(intervals[100], 6) << "one may be an exception";
+  EXPECT_GT(intervals[101], 50);
+}
+
+TEST(PacerTest, WhatIsAnExceptionEachTimeIsPaidForAllTheSame) {
+  // One run in three is dear: the middle one of three never is.
+  int runs = 0;
+  std::vector<Work> works = {{0.25, [&runs](double) { return ++runs % 3 == 0 ? 1.0 : 0.001; }}};
+  constexpr double kEnd = 100'000;
+  Simulate(works, kEnd);
+  EXPECT_LE(works[0].spent / kEnd, kBudget * 1.05);
+}
+
 TEST(PacerTest, WorkThatCostsWithoutBoundIsStillDoneOnceADay) {
   Pacer pacer(kBase, 0.000001);
   pacer.Ran(SteadyClock::now(), std::chrono::hours(1));
