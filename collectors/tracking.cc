@@ -161,14 +161,20 @@ Result<std::uint64_t> StreamTable(const Host& host, Deadline deadline, LiveSocke
 
 namespace {
 
-// New measurements count by a quarter: costs drift, and one look may be disturbed.
-void Learn(double& average, std::chrono::nanoseconds cpu, std::uint64_t count) {
-  constexpr std::uint64_t kFewest = 100;  // below this, what does not depend on the number outweighs what does
-  if (count >= kFewest) {
-    const double each = std::chrono::duration<double>(cpu).count() / static_cast<double>(count);
-    average += (each - average) / 4;
-  }
+// Below this, what does not depend on the number of entries outweighs what does: a dump of few walks the millions of
+// other namespaces, too.
+constexpr std::uint64_t kFewestEntries = 100;
+constexpr std::uint64_t kFewestQuestions = 100;  // and of fewer than this nothing is learnt
+
+double Each(std::chrono::nanoseconds cpu, std::uint64_t count) {
+  return std::chrono::duration<double>(cpu).count() / static_cast<double>(count);
 }
+
+// New measurements count by a quarter: costs drift, and one look may be disturbed.
+void Learn(double& average, double measured) { average += (measured - average) / 4; }
+
+// What has not been measured again is forgotten slowly: the million entries that made it dear may be gone.
+void Forget(double& average, double start) { average += (start - average) / 64; }
 
 }  // namespace
 
@@ -186,7 +192,7 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
   // The count is of this namespace; a dump walks everybody's entries, which the measured cost takes in.
   const auto entries = ReadProcfsUnsigned(host_.procfs / "sys/net/netfilter/nf_conntrack_count");
   const double ask = ask_cost_ * static_cast<double>(sample->sockets.Size());
-  const double stream = entries ? stream_cost_ * static_cast<double>(*entries) : 0;
+  const double stream = entries ? stream_cost_ * static_cast<double>(std::max(*entries, kFewestEntries)) : 0;
   std::vector<std::size_t> unmarked;
   if (entries && stream < ask) {
     sample->strategy = TrackingSample::Strategy::kStream;
@@ -195,13 +201,14 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
     if (!streamed) {
       return Failure(streamed.error());
     }
-    Learn(stream_cost_, stopwatch.Elapsed(), *streamed);
+    Learn(stream_cost_, Each(stopwatch.Elapsed(), std::max(*streamed, kFewestEntries)));
     for (std::size_t i = 0; i < sample->sockets.Size(); ++i) {
       if (sample->sockets.TrackingOf(i) == Tracking::kUntracked) {
         unmarked.push_back(i);
       }
     }
   } else {
+    Forget(stream_cost_, kStreamCost);
     unmarked.resize(sample->sockets.Size());
     std::iota(unmarked.begin(), unmarked.end(), std::size_t{0});
   }
@@ -209,7 +216,11 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
   if (auto asked = tracking::AskForEntries(host_, unmarked, deadline, sample->sockets); !asked) {
     return Failure(asked.error());
   }
-  Learn(ask_cost_, stopwatch.Elapsed(), unmarked.size());
+  if (unmarked.size() >= kFewestQuestions) {
+    Learn(ask_cost_, Each(stopwatch.Elapsed(), unmarked.size()));
+  } else {
+    Forget(ask_cost_, kAskCost);
+  }
   return Collected{std::move(sample), {}};
 }
 

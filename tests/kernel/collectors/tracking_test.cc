@@ -10,6 +10,7 @@
 #include <set>
 
 #include "collectors/live_socket_dump.h"
+#include "tests/bench/load/conntrack_fill.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 
@@ -150,19 +151,46 @@ TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   std::vector<UniqueFd> held;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 80; ++i) {
     held.push_back(Connect(wire.local, Wire::kPeer4, 80));
     held.push_back(listener.Accept());
   }
   EXPECT_EQ(Look(wire.local).strategy, TrackingSample::Strategy::kStream) << "an entry costs less than a question";
   held.resize(2);  // the others' entries stay behind in TIME_WAIT
-  ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 40);
+  ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 80);
   const TrackingSample few = Look(wire.local);
   EXPECT_EQ(few.strategy, TrackingSample::Strategy::kAsk);
   ASSERT_FALSE(few.sockets.IsEmpty());
   for (const LiveSocket& socket : few.sockets) {
     EXPECT_EQ(socket.tracking, Tracking::kTracked);
   }
+}
+
+TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
+  const lab::Namespace huge;
+  huge.Run([] { bench::FillConntrack(60'000); });
+  const Wire wire;
+  ActivateConntrack(wire.local);
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  std::vector<UniqueFd> held;
+  for (int i = 0; i < 80; ++i) {
+    held.push_back(Connect(wire.local, Wire::kPeer4, 80));
+    held.push_back(listener.Accept());
+  }
+  ASSERT_LT(std::stoi(wire.local.Shell("conntrack -C")), 100) << "few enough to be taken for nothing";
+  wire.local.Run([] {
+    TrackingCollector collector(lab::HostHere());
+    std::vector<TrackingSample::Strategy> strategies;
+    for (int i = 0; i < 3; ++i) {
+      const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
+      ASSERT_TRUE(collected.has_value());
+      const auto& sample = dynamic_cast<const TrackingSample&>(*collected->data);
+      EXPECT_EQ(sample.sockets.CountTracked(IpFamily::kIpv4), 80U);
+      strategies.push_back(sample.strategy);
+    }
+    using enum TrackingSample::Strategy;
+    EXPECT_EQ(strategies, (std::vector{kStream, kAsk, kAsk}));
+  });
 }
 
 TEST(TrackingTest, OverLoopbackBothEndsShareOneEntry) {
