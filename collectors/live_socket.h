@@ -35,7 +35,6 @@ struct LiveSocket {
   std::shared_ptr<const Translation> translation;  ///< null unless tracked and translated
   std::optional<ConntrackTcpState> entry_state;    ///< only when tracked
   std::uint32_t remaining_seconds = 0;             ///< of the entry; only when tracked
-  std::uint32_t interface_index = 0;               ///< the device it is bound to, 0 for none
   std::uint32_t uid = 0;                           ///< owner
   /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
   /// then if the connection has been silent since the timer was set, else later.

@@ -31,7 +31,6 @@ Result<LiveSocketList> ReadLiveSockets(const Host& host, Deadline deadline) {
                                  added.local = socket.local;
                                  added.peer = socket.peer;
                                  added.state = socket.state;
-                                 added.interface_index = socket.interface_index;
                                  added.uid = socket.uid;
                                  if (socket.timer == SocketTimer::kKeepalive) {
                                    added.keepalive_due = socket.timer_expires;

@@ -58,18 +58,21 @@ void LiveSocketList::Replace(std::size_t position, const LiveSocket& socket) {
   PackAllButEnds(socket, position, At(position));
 }
 
+std::uint64_t LiveSocketList::Sixteenths(std::optional<std::chrono::milliseconds> keepalive_due) {
+  if (!keepalive_due) {
+    return kNoKeepalive;
+  }
+  return std::min<std::uint64_t>(
+      static_cast<std::uint64_t>(std::max<std::int64_t>(keepalive_due->count(), 0)) * 16 / 1000, kNoKeepalive - 1);
+}
+
 void LiveSocketList::PackAllButEnds(const LiveSocket& socket, std::size_t position, Packed& packed) {
   packed.cookie = socket.cookie;
-  packed.remaining_seconds = socket.remaining_seconds;
-  packed.keepalive_milliseconds = kNoKeepalive;
-  if (socket.keepalive_due) {
-    packed.keepalive_milliseconds =
-        static_cast<std::uint32_t>(std::clamp<std::int64_t>(socket.keepalive_due->count(), 0, kNoKeepalive - 1));
-  }
-  packed.interface_index = socket.interface_index;
   packed.uid = socket.uid;
-  packed.state = static_cast<std::uint8_t>(socket.state) & 0xf;
-  packed.entry_state = (socket.entry_state ? static_cast<std::uint8_t>(*socket.entry_state) : kNoEntryState) & 0xf;
+  packed.remaining_seconds = std::min<std::uint64_t>(socket.remaining_seconds, kMostRemaining) & kMostRemaining;
+  packed.keepalive_sixteenths = Sixteenths(socket.keepalive_due) & kNoKeepalive;
+  packed.state = static_cast<std::uint64_t>(socket.state) & 0xf;
+  packed.entry_state = (socket.entry_state ? static_cast<std::uint64_t>(*socket.entry_state) : kNoEntryState) & 0xf;
   tracked_[FamilyIndex(packed)] -= packed.tracked;
   packed.tracked = socket.tracking == Tracking::kTracked ? 1 : 0;
   tracked_[FamilyIndex(packed)] += packed.tracked;
@@ -149,11 +152,10 @@ LiveSocket LiveSocketList::operator[](std::size_t position) const {
   if (packed.entry_state != kNoEntryState) {
     socket.entry_state = static_cast<ConntrackTcpState>(packed.entry_state);
   }
-  socket.remaining_seconds = packed.remaining_seconds;
-  socket.interface_index = packed.interface_index;
+  socket.remaining_seconds = static_cast<std::uint32_t>(packed.remaining_seconds);
   socket.uid = packed.uid;
-  if (packed.keepalive_milliseconds != kNoKeepalive) {
-    socket.keepalive_due = std::chrono::milliseconds(packed.keepalive_milliseconds);
+  if (packed.keepalive_sixteenths != kNoKeepalive) {
+    socket.keepalive_due = std::chrono::milliseconds(std::uint64_t{packed.keepalive_sixteenths} * 1000 / 16);
   }
   return socket;
 }

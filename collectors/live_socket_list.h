@@ -14,9 +14,10 @@
 
 namespace finwait {
 
-/// Live sockets in little memory: 40 bytes one of IPv4, 72 one of IPv6, in blocks that go back to the kernel with the
+/// Live sockets in little memory: 32 bytes one of IPv4, 64 one of IPv6, in blocks that go back to the kernel with the
 /// list. A busy host has 100,000 of them, and two looks at a time. Elements are values: they are packed when they are
-/// put in and unpacked when they are taken out.
+/// put in and unpacked when they are taken out. LiveSocket::keepalive_due comes back rounded down to a sixteenth of a
+/// second.
 class LiveSocketList {
  public:
   LiveSocketList() = default;
@@ -70,21 +71,23 @@ class LiveSocketList {
     std::uint32_t peer;
     std::uint16_t local_port;
     std::uint16_t peer_port;
-    std::uint32_t remaining_seconds;
-    std::uint32_t keepalive_milliseconds;  // kNoKeepalive for none
-    std::uint32_t interface_index;
     std::uint32_t uid;
-    std::uint8_t state : 4;
-    std::uint8_t entry_state : 4;  // kNoEntryState for none
-    std::uint8_t ipv6 : 1;
-    std::uint8_t tracked : 1;
-    std::uint8_t source_nat : 1;
-    std::uint8_t destination_nat : 1;
-    std::uint8_t translated : 1;  // translations_ has it
+    // In whole seconds: at 100 jiffies a second, the fewest, the kernel cannot tell more than 2^31 / 100.
+    std::uint64_t remaining_seconds : 25;
+    std::uint64_t keepalive_sixteenths : 26;  // of a second, up to 48 days; kNoKeepalive for none
+    std::uint64_t state : 4;
+    std::uint64_t entry_state : 4;  // kNoEntryState for none
+    std::uint64_t ipv6 : 1;
+    std::uint64_t tracked : 1;
+    std::uint64_t source_nat : 1;
+    std::uint64_t destination_nat : 1;
+    std::uint64_t translated : 1;  // translations_ has it
   };
-  static_assert(sizeof(Packed) == 40);
-  static constexpr std::uint32_t kNoKeepalive = 0xffffffff;
-  static constexpr std::uint8_t kNoEntryState = 15;
+  static_assert(sizeof(Packed) == 32);
+  static constexpr std::uint64_t kMostRemaining = (1U << 25) - 1;
+  static constexpr std::uint64_t kNoKeepalive = (1U << 26) - 1;
+  static constexpr std::uint64_t kNoEntryState = 15;
+  static std::uint64_t Sixteenths(std::optional<std::chrono::milliseconds> keepalive_due);
 
   // Blocks of a fixed size instead of one that is copied as it grows: large enough to be mapped one by one (see
   // exporter/memory_policy.cc), and what of a block is not used costs no memory.

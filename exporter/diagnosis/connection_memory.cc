@@ -29,6 +29,9 @@ std::string_view Name(EntryEnd end) {
 }
 
 void ConnectionMemory::Update(const TrackingSample& sample, SteadyClock::time_point now) {
+  if (connections_.empty()) {
+    epoch_ = now;
+  }
   std::vector<Packed> connections;
   connections.reserve(sample.sockets.Size());
   Translations translations;
@@ -74,15 +77,16 @@ void ConnectionMemory::Learn(const LiveSocket& socket, SteadyClock::time_point n
   }
 }
 
-ConnectionMemory::Packed ConnectionMemory::Pack(std::uint64_t cookie, const Memory& memory) {
+ConnectionMemory::Packed ConnectionMemory::Pack(std::uint64_t cookie, const Memory& memory) const {
   const ConnectionPast& past = memory.past;
   Packed packed = {};
   packed.cookie = cookie;
-  packed.ends_at = memory.ends_at;
-  packed.state = static_cast<std::uint8_t>(memory.state);
-  packed.entry_end = static_cast<std::uint8_t>(past.entry_end);
-  packed.entry_state = past.entry_state ? static_cast<std::uint8_t>(*past.entry_state) : kNoEntryState;
-  packed.keepalive = !past.keepalive ? kUnknownKeepalive : *past.keepalive ? std::uint8_t{1} : std::uint8_t{0};
+  packed.ends_at = static_cast<std::uint32_t>(
+      std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::seconds>(memory.ends_at - epoch_).count()));
+  packed.state = static_cast<std::uint32_t>(memory.state) & 0xf;
+  packed.entry_end = static_cast<std::uint32_t>(past.entry_end) & 0x7;
+  packed.entry_state = (past.entry_state ? static_cast<std::uint32_t>(*past.entry_state) : kNoEntryState) & 0xf;
+  packed.keepalive = !past.keepalive ? kUnknownKeepalive : *past.keepalive ? 1U : 0U;
   packed.source_nat = past.source_nat;
   packed.destination_nat = past.destination_nat;
   packed.translated = past.translation != nullptr;
@@ -97,7 +101,7 @@ std::optional<ConnectionMemory::Memory> ConnectionMemory::Unpack(std::uint64_t c
     return std::nullopt;
   }
   Memory memory;
-  memory.ends_at = found->ends_at;
+  memory.ends_at = epoch_ + std::chrono::seconds(found->ends_at);
   memory.state = static_cast<TcpState>(found->state);
   ConnectionPast& past = memory.past;
   past.entry_end = static_cast<EntryEnd>(found->entry_end);

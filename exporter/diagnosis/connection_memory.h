@@ -52,23 +52,24 @@ class ConnectionMemory {
   std::optional<ConnectionPast> Find(std::uint64_t cookie) const;
 
  private:
-  // One connection in 24 bytes: a busy host has 100,000.
+  // One connection in 16 bytes: a busy host has 100,000.
   struct Packed {
     std::uint64_t cookie;
-    SteadyClock::time_point ends_at;  // when the entry runs out unless a packet comes; while it is there
-    std::uint8_t state;               // of the socket when its entry was last seen
-    std::uint8_t entry_end;
-    std::uint8_t entry_state;  // kNoEntryState for none
-    std::uint8_t keepalive;    // 0, 1, or kUnknownKeepalive
-    bool source_nat : 1;
-    bool destination_nat : 1;
-    bool translated : 1;  // translations_ has it
-    bool lost_while_open : 1;
-    bool closed_tracked : 1;
+    // Whole seconds after epoch_, rounded up: when the entry runs out unless a packet comes; while it is there.
+    std::uint32_t ends_at;
+    std::uint32_t state : 4;  // of the socket when its entry was last seen
+    std::uint32_t entry_end : 3;
+    std::uint32_t entry_state : 4;  // kNoEntryState for none
+    std::uint32_t keepalive : 2;    // 0, 1, or kUnknownKeepalive
+    std::uint32_t source_nat : 1;
+    std::uint32_t destination_nat : 1;
+    std::uint32_t translated : 1;  // translations_ has it
+    std::uint32_t lost_while_open : 1;
+    std::uint32_t closed_tracked : 1;
   };
-  static_assert(sizeof(Packed) == 24);
-  static constexpr std::uint8_t kNoEntryState = 255;
-  static constexpr std::uint8_t kUnknownKeepalive = 2;
+  static_assert(sizeof(Packed) == 16);
+  static constexpr std::uint32_t kNoEntryState = 15;
+  static constexpr std::uint32_t kUnknownKeepalive = 2;
   using Translations = std::unordered_map<std::uint64_t, std::shared_ptr<const Translation>>;  // by cookie
 
   struct Memory {
@@ -79,8 +80,9 @@ class ConnectionMemory {
   std::optional<Memory> Unpack(std::uint64_t cookie) const;
   /// Adds to `memory` what a look at `now` shows of its socket.
   static void Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
-  static Packed Pack(std::uint64_t cookie, const Memory& memory);
+  Packed Pack(std::uint64_t cookie, const Memory& memory) const;
 
+  SteadyClock::time_point epoch_;    // of the first look
   std::vector<Packed> connections_;  // by cookie, ascending
   Translations translations_;        // few connections are translated
 };

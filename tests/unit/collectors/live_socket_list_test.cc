@@ -28,7 +28,6 @@ LiveSocket Tracked(std::uint64_t number, IpFamily family) {
   socket.translation = std::make_shared<const Translation>(Translation{socket.peer, socket.local});
   socket.entry_state = ConntrackTcpState::kSynSent2;
   socket.remaining_seconds = 432'000;
-  socket.interface_index = 4'000'000'000;
   socket.uid = 4'294'967'294;
   socket.keepalive_due = std::chrono::milliseconds(7'200'000);
   return socket;
@@ -45,7 +44,6 @@ void ExpectSame(const LiveSocket& a, const LiveSocket& b) {
   EXPECT_EQ(a.translation, b.translation);
   EXPECT_EQ(a.entry_state, b.entry_state);
   EXPECT_EQ(a.remaining_seconds, b.remaining_seconds);
-  EXPECT_EQ(a.interface_index, b.interface_index);
   EXPECT_EQ(a.uid, b.uid);
   EXPECT_EQ(a.keepalive_due, b.keepalive_due);
 }
@@ -63,6 +61,21 @@ TEST(LiveSocketListTest, GivesBackWhatWasPutIn) {
     ++i;
   }
   EXPECT_EQ(i, sockets.size());
+}
+
+TEST(LiveSocketListTest, TellsTimesAsLongAsTheKernelKnowsThem) {
+  LiveSocket longest = Tracked(1, IpFamily::kIpv4);
+  longest.remaining_seconds = 0x7fffffff / 100;                          // INT_MAX jiffies at 100 a second
+  longest.keepalive_due = std::chrono::milliseconds(46LL * 86'400'000);  // tcp_keepalive_time=3974400
+  LiveSocket shortest = Tracked(2, IpFamily::kIpv4);
+  shortest.remaining_seconds = 0;
+  shortest.keepalive_due = std::chrono::milliseconds(0);
+  LiveSocket uneven = Tracked(3, IpFamily::kIpv4);
+  uneven.keepalive_due = std::chrono::milliseconds(7'199'999);
+  const LiveSocketList list = {longest, shortest, uneven};
+  ExpectSame(list[0], longest);
+  ExpectSame(list[1], shortest);
+  EXPECT_EQ(list[2].keepalive_due, std::chrono::milliseconds(7'199'937)) << "rounded down to a sixteenth of a second";
 }
 
 TEST(LiveSocketListTest, AnEntryThatGoesTakesItsTranslationWithIt) {
