@@ -80,7 +80,6 @@ Result<std::optional<Record>> Decode(netlink::Bytes message) {
   socket.timer = header->idiag_timer <= 4 ? static_cast<SocketTimer>(header->idiag_timer) : SocketTimer::kNone;
   socket.timer_expires = std::chrono::milliseconds(header->idiag_expires);
   socket.tries = header->idiag_retrans;
-  socket.interface_index = header->id.idiag_if;
   socket.uid = header->idiag_uid;
 
   const bool sound = netlink::ForEachAttribute(

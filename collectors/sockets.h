@@ -44,8 +44,7 @@ struct ClosingSocket {
   std::uint32_t unacknowledged = 0;
   /// The least time that the tries so far have taken, from the doubling of the retransmission timeout.
   std::chrono::milliseconds minimum_age{0};
-  std::uint32_t interface_index = 0;  ///< the device it is bound to, 0 for none
-  std::uint32_t uid = 0;              ///< owner; 0 for an orphan too
+  std::uint32_t uid = 0;  ///< owner; 0 for an orphan too
 };
 
 /// Sockets by state for one IP family.
