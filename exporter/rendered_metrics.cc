@@ -1,43 +1,88 @@
 #include "exporter/rendered_metrics.h"
 
+#include <new>
 #include <utility>
 
 #include "exporter/http/gzip.h"
 #include "exporter/http/negotiation.h"
-#include "exporter/views/exposition.h"
 
 namespace finwait {
 
-http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request,
-                                           const std::shared_ptr<const Diagnosis>& diagnosis,
-                                           SteadyClock::time_point now) {
+RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const Diagnosis> diagnosis,
+                                                  SteadyClock::time_point now) const {
+  Rendering rendering;
+  rendering.families = make_families_(*diagnosis);
+  rendering.diagnosis = std::move(diagnosis);
+  rendering.made_at = now;
+  return rendering;
+}
+
+void RenderedMetrics::Render(Rendering& rendering, ExpositionFormat format, bool gzip) {
+  auto& [plain, compressed] = rendering.bodies[static_cast<std::size_t>(format)];
+  if (!plain) {
+    plain = std::make_shared<const std::string>(RenderFamilies(rendering.families, format));
+  }
+  if (gzip && !compressed) {
+    if (Result<std::string> zipped = http::Gzip(*plain)) {
+      compressed = std::make_shared<const std::string>(std::move(*zipped));
+    }
+  }
+}
+
+RenderedMetrics::Rendering RenderedMetrics::RenderAhead(const std::shared_ptr<const Diagnosis>& diagnosis,
+                                                        SteadyClock::time_point now) {
+  AskedFor asked_for;
+  {
+    const std::lock_guard lock(mutex_);
+    asked_for = asked_for_;
+  }
+  Rendering rendering;
+  for (const ExpositionFormat format : {ExpositionFormat::kText, ExpositionFormat::kOpenMetrics}) {
+    for (const bool gzip : {false, true}) {
+      const auto& asked = asked_for[static_cast<std::size_t>(format)][gzip ? 1 : 0];
+      if (asked && now - *asked < kWantedFor) {
+        if (!rendering.diagnosis) {
+          rendering = Begin(diagnosis, now);
+        }
+        Render(rendering, format, gzip);
+      }
+    }
+  }
+  return rendering;
+}
+
+void RenderedMetrics::Publish(std::shared_ptr<const Diagnosis> diagnosis, SteadyClock::time_point now) {
+  Rendering rendering;
+  try {
+    rendering = RenderAhead(diagnosis, now);
+  } catch (const std::bad_alloc&) {
+    rendering = {};  // the next scrape tries again
+  }
+  const std::lock_guard lock(mutex_);
+  latest_.Set(std::move(diagnosis));
+  std::swap(rendering_, rendering);
+}
+
+http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request, SteadyClock::time_point now) {
   const ExpositionFormat format = http::NegotiateFormat(request.Header("Accept"));
+  const bool gzip = http::AcceptsGzip(request.Header("Accept-Encoding"));
   http::HttpResponse response;
   response.content_type = ContentType(format);
   response.headers.push_back({"Vary", "Accept, Accept-Encoding"});
 
   const std::lock_guard lock(mutex_);
-  if (diagnosis_ != diagnosis || now - rendered_at_ >= kFreshFor) {
-    renderings_ = {};
-    families_ = make_families_(*diagnosis);
-    diagnosis_ = diagnosis;
-    rendered_at_ = now;
+  auto diagnosis = latest_.Get();
+  if (rendering_.diagnosis != diagnosis || now - rendering_.made_at >= kFreshFor) {
+    rendering_ = {};
+    rendering_ = Begin(std::move(diagnosis), now);
   }
-  Rendering& rendering = renderings_[static_cast<std::size_t>(format)];
-  if (!rendering.plain) {
-    rendering.plain = std::make_shared<const std::string>(RenderFamilies(families_, format));
-  }
-  response.body = rendering.plain;
-  if (http::AcceptsGzip(request.Header("Accept-Encoding"))) {
-    if (!rendering.gzip) {
-      if (Result<std::string> compressed = http::Gzip(*rendering.plain)) {
-        rendering.gzip = std::make_shared<const std::string>(std::move(*compressed));
-      }
-    }
-    if (rendering.gzip) {
-      response.body = rendering.gzip;
-      response.headers.push_back({"Content-Encoding", "gzip"});
-    }
+  asked_for_[static_cast<std::size_t>(format)][gzip ? 1 : 0] = now;
+  Render(rendering_, format, gzip);
+  const auto& [plain, compressed] = rendering_.bodies[static_cast<std::size_t>(format)];
+  response.body = plain;
+  if (gzip && compressed) {
+    response.body = compressed;
+    response.headers.push_back({"Content-Encoding", "gzip"});
   }
   return response;
 }

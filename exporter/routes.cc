@@ -7,8 +7,6 @@
 
 #include "exporter/http/gzip.h"
 #include "exporter/readiness.h"
-#include "exporter/rendered_metrics.h"
-#include "exporter/views/metrics.h"
 #include "exporter/views/page.h"
 #include "exporter/views/page/assets.h"
 
@@ -75,17 +73,14 @@ HttpResponse Page(const PageSettings& settings, const std::string& security_poli
 
 }  // namespace
 
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDiagnosis& latest) {
+std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDiagnosis& latest,
+                                  RenderedMetrics& metrics) {
   const http::Handler alive = [](const HttpRequest&) { return Uncached(Text(200, "ok\n")); };
   const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };
 
   http::Lane scrapes{"scrape", {}, 2, settings.max_requests};
-  const auto rendered =
-      std::make_shared<RenderedMetrics>([exporter_metrics = settings.exporter_metrics](const Diagnosis& diagnosis) {
-        return MetricFamilies(diagnosis, exporter_metrics);
-      });
-  scrapes.routes[settings.telemetry_path] = [&latest, rendered](const HttpRequest& request) {
-    return rendered->Answer(request, latest.Get(), SteadyClock::now());
+  scrapes.routes[settings.telemetry_path] = [&metrics](const HttpRequest& request) {
+    return metrics.Answer(request, SteadyClock::now());
   };
   http::Lane health{"health", {}, 1, 64};
   health.routes["/healthz"] = alive;

@@ -5,6 +5,7 @@
 
 #include "exporter/http/server.h"
 #include "exporter/latest.h"
+#include "exporter/rendered_metrics.h"
 #include "exporter/views/json.h"
 
 namespace finwait {
@@ -13,12 +14,12 @@ namespace finwait {
 struct RouteSettings {
   std::string telemetry_path = "/metrics";
   std::size_t max_requests = 40;  ///< to the telemetry path at once; 0 is no limit
-  bool exporter_metrics = true;
   Details details = Details::kHide;
 };
 
 /// The paths of the contract, answered from the newest diagnosis, in lanes of their own: scrapes, health, and what
-/// people read. `latest` must outlive the server.
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDiagnosis& latest);
+/// people read. `latest` and `metrics`, which are of the same diagnosis, must outlive the server.
+std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDiagnosis& latest,
+                                  RenderedMetrics& metrics);
 
 }  // namespace finwait

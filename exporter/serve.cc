@@ -14,11 +14,14 @@
 #include "exporter/memory_policy.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/refused_call_log.h"
+#include "exporter/rendered_metrics.h"
 #include "exporter/routes.h"
 #include "exporter/rule_questions.h"
 #include "exporter/sampling/sampler.h"
 #include "exporter/sampling/snapshot_consumer.h"
+#include "exporter/scheduling.h"
 #include "exporter/service_notify.h"
+#include "exporter/views/metrics.h"
 #include "exporter/web_config/protection.h"
 
 namespace finwait {
@@ -74,11 +77,12 @@ int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify
   }
 }
 
-http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, const Logger& logger) {
+http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, RenderedMetrics& metrics,
+                                    const Logger& logger) {
   http::ServerOptions server;
-  server.lanes = MakeLanes({options.telemetry_path, options.max_requests, options.exporter_metrics,
-                            options.report_details ? Details::kShow : Details::kHide},
-                           latest);
+  server.lanes = MakeLanes(
+      {options.telemetry_path, options.max_requests, options.report_details ? Details::kShow : Details::kHide}, latest,
+      metrics);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
     logger.Error("a request handler failed", {{"path", path}, {"error", what}});
   };
@@ -116,6 +120,7 @@ int RunServe(const Options& options, const Logger& logger) {
     return kCannotStart;
   }
 
+  TakeShortTurns();
   // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
   // reads them the first time may load libraries, which the filter allows no more.
   auto listeners = http::HttpServer::Listen(options.listen_addresses);
@@ -139,6 +144,9 @@ int RunServe(const Options& options, const Logger& logger) {
 
   Pulse pulse;
   LatestDiagnosis latest;
+  RenderedMetrics metrics([exporter_metrics = options.exporter_metrics](
+                              const Diagnosis& diagnosis) { return MetricFamilies(diagnosis, exporter_metrics); },
+                          latest);
   const CollectorSettings settings = SettingsOf(options);
   Diagnostician diagnostician(QuestionsTo(*host), JudgingPace::Within(settings));
   CollectorLog collector_log(logger);
@@ -148,7 +156,7 @@ int RunServe(const Options& options, const Logger& logger) {
       collector_log.Report(*snapshot);
       refused_call_log.Report();
       const auto now = SteadyClock::now();
-      latest.Set(diagnostician.Diagnose(std::move(snapshot), now, WallClock::now()));
+      metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, WallClock::now()), now);
       pulse.Beat();
       if (diagnostician.ForgetUnused(now)) {
         TrimMemory();
@@ -160,7 +168,7 @@ int RunServe(const Options& options, const Logger& logger) {
   });
   Sampler sampler(host->network_namespace, MakeCollectors(options, settings, *host), settings,
                   [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
-  auto server_options = ServerOptionsOf(options, latest, logger);
+  auto server_options = ServerOptionsOf(options, latest, metrics, logger);
   server_options.tls = protection->tls;
   server_options.gate = protection->gate;
   consumer.Start();

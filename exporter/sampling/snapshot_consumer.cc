@@ -54,6 +54,7 @@ bool SnapshotConsumer::Stop(Deadline deadline) {
 void SnapshotConsumer::Run(const std::stop_token& stop, const std::shared_ptr<Shared>& shared) {
   std::unique_lock lock(shared->mutex);
   while (shared->changed.wait(lock, stop, [&] { return shared->waiting != nullptr; })) {
+    shared->changed.wait_for(lock, stop, kGather, [] { return false; });
     if (stop.stop_requested()) {
       break;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -10,10 +11,13 @@ namespace finwait {
 
 /// Gives the newest snapshot to one function, on a thread of its own, so that what takes time there (a question to the
 /// kernel, a log that nobody reads) holds up no collector. A snapshot that comes while the function runs replaces the
-/// one that waits: each tells everything, so none but the newest is worth the work.
+/// one that waits: each tells everything, so none but the newest is worth the work. Collectors look at the same time,
+/// so what comes is gathered for a moment.
 class SnapshotConsumer {
  public:
   using Consume = std::function<void(std::shared_ptr<const Snapshot>)>;
+  /// From the first snapshot that waits to the call of the function with the newest.
+  static constexpr std::chrono::milliseconds kGather{50};
 
   explicit SnapshotConsumer(Consume consume);
   /// As Stop with a deadline of 2 s.

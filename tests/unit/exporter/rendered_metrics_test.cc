@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
+
 namespace finwait {
 namespace {
 
@@ -18,19 +20,23 @@ const HttpRequest kOpenMetrics = RequestWith({{"Accept", "application/openmetric
 class RenderedMetricsTest : public testing::Test {
  protected:
   HttpResponse Ask(const HttpRequest& request, seconds after = seconds(0)) {
-    return metrics_.Answer(request, diagnosis_, start_ + after);
+    return metrics_.Answer(request, start_ + after);
   }
+  void PublishOne(seconds after = seconds(0)) { metrics_.Publish(std::make_shared<Diagnosis>(), start_ + after); }
+  void SetUp() override { PublishOne(); }
 
   int made_ = 0;
-  std::shared_ptr<const Diagnosis> diagnosis_ = std::make_shared<Diagnosis>();
+  LatestDiagnosis latest_;
   SteadyClock::time_point start_ = SteadyClock::now();
-  RenderedMetrics metrics_{[this](const Diagnosis&) {
-    ++made_;
-    std::vector<prometheus::MetricFamily> families(1);
-    families[0] = {"finwait_x", std::string(600, 'h'), prometheus::MetricType::Gauge, {prometheus::ClientMetric{}}};
-    families[0].metric[0].gauge.value = made_;
-    return families;
-  }};
+  RenderedMetrics metrics_{
+      [this](const Diagnosis&) {
+        ++made_;
+        std::vector<prometheus::MetricFamily> families(1);
+        families[0] = {"finwait_x", std::string(600, 'h'), prometheus::MetricType::Gauge, {prometheus::ClientMetric{}}};
+        families[0].metric[0].gauge.value = made_;
+        return families;
+      },
+      latest_};
 };
 
 TEST_F(RenderedMetricsTest, HasTheFormatAndEncodingAskedForAndSaysThatItVaries) {
@@ -62,12 +68,55 @@ TEST_F(RenderedMetricsTest, BothFormatsShowTheSameMoment) {
   EXPECT_EQ(made_, 1);
 }
 
-TEST_F(RenderedMetricsTest, RendersANewDiagnosisAndLetsTheOldOneGo) {
+TEST_F(RenderedMetricsTest, ShowsANewDiagnosisAndLetsTheOldOneGo) {
   (void)Ask(kPlain);
-  const std::weak_ptr<const Diagnosis> old = diagnosis_;
-  diagnosis_ = std::make_shared<Diagnosis>();
-  EXPECT_TRUE(Ask(kPlain).body->ends_with("finwait_x 2\n"));
+  const std::weak_ptr<const Diagnosis> old = latest_.Get();
+  PublishOne();
   EXPECT_TRUE(old.expired());
+  EXPECT_TRUE(Ask(kPlain).body->ends_with("finwait_x 2\n"));
+}
+
+TEST_F(RenderedMetricsTest, RendersAheadWhatIsAskedFor) {
+  PublishOne();
+  EXPECT_EQ(made_, 0) << "nobody has asked yet";
+  const auto before = Ask(kGzip).body;
+  PublishOne(seconds(5));
+  EXPECT_EQ(made_, 2);
+  const auto after = Ask(kGzip, seconds(6)).body;
+  EXPECT_NE(after, before);
+  EXPECT_EQ(Ask(kGzip, seconds(11)).body, after);
+  EXPECT_EQ(made_, 2) << "a scraper had to wait for it";
+}
+
+TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
+  (void)Ask(kPlain);
+  PublishOne(RenderedMetrics::kWantedFor - seconds(1));
+  EXPECT_EQ(made_, 2);
+  const std::weak_ptr<const Diagnosis> old = latest_.Get();
+  PublishOne(RenderedMetrics::kWantedFor);
+  EXPECT_EQ(made_, 2);
+  EXPECT_TRUE(old.expired());
+}
+
+TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedForWantOfMemoryIsPublishedAllTheSame) {
+  bool fail = false;
+  LatestDiagnosis latest;
+  RenderedMetrics metrics(
+      [&fail](const Diagnosis&) {
+        if (fail) {
+          throw std::bad_alloc();
+        }
+        return std::vector<prometheus::MetricFamily>();
+      },
+      latest);
+  metrics.Publish(std::make_shared<Diagnosis>(), start_);
+  (void)metrics.Answer(kPlain, start_);
+  fail = true;
+  const auto diagnosis = std::make_shared<const Diagnosis>();
+  metrics.Publish(diagnosis, start_);
+  EXPECT_EQ(latest.Get(), diagnosis);
+  fail = false;
+  EXPECT_EQ(metrics.Answer(kPlain, start_).status, 200);
 }
 
 TEST_F(RenderedMetricsTest, RendersAnewWhenTheProcessMetricsHaveAged) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <future>
 #include <mutex>
+#include <thread>
 
 namespace finwait {
 namespace {
@@ -48,6 +50,35 @@ TEST(SnapshotConsumerTest, WhileOneIsConsumedTheNewestReplacesWhatWaits) {
   EXPECT_EQ(consumed.get(), newest);
   EXPECT_TRUE(consumer.Stop(Deadline::After(seconds(20))));
   EXPECT_EQ(calls, 2);
+}
+
+TEST(SnapshotConsumerTest, GathersWhatComesAtAboutTheSameTime) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::shared_ptr<const Snapshot> last;
+  int calls = 0;
+  SnapshotConsumer consumer([&](auto snapshot) {
+    const std::lock_guard lock(mutex);
+    last = std::move(snapshot);
+    ++calls;
+    changed.notify_all();
+  });
+  consumer.Start();
+  // A busy machine may keep this thread waiting for longer than that, though not every time.
+  bool gathered = false;
+  for (int i = 0; i < 20 && !gathered; ++i) {
+    std::unique_lock lock(mutex);
+    const int before = calls;
+    lock.unlock();
+    consumer.Put(Empty());
+    std::this_thread::sleep_for(SnapshotConsumer::kGather / 5);
+    const auto newest = Empty();
+    consumer.Put(newest);
+    lock.lock();
+    ASSERT_TRUE(changed.wait_for(lock, seconds(20), [&] { return last == newest; }));
+    gathered = calls == before + 1;
+  }
+  EXPECT_TRUE(gathered);
 }
 
 TEST(SnapshotConsumerTest, StopsOnceAndThenAgain) {
