@@ -32,20 +32,37 @@ void ConnectionMemory::Update(const TrackingSample& sample, SteadyClock::time_po
   if (connections_.empty()) {
     epoch_ = now;
   }
-  std::vector<Packed> connections;
-  connections.reserve(sample.sockets.Size());
+  // In place: two memories beside two samples would be the most that this program holds.
+  std::vector<Packed> added;
   Translations translations;
   for (const LiveSocket& socket : sample.sockets) {
-    Memory memory = Unpack(socket.cookie).value_or(Memory());
+    const auto known = PositionOf(socket.cookie);
+    if (known && connections_[*known].listed != 0) {
+      continue;  // a dump may list a socket twice
+    }
+    Memory memory = known ? Unpack(connections_[*known]) : Memory();
     Learn(socket, now, memory);
-    connections.push_back(Pack(socket.cookie, memory));
+    Packed packed = Pack(socket.cookie, memory);
+    packed.listed = 1;
+    if (known) {
+      connections_[*known] = packed;
+    } else {
+      added.push_back(packed);
+    }
     if (memory.past.translation != nullptr) {
       translations[socket.cookie] = std::move(memory.past.translation);
     }
   }
-  std::ranges::sort(connections, {}, &Packed::cookie);
-  connections_ = std::move(connections);
   translations_ = std::move(translations);
+  std::erase_if(connections_, [](const Packed& packed) { return packed.listed == 0; });
+  connections_.insert(connections_.end(), added.begin(), added.end());
+  for (Packed& packed : connections_) {
+    packed.listed = 0;
+  }
+  std::ranges::sort(connections_, {}, &Packed::cookie);
+  if (connections_.capacity() > 2 * connections_.size()) {
+    connections_.shrink_to_fit();
+  }
 }
 
 void ConnectionMemory::Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory) {
@@ -95,35 +112,39 @@ ConnectionMemory::Packed ConnectionMemory::Pack(std::uint64_t cookie, const Memo
   return packed;
 }
 
-std::optional<ConnectionMemory::Memory> ConnectionMemory::Unpack(std::uint64_t cookie) const {
+std::optional<std::size_t> ConnectionMemory::PositionOf(std::uint64_t cookie) const {
   const auto found = std::ranges::lower_bound(connections_, cookie, {}, &Packed::cookie);
   if (found == connections_.end() || found->cookie != cookie) {
     return std::nullopt;
   }
+  return static_cast<std::size_t>(found - connections_.begin());
+}
+
+ConnectionMemory::Memory ConnectionMemory::Unpack(const Packed& packed) const {
   Memory memory;
-  memory.ends_at = epoch_ + std::chrono::seconds(found->ends_at);
-  memory.state = static_cast<TcpState>(found->state);
+  memory.ends_at = epoch_ + std::chrono::seconds(packed.ends_at);
+  memory.state = static_cast<TcpState>(packed.state);
   ConnectionPast& past = memory.past;
-  past.entry_end = static_cast<EntryEnd>(found->entry_end);
-  if (found->entry_state != kNoEntryState) {
-    past.entry_state = static_cast<ConntrackTcpState>(found->entry_state);
+  past.entry_end = static_cast<EntryEnd>(packed.entry_end);
+  if (packed.entry_state != kNoEntryState) {
+    past.entry_state = static_cast<ConntrackTcpState>(packed.entry_state);
   }
-  if (found->keepalive != kUnknownKeepalive) {
-    past.keepalive = found->keepalive == 1;
+  if (packed.keepalive != kUnknownKeepalive) {
+    past.keepalive = packed.keepalive == 1;
   }
-  past.source_nat = found->source_nat;
-  past.destination_nat = found->destination_nat;
-  if (found->translated) {
-    past.translation = translations_.at(cookie);
+  past.source_nat = packed.source_nat != 0;
+  past.destination_nat = packed.destination_nat != 0;
+  if (packed.translated != 0) {
+    past.translation = translations_.at(packed.cookie);
   }
-  past.lost_while_open = found->lost_while_open;
-  past.closed_tracked = found->closed_tracked;
+  past.lost_while_open = packed.lost_while_open != 0;
+  past.closed_tracked = packed.closed_tracked != 0;
   return memory;
 }
 
 std::optional<ConnectionPast> ConnectionMemory::Find(std::uint64_t cookie) const {
-  auto memory = Unpack(cookie);
-  return memory ? std::optional(std::move(memory->past)) : std::nullopt;
+  const auto position = PositionOf(cookie);
+  return position ? std::optional(Unpack(connections_[*position]).past) : std::nullopt;
 }
 
 }  // namespace finwait

@@ -66,6 +66,7 @@ class ConnectionMemory {
     std::uint32_t translated : 1;  // translations_ has it
     std::uint32_t lost_while_open : 1;
     std::uint32_t closed_tracked : 1;
+    std::uint32_t listed : 1;  // while a sample is taken: it lists the socket
   };
   static_assert(sizeof(Packed) == 16);
   static constexpr std::uint32_t kNoEntryState = 15;
@@ -77,7 +78,9 @@ class ConnectionMemory {
     SteadyClock::time_point ends_at;
     TcpState state = TcpState::kEstablished;
   };
-  std::optional<Memory> Unpack(std::uint64_t cookie) const;
+  /// In connections_; nothing for one that the last sample did not list.
+  std::optional<std::size_t> PositionOf(std::uint64_t cookie) const;
+  Memory Unpack(const Packed& packed) const;
   /// Adds to `memory` what a look at `now` shows of its socket.
   static void Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
   Packed Pack(std::uint64_t cookie, const Memory& memory) const;

@@ -137,6 +137,8 @@ bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Stea
   const bool is_new = IsNew(status, tracking_counted_);
   if (is_new) {
     connections_.Update(*tracking, status->taken_at);
+    constexpr std::size_t kMany = 4096;  // what fewer leave between blocks in use is not worth the search
+    list_is_new_ = tracking->sockets.Size() > kMany;
     if (judge_ != nullptr) {
       judge_->Keep(tracking->sockets);
     }
@@ -323,11 +325,13 @@ void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_poi
 }
 
 bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
+  const bool list_was_replaced = std::exchange(list_is_new_, false);
   if (judge_ == nullptr) {
-    return false;
+    return list_was_replaced;
   }
   // The general paths run through every chain, the largest too, and once only.
-  return std::exchange(paths_are_new_, false) ? judge_->ForgetRules() : judge_->ForgetUnusedRules(now);
+  const bool forgot = std::exchange(paths_are_new_, false) ? judge_->ForgetRules() : judge_->ForgetUnusedRules(now);
+  return forgot || list_was_replaced;
 }
 
 std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const Snapshot> snapshot,

@@ -25,8 +25,8 @@ class Diagnostician {
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
                                             WallClock::time_point wall);
 
-  /// Frees what has not been needed for a while and can be read again. Returns whether that was anything. Call after
-  /// Diagnose(), with the same time.
+  /// Frees what has not been needed for a while and can be read again. Returns whether that was anything, or whether a
+  /// long list of live sockets has taken the place of another. Call after Diagnose(), with the same time.
   bool ForgetUnused(SteadyClock::time_point now);
 
  private:
@@ -52,6 +52,7 @@ class Diagnostician {
   std::array<PathJudgement, 2> paths_ = {};
   JudgingPace judging_;
   bool paths_are_new_ = false;  // since the last ForgetUnused()
+  bool list_is_new_ = false;    // of many live sockets, since then
   bool live_due_ = false;       // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;

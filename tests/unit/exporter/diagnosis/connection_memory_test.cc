@@ -84,5 +84,42 @@ TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {
   EXPECT_TRUE(memory_.Find(2));
 }
 
+TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
+  // A thousand of them, of which each look loses a hundred, gains a hundred, and lists the newest first.
+  for (std::uint64_t look = 0; look < 20; ++look) {
+    std::vector<LiveSocket> sockets;
+    for (std::uint64_t i = 1000; i > 0; --i) {
+      const std::uint64_t cookie = 100 * look + i;
+      sockets.push_back(cookie % 2 == 0 || look == cookie % 20 ? Tracked(cookie, 300) : Untracked(cookie));
+    }
+    Look(sockets);
+    now_ += seconds(5);
+  }
+  EXPECT_FALSE(memory_.Find(1900));
+  EXPECT_FALSE(memory_.Find(2901));
+  for (std::uint64_t cookie = 1901; cookie <= 2900; ++cookie) {
+    ASSERT_TRUE(memory_.Find(cookie)) << cookie;
+    // The looks that listed it begin with the one that brought it.
+    const std::uint64_t first = cookie <= 1000 ? 0 : (cookie - 1000 + 99) / 100;
+    const bool was_tracked = cookie % 20 >= first && cookie % 20 < 20;
+    const EntryEnd expected = cookie % 2 == 0      ? EntryEnd::kStillThere
+                              : !was_tracked       ? EntryEnd::kNeverSeen
+                              : cookie % 20 == 19U ? EntryEnd::kStillThere
+                                                   : EntryEnd::kRemoved;
+    EXPECT_EQ(memory_.Find(cookie)->entry_end, expected) << cookie;
+  }
+}
+
+TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsOne) {
+  LiveSocket translated = Tracked(1, 300);
+  translated.source_nat = true;
+  translated.translation = std::make_shared<const Translation>();
+  Look({Tracked(1, 300), Tracked(1, 300)});
+  Look({translated, translated});
+  EXPECT_TRUE(memory_.Find(1)->source_nat);
+  Look({Untracked(1), translated});
+  EXPECT_EQ(memory_.Find(1)->entry_end, EntryEnd::kRemoved);
+}
+
 }  // namespace
 }  // namespace finwait
