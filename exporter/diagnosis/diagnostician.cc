@@ -138,7 +138,8 @@ bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Stea
   if (is_new) {
     connections_.Update(*tracking, status->taken_at);
     constexpr std::size_t kMany = 4096;  // what fewer leave between blocks in use is not worth the search
-    list_is_new_ = tracking->sockets.Size() > kMany;
+    const bool was_long = std::exchange(list_is_long_, tracking->sockets.Size() > kMany);
+    long_list_is_new_ = list_is_long_ || was_long;
     if (judge_ != nullptr) {
       judge_->Keep(tracking->sockets);
     }
@@ -325,13 +326,13 @@ void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_poi
 }
 
 bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
-  const bool list_was_replaced = std::exchange(list_is_new_, false);
+  const bool replaced = std::exchange(long_list_is_new_, false);
   if (judge_ == nullptr) {
-    return list_was_replaced;
+    return replaced;
   }
   // The general paths run through every chain, the largest too, and once only.
   const bool forgot = std::exchange(paths_are_new_, false) ? judge_->ForgetRules() : judge_->ForgetUnusedRules(now);
-  return forgot || list_was_replaced;
+  return forgot || replaced;
 }
 
 std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const Snapshot> snapshot,

@@ -25,8 +25,9 @@ class Diagnostician {
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
                                             WallClock::time_point wall);
 
-  /// Frees what has not been needed for a while and can be read again. Returns whether that was anything, or whether a
-  /// long list of live sockets has taken the place of another. Call after Diagnose(), with the same time.
+  /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
+  /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
+  /// time, and once nobody holds the diagnosis before.
   bool ForgetUnused(SteadyClock::time_point now);
 
  private:
@@ -51,9 +52,10 @@ class Diagnostician {
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathJudgement, 2> paths_ = {};
   JudgingPace judging_;
-  bool paths_are_new_ = false;  // since the last ForgetUnused()
-  bool list_is_new_ = false;    // of many live sockets, since then
-  bool live_due_ = false;       // there is news that live_ does not show yet
+  bool paths_are_new_ = false;     // since the last ForgetUnused()
+  bool list_is_long_ = false;      // of live sockets
+  bool long_list_is_new_ = false;  // since then; or the one before it was long
+  bool live_due_ = false;          // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionMemory connections_;

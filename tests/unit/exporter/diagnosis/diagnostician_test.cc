@@ -230,6 +230,24 @@ TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
   EXPECT_EQ(failing->stuck->sockets.front().past.translation->peer.Text(), "198.51.100.7:8080");
 }
 
+TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
+  std::vector<LiveSocket> many;
+  for (std::uint64_t i = 1; i <= 5000; ++i) {
+    many.push_back(OpenSocket(i));
+  }
+  const auto look_frees_much = [&](const std::vector<LiveSocket>& sockets) {
+    Track(sockets);
+    Look();
+    return diagnostician_.ForgetUnused(SteadyClock::now());
+  };
+  (void)look_frees_much({OpenSocket(1)});  // the rules that the first judgement read
+  EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
+  EXPECT_TRUE(look_frees_much(many));
+  EXPECT_FALSE(diagnostician_.ForgetUnused(SteadyClock::now())) << "nothing is new";
+  EXPECT_TRUE(look_frees_much({OpenSocket(1)})) << "the many are gone";
+  EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
+}
+
 TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreJudgedAsOftenAsTheBudgetAllows) {
   constexpr double kBudget = 1e-9;  // of a core: anything takes hours
   JudgingPace pace;
