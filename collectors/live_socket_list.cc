@@ -155,7 +155,7 @@ LiveSocket LiveSocketList::operator[](std::size_t position) const {
   socket.remaining_seconds = static_cast<std::uint32_t>(packed.remaining_seconds);
   socket.uid = packed.uid;
   if (packed.keepalive_sixteenths != kNoKeepalive) {
-    socket.keepalive_due = std::chrono::milliseconds(std::uint64_t{packed.keepalive_sixteenths} * 1000 / 16);
+    socket.keepalive_due = std::chrono::milliseconds((std::uint64_t{packed.keepalive_sixteenths} * 1000 + 15) / 16);
   }
   return socket;
 }

@@ -198,10 +198,11 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
     sample->strategy = TrackingSample::Strategy::kStream;
     const CpuStopwatch stopwatch;
     const auto streamed = tracking::StreamTable(host_, deadline, sample->sockets);
+    // Of a dump that failed, at its deadline say, what it has cost so far: the next look may do better by asking.
+    Learn(stream_cost_, Each(stopwatch.Elapsed(), std::max(streamed ? *streamed : *entries, kFewestEntries)));
     if (!streamed) {
       return Failure(streamed.error());
     }
-    Learn(stream_cost_, Each(stopwatch.Elapsed(), std::max(*streamed, kFewestEntries)));
     for (std::size_t i = 0; i < sample->sockets.Size(); ++i) {
       if (sample->sockets.TrackingOf(i) == Tracking::kUntracked) {
         unmarked.push_back(i);

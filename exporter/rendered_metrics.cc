@@ -1,6 +1,6 @@
 #include "exporter/rendered_metrics.h"
 
-#include <new>
+#include <exception>
 #include <utility>
 
 #include "exporter/http/gzip.h"
@@ -55,8 +55,8 @@ void RenderedMetrics::Publish(std::shared_ptr<const Diagnosis> diagnosis, Steady
   Rendering rendering;
   try {
     rendering = RenderAhead(diagnosis, now);
-  } catch (const std::bad_alloc&) {
-    rendering = {};  // the next scrape tries again
+  } catch (const std::exception&) {
+    rendering = {};  // the next scrape tries again, and is told
   }
   const std::lock_guard lock(mutex_);
   latest_.Set(std::move(diagnosis));

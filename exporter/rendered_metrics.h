@@ -20,9 +20,9 @@
 
 namespace finwait {
 
-/// The answer to scrapes: rendered, and compressed, once for each diagnosis and served to all who ask for that one, so
-/// that many scrapers cost little more than one. What scrapers have asked for lately is rendered before a diagnosis is
-/// published, so that they need not wait for it. Thread-safe.
+/// The answer to scrapes: rendered, and compressed, once for each diagnosis (and once kFreshFor) and served to all who
+/// ask for that one, so that many scrapers cost little more than one. What scrapers have asked for lately is rendered
+/// before a diagnosis is published, so that they need not wait for it. Thread-safe.
 class RenderedMetrics {
  public:
   /// Called by several threads at once.

@@ -14,7 +14,7 @@ void TakeShortTurns() {
   sched_attr attributes = {};
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0U) != 0 ||
       attributes.sched_policy != SCHED_NORMAL) {
-    return;  // an administrator's choice that this has no part in
+    return;
   }
   attributes.sched_runtime = kShortestNanoseconds;
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0U);

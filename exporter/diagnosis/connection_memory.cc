@@ -29,6 +29,17 @@ std::string_view Name(EntryEnd end) {
 }
 
 void ConnectionMemory::Update(const TrackingSample& sample, SteadyClock::time_point now) {
+  try {
+    Merge(sample, now);
+  } catch (...) {
+    // Out of memory half-way: what is half a look and half another must not be believed. The next look begins anew.
+    connections_.clear();
+    translations_.clear();
+    throw;
+  }
+}
+
+void ConnectionMemory::Merge(const TrackingSample& sample, SteadyClock::time_point now) {
   if (connections_.empty()) {
     epoch_ = now;
   }
@@ -99,7 +110,7 @@ ConnectionMemory::Packed ConnectionMemory::Pack(std::uint64_t cookie, const Memo
   Packed packed = {};
   packed.cookie = cookie;
   packed.ends_at = static_cast<std::uint32_t>(
-      std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::seconds>(memory.ends_at - epoch_).count()));
+      std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(memory.ends_at - epoch_).count()));
   packed.state = static_cast<std::uint32_t>(memory.state) & 0xf;
   packed.entry_end = static_cast<std::uint32_t>(past.entry_end) & 0x7;
   packed.entry_state = (past.entry_state ? static_cast<std::uint32_t>(*past.entry_state) : kNoEntryState) & 0xf;

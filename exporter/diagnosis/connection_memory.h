@@ -45,7 +45,7 @@ struct ConnectionPast {
 /// last sample listed. Not thread-safe.
 class ConnectionMemory {
  public:
-  /// Takes a sample that was complete at `now`.
+  /// Takes a sample that was complete at `now`. Forgets everything if it throws, for want of memory.
   void Update(const TrackingSample& sample, SteadyClock::time_point now);
 
   /// The past of a socket; nothing for one that the last sample did not list.
@@ -55,7 +55,7 @@ class ConnectionMemory {
   // One connection in 16 bytes: a busy host has 100,000.
   struct Packed {
     std::uint64_t cookie;
-    // Whole seconds after epoch_, rounded up: when the entry runs out unless a packet comes; while it is there.
+    // Whole seconds after epoch_, rounded down: when the entry runs out unless a packet comes; while it is there.
     std::uint32_t ends_at;
     std::uint32_t state : 4;  // of the socket when its entry was last seen
     std::uint32_t entry_end : 3;
@@ -81,11 +81,12 @@ class ConnectionMemory {
   /// In connections_; nothing for one that the last sample did not list.
   std::optional<std::size_t> PositionOf(std::uint64_t cookie) const;
   Memory Unpack(const Packed& packed) const;
+  void Merge(const TrackingSample& sample, SteadyClock::time_point now);
   /// Adds to `memory` what a look at `now` shows of its socket.
   static void Learn(const LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
   Packed Pack(std::uint64_t cookie, const Memory& memory) const;
 
-  SteadyClock::time_point epoch_;    // of the first look
+  SteadyClock::time_point epoch_;    // of the first look after there was no connection
   std::vector<Packed> connections_;  // by cookie, ascending
   Translations translations_;        // few connections are translated
 };

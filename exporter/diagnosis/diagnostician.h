@@ -53,8 +53,8 @@ class Diagnostician {
   std::array<PathJudgement, 2> paths_ = {};
   JudgingPace judging_;
   bool paths_are_new_ = false;     // since the last ForgetUnused()
-  bool list_is_long_ = false;      // of live sockets
-  bool long_list_is_new_ = false;  // since then; or the one before it was long
+  bool long_list_is_new_ = false;  // the same, of live sockets; or the list before it was long
+  bool list_is_long_ = false;      // the newest
   bool live_due_ = false;          // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;

@@ -16,7 +16,7 @@ namespace finwait {
 class SnapshotConsumer {
  public:
   using Consume = std::function<void(std::shared_ptr<const Snapshot>)>;
-  /// From the first snapshot that waits to the call of the function with the newest.
+  /// How long the thread waits for more once there is a snapshot.
   static constexpr std::chrono::milliseconds kGather{50};
 
   explicit SnapshotConsumer(Consume consume);

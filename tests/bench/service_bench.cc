@@ -211,8 +211,7 @@ void PrintScrapes(const char* how, const ScrapeTimes& idle, const ScrapeTimes& l
 
 void Append(std::vector<double>& to, const std::vector<double>& more) { to.insert(to.end(), more.begin(), more.end()); }
 
-// In turn, `batch` in a row each, with a pause before each batch: whoever scrapes finds caches cold that others' work
-// has filled meanwhile, and mostly a diagnosis that nobody has rendered yet.
+// In turn, `batch` in a row each, with a pause before each batch, so that others' work fills the caches meanwhile.
 void RunScrapes(const char* how, const Exporter& idle, const Exporter& loaded, const lab::Namespace& quiet,
                 const lab::Namespace& busy, int batches, int batch) {
   constexpr std::chrono::milliseconds kPause(10);
@@ -284,7 +283,6 @@ void PrintThreads(const Exporter& idle, const Exporter& loaded) {
 }
 
 void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int seconds) {
-  TakeShortTurns();  // a Prometheus asks from another machine: that one's waiting for a CPU is not to be measured
   const LoadedHost quiet(0, 0, 0);
   const LoadedHost busy(entries, sockets, rules);
   const Exporter idle(quiet.Where());
@@ -298,6 +296,9 @@ void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int se
   const std::string metrics = loaded.Get("/metrics");
   std::printf("\nseries: idle %zu, loaded %zu\n\n", Series(idle.Get("/metrics")), Series(metrics));
   PrintIntervals(metrics);
+  // A Prometheus asks from another machine: that one's waiting for a CPU is not to be measured. Not before: the
+  // exporters would inherit it.
+  TakeShortTurns();
   RunScrapes("one by one", idle, loaded, quiet.Where(), busy.Where(), 3000, 1);
   RunScrapes("50 in a row", idle, loaded, quiet.Where(), busy.Where(), 60, 50);
   RunScrapers(loaded);

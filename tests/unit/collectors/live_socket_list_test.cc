@@ -72,10 +72,12 @@ TEST(LiveSocketListTest, TellsTimesAsLongAsTheKernelKnowsThem) {
   shortest.keepalive_due = std::chrono::milliseconds(0);
   LiveSocket uneven = Tracked(3, IpFamily::kIpv4);
   uneven.keepalive_due = std::chrono::milliseconds(7'199'999);
-  const LiveSocketList list = {longest, shortest, uneven};
+  LiveSocketList list = {longest, shortest, uneven};
   ExpectSame(list[0], longest);
   ExpectSame(list[1], shortest);
-  EXPECT_EQ(list[2].keepalive_due, std::chrono::milliseconds(7'199'937)) << "rounded down to a sixteenth of a second";
+  EXPECT_EQ(list[2].keepalive_due, std::chrono::milliseconds(7'199'938)) << "rounded down to a sixteenth of a second";
+  list.Replace(2, list[2]);
+  EXPECT_EQ(list[2].keepalive_due, std::chrono::milliseconds(7'199'938)) << "once, not each time";
 }
 
 TEST(LiveSocketListTest, AnEntryThatGoesTakesItsTranslationWithIt) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <new>
+#include <stdexcept>
 
 namespace finwait {
 namespace {
@@ -85,7 +85,7 @@ TEST_F(RenderedMetricsTest, RendersAheadWhatIsAskedFor) {
   const auto after = Ask(kGzip, seconds(6)).body;
   EXPECT_NE(after, before);
   EXPECT_EQ(Ask(kGzip, seconds(11)).body, after);
-  EXPECT_EQ(made_, 2) << "a scraper had to wait for it";
+  EXPECT_EQ(made_, 2) << "one who scrapes had to make them";
 }
 
 TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
@@ -98,13 +98,13 @@ TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
   EXPECT_TRUE(old.expired());
 }
 
-TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedForWantOfMemoryIsPublishedAllTheSame) {
+TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedIsPublishedAllTheSame) {
   bool fail = false;
   LatestDiagnosis latest;
   RenderedMetrics metrics(
       [&fail](const Diagnosis&) {
         if (fail) {
-          throw std::bad_alloc();
+          throw std::invalid_argument("/proc/self/stat");
         }
         return std::vector<prometheus::MetricFamily>();
       },
@@ -115,6 +115,7 @@ TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedForWantOfMemoryIsPubli
   const auto diagnosis = std::make_shared<const Diagnosis>();
   metrics.Publish(diagnosis, start_);
   EXPECT_EQ(latest.Get(), diagnosis);
+  EXPECT_THROW((void)metrics.Answer(kPlain, start_), std::invalid_argument) << "who scrapes is told";
   fail = false;
   EXPECT_EQ(metrics.Answer(kPlain, start_).status, 200);
 }
