@@ -315,15 +315,26 @@ class Player {
       return text;
     };
     const std::string foretold = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Foretold());
-    const auto as_foretold = [&] {
+    const auto as_foretold = [&]() -> std::optional<bool> {
       report = Report(program);
-      return report.is_object() && Stage(report) == trial_.stage_after && causes() == foretold;
+      if (!report.is_object()) {
+        return false;
+      }
+      if (report["live"].is_object() && report["live"]["open"] != 0) {
+        return std::nullopt;  // as above: of its own, this test has no open connection any more
+      }
+      return Stage(report) == trial_.stage_after && causes() == foretold;
     };
-    Eventually(as_foretold, kPatience);
+    Eventually([&] { return as_foretold().value_or(false); }, kPatience);
     // A false alarm may come a look later.
     const auto until = Clock::now() + std::chrono::milliseconds(2500);
-    while (Clock::now() < until && as_foretold()) {
+    std::optional<bool> last = true;
+    while (Clock::now() < until && last.value_or(true)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      last = as_foretold();
+    }
+    if (!last) {
+      Eventually([&] { return as_foretold().has_value(); }, kPatience);
     }
     outcome_.stage_after = Stage(report);
     outcome_.causes = causes();
