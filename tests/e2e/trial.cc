@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -157,6 +158,22 @@ class Player {
     }
   }
 
+  // Whether it comes to be as foretold, and then stays so for that time. Nothing: the look tells nothing, for it fell
+  // on a question of this test's own, which is a connection, too. The last look that was asked about does tell.
+  static bool ComesAndStays(const std::function<std::optional<bool>()>& as_foretold, std::chrono::milliseconds time) {
+    Eventually([&] { return as_foretold().value_or(false); }, kPatience);
+    const auto until = Clock::now() + time;
+    std::optional<bool> last = true;
+    while (Clock::now() < until && last.value_or(true)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      last = as_foretold();
+    }
+    if (!last) {
+      Eventually([&] { return (last = as_foretold()).has_value(); }, kPatience);
+    }
+    return last.value_or(false);
+  }
+
   // What is foretold just before the end.
   void Judge(const Program& program) {
     nlohmann::json report;
@@ -167,7 +184,7 @@ class Player {
         return false;
       }
       if (report["live"]["open"] != ends_.size()) {
-        return std::nullopt;  // the look fell on a question of this test's own, which is a connection too
+        return std::nullopt;
       }
       outcome_.at_risk = report["live"]["at_risk"]["fin_dropped"].get<int>() +
                          report["live"]["at_risk"]["ack_dropped"].get<int>() +
@@ -178,17 +195,10 @@ class Player {
       return settled && outcome_.at_risk == trial_.at_risk && Stage(report) == trial_.stage_before;
     };
     // Entries time out one after the other, so the numbers pass through others before; they must stay where they are.
-    Eventually([&] { return as_foretold().value_or(false); }, kPatience);
-    const auto until = Clock::now() + std::chrono::milliseconds(1500);
-    while (Clock::now() < until) {
-      if (!as_foretold().value_or(true)) {
-        Complain("before the end: " + std::to_string(outcome_.at_risk) + " at risk, stage " + Stage(report) +
-                 "; foretold " + std::to_string(trial_.at_risk) + ", " + trial_.stage_before);
-        break;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (!ComesAndStays(as_foretold, std::chrono::milliseconds(1500))) {
+      Complain("before the end: " + std::to_string(outcome_.at_risk) + " at risk, stage " + Stage(report) +
+               "; foretold " + std::to_string(trial_.at_risk) + ", " + trial_.stage_before);
     }
-    Eventually([&] { return as_foretold().has_value(); }, kPatience);
     outcome_.stage_before = Stage(report);
     if (!report["verdict"]["score"].is_null()) {
       outcome_.score_before = report["verdict"]["score"].get<double>();
@@ -321,21 +331,11 @@ class Player {
         return false;
       }
       if (report["live"].is_object() && report["live"]["open"] != 0) {
-        return std::nullopt;  // as above: of its own, this test has no open connection any more
+        return std::nullopt;  // the trial itself has none that is open any more
       }
       return Stage(report) == trial_.stage_after && causes() == foretold;
     };
-    Eventually([&] { return as_foretold().value_or(false); }, kPatience);
-    // A false alarm may come a look later.
-    const auto until = Clock::now() + std::chrono::milliseconds(2500);
-    std::optional<bool> last = true;
-    while (Clock::now() < until && last.value_or(true)) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      last = as_foretold();
-    }
-    if (!last) {
-      Eventually([&] { return as_foretold().has_value(); }, kPatience);
-    }
+    (void)ComesAndStays(as_foretold, std::chrono::milliseconds(2500));  // a false alarm may come a look later
     outcome_.stage_after = Stage(report);
     outcome_.causes = causes();
     const int lost = Foretold();

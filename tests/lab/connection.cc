@@ -96,6 +96,16 @@ UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16
   return fd;
 }
 
+std::vector<UniqueFd> ConnectMany(std::size_t count, const Namespace& where, const std::string& address,
+                                  std::uint16_t port, const Listener& listener) {
+  std::vector<UniqueFd> ends;
+  for (std::size_t i = 0; i < count; ++i) {
+    ends.push_back(Connect(where, address, port));
+    ends.push_back(listener.Accept());
+  }
+  return ends;
+}
+
 std::string LocalEndpoint(const UniqueFd& socket) {
   sockaddr_storage storage = {};
   socklen_t length = sizeof storage;

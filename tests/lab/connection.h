@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ class Listener {
 /// own.
 UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16_t port,
                  const std::string& local_address = "");
+
+/// Both ends of `count` connections to `listener`, which is at `address`: of each the client's, then the server's.
+std::vector<UniqueFd> ConnectMany(std::size_t count, const Namespace& where, const std::string& address,
+                                  std::uint16_t port, const Listener& listener);
 
 /// "192.0.2.1:40000" or "[2001:db8::1]:40000", as `explain` takes them.
 std::string LocalEndpoint(const UniqueFd& socket);

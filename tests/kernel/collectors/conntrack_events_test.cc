@@ -307,18 +307,6 @@ TEST(ConntrackEventsSwitchTest, WithoutTheCapabilitySaysWhichOneIsMissing) {
   });
 }
 
-// Both ends of that many connections to the listener.
-std::vector<UniqueFd> Open(std::uint64_t connections, const Wire& wire, const Listener& listener) {
-  std::vector<UniqueFd> ends;
-  wire.local.Run([&] {
-    for (std::uint64_t i = 0; i < connections; ++i) {
-      ends.push_back(Connect(wire.local, Wire::kPeer4, 80));
-      ends.push_back(listener.Accept());
-    }
-  });
-  return ends;
-}
-
 TEST(ConntrackEventsSwitchTest, CountsAnOverrunAndGoesOn) {
   const Wire wire;
   ActivateConntrack(wire.local);
@@ -331,7 +319,7 @@ TEST(ConntrackEventsSwitchTest, CountsAnOverrunAndGoesOn) {
   });
   Timeout(wire.local, "established", 1);
   constexpr std::uint64_t kConnections = 400;
-  const std::vector<UniqueFd> held = Open(kConnections, wire, listener);
+  const std::vector<UniqueFd> held = lab::ConnectMany(kConnections, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_TRUE(TableEmpties(wire.local));
   EXPECT_TRUE(Eventually([&] { return watch.Look().losses > 0; }));
   const std::uint64_t heard = watch.ExpiredInAll();
@@ -395,7 +383,7 @@ TEST(ConntrackEventsBudgetTest, LosesNothingToItsLooksAtTheMakingOfEntries) {
       wire.local, [](Host&) {}, limits);
   Timeout(wire.local, "established", 1);
   constexpr std::uint64_t kConnections = 400;
-  const std::vector<UniqueFd> held = Open(kConnections, wire, listener);
+  const std::vector<UniqueFd> held = lab::ConnectMany(kConnections, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_TRUE(watch.Reaches(kEstablished, ExpiryScope::kLocal, kConnections));
   EXPECT_EQ(watch.ExpiredInAll(), kConnections);
   EXPECT_EQ(watch.Look().losses, 0U);

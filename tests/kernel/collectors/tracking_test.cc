@@ -150,11 +150,7 @@ TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   const Wire wire;
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
-  std::vector<UniqueFd> held;
-  for (int i = 0; i < 80; ++i) {
-    held.push_back(Connect(wire.local, Wire::kPeer4, 80));
-    held.push_back(listener.Accept());
-  }
+  std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_EQ(Look(wire.local).strategy, TrackingSample::Strategy::kStream) << "an entry costs less than a question";
   held.resize(2);  // the others' entries stay behind in TIME_WAIT
   ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 80);
@@ -172,11 +168,7 @@ TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
   const Wire wire;
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
-  std::vector<UniqueFd> held;
-  for (int i = 0; i < 80; ++i) {
-    held.push_back(Connect(wire.local, Wire::kPeer4, 80));
-    held.push_back(listener.Accept());
-  }
+  const std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
   ASSERT_LT(std::stoi(wire.local.Shell("conntrack -C")), 100) << "few enough to be taken for nothing";
   wire.local.Run([] {
     TrackingCollector collector(lab::HostHere());
