@@ -52,8 +52,8 @@ class RenderedMetrics {
   struct Rendering {
     std::shared_ptr<const Diagnosis> diagnosis;
     SteadyClock::time_point made_at;
-    std::vector<prometheus::MetricFamily>
-        families;                     // one look for both formats: a counter must not differ between them
+    // One look for both formats: a counter must not differ between them.
+    std::vector<prometheus::MetricFamily> families;
     std::array<Encodings, 2> bodies;  // by ExpositionFormat
   };
   using AskedFor = std::array<std::array<std::optional<SteadyClock::time_point>, 2>, 2>;  // as Rendering::bodies

@@ -48,6 +48,18 @@ TEST(SchedulingTest, TakesShortTurnsItselfAndInItsThreadsAndChangesNothingElse) 
   }).join();
 }
 
+TEST(SchedulingTest, TheKernelTakesLessForTheSame) {
+  if (OfThisThread().runtime == 0) {
+    GTEST_SKIP() << "this kernel is older than Linux 6.12: turns of normal tasks are not to be chosen";
+  }
+  std::thread([] {
+    Attributes shorter = OfThisThread();
+    shorter.runtime = 1;
+    ASSERT_EQ(::syscall(SYS_sched_setattr, 0, &shorter, 0U), 0);
+    EXPECT_EQ(OfThisThread().runtime, 100'000U);
+  }).join();
+}
+
 TEST(SchedulingTest, LeavesAPolicyThatAnAdministratorHasChosenAlone) {
   std::thread([] {
     const sched_param parameters = {};
