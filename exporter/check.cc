@@ -1,28 +1,29 @@
 #include "exporter/check.h"
+#include "exporter/report/explanation.h"
 
+#include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/enabled_collectors.h"
-#include "exporter/rule_questions.h"
-#include "exporter/sampling/sampler.h"
+#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/scheduling/sampler.h"
 #include "exporter/views/json.h"
 #include "exporter/views/text.h"
 
-namespace finwait {
+namespace finwait::exporter {
 namespace {
 
 constexpr int kCannotTell = 3;
 
-int ExitCode(const Risk& risk) {
+int ExitCode(const diagnosis::Risk& risk) {
   if (!risk.stage) {
     return kCannotTell;
   }
   switch (*risk.stage) {
-    case Stage::kNone:
-    case Stage::kLatent:
+    case diagnosis::Stage::kNone:
+    case diagnosis::Stage::kLatent:
       return 0;
-    case Stage::kExposed:
+    case diagnosis::Stage::kExposed:
       return 1;
-    case Stage::kFailing:
+    case diagnosis::Stage::kFailing:
       return 2;
   }
   return kCannotTell;
@@ -30,20 +31,20 @@ int ExitCode(const Risk& risk) {
 
 }  // namespace
 
-int RunCheck(const Options& options, std::ostream& out, std::ostream& err) {
-  const auto host = OpenHost(options.procfs);
+int RunCheck(const command_line::Options& options, std::ostream& out, std::ostream& err) {
+  const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     err << "finwait_exporter check: " << host.error().message << "\n";
     return kCannotTell;
   }
-  constexpr auto kLookLimit = std::chrono::seconds(30);
+  constexpr auto kCollectTimeout = std::chrono::seconds(30);
   const auto snapshot =
-      LookOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kLookLimit);
-  Diagnostician diagnostician(QuestionsTo(*host));
-  const auto diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), WallClock::now());
-  out << (options.report_format == ReportFormat::kJson ? ReportJson(*diagnosis, Details::kShow)
-                                                       : ReportText(*diagnosis));
+      CollectOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kCollectTimeout);
+  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), {}, report::Explain);
+  const auto diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now());
+  out << (options.report_format == command_line::ReportFormat::kJson ? ReportJson(*diagnosis, views::Details::kShow)
+                                                                     : views::ReportText(*diagnosis));
   return ExitCode(diagnosis->risk);
 }
 
-}  // namespace finwait
+}  // namespace finwait::exporter

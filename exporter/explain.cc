@@ -2,27 +2,27 @@
 
 #include <nlohmann/json.hpp>
 
-#include "collectors/conntrack_presence.h"
-#include "collectors/firewall.h"
-#include "collectors/firewall/conntrack_use.h"
-#include "collectors/firewall/text/rule_text.h"
-#include "collectors/firewall/verdict/nat_effect.h"
-#include "collectors/procfs.h"
-#include "collectors/routing_rules.h"
-#include "collectors/sysctl.h"
-#include "collectors/tracking.h"
-#include "exporter/diagnosis/fate.h"
-#include "exporter/diagnosis/words.h"
-#include "exporter/explained_connection.h"
-#include "exporter/rule_questions.h"
+#include "collectors/firewall/analysis/conntrack_use.h"
+#include "collectors/firewall/eval/nat_effect.h"
+#include "collectors/firewall/print/rule_text.h"
+#include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/procfs.h"
+#include "collectors/kernel/routing_rules.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/sysctl.h"
+#include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_facts.h"
+#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/report/explanation.h"
 
-namespace finwait {
+namespace finwait::exporter {
 namespace {
 
-using firewall::Journey;
-using firewall::PacketKind;
-using firewall::PathDecision;
-using firewall::PathVerdict;
+using firewall::eval::Disposition;
+using firewall::eval::PacketKind;
+using firewall::eval::PathKind;
+using firewall::eval::TraversalResult;
 using Json = nlohmann::ordered_json;
 
 constexpr int kUnknownExit = 3;
@@ -31,11 +31,11 @@ constexpr auto kLimit = std::chrono::seconds(30);
 struct NamedPacket {
   const char* name;
   PacketKind kind;
-  PathVerdict verdict;
+  TraversalResult verdict;
 };
 
 template <typename Sample>
-std::shared_ptr<const Sample> Look(Collector& collector, std::ostream& err) {
+std::shared_ptr<const Sample> Look(sources::Collector& collector, std::ostream& err) {
   auto collected = collector.Collect(Deadline::After(kLimit));
   if (!collected) {
     err << "finwait_exporter explain: " << collected.error().message << "\n";
@@ -45,15 +45,16 @@ std::shared_ptr<const Sample> Look(Collector& collector, std::ostream& err) {
 }
 
 // Its entry now: whether there is one, and through which NAT; nothing, and why, when that cannot be asked.
-std::optional<LiveSocket> FindEntry(const Host& host, const Endpoint& local, const Endpoint& peer, std::ostream& err) {
-  LiveSocket socket;
+std::optional<kernel::LiveSocket> FindEntry(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
+                                            std::ostream& err) {
+  kernel::LiveSocket socket;
   socket.local = local;
   socket.peer = peer;
-  LiveSocketList sockets = {socket};
+  kernel::LiveSocketList sockets = {socket};
   if (!HasConntrack(host)) {
     return sockets[0];
   }
-  if (auto asked = tracking::AskForEntries(host, {0}, Deadline::After(kLimit), sockets); !asked) {
+  if (auto asked = sources::tracking::AskForEntries(host, {0}, Deadline::After(kLimit), sockets); !asked) {
     err << "finwait_exporter explain: " << asked.error().message << "\n";
     return std::nullopt;
   }
@@ -61,38 +62,38 @@ std::optional<LiveSocket> FindEntry(const Host& host, const Endpoint& local, con
 }
 
 // ip_early_demux is for both families, despite its name.
-firewall::Truth EarlyDemultiplexing(const Host& host) {
-  const auto all = ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/ip_early_demux");
-  const auto tcp = ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/tcp_early_demux");
+firewall::eval::Tristate EarlyDemultiplexing(const kernel::Host& host) {
+  const auto all = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/ip_early_demux");
+  const auto tcp = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/tcp_early_demux");
   if (!all || !tcp) {
-    return firewall::Truth::kUnknown;
+    return firewall::eval::Tristate::kUnknown;
   }
-  return firewall::TruthOf(*all != 0 && *tcp != 0);
+  return firewall::eval::TristateOf(*all != 0 && *tcp != 0);
 }
 
 // The rule's text, or the policy's, the way its own tool prints it.
-std::string TextOf(const PathVerdict& verdict) {
+std::string TextOf(const TraversalResult& verdict) {
   if (verdict.table == nullptr || verdict.chain == nullptr) {
     return "";
   }
   const firewall::Table& table = *verdict.table;
   const firewall::Chain& chain = *verdict.chain;
   if (verdict.rule != nullptr) {
-    return firewall::RuleText(table, chain, *verdict.rule);
+    return firewall::print::RuleText(table, chain, *verdict.rule);
   }
-  if (!chain.base || verdict.decision == PathDecision::kUnknown) {
+  if (!chain.base || verdict.decision == Disposition::kUnknown) {
     return "";
   }
-  if (table.backend == firewall::Backend::kLegacy || firewall::IsIptablesTable(table)) {
+  if (table.backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(table)) {
     return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
   }
   return chain.base->policy_drop ? "policy drop" : "policy accept";
 }
 
 // Every field is always there; null where nothing fills it. A rule has a handle or an index, a policy has neither.
-Json PacketJson(const PathVerdict& verdict) {
-  Json json = {{"verdict", firewall::Name(verdict.decision)},
-               {"state", verdict.state ? Json(firewall::Name(*verdict.state)) : Json(nullptr)},
+Json PacketJson(const TraversalResult& verdict) {
+  Json json = {{"verdict", firewall::eval::Name(verdict.decision)},
+               {"state", verdict.state ? Json(firewall::eval::Name(*verdict.state)) : Json(nullptr)},
                {"hook", verdict.hook ? Json(firewall::Name(*verdict.hook)) : Json(nullptr)}};
   const std::optional<firewall::RuleLocation>& location = verdict.location;
   json["backend"] = location ? Json(firewall::Name(location->backend)) : Json(nullptr);
@@ -111,51 +112,51 @@ Json PacketJson(const PathVerdict& verdict) {
 }
 
 // How its packets travel here.
-std::string_view Sentence(Journey journey) {
+std::string_view Sentence(PathKind journey) {
   switch (journey) {
-    case Journey::kLocal:
+    case PathKind::kLocal:
       return "Its local end is on this host.";
-    case Journey::kLoopback:
+    case PathKind::kLoopback:
       return "Both its ends are on this host: what goes out comes in again.";
-    case Journey::kForwarded:
+    case PathKind::kForwarded:
       return "Neither end is on this host: it is judged as one that this host forwards.";
   }
   return "";
 }
 
-std::string_view Name(Journey journey) {
+std::string_view Name(PathKind journey) {
   switch (journey) {
-    case Journey::kLocal:
+    case PathKind::kLocal:
       return "local";
-    case Journey::kLoopback:
+    case PathKind::kLoopback:
       return "loopback";
-    case Journey::kForwarded:
+    case PathKind::kForwarded:
       return "forwarded";
   }
   return "";
 }
 
-std::string_view Sentence(Fate fate) {
+std::string_view Sentence(diagnosis::Fate fate) {
   switch (fate) {
-    case Fate::kClean:
+    case diagnosis::Fate::kClean:
       return "it closes cleanly";
-    case Fate::kFinDropped:
+    case diagnosis::Fate::kFinDropped:
       return "its FIN never leaves this host: the socket sticks and the peer stays connected";
-    case Fate::kAckDropped:
+    case diagnosis::Fate::kAckDropped:
       return "its FIN leaves, and the peer's answer is dropped on its way in: the socket sticks";
-    case Fate::kNatLost:
+    case diagnosis::Fate::kNatLost:
       return "it was translated, and without its entry its FIN goes out untranslated: it never arrives";
-    case Fate::kUnknown:
+    case diagnosis::Fate::kUnknown:
       return "what becomes of it cannot be known";
   }
   return "";
 }
 
-void PrintText(Journey journey, Fate fate, const std::string& reason, std::optional<bool> tracked,
+void PrintText(PathKind journey, diagnosis::Fate fate, const std::string& reason, std::optional<bool> tracked,
                const std::vector<NamedPacket>& packets, std::ostream& out) {
-  out << (fate == Fate::kClean     ? "CLEAN"
-          : fate == Fate::kUnknown ? "UNKNOWN"
-                                   : "NOT CLEAN")
+  out << (fate == diagnosis::Fate::kClean     ? "CLEAN"
+          : fate == diagnosis::Fate::kUnknown ? "UNKNOWN"
+                                              : "NOT CLEAN")
       << " (" << Name(fate) << "): once its conntrack entry is gone, " << Sentence(fate)
       << (reason.empty() ? "" : ": " + reason) << ".\n";
   out << "It has "
@@ -164,17 +165,17 @@ void PrintText(Journey journey, Fate fate, const std::string& reason, std::optio
                      : "no entry now")
       << ". " << Sentence(journey) << "\n\n";
   for (const NamedPacket& packet : packets) {
-    const PathVerdict& verdict = packet.verdict;
+    const TraversalResult& verdict = packet.verdict;
     out << "  " << packet.name << std::string(10 - std::string_view(packet.name).size(), ' ')
-        << firewall::Name(verdict.decision);
+        << firewall::eval::Name(verdict.decision);
     if (verdict.state) {
-      out << " as " << firewall::Name(*verdict.state);
+      out << " as " << firewall::eval::Name(*verdict.state);
     }
     if (verdict.hook) {
       out << " at " << firewall::Name(*verdict.hook);
     }
-    if (verdict.location && verdict.decision != PathDecision::kAccept) {
-      out << " by " << DescribeLocation(*verdict.location) << "\n            " << TextOf(verdict);
+    if (verdict.location && verdict.decision != Disposition::kAccept) {
+      out << " by " << report::DescribeLocation(*verdict.location) << "\n            " << TextOf(verdict);
     }
     if (!verdict.reason.empty()) {
       out << "\n            " << verdict.reason;
@@ -185,8 +186,8 @@ void PrintText(Journey journey, Fate fate, const std::string& reason, std::optio
 
 }  // namespace
 
-int RunExplain(const Options& options, std::ostream& out, std::ostream& err) {
-  const auto host = OpenHost(options.procfs);
+int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
+  const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     err << "finwait_exporter explain: " << host.error().message << "\n";
     return kUnknownExit;
@@ -194,38 +195,39 @@ int RunExplain(const Options& options, std::ostream& out, std::ostream& err) {
   const Endpoint local{*IpAddress::Parse(options.local.address), options.local.port};
   const Endpoint peer{*IpAddress::Parse(options.peer.address), options.peer.port};
 
-  auto connection = FindConnection(*host, local, peer, Deadline::After(kLimit));
+  auto connection = diagnosis::FindConnection(*host, local, peer, Deadline::After(kLimit));
   if (!connection) {
     err << "finwait_exporter explain: " << connection.error().message << "\n";
     return kUnknownExit;
   }
 
-  FirewallCollector firewall_collector(*host);
-  SysctlCollector sysctl_collector(*host);
-  const auto firewall_sample = Look<FirewallSample>(firewall_collector, err);
-  const auto sysctl = Look<SysctlSample>(sysctl_collector, err);
+  sources::FirewallCollector firewall_collector(*host);
+  sources::SysctlCollector sysctl_collector(*host);
+  const auto firewall_sample = Look<sources::FirewallSample>(firewall_collector, err);
+  const auto sysctl = Look<sources::SysctlSample>(sysctl_collector, err);
   if (firewall_sample == nullptr || sysctl == nullptr) {
     return kUnknownExit;
   }
 
   const auto entry = FindEntry(*host, local, peer, err);
-  const std::optional<bool> tracked = entry ? std::optional(entry->tracking == Tracking::kTracked) : std::nullopt;
-  const KernelQuestions questions = QuestionsTo(*host);
-  JudgeSettings settings;
+  const std::optional<bool> tracked =
+      entry ? std::optional(entry->tracking == kernel::Tracking::kTracked) : std::nullopt;
+  const diagnosis::KernelQueries questions = diagnosis::QueriesTo(*host);
+  diagnosis::EvaluationSettings settings;
   if (sysctl->conntrack_tcp_loose) {
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   const IpFamily family = local.address.Family();
   settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true ||
-      firewall::NeedsConntrack(*firewall_sample->ruleset, family, questions.rules.get()) != firewall::Truth::kNo;
+      tracked == true || firewall::analysis::NeedsConntrack(*firewall_sample->ruleset, family, questions.rules.get()) !=
+                             firewall::eval::Tristate::kNo;
   settings.early_demultiplexing = EarlyDemultiplexing(*host);
   if (const auto by_mark = RoutesByMark(*host, family, Deadline::After(kLimit))) {
-    settings.routes_by_mark = firewall::TruthOf(*by_mark);
+    settings.routes_by_mark = firewall::eval::TristateOf(*by_mark);
   }
-  CloseJudge judge(firewall_sample->ruleset, settings, questions);
+  diagnosis::CloseEvaluator judge(firewall_sample->ruleset, settings, questions);
 
-  ConnectionPast past;
+  diagnosis::ConnectionHistory past;
   if (tracked == true) {
     past.entry_state = entry->entry_state;
     past.source_nat = entry->source_nat;
@@ -236,15 +238,15 @@ int RunExplain(const Options& options, std::ostream& out, std::ostream& err) {
                                       {"data", PacketKind::kData, {}},
                                       {"ack", PacketKind::kAck, {}},
                                       {"peer_fin", PacketKind::kPeerFin, {}}};
-  const ConnectionPast* known_past = tracked == true ? &past : nullptr;
+  const diagnosis::ConnectionHistory* known_past = tracked == true ? &past : nullptr;
   connection->translated = judge.TranslationOf(*connection, known_past).Any();
   connection->opened_by = questions.opened_by(local, peer);
   for (NamedPacket& packet : packets) {
-    packet.verdict = judge.JudgePath(*connection, packet.kind);
+    packet.verdict = judge.EvaluatePath(*connection, packet.kind);
   }
-  const CloseJudgement judgement = judge.Judge(*connection, known_past);
+  const diagnosis::CloseOutcome judgement = judge.Evaluate(*connection, known_past);
 
-  if (options.report_format == ReportFormat::kJson) {
+  if (options.report_format == command_line::ReportFormat::kJson) {
     Json json = {{"fate", Name(judgement.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
     json["reason"] = judgement.reason;
     json["journey"] = Name(connection->journey);
@@ -255,7 +257,7 @@ int RunExplain(const Options& options, std::ostream& out, std::ostream& err) {
   } else {
     PrintText(connection->journey, judgement.fate, judgement.reason, tracked, packets, out);
   }
-  return judgement.fate == Fate::kClean ? 0 : judgement.fate == Fate::kUnknown ? kUnknownExit : 1;
+  return judgement.fate == diagnosis::Fate::kClean ? 0 : judgement.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
 }
 
-}  // namespace finwait
+}  // namespace finwait::exporter

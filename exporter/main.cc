@@ -3,24 +3,25 @@
 #include <string>
 
 #include "exporter/check.h"
-#include "exporter/enabled_collectors.h"
+#include "exporter/command_line/enabled_collectors.h"
+#include "exporter/command_line/options.h"
 #include "exporter/explain.h"
-#include "exporter/memory_policy.h"
-#include "exporter/options.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/serve.h"
+#include "exporter/service/memory_policy.h"
 
 namespace {
 
 // 2 is a start that cannot succeed; `check` and `explain` keep 2 for a verdict and say 3.
-int UsageExitCode(finwait::Command command) {
-  return command == finwait::Command::kCheck || command == finwait::Command::kExplain ? 3 : 2;
+int UsageExitCode(finwait::command_line::Command command) {
+  return command == finwait::command_line::Command::kCheck || command == finwait::command_line::Command::kExplain ? 3
+                                                                                                                  : 2;
 }
 
 // Runs a command that looks once, in the sandbox.
-int Confined(const finwait::Options& options, finwait::privilege::KeptCapabilities kept,
-             int (*run)(const finwait::Options&, std::ostream& out, std::ostream& err)) {
+int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept,
+             int (*run)(const finwait::command_line::Options&, std::ostream& out, std::ostream& err)) {
   if (const auto given_up = finwait::privilege::GiveUpPrivileges(kept); !given_up) {
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
@@ -37,11 +38,11 @@ int Confined(const finwait::Options& options, finwait::privilege::KeptCapabiliti
 }  // namespace
 
 int main(int argc, char** argv) {
-  using finwait::Command;
-  finwait::ReturnFreedMemory();
-  const auto switches = finwait::CollectorSwitches();
+  using finwait::command_line::Command;
+  finwait::service::ConfigureAllocator();
+  const auto switches = finwait::command_line::CollectorSwitches();
   const auto options =
-      finwait::ParseOptions(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), switches);
+      finwait::command_line::ParseOptions(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), switches);
   if (!options) {
     std::cerr << "finwait_exporter: " << options.error().message << "\n";
     return UsageExitCode(options.error().command);
@@ -52,11 +53,13 @@ int main(int argc, char** argv) {
       std::cout << options->text;
       return 0;
     case Command::kCheck:
-      return Confined(*options, {finwait::NeedNetAdmin(*options), finwait::NeedSysPtrace(*options)}, finwait::RunCheck);
+      return Confined(*options,
+                      {finwait::command_line::NeedNetAdmin(*options), finwait::command_line::NeedSysPtrace(*options)},
+                      finwait::exporter::RunCheck);
     case Command::kExplain:
-      return Confined(*options, {.net_admin = true}, finwait::RunExplain);
+      return Confined(*options, {.net_admin = true}, finwait::exporter::RunExplain);
     case Command::kServe:
-      return finwait::RunServe(*options, finwait::Logger(options->log_level, options->log_format));
+      return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));
   }
   return 2;
 }

@@ -1,4 +1,5 @@
 #include "exporter/serve.h"
+#include "exporter/report/explanation.h"
 
 #include <atomic>
 #include <csignal>
@@ -7,24 +8,24 @@
 #include <optional>
 #include <string>
 
-#include "exporter/collector_log.h"
+#include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/enabled_collectors.h"
-#include "exporter/latest.h"
-#include "exporter/memory_policy.h"
+#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/latest.h"
 #include "exporter/privilege/sandbox.h"
-#include "exporter/refused_call_log.h"
-#include "exporter/rendered_metrics.h"
-#include "exporter/routes.h"
-#include "exporter/rule_questions.h"
-#include "exporter/sampling/sampler.h"
-#include "exporter/sampling/snapshot_consumer.h"
-#include "exporter/scheduling.h"
-#include "exporter/service_notify.h"
-#include "exporter/views/metrics.h"
+#include "exporter/scheduling/sampler.h"
+#include "exporter/scheduling/snapshot_consumer.h"
+#include "exporter/service/collector_log.h"
+#include "exporter/service/memory_policy.h"
+#include "exporter/service/notify.h"
+#include "exporter/service/refused_call_log.h"
+#include "exporter/service/rendered_metrics.h"
+#include "exporter/service/routes.h"
+#include "exporter/service/scheduler_slice.h"
+#include "exporter/views/metrics/metrics.h"
 #include "exporter/web_config/protection.h"
 
-namespace finwait {
+namespace finwait::exporter {
 namespace {
 
 constexpr int kCannotStart = 2;
@@ -62,7 +63,7 @@ class Pulse {
 };
 
 // Waits for a signal that ends the program, and tells the service manager in the meantime that we are alive.
-int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify, const Pulse& pulse,
+int WaitForTheEnd(const TerminationSignals& signals, const service::ServiceNotify& notify, const Pulse& pulse,
                   SteadyClock::duration sampling_interval) {
   constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
   constexpr int kMissedIntervals = 3;
@@ -77,19 +78,19 @@ int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify
   }
 }
 
-http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, RenderedMetrics& metrics,
-                                    const Logger& logger) {
+http::ServerOptions ServerOptionsOf(const command_line::Options& options, const diagnosis::LatestDiagnosis& latest,
+                                    service::RenderedMetrics& metrics, const service::Logger& logger) {
   http::ServerOptions server;
-  server.lanes = MakeLanes(
-      {options.telemetry_path, options.max_requests, options.report_details ? Details::kShow : Details::kHide}, latest,
-      metrics);
+  server.lanes = MakeLanes({options.telemetry_path, options.max_requests,
+                            options.report_details ? views::Details::kShow : views::Details::kHide},
+                           latest, metrics);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
     logger.Error("a request handler failed", {{"path", path}, {"error", what}});
   };
   return server;
 }
 
-Result<web_config::Protection> ProtectionOf(const Options& options, const Logger& logger) {
+Result<web_config::Protection> ProtectionOf(const command_line::Options& options, const service::Logger& logger) {
   if (options.web_config_file.empty()) {
     return web_config::Protection{};
   }
@@ -102,7 +103,8 @@ Result<web_config::Protection> ProtectionOf(const Options& options, const Logger
   });
 }
 
-void FilterCalls(const Options& options, const ServiceNotify& notify, const Logger& logger) {
+void FilterCalls(const command_line::Options& options, const service::ServiceNotify& notify,
+                 const service::Logger& logger) {
   const auto unfiltered_because =
       privilege::FilterCalls({.wanted = options.filter_calls, .to_service_manager = notify.IsHeard()});
   if (unfiltered_because) {
@@ -112,15 +114,15 @@ void FilterCalls(const Options& options, const ServiceNotify& notify, const Logg
 
 }  // namespace
 
-int RunServe(const Options& options, const Logger& logger) {
+int RunServe(const command_line::Options& options, const service::Logger& logger) {
   const TerminationSignals signals;
-  const auto host = OpenHost(options.procfs);
+  const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     logger.Error("cannot start", {{"error", host.error().message}});
     return kCannotStart;
   }
 
-  TakeShortTurns();
+  service::SetSchedulerSlice();
   // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
   // reads them the first time may load libraries, which the filter allows no more.
   auto listeners = http::HttpServer::Listen(options.listen_addresses);
@@ -138,36 +140,40 @@ int RunServe(const Options& options, const Logger& logger) {
     logger.Error("cannot start", {{"error", protection.error().message}});
     return kCannotStart;
   }
-  const ServiceNotify notify = ServiceNotify::FromEnvironment();
+  const service::ServiceNotify notify = service::ServiceNotify::FromEnvironment();
   FilterCalls(options, notify, logger);
   logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
 
   Pulse pulse;
-  LatestDiagnosis latest;
-  RenderedMetrics metrics([exporter_metrics = options.exporter_metrics](
-                              const Diagnosis& diagnosis) { return MetricFamilies(diagnosis, exporter_metrics); },
-                          latest);
-  const CollectorSettings settings = SettingsOf(options);
-  Diagnostician diagnostician(QuestionsTo(*host), JudgingPace::Within(settings));
-  CollectorLog collector_log(logger);
-  RefusedCallLog refused_call_log(logger);
-  SnapshotConsumer consumer([&](std::shared_ptr<const Snapshot> snapshot) {
+  diagnosis::LatestDiagnosis latest;
+  service::RenderedMetrics metrics(
+      [exporter_metrics = options.exporter_metrics](const diagnosis::Diagnosis& diagnosis) {
+        return views::metrics::MetricFamilies(diagnosis, exporter_metrics);
+      },
+      latest);
+  const sources::CollectorSettings settings = SettingsOf(options);
+  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), diagnosis::EvaluationPace::Within(settings),
+                                         report::Explain);
+  service::CollectorLog collector_log(logger);
+  service::RefusedCallLog refused_call_log(logger);
+  scheduling::SnapshotConsumer consumer([&](std::shared_ptr<const scheduling::Snapshot> snapshot) {
     try {
       collector_log.Report(*snapshot);
       refused_call_log.Report();
       const auto now = SteadyClock::now();
-      metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, WallClock::now()), now);
+      metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now()), now);
       pulse.Beat();
       if (diagnostician.ForgetUnused(now)) {
-        TrimMemory();
+        service::TrimMemory();
       }
     } catch (const std::exception& problem) {
       // No memory, as a rule. The next look tells everything anew; without one, readiness and the watchdog notice.
       logger.Error("what was read could not be judged", {{"error", problem.what()}});
     }
   });
-  Sampler sampler(host->network_namespace, MakeCollectors(options, settings, *host), settings,
-                  [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
+  scheduling::Sampler sampler(
+      host->network_namespace, MakeCollectors(options, settings, *host), settings,
+      [&](std::shared_ptr<const scheduling::Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
   auto server_options = ServerOptionsOf(options, latest, metrics, logger);
   server_options.tls = protection->tls;
   server_options.gate = protection->gate;
@@ -205,4 +211,4 @@ int RunServe(const Options& options, const Logger& logger) {
   return 0;
 }
 
-}  // namespace finwait
+}  // namespace finwait::exporter

@@ -1,6 +1,6 @@
 #include "exporter/diagnosis/counter_ledger.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 std::uint64_t CounterLedger::Advance(const std::string& identity, std::uint64_t value) {
   Last& last = rules_[identity];
@@ -9,8 +9,8 @@ std::uint64_t CounterLedger::Advance(const std::string& identity, std::uint64_t 
   return added;
 }
 
-void CounterLedger::EndLook() {
+void CounterLedger::EndSample() {
   std::erase_if(rules_, [this](const auto& rule) { return rule.second.look != look_; });
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

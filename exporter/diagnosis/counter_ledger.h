@@ -6,7 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// Adds up counters of the kernel's that come and go with the rules that hold them, into one total that never falls. A
 /// rule that restarts its counter, or is replaced by another, goes on adding; what a rule counted stays when the rule
@@ -14,12 +14,12 @@ namespace finwait {
 class CounterLedger {
  public:
   /// Starts a look at all rules there are.
-  void BeginLook() { ++look_; }
+  void BeginSample() { ++look_; }
   /// The value of one rule's counter in this look; returns what it adds to the totals that it belongs to. `identity`
   /// names the rule from look to look.
   std::uint64_t Advance(const std::string& identity, std::uint64_t value);
   /// Forgets the rules that this look did not name.
-  void EndLook();
+  void EndSample();
 
  private:
   struct Last {
@@ -30,4 +30,4 @@ class CounterLedger {
   std::uint64_t look_ = 0;
 };
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

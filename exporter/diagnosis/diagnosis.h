@@ -8,25 +8,25 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall.h"
+#include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/diagnosis/risk.h"
 #include "exporter/diagnosis/stuck.h"
 #include "exporter/diagnosis/stuck_history.h"
-#include "exporter/sampling/snapshot.h"
+#include "exporter/scheduling/snapshot.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// A socket that is stuck, and why.
 struct StuckSocket {
-  ClosingSocket socket;
+  kernel::ClosingSocket socket;
   std::optional<Cause> cause;  ///< nothing: cannot be told, or not yet
   /// No cause yet because the newest look at conntrack is older than the close: the next one tells.
   bool pending = false;
   std::chrono::duration<double> age{0};
-  ConnectionPast past;
-  std::optional<DropPlace> place;  ///< where its FIN or its peer's ACK dies; of the first LiveSummary::kMostListed only
+  ConnectionHistory past;
+  std::optional<DropSite> place;  ///< where its FIN or its peer's ACK dies; of the first LiveSummary::kMostListed only
 };
 
 /// The stuck sockets of one look, and all there have been.
@@ -71,20 +71,20 @@ struct Explanation {
 
 /// What we make of one snapshot: the one object that every view reads. Immutable once made.
 struct Diagnosis {
-  std::shared_ptr<const Snapshot> snapshot;
-  WallClock::time_point at;
+  std::shared_ptr<const scheduling::Snapshot> snapshot;
+  scheduling::WallClock::time_point at;
   Risk risk;
-  std::optional<WallClock::time_point> last_evidence;  ///< of the last proven failure
-  std::optional<StuckSummary> stuck;                   ///< nothing: the sockets collector is blind
-  std::optional<FirewallTotals> firewall;              ///< nothing: the firewall collector is blind
-  std::optional<LiveSummary> live;                     ///< nothing: the tracking or the firewall collector is blind
+  std::optional<scheduling::WallClock::time_point> last_evidence;  ///< of the last proven failure
+  std::optional<StuckSummary> stuck;                               ///< nothing: the sockets collector is blind
+  std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is blind
+  std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is blind
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
-  std::array<PathPlaces, 2> path_places;                ///< where those of `paths` that are lost die; by IpFamily
+  std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
-  SteadyClock::duration judging_interval{0};  ///< from one judging of the live sockets to the next
+  SteadyClock::duration evaluation_interval{0};  ///< from one judging of the live sockets to the next
   Explanation explanation;
 };
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -4,13 +4,12 @@
 #include <unordered_map>
 #include <utility>
 
-#include "collectors/conntrack_table.h"
-#include "collectors/netstat.h"
-#include "collectors/sysctl.h"
-#include "collectors/tracking.h"
-#include "exporter/diagnosis/words.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/netstat.h"
+#include "collectors/sources/sysctl.h"
+#include "collectors/sources/tracking.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 // Where conntrack may be active: unknown counts as active, since a verdict without conntrack would be too good.
@@ -34,11 +33,11 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
       continue;
     }
     for (const std::string_view packet : {"fin", "ack"}) {
-      const firewall::PathDecision decision = (*diagnosis.paths)[index][PathPacket(packet)];
+      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][PathPacket(packet)];
       if (IsLost(decision)) {
         return true;
       }
-      unknown = unknown || decision == firewall::PathDecision::kUnknown;
+      unknown = unknown || decision == firewall::eval::Disposition::kUnknown;
     }
   }
   return unknown ? std::nullopt : std::optional(false);
@@ -46,16 +45,16 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
 
 // What is known of a socket that is stuck beside what it shows itself.
 struct KnownOfStuck {
-  std::optional<LiveSocket> entry;
-  std::optional<ConnectionPast> past;
+  std::optional<kernel::LiveSocket> entry;
+  std::optional<ConnectionHistory> past;
 };
 
 // Of the stuck among `closing`, by cookie.
-std::unordered_map<std::uint64_t, KnownOfStuck> KnownOf(const std::vector<ClosingSocket>& closing,
-                                                        const TrackingSample* tracking,
-                                                        const ConnectionMemory& memory) {
+std::unordered_map<std::uint64_t, KnownOfStuck> KnownOf(const std::vector<kernel::ClosingSocket>& closing,
+                                                        const sources::TrackingSample* tracking,
+                                                        const ConnectionHistories& memory) {
   std::unordered_map<std::uint64_t, KnownOfStuck> known;
-  for (const ClosingSocket& socket : closing) {
+  for (const kernel::ClosingSocket& socket : closing) {
     if (IsStuck(socket)) {
       known[socket.cookie].past = memory.Find(socket.cookie);
     }
@@ -80,14 +79,15 @@ std::uint64_t SumProven(const StuckHistory::Totals& totals) {
   return sum;
 }
 
-std::size_t StateIndex(TcpState state) {
+std::size_t StateIndex(kernel::TcpState state) {
   return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
                                   std::begin(kStuckStates));
 }
 
 }  // namespace
 
-bool Diagnostician::IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted) {
+bool Diagnostician::IsNew(const scheduling::CollectorStatus* status,
+                          std::shared_ptr<const sources::SampleData>& counted) {
   if (status == nullptr || status->data == nullptr || status->data == counted) {
     return false;
   }
@@ -95,34 +95,36 @@ bool Diagnostician::IsNew(const CollectorStatus* status, std::shared_ptr<const S
   return true;
 }
 
-bool Diagnostician::JudgeRules(const Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis) {
-  const auto* firewall = snapshot.Find<FirewallSample>();
+bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now,
+                                  Diagnosis& diagnosis) {
+  const auto* firewall = snapshot.Find<sources::FirewallSample>();
   if (firewall == nullptr) {
     const bool changed = judge_ != nullptr;
     judge_.reset();
     return changed;
   }
   for (const IpFamily family : kIpFamilies) {
-    diagnosis.conntrack_active[static_cast<std::size_t>(family)] = IsConntrackActive(
-        *firewall->ruleset, snapshot.Find<ConntrackTableSample>(), snapshot.Find<TrackingSample>(), family);
+    diagnosis.conntrack_active[static_cast<std::size_t>(family)] =
+        IsConntrackActive(*firewall->ruleset, snapshot.Find<sources::ConntrackTableSample>(),
+                          snapshot.Find<sources::TrackingSample>(), family);
   }
-  JudgeSettings settings;
-  const auto* sysctl = snapshot.Find<SysctlSample>();
+  EvaluationSettings settings;
+  const auto* sysctl = snapshot.Find<sources::SysctlSample>();
   if (sysctl != nullptr && sysctl->conntrack_tcp_loose) {
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   settings.conntrack_active = MayBeActive(diagnosis);
   // Rules that have changed wait for their turn; until then everything is judged by those before them.
-  const bool in_turn = firewall->ruleset == judged_rules_ || !judging_.rules || judging_.rules->Due(now);
+  const bool in_turn = firewall->ruleset == evaluated_rules_ || !evaluation_.rules || evaluation_.rules->Due(now);
   const bool changed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
   if (changed) {
     const CpuStopwatch stopwatch;
-    judge_ = std::make_unique<CloseJudge>(firewall->ruleset, settings, questions_);
-    judged_rules_ = firewall->ruleset;
-    paths_ = {JudgePaths(*judge_, IpFamily::kIpv4), JudgePaths(*judge_, IpFamily::kIpv6)};
+    judge_ = std::make_unique<CloseEvaluator>(firewall->ruleset, settings, questions_);
+    evaluated_rules_ = firewall->ruleset;
+    paths_ = {EvaluatePaths(*judge_, IpFamily::kIpv4), EvaluatePaths(*judge_, IpFamily::kIpv6)};
     paths_are_new_ = true;
-    if (judging_.rules) {
-      judging_.rules->Ran(now, stopwatch.Elapsed());
+    if (evaluation_.rules) {
+      evaluation_.rules->Ran(now, stopwatch.Elapsed());
     }
   }
   diagnosis.paths = {paths_[0].decisions, paths_[1].decisions};
@@ -130,10 +132,10 @@ bool Diagnostician::JudgeRules(const Snapshot& snapshot, SteadyClock::time_point
   return changed;
 }
 
-bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
-                              Diagnosis& diagnosis) {
-  const CollectorStatus* status = snapshot.Status<TrackingSample>();
-  const auto* tracking = snapshot.Find<TrackingSample>();
+bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                                 Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::TrackingSample>();
+  const auto* tracking = snapshot.Find<sources::TrackingSample>();
   const bool is_new = IsNew(status, tracking_counted_);
   if (is_new) {
     connections_.Update(*tracking, status->taken_at);
@@ -149,30 +151,30 @@ bool Diagnostician::JudgeLive(const Snapshot& snapshot, bool rules_changed, Stea
     live_.reset();
     return changed;
   }
-  const auto* sysctl = snapshot.Find<SysctlSample>();
+  const auto* sysctl = snapshot.Find<sources::SysctlSample>();
   // The timeouts have been read for the first time: what lacked for them would be missing in the first scrape.
   const bool completed = live_ && !live_->expiring && sysctl != nullptr;
   // Sockets that are judged one by one may cost more than all collectors: what is new waits for its turn.
-  live_due_ = live_due_ || is_new || rules_changed || completed || !live_ || live_->unjudged > 0;
-  diagnosis.judging_interval = judging_.pacer.Interval();
-  if (!live_due_ || (live_ && !completed && !judging_.pacer.Due(now))) {
+  live_due_ = live_due_ || is_new || rules_changed || completed || !live_ || live_->unevaluated > 0;
+  diagnosis.evaluation_interval = evaluation_.pacer.Interval();
+  if (!live_due_ || (live_ && !completed && !evaluation_.pacer.Due(now))) {
     diagnosis.live = live_;
     return false;
   }
   const CpuStopwatch stopwatch;
   live_ = SumUpLive(*tracking, connections_, *judge_, sysctl, MayBeActive(diagnosis),
-                    {HasDropPath(diagnosis) == true, judging_.most_at_once});
-  judging_.pacer.Ran(now, stopwatch.Elapsed());
+                    {HasDropPath(diagnosis) == true, evaluation_.most_at_once});
+  evaluation_.pacer.Ran(now, stopwatch.Elapsed());
   live_due_ = false;
-  diagnosis.judging_interval = judging_.pacer.Interval();
+  diagnosis.evaluation_interval = evaluation_.pacer.Interval();
   diagnosis.live = live_;
   return true;
 }
 
-void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
-                               Diagnosis& diagnosis) {
-  const CollectorStatus* status = snapshot.Status<SocketsSample>();
-  const auto* sample = snapshot.Find<SocketsSample>();
+void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed,
+                                  SteadyClock::time_point now, Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::SocketsSample>();
+  const auto* sample = snapshot.Find<sources::SocketsSample>();
   if (sample == nullptr) {
     stuck_now_.reset();
     return;
@@ -182,18 +184,18 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
     diagnosis.stuck = stuck_now_;
     return;
   }
-  const auto* tracking = snapshot.Find<TrackingSample>();
+  const auto* tracking = snapshot.Find<sources::TrackingSample>();
   const auto known = KnownOf(sample->closing, tracking, connections_);
-  const auto context_of = [&](const ClosingSocket& socket) {
+  const auto context_of = [&](const kernel::ClosingSocket& socket) {
     const KnownOfStuck& of_it = known.at(socket.cookie);
     return StuckContext{judge_.get(), of_it.entry ? &*of_it.entry : nullptr, of_it.past ? &*of_it.past : nullptr,
-                        snapshot.Find<SysctlSample>()};
+                        snapshot.Find<sources::SysctlSample>()};
   };
-  std::vector<JudgedSocket> judged;
-  for (const ClosingSocket& socket : sample->closing) {
+  std::vector<StuckCandidate> judged;
+  for (const kernel::ClosingSocket& socket : sample->closing) {
     if (IsStuck(socket)) {
       const auto settled = stuck_.CauseOfLastTry(socket);
-      judged.push_back({&socket, settled ? settled : JudgeCause(socket, context_of(socket))});
+      judged.push_back({&socket, settled ? settled : FindCause(socket, context_of(socket))});
     }
   }
   if (is_new) {
@@ -201,7 +203,7 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
   }
   StuckSummary summary;
   summary.total = stuck_.Counted();
-  for (const JudgedSocket& one : judged) {
+  for (const StuckCandidate& one : judged) {
     const std::size_t state = StateIndex(one.socket->state);
     const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
     if (one.cause) {
@@ -212,33 +214,33 @@ void Diagnostician::JudgeStuck(const Snapshot& snapshot, bool anything_changed, 
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
     const bool pending = !one.cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
     summary.sockets.push_back(
-        {*one.socket, one.cause, pending, age, known.at(one.socket->cookie).past.value_or(ConnectionPast()), {}});
+        {*one.socket, one.cause, pending, age, known.at(one.socket->cookie).past.value_or(ConnectionHistory()), {}});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
   for (std::size_t i = 0; i < std::min(summary.sockets.size(), LiveSummary::kMostListed); ++i) {
-    FindPlace(context_of(summary.sockets[i].socket), summary.sockets[i]);
+    FindSite(context_of(summary.sockets[i].socket), summary.sockets[i]);
   }
   stuck_now_ = std::move(summary);
   diagnosis.stuck = stuck_now_;
 }
 
-void Diagnostician::FindPlace(const StuckContext& context, StuckSocket& stuck) {
+void Diagnostician::FindSite(const StuckContext& context, StuckSocket& stuck) {
   if (context.judge == nullptr || !context.IsCurrent()) {
     return;
   }
   if (stuck.cause == Cause::kLocalDrop) {
-    stuck.place =
-        PlaceOf(context.entry->tracking == Tracking::kTracked ? context.judge->TrackedFin(*context.entry)
-                                                              : context.judge->Judge(*context.entry, context.past).fin);
+    stuck.place = SiteOf(context.entry->tracking == kernel::Tracking::kTracked
+                             ? context.judge->TrackedFin(*context.entry)
+                             : context.judge->Evaluate(*context.entry, context.past).fin);
   } else if (stuck.cause == Cause::kReplyDrop) {
-    stuck.place = PlaceOf(context.judge->Judge(*context.entry, context.past).ack);
+    stuck.place = SiteOf(context.judge->Evaluate(*context.entry, context.past).ack);
   }
 }
 
-std::uint64_t Diagnostician::CountLostResets(const Snapshot& snapshot, const Diagnosis& diagnosis) {
-  const auto* netstat = snapshot.Find<NetstatSample>();
-  if (!IsNew(snapshot.Status<NetstatSample>(), netstat_counted_) || !netstat->abort_failed) {
+std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis) {
+  const auto* netstat = snapshot.Find<sources::NetstatSample>();
+  if (!IsNew(snapshot.Status<sources::NetstatSample>(), netstat_counted_) || !netstat->abort_failed) {
     return 0;
   }
   const std::uint64_t now = *netstat->abort_failed;
@@ -251,16 +253,16 @@ std::uint64_t Diagnostician::CountLostResets(const Snapshot& snapshot, const Dia
   return drops_resets && now > before ? now - before : 0;
 }
 
-void Diagnostician::AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis) {
-  const CollectorStatus* status = snapshot.Status<FirewallSample>();
-  const auto* sample = snapshot.Find<FirewallSample>();
+void Diagnostician::AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::FirewallSample>();
+  const auto* sample = snapshot.Find<sources::FirewallSample>();
   if (sample == nullptr) {
     return;
   }
   if (IsNew(status, firewall_counted_)) {
     // A rule that several hooks or both families reach counts for each: its one counter does not tell them apart.
-    invalid_drop_counters_.BeginLook();
-    for (const firewall::InvalidDropRule& rule : sample->invalid_drops) {
+    invalid_drop_counters_.BeginSample();
+    for (const firewall::analysis::InvalidDropRule& rule : sample->invalid_drops) {
       if (!rule.drops) {
         continue;
       }
@@ -271,9 +273,9 @@ void Diagnostician::AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis
         }
       }
     }
-    invalid_drop_counters_.EndLook();
-    policy_counters_.BeginLook();
-    for (const firewall::PolicyDrop& policy : sample->policy_drops) {
+    invalid_drop_counters_.EndSample();
+    policy_counters_.BeginSample();
+    for (const firewall::analysis::PolicyDrop& policy : sample->policy_drops) {
       if (!policy.drops) {
         continue;
       }
@@ -282,13 +284,13 @@ void Diagnostician::AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis
         firewall_totals_.policy_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(policy.hook)] += added;
       }
     }
-    policy_counters_.EndLook();
+    policy_counters_.EndSample();
   }
   diagnosis.firewall = firewall_totals_;
 }
 
-void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t resets_lost,
-                                Diagnosis& diagnosis) {
+void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall,
+                                 std::uint64_t resets_lost, Diagnosis& diagnosis) {
   RiskInputs inputs;
   inputs.drop_path = HasDropPath(diagnosis);
   if (diagnosis.live) {
@@ -322,7 +324,7 @@ void Diagnostician::JudgeRiskOf(SteadyClock::time_point now, WallClock::time_poi
   inputs.lost_closes = evidence_.LostWithinHold(now);
   inputs.evidence_within_hold = evidence_.WithinHold(now);
   diagnosis.last_evidence = evidence_.Last();
-  diagnosis.risk = JudgeRisk(inputs);
+  diagnosis.risk = AssessRisk(inputs);
 }
 
 bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
@@ -335,21 +337,24 @@ bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
   return forgot || replaced;
 }
 
-std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const Snapshot> snapshot,
-                                                         SteadyClock::time_point now, WallClock::time_point wall) {
+std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
+                                                         SteadyClock::time_point now,
+                                                         scheduling::WallClock::time_point wall) {
   auto diagnosis = std::make_shared<Diagnosis>();
   diagnosis->at = wall;
   diagnosis->snapshot = std::move(snapshot);
-  const bool rules_changed = JudgeRules(*diagnosis->snapshot, now, *diagnosis);
-  const bool live_changed = JudgeLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
-  JudgeStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
+  const bool rules_changed = EvaluateRules(*diagnosis->snapshot, now, *diagnosis);
+  const bool live_changed = EvaluateLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
+  EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
   AddUpFirewall(*diagnosis->snapshot, *diagnosis);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
   resets_lost_ += resets_lost;
   diagnosis->resets_lost = resets_lost_;
-  JudgeRiskOf(now, wall, resets_lost, *diagnosis);
-  diagnosis->explanation = ExplainInWords(*diagnosis);
+  AssessRiskOf(now, wall, resets_lost, *diagnosis);
+  if (explain_) {
+    diagnosis->explanation = explain_(*diagnosis);
+  }
   return diagnosis;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

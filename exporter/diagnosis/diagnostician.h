@@ -1,29 +1,32 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
-#include "exporter/diagnosis/connection_memory.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_history.h"
 #include "exporter/diagnosis/counter_ledger.h"
 #include "exporter/diagnosis/diagnosis.h"
+#include "exporter/diagnosis/evaluation_pace.h"
 #include "exporter/diagnosis/evidence.h"
-#include "exporter/diagnosis/fate.h"
-#include "exporter/diagnosis/judging_pace.h"
 #include "exporter/diagnosis/stuck_history.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// Makes diagnoses from snapshots: pure judgements over the snapshot, and the little that must be remembered between
 /// looks. Not thread-safe; feed it every snapshot, in order.
 class Diagnostician {
  public:
   /// `questions`: how to ask the kernel for what no sample holds.
-  explicit Diagnostician(KernelQuestions questions = {}, JudgingPace judging = {})
-      : questions_(std::move(questions)), judging_(std::move(judging)) {}
+  /// `explain`: puts a diagnosis into words; without it the explanation is empty.
+  using Explainer = std::function<Explanation(const Diagnosis& diagnosis)>;
+  explicit Diagnostician(KernelQueries questions = {}, EvaluationPace judging = {}, Explainer explain = {})
+      : questions_(std::move(questions)), evaluation_(std::move(judging)), explain_(std::move(explain)) {}
 
   /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
-  std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const Snapshot> snapshot, SteadyClock::time_point now,
-                                            WallClock::time_point wall);
+  std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
+                                            SteadyClock::time_point now, scheduling::WallClock::time_point wall);
 
   /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
   /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
@@ -32,33 +35,36 @@ class Diagnostician {
 
  private:
   /// Whether `status` holds a sample that `counted` has not seen; then it has.
-  static bool IsNew(const CollectorStatus* status, std::shared_ptr<const SampleData>& counted);
+  static bool IsNew(const scheduling::CollectorStatus* status, std::shared_ptr<const sources::SampleData>& counted);
 
   /// Each returns whether what it judges is other than in the look before.
-  bool JudgeRules(const Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
-  bool JudgeLive(const Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
-  void JudgeStuck(const Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now, Diagnosis& diagnosis);
+  bool EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
+  bool EvaluateLive(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                    Diagnosis& diagnosis);
+  void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
+                     Diagnosis& diagnosis);
   /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
-  static void FindPlace(const StuckContext& context, StuckSocket& stuck);
-  void AddUpFirewall(const Snapshot& snapshot, Diagnosis& diagnosis);
+  static void FindSite(const StuckContext& context, StuckSocket& stuck);
+  void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this look.
-  std::uint64_t CountLostResets(const Snapshot& snapshot, const Diagnosis& diagnosis);
-  void JudgeRiskOf(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t resets_lost,
-                   Diagnosis& diagnosis);
+  std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);
+  void AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t resets_lost,
+                    Diagnosis& diagnosis);
 
-  KernelQuestions questions_;
-  std::unique_ptr<CloseJudge> judge_;                      // null while the rules cannot be read
-  std::shared_ptr<const firewall::Ruleset> judged_rules_;  // the judge's
+  KernelQueries questions_;
+  std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
+  std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the judge's
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
-  std::array<PathJudgement, 2> paths_ = {};
-  JudgingPace judging_;
+  std::array<PathResults, 2> paths_ = {};
+  EvaluationPace evaluation_;
+  Explainer explain_;
   bool paths_are_new_ = false;     // since the last ForgetUnused()
   bool long_list_is_new_ = false;  // the same, of live sockets; or the list before it was long
   bool list_is_long_ = false;      // the newest
   bool live_due_ = false;          // there is news that live_ does not show yet
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
-  ConnectionMemory connections_;
+  ConnectionHistories connections_;
   StuckHistory stuck_;
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
@@ -68,10 +74,10 @@ class Diagnostician {
   std::optional<std::uint64_t> abort_failed_;
   std::uint64_t resets_lost_ = 0;
   // The samples last counted, held so that a new one cannot have an old one's address.
-  std::shared_ptr<const SampleData> sockets_counted_;
-  std::shared_ptr<const SampleData> firewall_counted_;
-  std::shared_ptr<const SampleData> tracking_counted_;
-  std::shared_ptr<const SampleData> netstat_counted_;
+  std::shared_ptr<const sources::SampleData> sockets_counted_;
+  std::shared_ptr<const sources::SampleData> firewall_counted_;
+  std::shared_ptr<const sources::SampleData> tracking_counted_;
+  std::shared_ptr<const sources::SampleData> netstat_counted_;
 };
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -1,8 +1,8 @@
 #include "exporter/diagnosis/evidence.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
-void EvidenceLog::Add(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t lost) {
+void EvidenceLog::Add(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t lost) {
   last_ = now;
   last_wall_ = wall;
   if (lost > 0) {
@@ -24,4 +24,4 @@ std::uint64_t EvidenceLog::LostWithinHold(SteadyClock::time_point now) {
 
 bool EvidenceLog::WithinHold(SteadyClock::time_point now) const { return last_ && now - *last_ <= kEvidenceHold; }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -5,21 +5,21 @@
 #include <optional>
 
 #include "exporter/diagnosis/risk.h"
-#include "exporter/sampling/snapshot.h"
+#include "exporter/scheduling/snapshot.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// Remembers proven failures for as long as they hold the stage at failing (kEvidenceHold). Bounded: at most one entry
 /// a look. Not thread-safe.
 class EvidenceLog {
  public:
   /// A failure is proven to go on at `now`; `lost` closes more than were known before are proven lost.
-  void Add(SteadyClock::time_point now, WallClock::time_point wall, std::uint64_t lost);
+  void Add(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t lost);
 
   /// Lost closes within the hold time before `now`.
   std::uint64_t LostWithinHold(SteadyClock::time_point now);
   bool WithinHold(SteadyClock::time_point now) const;
-  std::optional<WallClock::time_point> Last() const { return last_wall_; }
+  std::optional<scheduling::WallClock::time_point> Last() const { return last_wall_; }
 
  private:
   struct Entry {
@@ -28,7 +28,7 @@ class EvidenceLog {
   };
   std::deque<Entry> entries_;
   std::optional<SteadyClock::time_point> last_;
-  std::optional<WallClock::time_point> last_wall_;
+  std::optional<scheduling::WallClock::time_point> last_wall_;
 };
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "collectors/pacer.h"
+#include "collectors/base/pacer.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 // Less than half of its timeout left, and no keepalive that would refresh it before.
-bool IsExpiring(const LiveSocket& socket, const SysctlSample& sysctl) {
-  if (socket.tracking != Tracking::kTracked || !socket.entry_state) {
+bool IsExpiring(const kernel::LiveSocket& socket, const sources::SysctlSample& sysctl) {
+  if (socket.tracking != kernel::Tracking::kTracked || !socket.entry_state) {
     return false;
   }
   const auto timeout = TimeoutOf(*socket.entry_state, sysctl);
@@ -18,8 +18,8 @@ bool IsExpiring(const LiveSocket& socket, const SysctlSample& sysctl) {
   return timeout && remaining * 2 < *timeout && !refreshed;
 }
 
-AtRiskSocket Describe(const LiveSocket& socket, const ConnectionPast* past, CloseJudge& judge) {
-  const CloseJudgement judgement = judge.Judge(socket, past);
+AtRiskSocket Describe(const kernel::LiveSocket& socket, const ConnectionHistory* past, CloseEvaluator& judge) {
+  const CloseOutcome judgement = judge.Evaluate(socket, past);
   AtRiskSocket described;
   described.socket = socket;
   described.fate = judgement.fate;
@@ -28,12 +28,12 @@ AtRiskSocket Describe(const LiveSocket& socket, const ConnectionPast* past, Clos
     described.past = *past;
   }
   if (judgement.fate == Fate::kFinDropped || judgement.fate == Fate::kAckDropped) {
-    described.place = PlaceOf(judgement.fate == Fate::kFinDropped ? judgement.fin : judgement.ack);
+    described.place = SiteOf(judgement.fate == Fate::kFinDropped ? judgement.fin : judgement.ack);
   }
   return described;
 }
 
-AtRiskSocket NotJudgedYet(const LiveSocket& socket) {
+AtRiskSocket NotEvaluatedYet(const kernel::LiveSocket& socket) {
   AtRiskSocket described;
   described.socket = socket;
   described.reason = "its turn to be judged has not come yet: judging keeps to --sampling.cpu-budget";
@@ -42,23 +42,24 @@ AtRiskSocket NotJudgedYet(const LiveSocket& socket) {
 
 }  // namespace
 
-std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl) {
-  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
-    if (kConntrackTcpTimeoutNames[i] == Name(state)) {
+std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl) {
+  for (std::size_t i = 0; i < sources::kConntrackTcpTimeoutNames.size(); ++i) {
+    if (sources::kConntrackTcpTimeoutNames[i] == Name(state)) {
       return sysctl.conntrack_tcp_timeouts[i];
     }
   }
   return std::nullopt;
 }
 
-LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
-                      const SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort) {
+LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& judge,
+                      const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      const LiveEffort& effort) {
   const CpuStopwatch judging;
   LiveSummary summary;
   if (sysctl != nullptr) {
     summary.expiring = 0;
   }
-  for (const LiveSocket& socket : sample.sockets) {
+  for (const kernel::LiveSocket& socket : sample.sockets) {
     if (!socket.IsOpen()) {
       continue;
     }
@@ -69,9 +70,9 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
     if (sysctl != nullptr) {
       *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
     }
-    const std::optional<ConnectionPast> remembered = memory.Find(socket.cookie);
-    const ConnectionPast* past = remembered ? &*remembered : nullptr;
-    if (socket.tracking == Tracking::kTracked) {
+    const std::optional<ConnectionHistory> remembered = memory.Find(socket.cookie);
+    const ConnectionHistory* past = remembered ? &*remembered : nullptr;
+    if (socket.tracking == kernel::Tracking::kTracked) {
       const bool translated = past != nullptr && past->Translated();
       summary.translated += translated ? 1 : 0;
       summary.any_would_stick = summary.any_would_stick || translated;
@@ -83,28 +84,28 @@ LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memo
     if (!known && judging.Elapsed() < effort.judging) {
       known = judge.FateOf(socket, past);
     }
-    summary.unjudged += known ? 0 : 1;
+    summary.unevaluated += known ? 0 : 1;
     const Fate fate = known.value_or(Fate::kUnknown);
     summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
     summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
-    if (socket.tracking == Tracking::kTracked) {
+    if (socket.tracking == kernel::Tracking::kTracked) {
       continue;
     }
-    ++(socket.state == TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);
+    ++(socket.state == kernel::TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);
     const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate);
     if (at_risk == std::end(kFatesAtRisk)) {
       continue;
     }
     ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
     if (fate != Fate::kUnknown) {
-      summary.would_stick_close_wait += socket.state == TcpState::kCloseWait ? 1 : 0;
-      summary.ends.Add(past != nullptr ? *past : ConnectionPast());
+      summary.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
+      summary.ends.Add(past != nullptr ? *past : ConnectionHistory());
     }
     if (summary.sockets.size() < LiveSummary::kMostListed) {
-      summary.sockets.push_back(known ? Describe(socket, past, judge) : NotJudgedYet(socket));
+      summary.sockets.push_back(known ? Describe(socket, past, judge) : NotEvaluatedYet(socket));
     }
   }
   return summary;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -8,22 +8,22 @@
 #include <string>
 #include <vector>
 
-#include "collectors/sysctl.h"
-#include "collectors/tracking.h"
-#include "exporter/diagnosis/connection_memory.h"
-#include "exporter/diagnosis/drop_place.h"
-#include "exporter/diagnosis/entry_ends.h"
-#include "exporter/diagnosis/fate.h"
+#include "collectors/sources/sysctl.h"
+#include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_history.h"
+#include "exporter/diagnosis/drop_site.h"
+#include "exporter/diagnosis/expiry_reasons.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// A live socket without an entry that would not close cleanly now, and what decides it.
 struct AtRiskSocket {
-  LiveSocket socket;
+  kernel::LiveSocket socket;
   Fate fate = Fate::kUnknown;
-  ConnectionPast past;
-  std::optional<DropPlace> place;  ///< where its FIN or its peer's ACK would die
-  std::string reason;              ///< kUnknown: what it hangs on
+  ConnectionHistory past;
+  std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die
+  std::string reason;             ///< kUnknown: what it hangs on
 };
 
 /// The sockets that can still be closed, and what would happen if they were closed now.
@@ -34,13 +34,13 @@ struct LiveSummary {
   std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
   std::uint64_t would_stick_close_wait = 0;  ///< of those in `at_risk` but kUnknown: the peer has closed already
   std::uint64_t translated = 0;              ///< open and tracked, with a NAT that goes with the entry
-  EntryEnds ends;                            ///< of those in `at_risk` but kUnknown
+  ExpiryReasons ends;                        ///< of those in `at_risk` but kUnknown
   std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
   bool any_unknown = false;  ///< for some it cannot be told
   /// Of those with an unknown fate, the ones that nobody has judged yet: the next summary goes on with them.
-  std::uint64_t unjudged = 0;
+  std::uint64_t unevaluated = 0;
   /// At most kMostListed of those counted in `at_risk`.
   std::vector<AtRiskSocket> sockets;
   static constexpr std::size_t kMostListed = 100;
@@ -55,7 +55,7 @@ struct LiveSummary {
 };
 
 /// The timeout that conntrack gives an entry in `state` with each packet, as far as sysctls tell.
-std::optional<std::chrono::seconds> TimeoutOf(ConntrackTcpState state, const SysctlSample& sysctl);
+std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl);
 
 /// What a summary may leave out.
 struct LiveEffort {
@@ -67,7 +67,7 @@ struct LiveEffort {
 
 /// Sums up one sample. `active`: whether conntrack is active, by IpFamily. A pure function but for what the judge
 /// remembers, and the time it takes.
-LiveSummary SumUpLive(const TrackingSample& sample, const ConnectionMemory& memory, CloseJudge& judge,
-                      const SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort);
+LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& judge,
+                      const sources::SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort);
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

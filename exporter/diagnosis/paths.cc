@@ -2,34 +2,34 @@
 
 #include <numeric>
 
-#include "collectors/firewall/conntrack_use.h"
+#include "collectors/firewall/analysis/conntrack_use.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
-PathJudgement JudgePaths(CloseJudge& judge, IpFamily family) {
-  using firewall::Journey;
-  using firewall::PacketKind;
+PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family) {
+  using firewall::eval::PacketKind;
+  using firewall::eval::PathKind;
   const struct {
-    Journey journey;
+    PathKind journey;
     PacketKind kind;
   } packets[std::size(kPathPackets)] = {
-      {Journey::kLocal, PacketKind::kFin},     {Journey::kLocal, PacketKind::kRst},
-      {Journey::kLocal, PacketKind::kData},    {Journey::kLocal, PacketKind::kAck},
-      {Journey::kLocal, PacketKind::kPeerFin}, {Journey::kForwarded, PacketKind::kFin},
+      {PathKind::kLocal, PacketKind::kFin},     {PathKind::kLocal, PacketKind::kRst},
+      {PathKind::kLocal, PacketKind::kData},    {PathKind::kLocal, PacketKind::kAck},
+      {PathKind::kLocal, PacketKind::kPeerFin}, {PathKind::kForwarded, PacketKind::kFin},
   };
-  PathJudgement judgement;
+  PathResults judgement;
   for (std::size_t i = 0; i < judgement.decisions.size(); ++i) {
-    const firewall::PathVerdict verdict = judge.General(family, packets[i].journey, packets[i].kind);
+    const firewall::eval::TraversalResult verdict = judge.General(family, packets[i].journey, packets[i].kind);
     judgement.decisions[i] = verdict.decision;
-    judgement.places[i] = PlaceOf(verdict);
+    judgement.places[i] = SiteOf(verdict);
   }
   return judgement;
 }
 
-std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const ConntrackTableSample* table,
-                                      const TrackingSample* tracking, IpFamily family) {
+std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,
+                                      const sources::TrackingSample* tracking, IpFamily family) {
   if (table != nullptr) {
-    const FlowCounts& flows = table->flows[static_cast<std::size_t>(family)];
+    const sources::FlowCounts& flows = table->flows[static_cast<std::size_t>(family)];
     if (std::accumulate(flows.tcp.begin(), flows.tcp.end(), flows.udp + flows.icmp + flows.other) > 0) {
       return true;
     }
@@ -37,15 +37,15 @@ std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const Co
   if (tracking != nullptr && tracking->sockets.CountTracked(family) > 0) {
     return true;
   }
-  switch (firewall::NeedsConntrack(ruleset, family)) {
-    case firewall::Truth::kYes:
+  switch (firewall::analysis::NeedsConntrack(ruleset, family)) {
+    case firewall::eval::Tristate::kYes:
       return true;
-    case firewall::Truth::kNo:
+    case firewall::eval::Tristate::kNo:
       return false;
-    case firewall::Truth::kUnknown:
+    case firewall::eval::Tristate::kUnknown:
       return std::nullopt;
   }
   return std::nullopt;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -5,30 +5,30 @@
 #include <optional>
 #include <string_view>
 
-#include "collectors/conntrack_table.h"
-#include "collectors/firewall.h"
-#include "collectors/tracking.h"
-#include "exporter/diagnosis/drop_place.h"
-#include "exporter/diagnosis/fate.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/drop_site.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// The packets that finwait_firewall_path_verdict judges, in the order of its label.
 inline constexpr std::string_view kPathPackets[] = {"fin", "rst", "data", "ack", "peer_fin", "forwarded_fin"};
 
 /// What becomes of the closing packets of the general connection without an entry, by position in kPathPackets.
-using PathDecisions = std::array<firewall::PathDecision, std::size(kPathPackets)>;
+using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
 
 /// Where those of them die that are lost, by position in kPathPackets.
-using PathPlaces = std::array<std::optional<DropPlace>, std::size(kPathPackets)>;
+using PathSites = std::array<std::optional<DropSite>, std::size(kPathPackets)>;
 
-struct PathJudgement {
+struct PathResults {
   PathDecisions decisions = {};
-  PathPlaces places;
+  PathSites places;
 };
 
 /// Of one IP family.
-PathJudgement JudgePaths(CloseJudge& judge, IpFamily family);
+PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family);
 
 /// The position of `name` in kPathPackets.
 constexpr std::size_t PathPacket(std::string_view name) {
@@ -38,7 +38,7 @@ constexpr std::size_t PathPacket(std::string_view name) {
 
 /// Whether conntrack's hooks run for a family; nothing where that cannot be told. Inferred from entries, which only an
 /// active conntrack makes, and from rules that need it. `table` and `tracking` may be null.
-std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const ConntrackTableSample* table,
-                                      const TrackingSample* tracking, IpFamily family);
+std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,
+                                      const sources::TrackingSample* tracking, IpFamily family);
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 // A number of sockets as 0 to 1: a tenth for the first, then logarithmic, 1 at a thousand, so that one more always
@@ -26,7 +26,7 @@ std::optional<double> Share(std::optional<std::uint64_t> part, std::optional<std
   return *whole == 0 ? 0.0 : std::min(1.0, static_cast<double>(*part) / static_cast<double>(*whole));
 }
 
-std::optional<Stage> JudgeStage(const RiskInputs& inputs) {
+std::optional<Stage> AssessStage(const RiskInputs& inputs) {
   if (inputs.stuck_sockets > 0 || inputs.lost_closes > 0 || inputs.evidence_within_hold) {
     return Stage::kFailing;  // proven: whatever else is blind cannot take it back
   }
@@ -66,7 +66,7 @@ std::string_view Name(Stage stage) {
   return kNames[static_cast<std::size_t>(stage)];
 }
 
-Risk JudgeRisk(const RiskInputs& inputs) {
+Risk AssessRisk(const RiskInputs& inputs) {
   Risk risk;
   risk.factors.expiring_share = Share(inputs.expiring_sockets, inputs.live_sockets);
   risk.factors.at_risk_share = Share(inputs.at_risk_sockets, inputs.live_sockets);
@@ -78,11 +78,11 @@ Risk JudgeRisk(const RiskInputs& inputs) {
     risk.factors.stuck_age = AgeFactor(inputs.oldest_stuck);
     risk.factors.lost_count = CountFactor(inputs.lost_closes);
   }
-  risk.stage = JudgeStage(inputs);
+  risk.stage = AssessStage(inputs);
   if (risk.stage) {
     risk.score = Score(*risk.stage, risk.factors);
   }
   return risk;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// How far things have gone: the label `stage`. Each is the furthest thing that is true now.
 enum class Stage {
@@ -53,6 +53,6 @@ struct Risk {
 };
 
 /// The stage and the score, as docs/risk.md writes them down. A pure function.
-Risk JudgeRisk(const RiskInputs& inputs);
+Risk AssessRisk(const RiskInputs& inputs);
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

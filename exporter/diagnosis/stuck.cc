@@ -1,23 +1,23 @@
 #include "exporter/diagnosis/stuck.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 constexpr std::uint32_t kStuckTries = 2;
 // Whether the FIN has not left: something is unsent although the peer's window is open. The probe timer alone does not
 // say so, as it also runs for a closed window.
-bool FinIsUnsent(const ClosingSocket& socket) {
-  return socket.timer == SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
+bool FinIsUnsent(const kernel::ClosingSocket& socket) {
+  return socket.timer == kernel::SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
 }
 
 // Whether the FIN may have been tracked although its entry is gone by now: between two of its tries more time may have
 // passed than the entry lives. A FIN that never had one finds none however old it is, so only having watched tells the
 // two apart.
-bool EntryMayHaveOutlivedTheFin(const ClosingSocket& socket, const SysctlSample* sysctl) {
-  const auto timeout = sysctl == nullptr
-                           ? std::nullopt
-                           : sysctl->Timeout(socket.state == TcpState::kFinWait1 ? ConntrackTcpTimeout::kFinWait
-                                                                                 : ConntrackTcpTimeout::kLastAck);
+bool EntryMayHaveOutlivedTheFin(const kernel::ClosingSocket& socket, const sources::SysctlSample* sysctl) {
+  const auto timeout = sysctl == nullptr ? std::nullopt
+                                         : sysctl->Timeout(socket.state == kernel::TcpState::kFinWait1
+                                                               ? sources::ConntrackTcpTimeout::kFinWait
+                                                               : sources::ConntrackTcpTimeout::kLastAck);
   return !timeout || socket.minimum_age >= *timeout;
 }
 
@@ -33,27 +33,27 @@ bool ProvesFailure(Cause cause) {
   return cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost;
 }
 
-bool IsStuck(const ClosingSocket& socket) { return socket.tries >= kStuckTries; }
+bool IsStuck(const kernel::ClosingSocket& socket) { return socket.tries >= kStuckTries; }
 
-std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext& context) {
-  using firewall::PathDecision;
-  if (socket.timer == SocketTimer::kProbe && socket.send_window == 0U) {
+std::optional<Cause> FindCause(const kernel::ClosingSocket& socket, const StuckContext& context) {
+  using firewall::eval::Disposition;
+  if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return Cause::kZeroWindow;
   }
   if (!context.IsCurrent() || context.judge == nullptr) {
     return std::nullopt;
   }
-  const bool tracked = context.entry->tracking == Tracking::kTracked;
+  const bool tracked = context.entry->tracking == kernel::Tracking::kTracked;
   if (FinIsUnsent(socket)) {
-    const firewall::PathVerdict fin =
-        tracked ? context.judge->TrackedFin(*context.entry) : context.judge->Judge(*context.entry, context.past).fin;
+    const firewall::eval::TraversalResult fin =
+        tracked ? context.judge->TrackedFin(*context.entry) : context.judge->Evaluate(*context.entry, context.past).fin;
     switch (fin.decision) {
-      case PathDecision::kDrop:
-      case PathDecision::kReject:
+      case Disposition::kDrop:
+      case Disposition::kReject:
         return Cause::kLocalDrop;
-      case PathDecision::kAccept:
+      case Disposition::kAccept:
         return Cause::kLocalError;
-      case PathDecision::kUnknown:
+      case Disposition::kUnknown:
         return std::nullopt;
     }
   }
@@ -64,7 +64,7 @@ std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return std::nullopt;
   }
-  switch (const CloseJudgement judgement = context.judge->Judge(*context.entry, context.past); judgement.fate) {
+  switch (const CloseOutcome judgement = context.judge->Evaluate(*context.entry, context.past); judgement.fate) {
     case Fate::kNatLost:
       return Cause::kNatLost;
     case Fate::kAckDropped:
@@ -79,4 +79,4 @@ std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext&
   return std::nullopt;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

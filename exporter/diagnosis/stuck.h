@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "collectors/sockets.h"
-#include "collectors/sysctl.h"
-#include "exporter/diagnosis/connection_memory.h"
-#include "exporter/diagnosis/fate.h"
+#include "collectors/sources/sockets.h"
+#include "collectors/sources/sysctl.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_history.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// Why a closing socket gets no further: the label `cause`.
 enum class Cause {
@@ -30,17 +30,18 @@ std::string_view Name(Cause cause);
 bool ProvesFailure(Cause cause);
 
 /// The states that a socket can be stuck in, in the order of the label `state`.
-inline constexpr TcpState kStuckStates[] = {TcpState::kFinWait1, TcpState::kClosing, TcpState::kLastAck};
+inline constexpr kernel::TcpState kStuckStates[] = {kernel::TcpState::kFinWait1, kernel::TcpState::kClosing,
+                                                    kernel::TcpState::kLastAck};
 
 /// Whether the socket has tried at least twice without an answer.
-bool IsStuck(const ClosingSocket& socket);
+bool IsStuck(const kernel::ClosingSocket& socket);
 
 /// What is known of a stuck socket beside the socket itself.
 struct StuckContext {
-  CloseJudge* judge = nullptr;        ///< null: the rules cannot be read
-  const LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
-  const ConnectionPast* past = nullptr;
-  const SysctlSample* sysctl = nullptr;  ///< null: cannot be read
+  CloseEvaluator* judge = nullptr;            ///< null: the rules cannot be read
+  const kernel::LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
+  const ConnectionHistory* past = nullptr;
+  const sources::SysctlSample* sysctl = nullptr;  ///< null: cannot be read
 
   /// Whether `entry` was read after the socket had closed: before that it does not tell how the FIN fared.
   bool IsCurrent() const { return entry != nullptr && !entry->IsOpen(); }
@@ -48,6 +49,6 @@ struct StuckContext {
 
 /// Why `socket`, which IsStuck, is stuck; nothing when that cannot be told: a collector is blind, or has not seen the
 /// socket since it closed, or nobody watched and the entry may have timed out before the FIN or after it.
-std::optional<Cause> JudgeCause(const ClosingSocket& socket, const StuckContext& context);
+std::optional<Cause> FindCause(const kernel::ClosingSocket& socket, const StuckContext& context);
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
-std::size_t StateIndex(TcpState state) {
+std::size_t StateIndex(kernel::TcpState state) {
   return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
                                   std::begin(kStuckStates));
 }
@@ -20,15 +20,15 @@ void StuckHistory::Count(Memory& memory) {
   }
 }
 
-void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<const JudgedSocket> stuck,
+void StuckHistory::Update(std::span<const kernel::ClosingSocket> closing, std::span<const StuckCandidate> stuck,
                           SteadyClock::time_point now) {
   ++looks_;
-  for (const ClosingSocket& socket : closing) {
+  for (const kernel::ClosingSocket& socket : closing) {
     Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, 0, false}).first->second;
     memory.look = looks_;
     memory.state = socket.state;
   }
-  for (const JudgedSocket& judged : stuck) {
+  for (const StuckCandidate& judged : stuck) {
     const auto found = sockets_.find(judged.socket->cookie);
     if (found == sockets_.end()) {
       continue;
@@ -53,7 +53,7 @@ void StuckHistory::Update(std::span<const ClosingSocket> closing, std::span<cons
   }
 }
 
-std::optional<Cause> StuckHistory::CauseOfLastTry(const ClosingSocket& socket) const {
+std::optional<Cause> StuckHistory::CauseOfLastTry(const kernel::ClosingSocket& socket) const {
   const auto found = sockets_.find(socket.cookie);
   if (found == sockets_.end() || !found->second.counted || found->second.tries != socket.tries) {
     return std::nullopt;
@@ -62,11 +62,11 @@ std::optional<Cause> StuckHistory::CauseOfLastTry(const ClosingSocket& socket) c
   return cause && ProvesFailure(*cause) ? cause : std::nullopt;
 }
 
-SteadyClock::duration StuckHistory::Age(const ClosingSocket& socket, SteadyClock::time_point now) const {
+SteadyClock::duration StuckHistory::Age(const kernel::ClosingSocket& socket, SteadyClock::time_point now) const {
   const auto found = sockets_.find(socket.cookie);
   const SteadyClock::duration seen =
       found != sockets_.end() ? now - found->second.first_seen : SteadyClock::duration(0);
   return std::max<SteadyClock::duration>(seen, socket.minimum_age);
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -6,14 +6,14 @@
 #include <span>
 #include <unordered_map>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/diagnosis/stuck.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// A stuck socket as one look judged it.
-struct JudgedSocket {
-  const ClosingSocket* socket = nullptr;
+struct StuckCandidate {
+  const kernel::ClosingSocket* socket = nullptr;
   std::optional<Cause> cause;  ///< nothing: cannot be told now
 };
 
@@ -26,15 +26,16 @@ class StuckHistory {
   using Totals = std::array<std::array<std::uint64_t, std::size(kCauses)>, std::size(kStuckStates)>;
 
   /// Takes all closing sockets of one look, of which `stuck` are stuck.
-  void Update(std::span<const ClosingSocket> closing, std::span<const JudgedSocket> stuck, SteadyClock::time_point now);
+  void Update(std::span<const kernel::ClosingSocket> closing, std::span<const StuckCandidate> stuck,
+              SteadyClock::time_point now);
 
   /// The cause that this host's doing was settled as, while the socket has not tried again since: what the rules do now
   /// tells of its next try, not of the last, so a rule that was opened meanwhile leaves it as it is.
-  std::optional<Cause> CauseOfLastTry(const ClosingSocket& socket) const;
+  std::optional<Cause> CauseOfLastTry(const kernel::ClosingSocket& socket) const;
 
   /// How long the socket has been closing: since it was first seen, or the least its tries must have taken, whichever
   /// is longer.
-  SteadyClock::duration Age(const ClosingSocket& socket, SteadyClock::time_point now) const;
+  SteadyClock::duration Age(const kernel::ClosingSocket& socket, SteadyClock::time_point now) const;
 
   const Totals& Counted() const { return totals_; }
 
@@ -42,7 +43,7 @@ class StuckHistory {
   struct Memory {
     SteadyClock::time_point first_seen;
     std::uint64_t look = 0;  // the last look that listed it
-    TcpState state = TcpState::kFinWait1;
+    kernel::TcpState state = kernel::TcpState::kFinWait1;
     std::optional<Cause> cause;  // of that look, where it was stuck
     std::uint32_t tries = 0;     // that `cause` is about
     bool counted = false;
@@ -54,4 +55,4 @@ class StuckHistory {
   Totals totals_ = {};
 };
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

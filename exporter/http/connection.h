@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "collectors/result.h"
-#include "collectors/unique_fd.h"
+#include "collectors/base/result.h"
+#include "collectors/base/unique_fd.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/message.h"
 #include "exporter/http/peer.h"

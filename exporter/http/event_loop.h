@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "collectors/result.h"
-#include "collectors/unique_fd.h"
+#include "collectors/base/result.h"
+#include "collectors/base/unique_fd.h"
 #include "exporter/http/connection.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listening_socket.h"

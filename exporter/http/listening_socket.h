@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "collectors/result.h"
-#include "collectors/unique_fd.h"
+#include "collectors/base/result.h"
+#include "collectors/base/unique_fd.h"
 #include "exporter/http/listen_address.h"
 
 namespace finwait::http {

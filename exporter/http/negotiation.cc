@@ -76,7 +76,7 @@ void ForEachPreference(std::string_view header, Visit visit) {
 
 }  // namespace
 
-ExpositionFormat NegotiateFormat(std::string_view accept) {
+views::ExpositionFormat NegotiateFormat(std::string_view accept) {
   int open_metrics = 0;
   int text = 0;
   bool text_came_first = false;
@@ -96,7 +96,7 @@ ExpositionFormat NegotiateFormat(std::string_view accept) {
     }
   });
   const bool prefers = open_metrics > text || (open_metrics == text && !text_came_first);
-  return open_metrics > 0 && prefers ? ExpositionFormat::kOpenMetrics : ExpositionFormat::kText;
+  return open_metrics > 0 && prefers ? views::ExpositionFormat::kOpenMetrics : views::ExpositionFormat::kText;
 }
 
 bool AcceptsGzip(std::string_view accept_encoding) {

@@ -10,7 +10,7 @@ namespace finwait::http {
 /// is chosen only by name ("application/openmetrics-text", of version 1.0.0 or of none): with a higher q than the text
 /// format, or with the same and named before it. Everything else gets the text format, also a client that accepts
 /// neither: that is what Prometheus programs do.
-ExpositionFormat NegotiateFormat(std::string_view accept);
+views::ExpositionFormat NegotiateFormat(std::string_view accept);
 
 /// Whether an Accept-Encoding header asks for gzip: by name or by "*", with a q above 0 and not below that of identity.
 /// A missing (empty) header does not.

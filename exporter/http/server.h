@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/http/exchange.h"
 #include "exporter/http/gate.h"
 #include "exporter/http/limits.h"

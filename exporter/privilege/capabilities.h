@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::privilege {
 

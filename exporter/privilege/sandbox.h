@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/privilege/capabilities.h"
 
 /// What the program gives up, for good, before it works: in the order of these two functions, and before its first

@@ -8,7 +8,7 @@
 #include <set>
 #include <string_view>
 
-namespace finwait {
+namespace finwait::views {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::vector<std::string> CheckFamilies(const std::vector<MetricFamily>& families
   return std::move(checker).Findings();
 }
 
-}  // namespace finwait
+}  // namespace finwait::views

@@ -5,7 +5,7 @@
 
 #include <prometheus/metric_family.h>
 
-namespace finwait {
+namespace finwait::views {
 
 /// What would make a reader refuse or misread the families, one sentence each; empty when all is well. Finds: invalid
 /// metric and label names, a family without help, a counter whose name does not end in _total (OpenMetrics demands it)
@@ -15,4 +15,4 @@ namespace finwait {
 /// that of its last bucket. Every finding is a programming error.
 std::vector<std::string> CheckFamilies(const std::vector<prometheus::MetricFamily>& families);
 
-}  // namespace finwait
+}  // namespace finwait::views

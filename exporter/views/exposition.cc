@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <limits>
 
-#include "exporter/utf8.h"
+#include "collectors/base/utf8.h"
 
-namespace finwait {
+namespace finwait::views {
 
 namespace {
 
@@ -233,4 +233,4 @@ std::string RenderFamilies(const std::vector<MetricFamily>& families, Exposition
   return std::move(writer).Finish();
 }
 
-}  // namespace finwait
+}  // namespace finwait::views

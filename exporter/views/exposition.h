@@ -6,7 +6,7 @@
 
 #include <prometheus/metric_family.h>
 
-namespace finwait {
+namespace finwait::views {
 
 /// The two forms in which Prometheus reads metrics.
 enum class ExpositionFormat {
@@ -23,4 +23,4 @@ std::string_view ContentType(ExpositionFormat format);
 /// CheckFamilies tells whether they can be.
 std::string RenderFamilies(const std::vector<prometheus::MetricFamily>& families, ExpositionFormat format);
 
-}  // namespace finwait
+}  // namespace finwait::views

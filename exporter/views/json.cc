@@ -3,11 +3,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "collectors/network_namespaces.h"
-#include "collectors/sysctl.h"
+#include "collectors/sources/network_namespaces.h"
+#include "collectors/sources/sysctl.h"
 #include "exporter/views/wall_time.h"
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -22,7 +22,7 @@ Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json VerdictJson(const Diagnosis& diagnosis) {
+Json VerdictJson(const diagnosis::Diagnosis& diagnosis) {
   Json verdict;
   verdict["stage"] = diagnosis.risk.stage ? Json(Name(*diagnosis.risk.stage)) : Json(nullptr);
   verdict["score"] = diagnosis.risk.score ? Json(Rounded(*diagnosis.risk.score)) : Json(nullptr);
@@ -31,7 +31,7 @@ Json VerdictJson(const Diagnosis& diagnosis) {
   return verdict;
 }
 
-Json FactorsJson(const RiskFactors& factors) {
+Json FactorsJson(const diagnosis::RiskFactors& factors) {
   return Json{{"expiring_share", OrNull(factors.expiring_share)}, {"at_risk_share", OrNull(factors.at_risk_share)},
               {"at_risk_count", OrNull(factors.at_risk_count)},   {"stuck_count", OrNull(factors.stuck_count)},
               {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
@@ -51,7 +51,7 @@ Json LocationJson(const firewall::RuleLocation& location) {
   return json;
 }
 
-Json PlaceJson(const DropPlace& place) {
+Json PlaceJson(const diagnosis::DropSite& place) {
   Json json = LocationJson(place.location);
   json["hook"] = Name(place.hook);
   json["policy"] = place.IsPolicy();
@@ -59,10 +59,12 @@ Json PlaceJson(const DropPlace& place) {
   return json;
 }
 
-Json RuleTextJson(const std::optional<DropPlace>& place) { return place ? Json(place->rule_text) : Json(nullptr); }
+Json RuleTextJson(const std::optional<diagnosis::DropSite>& place) {
+  return place ? Json(place->rule_text) : Json(nullptr);
+}
 
 // What became of the connection's entry, and what could have kept it.
-void AddPast(const ConnectionPast& past, Json& socket) {
+void AddHistory(const diagnosis::ConnectionHistory& past, Json& socket) {
   socket["keepalive"] = OrNull(past.keepalive);
   socket["entry"] = Name(past.entry_end);
   socket["entry_state"] = past.entry_state ? Json(Name(*past.entry_state)) : Json(nullptr);
@@ -70,26 +72,26 @@ void AddPast(const ConnectionPast& past, Json& socket) {
   socket["destination_nat"] = past.SeenTracked() ? Json(past.destination_nat) : Json(nullptr);
 }
 
-void AddAddresses(const Endpoint& local, const Endpoint& peer, const ConnectionPast& past, Json& socket) {
+void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::ConnectionHistory& past, Json& socket) {
   socket["local"] = local.Text();
   socket["peer"] = peer.Text();
   socket["translated_local"] = past.translation != nullptr ? Json(past.translation->local.Text()) : Json(nullptr);
   socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
 }
 
-Json StuckJson(const StuckSummary& stuck, Details details) {
+Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
   Json by_cause;
-  for (std::size_t cause = 0; cause < std::size(kCauses); ++cause) {
+  for (std::size_t cause = 0; cause < std::size(diagnosis::kCauses); ++cause) {
     std::uint64_t now = 0;
     std::uint64_t total = 0;
-    for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
+    for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
       now += stuck.now[state][cause];
       total += stuck.total[state][cause];
     }
-    by_cause[std::string(Name(kCauses[cause]))] = {{"now", now}, {"total", total}};
+    by_cause[std::string(Name(diagnosis::kCauses[cause]))] = {{"now", now}, {"total", total}};
   }
   Json sockets = Json::array();
-  for (const StuckSocket& one : stuck.sockets) {
+  for (const diagnosis::StuckSocket& one : stuck.sockets) {
     if (sockets.size() == kMostSockets) {
       break;
     }
@@ -103,7 +105,7 @@ Json StuckJson(const StuckSummary& stuck, Details details) {
                    {"unacknowledged_segments", one.socket.unacknowledged},
                    {"send_window_bytes", OrNull(one.socket.send_window)},
                    {"pending", one.pending}};
-    AddPast(one.past, socket);
+    AddHistory(one.past, socket);
     socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
@@ -114,17 +116,17 @@ Json StuckJson(const StuckSummary& stuck, Details details) {
   return Json{{"count", stuck.sockets.size()}, {"by_cause", by_cause}, {"sockets", sockets}};
 }
 
-Json LiveJson(const LiveSummary& live, Details details) {
+Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
   Json at_risk;
-  for (std::size_t i = 0; i < std::size(kFatesAtRisk); ++i) {
-    at_risk[std::string(Name(kFatesAtRisk[i]))] = live.at_risk[i];
+  for (std::size_t i = 0; i < std::size(diagnosis::kFatesAtRisk); ++i) {
+    at_risk[std::string(Name(diagnosis::kFatesAtRisk[i]))] = live.at_risk[i];
   }
   Json sockets = Json::array();
-  for (const AtRiskSocket& one : live.sockets) {
+  for (const diagnosis::AtRiskSocket& one : live.sockets) {
     Json socket = {{"family", Name(one.socket.local.address.Family())},
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)}};
-    AddPast(one.past, socket);
+    AddHistory(one.past, socket);
     socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
@@ -140,9 +142,9 @@ Json LiveJson(const LiveSummary& live, Details details) {
               {"sockets", sockets}};
 }
 
-Json FirewallJson(const FirewallSample& firewall, Details details) {
+Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   Json rules = Json::array();
-  for (const firewall::InvalidDropRule& rule : firewall.invalid_drops) {
+  for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
     Json json = LocationJson(rule.location);
     json["hooks"] = Json::array();
     for (const firewall::Hook hook : rule.hooks) {
@@ -156,7 +158,7 @@ Json FirewallJson(const FirewallSample& firewall, Details details) {
     rules.push_back(std::move(json));
   }
   Json policies = Json::array();
-  for (const firewall::PolicyDrop& policy : firewall.policy_drops) {
+  for (const firewall::analysis::PolicyDrop& policy : firewall.policy_drops) {
     Json json = LocationJson(policy.location);
     json["hook"] = Name(policy.hook);
     json["packets"] = policy.drops ? Json(policy.drops->packets) : Json(nullptr);
@@ -165,11 +167,11 @@ Json FirewallJson(const FirewallSample& firewall, Details details) {
   return Json{{"invalid_drop_rules", rules}, {"drop_policies", policies}};
 }
 
-Json SysctlJson(const SysctlSample& sysctl) {
+Json SysctlJson(const sources::SysctlSample& sysctl) {
   Json timeouts;
-  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
+  for (std::size_t i = 0; i < sources::kConntrackTcpTimeoutNames.size(); ++i) {
     const auto& seconds = sysctl.conntrack_tcp_timeouts[i];
-    timeouts[std::string(kConntrackTcpTimeoutNames[i])] = seconds ? Json(seconds->count()) : Json(nullptr);
+    timeouts[std::string(sources::kConntrackTcpTimeoutNames[i])] = seconds ? Json(seconds->count()) : Json(nullptr);
   }
   const auto seconds = [](const std::optional<std::chrono::seconds>& value) {
     return value ? Json(value->count()) : Json(nullptr);
@@ -183,16 +185,16 @@ Json SysctlJson(const SysctlSample& sysctl) {
               {"tcp_orphan_retries", OrNull(sysctl.tcp_orphan_retries)}};
 }
 
-Json NamespacesJson(const NetworkNamespacesSample& others) {
+Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
   return Json{{"unseen", others.unseen},
               {"processes", others.processes_elsewhere},
               {"unreadable_processes", others.unreadable},
               {"complete", others.complete}};
 }
 
-Json StatementsJson(const std::vector<Statement>& statements, Details details) {
+Json StatementsJson(const std::vector<diagnosis::Statement>& statements, Details details) {
   Json json = Json::array();
-  for (const Statement& statement : statements) {
+  for (const diagnosis::Statement& statement : statements) {
     Json one = {{"text", statement.text}};
     if (!statement.id.empty()) {
       one["id"] = statement.id;
@@ -206,7 +208,7 @@ Json StatementsJson(const std::vector<Statement>& statements, Details details) {
   return json;
 }
 
-Json ExplanationJson(const Explanation& explanation, Details details) {
+Json ExplanationJson(const diagnosis::Explanation& explanation, Details details) {
   return Json{{"stuck", StatementsJson(explanation.stuck, details)},
               {"would_stick", StatementsJson(explanation.would_stick, details)},
               {"why", StatementsJson(explanation.why, details)},
@@ -215,9 +217,9 @@ Json ExplanationJson(const Explanation& explanation, Details details) {
               {"cannot_see", StatementsJson(explanation.cannot_see, details)}};
 }
 
-Json CollectorsJson(const Snapshot& snapshot) {
+Json CollectorsJson(const scheduling::Snapshot& snapshot) {
   Json collectors = Json::array();
-  for (const CollectorStatus& status : snapshot.collectors) {
+  for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     Json errors = Json::array();
     for (const Error& error : status.errors) {
       errors.push_back({{"reason", Name(error.reason)}, {"message", error.message}});
@@ -237,11 +239,11 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 }  // namespace
 
-std::string ReportJson(const Diagnosis& diagnosis, Details details) {
-  const Snapshot& snapshot = *diagnosis.snapshot;
-  const auto* firewall = snapshot.Find<FirewallSample>();
-  const auto* sysctl = snapshot.Find<SysctlSample>();
-  const auto* namespaces = snapshot.Find<NetworkNamespacesSample>();
+std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details) {
+  const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
+  const auto* firewall = snapshot.Find<sources::FirewallSample>();
+  const auto* sysctl = snapshot.Find<sources::SysctlSample>();
+  const auto* namespaces = snapshot.Find<sources::NetworkNamespacesSample>();
   Json json = {{"version", FINWAIT_VERSION},
                {"time", Rfc3339(diagnosis.at)},
                {"network_namespace", snapshot.network_namespace.inode},
@@ -259,6 +261,6 @@ std::string ReportJson(const Diagnosis& diagnosis, Details details) {
   return Dump(json);
 }
 
-std::string HealthJson(const Diagnosis& diagnosis) { return Dump(VerdictJson(diagnosis)); }
+std::string HealthJson(const diagnosis::Diagnosis& diagnosis) { return Dump(VerdictJson(diagnosis)); }
 
-}  // namespace finwait
+}  // namespace finwait::views

@@ -4,15 +4,15 @@
 
 #include "exporter/diagnosis/diagnosis.h"
 
-namespace finwait {
+namespace finwait::views {
 
 /// Whether a view shows socket addresses and rules' text (--report.details; the CLI always does).
 enum class Details { kHide, kShow };
 
 /// The whole diagnosis as JSON: /api/v1/report and `check --format=json`. Ends with a newline.
-std::string ReportJson(const Diagnosis& diagnosis, Details details);
+std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details);
 
 /// The verdict alone as JSON: /health.
-std::string HealthJson(const Diagnosis& diagnosis);
+std::string HealthJson(const diagnosis::Diagnosis& diagnosis);
 
-}  // namespace finwait
+}  // namespace finwait::views

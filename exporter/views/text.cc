@@ -3,9 +3,9 @@
 #include <cmath>
 #include <sstream>
 
-#include "exporter/diagnosis/phrases.h"
+#include "exporter/report/phrases.h"
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 constexpr std::size_t kWidth = 100;
@@ -40,12 +40,12 @@ void Wrap(const std::string& text, const std::string& first, const std::string& 
   out << line << "\n";
 }
 
-void Section(const char* title, const std::vector<Statement>& statements, std::ostringstream& out) {
+void Section(const char* title, const std::vector<diagnosis::Statement>& statements, std::ostringstream& out) {
   if (statements.empty()) {
     return;
   }
   out << "\n" << title << "\n";
-  for (const Statement& statement : statements) {
+  for (const diagnosis::Statement& statement : statements) {
     Wrap(statement.text, "  - ", "    ", out);
     if (!statement.detail.empty()) {
       out << "      " << Printable(statement.detail) << "\n";
@@ -57,48 +57,48 @@ void Section(const char* title, const std::vector<Statement>& statements, std::o
 }
 
 // What became of the connection's entry, as far as anybody saw.
-std::string EntryText(const ConnectionPast& past) {
+std::string EntryText(const diagnosis::ConnectionHistory& past) {
   switch (past.entry_end) {
-    case EntryEnd::kTimedOut:
-      return ", entry timed out" + (past.entry_state ? " in " + UpperCase(Name(*past.entry_state)) : "");
-    case EntryEnd::kRemoved:
+    case diagnosis::ExpiryReason::kTimedOut:
+      return ", entry timed out" + (past.entry_state ? " in " + report::UpperCase(Name(*past.entry_state)) : "");
+    case diagnosis::ExpiryReason::kRemoved:
       return ", entry removed before its time";
-    case EntryEnd::kStillThere:
+    case diagnosis::ExpiryReason::kStillThere:
       return ", entry present";
-    case EntryEnd::kNeverSeen:
-    case EntryEnd::kUnknown:
+    case diagnosis::ExpiryReason::kNeverSeen:
+    case diagnosis::ExpiryReason::kUnknown:
       return "";
   }
   return "";
 }
 
-std::string KeepaliveText(const ConnectionPast& past) {
+std::string KeepaliveText(const diagnosis::ConnectionHistory& past) {
   return !past.keepalive ? "" : *past.keepalive ? ", keepalive on" : ", keepalive off";
 }
 
-void StuckSockets(const StuckSummary& stuck, std::ostringstream& out) {
+void StuckSockets(const diagnosis::StuckSummary& stuck, std::ostringstream& out) {
   std::size_t shown = 0;
-  for (const StuckSocket& one : stuck.sockets) {
+  for (const diagnosis::StuckSocket& one : stuck.sockets) {
     if (shown++ == kMostSockets) {
       out << "      ... and " << stuck.sockets.size() - kMostSockets << " more (check --format=json lists them)\n";
       break;
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << KernelName(one.socket.state) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
-        << Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
+        << report::KernelName(one.socket.state) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
+        << report::Lasting(one.age.count()) << ", " << report::Counted(one.socket.tries, "try", "tries")
         << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
   }
 }
 
-void SocketsAtRisk(const LiveSummary& live, std::ostringstream& out) {
+void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) {
   std::size_t shown = 0;
-  for (const AtRiskSocket& one : live.sockets) {
+  for (const diagnosis::AtRiskSocket& one : live.sockets) {
     if (shown++ == kMostSockets) {
-      out << "      ... and more (check --format=json lists up to " << LiveSummary::kMostListed << ")\n";
+      out << "      ... and more (check --format=json lists up to " << diagnosis::LiveSummary::kMostListed << ")\n";
       break;
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << KernelName(one.socket.state) << "  " << Name(one.fate)
+        << report::KernelName(one.socket.state) << "  " << Name(one.fate)
         << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << EntryText(one.past) << KeepaliveText(one.past)
         << "\n";
   }
@@ -106,10 +106,10 @@ void SocketsAtRisk(const LiveSummary& live, std::ostringstream& out) {
 
 }  // namespace
 
-std::string ReportText(const Diagnosis& diagnosis) {
+std::string ReportText(const diagnosis::Diagnosis& diagnosis) {
   std::ostringstream out;
-  const Explanation& words = diagnosis.explanation;
-  const std::string stage = diagnosis.risk.stage ? UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
+  const diagnosis::Explanation& words = diagnosis.explanation;
+  const std::string stage = diagnosis.risk.stage ? report::UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
   std::string verdict = words.verdict;
   if (diagnosis.risk.score) {
     verdict += " Risk " + std::to_string(std::lround(*diagnosis.risk.score)) + " of 100.";
@@ -133,4 +133,4 @@ std::string ReportText(const Diagnosis& diagnosis) {
   return out.str();
 }
 
-}  // namespace finwait
+}  // namespace finwait::views

@@ -2,10 +2,10 @@
 
 #include <ctime>
 
-namespace finwait {
+namespace finwait::views {
 
-std::string Rfc3339(WallClock::time_point time) {
-  const std::time_t seconds = WallClock::to_time_t(time);
+std::string Rfc3339(scheduling::WallClock::time_point time) {
+  const std::time_t seconds = scheduling::WallClock::to_time_t(time);
   std::tm broken_down = {};
   ::gmtime_r(&seconds, &broken_down);
   char text[32] = {};
@@ -13,4 +13,4 @@ std::string Rfc3339(WallClock::time_point time) {
   return text;
 }
 
-}  // namespace finwait
+}  // namespace finwait::views

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::web_config {
 

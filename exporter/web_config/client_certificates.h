@@ -6,7 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/tls_context.h"
 #include "exporter/web_config/web_config.h"
 

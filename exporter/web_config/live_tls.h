@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/http/tls_sessions.h"
 #include "exporter/web_config/tls_context.h"
 #include "exporter/web_config/watched_file.h"

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/web_config.h"
 
 namespace finwait::web_config {

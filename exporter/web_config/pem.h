@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::web_config {
 

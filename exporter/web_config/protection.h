@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/http/gate.h"
 #include "exporter/http/tls_sessions.h"
 #include "exporter/web_config/web_config_file.h"

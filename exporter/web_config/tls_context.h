@@ -5,7 +5,7 @@
 
 #include <openssl/ssl.h>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/web_config.h"
 
 namespace finwait::web_config {

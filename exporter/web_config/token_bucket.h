@@ -1,6 +1,6 @@
 #pragma once
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/web_config.h"
 
 namespace finwait::web_config {

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::web_config {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::web_config {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/watched_file.h"
 #include "exporter/web_config/web_config.h"
 

@@ -10,7 +10,7 @@
 
 #include <yaml.h>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::web_config {
 

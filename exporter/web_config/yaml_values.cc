@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 
-#include "exporter/duration.h"
+#include "collectors/base/duration.h"
 
 namespace finwait::web_config {
 

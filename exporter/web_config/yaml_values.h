@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/web_config/yaml.h"
 
 namespace finwait::web_config {

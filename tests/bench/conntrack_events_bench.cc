@@ -26,14 +26,14 @@
 #include <thread>
 #include <vector>
 
-#include "collectors/conntrack_event_filter.h"
-#include "collectors/expiry_listener.h"
-#include "collectors/netlink/event_socket.h"
-#include "collectors/procfs.h"
+#include "collectors/kernel/conntrack_event_filter.h"
+#include "collectors/kernel/expiry_listener.h"
+#include "collectors/kernel/netlink/event_socket.h"
+#include "collectors/kernel/procfs.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 
-namespace finwait {
+namespace finwait::bench {
 namespace {
 
 using std::chrono::milliseconds;
@@ -58,19 +58,21 @@ void Check(bool ok, const char* what) {
 }
 
 // Never pauses.
-ListeningLimits Unbounded() {
-  ListeningLimits limits;
+kernel::ListeningLimits Unbounded() {
+  kernel::ListeningLimits limits;
   limits.core_share = 1e3;
   return limits;
 }
 
-std::uint64_t EntriesHere() { return ReadProcfsUnsigned("/proc/sys/net/netfilter/nf_conntrack_count").value_or(0); }
+std::uint64_t EntriesHere() {
+  return kernel::ReadProcfsUnsigned("/proc/sys/net/netfilter/nf_conntrack_count").value_or(0);
+}
 
 // Conntrack collects what has expired as a dump comes across it: done here, so that the cost is in our own account.
-void CollectExpired(const Host& host) {
+void CollectExpired(const kernel::Host& host) {
   auto channel = host.open_channel(NETLINK_NETFILTER);
-  netlink::FunctionSink sink([] {}, [](const netlink::Message&) -> Result<void> { return {}; });
-  netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  kernel::netlink::FunctionSink sink([] {}, [](const kernel::netlink::Message&) -> Result<void> { return {}; });
+  kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
   request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
   Check(channel && channel->Dump(std::move(request), "dump", Deadline::After(seconds(60)), sink), "dump the table");
 }
@@ -89,7 +91,7 @@ Spread SpreadOf(std::vector<double> values) {
 // Reads all DESTROY events and throws them away: what a listener without a filter in the kernel costs.
 class UnfilteredListener {
  public:
-  explicit UnfilteredListener(const Host& host)
+  explicit UnfilteredListener(const kernel::Host& host)
       : events_(*host.open_events({NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, {}, 16 * 1024 * 1024})),
         thread_([this](const std::stop_token& stop) {
           while (*events_->Wait(stop, SteadyClock::time_point::max())) {
@@ -99,7 +101,7 @@ class UnfilteredListener {
         }) {}
 
  private:
-  std::unique_ptr<netlink::EventSource> events_;
+  std::unique_ptr<kernel::netlink::EventSource> events_;
   std::jthread thread_;
 };
 
@@ -126,7 +128,7 @@ struct Round {
 };
 
 // Both ends of a connection in this thread: over a veth pair every packet is carried within the system call.
-Round Churn(const Host& host, int listener, int connections) {
+Round Churn(const kernel::Host& host, int listener, int connections) {
   Round round;
   const auto start = SteadyClock::now();
   const double cpu_start = ProcessCpuSeconds();
@@ -174,15 +176,15 @@ void RunChurn(int rounds, int connections) {
   constexpr const char* kNames[kArms] = {"nobody listens", "conntrack_events", "unfiltered", "nobody, again"};
   std::vector<Round> results[kArms];
   wire.local.Run([&] {
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     Churn(host, listener.Get(), connections);  // warm up
     for (int i = 0; i < rounds; ++i) {
       for (int step = 0; step < kArms; ++step) {
         const int arm = (i % 2 == 0) ? step : kArms - 1 - step;
-        std::unique_ptr<ExpiryListener> ours;
+        std::unique_ptr<kernel::ExpiryListener> ours;
         std::unique_ptr<UnfilteredListener> unfiltered;
         if (arm == kOurs) {
-          ours = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
+          ours = std::move(*kernel::ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
         } else if (arm == kUnfiltered) {
           unfiltered = std::make_unique<UnfilteredListener>(host);
         }
@@ -223,7 +225,7 @@ void RunChurn(int rounds, int connections) {
 // Holds a rate of connections, collecting every half second what has expired, and tells what it took.
 class Load {
  public:
-  Load(const Host& host, int listener, double rate) : host_(host), listener_(listener), rate_(rate) {}
+  Load(const kernel::Host& host, int listener, double rate) : host_(host), listener_(listener), rate_(rate) {}
 
   struct Taken {
     double cpu = 0;  // seconds
@@ -265,7 +267,7 @@ class Load {
   }
 
  private:
-  const Host& host_;
+  const kernel::Host& host_;
   int listener_;
   double rate_;
 };
@@ -277,17 +279,17 @@ struct ShippedRun {
   Load::Taken paused;
   double paused_share = 0;
 };
-ShippedRun RunShipped(const Host& host, Load& load, double at_least_seconds) {
-  const auto listener = std::move(*ExpiryListener::Start(host, {}, {}, Deadline::After(seconds(5))));
+ShippedRun RunShipped(const kernel::Host& host, Load& load, double at_least_seconds) {
+  const auto listener = std::move(*kernel::ExpiryListener::Start(host, {}, {}, Deadline::After(seconds(5))));
   while (listener->Counts().losses == 0) {  // the reserve is to be spent first
     load.Step();
   }
   ShippedRun run;
-  ExpiryCounts before = listener->Counts();
-  const ExpiryCounts start = before;
+  kernel::ExpiryCounts before = listener->Counts();
+  const kernel::ExpiryCounts start = before;
   for (bool over = false; !over;) {
     const Load::Taken step = load.Step();
-    const ExpiryCounts now = listener->Counts();
+    const kernel::ExpiryCounts now = listener->Counts();
     if (now.paused == before.paused) {
       run.listening.Add(step);
     } else if (now.paused - before.paused > milliseconds(400)) {
@@ -307,7 +309,7 @@ void RunSustained(int rounds, int rate, int length) {
   // Per round, in % of a core at that rate.
   std::vector<double> achieved, nobody, unbounded, shipped, listening, paused, share;
   wire.local.Run([&] {
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     Load load(host, listener.Get(), rate);
     constexpr double kSettle = 1.5;  // until the entries that were made before are gone
     for (int i = 0; i < rounds; ++i) {
@@ -317,7 +319,7 @@ void RunSustained(int rounds, int rate, int length) {
       while (with.wall < length / 2.0) {
         load.For(kSettle);
         without.Add(load.For(3));
-        const auto ours = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
+        const auto ours = std::move(*kernel::ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
         load.For(kSettle);
         with.Add(load.For(3));
       }
@@ -377,14 +379,16 @@ void MakeEntries(int entries) {
 void RunBurst(int entries) {
   const lab::Namespace alone;
   alone.Run([&] {
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     for (const bool drained_by_thread : {true, false}) {
-      const netlink::Subscription subscription = {
-          NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_DESTROY}, LiveExpiryFilter(), ExpiryListener::kReceiveBuffer};
-      std::unique_ptr<ExpiryListener> listener;
-      std::unique_ptr<netlink::EventSource> idle;
+      const kernel::netlink::Subscription subscription = {NETLINK_NETFILTER,
+                                                          {NFNLGRP_CONNTRACK_DESTROY},
+                                                          kernel::LiveExpiryFilter(),
+                                                          kernel::ExpiryListener::kReceiveBuffer};
+      std::unique_ptr<kernel::ExpiryListener> listener;
+      std::unique_ptr<kernel::netlink::EventSource> idle;
       if (drained_by_thread) {
-        listener = std::move(*ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
+        listener = std::move(*kernel::ExpiryListener::Start(host, {}, Unbounded(), Deadline::After(seconds(5))));
       } else {
         idle = std::move(*host.open_events(subscription));
       }
@@ -401,7 +405,7 @@ void RunBurst(int entries) {
       if (drained_by_thread) {
         for (std::uint64_t before = ~0ULL; counted != before; std::this_thread::sleep_for(milliseconds(50))) {
           before = counted;
-          const ExpiryCounts counts = listener->Counts();
+          const kernel::ExpiryCounts counts = listener->Counts();
           counted = counts.expired[0][0] + counts.expired[0][1];
           losses = counts.losses;
         }
@@ -419,7 +423,7 @@ void RunBurst(int entries) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::bench
 
 int main(int argc, char** argv) {
   finwait::lab::RequireLab(argc, argv);
@@ -428,11 +432,11 @@ int main(int argc, char** argv) {
     return argc > position ? std::atoi(argv[position]) : otherwise;
   };
   if (mode == "churn") {
-    finwait::RunChurn(number(2, 20), number(3, 20000));
+    finwait::bench::RunChurn(number(2, 20), number(3, 20000));
   } else if (mode == "sustained") {
-    finwait::RunSustained(number(2, 4), number(3, 20000), number(4, 60));
+    finwait::bench::RunSustained(number(2, 4), number(3, 20000), number(4, 60));
   } else if (mode == "burst") {
-    finwait::RunBurst(number(2, 100000));
+    finwait::bench::RunBurst(number(2, 100000));
   } else {
     std::fprintf(stderr,
                  "usage: %s churn [ROUNDS] [CONNECTIONS] | sustained [ROUNDS] [RATE] [SECONDS] | burst [ENTRIES]\n",

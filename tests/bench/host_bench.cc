@@ -20,14 +20,14 @@
 #include <string>
 #include <vector>
 
-#include "collectors/conntrack_table.h"
-#include "collectors/firewall.h"
-#include "collectors/live_socket_dump.h"
-#include "collectors/netstat.h"
-#include "collectors/sockets.h"
-#include "collectors/sysctl.h"
-#include "collectors/tcp_state.h"
-#include "collectors/tracking.h"
+#include "collectors/kernel/live_socket_dump.h"
+#include "collectors/kernel/tcp_state.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/netstat.h"
+#include "collectors/sources/sockets.h"
+#include "collectors/sources/sysctl.h"
+#include "collectors/sources/tracking.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/http_client.h"
 #include "tests/bench/load/conntrack_fill.h"
@@ -44,17 +44,17 @@ constexpr std::uint32_t kEveryState = 0x1fff;  // as the sockets collector asks
 constexpr char kTrackEverything[] =
     "nft 'table inet t { chain c { type filter hook output priority 0; ct state invalid drop; }; }'";
 
-void Require(const Result<Collected>& collected) {
+void Require(const Result<sources::Collected>& collected) {
   if (!collected) {
     throw std::runtime_error(collected.error().message);
   }
 }
 
-void Look(Collector& collector) { Require(collector.Collect(Deadline::After(std::chrono::seconds(120)))); }
+void Look(sources::Collector& collector) { Require(collector.Collect(Deadline::After(std::chrono::seconds(120)))); }
 
 std::uint32_t ClosingStates() {
-  return KernelStateBit(TcpState::kFinWait1) | KernelStateBit(TcpState::kFinWait2) |
-         KernelStateBit(TcpState::kClosing) | KernelStateBit(TcpState::kLastAck);
+  return KernelStateBit(kernel::TcpState::kFinWait1) | KernelStateBit(kernel::TcpState::kFinWait2) |
+         KernelStateBit(kernel::TcpState::kClosing) | KernelStateBit(kernel::TcpState::kLastAck);
 }
 
 // A node exporter with the collectors that show what ours does, in the namespace, from its start to its end.
@@ -100,7 +100,7 @@ std::string Thousands(std::size_t count) {
 }
 
 // Asks for, or streams for, the entries of the first `count` live sockets.
-double CpuOfJoin(const Host& host, std::size_t count, bool ask) {
+double CpuOfJoin(const kernel::Host& host, std::size_t count, bool ask) {
   return CpuOfThread([&] {
     auto live = ReadLiveSockets(host, Deadline::After(std::chrono::seconds(60)));
     if (!live) {
@@ -112,18 +112,18 @@ double CpuOfJoin(const Host& host, std::size_t count, bool ask) {
       positions.push_back(i);
     }
     const Deadline deadline = Deadline::After(std::chrono::seconds(60));
-    const bool done = ask ? bool(tracking::AskForEntries(host, positions, deadline, *live))
-                          : bool(tracking::StreamTable(host, deadline, *live));
+    const bool done = ask ? bool(sources::tracking::AskForEntries(host, positions, deadline, *live))
+                          : bool(sources::tracking::StreamTable(host, deadline, *live));
     if (!done) {
       throw std::runtime_error("the join failed");
     }
   });
 }
 
-void AddTable(Contest& contest, const Host& host) {
+void AddTable(Contest& contest, const kernel::Host& host) {
   contest.Add("raw receive", "", [] { return CpuOfThread([] { RawConntrackDump(); }); });
   contest.Add("conntrack_table", "raw receive", [&host] {
-    ConntrackTableCollector collector(host);
+    sources::ConntrackTableCollector collector(host);
     return CpuOfThread([&] { Look(collector); });
   });
 }
@@ -134,7 +134,7 @@ void RunTable(std::size_t entries, std::size_t sockets, int rounds) {
   const SocketFarm farm(alone, sockets);
   alone.Run([&] {
     FillConntrack(entries);
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     Contest contest("Conntrack table: " + Thousands(ConntrackCount()) + " entries, " + Thousands(sockets) + " sockets",
                     static_cast<double>(ConntrackCount()));
     AddTable(contest, host);
@@ -144,7 +144,7 @@ void RunTable(std::size_t entries, std::size_t sockets, int rounds) {
       contest.Add("join of " + Thousands(count) + " sockets, streaming", "raw receive",
                   [&host, count] { return CpuOfJoin(host, count, false); });
     }
-    TrackingCollector tracking(host);
+    sources::TrackingCollector tracking(host);
     contest.Add("tracking, its choice", "raw receive", [&] { return CpuOfThread([&] { Look(tracking); }); });
     contest.Add("conntrack -L", "raw receive", [] { return CpuOfProgram({"conntrack", "-L"}); });
     contest.Add("conntrack -L, counted by awk", "raw receive", [] {
@@ -156,7 +156,7 @@ void RunTable(std::size_t entries, std::size_t sockets, int rounds) {
   });
 }
 
-void AddSockets(Contest& contest, const Host& host) {
+void AddSockets(Contest& contest, const kernel::Host& host) {
   contest.Add("raw dump, all states", "", [] { return CpuOfThread([] { RawSocketDump(kEveryState, 0); }); });
   contest.Add("raw dump, closing states, tcp_info", "raw dump, all states",
               [] { return CpuOfThread([] { RawSocketDump(ClosingStates(), 1U << (INET_DIAG_INFO - 1)); }); });
@@ -167,7 +167,7 @@ void AddSockets(Contest& contest, const Host& host) {
     });
   });
   contest.Add("sockets", "raw, both", [&host] {
-    SocketsCollector collector(host, Pacer(std::chrono::seconds(5), 1));  // the first look counts all
+    sources::SocketsCollector collector(host, Pacer(std::chrono::seconds(5), 1));  // the first look counts all
     return CpuOfThread([&] { Look(collector); });
   });
 }
@@ -178,17 +178,17 @@ void RunSockets(std::size_t sockets, int rounds) {
   const NodeExporter node_exporter(alone);
   const SocketFarm farm(alone, sockets);
   alone.Run([&] {
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     Contest contest("Sockets: " + Thousands(sockets), static_cast<double>(sockets));
     AddSockets(contest, host);
-    SocketsCollector between(host, Pacer(std::chrono::hours(24), 1));
+    sources::SocketsCollector between(host, Pacer(std::chrono::hours(24), 1));
     Look(between);
     contest.Add("sockets, between two counts", "raw dump, closing states, tcp_info",
                 [&] { return CpuOfThread([&] { Look(between); }); });
     contest.Add("ss -Htan", "raw dump, all states", [] { return CpuOfProgram({"ss", "-Htan"}); });
     contest.Add("node_exporter, one scrape", "raw dump, all states", [&] { return node_exporter.CpuOfScrape(); });
-    NetstatCollector netstat(host);
-    SysctlCollector sysctl(host);
+    sources::NetstatCollector netstat(host);
+    sources::SysctlCollector sysctl(host);
     contest.Add("netstat and sysctl", "raw dump, all states", [&] {
       return CpuOfThread([&] {
         Look(netstat);
@@ -200,7 +200,7 @@ void RunSockets(std::size_t sockets, int rounds) {
   });
 }
 
-void AddRules(Contest& contest, const Host& host, Rules backend, FirewallCollector& settled) {
+void AddRules(Contest& contest, const kernel::Host& host, Rules backend, sources::FirewallCollector& settled) {
   if (backend == Rules::kLegacy) {
     contest.Add("getsockopt, raw", "", [] {
       return CpuOfThread([] {
@@ -214,20 +214,20 @@ void AddRules(Contest& contest, const Host& host, Rules backend, FirewallCollect
   }
   const std::string all = backend == Rules::kLegacy ? "getsockopt, raw" : "netlink, raw";
   contest.Add("firewall, first look", all, [&host] {
-    FirewallCollector collector(host);
+    sources::FirewallCollector collector(host);
     return CpuOfThread([&] { Look(collector); });
   });
   contest.Add("firewall, nothing changed", all, [&settled] { return CpuOfThread([&] { Look(settled); }); });
 }
 
 void RunRules(std::size_t rules, int rounds) {
-  for (const Rules backend : kRulesBackends) {
+  for (const finwait::bench::Rules backend : finwait::bench::kRulesBackends) {
     const lab::Namespace alone;
     LoadKubeRules(alone, backend, rules);
     alone.Run([&] {
-      const Host host = lab::HostHere();
+      const kernel::Host host = lab::HostHere();
       Contest contest("Rules: " + Thousands(rules) + ", " + Name(backend), static_cast<double>(rules));
-      FirewallCollector settled(host);
+      sources::FirewallCollector settled(host);
       Look(settled);
       AddRules(contest, host, backend, settled);
       const std::vector<std::string> tool =
@@ -251,7 +251,7 @@ void RunGrowth(std::size_t most_entries) {
     const lab::Namespace alone;
     alone.Run([&] {
       FillConntrack(entries);
-      const Host host = lab::HostHere();
+      const kernel::Host host = lab::HostHere();
       Contest contest("Growth: " + Thousands(entries) + " entries", static_cast<double>(entries));
       AddTable(contest, host);
       contest.Run(7);
@@ -263,23 +263,23 @@ void RunGrowth(std::size_t most_entries) {
     alone.Shell(kTrackEverything);
     const SocketFarm farm(alone, sockets);
     alone.Run([&] {
-      const Host host = lab::HostHere();
+      const kernel::Host host = lab::HostHere();
       Contest contest("Growth: " + std::to_string(sockets) + " sockets", static_cast<double>(sockets));
       AddSockets(contest, host);
-      TrackingCollector tracking(host);
+      sources::TrackingCollector tracking(host);
       contest.Add("tracking", "raw dump, all states", [&] { return CpuOfThread([&] { Look(tracking); }); });
       contest.Run(7);
       contest.Print();
     });
   }
   for (const std::size_t rules : {100, 1000, 10'000, 50'000}) {
-    for (const Rules backend : kRulesBackends) {
+    for (const finwait::bench::Rules backend : finwait::bench::kRulesBackends) {
       const lab::Namespace alone;
       LoadKubeRules(alone, backend, rules);
       alone.Run([&] {
-        const Host host = lab::HostHere();
+        const kernel::Host host = lab::HostHere();
         Contest contest("Growth: " + Thousands(rules) + " rules, " + Name(backend), static_cast<double>(rules));
-        FirewallCollector settled(host);
+        sources::FirewallCollector settled(host);
         Look(settled);
         AddRules(contest, host, backend, settled);
         contest.Run(5);

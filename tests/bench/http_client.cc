@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::bench {
 

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall.h"
-#include "exporter/rule_questions.h"
+#include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/kernel_queries.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/load/kube_rules.h"
 #include "tests/lab/connection.h"
@@ -25,10 +25,10 @@ namespace finwait::bench {
 namespace {
 
 // Half of them to a service's port elsewhere, half of clients to a port here.
-std::vector<LiveSocket> MakeSockets(std::size_t count) {
-  std::vector<LiveSocket> sockets(count);
+std::vector<kernel::LiveSocket> MakeSockets(std::size_t count) {
+  std::vector<kernel::LiveSocket> sockets(count);
   for (std::size_t i = 0; i < count; ++i) {
-    LiveSocket& socket = sockets[i];
+    kernel::LiveSocket& socket = sockets[i];
     socket.cookie = i + 1;
     const std::string there =
         "10." + std::to_string(i / 62500) + "." + std::to_string(i / 250 % 250) + "." + std::to_string(1 + i % 250);
@@ -39,16 +39,16 @@ std::vector<LiveSocket> MakeSockets(std::size_t count) {
   return sockets;
 }
 
-std::shared_ptr<const firewall::Ruleset> ReadRules(const Host& host) {
-  FirewallCollector collector(host);
+std::shared_ptr<const firewall::Ruleset> ReadRules(const kernel::Host& host) {
+  sources::FirewallCollector collector(host);
   auto collected = collector.Collect(Deadline::After(std::chrono::seconds(120)));
   if (!collected) {
     throw std::runtime_error(collected.error().message);
   }
-  return dynamic_cast<const FirewallSample&>(*collected->data).ruleset;
+  return dynamic_cast<const sources::FirewallSample&>(*collected->data).ruleset;
 }
 
-void Run(Rules backend, const std::vector<LiveSocket>& sockets, std::size_t rules) {
+void Run(Rules backend, const std::vector<kernel::LiveSocket>& sockets, std::size_t rules) {
   const lab::Namespace alone;
   LoadKubeRules(alone, backend, rules);
   alone.Shell("ip link set lo up; ip link add veth0 type veth peer name veth1; ip address add 192.0.2.1/24 dev veth0");
@@ -57,27 +57,28 @@ void Run(Rules backend, const std::vector<LiveSocket>& sockets, std::size_t rule
               : backend == Rules::kIptablesNft ? "iptables-nft -D OUTPUT -m conntrack --ctstate INVALID -j DROP"
                                                : "nft flush chain ip kube-proxy filter-output");
   alone.Run([&] {
-    const Host host = lab::HostHere();
+    const kernel::Host host = lab::HostHere();
     const auto ruleset = ReadRules(host);
     const std::size_t held_before = ::mallinfo2().uordblks;
-    CloseJudge judge(ruleset, JudgeSettings{true, {true, true}}, QuestionsTo(host));
+    diagnosis::CloseEvaluator judge(ruleset, diagnosis::EvaluationSettings{true, {true, true}},
+                                    diagnosis::QueriesTo(host));
     const double first = CpuOfThread([&] { judge.FateOf(sockets.front(), nullptr); });
     std::array<std::size_t, 5> fates = {};
     const double all = CpuOfThread([&] {
-      for (const LiveSocket& socket : sockets) {
+      for (const kernel::LiveSocket& socket : sockets) {
         ++fates[static_cast<std::size_t>(judge.FateOf(socket, nullptr))];
       }
     });
     const double again = CpuOfThread([&] {
-      for (const LiveSocket& socket : sockets) {
+      for (const kernel::LiveSocket& socket : sockets) {
         judge.FateOf(socket, nullptr);
       }
     });
     const double held = static_cast<double>(::mallinfo2().uordblks) - static_cast<double>(held_before);
     std::printf("| %s | %.0f | %.1f | %.1f | %.1f | %.1f | %zu, %zu |\n", Name(backend), 1e3 * first,
                 1e6 * all / static_cast<double>(sockets.size()), all, 1e6 * again / static_cast<double>(sockets.size()),
-                held / 1e6, fates[static_cast<std::size_t>(Fate::kClean)],
-                fates[static_cast<std::size_t>(Fate::kUnknown)]);
+                held / 1e6, fates[static_cast<std::size_t>(diagnosis::Fate::kClean)],
+                fates[static_cast<std::size_t>(diagnosis::Fate::kUnknown)]);
     std::fflush(stdout);
   });
 }

@@ -17,20 +17,20 @@
 #include <string>
 #include <vector>
 
-#include "collectors/conntrack_entry.h"
-#include "collectors/live_socket_dump.h"
-#include "collectors/live_socket_index.h"
-#include "collectors/registry.h"
-#include "collectors/socket_dump.h"
-#include "collectors/sockets.h"
+#include "collectors/kernel/conntrack_entry.h"
+#include "collectors/kernel/live_socket_dump.h"
+#include "collectors/kernel/live_socket_index.h"
+#include "collectors/kernel/socket_dump.h"
+#include "collectors/sources/registry.h"
+#include "collectors/sources/sockets.h"
 #include "exporter/diagnosis/diagnostician.h"
+#include "exporter/diagnosis/kernel_queries.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/http/gzip.h"
-#include "exporter/rule_questions.h"
-#include "exporter/sampling/sampler.h"
+#include "exporter/scheduling/sampler.h"
 #include "exporter/views/exposition.h"
 #include "exporter/views/json.h"
-#include "exporter/views/metrics.h"
+#include "exporter/views/metrics/metrics.h"
 #include "tests/bench/load/conntrack_fill.h"
 #include "tests/bench/load/kube_rules.h"
 #include "tests/bench/load/socket_farm.h"
@@ -52,15 +52,15 @@ T Value(Result<T> result) {
 Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
 
 // Messages as they came, to be decoded again and again.
-class Recording : public netlink::MessageSink {
+class Recording : public kernel::netlink::MessageSink {
  public:
   void Restart() override { messages_.clear(); }
-  Result<void> OnMessage(const netlink::Message& message) override {
+  Result<void> OnMessage(const kernel::netlink::Message& message) override {
     messages_.push_back({message.type, {message.payload.begin(), message.payload.end()}});
     return {};
   }
   /// One after the other, without end.
-  netlink::Message Next() {
+  kernel::netlink::Message Next() {
     at_ = at_ + 1 < messages_.size() ? at_ + 1 : 0;
     return {messages_[at_].type, messages_[at_].payload};
   }
@@ -79,30 +79,31 @@ struct Input {
   Recording entries;
   Recording sockets;
   Recording sockets_with_info;
-  LiveSocketList live;
-  std::shared_ptr<const Diagnosis> diagnosis;
+  kernel::LiveSocketList live;
+  std::shared_ptr<const diagnosis::Diagnosis> diagnosis;
   std::shared_ptr<const firewall::Ruleset> rules;
-  KernelQuestions questions;
+  diagnosis::KernelQueries questions;
 
-  explicit Input(const Host& host) : questions(QuestionsTo(host)) {
+  explicit Input(const kernel::Host& host) : questions(diagnosis::QueriesTo(host)) {
     auto channel = Value(host.open_channel(NETLINK_NETFILTER));
-    netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+    kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
     request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
     Value(channel.Dump(std::move(request), "record", Soon(), entries));
-    for (auto [recording, extensions] : {std::pair(&sockets, std::uint8_t{0}), {&sockets_with_info, kWithTcpInfo}}) {
+    for (auto [recording, extensions] :
+         {std::pair(&sockets, std::uint8_t{0}), {&sockets_with_info, kernel::kWithTcpInfo}}) {
       if (auto dumped = DumpTcpSockets(host, AF_INET, kEveryState, extensions, Soon(), *recording); !dumped) {
         throw std::runtime_error(dumped.error().message);
       }
     }
     live = Value(ReadLiveSockets(host, Soon()));
-    std::vector<EnabledCollector> collectors;
-    for (const CollectorInfo& info : CollectorRegistry()) {
-      collectors.push_back({&info, info.make(host, CollectorSettings())});
+    std::vector<scheduling::EnabledCollector> collectors;
+    for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+      collectors.push_back({&info, info.make(host, sources::CollectorSettings())});
     }
-    const auto snapshot = LookOnce(host.network_namespace, std::move(collectors), std::chrono::seconds(30));
-    Diagnostician diagnostician(questions);
-    diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), WallClock::now());
-    const auto* firewall = snapshot->Find<FirewallSample>();
+    const auto snapshot = CollectOnce(host.network_namespace, std::move(collectors), std::chrono::seconds(30));
+    diagnosis::Diagnostician diagnostician(questions);
+    diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now());
+    const auto* firewall = snapshot->Find<sources::FirewallSample>();
     if (firewall == nullptr) {
       throw std::runtime_error("the rules cannot be read");
     }
@@ -113,34 +114,34 @@ struct Input {
 void Register(Input& input) {
   benchmark::RegisterBenchmark("decode a conntrack entry", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(DecodeConntrackEntry(input.entries.Next()));
+      benchmark::DoNotOptimize(kernel::DecodeConntrackEntry(input.entries.Next()));
     }
   });
   benchmark::RegisterBenchmark("decode a conntrack entry and its tuples", [&](benchmark::State& state) {
     for (auto _ : state) {
-      const auto entry = DecodeConntrackEntry(input.entries.Next());
-      benchmark::DoNotOptimize(DecodeConntrackTuple((*entry)->original));
-      benchmark::DoNotOptimize(DecodeConntrackTuple((*entry)->reply));
+      const auto entry = kernel::DecodeConntrackEntry(input.entries.Next());
+      benchmark::DoNotOptimize(kernel::DecodeConntrackTuple((*entry)->original));
+      benchmark::DoNotOptimize(kernel::DecodeConntrackTuple((*entry)->reply));
     }
   });
   benchmark::RegisterBenchmark("decode a socket", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(sockets::Decode(input.sockets.Next().payload));
+      benchmark::DoNotOptimize(kernel::DecodeSocket(input.sockets.Next().payload));
     }
   });
   benchmark::RegisterBenchmark("decode a socket with tcp_info", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(sockets::Decode(input.sockets_with_info.Next().payload));
+      benchmark::DoNotOptimize(kernel::DecodeSocket(input.sockets_with_info.Next().payload));
     }
   });
 
   // As a streamed table goes past the sockets.
   benchmark::RegisterBenchmark("join: one entry with 10,000 sockets", [&](benchmark::State& state) {
-    const LiveSocketIndex index(input.live);
+    const kernel::LiveSocketIndex index(input.live);
     for (auto _ : state) {
-      const auto entry = DecodeConntrackEntry(input.entries.Next());
-      for (const netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
-        if (const auto tuple = DecodeConntrackTuple(direction)) {
+      const auto entry = kernel::DecodeConntrackEntry(input.entries.Next());
+      for (const kernel::netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
+        if (const auto tuple = kernel::DecodeConntrackTuple(direction)) {
           benchmark::DoNotOptimize(index.Find(tuple->source, tuple->destination));
         }
       }
@@ -148,17 +149,17 @@ void Register(Input& input) {
   });
   benchmark::RegisterBenchmark("join: the index, each socket", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(LiveSocketIndex(input.live));
+      benchmark::DoNotOptimize(kernel::LiveSocketIndex(input.live));
     }
     state.counters["each"] =
         benchmark::Counter(static_cast<double>(input.live.Size()),
                            benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
   });
   benchmark::RegisterBenchmark("pack and unpack a live socket", [&](benchmark::State& state) {
-    LiveSocketList list = {input.live[0]};
+    kernel::LiveSocketList list = {input.live[0]};
     std::size_t i = 0;
     for (auto _ : state) {
-      const LiveSocket socket = input.live[i];
+      const kernel::LiveSocket socket = input.live[i];
       list.Replace(0, socket);
       i = i + 1 < input.live.Size() ? i + 1 : 0;
     }
@@ -167,22 +168,24 @@ void Register(Input& input) {
 
   benchmark::RegisterBenchmark("judge the general paths of IPv4, rules read anew", [&](benchmark::State& state) {
     for (auto _ : state) {
-      CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
-      benchmark::DoNotOptimize(JudgePaths(judge, IpFamily::kIpv4));
+      diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
+      benchmark::DoNotOptimize(EvaluatePaths(judge, IpFamily::kIpv4));
     }
   });
   benchmark::RegisterBenchmark("judge the general connection's FIN", [&](benchmark::State& state) {
-    CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
+    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
     for (auto _ : state) {
-      benchmark::DoNotOptimize(judge.General(IpFamily::kIpv4, firewall::Journey::kLocal, firewall::PacketKind::kFin));
+      benchmark::DoNotOptimize(
+          judge.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin));
     }
   });
   benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
-    CloseJudge judge(input.rules, JudgeSettings{true, {true, true}}, input.questions);
+    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
     const auto ask = [&](std::size_t i) {
-      LiveSocket socket = input.live[i];
+      kernel::LiveSocket socket = input.live[i];
       socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
-      benchmark::DoNotOptimize(judge.TranslationOf(CloseJudge::ConnectionFor(socket, std::nullopt), nullptr));
+      benchmark::DoNotOptimize(
+          judge.TranslationOf(diagnosis::CloseEvaluator::ConnectionFor(socket, std::nullopt), nullptr));
     };
     // The first question about each local address reads and runs through what later ones have an answer to.
     constexpr std::size_t kWarm = 100;
@@ -198,13 +201,13 @@ void Register(Input& input) {
 
   benchmark::RegisterBenchmark("metric families of a diagnosis", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(MetricFamilies(*input.diagnosis, true));
+      benchmark::DoNotOptimize(views::metrics::MetricFamilies(*input.diagnosis, true));
     }
   });
-  for (const auto& [name, format] : {std::pair("exposition, text", ExpositionFormat::kText),
-                                     {"exposition, OpenMetrics", ExpositionFormat::kOpenMetrics}}) {
+  for (const auto& [name, format] : {std::pair("exposition, text", views::ExpositionFormat::kText),
+                                     {"exposition, OpenMetrics", views::ExpositionFormat::kOpenMetrics}}) {
     benchmark::RegisterBenchmark(name, [&input, form = format](benchmark::State& state) {
-      const auto families = MetricFamilies(*input.diagnosis, true);
+      const auto families = views::metrics::MetricFamilies(*input.diagnosis, true);
       std::size_t bytes = 0;
       for (auto _ : state) {
         const std::string text = RenderFamilies(families, form);
@@ -215,7 +218,8 @@ void Register(Input& input) {
     });
   }
   benchmark::RegisterBenchmark("gzip of the exposition", [&](benchmark::State& state) {
-    const std::string text = RenderFamilies(MetricFamilies(*input.diagnosis, true), ExpositionFormat::kText);
+    const std::string text =
+        RenderFamilies(views::metrics::MetricFamilies(*input.diagnosis, true), views::ExpositionFormat::kText);
     std::size_t bytes = 0;
     for (auto _ : state) {
       const auto compressed = http::Gzip(text);
@@ -225,7 +229,7 @@ void Register(Input& input) {
   });
   benchmark::RegisterBenchmark("the report as JSON", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(ReportJson(*input.diagnosis, Details::kShow));
+      benchmark::DoNotOptimize(ReportJson(*input.diagnosis, views::Details::kShow));
     }
   });
 }

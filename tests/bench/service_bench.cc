@@ -27,8 +27,8 @@
 #include <thread>
 #include <vector>
 
-#include "collectors/unique_fd.h"
-#include "exporter/scheduling.h"
+#include "collectors/base/unique_fd.h"
+#include "exporter/service/scheduler_slice.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/http_client.h"
 #include "tests/bench/load/conntrack_fill.h"
@@ -298,7 +298,7 @@ void RunLoad(std::size_t entries, std::size_t sockets, std::size_t rules, int se
   PrintIntervals(metrics);
   // A Prometheus asks from another machine: that one's waiting for a CPU is not to be measured. Not before: the
   // exporters would inherit it.
-  TakeShortTurns();
+  service::SetSchedulerSlice();
   RunScrapes("one by one", idle, loaded, quiet.Where(), busy.Where(), 3000, 1);
   RunScrapes("50 in a row", idle, loaded, quiet.Where(), busy.Where(), 60, 50);
   RunScrapers(loaded);

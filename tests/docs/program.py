@@ -35,7 +35,7 @@ def version():
 
 
 def paths():
-    """Those that exporter/routes.cc serves, and the default one of the metrics."""
+    """Those that exporter/service/routes.cc serves, and the default one of the metrics."""
     return set(re.findall(r'routes\["(/[^"]*)"\]', (ROOT / "exporter" / "routes.cc").read_text())) | {"/metrics"}
 
 

@@ -9,7 +9,7 @@
 #include <set>
 #include <sstream>
 
-#include "collectors/registry.h"
+#include "collectors/sources/registry.h"
 #include "tests/e2e/program.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/paths.h"
@@ -101,7 +101,7 @@ TEST_F(MetricsTest, StayUnderFiveHundredSeriesWithEverythingEnabled) {
   const std::string body = program_->Get("/metrics").body;
   const auto series = ParseSeries(body);
   EXPECT_LT(series.size(), 500U);
-  for (const CollectorInfo& collector : CollectorRegistry()) {
+  for (const sources::CollectorInfo& collector : sources::CollectorRegistry()) {
     EXPECT_EQ(series.at("finwait_collector_success{collector=\"" + std::string(collector.name) + "\"}"), 1)
         << "only a scrape in which every collector works counts them all: " << program_->Log();
   }
@@ -135,10 +135,10 @@ TEST_F(MetricsTest, AreTakenWithoutChangingAnythingOnTheHost) {
   EXPECT_NE(before.find("dport=80"), std::string::npos);
   EXPECT_NE(before.find("mangle"), std::string::npos);
   where_.Run([&] {
-    auto host = OpenHost("/proc");
+    auto host = kernel::OpenHost("/proc");
     ASSERT_TRUE(host.has_value());
-    for (const CollectorInfo& info : CollectorRegistry()) {
-      const auto collector = info.make(*host, CollectorSettings());
+    for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+      const auto collector = info.make(*host, sources::CollectorSettings());
       for (int i = 0; i < 300; ++i) {
         EXPECT_TRUE(collector->Collect(Deadline::After(std::chrono::seconds(5))).has_value()) << info.name;
       }

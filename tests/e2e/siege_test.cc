@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "exporter/http/tls_sessions.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/protected_program.h"

@@ -87,10 +87,10 @@ class Player {
     Program program(scene_.Local(), {"--sampling.interval=1s"});
     LoseEntries(program);
     Befall();
-    Judge(program);
+    Evaluate(program);
     Finish();
     AwaitEnds();
-    JudgeAfter(program);
+    EvaluateAfter(program);
     return outcome_;
   }
 
@@ -175,7 +175,7 @@ class Player {
   }
 
   // What is foretold just before the end.
-  void Judge(const Program& program) {
+  void Evaluate(const Program& program) {
     nlohmann::json report;
     const auto as_foretold = [&]() -> std::optional<bool> {
       Talk();
@@ -314,7 +314,7 @@ class Player {
     }
   }
 
-  void JudgeAfter(const Program& program) {
+  void EvaluateAfter(const Program& program) {
     nlohmann::json report;
     const auto causes = [&] {
       std::string text;

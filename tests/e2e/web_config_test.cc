@@ -10,7 +10,7 @@
 #include <future>
 #include <thread>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 #include "tests/e2e/protected_program.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/paths.h"

@@ -13,16 +13,16 @@
 #include <string>
 #include <vector>
 
-#include "collectors/conntrack_event_filter.h"
-#include "collectors/conntrack_stats.h"
-#include "collectors/conntrack_table.h"
-#include "collectors/firewall/legacy_reader.h"
-#include "collectors/firewall/nft_reader.h"
-#include "collectors/netlink/messages.h"
-#include "collectors/own_addresses.h"
-#include "collectors/route.h"
-#include "collectors/sockets.h"
-#include "collectors/tracking.h"
+#include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/firewall/read/nft_reader.h"
+#include "collectors/kernel/conntrack_event_filter.h"
+#include "collectors/kernel/netlink/messages.h"
+#include "collectors/kernel/own_addresses.h"
+#include "collectors/kernel/route.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/sockets.h"
+#include "collectors/sources/tracking.h"
 #include "tests/fuzz/recording.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
@@ -69,7 +69,7 @@ template <typename Look>
 Datagrams Recorded(const Namespace& where, Look look) {
   auto recording = std::make_shared<Datagrams>();
   where.Run([&] {
-    Host host = lab::HostHere();
+    kernel::Host host = lab::HostHere();
     host.open_channel = [recording](int protocol) { return OpenRecordedChannel(protocol, recording); };
     look(host);
   });
@@ -77,8 +77,8 @@ Datagrams Recorded(const Namespace& where, Look look) {
 }
 
 template <typename CollectorType, typename... Arguments>
-Datagrams RecordedLook(const Namespace& where, Arguments... arguments) {
-  return Recorded(where, [&](const Host& host) {
+Datagrams RecordedSample(const Namespace& where, Arguments... arguments) {
+  return Recorded(where, [&](const kernel::Host& host) {
     if (auto collected = CollectorType(host, arguments...).Collect(Soon()); !collected) {
       throw std::runtime_error(collected.error().message);
     }
@@ -104,19 +104,20 @@ void WriteParts(const Datagrams& look, const std::string& name, const Seeds& see
     }
   };
   for (const auto& datagram : look) {
-    netlink::ForEachMessage(datagram, [&](const netlink::Message& message) {
+    kernel::netlink::ForEachMessage(datagram, [&](const kernel::netlink::Message& message) {
       const auto attributes = message.Attributes<nfgenmsg>();
       const std::vector<std::byte> bytes(attributes.begin(), attributes.end());
-      if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWRULE)) {
-        netlink::ForEachAttribute(attributes, [&](const netlink::Attribute& attribute) {
+      if (message.type == kernel::netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWRULE)) {
+        kernel::netlink::ForEachAttribute(attributes, [&](const kernel::netlink::Attribute& attribute) {
           if (attribute.Type() == NFTA_RULE_EXPRESSIONS) {
             seeds.Write("nft_rule", name + "-" + std::to_string(++rules), attribute.Payload());
           }
         });
-      } else if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSET)) {
+      } else if (message.type == kernel::netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSET)) {
         write_set();
         set.push_back(bytes);
-      } else if (message.type == netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSETELEM) && !set.empty()) {
+      } else if (message.type == kernel::netlink::NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSETELEM) &&
+                 !set.empty()) {
         set.push_back(bytes);
       }
     });
@@ -126,9 +127,9 @@ void WriteParts(const Datagrams& look, const std::string& name, const Seeds& see
 
 void CaptureNft(const Seeds& seeds) {
   const auto capture = [&seeds](const Namespace& where, const std::string& name) {
-    const Datagrams look = Recorded(where, [](const Host& host) {
+    const Datagrams look = Recorded(where, [](const kernel::Host& host) {
       auto channel = host.open_channel(NETLINK_NETFILTER);
-      if (auto read = firewall::NftReader(*channel, Soon()).ReadAll(); !read) {
+      if (auto read = firewall::read::NftReader(*channel, Soon()).ReadAll(); !read) {
         throw std::runtime_error(read.error().message);
       }
     });
@@ -154,9 +155,9 @@ void CaptureLegacy(const Seeds& seeds) {
   where.Shell(
       "iptables-legacy -t raw -A OUTPUT -p tcp --dport 80 -j NOTRACK; iptables-legacy -t security -L >/dev/null");
   where.Run([&] {
-    firewall::SocketLegacyKernel kernel;
+    firewall::read::SocketLegacyKernel kernel;
     for (const auto family : {firewall::TableFamily::kIpv4, firewall::TableFamily::kIpv6}) {
-      firewall::LegacyReader reader("/proc", kernel, Soon());
+      firewall::read::LegacyReader reader("/proc", kernel, Soon());
       const auto names = reader.TableNames(family);
       for (const std::string& table : names.value()) {
         const auto info = kernel.GetInfo(family, table);
@@ -206,22 +207,24 @@ void CaptureConnections(const Seeds& seeds) {
   }
   wire.local.Command({"ping", "-c", "1", "-W", "1", lab::Wire::kPeer4});
   wire.local.Shell("echo x > /dev/udp/192.0.2.2/9 || true");
-  seeds.Write("conntrack_table", "table", RecordedLook<ConntrackTableCollector>(wire.local));
-  seeds.Write("conntrack_stats", "stats", RecordedLook<ConntrackStatsCollector>(wire.local));
-  seeds.Write("sockets", "open", RecordedLook<SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
-  seeds.Write("tracking", "tracked", RecordedLook<TrackingCollector>(wire.local));
-  seeds.Write("routes", "route", Recorded(wire.local, [](const Host& host) {
+  seeds.Write("conntrack_table", "table", RecordedSample<sources::ConntrackTableCollector>(wire.local));
+  seeds.Write("conntrack_stats", "stats", RecordedSample<sources::ConntrackStatsCollector>(wire.local));
+  seeds.Write("sockets", "open",
+              RecordedSample<sources::SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
+  seeds.Write("tracking", "tracked", RecordedSample<sources::TrackingCollector>(wire.local));
+  seeds.Write("routes", "route", Recorded(wire.local, [](const kernel::Host& host) {
                 const IpAddress from = *IpAddress::Parse(lab::Wire::kLocal4);
-                (void)LookUpRoute(host, from, *IpAddress::Parse(lab::Wire::kPeer4), Soon());
-                (void)LookUpRoute(host, from, *IpAddress::Parse("198.51.100.1"), Soon());
+                (void)FindRoute(host, from, *IpAddress::Parse(lab::Wire::kPeer4), Soon());
+                (void)FindRoute(host, from, *IpAddress::Parse("198.51.100.1"), Soon());
               }));
   seeds.Write("routes", "addresses",
-              Recorded(wire.local, [](const Host& host) { (void)OwnAddresses(host).Update(Soon()); }));
+              Recorded(wire.local, [](const kernel::Host& host) { (void)kernel::OwnAddresses(host).Update(Soon()); }));
   seeds.Write("conntrack_events", "flush", RecordEvents(wire.local));
   held.clear();  // their FINs have no entry: stuck sockets
-  seeds.Write("sockets", "stuck", RecordedLook<SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
-  seeds.Write("tracking", "stuck", RecordedLook<TrackingCollector>(wire.local));
-  seeds.Write("conntrack_table", "after", RecordedLook<ConntrackTableCollector>(wire.local));
+  seeds.Write("sockets", "stuck",
+              RecordedSample<sources::SocketsCollector>(wire.local, Pacer(std::chrono::seconds(5), 1)));
+  seeds.Write("tracking", "stuck", RecordedSample<sources::TrackingCollector>(wire.local));
+  seeds.Write("conntrack_table", "after", RecordedSample<sources::ConntrackTableCollector>(wire.local));
 }
 
 void CaptureProcfs(const Seeds& seeds) {

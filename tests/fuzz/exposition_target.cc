@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "exporter/utf8.h"
+#include "collectors/base/utf8.h"
 #include "exporter/views/exposition.h"
 #include "tests/fuzz/target.h"
 
@@ -154,7 +154,7 @@ void RunExposition(std::span<const std::byte> input) {
       }
     }
   }
-  for (const ExpositionFormat format : {ExpositionFormat::kText, ExpositionFormat::kOpenMetrics}) {
+  for (const views::ExpositionFormat format : {views::ExpositionFormat::kText, views::ExpositionFormat::kOpenMetrics}) {
     const std::string rendering = RenderFamilies(families, format);
     const std::vector<Line> lines = ParseRendering(rendering);
     auto line = lines.begin();

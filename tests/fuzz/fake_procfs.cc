@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::fuzz {
 

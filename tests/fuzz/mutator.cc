@@ -7,14 +7,14 @@
 #include <optional>
 #include <utility>
 
-#include "collectors/netlink/attributes.h"
+#include "collectors/kernel/netlink/attributes.h"
 #include "tests/fuzz/recording.h"
 
 namespace finwait::fuzz {
 namespace {
 
 using Buffer = std::vector<std::byte>;
-using netlink::Bytes;
+using kernel::netlink::Bytes;
 
 /// An attribute taken apart: bytes, or attributes where its payload looks like some.
 struct Node {
@@ -40,7 +40,7 @@ void Append(const T& value, Buffer& to) {
 std::optional<std::vector<Node>> TakeApart(Bytes bytes, int depth = 0) {
   constexpr int kDeepest = 8;
   std::vector<Node> nodes;
-  const bool sound = netlink::ForEachAttribute(bytes, [&nodes](const netlink::Attribute& attribute) {
+  const bool sound = kernel::netlink::ForEachAttribute(bytes, [&nodes](const kernel::netlink::Attribute& attribute) {
     nodes.push_back({attribute.Type(), Buffer(attribute.Payload().begin(), attribute.Payload().end()), {}});
   });
   if (!sound || nodes.empty()) {
@@ -89,7 +89,7 @@ std::vector<Message> TakeDatagramApart(Bytes datagram) {
   }
   std::vector<Message> messages;
   while (!datagram.empty()) {
-    const auto header = netlink::Attribute(0, datagram).Read<nlmsghdr>();
+    const auto header = kernel::netlink::Attribute(0, datagram).Read<nlmsghdr>();
     if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > datagram.size()) {
       messages.push_back({std::nullopt, Buffer(datagram.begin(), datagram.end()), {}});
       break;

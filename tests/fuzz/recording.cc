@@ -7,15 +7,15 @@
 #include <deque>
 #include <utility>
 
-#include "collectors/netlink/read_requests.h"
-#include "collectors/netlink/transport.h"
+#include "collectors/kernel/netlink/read_requests.h"
+#include "collectors/kernel/netlink/transport.h"
 #include "tests/fuzz/fake_procfs.h"
 
 namespace finwait::fuzz {
 namespace {
 
-using netlink::Bytes;
-using netlink::Datagram;
+using kernel::netlink::Bytes;
+using kernel::netlink::Datagram;
 
 // Calls `change` for each message header in the datagram, as far as its lengths make sense, and writes it back.
 template <typename Change>
@@ -34,16 +34,18 @@ void ForEachHeader(std::vector<std::byte>& datagram, Change&& change) {
   }
 }
 
-std::uint32_t FirstSequence(Bytes datagram) { return netlink::Attribute(0, datagram).Read<nlmsghdr>()->nlmsg_seq; }
+std::uint32_t FirstSequence(Bytes datagram) {
+  return kernel::netlink::Attribute(0, datagram).Read<nlmsghdr>()->nlmsg_seq;
+}
 
 // Answers from a recording that all channels of a host share.
-class ReplayTransport : public netlink::Transport {
+class ReplayTransport : public kernel::netlink::Transport {
  public:
   ReplayTransport(int protocol, std::shared_ptr<std::deque<std::vector<std::byte>>> answers)
       : protocol_(protocol), answers_(std::move(answers)) {}
 
   Result<void> Send(Bytes datagram, Deadline) override {
-    if (auto allowed = netlink::RequireReadOnly(protocol_, datagram); !allowed) {
+    if (auto allowed = kernel::netlink::RequireReadOnly(protocol_, datagram); !allowed) {
       return allowed;
     }
     sequence_ = FirstSequence(datagram);
@@ -75,9 +77,9 @@ class ReplayTransport : public netlink::Transport {
   std::unique_ptr<std::vector<std::byte>> received_;
 };
 
-class RecordingTransport : public netlink::Transport {
+class RecordingTransport : public kernel::netlink::Transport {
  public:
-  RecordingTransport(std::unique_ptr<netlink::Transport> real, std::shared_ptr<Datagrams> recording)
+  RecordingTransport(std::unique_ptr<kernel::netlink::Transport> real, std::shared_ptr<Datagrams> recording)
       : real_(std::move(real)), recording_(std::move(recording)) {}
 
   Result<void> Send(Bytes datagram, Deadline deadline) override {
@@ -98,7 +100,7 @@ class RecordingTransport : public netlink::Transport {
   std::uint32_t Port() const override { return real_->Port(); }
 
  private:
-  std::unique_ptr<netlink::Transport> real_;
+  std::unique_ptr<kernel::netlink::Transport> real_;
   std::shared_ptr<Datagrams> recording_;
   std::uint32_t sequence_ = 0;
 };
@@ -131,26 +133,26 @@ std::vector<std::byte> JoinRecording(const Datagrams& datagrams) {
   return recording;
 }
 
-Host HostThatAnswers(Datagrams datagrams) {
+kernel::Host HostThatAnswers(Datagrams datagrams) {
   auto answers = std::make_shared<std::deque<std::vector<std::byte>>>();
   for (auto& datagram : datagrams) {
     answers->push_back(std::move(datagram));
   }
-  Host host;
+  kernel::Host host;
   host.procfs = OrdinaryProcfs();
-  host.find_feature = [](const KernelFeature&) { return FeatureState::kSafeToAsk; };
-  host.open_channel = [answers](int protocol) -> Result<netlink::Channel> {
-    return netlink::Channel(std::make_unique<ReplayTransport>(protocol, answers));
+  host.find_feature = [](const kernel::KernelFeature&) { return kernel::FeatureState::kSafeToAsk; };
+  host.open_channel = [answers](int protocol) -> Result<kernel::netlink::Channel> {
+    return kernel::netlink::Channel(std::make_unique<ReplayTransport>(protocol, answers));
   };
   return host;
 }
 
-Result<netlink::Channel> OpenRecordedChannel(int protocol, const std::shared_ptr<Datagrams>& recording) {
-  auto real = netlink::SocketTransport::Open(protocol);
+Result<kernel::netlink::Channel> OpenRecordedChannel(int protocol, const std::shared_ptr<Datagrams>& recording) {
+  auto real = kernel::netlink::SocketTransport::Open(protocol);
   if (!real) {
     return Failure(real.error());
   }
-  return netlink::Channel(std::make_unique<RecordingTransport>(std::move(*real), recording));
+  return kernel::netlink::Channel(std::make_unique<RecordingTransport>(std::move(*real), recording));
 }
 
 }  // namespace finwait::fuzz

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "collectors/firewall/conntrack_use.h"
-#include "collectors/firewall/invalid_drop.h"
-#include "collectors/firewall/rule_identity.h"
-#include "collectors/firewall/text/rule_text.h"
-#include "collectors/firewall/verdict/nat_effect.h"
-#include "collectors/firewall/verdict/path.h"
+#include "collectors/firewall/analysis/conntrack_use.h"
+#include "collectors/firewall/analysis/invalid_drop.h"
+#include "collectors/firewall/analysis/rule_identity.h"
+#include "collectors/firewall/eval/nat_effect.h"
+#include "collectors/firewall/eval/packet_traversal.h"
+#include "collectors/firewall/print/rule_text.h"
 #include "tests/fuzz/target.h"
 
 namespace finwait::fuzz {
@@ -17,18 +17,18 @@ using namespace firewall;  // NOLINT(google-build-using-namespace): half of its 
 
 // The program's own allowance (EvaluationLimits) is a hundred times this. A small one gives the fuzzer more turns, and
 // that a question stays within its allowance is what matters.
-constexpr EvaluationLimits kLimits = {20'000, 64};
+constexpr firewall::eval::EvaluationLimits kLimits = {20'000, 64};
 
 void RequireOneLine(std::string_view text) {
-  Require(text.size() <= kMaxRuleText, "a rule's text is bounded");
+  Require(text.size() <= firewall::print::kMaxRuleText, "a rule's text is bounded");
   Require(std::none_of(text.begin(), text.end(),
                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7F'; }),
           "a rule's text has no control characters");
 }
 
-Connection SomeConnection(IpFamily family) {
+firewall::eval::Connection SomeConnection(IpFamily family) {
   const bool ipv4 = family == IpFamily::kIpv4;
-  Connection connection;
+  firewall::eval::Connection connection;
   connection.family = family;
   connection.local = Endpoint{*IpAddress::Parse(ipv4 ? "192.0.2.1" : "2001:db8::1"), 40000};
   connection.peer = Endpoint{*IpAddress::Parse(ipv4 ? "192.0.2.2" : "2001:db8::2"), 443};
@@ -37,46 +37,49 @@ Connection SomeConnection(IpFamily family) {
   return connection;
 }
 
-void Judge(Evaluator& evaluator, const Connection& connection, bool conntrack_active) {
-  NamespaceSettings settings;
+void Evaluate(firewall::eval::ChainEvaluator& evaluator, const firewall::eval::Connection& connection,
+              bool conntrack_active) {
+  firewall::eval::NamespaceSettings settings;
   settings.conntrack_active = conntrack_active;
-  for (const PacketKind kind :
-       {PacketKind::kFin, PacketKind::kRst, PacketKind::kData, PacketKind::kAck, PacketKind::kPeerFin}) {
-    const PathVerdict verdict = JudgePacket(evaluator, connection, kind, settings);
-    RequireOneLine(verdict.text);
-    Require(verdict.decision != PathDecision::kUnknown || !verdict.reason.empty(), "who cannot tell says why");
+  for (const firewall::eval::PacketKind kind :
+       {firewall::eval::PacketKind::kFin, firewall::eval::PacketKind::kRst, firewall::eval::PacketKind::kData,
+        firewall::eval::PacketKind::kAck, firewall::eval::PacketKind::kPeerFin}) {
+    const firewall::eval::TraversalResult verdict = EvaluatePacket(evaluator, connection, kind, settings);
+    Require(verdict.decision != firewall::eval::Disposition::kUnknown || !verdict.reason.empty(),
+            "who cannot tell says why");
     Require(verdict.rule == nullptr || (verdict.chain != nullptr && verdict.table != nullptr),
             "a rule is in a chain of a table");
   }
-  for (const OpenedBy opened_by : {OpenedBy::kLocal, OpenedBy::kPeer, OpenedBy::kUnknown}) {
+  for (const firewall::eval::OpenedBy opened_by :
+       {firewall::eval::OpenedBy::kLocal, firewall::eval::OpenedBy::kPeer, firewall::eval::OpenedBy::kUnknown}) {
     (void)EvaluateNat(evaluator, connection, opened_by, settings);
   }
 }
 
 }  // namespace
 
-void UseRuleset(const Ruleset& ruleset) {
-  for (const Table& table : ruleset.tables) {
+void UseRuleset(const firewall::Ruleset& ruleset) {
+  for (const firewall::Table& table : ruleset.tables) {
     for (const auto& [name, chain] : table.chains) {
-      for (const Rule& rule : chain->rules) {
-        RequireOneLine(RuleText(table, *chain, rule));
-        (void)HashRule(rule);
-        (void)RuleIdentity(table, *chain, rule);
+      for (const firewall::Rule& rule : chain->rules) {
+        RequireOneLine(firewall::print::RuleText(table, *chain, rule));
+        (void)firewall::analysis::HashRule(rule);
+        (void)firewall::analysis::RuleIdentity(table, *chain, rule);
       }
     }
   }
-  for (const InvalidDropRule& drop : FindInvalidDrops(ruleset)) {
+  for (const firewall::analysis::InvalidDropRule& drop : firewall::analysis::FindInvalidDrops(ruleset)) {
     Require(!drop.families.empty() && !drop.hooks.empty(), "a rule that drops is reached");
     RequireOneLine(drop.text);
   }
-  (void)FindPolicyDrops(ruleset);
-  Evaluator evaluator(ruleset, nullptr, kLimits);
+  (void)firewall::analysis::FindPolicyDrops(ruleset);
+  firewall::eval::ChainEvaluator evaluator(ruleset, nullptr, kLimits);
   for (const IpFamily family : kIpFamilies) {
-    (void)NeedsConntrack(ruleset, family);
-    Judge(evaluator, GeneralConnection(family), true);
-    Judge(evaluator, GeneralConnection(family, Journey::kForwarded), true);
-    Judge(evaluator, SomeConnection(family), true);
-    Judge(evaluator, SomeConnection(family), false);
+    (void)firewall::analysis::NeedsConntrack(ruleset, family);
+    Evaluate(evaluator, firewall::eval::RepresentativeFlow(family), true);
+    Evaluate(evaluator, firewall::eval::RepresentativeFlow(family, firewall::eval::PathKind::kForwarded), true);
+    Evaluate(evaluator, SomeConnection(family), true);
+    Evaluate(evaluator, SomeConnection(family), false);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "collectors/firewall/ruleset.h"
+#include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::fuzz {
 

@@ -4,18 +4,18 @@
 #include <utility>
 #include <vector>
 
-#include "collectors/conntrack_stats.h"
-#include "collectors/firewall/legacy_reader.h"
-#include "collectors/kernel_feature.h"
-#include "collectors/netstat.h"
-#include "collectors/sysctl.h"
-#include "exporter/duration.h"
+#include "collectors/base/duration.h"
+#include "collectors/base/utf8.h"
+#include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/kernel/features.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/netstat.h"
+#include "collectors/sources/sysctl.h"
+#include "exporter/command_line/options.h"
 #include "exporter/http/exchange.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/http/negotiation.h"
 #include "exporter/http/request_reader.h"
-#include "exporter/options.h"
-#include "exporter/utf8.h"
 #include "tests/fuzz/fake_procfs.h"
 #include "tests/fuzz/target.h"
 
@@ -42,7 +42,7 @@ bool IsOneLine(std::string_view text) {
          std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
-void RequireSentences(const Result<Collected>& collected) {
+void RequireSentences(const Result<sources::Collected>& collected) {
   if (!collected) {
     Require(IsOneLine(collected.error().message), "a failure is one line");
     return;
@@ -70,16 +70,16 @@ void RunProcfs(std::span<const std::byte> input) {
                              "sys/net/netfilter/nf_conntrack_tcp_timeout_established"}) {
     procfs.Write(number, files[3]);
   }
-  Host host;
+  kernel::Host host;
   host.procfs = procfs.Root();
-  host.open_channel = [](int) -> Result<netlink::Channel> {
+  host.open_channel = [](int) -> Result<kernel::netlink::Channel> {
     return Fail(FailureReason::kUnsupported, "no netlink here");
   };
-  RequireSentences(NetstatCollector(host).Collect(Soon()));
-  RequireSentences(SysctlCollector(host).Collect(Soon()));
-  RequireSentences(ConntrackStatsCollector(host).Collect(Soon()));
-  firewall::SocketLegacyKernel kernel;  // not asked
-  const auto names = firewall::LegacyReader(host.procfs, kernel, Soon()).TableNames(firewall::TableFamily::kIpv4);
+  RequireSentences(sources::NetstatCollector(host).Collect(Soon()));
+  RequireSentences(sources::SysctlCollector(host).Collect(Soon()));
+  RequireSentences(sources::ConntrackStatsCollector(host).Collect(Soon()));
+  firewall::read::SocketLegacyKernel kernel;  // not asked
+  const auto names = firewall::read::LegacyReader(host.procfs, kernel, Soon()).TableNames(firewall::TableFamily::kIpv4);
   if (names) {
     for (const std::string& name : *names) {
       Require(!name.empty() && name.size() < 32, "a table's name is as long as the kernel allows");
@@ -87,7 +87,8 @@ void RunProcfs(std::span<const std::byte> input) {
   } else {
     Require(IsOneLine(names.error().message), "a failure is one line");
   }
-  (void)KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), procfs.Root(), "1"}).Find(kNfTables);
+  (void)kernel::KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), procfs.Root(), "1"})
+      .Find(kernel::kNfTables);
 }
 
 void RunHttpRequest(std::span<const std::byte> input) {
@@ -158,7 +159,7 @@ void RunHeaderValues(std::span<const std::byte> input) {
 }
 
 void RunCommandLine(std::span<const std::byte> input) {
-  constexpr CollectorSwitch kCollectors[] = {{"sockets", true}, {"firewall", false}};
+  constexpr command_line::CollectorSwitch kCollectors[] = {{"sockets", true}, {"firewall", false}};
   // A program's arguments cannot hold a NUL.
   std::string text(TextOf(input));
   std::erase(text, '\0');

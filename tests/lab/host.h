@@ -2,15 +2,15 @@
 
 #include <stdexcept>
 
-#include "collectors/collector.h"
-#include "collectors/host.h"
+#include "collectors/kernel/host.h"
+#include "collectors/sources/collector.h"
 #include "tests/lab/namespace.h"
 
 namespace finwait::lab {
 
 /// The machine as a thread inside the namespace sees it.
-inline Host HostHere() {
-  auto host = OpenHost("/proc");
+inline kernel::Host HostHere() {
+  auto host = kernel::OpenHost("/proc");
   if (!host) {
     throw std::runtime_error(host.error().message);
   }

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "collectors/netlink/read_requests.h"
-#include "collectors/registry.h"
+#include "collectors/kernel/netlink/read_requests.h"
+#include "collectors/sources/registry.h"
 #include "exporter/privilege/allowed_calls.h"
 #include "tests/lab/paths.h"
 
@@ -61,7 +61,7 @@ TEST(SecurityPage, ListsEveryMessageThatMayBeSentAndNoOther) {
     documented.insert(row.at(0) + " " + row.at(1));
   }
   std::multiset<std::string> sent;
-  for (const netlink::ReadRequest& request : netlink::ReadRequests()) {
+  for (const kernel::netlink::ReadRequest& request : kernel::netlink::ReadRequests()) {
     sent.insert(ProtocolName(request.protocol) + " " + request.name);
   }
   EXPECT_EQ(documented, sent);
@@ -82,7 +82,7 @@ TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
 TEST(SecurityPage, NamesEveryCollectorThatIsBlindWithoutTheCapability) {
   for (const auto& row : Table("privilege")) {
     if (row.at(0) == "CAP_NET_ADMIN") {
-      for (const CollectorInfo& info : CollectorRegistry()) {
+      for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
         const bool named = row.at(2).find("`" + std::string(info.name) + "`") != std::string::npos;
         EXPECT_EQ(named, NeedsNetAdmin(info)) << info.name;
       }

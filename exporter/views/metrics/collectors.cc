@@ -1,16 +1,16 @@
-#include "collectors/sockets.h"
+#include "collectors/sources/sockets.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
 double Seconds(SteadyClock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
-void AppendCollectors(const Diagnosis& diagnosis, Families& families) {
-  const Snapshot& snapshot = *diagnosis.snapshot;
+void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families) {
+  const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
   Family success =
       Family::Gauge("collector_success", "1 where the collector's newest look had no error at all, else 0.");
   Family duration = Family::Gauge("collector_duration_seconds", "How long the collector's newest look took.");
@@ -19,7 +19,7 @@ void AppendCollectors(const Diagnosis& diagnosis, Families& families) {
   Family interval = Family::Gauge("collector_interval_seconds",
                                   "Time between the collector's looks now; stretches to keep --sampling.cpu-budget.");
   Family failures = Family::Counter("collector_failures_total", "The collector's looks that had an error.");
-  for (const CollectorStatus& status : snapshot.collectors) {
+  for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     const std::string_view name = status.info->name;
     success.Add({{"collector", name}}, status.Succeeded() ? 1 : 0);
     duration.Add({{"collector", name}}, Seconds(status.duration));
@@ -39,14 +39,14 @@ void AppendCollectors(const Diagnosis& diagnosis, Families& families) {
       Family::Gauge("sampling_interval_seconds",
                     "Time between two runs of costly work that is spaced by itself: counting all sockets, and judging "
                     "what would become of the live ones.");
-  if (const auto* sockets = snapshot.Find<SocketsSample>()) {
+  if (const auto* sockets = snapshot.Find<sources::SocketsSample>()) {
     part_interval.Add({{"work", "socket_counts"}}, Seconds(sockets->counts_interval));
   }
   if (diagnosis.live) {
-    part_interval.Add({{"work", "judging"}}, Seconds(diagnosis.judging_interval));
+    part_interval.Add({{"work", "judging"}}, Seconds(diagnosis.evaluation_interval));
   }
   part_interval.AppendTo(families);
   failures.AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

@@ -1,14 +1,14 @@
 #include <string>
 
-#include "collectors/conntrack_stats.h"
-#include "collectors/conntrack_table.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/conntrack_table.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
-constexpr std::string_view kStatHelp[kConntrackStatCount] = {
+constexpr std::string_view kStatHelp[sources::kConntrackStatCount] = {
     "Lookups that found an entry where a new one was to be (ctnetlink CTA_STATS_FOUND).",
     "Packets that conntrack calls INVALID, over all protocols (ctnetlink CTA_STATS_INVALID). Anyone can make this "
     "rise with bare FINs; alone it proves nothing.",
@@ -31,14 +31,14 @@ void AppendSize(Families& families, std::string_view name, std::string_view help
 
 }  // namespace
 
-void AppendConntrackStats(const Snapshot& snapshot, Families& families) {
-  const auto* sample = snapshot.Find<ConntrackStatsSample>();
+void AppendConntrackStats(const scheduling::Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<sources::ConntrackStatsSample>();
   if (sample == nullptr) {
     return;
   }
-  for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
+  for (std::size_t i = 0; i < sources::kConntrackStatCount; ++i) {
     if (sample->counters[i]) {
-      const std::string name = "conntrack_" + std::string(Name(static_cast<ConntrackStat>(i))) + "_total";
+      const std::string name = "conntrack_" + std::string(Name(static_cast<sources::ConntrackStat>(i))) + "_total";
       Family::Counter(name, kStatHelp[i]).Add({}, static_cast<double>(*sample->counters[i])).AppendTo(families);
     }
   }
@@ -51,16 +51,18 @@ void AppendConntrackStats(const Snapshot& snapshot, Families& families) {
              "Hash buckets of the table, shared by all namespaces (nf_conntrack_buckets).", sample->buckets);
 }
 
-void AppendConntrackTable(const Snapshot& snapshot, Families& families) {
-  const auto* sample = snapshot.Find<ConntrackTableSample>();
+void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<sources::ConntrackTableSample>();
   if (sample == nullptr) {
     return;
   }
   Family flows = Family::Gauge("conntrack_flows", "Flows in the table now, by TCP state (ctnetlink dump).");
   for (const IpFamily family : kIpFamilies) {
-    const FlowCounts& counts = sample->flows[static_cast<std::size_t>(family)];
-    for (std::size_t state = 0; state < kConntrackTcpStateCount; ++state) {
-      flows.Add({{"family", Name(family)}, {"protocol", "tcp"}, {"state", Name(static_cast<ConntrackTcpState>(state))}},
+    const sources::FlowCounts& counts = sample->flows[static_cast<std::size_t>(family)];
+    for (std::size_t state = 0; state < kernel::kConntrackTcpStateCount; ++state) {
+      flows.Add({{"family", Name(family)},
+                 {"protocol", "tcp"},
+                 {"state", Name(static_cast<kernel::ConntrackTcpState>(state))}},
                 static_cast<double>(counts.tcp[state]));
     }
     flows.Add({{"family", Name(family)}, {"protocol", "udp"}, {"state", ""}}, static_cast<double>(counts.udp));
@@ -77,8 +79,8 @@ void AppendConntrackTable(const Snapshot& snapshot, Families& families) {
   Family remaining = Family::Histogram("conntrack_entry_remaining_seconds",
                                        "How long the TCP entries in the table now would last without a packet "
                                        "(CTA_TIMEOUT). May fall: never rate() it.");
-  for (std::size_t i = 0; i < std::size(kLiveConntrackStates); ++i) {
-    const std::string_view state = Name(kLiveConntrackStates[i]);
+  for (std::size_t i = 0; i < std::size(kernel::kLiveConntrackStates); ++i) {
+    const std::string_view state = Name(kernel::kLiveConntrackStates[i]);
     if (sample->idle[i]) {
       idle.Add({{"state", state}}, *sample->idle[i]);
     }
@@ -88,4 +90,4 @@ void AppendConntrackTable(const Snapshot& snapshot, Families& families) {
   remaining.AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

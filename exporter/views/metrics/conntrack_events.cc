@@ -1,12 +1,12 @@
-#include "collectors/conntrack_events.h"
+#include "collectors/sources/conntrack_events.h"
 
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 
-void AppendConntrackEvents(const Snapshot& snapshot, Families& families) {
-  const auto* sample = snapshot.Find<ConntrackEventsSample>();
+void AppendConntrackEvents(const scheduling::Snapshot& snapshot, Families& families) {
+  const auto* sample = snapshot.Find<sources::ConntrackEventsSample>();
   if (sample == nullptr) {
     return;
   }
@@ -14,9 +14,9 @@ void AppendConntrackEvents(const Snapshot& snapshot, Families& families) {
       "conntrack_expired_total",
       "TCP entries that timed out in a live state, deletions and flushes left out (ctnetlink DESTROY events, up to a "
       "minute late). Under nf_conntrack_events=2 only of connections that began while the exporter ran.");
-  for (std::size_t state = 0; state < std::size(kLiveConntrackStates); ++state) {
-    for (const ExpiryScope scope : kExpiryScopes) {
-      expired.Add({{"state", Name(kLiveConntrackStates[state])}, {"scope", Name(scope)}},
+  for (std::size_t state = 0; state < std::size(kernel::kLiveConntrackStates); ++state) {
+    for (const kernel::ExpiryScope scope : kernel::kExpiryScopes) {
+      expired.Add({{"state", Name(kernel::kLiveConntrackStates[state])}, {"scope", Name(scope)}},
                   static_cast<double>(sample->counts.expired[state][static_cast<std::size_t>(scope)]));
     }
   }
@@ -35,4 +35,4 @@ void AppendConntrackEvents(const Snapshot& snapshot, Families& families) {
       .AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 
 Family::Family(std::string_view name, std::string_view help, prometheus::MetricType type) {
   family_.name = "finwait_" + std::string(name);
@@ -28,13 +28,13 @@ Family& Family::Add(Labels labels, double value) {
   return *this;
 }
 
-Family& Family::Add(Labels labels, const AgeHistogram& histogram) {
+Family& Family::Add(Labels labels, const sources::AgeHistogram& histogram) {
   prometheus::ClientMetric& metric = NewMetric(labels);
   std::uint64_t cumulative = 0;
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
     cumulative += histogram.counts[i];
-    const double bound =
-        i < AgeHistogram::kBounds.size() ? AgeHistogram::kBounds[i] : std::numeric_limits<double>::infinity();
+    const double bound = i < sources::AgeHistogram::kBounds.size() ? sources::AgeHistogram::kBounds[i]
+                                                                   : std::numeric_limits<double>::infinity();
     metric.histogram.bucket.push_back({cumulative, bound});
   }
   metric.histogram.sample_count = cumulative;
@@ -48,4 +48,4 @@ void Family::AppendTo(std::vector<prometheus::MetricFamily>& families) {
   }
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "collectors/conntrack_table.h"
+#include "collectors/sources/conntrack_table.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 
 using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
@@ -29,7 +29,7 @@ class Family {
   }
 
   Family& Add(Labels labels, double value);
-  Family& Add(Labels labels, const AgeHistogram& histogram);
+  Family& Add(Labels labels, const sources::AgeHistogram& histogram);
   /// Moves the family to the end of `families` unless it is empty; call it last.
   void AppendTo(std::vector<prometheus::MetricFamily>& families);
 
@@ -40,4 +40,4 @@ class Family {
   prometheus::MetricFamily family_;
 };
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

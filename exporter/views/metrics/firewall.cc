@@ -1,11 +1,11 @@
-#include "collectors/firewall.h"
+#include "collectors/sources/firewall.h"
 
 #include <algorithm>
 
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
 using firewall::Backend;
@@ -16,7 +16,7 @@ bool Has(const std::vector<IpFamily>& families, IpFamily family) {
 }
 
 // By family and hook.
-void AddDrops(const DropTotals& totals, Family& family) {
+void AddDrops(const diagnosis::DropTotals& totals, Family& family) {
   for (const IpFamily ip : kIpFamilies) {
     for (const Hook hook : firewall::kHooks) {
       family.Add({{"family", Name(ip)}, {"hook", Name(hook)}},
@@ -25,20 +25,20 @@ void AddDrops(const DropTotals& totals, Family& family) {
   }
 }
 
-std::string_view VerdictLabel(firewall::PathDecision decision) {
+std::string_view VerdictLabel(firewall::eval::Disposition decision) {
   switch (decision) {
-    case firewall::PathDecision::kAccept:
+    case firewall::eval::Disposition::kAccept:
       return "accept";
-    case firewall::PathDecision::kDrop:
-    case firewall::PathDecision::kReject:
+    case firewall::eval::Disposition::kDrop:
+    case firewall::eval::Disposition::kReject:
       return "drop";  // a FIN that is rejected on its way out is as lost as one that is dropped
-    case firewall::PathDecision::kUnknown:
+    case firewall::eval::Disposition::kUnknown:
       return "unknown";
   }
   return "unknown";
 }
 
-void AppendPaths(const Diagnosis& diagnosis, Families& families) {
+void AppendPaths(const diagnosis::Diagnosis& diagnosis, Families& families) {
   Family active =
       Family::Gauge("conntrack_active",
                     "1 where conntrack's hooks run in this network namespace, 0 where not; inferred from rules "
@@ -57,10 +57,10 @@ void AppendPaths(const Diagnosis& diagnosis, Families& families) {
                     "What this host's rules do to a packet of a connection that no narrower rule singles out and that "
                     "has no conntrack entry: 1 for the verdict, 0 for the others.");
   for (const IpFamily family : kIpFamilies) {
-    for (std::size_t packet = 0; packet < std::size(kPathPackets); ++packet) {
+    for (std::size_t packet = 0; packet < std::size(diagnosis::kPathPackets); ++packet) {
       const std::string_view is = VerdictLabel((*diagnosis.paths)[static_cast<std::size_t>(family)][packet]);
       for (const std::string_view verdict : {"accept", "drop", "unknown"}) {
-        paths.Add({{"family", Name(family)}, {"packet", kPathPackets[packet]}, {"verdict", verdict}},
+        paths.Add({{"family", Name(family)}, {"packet", diagnosis::kPathPackets[packet]}, {"verdict", verdict}},
                   is == verdict ? 1 : 0);
       }
     }
@@ -70,8 +70,8 @@ void AppendPaths(const Diagnosis& diagnosis, Families& families) {
 
 }  // namespace
 
-void AppendFirewall(const Diagnosis& diagnosis, Families& families) {
-  const auto* sample = diagnosis.snapshot->Find<FirewallSample>();
+void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families) {
+  const auto* sample = diagnosis.snapshot->Find<sources::FirewallSample>();
   if (sample == nullptr) {
     return;
   }
@@ -129,4 +129,4 @@ void AppendFirewall(const Diagnosis& diagnosis, Families& families) {
       .AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

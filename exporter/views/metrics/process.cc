@@ -11,7 +11,7 @@
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
 void AppendProcessMetric(std::string name, std::string help, prometheus::MetricType type, double value,
@@ -95,4 +95,4 @@ void AppendRefusedCalls(Families& families) {
       .AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

@@ -1,10 +1,10 @@
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 
-void AppendRisk(const Diagnosis& diagnosis, Families& families) {
-  const Risk& risk = diagnosis.risk;
+void AppendRisk(const diagnosis::Diagnosis& diagnosis, Families& families) {
+  const diagnosis::Risk& risk = diagnosis.risk;
   if (risk.score) {
     Family::Gauge(
         "risk_score",
@@ -15,7 +15,7 @@ void AppendRisk(const Diagnosis& diagnosis, Families& families) {
   }
   if (risk.stage) {
     Family stages = Family::Gauge("risk_stage", "1 for the stage this host is in, 0 for the others.");
-    for (const Stage stage : kStages) {
+    for (const diagnosis::Stage stage : diagnosis::kStages) {
       stages.Add({{"stage", Name(stage)}}, *risk.stage == stage ? 1 : 0);
     }
     stages.AppendTo(families);
@@ -45,4 +45,4 @@ void AppendRisk(const Diagnosis& diagnosis, Families& families) {
       .AppendTo(families);
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

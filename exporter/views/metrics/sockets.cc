@@ -1,23 +1,24 @@
-#include "collectors/sockets.h"
+#include "collectors/sources/sockets.h"
 
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
-constexpr TcpState kOrphanStates[] = {TcpState::kFinWait1, TcpState::kFinWait2, TcpState::kClosing, TcpState::kLastAck};
+constexpr kernel::TcpState kOrphanStates[] = {kernel::TcpState::kFinWait1, kernel::TcpState::kFinWait2,
+                                              kernel::TcpState::kClosing, kernel::TcpState::kLastAck};
 
-void AddByCause(const StuckHistory::Totals& values, Family& family) {
-  for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
-    for (std::size_t cause = 0; cause < std::size(kCauses); ++cause) {
-      family.Add({{"state", Name(kStuckStates[state])}, {"cause", Name(kCauses[cause])}},
+void AddByCause(const diagnosis::StuckHistory::Totals& values, Family& family) {
+  for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
+    for (std::size_t cause = 0; cause < std::size(diagnosis::kCauses); ++cause) {
+      family.Add({{"state", Name(diagnosis::kStuckStates[state])}, {"cause", Name(diagnosis::kCauses[cause])}},
                  static_cast<double>(values[state][cause]));
     }
   }
 }
 
-void AppendStuck(const StuckSummary& stuck, Families& families) {
+void AppendStuck(const diagnosis::StuckSummary& stuck, Families& families) {
   Family now =
       Family::Gauge("tcp_stuck_sockets",
                     "Closing sockets with at least 2 unanswered tries, orphaned or not, by why (sock_diag, tcp_info).");
@@ -30,9 +31,9 @@ void AppendStuck(const StuckSummary& stuck, Families& families) {
       "finwait_tcp_stuck_sockets.");
   Family oldest = Family::Gauge("tcp_stuck_socket_oldest_seconds",
                                 "How long the longest-stuck socket has been closing, at least; 0 where none is stuck.");
-  for (std::size_t state = 0; state < std::size(kStuckStates); ++state) {
-    undetermined.Add({{"state", Name(kStuckStates[state])}}, static_cast<double>(stuck.undetermined[state]));
-    oldest.Add({{"state", Name(kStuckStates[state])}}, stuck.oldest_seconds[state]);
+  for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
+    undetermined.Add({{"state", Name(diagnosis::kStuckStates[state])}}, static_cast<double>(stuck.undetermined[state]));
+    oldest.Add({{"state", Name(diagnosis::kStuckStates[state])}}, stuck.oldest_seconds[state]);
   }
   undetermined.AppendTo(families);
 
@@ -45,7 +46,7 @@ void AppendStuck(const StuckSummary& stuck, Families& families) {
   oldest.AppendTo(families);
 }
 
-void AppendLive(const LiveSummary& live, bool active, Families& families) {
+void AppendLive(const diagnosis::LiveSummary& live, bool active, Families& families) {
   if (active) {
     Family::Gauge("tcp_untracked_sockets", "Live sockets without a conntrack entry (sock_diag joined with ctnetlink).")
         .Add({{"state", "established"}}, static_cast<double>(live.untracked_established))
@@ -55,8 +56,8 @@ void AppendLive(const LiveSummary& live, bool active, Families& families) {
   Family at_risk =
       Family::Gauge("tcp_at_risk_sockets",
                     "Live sockets without an entry that would stick, or leave their peer stuck, if closed now.");
-  for (std::size_t i = 0; i < std::size(kFatesAtRisk); ++i) {
-    at_risk.Add({{"fate", Name(kFatesAtRisk[i])}}, static_cast<double>(live.at_risk[i]));
+  for (std::size_t i = 0; i < std::size(diagnosis::kFatesAtRisk); ++i) {
+    at_risk.Add({{"fate", Name(diagnosis::kFatesAtRisk[i])}}, static_cast<double>(live.at_risk[i]));
   }
   at_risk.AppendTo(families);
   if (live.expiring) {
@@ -69,23 +70,23 @@ void AppendLive(const LiveSummary& live, bool active, Families& families) {
 
 }  // namespace
 
-void AppendSockets(const Diagnosis& diagnosis, Families& families) {
-  const auto* sample = diagnosis.snapshot->Find<SocketsSample>();
+void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
+  const auto* sample = diagnosis.snapshot->Find<sources::SocketsSample>();
   if (sample == nullptr) {
     return;
   }
   Family sockets =
       Family::Gauge("tcp_sockets", "TCP sockets of this network namespace, by the packets' IP version (sock_diag).");
   for (const IpFamily family : kIpFamilies) {
-    for (std::size_t state = 0; state < kTcpStateCount; ++state) {
-      sockets.Add({{"family", Name(family)}, {"state", Name(static_cast<TcpState>(state))}},
+    for (std::size_t state = 0; state < kernel::kTcpStateCount; ++state) {
+      sockets.Add({{"family", Name(family)}, {"state", Name(static_cast<kernel::TcpState>(state))}},
                   static_cast<double>(sample->counts[static_cast<std::size_t>(family)][state]));
     }
   }
   sockets.AppendTo(families);
 
   Family orphans = Family::Gauge("tcp_orphans", "Closing sockets that no process holds (sock_diag, idiag_inode 0).");
-  for (const TcpState state : kOrphanStates) {
+  for (const kernel::TcpState state : kOrphanStates) {
     orphans.Add({{"state", Name(state)}}, static_cast<double>(sample->orphans[static_cast<std::size_t>(state)]));
   }
   orphans.AppendTo(families);
@@ -99,4 +100,4 @@ void AppendSockets(const Diagnosis& diagnosis, Families& families) {
   }
 }
 
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace finwait {
+namespace finwait::views::page {
 
 /// The page's whole style sheet, and the script that keeps the page up to date. Both are inline: nothing else is
 /// loaded.
@@ -13,4 +13,4 @@ extern const char* const kPageScript;
 /// origin, and nothing else.
 std::string PageSecurityPolicy();
 
-}  // namespace finwait
+}  // namespace finwait::views::page

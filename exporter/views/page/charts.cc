@@ -7,7 +7,7 @@
 
 #include "exporter/views/page/html.h"
 
-namespace finwait::charts {
+namespace finwait::views::page::charts {
 namespace {
 
 using html::Percent;
@@ -17,24 +17,24 @@ struct Shape {
   std::string_view colour;  // for the browser's tab, where no style applies: readable on light and dark
 };
 
-Shape ShapeOf(std::optional<Stage> stage) {
+Shape ShapeOf(std::optional<diagnosis::Stage> stage) {
   if (!stage) {
     return {
         R"svg(<circle cx="12" cy="12" r="11"/><path class="mark" d="M8.5 9.2a3.5 3.5 0 1 1 5.2 3.1c-1.1.7-1.7 1.3-1.7 2.5"/><circle class="dot" cx="12" cy="18" r="1.3"/>)svg",
         "#6b7480"};
   }
   switch (*stage) {
-    case Stage::kNone:
+    case diagnosis::Stage::kNone:
       return {R"svg(<circle cx="12" cy="12" r="11"/><path class="mark" d="m7 12.5 3.4 3.4L17 8.8"/>)svg", "#1f9254"};
-    case Stage::kLatent:
+    case diagnosis::Stage::kLatent:
       return {
           R"svg(<rect x="3.4" y="3.4" width="17.2" height="17.2" rx="3" transform="rotate(45 12 12)"/><path class="mark" d="M12 6.8v6.4"/><circle class="dot" cx="12" cy="16.9" r="1.3"/>)svg",
           "#b07d00"};
-    case Stage::kExposed:
+    case diagnosis::Stage::kExposed:
       return {
           R"svg(<path d="M12 1.6 23.4 21.4a1 1 0 0 1-.9 1.5h-21a1 1 0 0 1-.9-1.5z"/><path class="mark" d="M12 8.6v6.2"/><circle class="dot" cx="12" cy="18.6" r="1.3"/>)svg",
           "#d95f02"};
-    case Stage::kFailing:
+    case diagnosis::Stage::kFailing:
       return {
           R"svg(<path d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z"/><path class="mark" d="m8 8 8 8m0-8-8 8"/>)svg",
           "#d7263d"};
@@ -70,31 +70,32 @@ std::string UrlEncoded(std::string_view svg) {
 }
 
 struct Band {
-  Stage stage;
+  diagnosis::Stage stage;
   int from;
   int to;
 };
 constexpr double kLowest = 1;
 constexpr double kHighest = 100;
-constexpr Band kBands[] = {{Stage::kLatent, 1, 39}, {Stage::kExposed, 40, 69}, {Stage::kFailing, 70, 100}};
+constexpr Band kBands[] = {
+    {diagnosis::Stage::kLatent, 1, 39}, {diagnosis::Stage::kExposed, 40, 69}, {diagnosis::Stage::kFailing, 70, 100}};
 
 // Where a score is on the scale, 0 to 1.
 double OnScale(double score) { return (score - kLowest) / (kHighest - kLowest); }
 
 constexpr double kBase = 80;  // where the bars of a histogram stand, and above the tallest one:
 constexpr double kTop = 30;   // room for the timeout's words and the bar's own number
-constexpr std::size_t kBuckets = AgeHistogram::kBounds.size() + 1;
+constexpr std::size_t kBuckets = sources::AgeHistogram::kBounds.size() + 1;
 // Of AgeHistogram::kBounds, short enough to stand side by side.
 constexpr std::string_view kEdgeNames[] = {"15s", "1m", "5m", "30m", "2h", "1d", "5d"};
-static_assert(std::size(kEdgeNames) == AgeHistogram::kBounds.size());
+static_assert(std::size(kEdgeNames) == sources::AgeHistogram::kBounds.size());
 
 double Edge(std::size_t bucket) { return static_cast<double>(bucket) / static_cast<double>(kBuckets); }
 
 // Where a duration is among the buckets, 0 to 1; what is in the open one is in its middle.
 double Position(double seconds) {
   double low = 0;
-  for (std::size_t bucket = 0; bucket < AgeHistogram::kBounds.size(); ++bucket) {
-    const double high = AgeHistogram::kBounds[bucket];
+  for (std::size_t bucket = 0; bucket < sources::AgeHistogram::kBounds.size(); ++bucket) {
+    const double high = sources::AgeHistogram::kBounds[bucket];
     if (seconds <= high) {
       return Edge(bucket) + (seconds - low) / (high - low) / static_cast<double>(kBuckets);
     }
@@ -104,7 +105,7 @@ double Position(double seconds) {
 }
 
 // "12 entries. Idle up to 15 s: 3. 15 s to 60 s: 9. Forgotten after 5 d." Only the buckets that hold something.
-std::string InWords(std::string_view state, const AgeHistogram& idle, std::uint64_t total,
+std::string InWords(std::string_view state, const sources::AgeHistogram& idle, std::uint64_t total,
                     std::optional<double> timeout) {
   std::string words(state);
   words += ": " + html::Count(total, "entry", "entries");
@@ -114,9 +115,9 @@ std::string InWords(std::string_view state, const AgeHistogram& idle, std::uint6
     }
     words += ", " + html::Number(idle.counts[bucket]) + " idle ";
     if (bucket == kBuckets - 1) {
-      words += "for more than " + html::Duration(AgeHistogram::kBounds.back());
+      words += "for more than " + html::Duration(sources::AgeHistogram::kBounds.back());
     } else {
-      words += "for up to " + html::Duration(AgeHistogram::kBounds[bucket]);
+      words += "for up to " + html::Duration(sources::AgeHistogram::kBounds[bucket]);
     }
   }
   if (timeout) {
@@ -141,19 +142,19 @@ std::string TimeoutLine(double timeout) {
 
 }  // namespace
 
-std::string StageIcon(std::optional<Stage> stage) {
+std::string StageIcon(std::optional<diagnosis::Stage> stage) {
   return "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">" + std::string(ShapeOf(stage).body) +
          "</svg>";
 }
 
-std::string StageIconUrl(std::optional<Stage> stage) {
+std::string StageIconUrl(std::optional<diagnosis::Stage> stage) {
   const Shape shape = ShapeOf(stage);
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 24 24\" fill=\"";
   svg.append(shape.colour).append("\"><style>.mark{fill:none;stroke:white;stroke-width:2.4}.dot{fill:white}</style>");
   return "data:image/svg+xml," + UrlEncoded(svg.append(shape.body).append("</svg>"));
 }
 
-std::string ScoreScale(std::optional<Stage> stage, std::optional<double> score) {
+std::string ScoreScale(std::optional<diagnosis::Stage> stage, std::optional<double> score) {
   std::string svg = "<svg class=\"scale\" height=\"46\" aria-hidden=\"true\">";
   for (const Band& band : kBands) {
     const double from = OnScale(band.from);
@@ -170,7 +171,7 @@ std::string ScoreScale(std::optional<Stage> stage, std::optional<double> score) 
   return svg + "</svg>";
 }
 
-std::string IdleHistogram(std::string_view state, const AgeHistogram& idle, std::optional<double> timeout) {
+std::string IdleHistogram(std::string_view state, const sources::AgeHistogram& idle, std::optional<double> timeout) {
   const std::uint64_t total = std::accumulate(idle.counts.begin(), idle.counts.end(), std::uint64_t{0});
   const std::uint64_t most = *std::max_element(idle.counts.begin(), idle.counts.end());
   std::string svg = "<svg class=\"histogram\" height=\"98\" role=\"img\" aria-label=\"" +
@@ -222,4 +223,4 @@ std::string ShareBar(double share) {
          Percent(share) + "\" height=\"6\" rx=\"3\"/></svg>";
 }
 
-}  // namespace finwait::charts
+}  // namespace finwait::views::page::charts

@@ -1,13 +1,13 @@
 #include <cmath>
 #include <numeric>
 
-#include "collectors/conntrack_table.h"
-#include "collectors/sysctl.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/sysctl.h"
 #include "exporter/views/page/charts.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 
-namespace finwait::page {
+namespace finwait::views::page {
 namespace {
 
 std::optional<double> InSeconds(const std::optional<std::chrono::seconds>& time) {
@@ -15,10 +15,11 @@ std::optional<double> InSeconds(const std::optional<std::chrono::seconds>& time)
 }
 
 // The timeout that ends an entry of each of kLiveConntrackStates.
-std::optional<double> TimeoutOf(const SysctlSample* sysctl, std::size_t live_state) {
-  constexpr ConntrackTcpTimeout kTimeouts[] = {ConntrackTcpTimeout::kEstablished, ConntrackTcpTimeout::kCloseWait,
-                                               ConntrackTcpTimeout::kFinWait, ConntrackTcpTimeout::kLastAck};
-  static_assert(std::size(kTimeouts) == std::size(kLiveConntrackStates));
+std::optional<double> TimeoutOf(const sources::SysctlSample* sysctl, std::size_t live_state) {
+  constexpr sources::ConntrackTcpTimeout kTimeouts[] = {
+      sources::ConntrackTcpTimeout::kEstablished, sources::ConntrackTcpTimeout::kCloseWait,
+      sources::ConntrackTcpTimeout::kFinWait, sources::ConntrackTcpTimeout::kLastAck};
+  static_assert(std::size(kTimeouts) == std::size(kernel::kLiveConntrackStates));
   return sysctl != nullptr ? InSeconds(sysctl->Timeout(kTimeouts[live_state])) : std::nullopt;
 }
 
@@ -57,10 +58,10 @@ std::string SecondsOrNothing(const std::optional<std::chrono::seconds>& value) {
   return value ? std::to_string(value->count()) + " s" : "";
 }
 
-std::string AllSettings(const SysctlSample& sysctl) {
+std::string AllSettings(const sources::SysctlSample& sysctl) {
   std::string html = "<details><summary>All settings that matter here</summary><dl class=\"settings\">\n";
-  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
-    html += Setting("nf_conntrack_tcp_timeout_" + std::string(kConntrackTcpTimeoutNames[i]),
+  for (std::size_t i = 0; i < sources::kConntrackTcpTimeoutNames.size(); ++i) {
+    html += Setting("nf_conntrack_tcp_timeout_" + std::string(sources::kConntrackTcpTimeoutNames[i]),
                     SecondsOrNothing(sysctl.conntrack_tcp_timeouts[i]));
   }
   return html + Setting("nf_conntrack_tcp_loose", OrNothing(sysctl.conntrack_tcp_loose)) +
@@ -78,17 +79,17 @@ std::string AllSettings(const SysctlSample& sysctl) {
 constexpr const char* kPacketNames[] = {"FIN, on its way out",       "RST, on its way out",
                                         "data, on its way out",      "peer's ACK, on its way in",
                                         "peer's FIN, on its way in", "FIN, forwarded"};
-static_assert(std::size(kPacketNames) == std::size(kPathPackets));
+static_assert(std::size(kPacketNames) == std::size(diagnosis::kPathPackets));
 
-std::string DecisionCell(firewall::PathDecision decision) {
+std::string DecisionCell(firewall::eval::Disposition decision) {
   switch (decision) {
-    case firewall::PathDecision::kAccept:
+    case firewall::eval::Disposition::kAccept:
       return "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>passes</td>";
-    case firewall::PathDecision::kDrop:
+    case firewall::eval::Disposition::kDrop:
       return "<td class=\"word no\"><span aria-hidden=\"true\">✕ </span>dropped</td>";
-    case firewall::PathDecision::kReject:
+    case firewall::eval::Disposition::kReject:
       return "<td class=\"word no\"><span aria-hidden=\"true\">✕ </span>rejected</td>";
-    case firewall::PathDecision::kUnknown:
+    case firewall::eval::Disposition::kUnknown:
       break;
   }
   return "<td class=\"word open\"><span aria-hidden=\"true\">? </span>cannot tell</td>";
@@ -96,8 +97,8 @@ std::string DecisionCell(firewall::PathDecision decision) {
 
 }  // namespace
 
-std::string FactorsSection(const Diagnosis& diagnosis) {
-  const RiskFactors& factors = diagnosis.risk.factors;
+std::string FactorsSection(const diagnosis::Diagnosis& diagnosis) {
+  const diagnosis::RiskFactors& factors = diagnosis.risk.factors;
   return Open("factors", "What the score is made of",
               "The stage gives the band; these shares place the host inside it.") +
          "<table class=\"charted\"><caption class=\"unseen\">Risk factors, each a share of its most</caption>"
@@ -111,18 +112,18 @@ std::string FactorsSection(const Diagnosis& diagnosis) {
          FactorRow("lost_count", "Lost in 5 minutes", factors.lost_count) + "</tbody></table>\n</section>\n";
 }
 
-std::string AgesSection(const Diagnosis& diagnosis) {
+std::string AgesSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html = Open("ages", "How long entries have been idle",
                           "Conntrack's entries by the time since their last packet. What crosses the dashed line is "
                           "forgotten, and its connection can no longer close past a rule that drops INVALID.");
-  const auto* table = diagnosis.snapshot->Find<ConntrackTableSample>();
+  const auto* table = diagnosis.snapshot->Find<sources::ConntrackTableSample>();
   if (table == nullptr) {
     return html + kCannotTell;
   }
-  const auto* sysctl = diagnosis.snapshot->Find<SysctlSample>();
+  const auto* sysctl = diagnosis.snapshot->Find<sources::SysctlSample>();
   html += "<div class=\"figures\">\n";
-  for (std::size_t i = 0; i < ConntrackTableSample::kLiveStates; ++i) {
-    const std::string state(Name(kLiveConntrackStates[i]));
+  for (std::size_t i = 0; i < sources::ConntrackTableSample::kLiveStates; ++i) {
+    const std::string state(Name(kernel::kLiveConntrackStates[i]));
     const auto& idle = table->idle[i];
     const std::uint64_t total = idle ? std::accumulate(idle->counts.begin(), idle->counts.end(), std::uint64_t{0}) : 0;
     html += "<figure><figcaption class=\"chart-title\"><h3>" + state + "</h3><span>" +
@@ -132,10 +133,10 @@ std::string AgesSection(const Diagnosis& diagnosis) {
   return html + "</div>\n</section>\n";
 }
 
-std::string TimeoutsSection(const Diagnosis& diagnosis) {
+std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html =
       Open("timeouts", "When conntrack forgets", "An idle connection's entry ends after the timeout of its state.");
-  const auto* sysctl = diagnosis.snapshot->Find<SysctlSample>();
+  const auto* sysctl = diagnosis.snapshot->Find<sources::SysctlSample>();
   if (sysctl == nullptr) {
     return html + kCannotTell;
   }
@@ -144,8 +145,8 @@ std::string TimeoutsSection(const Diagnosis& diagnosis) {
       "<table class=\"charted\"><caption class=\"unseen\">Conntrack's timeouts by state</caption>"
       "<thead class=\"unseen\"><tr><th scope=\"col\">State</th><th scope=\"col\">Drawn</th><th scope=\"col\">Timeout"
       "</th></tr></thead>\n<tbody>\n";
-  for (std::size_t i = 0; i < std::size(kLiveConntrackStates); ++i) {
-    html += TimeoutRow(Name(kLiveConntrackStates[i]), TimeoutOf(sysctl, i), keepalive);
+  for (std::size_t i = 0; i < std::size(kernel::kLiveConntrackStates); ++i) {
+    html += TimeoutRow(Name(kernel::kLiveConntrackStates[i]), TimeoutOf(sysctl, i), keepalive);
   }
   html += "</tbody></table>\n";
   if (keepalive) {
@@ -156,7 +157,7 @@ std::string TimeoutsSection(const Diagnosis& diagnosis) {
   return html + AllSettings(*sysctl) + "</section>\n";
 }
 
-std::string PathsSection(const Diagnosis& diagnosis) {
+std::string PathsSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html = Open("paths", "Packets without an entry",
                           "What this host's rules do to a packet whose connection conntrack has forgotten, where no "
                           "narrower rule singles the connection out.");
@@ -166,9 +167,9 @@ std::string PathsSection(const Diagnosis& diagnosis) {
   html +=
       "<table><caption class=\"unseen\">Verdicts by packet and IP family</caption><thead><tr><th "
       "scope=\"col\">Packet</th><th scope=\"col\">IPv4</th><th scope=\"col\">IPv6</th></tr></thead>\n<tbody>\n";
-  for (std::size_t packet = 0; packet < std::size(kPathPackets); ++packet) {
+  for (std::size_t packet = 0; packet < std::size(diagnosis::kPathPackets); ++packet) {
     html += std::string("<tr><th scope=\"row\">") + kPacketNames[packet] + "</th>";
-    for (const PathDecisions& family : *diagnosis.paths) {
+    for (const diagnosis::PathDecisions& family : *diagnosis.paths) {
       html += DecisionCell(family[packet]);
     }
     html += "</tr>\n";
@@ -176,7 +177,7 @@ std::string PathsSection(const Diagnosis& diagnosis) {
   return html + "</tbody></table>\n</section>\n";
 }
 
-std::string CollectorsSection(const Diagnosis& diagnosis) {
+std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html = Open("collectors", "Collectors",
                           "Each reads one part of the kernel's state. What one cannot read is absent, never 0, and "
                           "named under what this look cannot see.");
@@ -184,7 +185,7 @@ std::string CollectorsSection(const Diagnosis& diagnosis) {
       "<table><caption class=\"unseen\">Collectors and how fresh they are</caption><thead><tr><th "
       "scope=\"col\">Collector</th><th scope=\"col\">State</th><th scope=\"col\" class=\"figure\">Last good</th><th "
       "scope=\"col\" class=\"figure\">Every</th></tr></thead>\n<tbody>\n";
-  for (const CollectorStatus& status : diagnosis.snapshot->collectors) {
+  for (const scheduling::CollectorStatus& status : diagnosis.snapshot->collectors) {
     const char* state = !status.looked ? "<td class=\"word open\"><span aria-hidden=\"true\">… </span>not yet</td>"
                         : status.Succeeded() ? "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>good</td>"
                         : status.data        ? "<td class=\"word no\"><span aria-hidden=\"true\">! </span>in part</td>"
@@ -199,4 +200,4 @@ std::string CollectorsSection(const Diagnosis& diagnosis) {
   return html + "</tbody></table>\n</section>\n";
 }
 
-}  // namespace finwait::page
+}  // namespace finwait::views::page

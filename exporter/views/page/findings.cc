@@ -5,13 +5,13 @@
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 
-namespace finwait::page {
+namespace finwait::views::page {
 namespace {
 
 // More rows than this help nobody; the report has them all.
 constexpr std::size_t kMostRows = 10;
 
-std::string KernelName(TcpState state) {
+std::string KernelName(kernel::TcpState state) {
   std::string name(Name(state));
   std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
     return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
@@ -19,9 +19,10 @@ std::string KernelName(TcpState state) {
   return name;
 }
 
-std::string List(const std::vector<Statement>& statements, Details details, const char* tag, const char* style) {
+std::string List(const std::vector<diagnosis::Statement>& statements, Details details, const char* tag,
+                 const char* style) {
   std::string html = std::string("<") + tag + " class=\"statements " + style + "\">\n";
-  for (const Statement& statement : statements) {
+  for (const diagnosis::Statement& statement : statements) {
     html += "<li>" + html::Prose(statement.text);
     if (details == Details::kShow && !statement.detail.empty()) {
       html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
@@ -42,7 +43,8 @@ std::string Section(const char* id, const char* title, const std::string& conten
          (nothing ? std::string("<p class=\"fine\">") + otherwise + "</p>\n" : content) + "</section>\n";
 }
 
-std::string Statements(const std::vector<Statement>& statements, Details details, const char* tag, const char* style) {
+std::string Statements(const std::vector<diagnosis::Statement>& statements, Details details, const char* tag,
+                       const char* style) {
   return statements.empty() ? "" : List(statements, details, tag, style);
 }
 
@@ -67,15 +69,15 @@ std::string Endpoints(const Endpoint& local, const Endpoint& peer) {
          "</th>";
 }
 
-std::string CauseName(const StuckSocket& socket) {
+std::string CauseName(const diagnosis::StuckSocket& socket) {
   return socket.cause ? std::string(Name(*socket.cause)) : "cannot tell";
 }
 
-std::string StuckSockets(const StuckSummary& stuck) {
+std::string StuckSockets(const diagnosis::StuckSummary& stuck) {
   std::string rows;
   const std::size_t shown = std::min(stuck.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
-    const StuckSocket& one = stuck.sockets[i];
+    const diagnosis::StuckSocket& one = stuck.sockets[i];
     rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
             Cell(CauseName(one)) + Cell(html::Duration(one.age.count())) + Cell(html::Number(one.socket.tries)) +
             Cell(one.socket.orphan ? "gone" : "still there") + "</tr>\n";
@@ -88,16 +90,16 @@ std::string StuckSockets(const StuckSummary& stuck) {
 }
 
 // Without addresses one socket is like another: those of one state and cause share a row.
-std::string StuckKinds(const StuckSummary& stuck) {
+std::string StuckKinds(const diagnosis::StuckSummary& stuck) {
   struct Kind {
-    TcpState state;
+    kernel::TcpState state;
     std::string cause;
     std::uint64_t number = 0;
     double oldest = 0;
     std::uint32_t most_tries = 0;
   };
   std::vector<Kind> kinds;
-  for (const StuckSocket& one : stuck.sockets) {
+  for (const diagnosis::StuckSocket& one : stuck.sockets) {
     const std::string cause = CauseName(one);
     auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& known) {
       return known.state == one.socket.state && known.cause == cause;
@@ -118,11 +120,11 @@ std::string StuckKinds(const StuckSummary& stuck) {
   return Table("The stuck sockets by state and cause", {"State", "Cause", "Sockets", "Oldest", "Most tries"}, rows);
 }
 
-std::string SocketsAtRisk(const LiveSummary& live) {
+std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   std::string rows;
   const std::size_t shown = std::min(live.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
-    const AtRiskSocket& one = live.sockets[i];
+    const diagnosis::AtRiskSocket& one = live.sockets[i];
     rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
             Cell(std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
             Cell(!one.past.keepalive   ? "unknown"
@@ -136,7 +138,7 @@ std::string SocketsAtRisk(const LiveSummary& live) {
   return Table(about, {"Connection", "State", "Fate", "Keepalive"}, rows);
 }
 
-std::string Stuck(const Diagnosis& diagnosis, Details details) {
+std::string Stuck(const diagnosis::Diagnosis& diagnosis, Details details) {
   std::string content = Statements(diagnosis.explanation.stuck, details, "ul", "alarm");
   if (diagnosis.stuck && !diagnosis.stuck->sockets.empty()) {
     content += details == Details::kShow ? StuckSockets(*diagnosis.stuck) : StuckKinds(*diagnosis.stuck);
@@ -145,7 +147,7 @@ std::string Stuck(const Diagnosis& diagnosis, Details details) {
                  diagnosis.stuck ? "Nothing is stuck." : "Cannot tell: closing sockets cannot be read.");
 }
 
-std::string WouldStick(const Diagnosis& diagnosis, Details details) {
+std::string WouldStick(const diagnosis::Diagnosis& diagnosis, Details details) {
   std::string content = Statements(diagnosis.explanation.would_stick, details, "ul", "alarm");
   if (details == Details::kShow && diagnosis.live && !diagnosis.live->sockets.empty()) {
     content += SocketsAtRisk(*diagnosis.live);
@@ -154,8 +156,8 @@ std::string WouldStick(const Diagnosis& diagnosis, Details details) {
                  diagnosis.live ? "No open connection would." : "Cannot tell: see what this look cannot see.");
 }
 
-std::string CannotSee(const Diagnosis& diagnosis, Details details) {
-  std::vector<Statement> statements = diagnosis.explanation.cannot_see;
+std::string CannotSee(const diagnosis::Diagnosis& diagnosis, Details details) {
+  std::vector<diagnosis::Statement> statements = diagnosis.explanation.cannot_see;
   if (details == Details::kHide) {
     statements.push_back(
         {"Addresses and rules' text are left out of this page. `finwait_exporter check`, run on the "
@@ -167,8 +169,8 @@ std::string CannotSee(const Diagnosis& diagnosis, Details details) {
 
 }  // namespace
 
-std::string Findings(const Diagnosis& diagnosis, Details details) {
-  const Explanation& words = diagnosis.explanation;
+std::string Findings(const diagnosis::Diagnosis& diagnosis, Details details) {
+  const diagnosis::Explanation& words = diagnosis.explanation;
   return Stuck(diagnosis, details) + WouldStick(diagnosis, details) +
          Section("why", "Why", Statements(words.why, details, "ul", ""), "") +
          Section("what-to-do", "What to do", Statements(words.what_to_do, details, "ol", "steps"), "") +
@@ -176,4 +178,4 @@ std::string Findings(const Diagnosis& diagnosis, Details details) {
          CannotSee(diagnosis, details);
 }
 
-}  // namespace finwait::page
+}  // namespace finwait::views::page

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exporter/utf8.h"
+#include "collectors/base/utf8.h"
 
-namespace finwait::html {
+namespace finwait::views::page::html {
 namespace {
 
 constexpr std::string_view kNoBreakSpace = "\xC2\xA0";
@@ -110,4 +110,4 @@ std::string Count(std::uint64_t number, std::string_view one, std::string_view m
   return Number(number) + " " + std::string(number == 1 ? one : many);
 }
 
-}  // namespace finwait::html
+}  // namespace finwait::views::page::html

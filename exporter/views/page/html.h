@@ -5,7 +5,7 @@
 #include <string_view>
 
 /// How the page writes text: every piece of it passes through here on its way into HTML.
-namespace finwait::html {
+namespace finwait::views::page::html {
 
 /// `text` for an element's content or a quoted attribute. What is not UTF-8, control characters, and characters that
 /// turn the direction of text around (which can make a name look like another) become U+FFFD.
@@ -27,4 +27,4 @@ std::string Duration(double seconds);
 /// "1 socket", "12 sockets".
 std::string Count(std::uint64_t number, std::string_view one, std::string_view many);
 
-}  // namespace finwait::html
+}  // namespace finwait::views::page::html

@@ -1,6 +1,6 @@
 #include "exporter/views/page/assets.h"
 
-namespace finwait {
+namespace finwait::views::page {
 
 // Fetches the page anew and makes the document like it, node by node, so that scroll, focus, selection and opened
 // details stay. Everything that is shown comes from the server; without this script the page reloads itself.
@@ -100,4 +100,4 @@ const char* const kPageScript = R"js(
 })();
 )js";
 
-}  // namespace finwait
+}  // namespace finwait::views::page

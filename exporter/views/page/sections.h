@@ -7,25 +7,25 @@
 
 /// The parts of the page, each a piece of HTML that stands by itself. Every part is there in every state of the host,
 /// hidden where it has nothing to say, so that the page's skeleton never changes and the script can pair old with new.
-namespace finwait::page {
+namespace finwait::views::page {
 
 /// Stage, score and verdict.
-std::string VerdictSection(const Diagnosis& diagnosis);
+std::string VerdictSection(const diagnosis::Diagnosis& diagnosis);
 /// The four numbers that a reader looks for first.
-std::string Tiles(const Diagnosis& diagnosis);
+std::string Tiles(const diagnosis::Diagnosis& diagnosis);
 
 /// What is stuck, what would stick, why, what to do, what will not help, what this look cannot see.
-std::string Findings(const Diagnosis& diagnosis, Details details);
+std::string Findings(const diagnosis::Diagnosis& diagnosis, Details details);
 
 /// What the score is made of.
-std::string FactorsSection(const Diagnosis& diagnosis);
+std::string FactorsSection(const diagnosis::Diagnosis& diagnosis);
 /// How long conntrack's entries have been idle, by state.
-std::string AgesSection(const Diagnosis& diagnosis);
+std::string AgesSection(const diagnosis::Diagnosis& diagnosis);
 /// Conntrack's timeouts against TCP's keepalive, and the other settings.
-std::string TimeoutsSection(const Diagnosis& diagnosis);
+std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis);
 /// What the rules do to closing packets without an entry.
-std::string PathsSection(const Diagnosis& diagnosis);
+std::string PathsSection(const diagnosis::Diagnosis& diagnosis);
 /// The collectors and how fresh each is.
-std::string CollectorsSection(const Diagnosis& diagnosis);
+std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis);
 
-}  // namespace finwait::page
+}  // namespace finwait::views::page

@@ -6,7 +6,7 @@
 
 #include "exporter/views/page/assets.h"
 
-namespace finwait {
+namespace finwait::views::page {
 namespace {
 
 // 'sha256-...', as CSP Level 3 names a source by its content.
@@ -26,4 +26,4 @@ std::string PageSecurityPolicy() {
          "; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 }
 
-}  // namespace finwait
+}  // namespace finwait::views::page

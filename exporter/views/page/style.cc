@@ -1,6 +1,6 @@
 #include "exporter/views/page/assets.h"
 
-namespace finwait {
+namespace finwait::views::page {
 
 // Text meets WCAG 2.2 AA (4.5 to 1) on every ground it stands on, in light and in dark; tests/e2e/browser measures it.
 const char* const kPageStyle = R"css(
@@ -154,4 +154,4 @@ footer { padding-block: 0 2.5rem; color: var(--soft); font-size: .8125rem; }
 @media print { .bar nav, button { display: none; } }
 )css";
 
-}  // namespace finwait
+}  // namespace finwait::views::page

@@ -2,16 +2,16 @@
 #include <cmath>
 #include <numeric>
 
-#include "collectors/conntrack_stats.h"
+#include "collectors/sources/conntrack_stats.h"
 #include "exporter/views/page/charts.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 #include "exporter/views/wall_time.h"
 
-namespace finwait::page {
+namespace finwait::views::page {
 namespace {
 
-std::string Title(std::optional<Stage> stage) {
+std::string Title(std::optional<diagnosis::Stage> stage) {
   if (!stage) {
     return "Cannot tell";
   }
@@ -20,7 +20,7 @@ std::string Title(std::optional<Stage> stage) {
   return name == "None" ? "No risk" : name;
 }
 
-std::string Time(WallClock::time_point at) {
+std::string Time(scheduling::WallClock::time_point at) {
   const std::string text = Rfc3339(at);  // 2026-11-25T10:03:21Z
   return "<time datetime=\"" + text + "\">" + text.substr(11, 8) + " UTC</time>";
 }
@@ -35,7 +35,7 @@ std::string Tile(const char* name, std::optional<std::uint64_t> number, const st
 }
 
 // A socket is counted in the totals only once its cause is settled, a little after it is seen.
-std::uint64_t EverStuck(const StuckSummary& stuck) {
+std::uint64_t EverStuck(const diagnosis::StuckSummary& stuck) {
   std::uint64_t total = 0;
   for (const auto& by_cause : stuck.total) {
     total = std::accumulate(by_cause.begin(), by_cause.end(), total);
@@ -43,7 +43,7 @@ std::uint64_t EverStuck(const StuckSummary& stuck) {
   return std::max<std::uint64_t>(total, stuck.sockets.size());
 }
 
-std::string TableFill(const ConntrackStatsSample& stats) {
+std::string TableFill(const sources::ConntrackStatsSample& stats) {
   if (!stats.entries || !stats.entries_limit || *stats.entries_limit == 0) {
     return "in this namespace";
   }
@@ -53,8 +53,8 @@ std::string TableFill(const ConntrackStatsSample& stats) {
 
 }  // namespace
 
-std::string VerdictSection(const Diagnosis& diagnosis) {
-  const Risk& risk = diagnosis.risk;
+std::string VerdictSection(const diagnosis::Diagnosis& diagnosis) {
+  const diagnosis::Risk& risk = diagnosis.risk;
   std::string html = "<section class=\"verdict\" aria-labelledby=\"stage\">\n<div class=\"headline\">" +
                      charts::StageIcon(risk.stage) + "<h1 id=\"stage\">" + Title(risk.stage) + "</h1>";
   html += risk.score ? "<p class=\"score\"><span class=\"unseen\">Risk score </span><b>" +
@@ -71,10 +71,10 @@ std::string VerdictSection(const Diagnosis& diagnosis) {
   return html + "</p>\n</section>\n";
 }
 
-std::string Tiles(const Diagnosis& diagnosis) {
+std::string Tiles(const diagnosis::Diagnosis& diagnosis) {
   const auto& stuck = diagnosis.stuck;
   const auto& live = diagnosis.live;
-  const auto* stats = diagnosis.snapshot->Find<ConntrackStatsSample>();
+  const auto* stats = diagnosis.snapshot->Find<sources::ConntrackStatsSample>();
   std::string html = "<dl class=\"tiles\" aria-label=\"Key numbers\">\n";
   html += Tile("Stuck now", stuck ? std::optional<std::uint64_t>(stuck->sockets.size()) : std::nullopt,
                stuck ? html::Number(EverStuck(*stuck)) + " since the exporter started" : "", true);
@@ -86,4 +86,4 @@ std::string Tiles(const Diagnosis& diagnosis) {
   return html + "</dl>\n";
 }
 
-}  // namespace finwait::page
+}  // namespace finwait::views::page

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::bench {
 namespace {

@@ -21,7 +21,7 @@
 #include <string>
 #include <utility>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::bench {
 namespace {

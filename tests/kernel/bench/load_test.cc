@@ -6,9 +6,9 @@
 #include <chrono>
 #include <numeric>
 
-#include "collectors/conntrack_table.h"
-#include "collectors/firewall.h"
-#include "collectors/sockets.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/sockets.h"
 #include "tests/bench/load/conntrack_fill.h"
 #include "tests/bench/load/kube_rules.h"
 #include "tests/bench/load/socket_farm.h"
@@ -29,10 +29,10 @@ TEST(LoadTest, FillsTheTableOfOneNamespaceWithEveryKindOfEntry) {
     EXPECT_EQ(ConntrackCount(), kEntries);
     EXPECT_GT(RawConntrackDump(), kEntries * 100);
   });
-  const auto sample = lab::Look<ConntrackTableSample, ConntrackTableCollector>(alone);
-  for (const FlowCounts& flows : sample.flows) {
-    EXPECT_GT(flows.tcp[static_cast<std::size_t>(ConntrackTcpState::kEstablished)], flows.udp);
-    EXPECT_GT(flows.tcp[static_cast<std::size_t>(ConntrackTcpState::kCloseWait)], 0U);
+  const auto sample = lab::Look<sources::ConntrackTableSample, sources::ConntrackTableCollector>(alone);
+  for (const sources::FlowCounts& flows : sample.flows) {
+    EXPECT_GT(flows.tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], flows.udp);
+    EXPECT_GT(flows.tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kCloseWait)], 0U);
     EXPECT_GT(flows.udp, 0U);
   }
   EXPECT_GT(sample.flows[0].icmp, 0U);
@@ -45,14 +45,14 @@ TEST(LoadTest, OpensRealSocketsOfBothFamiliesInSeveralStates) {
   const SocketFarm farm(alone, kSockets);
   alone.Run([] {
     EXPECT_GT(RawSocketDump(0x1fff, 0), kSockets * 50);
-    SocketsCollector collector(lab::HostHere(), Pacer(std::chrono::seconds(5), 1));
+    sources::SocketsCollector collector(lab::HostHere(), Pacer(std::chrono::seconds(5), 1));
     const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
     ASSERT_TRUE(collected);
-    const auto& counts = dynamic_cast<const SocketsSample&>(*collected->data).counts;
-    for (const SocketCounts& family : counts) {
-      EXPECT_GT(family[static_cast<std::size_t>(TcpState::kEstablished)], kSockets / 16);
+    const auto& counts = dynamic_cast<const sources::SocketsSample&>(*collected->data).counts;
+    for (const sources::SocketCounts& family : counts) {
+      EXPECT_GT(family[static_cast<std::size_t>(kernel::TcpState::kEstablished)], kSockets / 16);
     }
-    EXPECT_GT(counts[0][static_cast<std::size_t>(TcpState::kCloseWait)], 0U);
+    EXPECT_GT(counts[0][static_cast<std::size_t>(kernel::TcpState::kCloseWait)], 0U);
   });
 }
 
@@ -69,7 +69,7 @@ TEST_P(KubeRulesTest, LoadsAndDropsInvalid) {
   const lab::Namespace alone;
   const auto output = alone.Command(GetParam().restore, GetParam().rules(kRules));
   ASSERT_EQ(output.exit_code, 0) << output.err;
-  const auto sample = lab::Look<FirewallSample, FirewallCollector>(alone);
+  const auto sample = lab::Look<sources::FirewallSample, sources::FirewallCollector>(alone);
   EXPECT_EQ(sample.invalid_drops.size(), GetParam().invalid_drops);
 }
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall/legacy_reader.h"
-#include "collectors/firewall/nft_reader.h"
-#include "collectors/firewall/on_demand_reader.h"
+#include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/firewall/read/nft_reader.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
@@ -32,30 +32,30 @@ T Value(Result<T> result) {
 inline Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
 
 /// nftables inside `where`, as a normal look reads it.
-inline NftRuleset ReadNft(const Namespace& where, ReaderLimits limits = {}) {
-  NftRuleset ruleset;
+inline read::NftRuleset ReadNft(const Namespace& where, read::ReaderLimits limits = {}) {
+  read::NftRuleset ruleset;
   where.Run([&] {
-    auto channel = Value(netlink::Channel::Open(NETLINK_NETFILTER));
-    ruleset = Value(NftReader(channel, Soon(), limits).ReadAll());
+    auto channel = Value(kernel::netlink::Channel::Open(NETLINK_NETFILTER));
+    ruleset = Value(read::NftReader(channel, Soon(), limits).ReadAll());
   });
   return ruleset;
 }
 
 /// Legacy tables inside `where`, as a normal look reads them.
-inline LegacyRuleset ReadLegacy(const Namespace& where, ReaderLimits limits = {}) {
-  LegacyRuleset ruleset;
+inline read::LegacyRuleset ReadLegacy(const Namespace& where, read::ReaderLimits limits = {}) {
+  read::LegacyRuleset ruleset;
   where.Run([&] {
-    SocketLegacyKernel kernel;
-    ruleset = LegacyReader("/proc", kernel, Soon(), limits).ReadAll();
+    read::SocketLegacyKernel kernel;
+    ruleset = read::LegacyReader("/proc", kernel, Soon(), limits).ReadAll();
   });
   return ruleset;
 }
 
 /// A chain that a normal look leaves out.
-inline std::shared_ptr<const Chain> ReadOnDemandChain(const Namespace& where, const Table& table,
-                                                      const std::string& chain) {
+inline std::shared_ptr<const Chain> ResolvedChain(const Namespace& where, const Table& table,
+                                                  const std::string& chain) {
   std::shared_ptr<const Chain> read;
-  where.Run([&] { read = Value(KernelReadOnDemand(HostHere(), Soon()).ReadChain(table, chain)); });
+  where.Run([&] { read = Value(read::KernelResolver(HostHere(), Soon()).ReadChain(table, chain)); });
   return read;
 }
 

@@ -4,24 +4,24 @@
 #include <memory>
 #include <utility>
 
-#include "collectors/firewall.h"
-#include "collectors/sockets.h"
-#include "collectors/tracking.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/sockets.h"
+#include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/diagnostician.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr CollectorInfo kSockets = {"sockets", "", "", true, 0, nullptr};
-constexpr CollectorInfo kTracking = {"tracking", "", "", true, 0, nullptr};
-constexpr CollectorInfo kFirewall = {"firewall", "", "", true, 0, nullptr};
+constexpr sources::CollectorInfo kSockets = {"sockets", "", "", true, 0, nullptr};
+constexpr sources::CollectorInfo kTracking = {"tracking", "", "", true, 0, nullptr};
+constexpr sources::CollectorInfo kFirewall = {"firewall", "", "", true, 0, nullptr};
 
 // A namespace whose OUTPUT policy drops everything.
-std::shared_ptr<const FirewallSample> DropsOutput() {
+std::shared_ptr<const sources::FirewallSample> DropsOutput() {
   auto chain = std::make_shared<firewall::Chain>();
   chain->name = "OUTPUT";
   chain->base.emplace();
@@ -32,19 +32,19 @@ std::shared_ptr<const FirewallSample> DropsOutput() {
   table.chains[chain->name] = chain;
   auto ruleset = std::make_shared<firewall::Ruleset>();
   ruleset->tables.push_back(std::move(table));
-  auto sample = std::make_shared<FirewallSample>();
+  auto sample = std::make_shared<sources::FirewallSample>();
   sample->ruleset = std::move(ruleset);
   return sample;
 }
 
 // A socket whose FIN never left, and that has no entry.
-ClosingSocket Stuck() {
-  ClosingSocket socket;
+kernel::ClosingSocket Stuck() {
+  kernel::ClosingSocket socket;
   socket.cookie = 1;
   socket.local = {*IpAddress::Parse("192.0.2.1"), 40000};
   socket.peer = {*IpAddress::Parse("192.0.2.2"), 443};
   socket.orphan = true;
-  socket.timer = SocketTimer::kProbe;
+  socket.timer = kernel::SocketTimer::kProbe;
   socket.tries = 3;
   socket.unsent = 1;
   socket.send_window = 65535;
@@ -54,25 +54,25 @@ ClosingSocket Stuck() {
 class ClockJumpTest : public testing::Test {
  protected:
   /// One look at `steady` seconds of the monotonic clock, whatever the other one shows.
-  std::shared_ptr<const Diagnosis> Look(int steady, WallClock::time_point wall, bool stuck = true) {
+  std::shared_ptr<const Diagnosis> Look(int steady, scheduling::WallClock::time_point wall, bool stuck = true) {
     const SteadyClock::time_point now = SteadyClock::time_point(hours(1)) + seconds(steady);
-    auto sockets = std::make_shared<SocketsSample>();
-    auto tracking = std::make_shared<TrackingSample>();
+    auto sockets = std::make_shared<sources::SocketsSample>();
+    auto tracking = std::make_shared<sources::TrackingSample>();
     if (stuck) {
       sockets->closing.push_back(Stuck());
-      LiveSocket live;
+      kernel::LiveSocket live;
       live.cookie = 1;
       live.local = Stuck().local;
       live.peer = Stuck().peer;
-      live.state = TcpState::kFinWait1;
+      live.state = kernel::TcpState::kFinWait1;
       tracking->sockets.Add(live);
     }
-    auto snapshot = std::make_shared<Snapshot>();
+    auto snapshot = std::make_shared<scheduling::Snapshot>();
     for (const auto& [info, data] :
-         {std::pair<const CollectorInfo*, std::shared_ptr<const SampleData>>{&kSockets, sockets},
+         {std::pair<const sources::CollectorInfo*, std::shared_ptr<const sources::SampleData>>{&kSockets, sockets},
           {&kTracking, tracking},
           {&kFirewall, firewall_}}) {
-      CollectorStatus status;
+      scheduling::CollectorStatus status;
       status.info = info;
       status.data = data;
       status.taken_at = now;
@@ -89,8 +89,8 @@ class ClockJumpTest : public testing::Test {
   }
   static double Age(const Diagnosis& diagnosis) { return diagnosis.stuck->oldest_seconds[0]; }
 
-  const WallClock::time_point noon_ = WallClock::time_point(hours(24 * 365 * 50));
-  std::shared_ptr<const FirewallSample> firewall_ = DropsOutput();
+  const scheduling::WallClock::time_point noon_ = scheduling::WallClock::time_point(hours(24 * 365 * 50));
+  std::shared_ptr<const sources::FirewallSample> firewall_ = DropsOutput();
   Diagnostician diagnostician_;
 };
 
@@ -115,4 +115,4 @@ TEST_F(ClockJumpTest, EvidenceHoldsFiveMinutesOfTheClockThatNobodySets) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -2,42 +2,42 @@
 
 #include <gtest/gtest.h>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 TEST(CounterLedgerTest, AddsWhatEachRuleCountedSinceTheLastLook) {
   CounterLedger ledger;
-  ledger.BeginLook();
+  ledger.BeginSample();
   EXPECT_EQ(ledger.Advance("a", 5), 5U) << "what it had counted before the first look is part of the total";
   EXPECT_EQ(ledger.Advance("b", 0), 0U);
-  ledger.EndLook();
-  ledger.BeginLook();
+  ledger.EndSample();
+  ledger.BeginSample();
   EXPECT_EQ(ledger.Advance("a", 7), 2U);
   EXPECT_EQ(ledger.Advance("b", 3), 3U);
-  ledger.EndLook();
+  ledger.EndSample();
 }
 
 TEST(CounterLedgerTest, ACounterThatStartsAgainNeverTakesAnythingBack) {
   CounterLedger ledger;
-  ledger.BeginLook();
+  ledger.BeginSample();
   ledger.Advance("a", 100);
-  ledger.EndLook();
-  ledger.BeginLook();
+  ledger.EndSample();
+  ledger.BeginSample();
   EXPECT_EQ(ledger.Advance("a", 4), 4U);
-  ledger.EndLook();
+  ledger.EndSample();
 }
 
 TEST(CounterLedgerTest, ARuleThatVanishesIsForgottenAndOneThatComesBackIsNew) {
   CounterLedger ledger;
-  ledger.BeginLook();
+  ledger.BeginSample();
   ledger.Advance("a", 100);
-  ledger.EndLook();
-  ledger.BeginLook();
-  ledger.EndLook();
-  ledger.BeginLook();
+  ledger.EndSample();
+  ledger.BeginSample();
+  ledger.EndSample();
+  ledger.BeginSample();
   EXPECT_EQ(ledger.Advance("a", 110), 110U);
-  ledger.EndLook();
+  ledger.EndSample();
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -4,7 +4,7 @@
 
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using firewall::Hook;
@@ -13,20 +13,21 @@ using std::chrono::seconds;
 class DiagnosticianTest : public testing::Test {
  protected:
   std::shared_ptr<const Diagnosis> Look() {
-    return diagnostician_.Diagnose(host_.Get(), host_.Now(), WallClock::time_point(host_.Now().time_since_epoch()));
+    return diagnostician_.Diagnose(host_.Get(), host_.Now(),
+                                   scheduling::WallClock::time_point(host_.Now().time_since_epoch()));
   }
-  void Track(const std::vector<LiveSocket>& sockets) {
-    TrackingSample sample;
-    sample.sockets = LiveSocketList(sockets);
+  void Track(const std::vector<kernel::LiveSocket>& sockets) {
+    sources::TrackingSample sample;
+    sample.sockets = kernel::LiveSocketList(sockets);
     host_.Set(sample);
   }
-  void Close(std::vector<ClosingSocket> closing) {
-    SocketsSample sample;
+  void Close(std::vector<kernel::ClosingSocket> closing) {
+    sources::SocketsSample sample;
     sample.closing = std::move(closing);
     host_.Set(sample);
   }
   void AbortsFailed(std::uint64_t number) {
-    NetstatSample sample;
+    sources::NetstatSample sample;
     sample.abort_failed = number;
     host_.Set(sample);
   }
@@ -52,22 +53,22 @@ TEST_F(DiagnosticianTest, TheStageFollowsAConnectionFromLatentToFailing) {
   Track({ForgottenSocket(1)});
   const auto exposed = Look();
   EXPECT_EQ(exposed->risk.stage, Stage::kExposed);
-  EXPECT_EQ(exposed->live->sockets.front().past.entry_end, EntryEnd::kTimedOut);
+  EXPECT_EQ(exposed->live->sockets.front().past.entry_end, ExpiryReason::kTimedOut);
   host_.Advance(seconds(5));
-  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
   const auto failing = Look();
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   const StuckSocket& stuck = failing->stuck->sockets.front();
   EXPECT_EQ(stuck.cause, Cause::kLocalDrop);
   EXPECT_EQ(stuck.place->location.chain, "OUTPUT");
-  EXPECT_EQ(stuck.past.entry_end, EntryEnd::kTimedOut);
+  EXPECT_EQ(stuck.past.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(stuck.past.keepalive, false);
 }
 
 TEST_F(DiagnosticianTest, FailingHoldsForFiveMinutesAfterTheLastStuckSocketHasGone) {
   SeeAnIdleConnection();
-  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
   Look();
   host_.Advance(seconds(5));
@@ -90,14 +91,14 @@ TEST_F(DiagnosticianTest, ASocketThatConntrackWasNotAskedAboutSinceItClosedIsPen
   EXPECT_EQ(pending->stuck->sockets.front().cause, std::nullopt);
   EXPECT_EQ(pending->risk.stage, Stage::kExposed) << "what was known before still holds";
   host_.Advance(seconds(5));
-  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
 }
 
 TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
   Track({});
   Close({StuckClosing(1)});
-  host_.Fail<TrackingSample>("conntrack may not be read");
+  host_.Fail<sources::TrackingSample>("conntrack may not be read");
   const auto diagnosis = Look();
   EXPECT_FALSE(diagnosis->risk.stage.has_value());
   EXPECT_FALSE(diagnosis->stuck->sockets.front().pending);
@@ -105,38 +106,38 @@ TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
 }
 
 TEST_F(DiagnosticianTest, WhatTheTimeoutsCompleteDoesNotWaitForItsTurn) {
-  host_.Fail<SysctlSample>("not read yet");
+  host_.Fail<sources::SysctlSample>("not read yet");
   Track({OpenSocket(1)});
   EXPECT_FALSE(Look()->live->expiring.has_value());
-  host_.Set(SysctlSample());
+  host_.Set(sources::SysctlSample());
   EXPECT_TRUE(Look()->live->expiring.has_value()) << "or the first scrape lacks it";
 }
 
 TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
-  host_.Fail<FirewallSample>("rules may not be read");
+  host_.Fail<sources::FirewallSample>("rules may not be read");
   EXPECT_FALSE(Look()->risk.stage.has_value());
-  FirewallSample firewall;
+  sources::FirewallSample firewall;
   firewall.ruleset = DropsAt({Hook::kOutput});
   host_.Set(firewall);
   SeeAnIdleConnection();
-  Track({ForgottenSocket(1, TcpState::kFinWait1)});
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
   EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
   host_.Advance(seconds(5));
-  host_.Fail<FirewallSample>("rules may not be read");
+  host_.Fail<sources::FirewallSample>("rules may not be read");
   EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
 }
 
 TEST_F(DiagnosticianTest, ARuleThatIsOpenedTellsNothingOfTheTryThatItDropped) {
   SeeAnIdleConnection();
-  Track({ForgottenSocket(1, TcpState::kFinWait1)});
-  ClosingSocket socket = StuckClosing(1);
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
+  kernel::ClosingSocket socket = StuckClosing(1);
   for (int i = 0; i < 2; ++i) {
     Close({socket});
     EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
     host_.Advance(seconds(5));
   }
-  FirewallSample opened;
+  sources::FirewallSample opened;
   opened.ruleset = DropsAt({});
   host_.Set(opened);
   Close({socket});
@@ -160,11 +161,11 @@ TEST_F(DiagnosticianTest, AFailedResetIsEvidenceOnlyWhereThisHostDropsItsResets)
   SnapshotBuilder open_host(DropsAt({}));
   Diagnostician other;
   const auto look = [&](std::uint64_t failed) {
-    NetstatSample sample;
+    sources::NetstatSample sample;
     sample.abort_failed = failed;
     open_host.Set(sample);
     open_host.Advance(seconds(5));
-    return other.Diagnose(open_host.Get(), open_host.Now(), WallClock::now());
+    return other.Diagnose(open_host.Get(), open_host.Now(), scheduling::WallClock::now());
   };
   look(7);
   const auto harmless = look(9);
@@ -173,9 +174,9 @@ TEST_F(DiagnosticianTest, AFailedResetIsEvidenceOnlyWhereThisHostDropsItsResets)
 }
 
 TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
-  FirewallSample firewall;
+  sources::FirewallSample firewall;
   firewall.ruleset = DropsAt({Hook::kOutput});
-  firewall::InvalidDropRule rule;
+  firewall::analysis::InvalidDropRule rule;
   rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
@@ -195,7 +196,7 @@ TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
 
 TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManyLooksSeeIt) {
   SeeAnIdleConnection();
-  Track({ForgottenSocket(1, TcpState::kFinWait1), ForgottenSocket(2, TcpState::kFinWait1)});
+  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1), ForgottenSocket(2, kernel::TcpState::kFinWait1)});
   for (int i = 0; i < 5; ++i) {
     Close({StuckClosing(1)});
     host_.Advance(seconds(5));
@@ -206,36 +207,36 @@ TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManyLooksSeeIt) {
 
 TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
   SnapshotBuilder nat(DropsAt({}));
-  LiveSocket translated = OpenSocket(1);
+  kernel::LiveSocket translated = OpenSocket(1);
   translated.destination_nat = true;
-  translated.translation = std::make_shared<const Translation>(
-      Translation{*Endpoint::Parse("192.0.2.1:40001"), *Endpoint::Parse("198.51.100.7:8080")});
-  const auto look = [&](LiveSocket socket) {
-    TrackingSample sample;
+  translated.translation = std::make_shared<const kernel::Translation>(
+      kernel::Translation{*Endpoint::Parse("192.0.2.1:40001"), *Endpoint::Parse("198.51.100.7:8080")});
+  const auto look = [&](kernel::LiveSocket socket) {
+    sources::TrackingSample sample;
     sample.sockets = {std::move(socket)};
     nat.Set(sample);
     nat.Advance(seconds(5));
-    return diagnostician_.Diagnose(nat.Get(), nat.Now(), WallClock::now());
+    return diagnostician_.Diagnose(nat.Get(), nat.Now(), scheduling::WallClock::now());
   };
   EXPECT_EQ(look(translated)->risk.stage, Stage::kLatent);
   EXPECT_EQ(look(ForgottenSocket(1))->risk.stage, Stage::kExposed);
-  SocketsSample sockets;
+  sources::SocketsSample sockets;
   sockets.closing = {StuckClosing(1)};
-  sockets.closing[0].timer = SocketTimer::kRetransmit;
+  sockets.closing[0].timer = kernel::SocketTimer::kRetransmit;
   sockets.closing[0].unsent = 0;
   nat.Set(sockets);
-  const auto failing = look(ForgottenSocket(1, TcpState::kFinWait1));
+  const auto failing = look(ForgottenSocket(1, kernel::TcpState::kFinWait1));
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   EXPECT_EQ(failing->stuck->sockets.front().cause, Cause::kNatLost);
   EXPECT_EQ(failing->stuck->sockets.front().past.translation->peer.Text(), "198.51.100.7:8080");
 }
 
 TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
-  std::vector<LiveSocket> many;
+  std::vector<kernel::LiveSocket> many;
   for (std::uint64_t i = 1; i <= 5000; ++i) {
     many.push_back(OpenSocket(i));
   }
-  const auto look_frees_much = [&](const std::vector<LiveSocket>& sockets) {
+  const auto look_frees_much = [&](const std::vector<kernel::LiveSocket>& sockets) {
     Track(sockets);
     Look();
     return diagnostician_.ForgetUnused(SteadyClock::now());
@@ -250,21 +251,21 @@ TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
 
 TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreJudgedAsOftenAsTheBudgetAllows) {
   constexpr double kBudget = 1e-9;  // of a core: anything takes hours
-  JudgingPace pace;
+  EvaluationPace pace;
   pace.rules = Pacer(std::chrono::milliseconds(1), kBudget);
   Diagnostician paced({}, pace);
   const auto fin = [&](std::shared_ptr<const firewall::Ruleset> rules) {
-    FirewallSample firewall;
+    sources::FirewallSample firewall;
     firewall.ruleset = std::move(rules);
     host_.Set(firewall);
-    return (*paced.Diagnose(host_.Get(), host_.Now(), WallClock::now())->paths)[0][PathPacket("fin")];
+    return (*paced.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now())->paths)[0][PathPacket("fin")];
   };
-  EXPECT_EQ(fin(DropsAt({Hook::kOutput})), firewall::PathDecision::kDrop) << "the first ones are judged at once";
+  EXPECT_EQ(fin(DropsAt({Hook::kOutput})), firewall::eval::Disposition::kDrop) << "the first ones are judged at once";
   host_.Advance(seconds(5));
-  EXPECT_EQ(fin(DropsAt({})), firewall::PathDecision::kDrop) << "it is not yet their turn";
+  EXPECT_EQ(fin(DropsAt({})), firewall::eval::Disposition::kDrop) << "it is not yet their turn";
   host_.Advance(std::chrono::hours(25));
-  EXPECT_EQ(fin(DropsAt({})), firewall::PathDecision::kAccept);
+  EXPECT_EQ(fin(DropsAt({})), firewall::eval::Disposition::kAccept);
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

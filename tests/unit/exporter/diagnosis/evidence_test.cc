@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using std::chrono::seconds;
@@ -11,7 +11,7 @@ class EvidenceTest : public testing::Test {
  protected:
   EvidenceLog log_;
   SteadyClock::time_point now_ = SteadyClock::time_point(seconds(1000));
-  WallClock::time_point wall_ = WallClock::time_point(seconds(1'700'000'000));
+  scheduling::WallClock::time_point wall_ = scheduling::WallClock::time_point(seconds(1'700'000'000));
 };
 
 TEST_F(EvidenceTest, WithoutAnyThereIsNoLastAndNothingHolds) {
@@ -38,4 +38,4 @@ TEST_F(EvidenceTest, LostClosesAddUpWhileTheyAreRecent) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -4,7 +4,7 @@
 
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using firewall::Hook;
@@ -18,48 +18,48 @@ class LiveTest : public testing::Test {
       timeout = seconds(100);
     }
   }
-  LiveSocket& Add(TcpState state = TcpState::kEstablished) {
-    LiveSocket& socket = sockets_.emplace_back();
+  kernel::LiveSocket& Add(kernel::TcpState state = kernel::TcpState::kEstablished) {
+    kernel::LiveSocket& socket = sockets_.emplace_back();
     socket.cookie = sockets_.size();
     socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(40000 + socket.cookie));
     socket.peer = *Endpoint::Parse("192.0.2.2:80");
     socket.state = state;
     return socket;
   }
-  LiveSocket& AddTracked(std::uint32_t remaining) {
-    LiveSocket& socket = Add();
-    socket.tracking = Tracking::kTracked;
-    socket.entry_state = ConntrackTcpState::kEstablished;
+  kernel::LiveSocket& AddTracked(std::uint32_t remaining) {
+    kernel::LiveSocket& socket = Add();
+    socket.tracking = kernel::Tracking::kTracked;
+    socket.entry_state = kernel::ConntrackTcpState::kEstablished;
     socket.remaining_seconds = remaining;
     return socket;
   }
-  static TrackingSample SampleOf(const std::vector<LiveSocket>& sockets) {
-    TrackingSample sample;
-    sample.sockets = LiveSocketList(sockets);
+  static sources::TrackingSample SampleOf(const std::vector<kernel::LiveSocket>& sockets) {
+    sources::TrackingSample sample;
+    sample.sockets = kernel::LiveSocketList(sockets);
     return sample;
   }
   // All seen with their entries by an earlier look, so that NAT is known.
   LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true},
                   const LiveEffort& effort = {}) {
-    std::vector<LiveSocket> earlier = sockets_;
-    for (LiveSocket& socket : earlier) {
-      socket.tracking = Tracking::kTracked;
-      socket.entry_state = ConntrackTcpState::kEstablished;
+    std::vector<kernel::LiveSocket> earlier = sockets_;
+    for (kernel::LiveSocket& socket : earlier) {
+      socket.tracking = kernel::Tracking::kTracked;
+      socket.entry_state = kernel::ConntrackTcpState::kEstablished;
       socket.remaining_seconds = 1;
     }
     memory_.Update(SampleOf(earlier), SteadyClock::time_point());
     memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(5)));
-    CloseJudge judge(std::move(rules), {true, active}, {});
+    CloseEvaluator judge(std::move(rules), {true, active}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
   }
-  std::vector<LiveSocket> sockets_;
-  ConnectionMemory memory_;
-  SysctlSample sysctl_;
+  std::vector<kernel::LiveSocket> sockets_;
+  ConnectionHistories memory_;
+  sources::SysctlSample sysctl_;
 };
 
 TEST_F(LiveTest, AnUntrackedSocketIsAtRiskByWhatTheRulesDoToItsClose) {
   Add();
-  Add(TcpState::kCloseWait);
+  Add(kernel::TcpState::kCloseWait);
   const LiveSummary out = Sum(DropsAt({Hook::kOutput}));
   EXPECT_EQ(out.untracked_established, 1U);
   EXPECT_EQ(out.untracked_close_wait, 1U);
@@ -77,14 +77,14 @@ TEST_F(LiveTest, EachSocketAtRiskIsListedWithTheRuleAndWhatBecameOfItsEntry) {
   ASSERT_TRUE(live.sockets[0].place.has_value());
   EXPECT_EQ(live.sockets[0].place->location.chain, "OUTPUT");
   EXPECT_TRUE(live.sockets[0].place->iptables);
-  EXPECT_EQ(live.sockets[0].past.entry_end, EntryEnd::kTimedOut);
+  EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(live.ends.timed_out[0], 1U);
 }
 
 TEST_F(LiveTest, ASocketThatIsClosingIsNeverCalledUntracked) {
-  Add(TcpState::kFinWait1);
-  Add(TcpState::kLastAck);
-  Add(TcpState::kClosing);
+  Add(kernel::TcpState::kFinWait1);
+  Add(kernel::TcpState::kLastAck);
+  Add(kernel::TcpState::kClosing);
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
   EXPECT_EQ(live.open, 0U);
   EXPECT_EQ(live.untracked_established + live.untracked_close_wait, 0U);
@@ -132,20 +132,20 @@ TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
   effort.drop_path_known = true;
   effort.judging = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
-  EXPECT_EQ(live.unjudged, 0U);
+  EXPECT_EQ(live.unevaluated, 0U);
   EXPECT_FALSE(live.any_unknown);
   EXPECT_EQ(live.open, 1U);
 }
 
 TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
-  LiveSocket& socket = AddTracked(90);
+  kernel::LiveSocket& socket = AddTracked(90);
   socket.destination_nat = true;
   LiveEffort effort;
   effort.judging = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({}), {true, true}, effort);
   EXPECT_EQ(live.translated, 1U);
   EXPECT_TRUE(live.any_would_stick);
-  EXPECT_EQ(live.unjudged, 0U);
+  EXPECT_EQ(live.unevaluated, 0U);
 }
 
 TEST_F(LiveTest, WhatThereIsNoTimeToJudgeIsUnknownAndSaysWhy) {
@@ -154,7 +154,7 @@ TEST_F(LiveTest, WhatThereIsNoTimeToJudgeIsUnknownAndSaysWhy) {
   LiveEffort effort;
   effort.judging = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
-  EXPECT_EQ(live.unjudged, 2U);
+  EXPECT_EQ(live.unevaluated, 2U);
   EXPECT_EQ(live.AtRisk(Fate::kUnknown), 2U);
   EXPECT_TRUE(live.any_unknown);
   ASSERT_EQ(live.sockets.size(), 2U);
@@ -172,9 +172,9 @@ TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
 
 TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
-  CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
+  CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
   EXPECT_FALSE(SumUpLive(SampleOf(sockets_), memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

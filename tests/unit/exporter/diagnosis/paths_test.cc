@@ -4,48 +4,48 @@
 
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using firewall::Hook;
-using firewall::PathDecision;
+using firewall::eval::Disposition;
 
-PathJudgement Judge(std::shared_ptr<const firewall::Ruleset> rules) {
-  CloseJudge judge(std::move(rules), {true, {true, true}}, {});
-  return JudgePaths(judge, IpFamily::kIpv4);
+PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
+  CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
+  return EvaluatePaths(judge, IpFamily::kIpv4);
 }
 
 TEST(PathsTest, EachPacketIsJudgedOnItsOwnWay) {
-  const PathJudgement out = Judge(DropsAt({Hook::kOutput}));
+  const PathResults out = Evaluate(DropsAt({Hook::kOutput}));
   for (const char* packet : {"fin", "rst", "data"}) {
-    EXPECT_EQ(out.decisions[PathPacket(packet)], PathDecision::kDrop) << packet;
+    EXPECT_EQ(out.decisions[PathPacket(packet)], Disposition::kDrop) << packet;
     EXPECT_TRUE(out.places[PathPacket(packet)].has_value()) << packet;
   }
   for (const char* packet : {"ack", "peer_fin", "forwarded_fin"}) {
-    EXPECT_EQ(out.decisions[PathPacket(packet)], PathDecision::kAccept) << packet;
+    EXPECT_EQ(out.decisions[PathPacket(packet)], Disposition::kAccept) << packet;
     EXPECT_FALSE(out.places[PathPacket(packet)].has_value()) << packet;
   }
-  const PathJudgement in = Judge(DropsAt({Hook::kInput}));
-  EXPECT_EQ(in.decisions[PathPacket("fin")], PathDecision::kAccept);
-  EXPECT_EQ(in.decisions[PathPacket("ack")], PathDecision::kDrop);
+  const PathResults in = Evaluate(DropsAt({Hook::kInput}));
+  EXPECT_EQ(in.decisions[PathPacket("fin")], Disposition::kAccept);
+  EXPECT_EQ(in.decisions[PathPacket("ack")], Disposition::kDrop);
 }
 
 TEST(PathsTest, WhatCannotBeReadIsUnknown) {
-  for (const PathDecision decision : Judge(UnreadableRules()).decisions) {
-    EXPECT_EQ(decision, PathDecision::kUnknown);
+  for (const Disposition decision : Evaluate(UnreadableRules()).decisions) {
+    EXPECT_EQ(decision, Disposition::kUnknown);
   }
 }
 
 TEST(PathsTest, AnEntryShowsThatConntrackIsActiveWhateverTheRulesSay) {
   const auto rules = DropsAt({});
   EXPECT_EQ(IsConntrackActive(*rules, nullptr, nullptr, IpFamily::kIpv4), false);
-  ConntrackTableSample table;
+  sources::ConntrackTableSample table;
   table.flows[0].udp = 1;
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv4), true);
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv6), false);
-  TrackingSample tracking;
-  LiveSocket tracked;
-  tracked.tracking = Tracking::kTracked;
+  sources::TrackingSample tracking;
+  kernel::LiveSocket tracked;
+  tracked.tracking = kernel::Tracking::kTracked;
   tracking.sockets.Add(tracked);
   EXPECT_EQ(IsConntrackActive(*rules, nullptr, &tracking, IpFamily::kIpv4), true);
 }
@@ -55,4 +55,4 @@ TEST(PathsTest, WithoutTheRulesItCannotBeToldWhetherConntrackIsActive) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

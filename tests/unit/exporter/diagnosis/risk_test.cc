@@ -5,7 +5,7 @@
 #include <functional>
 #include <random>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 // A host whose every input can be read, with nothing wrong.
@@ -26,50 +26,50 @@ RiskInputs Latent() {
 
 TEST(RiskTest, TheStageIsTheFurthestThingThatIsTrue) {
   RiskInputs inputs = Healthy();
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kNone);
-  EXPECT_EQ(JudgeRisk(inputs).score, 0);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kNone);
+  EXPECT_EQ(AssessRisk(inputs).score, 0);
   inputs.drop_path = true;
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kLatent);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kLatent);
   inputs.at_risk_sockets = 1;
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kExposed);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kExposed);
   inputs.stuck_sockets = 1;
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kFailing);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kFailing);
 }
 
 TEST(RiskTest, FailingHoldsAfterTheLastEvidence) {
   RiskInputs inputs = Healthy();
   inputs.evidence_within_hold = true;
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kFailing);
-  EXPECT_GE(*JudgeRisk(inputs).score, 70);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kFailing);
+  EXPECT_GE(*AssessRisk(inputs).score, 70);
 }
 
 TEST(RiskTest, WhatIsMissingAndCouldChangeTheStageMakesItUnknown) {
   RiskInputs no_rules = Healthy();
   no_rules.drop_path.reset();
-  EXPECT_FALSE(JudgeRisk(no_rules).stage.has_value());
-  EXPECT_FALSE(JudgeRisk(no_rules).score.has_value());
+  EXPECT_FALSE(AssessRisk(no_rules).stage.has_value());
+  EXPECT_FALSE(AssessRisk(no_rules).score.has_value());
 
   RiskInputs no_join = Latent();
   no_join.at_risk_sockets.reset();
-  EXPECT_FALSE(JudgeRisk(no_join).stage.has_value()) << "it could be exposed";
+  EXPECT_FALSE(AssessRisk(no_join).stage.has_value()) << "it could be exposed";
 
   RiskInputs no_sockets = Healthy();
   no_sockets.failure_observable = false;
-  EXPECT_FALSE(JudgeRisk(no_sockets).stage.has_value()) << "it could be failing";
+  EXPECT_FALSE(AssessRisk(no_sockets).stage.has_value()) << "it could be failing";
 }
 
 TEST(RiskTest, WithoutADropPathNoSocketCanBeAtRiskSoTheJoinIsNotMissed) {
   RiskInputs inputs = Healthy();
   inputs.at_risk_sockets.reset();
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kNone);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kNone);
 }
 
 TEST(RiskTest, AProvenFailureStaysVisibleWhateverElseIsBlind) {
   RiskInputs inputs;  // nothing could be read
   inputs.failure_observable = false;
   inputs.stuck_sockets = 1;
-  EXPECT_EQ(JudgeRisk(inputs).stage, Stage::kFailing);
-  EXPECT_GE(*JudgeRisk(inputs).score, 70);
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kFailing);
+  EXPECT_GE(*AssessRisk(inputs).score, 70);
 }
 
 TEST(RiskTest, TheScoreStaysInsideTheBandOfItsStage) {
@@ -90,7 +90,7 @@ TEST(RiskTest, TheScoreStaysInsideTheBandOfItsStage) {
     inputs.stuck_sockets = number(4) == 0 ? number(5000) : 0;
     inputs.lost_closes = number(4) == 0 ? number(5000) : 0;
     inputs.oldest_stuck = std::chrono::duration<double>(static_cast<double>(number(1000)));
-    const Risk risk = JudgeRisk(inputs);
+    const Risk risk = AssessRisk(inputs);
     ASSERT_EQ(risk.stage.has_value(), risk.score.has_value());
     if (!risk.stage) {
       continue;
@@ -109,7 +109,7 @@ void ExpectStrictRise(RiskInputs inputs, const std::function<void(RiskInputs&, i
   double last = -1;
   for (int value = from; value <= to; ++value) {
     set(inputs, value);
-    const double score = *JudgeRisk(inputs).score;
+    const double score = *AssessRisk(inputs).score;
     ASSERT_GT(score, last) << "at " << value;
     last = score;
   }
@@ -137,7 +137,7 @@ TEST(RiskTest, AmongExposedHostsTheShareWeighsMoreThanTheNumber) {
   RiskInputs many_of_very_many = Latent();
   many_of_very_many.live_sockets = 100'000;
   many_of_very_many.at_risk_sockets = 1000;
-  EXPECT_GT(*JudgeRisk(half_of_few).score, *JudgeRisk(many_of_very_many).score);
+  EXPECT_GT(*AssessRisk(half_of_few).score, *AssessRisk(many_of_very_many).score);
 }
 
 TEST(RiskTest, ASmallChangeOfTheInputsIsASmallChangeOfTheScore) {
@@ -145,11 +145,11 @@ TEST(RiskTest, ASmallChangeOfTheInputsIsASmallChangeOfTheScore) {
   inputs.live_sockets = 10'000;
   for (std::uint64_t at_risk = 1; at_risk < 10'000; ++at_risk) {
     inputs.at_risk_sockets = at_risk;
-    const double score = *JudgeRisk(inputs).score;
+    const double score = *AssessRisk(inputs).score;
     inputs.at_risk_sockets = at_risk + 1;
-    ASSERT_LT(*JudgeRisk(inputs).score - score, 0.5) << "at " << at_risk;
+    ASSERT_LT(*AssessRisk(inputs).score - score, 0.5) << "at " << at_risk;
   }
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

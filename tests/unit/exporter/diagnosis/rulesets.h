@@ -3,9 +3,9 @@
 #include <initializer_list>
 #include <memory>
 
-#include "collectors/firewall/ruleset.h"
+#include "collectors/firewall/model/ruleset.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 
 /// A ruleset that drops every packet at `hooks`, by policies of iptables-nft's table filter, for both families.
 inline std::shared_ptr<const firewall::Ruleset> DropsAt(std::initializer_list<firewall::Hook> hooks) {
@@ -35,4 +35,4 @@ inline std::shared_ptr<const firewall::Ruleset> UnreadableRules() {
   return ruleset;
 }
 
-}  // namespace finwait
+}  // namespace finwait::diagnosis

@@ -4,13 +4,13 @@
 
 #include <vector>
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using std::chrono::seconds;
 
-ClosingSocket Socket(std::uint64_t cookie, TcpState state = TcpState::kFinWait1) {
-  ClosingSocket socket;
+kernel::ClosingSocket Socket(std::uint64_t cookie, kernel::TcpState state = kernel::TcpState::kFinWait1) {
+  kernel::ClosingSocket socket;
   socket.cookie = cookie;
   socket.state = state;
   socket.tries = 3;
@@ -20,9 +20,9 @@ ClosingSocket Socket(std::uint64_t cookie, TcpState state = TcpState::kFinWait1)
 class StuckHistoryTest : public testing::Test {
  protected:
   // One look that lists `sockets`, all of them stuck for `cause`.
-  void Look(const std::vector<ClosingSocket>& sockets, std::optional<Cause> cause) {
-    std::vector<JudgedSocket> judged;
-    for (const ClosingSocket& socket : sockets) {
+  void Look(const std::vector<kernel::ClosingSocket>& sockets, std::optional<Cause> cause) {
+    std::vector<StuckCandidate> judged;
+    for (const kernel::ClosingSocket& socket : sockets) {
       judged.push_back({&socket, cause});
     }
     now_ += seconds(5);
@@ -57,7 +57,7 @@ TEST_F(StuckHistoryTest, WaitsForASecondLookToSettleACause) {
 }
 
 TEST_F(StuckHistoryTest, KeepsTheSettledCauseUntilTheSocketTriesAgain) {
-  ClosingSocket socket = Socket(1);
+  kernel::ClosingSocket socket = Socket(1);
   EXPECT_FALSE(history_.CauseOfLastTry(socket)) << "never seen";
   Look({socket}, Cause::kLocalDrop);
   EXPECT_FALSE(history_.CauseOfLastTry(socket)) << "not settled by one look";
@@ -88,14 +88,14 @@ TEST_F(StuckHistoryTest, DoesNotCountWhatItCannotTellUntilItCan) {
 }
 
 TEST_F(StuckHistoryTest, CountsByTheStateTheSocketIsIn) {
-  Look({Socket(1, TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
-  Look({Socket(1, TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  Look({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  Look({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalDrop, 0), 1U);
   EXPECT_EQ(Counted(Cause::kLocalDrop, 2), 1U);
 }
 
 TEST_F(StuckHistoryTest, AClosingSocketThatIsNotStuckIsRememberedForItsAgeOnly) {
-  const std::vector<ClosingSocket> sockets = {Socket(1)};
+  const std::vector<kernel::ClosingSocket> sockets = {Socket(1)};
   now_ += seconds(5);
   history_.Update(sockets, {}, now_);
   EXPECT_EQ(history_.Age(sockets[0], now_ + seconds(30)), seconds(30));
@@ -108,7 +108,7 @@ TEST_F(StuckHistoryTest, AClosingSocketThatIsNotStuckIsRememberedForItsAgeOnly) 
 }
 
 TEST_F(StuckHistoryTest, ASocketFoundStuckAtTheStartIsAtLeastAsOldAsItsTries) {
-  ClosingSocket old = Socket(1);
+  kernel::ClosingSocket old = Socket(1);
   old.minimum_age = std::chrono::milliseconds(50'000);
   Look({old}, Cause::kLocalDrop);
   EXPECT_EQ(history_.Age(old, now_), seconds(50));
@@ -116,4 +116,4 @@ TEST_F(StuckHistoryTest, ASocketFoundStuckAtTheStartIsAtLeastAsOldAsItsTries) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

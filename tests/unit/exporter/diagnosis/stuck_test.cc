@@ -4,7 +4,7 @@
 
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
-namespace finwait {
+namespace finwait::diagnosis {
 namespace {
 
 using firewall::Hook;
@@ -20,38 +20,38 @@ class StuckTest : public testing::Test {
     entry_.cookie = 7;
     entry_.local = socket_.local;
     entry_.peer = socket_.peer;
-    entry_.state = TcpState::kFinWait1;
+    entry_.state = kernel::TcpState::kFinWait1;
     for (auto& timeout : sysctl_.conntrack_tcp_timeouts) {
       timeout = seconds(120);
     }
-    sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(ConntrackTcpTimeout::kLastAck)] = seconds(30);
-    past_.entry_state = ConntrackTcpState::kEstablished;
-    past_.entry_end = EntryEnd::kTimedOut;
+    sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kLastAck)] = seconds(30);
+    past_.entry_state = kernel::ConntrackTcpState::kEstablished;
+    past_.entry_end = ExpiryReason::kTimedOut;
     past_.lost_while_open = true;
   }
   void FinIsUnsent() {
-    socket_.timer = SocketTimer::kProbe;
+    socket_.timer = kernel::SocketTimer::kProbe;
     socket_.unsent = 1;
     socket_.send_window = 65535;
   }
   void FinIsUnanswered() {
-    socket_.timer = SocketTimer::kRetransmit;
+    socket_.timer = kernel::SocketTimer::kRetransmit;
     socket_.unsent = 0;
     socket_.send_window = 65535;
     socket_.unacknowledged = 1;
   }
   void IsTracked() {
-    entry_.tracking = Tracking::kTracked;
-    entry_.entry_state = ConntrackTcpState::kFinWait;
+    entry_.tracking = kernel::Tracking::kTracked;
+    entry_.entry_state = kernel::ConntrackTcpState::kFinWait;
   }
-  std::optional<Cause> Judge(std::shared_ptr<const firewall::Ruleset> rules) {
-    CloseJudge judge(std::move(rules), {true, {true, true}}, {});
-    return JudgeCause(socket_, {&judge, &entry_, &past_, &sysctl_});
+  std::optional<Cause> Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
+    return FindCause(socket_, {&judge, &entry_, &past_, &sysctl_});
   }
-  ClosingSocket socket_;
-  LiveSocket entry_;
-  ConnectionPast past_;
-  SysctlSample sysctl_;
+  kernel::ClosingSocket socket_;
+  kernel::LiveSocket entry_;
+  ConnectionHistory past_;
+  sources::SysctlSample sysctl_;
 };
 
 TEST_F(StuckTest, TwoUnansweredTriesMakeASocketStuckAndOneDoesNot) {
@@ -63,63 +63,63 @@ TEST_F(StuckTest, TwoUnansweredTriesMakeASocketStuckAndOneDoesNot) {
 
 TEST_F(StuckTest, AnUnsentFinThatARuleDropsIsALocalDrop) {
   FinIsUnsent();
-  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), Cause::kLocalDrop);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), Cause::kLocalDrop);
 }
 
 TEST_F(StuckTest, AnUnsentFinThatNoRuleDropsIsALocalErrorTrackedOrNot) {
   FinIsUnsent();
-  EXPECT_EQ(Judge(DropsAt({})), Cause::kLocalError);
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kLocalError) << "a rule for what comes in has no part in it";
+  EXPECT_EQ(Evaluate(DropsAt({})), Cause::kLocalError);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kLocalError) << "a rule for what comes in has no part in it";
   IsTracked();
-  EXPECT_EQ(Judge(DropsAt({})), Cause::kLocalError);
+  EXPECT_EQ(Evaluate(DropsAt({})), Cause::kLocalError);
 }
 
 TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindowWhateverElseIsBlind) {
   FinIsUnsent();
   socket_.send_window = 0;
-  EXPECT_EQ(JudgeCause(socket_, {}), Cause::kZeroWindow);
+  EXPECT_EQ(FindCause(socket_, {}), Cause::kZeroWindow);
 }
 
 TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryWhoseAnswerIsDroppedIsAReplyDrop) {
   FinIsUnanswered();
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop);
 }
 
 TEST_F(StuckTest, AnUnansweredFinWithAnEntryIsThePeersSilenceWhateverTheRulesAre) {
   FinIsUnanswered();
   IsTracked();
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kNoReply);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kNoReply);
 }
 
 TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinDoesNotTurnAVanishedPeerIntoADrop) {
   FinIsUnanswered();
   past_.lost_while_open = false;
   past_.closed_tracked = true;
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kNoReply);
-  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), Cause::kNoReply) << "its retransmissions are dropped, its FIN was not";
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kNoReply);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), Cause::kNoReply) << "its retransmissions are dropped, its FIN was not";
 }
 
 TEST_F(StuckTest, WhereNobodyWatchedAndTheEntryMayHaveOutlivedTheFinTheCauseCannotBeTold) {
   FinIsUnanswered();
   past_.lost_while_open = false;
-  socket_.state = TcpState::kLastAck;
+  socket_.state = kernel::TcpState::kLastAck;
   socket_.minimum_age = seconds(29);
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "conntrack keeps LAST_ACK for 30 s";
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "conntrack keeps LAST_ACK for 30 s";
   socket_.minimum_age = seconds(51);
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), std::nullopt);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), std::nullopt);
   past_.lost_while_open = true;
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "somebody saw that it was gone before the close";
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "somebody saw that it was gone before the close";
 }
 
 TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryAndWithoutADropIsThePeersSilence) {
   FinIsUnanswered();
-  EXPECT_EQ(Judge(DropsAt({})), Cause::kNoReply);
+  EXPECT_EQ(Evaluate(DropsAt({})), Cause::kNoReply);
 }
 
 TEST_F(StuckTest, ATranslationThatIsRememberedAndLostIsTheCause) {
   FinIsUnanswered();
   past_.destination_nat = true;
-  EXPECT_EQ(Judge(DropsAt({})), Cause::kNatLost);
+  EXPECT_EQ(Evaluate(DropsAt({})), Cause::kNatLost);
 }
 
 TEST_F(StuckTest, OverLoopbackAFinThatIsDroppedOnItsWayInIsALocalDropAlthoughItWasSent) {
@@ -127,22 +127,22 @@ TEST_F(StuckTest, OverLoopbackAFinThatIsDroppedOnItsWayInIsALocalDropAlthoughItW
   for (Endpoint* end : {&socket_.local, &socket_.peer, &entry_.local, &entry_.peer}) {
     end->address = *IpAddress::Parse("127.0.0.1");
   }
-  EXPECT_EQ(Judge(DropsAt({Hook::kInput})), Cause::kLocalDrop);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kLocalDrop);
 }
 
 TEST_F(StuckTest, NothingIsSaidWhileTheLookAtConntrackIsOlderThanTheClose) {
   FinIsUnsent();
-  entry_.state = TcpState::kEstablished;
+  entry_.state = kernel::TcpState::kEstablished;
   IsTracked();
-  EXPECT_EQ(Judge(DropsAt({Hook::kOutput})), std::nullopt);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), std::nullopt);
 }
 
 TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
   FinIsUnsent();
-  EXPECT_EQ(Judge(UnreadableRules()), std::nullopt);
-  EXPECT_EQ(JudgeCause(socket_, {nullptr, &entry_, &past_, &sysctl_}), std::nullopt);
-  CloseJudge judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(JudgeCause(socket_, {&judge, nullptr, nullptr, nullptr}), std::nullopt);
+  EXPECT_EQ(Evaluate(UnreadableRules()), std::nullopt);
+  EXPECT_EQ(FindCause(socket_, {nullptr, &entry_, &past_, &sysctl_}), std::nullopt);
+  CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
+  EXPECT_EQ(FindCause(socket_, {&judge, nullptr, nullptr, nullptr}), std::nullopt);
 }
 
 TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {
@@ -154,4 +154,4 @@ TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::diagnosis

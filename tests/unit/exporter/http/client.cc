@@ -9,7 +9,7 @@
 #include <array>
 #include <stdexcept>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::http::testing_client {
 

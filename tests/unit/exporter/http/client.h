@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "collectors/unique_fd.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::http::testing_client {
 

@@ -5,12 +5,12 @@
 namespace finwait::http {
 namespace {
 
-constexpr ExpositionFormat kText = ExpositionFormat::kText;
-constexpr ExpositionFormat kOpenMetrics = ExpositionFormat::kOpenMetrics;
+constexpr views::ExpositionFormat kText = views::ExpositionFormat::kText;
+constexpr views::ExpositionFormat kOpenMetrics = views::ExpositionFormat::kOpenMetrics;
 
 TEST(NegotiateFormat, GivesWhatTheClientPrefers) {
   const struct {
-    ExpositionFormat format;
+    views::ExpositionFormat format;
     std::string_view accept;
   } kCases[] = {
       // What Prometheus sends: 2.5 to 2.40, 2.41 to 2.54, 3.x, and the protobuf form.

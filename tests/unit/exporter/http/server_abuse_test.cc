@@ -11,7 +11,7 @@
 #include <sstream>
 #include <thread>
 
-#include "exporter/memory_policy.h"
+#include "exporter/service/memory_policy.h"
 #include "tests/lab/connection.h"
 #include "tests/unit/exporter/http/server_fixture.h"
 
@@ -56,7 +56,7 @@ int StuckSockets(std::uint16_t port) {
 
 class ServerAbuse : public ServerFixture {
  protected:
-  static void SetUpTestSuite() { ReturnFreedMemory(); }  // as main does
+  static void SetUpTestSuite() { service::ConfigureAllocator(); }  // as main does
 
   /// Expects a request to be answered within a second.
   void ExpectAnswered(const std::string& path) {

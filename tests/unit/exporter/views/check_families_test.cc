@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using prometheus::ClientMetric;
@@ -98,4 +98,4 @@ TEST(CheckFamilies, FindsValuesThatNoReaderAccepts) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

@@ -17,7 +17,7 @@
 #include "exporter/views/exposition.h"
 #include "tests/lab/paths.h"
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using prometheus::ClientMetric;
@@ -195,4 +195,4 @@ TEST(ExpositionProperty, PromtoolFindsNothing) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

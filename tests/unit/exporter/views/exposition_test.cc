@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using prometheus::ClientMetric;
@@ -145,4 +145,4 @@ TEST(Exposition, ContentTypesAreThoseThatPrometheusKnows) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

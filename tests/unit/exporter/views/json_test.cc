@@ -11,7 +11,7 @@
 #include "tests/lab/paths.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using firewall::Hook;
@@ -19,12 +19,12 @@ using nlohmann::json;
 using std::chrono::seconds;
 
 // A host with a socket stuck and one at risk, so that every list has something in it.
-std::shared_ptr<const Diagnosis> Failing() {
-  SnapshotBuilder host(DropsAt({Hook::kOutput}));
-  Diagnostician diagnostician;
-  FirewallSample firewall;
-  firewall.ruleset = DropsAt({Hook::kOutput});
-  firewall::InvalidDropRule rule;
+std::shared_ptr<const diagnosis::Diagnosis> Failing() {
+  diagnosis::SnapshotBuilder host(diagnosis::DropsAt({Hook::kOutput}));
+  diagnosis::Diagnostician diagnostician;
+  sources::FirewallSample firewall;
+  firewall.ruleset = diagnosis::DropsAt({Hook::kOutput});
+  firewall::analysis::InvalidDropRule rule;
   rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
@@ -32,18 +32,18 @@ std::shared_ptr<const Diagnosis> Failing() {
   firewall.invalid_drops = {rule};
   firewall.policy_drops.emplace_back().location.chain = "OUTPUT";
   host.Set(firewall);
-  host.Set(NetworkNamespacesSample());
-  TrackingSample tracking;
-  tracking.sockets = {OpenSocket(1), OpenSocket(2)};
+  host.Set(sources::NetworkNamespacesSample());
+  sources::TrackingSample tracking;
+  tracking.sockets = {diagnosis::OpenSocket(1), diagnosis::OpenSocket(2)};
   host.Set(tracking);
-  diagnostician.Diagnose(host.Get(), host.Now(), WallClock::now());
+  diagnostician.Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
   host.Advance(seconds(5));
-  tracking.sockets = {ForgottenSocket(1, TcpState::kFinWait1), ForgottenSocket(2)};
+  tracking.sockets = {diagnosis::ForgottenSocket(1, kernel::TcpState::kFinWait1), diagnosis::ForgottenSocket(2)};
   host.Set(tracking);
-  SocketsSample sockets;
-  sockets.closing = {StuckClosing(1)};
+  sources::SocketsSample sockets;
+  sockets.closing = {diagnosis::StuckClosing(1)};
   host.Set(sockets);
-  return diagnostician.Diagnose(host.Get(), host.Now(), WallClock::now());
+  return diagnostician.Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
 }
 
 TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
@@ -69,11 +69,11 @@ TEST(JsonTest, TellsOfEachStuckSocketWhyAndWhatBecameOfItsEntry) {
 }
 
 TEST(JsonTest, WhatIsBlindIsNullAndNotEmpty) {
-  SnapshotBuilder host(DropsAt({}));
-  host.Fail<FirewallSample>("no");
-  host.Fail<SocketsSample>("no");
-  host.Fail<TrackingSample>("no");
-  const auto diagnosis = Diagnostician().Diagnose(host.Get(), host.Now(), WallClock::now());
+  diagnosis::SnapshotBuilder host(diagnosis::DropsAt({}));
+  host.Fail<sources::FirewallSample>("no");
+  host.Fail<sources::SocketsSample>("no");
+  host.Fail<sources::TrackingSample>("no");
+  const auto diagnosis = diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
   const json report = json::parse(ReportJson(*diagnosis, Details::kShow));
   EXPECT_TRUE(report["verdict"]["stage"].is_null());
   EXPECT_TRUE(report["verdict"]["score"].is_null());
@@ -83,9 +83,9 @@ TEST(JsonTest, WhatIsBlindIsNullAndNotEmpty) {
 }
 
 TEST(JsonTest, TextThatIsNotUtf8IsRepairedAndNotThrownAt) {
-  SnapshotBuilder host(DropsAt({}));
-  host.Fail<FirewallSample>("garbled \xff\xfe rule");
-  const auto diagnosis = Diagnostician().Diagnose(host.Get(), host.Now(), WallClock::now());
+  diagnosis::SnapshotBuilder host(diagnosis::DropsAt({}));
+  host.Fail<sources::FirewallSample>("garbled \xff\xfe rule");
+  const auto diagnosis = diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
   EXPECT_FALSE(json::parse(ReportJson(*diagnosis, Details::kShow), nullptr, false).is_discarded());
 }
 
@@ -117,4 +117,4 @@ TEST(JsonTest, EveryFieldIsInTheDocument) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

@@ -12,20 +12,20 @@
 #include <string>
 #include <vector>
 
-#include "collectors/conntrack_events.h"
-#include "collectors/conntrack_stats.h"
-#include "collectors/conntrack_table.h"
-#include "collectors/firewall.h"
-#include "collectors/netstat.h"
-#include "collectors/network_namespaces.h"
-#include "collectors/sockets.h"
-#include "collectors/sysctl.h"
-#include "collectors/tracking.h"
+#include "collectors/sources/conntrack_events.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/firewall.h"
+#include "collectors/sources/netstat.h"
+#include "collectors/sources/network_namespaces.h"
+#include "collectors/sources/sockets.h"
+#include "collectors/sources/sysctl.h"
+#include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/views/metrics.h"
+#include "exporter/views/metrics/metrics.h"
 #include "tests/lab/paths.h"
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
 using prometheus::MetricFamily;
@@ -103,21 +103,21 @@ std::shared_ptr<const firewall::Ruleset> DroppingRules() {
 }
 
 // A sample of each collector in which nothing is missing.
-std::shared_ptr<const SampleData> CompleteSample(std::string_view collector) {
-  if (collector == ConntrackStatsSample::kCollector) {
-    auto sample = std::make_shared<ConntrackStatsSample>();
+std::shared_ptr<const sources::SampleData> CompleteSample(std::string_view collector) {
+  if (collector == sources::ConntrackStatsSample::kCollector) {
+    auto sample = std::make_shared<sources::ConntrackStatsSample>();
     sample->counters.fill(0);
     sample->entries = sample->entries_limit = sample->buckets = 0;
     return sample;
   }
-  if (collector == ConntrackTableSample::kCollector) {
-    auto sample = std::make_shared<ConntrackTableSample>();
-    sample->idle.fill(AgeHistogram());
+  if (collector == sources::ConntrackTableSample::kCollector) {
+    auto sample = std::make_shared<sources::ConntrackTableSample>();
+    sample->idle.fill(sources::AgeHistogram());
     sample->flows[0].udp = sample->flows[1].udp = 1;  // so conntrack is active; below once more, as one may be blind
     return sample;
   }
-  if (collector == SysctlSample::kCollector) {
-    auto sample = std::make_shared<SysctlSample>();
+  if (collector == sources::SysctlSample::kCollector) {
+    auto sample = std::make_shared<sources::SysctlSample>();
     sample->conntrack_tcp_timeouts.fill(std::chrono::seconds(1));
     for (auto* number : {&sample->conntrack_tcp_loose, &sample->conntrack_tcp_be_liberal, &sample->conntrack_events,
                          &sample->tcp_keepalive_probes, &sample->tcp_orphan_retries, &sample->tcp_orphans_limit}) {
@@ -126,34 +126,34 @@ std::shared_ptr<const SampleData> CompleteSample(std::string_view collector) {
     sample->tcp_keepalive_time = sample->tcp_keepalive_interval = sample->tcp_fin_timeout = std::chrono::seconds(1);
     return sample;
   }
-  if (collector == NetstatSample::kCollector) {
-    auto sample = std::make_shared<NetstatSample>();
+  if (collector == sources::NetstatSample::kCollector) {
+    auto sample = std::make_shared<sources::NetstatSample>();
     for (auto* counter : {&sample->abort_failed, &sample->abort_on_timeout, &sample->abort_on_close,
                           &sample->abort_on_memory, &sample->retrans_segs, &sample->timeouts, &sample->out_rsts}) {
       *counter = 0;
     }
     return sample;
   }
-  if (collector == FirewallSample::kCollector) {
-    auto sample = std::make_shared<FirewallSample>();
+  if (collector == sources::FirewallSample::kCollector) {
+    auto sample = std::make_shared<sources::FirewallSample>();
     sample->ruleset = DroppingRules();
     return sample;
   }
-  if (collector == ConntrackEventsSample::kCollector) {
-    return std::make_shared<ConntrackEventsSample>();
+  if (collector == sources::ConntrackEventsSample::kCollector) {
+    return std::make_shared<sources::ConntrackEventsSample>();
   }
-  if (collector == TrackingSample::kCollector) {
-    auto sample = std::make_shared<TrackingSample>();
-    LiveSocket socket;
-    socket.tracking = Tracking::kTracked;
+  if (collector == sources::TrackingSample::kCollector) {
+    auto sample = std::make_shared<sources::TrackingSample>();
+    kernel::LiveSocket socket;
+    socket.tracking = kernel::Tracking::kTracked;
     sample->sockets.Add(socket);
     return sample;
   }
-  if (collector == SocketsSample::kCollector) {
-    return std::make_shared<SocketsSample>();
+  if (collector == sources::SocketsSample::kCollector) {
+    return std::make_shared<sources::SocketsSample>();
   }
-  if (collector == NetworkNamespacesSample::kCollector) {
-    return std::make_shared<NetworkNamespacesSample>();
+  if (collector == sources::NetworkNamespacesSample::kCollector) {
+    return std::make_shared<sources::NetworkNamespacesSample>();
   }
   ADD_FAILURE() << "make a complete sample of collector " << collector << " here";
   return nullptr;
@@ -161,9 +161,9 @@ std::shared_ptr<const SampleData> CompleteSample(std::string_view collector) {
 
 /// What a scrape has while every collector but `blind` works.
 std::vector<MetricFamily> FamiliesWithout(std::string_view blind) {
-  auto snapshot = std::make_shared<Snapshot>();
-  for (const CollectorInfo& info : CollectorRegistry()) {
-    CollectorStatus status;
+  auto snapshot = std::make_shared<scheduling::Snapshot>();
+  for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+    scheduling::CollectorStatus status;
     status.info = &info;
     status.looked = true;
     if (info.name == blind) {
@@ -173,15 +173,16 @@ std::vector<MetricFamily> FamiliesWithout(std::string_view blind) {
     }
     snapshot->collectors.push_back(std::move(status));
   }
-  Diagnostician diagnostician;
-  return MetricFamilies(*diagnostician.Diagnose(snapshot, SteadyClock::now(), WallClock::now()), true);
+  diagnosis::Diagnostician diagnostician;
+  return metrics::MetricFamilies(*diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()),
+                                 true);
 }
 
 /// The collectors without which the family is not there.
 std::set<std::string_view> NeededFor(const std::string& family) {
   static const auto without = [] {
     std::map<std::string_view, std::set<std::string>> names;
-    for (const CollectorInfo& info : CollectorRegistry()) {
+    for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
       for (const MetricFamily& each : FamiliesWithout(info.name)) {
         names[info.name].insert(each.name);
       }
@@ -317,4 +318,4 @@ TEST(MetricsDocumentTest, FindsWhatAFamilyHangsOn) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

@@ -4,13 +4,13 @@
 
 #include <sstream>
 
-namespace finwait {
+namespace finwait::views {
 namespace {
 
-Diagnosis Failing() {
-  Diagnosis diagnosis;
-  diagnosis.snapshot = std::make_shared<const Snapshot>();
-  diagnosis.risk.stage = Stage::kFailing;
+diagnosis::Diagnosis Failing() {
+  diagnosis::Diagnosis diagnosis;
+  diagnosis.snapshot = std::make_shared<const scheduling::Snapshot>();
+  diagnosis.risk.stage = diagnosis::Stage::kFailing;
   diagnosis.risk.score = 81.6;
   diagnosis.explanation.verdict = "2 closed connections are stuck.";
   diagnosis.explanation.cause = "Conntrack forgot them.";
@@ -34,13 +34,13 @@ TEST(TextTest, TheFirstTwoLinesSayWhatAndWhy) {
 }
 
 TEST(TextTest, WhatCannotBeToldHasNoScore) {
-  Diagnosis blind = Failing();
-  blind.risk = Risk();
+  diagnosis::Diagnosis blind = Failing();
+  blind.risk = diagnosis::Risk();
   EXPECT_TRUE(ReportText(blind).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
 }
 
 TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
-  Diagnosis diagnosis = Failing();
+  diagnosis::Diagnosis diagnosis = Failing();
   diagnosis.explanation.stuck = {{"s."}};
   diagnosis.explanation.why = {{"w.", "-A OUTPUT -j DROP"}};
   diagnosis.explanation.what_to_do = {{"d.", "", "sysctl -w a=1", "id"}};
@@ -58,7 +58,7 @@ TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
 }
 
 TEST(TextTest, LongSentencesAreBrokenAndCommandsAreNot) {
-  Diagnosis diagnosis = Failing();
+  diagnosis::Diagnosis diagnosis = Failing();
   std::string sentence;
   for (int i = 0; i < 60; ++i) {
     sentence += "words ";
@@ -73,7 +73,7 @@ TEST(TextTest, LongSentencesAreBrokenAndCommandsAreNot) {
 }
 
 TEST(TextTest, ControlCharactersFromTheKernelDoNotReachTheTerminal) {
-  Diagnosis diagnosis = Failing();
+  diagnosis::Diagnosis diagnosis = Failing();
   diagnosis.explanation.why = {{"a\x1b[31mred", "rule\x07\n"}};
   const std::string text = ReportText(diagnosis);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
@@ -81,20 +81,20 @@ TEST(TextTest, ControlCharactersFromTheKernelDoNotReachTheTerminal) {
 }
 
 TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebodySaw) {
-  Diagnosis diagnosis = Failing();
+  diagnosis::Diagnosis diagnosis = Failing();
   diagnosis.stuck.emplace();
-  StuckSocket seen;
+  diagnosis::StuckSocket seen;
   seen.socket.local = *Endpoint::Parse("192.0.2.1:40000");
   seen.socket.peer = *Endpoint::Parse("[2001:db8::2]:80");
   seen.socket.tries = 4;
   seen.socket.orphan = true;
-  seen.cause = Cause::kLocalDrop;
+  seen.cause = diagnosis::Cause::kLocalDrop;
   seen.age = std::chrono::seconds(7);
-  seen.past.entry_end = EntryEnd::kTimedOut;
-  seen.past.entry_state = ConntrackTcpState::kCloseWait;
+  seen.past.entry_end = diagnosis::ExpiryReason::kTimedOut;
+  seen.past.entry_state = kernel::ConntrackTcpState::kCloseWait;
   seen.past.keepalive = false;
-  StuckSocket unseen = seen;
-  unseen.past = ConnectionPast();
+  diagnosis::StuckSocket unseen = seen;
+  unseen.past = diagnosis::ConnectionHistory();
   diagnosis.stuck->sockets = {seen, unseen};
   const std::string text = ReportText(diagnosis);
   const std::string both = "192.0.2.1:40000 -> [2001:db8::2]:80  FIN_WAIT_1  local_drop  7 s, 4 tries, no process";
@@ -103,4 +103,4 @@ TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebody
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "collectors/result.h"
+#include "collectors/base/result.h"
 
 namespace finwait::web_config {
 namespace {

@@ -1,4 +1,4 @@
-#include "collectors/conntrack_events.h"
+#include "collectors/sources/conntrack_events.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,15 +8,15 @@
 #include "exporter/views/check_families.h"
 #include "exporter/views/metrics/families.h"
 
-namespace finwait::metrics {
+namespace finwait::views::metrics {
 namespace {
 
 using testing::IsEmpty;
 
-Snapshot SnapshotOf(std::shared_ptr<const ConntrackEventsSample> sample) {
-  static const CollectorInfo info = {ConntrackEventsSample::kCollector, "", "", true, 0, nullptr};
-  Snapshot snapshot;
-  CollectorStatus status;
+scheduling::Snapshot SnapshotOf(std::shared_ptr<const sources::ConntrackEventsSample> sample) {
+  static const sources::CollectorInfo info = {sources::ConntrackEventsSample::kCollector, "", "", true, 0, nullptr};
+  scheduling::Snapshot snapshot;
+  scheduling::CollectorStatus status;
   status.info = &info;
   status.data = std::move(sample);
   snapshot.collectors.push_back(status);
@@ -39,7 +39,7 @@ std::map<std::string, double> Series(const Families& families) {
 
 TEST(ConntrackEventsMetricsTest, EveryCombinationIsThereAtZeroBeforeAnythingExpired) {
   Families families;
-  AppendConntrackEvents(SnapshotOf(std::make_shared<ConntrackEventsSample>()), families);
+  AppendConntrackEvents(SnapshotOf(std::make_shared<sources::ConntrackEventsSample>()), families);
   EXPECT_THAT(CheckFamilies(families), IsEmpty());
   std::map<std::string, double> expected = {{"finwait_conntrack_events_lost_total", 0},
                                             {"finwait_conntrack_events_paused_seconds_total", 0}};
@@ -52,7 +52,7 @@ TEST(ConntrackEventsMetricsTest, EveryCombinationIsThereAtZeroBeforeAnythingExpi
 }
 
 TEST(ConntrackEventsMetricsTest, EachCountStandsUnderItsOwnLabels) {
-  auto sample = std::make_shared<ConntrackEventsSample>();
+  auto sample = std::make_shared<sources::ConntrackEventsSample>();
   sample->counts.expired[1][0] = 3;  // close_wait, local
   sample->counts.expired[3][1] = 7;  // last_ack, forwarded
   sample->counts.losses = 2;
@@ -70,9 +70,9 @@ TEST(ConntrackEventsMetricsTest, EachCountStandsUnderItsOwnLabels) {
 TEST(ConntrackEventsMetricsTest, AreAbsentWhereTheCollectorIsBlindOrDisabled) {
   Families families;
   AppendConntrackEvents(SnapshotOf(nullptr), families);
-  AppendConntrackEvents(Snapshot(), families);
+  AppendConntrackEvents(scheduling::Snapshot(), families);
   EXPECT_THAT(families, IsEmpty());
 }
 
 }  // namespace
-}  // namespace finwait::metrics
+}  // namespace finwait::views::metrics

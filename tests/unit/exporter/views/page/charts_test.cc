@@ -5,7 +5,7 @@
 
 #include <set>
 
-namespace finwait::charts {
+namespace finwait::views::page::charts {
 namespace {
 
 using testing::HasSubstr;
@@ -13,22 +13,22 @@ using testing::Not;
 
 TEST(ChartsTest, EveryStageHasAShapeOfItsOwn) {
   std::set<std::string> shapes = {StageIcon(std::nullopt)};
-  for (const Stage stage : kStages) {
+  for (const diagnosis::Stage stage : diagnosis::kStages) {
     shapes.insert(StageIcon(stage));
   }
-  EXPECT_EQ(shapes.size(), std::size(kStages) + 1);
+  EXPECT_EQ(shapes.size(), std::size(diagnosis::kStages) + 1);
 }
 
 TEST(ChartsTest, TheTabsIconHoldsNothingThatAUrlMustNot) {
-  const std::string url = StageIconUrl(Stage::kFailing);
+  const std::string url = StageIconUrl(diagnosis::Stage::kFailing);
   EXPECT_EQ(url.rfind("data:image/svg+xml,", 0), 0U);
   EXPECT_EQ(url.find_first_of("<>#\" "), std::string::npos);
 }
 
 TEST(ChartsTest, TheMarkerStandsAtTheScoreFromOneEndOfTheBandsToTheOther) {
-  EXPECT_THAT(ScoreScale(Stage::kNone, 0), HasSubstr("cx=\"0%\""));
-  EXPECT_THAT(ScoreScale(Stage::kExposed, 50.5), HasSubstr("cx=\"50%\""));
-  EXPECT_THAT(ScoreScale(Stage::kFailing, 100), HasSubstr("cx=\"100%\""));
+  EXPECT_THAT(ScoreScale(diagnosis::Stage::kNone, 0), HasSubstr("cx=\"0%\""));
+  EXPECT_THAT(ScoreScale(diagnosis::Stage::kExposed, 50.5), HasSubstr("cx=\"50%\""));
+  EXPECT_THAT(ScoreScale(diagnosis::Stage::kFailing, 100), HasSubstr("cx=\"100%\""));
 }
 
 TEST(ChartsTest, WithoutAStageNoBandIsCurrentAndWithoutAScoreThereIsNoMarker) {
@@ -38,7 +38,7 @@ TEST(ChartsTest, WithoutAStageNoBandIsCurrentAndWithoutAScoreThereIsNoMarker) {
 }
 
 TEST(ChartsTest, AHistogramSaysInWordsWhatItDraws) {
-  AgeHistogram idle;
+  sources::AgeHistogram idle;
   idle.counts = {3, 0, 0, 0, 0, 0, 0, 1};
   const std::string drawn = IdleHistogram("established", idle, 432000);
   EXPECT_THAT(drawn,
@@ -47,7 +47,7 @@ TEST(ChartsTest, AHistogramSaysInWordsWhatItDraws) {
 }
 
 TEST(ChartsTest, OneEntryAmongAMillionIsStillDrawn) {
-  AgeHistogram idle;
+  sources::AgeHistogram idle;
   idle.counts = {1, 1000000, 0, 0, 0, 0, 0, 0};
   EXPECT_THAT(IdleHistogram("established", idle, std::nullopt), HasSubstr("height=\"2\""));
 }
@@ -71,4 +71,4 @@ TEST(ChartsTest, ATimeoutThatEndsBeforeTheFirstKeepaliveStandsOut) {
 }
 
 }  // namespace
-}  // namespace finwait::charts
+}  // namespace finwait::views::page::charts

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace finwait::html {
+namespace finwait::views::page::html {
 namespace {
 
 TEST(HtmlTest, EveryCharacterThatMeansSomethingInHtmlIsEscaped) {
@@ -61,4 +61,4 @@ TEST(HtmlTest, OneIsSingular) {
 }
 
 }  // namespace
-}  // namespace finwait::html
+}  // namespace finwait::views::page::html

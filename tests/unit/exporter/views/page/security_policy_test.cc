@@ -3,7 +3,7 @@
 
 #include "exporter/views/page/assets.h"
 
-namespace finwait {
+namespace finwait::views::page {
 namespace {
 
 using testing::HasSubstr;
@@ -23,4 +23,4 @@ TEST(SecurityPolicyTest, NeitherStyleNorScriptEndsItsOwnElement) {
 }
 
 }  // namespace
-}  // namespace finwait
+}  // namespace finwait::views::page

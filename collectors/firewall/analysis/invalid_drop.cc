@@ -1,0 +1,168 @@
+#include "collectors/firewall/analysis/invalid_drop.h"
+
+#include <algorithm>
+#include <bitset>
+#include <deque>
+#include <map>
+
+#include "collectors/firewall/analysis/rule_identity.h"
+#include "collectors/firewall/eval/state_drop.h"
+#include "collectors/firewall/print/rule_text.h"
+
+namespace finwait::firewall::analysis {
+namespace {
+
+using HookSet = std::bitset<std::size(kHooks)>;
+using ChainHooks = std::map<std::string_view, HookSet>;
+
+bool CanDrop(const Chain& chain) { return chain.base && chain.base->type != ChainType::kNat; }
+
+// Calls `visit` with the name of each chain that `rule` jumps or goes to.
+template <typename Visit>
+void ForEachTarget(const Table& table, const Rule& rule, Visit&& visit) {
+  const auto follow = [&](const Verdict& verdict) {
+    if (!verdict.chain.empty()) {
+      visit(verdict.chain);
+    }
+  };
+  for (const Expression& expression : rule.expressions) {
+    if (const auto* statement = std::get_if<VerdictStatement>(&expression)) {
+      follow(statement->verdict);
+    } else if (const auto* lookup = std::get_if<Lookup>(&expression); lookup != nullptr && lookup->verdict) {
+      const Set* set = FindSet(table, lookup->set);
+      for (std::size_t i = 0; set != nullptr && i < set->elements.size(); ++i) {
+        if (const auto* verdict = std::get_if<Verdict>(&set->elements[i].data)) {
+          follow(*verdict);
+        }
+      }
+    }
+  }
+}
+
+// The hooks from whose base chains each chain is reached.
+ChainHooks FindHooks(const Table& table) {
+  ChainHooks hooks;
+  std::deque<const Chain*> changed;
+  for (const auto& [name, chain] : table.chains) {
+    if (CanDrop(*chain)) {
+      hooks[name].set(static_cast<std::size_t>(chain->base->hook));
+      changed.push_back(chain.get());
+    }
+  }
+  // A chain is looked at again only when it got a hook that it did not have: at most once for each hook.
+  while (!changed.empty()) {
+    const Chain& from = *changed.front();
+    changed.pop_front();
+    const HookSet reached = hooks[from.name];
+    for (const Rule& rule : from.rules) {
+      ForEachTarget(table, rule, [&](const std::string& name) {
+        const Chain* target = FindChain(table, name);
+        if (target != nullptr && (hooks[target->name] | reached) != hooks[target->name]) {
+          hooks[target->name] |= reached;
+          changed.push_back(target);
+        }
+      });
+    }
+  }
+  return hooks;
+}
+
+std::vector<IpFamily> FamiliesOf(const Table& table) {
+  std::vector<IpFamily> families;
+  std::copy_if(std::begin(kIpFamilies), std::end(kIpFamilies), std::back_inserter(families),
+               [&](IpFamily family) { return Covers(table.family, family); });
+  return families;
+}
+
+RuleLocation LocationOf(const Table& table, const Chain& chain) {
+  RuleLocation location;
+  location.backend = table.backend;
+  location.family = table.family;
+  location.table = table.name;
+  location.chain = chain.name;
+  return location;
+}
+
+// Adds `rule` when it drops INVALID at one of `hooks`.
+void Examine(eval::ChainEvaluator& evaluator, const Table& table, const Chain& chain, const Rule& rule,
+             const HookSet& hooks, std::vector<InvalidDropRule>& found) {
+  InvalidDropRule drop;
+  for (const IpFamily family : FamiliesOf(table)) {
+    for (const Hook hook : kHooks) {
+      if (!hooks.test(static_cast<std::size_t>(hook))) {
+        continue;
+      }
+      const eval::StateDrop judged = FindStateDrop(evaluator, table, chain, rule, hook, family);
+      if (!judged.drops) {
+        continue;
+      }
+      drop.narrow = drop.narrow || !judged.always;
+      if (std::find(drop.families.begin(), drop.families.end(), family) == drop.families.end()) {
+        drop.families.push_back(family);
+      }
+      if (std::find(drop.hooks.begin(), drop.hooks.end(), hook) == drop.hooks.end()) {
+        drop.hooks.push_back(hook);
+      }
+    }
+  }
+  if (drop.families.empty()) {
+    return;
+  }
+  std::sort(drop.hooks.begin(), drop.hooks.end());
+  drop.location = LocationOf(table, chain);
+  if (table.backend == Backend::kNft) {
+    drop.location.handle = rule.handle;
+  } else {
+    drop.location.rule_index = rule.index;
+  }
+  drop.drops = FindDropCounter(evaluator, table, rule);
+  drop.identity = RuleIdentity(table, chain, rule);
+  drop.text = print::RuleText(table, chain, rule);
+  found.push_back(std::move(drop));
+}
+
+}  // namespace
+
+std::vector<InvalidDropRule> FindInvalidDrops(const Ruleset& ruleset) {
+  std::vector<InvalidDropRule> found;
+  eval::ChainEvaluator evaluator(ruleset);
+  for (const Table& table : ruleset.tables) {
+    if (table.dormant) {
+      continue;
+    }
+    const ChainHooks hooks = FindHooks(table);
+    for (const auto& [name, chain] : table.chains) {
+      const auto reached = hooks.find(name);
+      if (reached == hooks.end()) {
+        continue;
+      }
+      for (const Rule& rule : chain->rules) {
+        if (eval::TestsConntrackState(rule)) {
+          Examine(evaluator, table, *chain, rule, reached->second, found);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<PolicyDrop> FindPolicyDrops(const Ruleset& ruleset) {
+  std::vector<PolicyDrop> found;
+  for (const Table& table : ruleset.tables) {
+    for (const auto& [name, chain] : table.chains) {
+      if (!table.dormant && CanDrop(*chain) && chain->base->policy_drop) {
+        found.push_back({LocationOf(table, *chain), FamiliesOf(table), chain->base->hook, chain->base->policy_counter,
+                         PolicyIdentity(table, *chain)});
+      }
+    }
+  }
+  return found;
+}
+
+std::optional<Counter> DropCounter(const Table& table, const Rule& rule) {
+  const Ruleset nothing;
+  eval::ChainEvaluator evaluator(nothing);
+  return FindDropCounter(evaluator, table, rule);
+}
+
+}  // namespace finwait::firewall::analysis

@@ -1,0 +1,264 @@
+#include "collectors/firewall/eval/chain_evaluator.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace finwait::firewall::eval {
+namespace {
+
+// nft_chain_validate() allows 16 levels (NFT_JUMP_STACK_SIZE). x_tables allows as many as there are chains.
+constexpr std::size_t kNftDepth = 16;
+constexpr std::size_t kLegacyDepth = 512;
+// Elements asked from the kernel that are kept; beyond it, sets that are not held are unknown.
+constexpr std::size_t kAskedElements = 65536;
+
+ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Packet packet, std::string because) {
+  return {ChainResult::Kind::kUnknown, std::move(packet), &table, &chain, rule, std::move(because)};
+}
+
+}  // namespace
+
+const Chain* ChainEvaluator::GetChain(const Table& table, const std::string& name) {
+  const Chain* chain = FindChain(table, name);
+  if ((chain != nullptr && chain->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+    return chain;
+  }
+  ++on_demand_uses_;
+  if (table.backend == Backend::kLegacy && legacy_tables_read_.insert(&table).second) {
+    if (auto whole = on_demand_->ReadLegacyTable(table)) {
+      for (const auto& [chain_name, read] : whole->chains) {
+        chains_.try_emplace(Key(&table, chain_name), read);
+      }
+    }
+  }
+  const auto [place, added] = chains_.try_emplace(Key(&table, name));
+  if (added && table.backend == Backend::kNft) {
+    if (auto read = on_demand_->ReadChain(table, name)) {
+      place->second = *read;
+    }
+  }
+  return place->second != nullptr ? place->second.get() : chain;
+}
+
+bool ChainEvaluator::IsOnDemand(const Chain* chain) const {
+  return std::any_of(chains_.begin(), chains_.end(), [chain](const auto& read) { return read.second.get() == chain; });
+}
+
+void ChainEvaluator::ForgetOnDemand() {
+  for (const auto& [key, chain] : chains_) {
+    indexes_.erase(chain.get());
+  }
+  chains_.clear();
+  legacy_tables_read_.clear();
+  sets_.clear();
+  elements_.clear();
+}
+
+const Set* ChainEvaluator::GetSet(const Table& table, const std::string& name) {
+  const Set* set = FindSet(table, name);
+  if ((set != nullptr && set->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+    return set;
+  }
+  ++on_demand_uses_;
+  const auto [place, added] = sets_.try_emplace(Key(&table, name));
+  if (added) {
+    if (auto read = on_demand_->ReadSet(table, name)) {
+      place->second = *read;
+    }
+  }
+  return place->second != nullptr ? place->second.get() : set;
+}
+
+bool ChainEvaluator::AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) {
+  *element = nullptr;
+  if (on_demand_ == nullptr || elements_.size() >= kAskedElements) {
+    return false;
+  }
+  ++on_demand_uses_;
+  auto found = on_demand_->FindElement(table, set, key);
+  if (!found) {
+    return false;
+  }
+  if (*found) {
+    elements_.push_back(std::make_unique<const SetElement>(std::move(**found)));
+    *element = elements_.back().get();
+  }
+  return true;
+}
+
+Tristate ChainEvaluator::HasQuota(const std::string& accounting_object) {
+  if (on_demand_ == nullptr) {
+    return Tristate::kUnknown;
+  }
+  const auto [place, added] = quotas_.try_emplace(accounting_object, Tristate::kUnknown);
+  if (added) {
+    if (const auto asked = on_demand_->HasQuota(accounting_object)) {
+      place->second = TristateOf(*asked);
+    }
+  }
+  return place->second;
+}
+
+bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
+  for (const Packet& each : packets) {
+    if (each.SameAs(packet)) {
+      return true;
+    }
+  }
+  if (packets.size() >= limits_.packets) {
+    return false;
+  }
+  packets.push_back(std::move(packet));
+  return true;
+}
+
+std::size_t ChainEvaluator::NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets) {
+  if (chain.rules.size() < ChainIndex::kWorthIt) {
+    return from;
+  }
+  auto index = indexes_.find(&chain);
+  if (index == indexes_.end()) {
+    index = indexes_.try_emplace(&chain, chain).first;
+  }
+  std::size_t next = chain.rules.size();
+  for (const Packet& packet : packets) {
+    next = std::min(next, index->second.Next(from, packet));
+  }
+  return next;
+}
+
+std::vector<Packet> ChainEvaluator::RunTarget(const Table& table, const Chain& from, const Rule& rule,
+                                              std::string_view target, const HookContext& context, Packet packet,
+                                              std::size_t depth, std::vector<ChainResult>& endings) {
+  const Chain* chain = GetChain(table, std::string(target));
+  if (chain == nullptr || chain->contents == Contents::kNotRead) {
+    endings.push_back(Unknown(table, from, &rule, std::move(packet), "a chain that could not be read"));
+    return {};
+  }
+  if (depth >= (table.backend == Backend::kNft ? kNftDepth : kLegacyDepth)) {
+    endings.push_back(Unknown(table, from, &rule, std::move(packet), "jumps deeper than the kernel allows"));
+    return {};
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  return RunChain(table, *chain, context, std::move(packets), depth + 1, endings);
+}
+
+std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& chain, const HookContext& context,
+                                             std::vector<Packet> packets, std::size_t depth,
+                                             std::vector<ChainResult>& endings) {
+  std::vector<Packet> returned;
+  std::vector<Packet> next;
+  std::vector<RuleResult> outcomes;
+  constexpr const char* kTooMany = "too many possible packets";
+  for (std::size_t at = NextRule(chain, 0, packets); at < chain.rules.size(); at = NextRule(chain, at + 1, packets)) {
+    const Rule& rule = chain.rules[at];
+    next.clear();
+    const auto keep = [&](std::vector<Packet>& place, Packet packet) {
+      if (!AddPacket(place, packet)) {
+        endings.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
+      }
+    };
+    for (Packet& packet : packets) {
+      outcomes.clear();
+      const std::size_t executed = 1 + RuleMachine(table, chain, rule, context, *this).Run(std::move(packet), outcomes);
+      budget_ -= std::min(budget_, executed);
+      if (budget_ == 0) {
+        endings.push_back(
+            Unknown(table, chain, &rule, std::move(outcomes.front().packet), "a ruleset too large to be run through"));
+        return {};
+      }
+      for (RuleResult& outcome : outcomes) {
+        switch (outcome.kind) {
+          case RuleResult::Kind::kContinue:
+            keep(next, std::move(outcome.packet));
+            break;
+          case RuleResult::Kind::kReturn:
+            keep(returned, std::move(outcome.packet));
+            break;
+          case RuleResult::Kind::kAccept:
+            endings.push_back({ChainResult::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleResult::Kind::kDrop:
+            endings.push_back({ChainResult::Kind::kDrop, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleResult::Kind::kReject:
+            endings.push_back({ChainResult::Kind::kReject, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleResult::Kind::kQueue:
+            endings.push_back({ChainResult::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
+            break;
+          case RuleResult::Kind::kUnknown:
+            endings.push_back(Unknown(table, chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
+            break;
+          case RuleResult::Kind::kJump:
+          case RuleResult::Kind::kGoto: {
+            const bool comes_back = outcome.kind == RuleResult::Kind::kJump;
+            for (Packet& back :
+                 RunTarget(table, chain, rule, outcome.chain, context, std::move(outcome.packet), depth, endings)) {
+              keep(comes_back ? next : returned, std::move(back));
+            }
+            break;
+          }
+        }
+      }
+    }
+    packets.swap(next);
+    if (packets.empty()) {
+      return returned;
+    }
+    if (endings.size() >= limits_.endings) {
+      endings.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
+      return {};
+    }
+  }
+  if (chain.contents == Contents::kTruncated) {
+    for (Packet& packet : packets) {
+      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), "a chain too large to be held"));
+    }
+    packets.clear();
+  }
+  for (Packet& packet : packets) {
+    if (!AddPacket(returned, packet)) {
+      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), kTooMany));
+    }
+  }
+  return returned;
+}
+
+std::vector<ChainResult> ChainEvaluator::RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
+                                                      Packet packet) {
+  std::vector<ChainResult> endings;
+  const Chain* chain = base.contents == Contents::kNotRead ? GetChain(table, base.name) : &base;
+  if (chain == nullptr || chain->contents == Contents::kNotRead) {
+    endings.push_back(Unknown(table, base, nullptr, std::move(packet), "a chain that could not be read"));
+    return endings;
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  const bool drops = base.base && base.base->policy_drop;
+  for (Packet& fallen : RunChain(table, *chain, context, std::move(packets), 0, endings)) {
+    endings.push_back(
+        {drops ? ChainResult::Kind::kDrop : ChainResult::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
+  }
+  return endings;
+}
+
+std::vector<ChainResult> ChainEvaluator::RunJump(const Table& table, const std::string& chain,
+                                                 const HookContext& context, Packet packet) {
+  std::vector<ChainResult> endings;
+  const Chain* target = GetChain(table, chain);
+  if (target == nullptr || target->contents == Contents::kNotRead) {
+    endings.push_back(
+        {ChainResult::Kind::kUnknown, std::move(packet), &table, nullptr, nullptr, "a chain that is not there"});
+    return endings;
+  }
+  std::vector<Packet> packets;
+  packets.push_back(std::move(packet));
+  for (Packet& back : RunChain(table, *target, context, std::move(packets), 1, endings)) {
+    endings.push_back({ChainResult::Kind::kAccept, std::move(back), &table, target, nullptr, {}});
+  }
+  return endings;
+}
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "collectors/firewall/eval/chain_index.h"
+#include "collectors/firewall/eval/hook_context.h"
+#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/rule_machine.h"
+#include "collectors/firewall/model/ruleset.h"
+
+namespace finwait::firewall::eval {
+
+/// One way a base chain can end for a packet.
+struct ChainResult {
+  enum class Kind {
+    kAccept,
+    kDrop,
+    kReject,   ///< dropped, and the sender told
+    kQueue,    ///< a program in user space drops it, or lets it go on to the next base chain
+    kUnknown,  ///< `because`: nobody can say
+  };
+  Kind kind = Kind::kAccept;
+  Packet packet;  ///< as it leaves the chain
+  const Table* table = nullptr;
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;  ///< null: the base chain's policy, or nothing in particular (kUnknown)
+  std::string because;
+};
+
+/// How much work one question may cost. Beyond it the answer is kUnknown.
+struct EvaluationLimits {
+  std::size_t expressions = 2'000'000;
+  std::size_t packets = 64;   ///< that a rule may have to be run for at the same place, after splits
+  std::size_t endings = 256;  ///< of one base chain: each is a packet that remembers what told it from the others
+};
+
+/// Runs base chains over abstract packets, with every way that cannot be ruled out. Bounded, whatever the ruleset.
+/// `ruleset` must outlive it and everything it returns. Not thread-safe.
+class ChainEvaluator : public SetSource {
+ public:
+  /// `on_demand` fetches what the ruleset leaves out; null: what is left out is unknown.
+  explicit ChainEvaluator(const Ruleset& ruleset, RuleResolver* on_demand = nullptr, EvaluationLimits limits = {})
+      : ruleset_(ruleset), on_demand_(on_demand), limits_(limits), budget_(limits.expressions) {}
+
+  const Ruleset& GetRuleset() const { return ruleset_; }
+  /// Starts a new question with the whole allowance.
+  void ResetBudget() { budget_ = limits_.expressions; }
+
+  /// Runs `base` for `packet` at the hook of `context`. At least one ending.
+  std::vector<ChainResult> RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
+                                        Packet packet);
+  /// Runs a chain as a jump to it would; a packet that comes back from it ends as kAccept without a rule.
+  std::vector<ChainResult> RunJump(const Table& table, const std::string& chain, const HookContext& context,
+                                   Packet packet);
+
+  /// The chain of that name with its rules, read on demand where the ruleset leaves them out; null: nobody has it.
+  const Chain* GetChain(const Table& table, const std::string& name);
+  /// What was read on demand is kept for the next question: it may be the largest part of a host's rules. `Uses` counts
+  /// how often questions needed any of it; once that stands still it can be forgotten, and is read again when needed.
+  /// Forgetting ends the life of the chains, rules and elements that answers from before point to.
+  std::uint64_t UsesOfOnDemand() const { return on_demand_uses_; }
+  bool HoldsOnDemand() const { return !chains_.empty() || !sets_.empty() || !elements_.empty(); }
+  bool IsOnDemand(const Chain* chain) const;
+  void ForgetOnDemand();
+
+  const Set* GetSet(const Table& table, const std::string& name) override;
+  bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;
+  Tristate HasQuota(const std::string& accounting_object) override;
+
+ private:
+  using Key = std::pair<const Table*, std::string>;
+
+  /// Runs the rules; endings go to `endings`, packets that come back to the caller (by the chain's end or by return)
+  /// are returned.
+  std::vector<Packet> RunChain(const Table& table, const Chain& chain, const HookContext& context,
+                               std::vector<Packet> packets, std::size_t depth, std::vector<ChainResult>& endings);
+  std::vector<Packet> RunTarget(const Table& table, const Chain& from, const Rule& rule, std::string_view target,
+                                const HookContext& context, Packet packet, std::size_t depth,
+                                std::vector<ChainResult>& endings);
+  /// The position of the first rule, from `from` on, that one of `packets` may match.
+  std::size_t NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets);
+  /// Adds `packet` unless it is there already. False when there are too many.
+  bool AddPacket(std::vector<Packet>& packets, Packet packet) const;
+
+  const Ruleset& ruleset_;
+  RuleResolver* on_demand_;
+  EvaluationLimits limits_;
+  std::size_t budget_;
+  std::uint64_t on_demand_uses_ = 0;
+  std::map<Key, std::shared_ptr<const Chain>> chains_;  // read on demand; null: there is none
+  std::set<const Table*> legacy_tables_read_;           // or tried to
+  std::map<const Chain*, const ChainIndex> indexes_;    // of long chains, made when first run
+  std::map<Key, std::shared_ptr<const Set>> sets_;
+  std::map<std::string, Tristate> quotas_;                   // by accounting object
+  std::vector<std::unique_ptr<const SetElement>> elements_;  // that the kernel was asked for
+};
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,123 @@
+#include "collectors/firewall/eval/chain_index.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <variant>
+
+namespace finwait::firewall::eval {
+namespace {
+
+// Places that are told apart: source and destination of either family, and prefixes of them.
+constexpr std::size_t kGroups = 16;
+constexpr std::size_t kShortest = 3;  // bytes worth looking up
+
+std::size_t NextOf(const std::vector<std::uint32_t>& rules, std::size_t from, std::size_t end) {
+  const auto found = std::lower_bound(rules.begin(), rules.end(), from);
+  return found == rules.end() ? end : *found;
+}
+
+}  // namespace
+
+// What stands before the comparison must be without effect of its own: whether it holds or nobody can tell, the packet
+// goes on to the next rule as it came.
+bool ChainIndex::Requirement(const Rule& rule, Place* place, Bytes* value) {
+  std::vector<std::pair<Register, Place>> loaded;
+  for (const Expression& expression : rule.expressions) {
+    if (const auto* match = std::get_if<std::shared_ptr<const IpHeaderMatch>>(&expression)) {
+      const std::uint32_t length = (*match)->ipv6 ? 16 : 4;
+      const std::uint32_t source = (*match)->ipv6 ? 8 : 12;
+      const auto whole = [&](const IpHeaderMatch::Address& mask, unsigned inverted) {
+        return ((*match)->inverse_flags & inverted) == 0 &&
+               std::all_of(mask.begin(), mask.begin() + length, [](std::byte each) { return each == std::byte{0xff}; });
+      };
+      if (whole((*match)->destination_mask, IPT_INV_DSTIP)) {
+        *place = {source + length, length};
+        *value = (*match)->destination;
+        return true;
+      }
+      if (whole((*match)->source_mask, IPT_INV_SRCIP)) {
+        *place = {source, length};
+        *value = (*match)->source;
+        return true;
+      }
+      return false;
+    }
+    if (const auto* load = std::get_if<PayloadLoad>(&expression)) {
+      if (load->base != NFT_PAYLOAD_NETWORK_HEADER && load->base != NFT_PAYLOAD_TRANSPORT_HEADER) {
+        return false;
+      }
+      if (load->base == NFT_PAYLOAD_NETWORK_HEADER) {
+        loaded.emplace_back(load->destination, Place{load->offset, load->length});
+      } else {
+        std::erase_if(loaded, [&](const auto& each) { return each.first == load->destination; });
+      }
+    } else if (const auto* compare = std::get_if<Compare>(&expression)) {
+      // The newest load into the register counts.
+      const auto from =
+          std::find_if(loaded.rbegin(), loaded.rend(), [&](const auto& each) { return each.first == compare->source; });
+      if (compare->operation == NFT_CMP_EQ && from != loaded.rend() && from->second.length == compare->value.size() &&
+          from->second.length >= kShortest && from->second.length <= value->size()) {
+        *place = from->second;
+        *value = {};
+        std::copy(compare->value.begin(), compare->value.end(), value->begin());
+        return true;
+      }
+    } else if (const auto* meta = std::get_if<MetaLoad>(&expression)) {
+      std::erase_if(loaded, [&](const auto& each) { return each.first == meta->destination; });
+    } else if (!std::holds_alternative<Counter>(expression)) {
+      return false;
+    }
+  }
+  return false;
+}
+
+ChainIndex::ChainIndex(const Chain& chain) : size_(chain.rules.size()) {
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    Place place;
+    Entry entry{{}, i};
+    if (!Requirement(chain.rules[i], &place, &entry.value)) {
+      others_.push_back(i);
+      continue;
+    }
+    auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& each) { return each.place == place; });
+    if (group == groups_.end()) {
+      if (groups_.size() == kGroups) {
+        others_.push_back(i);
+        continue;
+      }
+      group = groups_.insert(groups_.end(), Group{place, {}, {}});
+    }
+    group->entries.push_back(entry);
+    group->rules.push_back(i);
+  }
+  for (Group& group : groups_) {
+    std::sort(group.entries.begin(), group.entries.end());
+  }
+}
+
+std::size_t ChainIndex::NextIn(const Group& group, std::size_t from, const Packet& packet, std::size_t end) {
+  Entry wanted{{}, static_cast<std::uint32_t>(from)};
+  for (std::size_t i = 0; i < group.place.length; ++i) {
+    const std::size_t at = group.place.offset + i;
+    if (at >= packet.NetworkLength() || !packet.network[at].IsKnown()) {
+      return NextOf(group.rules, from, end);  // any of them
+    }
+    wanted.value[i] = std::byte{packet.network[at].value};
+  }
+  const auto found = std::lower_bound(group.entries.begin(), group.entries.end(), wanted);
+  return found != group.entries.end() && found->value == wanted.value ? found->rule : end;
+}
+
+std::size_t ChainIndex::Next(std::size_t from, const Packet& packet) const {
+  std::size_t next = NextOf(others_, from, size_);
+  for (const Group& group : groups_) {
+    next = std::min(next, NextIn(group, from, packet, next));
+  }
+  return next;
+}
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,561 @@
+#include "collectors/firewall/eval/hook_traversal.h"
+
+#include <linux/netfilter_ipv4.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+namespace finwait::firewall::eval {
+namespace {
+
+// Orders of chains of one priority are all tried up to this many chains (24 orders).
+constexpr std::size_t kReorderedChains = 4;
+
+// One hook of a journey and the devices that it gives to its rules.
+struct Stage {
+  Hook hook;
+  const Interface* in = nullptr;
+  const Interface* out = nullptr;
+  bool has_link_header = false;
+};
+
+// Something that looks at packets at a hook: a base chain, or conntrack's look-up.
+struct HookEntry {
+  const Table* table = nullptr;  // null: conntrack
+  const Chain* chain = nullptr;
+  int priority = 0;
+  int priority_among_nat = 0;
+};
+
+bool ChangesPackets(const Expression& expression) {
+  if (const XtTarget* target = std::get_if<XtTarget>(&expression)) {
+    constexpr std::string_view kKeepers[] = {"LOG", "NFLOG", "REJECT", "AUDIT", "TRACE", "TCPMSS", "CLASSIFY"};
+    return std::find(std::begin(kKeepers), std::end(kKeepers), target->name) == std::end(kKeepers);
+  }
+  return std::holds_alternative<MetaSet>(expression) || std::holds_alternative<CtSet>(expression) ||
+         std::holds_alternative<Notrack>(expression) || std::holds_alternative<PayloadWrite>(expression) ||
+         std::holds_alternative<DynamicSet>(expression) || std::holds_alternative<Queue>(expression) ||
+         std::holds_alternative<UnknownExpression>(expression);
+}
+
+// Any chain of the table could be reached from the base chain; asking for the table is enough.
+bool ChangesPackets(const HookEntry& participant) {
+  if (participant.table == nullptr) {
+    return true;
+  }
+  for (const auto& [name, chain] : participant.table->chains) {
+    for (const Rule& rule : chain->rules) {
+      if (std::any_of(rule.expressions.begin(), rule.expressions.end(),
+                      [](const Expression& each) { return ChangesPackets(each); })) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Whether a chain of hook ingress or egress is bound to the device.
+Tristate BoundTo(const BaseChain& base, const Interface& device, bool general) {
+  if (!device.name) {
+    return general || base.devices.empty() ? Tristate::kNo : Tristate::kUnknown;
+  }
+  return TristateOf(std::any_of(base.devices.begin(), base.devices.end(), [&](const Device& each) {
+    return each.prefix ? device.name->compare(0, each.name.size(), each.name) == 0 : *device.name == each.name;
+  }));
+}
+
+bool LeavesUntouched(const Packet& before, const Packet& after) {
+  return before.network == after.network && before.mark == after.mark;
+}
+
+class Walk {
+ public:
+  Walk(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
+       const NamespaceSettings& settings, Drops drops, const IsMisrouted& astray)
+      : evaluator_(evaluator),
+        connection_(connection),
+        kind_(kind),
+        looked_up_(looked_up),
+        settings_(settings),
+        drops_(drops),
+        astray_(astray) {}
+
+  std::vector<TraversalEnd> Run(Packet packet) {
+    std::vector<InFlightPacket> travellers;
+    travellers.push_back({std::move(packet), {}});
+    travellers = PassAll(Stages(), std::move(travellers));
+    std::vector<InFlightPacket> coming_back;
+    for (InFlightPacket& traveller : travellers) {
+      // Its new destination may be this host itself: then it has left through loopback, and comes in again.
+      const Tristate comes_back = ComesBack(traveller.packet);
+      if (comes_back == Tristate::kUnknown) {
+        AddUncertainty(traveller.packet, HookEntry(), Hook::kOutput, "where address translation leads");
+      }
+      if (comes_back != Tristate::kNo) {
+        coming_back.push_back(traveller);
+      }
+      if (comes_back != Tristate::kYes) {
+        Arrive(std::move(traveller));
+      }
+    }
+    for (InFlightPacket& traveller : PassAll(StagesInThroughLoopback(), std::move(coming_back))) {
+      Arrive(std::move(traveller));
+    }
+    return std::move(ends_);
+  }
+
+ private:
+  // A packet under way, and the chain that let it pass last.
+  struct InFlightPacket {
+    Packet packet;
+    TraversalEnd last;
+  };
+
+  Tristate ComesBack(const Packet& packet) const {
+    if (connection_.journey != PathKind::kLocal || !IsOutgoing(kind_) || !packet.rerouted ||
+        packet.destination_kind != AddressKind::kUnknown) {
+      return Tristate::kNo;
+    }
+    return packet.new_route != nullptr ? TristateOf(packet.new_route->local) : Tristate::kUnknown;
+  }
+
+  std::vector<InFlightPacket> PassAll(const std::vector<Stage>& stages, std::vector<InFlightPacket> travellers) {
+    for (const Stage& stage : stages) {
+      for (InFlightPacket& traveller : travellers) {
+        Enter(stage, traveller.packet);
+      }
+      for (const std::vector<HookEntry>& group : Groups(stage)) {
+        travellers = PassGroup(stage, group, std::move(travellers));
+      }
+      for (InFlightPacket& traveller : travellers) {
+        if (traveller.packet.tracking == PacketTracking::kNew) {
+          Leave(stage, traveller.packet);
+        }
+      }
+    }
+    return travellers;
+  }
+
+  void Arrive(InFlightPacket traveller) {
+    traveller.last.ending.kind = ChainResult::Kind::kAccept;
+    traveller.last.ending.packet = std::move(traveller.packet);
+    ends_.push_back(std::move(traveller.last));
+  }
+
+  std::vector<Stage> StagesInThroughLoopback() const {
+    return {{Hook::kIngress, &loopback_, nullptr, true},
+            {Hook::kPrerouting, &loopback_, nullptr, true},
+            {Hook::kInput, &loopback_, nullptr, true}};
+  }
+
+  std::vector<Stage> Stages() {
+    const bool outgoing = IsOutgoing(kind_);
+    arrival_ = connection_.ingress.value_or(connection_.egress);
+    switch (connection_.journey) {
+      case PathKind::kLocal:
+        if (outgoing) {
+          const Interface* out = &connection_.egress;
+          return {
+              {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
+        }
+        return {{Hook::kIngress, &arrival_, nullptr, true},
+                {Hook::kPrerouting, &arrival_, nullptr, true},
+                {Hook::kInput, &arrival_, nullptr, true}};
+      case PathKind::kLoopback:
+        return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
+                {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
+                {Hook::kPrerouting, &loopback_, nullptr, true}, {Hook::kInput, &loopback_, nullptr, true}};
+      case PathKind::kForwarded: {
+        if (!connection_.ingress) {
+          arrival_ = Interface{};
+        }
+        const Interface* in = outgoing ? &arrival_ : &connection_.egress;
+        const Interface* out = outgoing ? &connection_.egress : &arrival_;
+        return {{Hook::kIngress, in, nullptr, true},
+                {Hook::kPrerouting, in, nullptr, true},
+                {Hook::kForward, in, out, true},
+                {Hook::kPostrouting, in, out, true},
+                {Hook::kEgress, nullptr, out, true}};
+      }
+    }
+    return {};
+  }
+
+  void Enter(const Stage& stage, Packet& packet) const {
+    if (stage.hook == Hook::kIngress) {
+      packet.owner = SocketOwner::kNone;  // loopback_xmit() and ip_rcv() let go of the sender's socket
+    } else if (stage.hook == Hook::kInput && connection_.journey == PathKind::kLocal &&
+               settings_.early_demultiplexing != Tristate::kNo) {
+      const SocketFacts& receiver = connection_.local_socket;
+      // What answers a FIN finds a socket that no process holds any more.
+      const bool held = receiver.held && kind_ != PacketKind::kAck;
+      packet.owner = held ? SocketOwner::kProcess : SocketOwner::kNone;
+      if (settings_.early_demultiplexing == Tristate::kUnknown) {
+        packet.owner = SocketOwner::kUnknown;
+      }
+      packet.user = receiver.user ? AbstractNumber<4>::Known(*receiver.user) : packet.user;
+      packet.group = receiver.group ? AbstractNumber<4>::Known(*receiver.group) : packet.group;
+    }
+  }
+
+  // What the kernel itself does with a new connection's packet at the end of a hook.
+  void Leave(const Stage& stage, Packet& packet) const {
+    // nf_nat_inet_fn(): what no rule translates is bound to stay as it is. Nat runs at all its hooks once there is a
+    // nat chain at one of them, and decides about each end of a connection once: over loopback on the way out.
+    const bool leaving = LeavesNat(stage.hook);
+    if (nat_active_ && (leaving || stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+      (leaving ? packet.source_decided : packet.destination_decided) = true;
+    }
+    // nf_confirm() at the end of postrouting and input puts a new entry into the table.
+    packet.confirmed = packet.confirmed || stage.hook == Hook::kPostrouting;
+  }
+
+  // Whether nat looks at the source at this hook, and not at the destination.
+  static bool LeavesNat(Hook hook) { return hook == Hook::kPostrouting || hook == Hook::kInput; }
+
+  bool HasNatChain() const {
+    for (const Table& table : evaluator_.GetRuleset().tables) {
+      if (table.dormant || !Covers(table.family, connection_.family)) {
+        continue;
+      }
+      if (std::any_of(table.chains.begin(), table.chains.end(), [](const auto& each) {
+            return each.second->base && each.second->base->type == ChainType::kNat;
+          })) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  HookContext Context(const Stage& stage, const Packet& packet) const {
+    HookContext context;
+    context.hook = stage.hook;
+    context.journey = connection_.journey;
+    context.has_link_header = stage.has_link_header;
+    if (stage.in != nullptr) {
+      context.in = DeviceView::Input(*stage.in);
+    }
+    if (stage.out != nullptr) {
+      context.out = DeviceView::Output(OutDevice(stage, packet));
+    }
+    context.source_routes_to_input = SourceRoutesToInput();
+    context.route_to_destination = context.out;
+    context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
+    if (stage.hook == Hook::kPostrouting && IsOutgoing(kind_) && connection_.journey != PathKind::kLoopback) {
+      if (!packet.rerouted) {
+        context.masquerade = connection_.masquerade;
+      } else if (packet.new_route != nullptr && !packet.new_route->local) {
+        context.masquerade = packet.new_route->masquerade;
+      }
+    }
+    return context;
+  }
+
+  // What the packet leaves through: where it was going to, or where it was routed anew.
+  Interface OutDevice(const Stage& stage, const Packet& packet) const {
+    if (!packet.rerouted || (stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
+      return *stage.out;
+    }
+    if (packet.new_route == nullptr) {
+      return {};
+    }
+    return packet.new_route->local ? loopback_ : packet.new_route->egress;
+  }
+
+  // Whether packets come in on the device that routing picks for their source.
+  Tristate SourceRoutesToInput() const {
+    if (connection_.journey == PathKind::kForwarded) {
+      return connection_.general ? Tristate::kYes : Tristate::kUnknown;
+    }
+    if (!connection_.ingress) {
+      return Tristate::kYes;
+    }
+    const Interface& in = *connection_.ingress;
+    const Interface& out = connection_.egress;
+    if (in.index && out.index) {
+      return TristateOf(*in.index == *out.index);
+    }
+    return in.name && out.name ? TristateOf(*in.name == *out.name) : Tristate::kUnknown;
+  }
+
+  // The participants of a hook, those of equal priority together.
+  std::vector<std::vector<HookEntry>> Groups(const Stage& stage) const {
+    std::vector<HookEntry> all;
+    if (settings_.conntrack_active && (stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+      all.push_back({nullptr, nullptr, NF_IP_PRI_CONNTRACK, 0});
+    }
+    for (const Table& table : evaluator_.GetRuleset().tables) {
+      if (table.dormant || !Covers(table.family, connection_.family)) {
+        continue;
+      }
+      for (const auto& [name, chain] : table.chains) {
+        if (!chain->base || chain->base->hook != stage.hook) {
+          continue;
+        }
+        int priority = chain->base->priority;
+        if (chain->base->type == ChainType::kNat) {
+          // nf_nat_register_fn(): all nat chains run from nat's own hook, in the order of their priorities there.
+          priority = LeavesNat(stage.hook) ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
+        }
+        all.push_back({&table, chain.get(), priority, chain->base->priority});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(), [](const HookEntry& a, const HookEntry& b) {
+      return std::pair(a.priority, a.priority_among_nat) < std::pair(b.priority, b.priority_among_nat);
+    });
+    std::vector<std::vector<HookEntry>> groups;
+    for (const HookEntry& each : all) {
+      const bool nat = each.chain != nullptr && each.chain->base->type == ChainType::kNat;
+      const bool joins =
+          !groups.empty() && groups.back().front().priority == each.priority &&
+          !(nat && groups.back().back().chain != nullptr && groups.back().back().chain->base->type == ChainType::kNat &&
+            groups.back().back().priority_among_nat != each.priority_among_nat);
+      if (!joins) {
+        groups.emplace_back();
+      }
+      groups.back().push_back(each);
+    }
+    return groups;
+  }
+
+  std::vector<InFlightPacket> PassGroup(const Stage& stage, const std::vector<HookEntry>& group,
+                                        std::vector<InFlightPacket> travellers) {
+    const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [](const HookEntry& each) {
+                                 return ChangesPackets(each);
+                               });
+    if (!order_matters) {
+      for (const HookEntry& participant : group) {
+        travellers = Pass(stage, participant, std::move(travellers));
+      }
+      return travellers;
+    }
+    if (group.size() > kReorderedChains) {
+      for (InFlightPacket& traveller : travellers) {
+        End({ChainResult::Kind::kUnknown, std::move(traveller.packet), group.front().table, group.front().chain,
+             nullptr, "too many chains of one priority that change packets"},
+            stage.hook);
+      }
+      return {};
+    }
+    std::vector<std::size_t> order(group.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::vector<InFlightPacket> passed;
+    do {
+      std::vector<InFlightPacket> copies = travellers;
+      for (const std::size_t i : order) {
+        copies = Pass(stage, group[i], std::move(copies));
+      }
+      for (InFlightPacket& each : copies) {
+        Keep(passed, std::move(each), stage.hook);
+      }
+    } while (std::next_permutation(order.begin(), order.end()));
+    // Orders that end differently are a doubt of their own.
+    if (passed.size() > travellers.size()) {
+      for (InFlightPacket& each : passed) {
+        AddUncertainty(each.packet, group.front(), stage.hook, "the order of chains of one priority");
+      }
+    }
+    return passed;
+  }
+
+  static void AddUncertainty(Packet& packet, const HookEntry& participant, Hook hook, const char* because) {
+    if (!packet.doubt) {
+      packet.doubt = std::make_shared<const Doubt>(Doubt{because, participant.table, participant.chain, nullptr, hook});
+    }
+  }
+
+  std::vector<InFlightPacket> Pass(const Stage& stage, const HookEntry& participant,
+                                   std::vector<InFlightPacket> travellers) {
+    if (participant.table == nullptr) {
+      for (InFlightPacket& traveller : travellers) {
+        LookUpEntry(traveller.packet);
+      }
+      return travellers;
+    }
+    std::vector<InFlightPacket> passed;
+    for (InFlightPacket& traveller : travellers) {
+      PassChain(stage, participant, std::move(traveller), passed);
+    }
+    return passed;
+  }
+
+  // nf_conntrack_in(). What is untracked, or tracked already on its way out through loopback, stays so.
+  void LookUpEntry(Packet& packet) const {
+    if (packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kTemplate) {
+      packet.tracking = looked_up_;
+    }
+  }
+
+  void PassChain(const Stage& stage, const HookEntry& participant, InFlightPacket traveller,
+                 std::vector<InFlightPacket>& passed) {
+    const BaseChain& base = *participant.chain->base;
+    Packet& packet = traveller.packet;
+    if (stage.hook == Hook::kIngress || stage.hook == Hook::kEgress) {
+      const Interface device = stage.hook == Hook::kIngress ? *stage.in : OutDevice(stage, packet);
+      const Tristate bound = BoundTo(base, device, packet.general);
+      if (bound == Tristate::kNo) {
+        passed.push_back(std::move(traveller));
+        return;
+      }
+      if (bound == Tristate::kUnknown) {
+        AddUncertainty(packet, participant, stage.hook, "the device that the packet passes");
+        Keep(passed, traveller, stage.hook);
+      }
+    }
+    const bool nat = base.type == ChainType::kNat;
+    if (nat) {
+      const bool leaving = LeavesNat(stage.hook);
+      if (packet.tracking != PacketTracking::kNew || (leaving ? packet.source_decided : packet.destination_decided)) {
+        passed.push_back(std::move(traveller));
+        return;
+      }
+      const Chain* chain = evaluator_.GetChain(*participant.table, participant.chain->name);
+      if (chain == nullptr || chain->contents == Contents::kNotRead) {
+        PassUnreadNat(stage, participant, leaving, std::move(traveller), passed);
+        return;
+      }
+    }
+    const Packet before = packet;
+    const HookContext context = Context(stage, packet);
+    for (ChainResult& ending :
+         evaluator_.RunBaseChain(*participant.table, *participant.chain, context, std::move(traveller.packet))) {
+      if (drops_ == Drops::kAreIgnored &&
+          (ending.kind == ChainResult::Kind::kDrop || ending.kind == ChainResult::Kind::kReject)) {
+        ending.kind = ChainResult::Kind::kAccept;
+      }
+      if (ending.kind != ChainResult::Kind::kAccept && ending.kind != ChainResult::Kind::kQueue) {
+        End(std::move(ending), stage.hook);
+        continue;
+      }
+      const bool newly_translated =
+          ending.packet.destination_translated != Tristate::kNo && before.destination_translated == Tristate::kNo;
+      if (newly_translated && astray_ && astray_(ending.packet)) {
+        continue;
+      }
+      Packet on = ending.packet;
+      if (ending.kind == ChainResult::Kind::kQueue) {
+        on.doubt = std::make_shared<const Doubt>(
+            Doubt{"a program that decides about queued packets", ending.table, ending.chain, ending.rule, stage.hook});
+        ending.packet = on;
+        End(ending, stage.hook);
+        on.mark = AbstractNumber<4>::Unknown();  // its verdict may carry a mark
+      }
+      if (stage.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
+        Reroute(before, on);
+      }
+      Keep(passed, {std::move(on), {std::move(ending), stage.hook}}, stage.hook);
+    }
+  }
+
+  // A nat chain that nobody read. It translates, or it does not; that it drops is not assumed: x_tables' own tools
+  // refuse that. No rule of it singles out the general connection.
+  void PassUnreadNat(const Stage& stage, const HookEntry& participant, bool leaving, InFlightPacket traveller,
+                     std::vector<InFlightPacket>& passed) {
+    if (!traveller.packet.general) {
+      AddUncertainty(traveller.packet, participant, stage.hook, "address translation");
+      InFlightPacket translated = traveller;
+      Packet& packet = translated.packet;
+      const std::size_t size = packet.family == IpFamily::kIpv4 ? 4 : 16;
+      const std::size_t first = (packet.family == IpFamily::kIpv4 ? 12 : 8) + (leaving ? 0 : size);
+      std::fill_n(packet.network.begin() + static_cast<std::ptrdiff_t>(first), size, AbstractByte::Unknown());
+      std::fill_n(packet.transport.begin() + (leaving ? 0 : 2), 2, AbstractByte::Unknown());
+      (leaving ? packet.source_kind : packet.destination_kind) = AddressKind::kUnknown;
+      (leaving ? packet.source_translated : packet.destination_translated) = Tristate::kUnknown;
+      (leaving ? packet.source_decided : packet.destination_decided) = true;
+      packet.rerouted = packet.rerouted || stage.hook == Hook::kOutput;
+      Keep(passed, std::move(translated), stage.hook);
+    }
+    Keep(passed, std::move(traveller), stage.hook);
+  }
+
+  // nf_route_table_hook(), nf_nat_ipv4_local_fn(): routed again when addresses, mark or type of service changed.
+  void Reroute(const Packet& before, Packet& packet) const {
+    if (LeavesUntouched(before, packet)) {
+      return;
+    }
+    const bool addresses =
+        !std::equal(before.SourceAddress().begin(), before.SourceAddress().end(), packet.SourceAddress().begin()) ||
+        !std::equal(before.DestinationAddress().begin(), before.DestinationAddress().end(),
+                    packet.DestinationAddress().begin());
+    if (addresses || settings_.routes_by_mark != Tristate::kNo) {
+      packet.rerouted = true;
+    }
+    if (addresses && settings_.routes_by_mark == Tristate::kNo) {
+      packet.new_route = RouteAnew(packet);
+    }
+  }
+
+  std::shared_ptr<const NewRoute> RouteAnew(const Packet& packet) const {
+    std::vector<std::byte> bytes;
+    for (const AbstractByte& byte : packet.DestinationAddress()) {
+      if (!byte.IsKnown()) {
+        return nullptr;
+      }
+      bytes.push_back(std::byte{byte.value});
+    }
+    const auto address = IpAddress::FromBytes(bytes);
+    const auto route = address && connection_.route_anew ? connection_.route_anew(*address) : std::nullopt;
+    return route ? std::make_shared<const NewRoute>(*route) : nullptr;
+  }
+
+  void Keep(std::vector<InFlightPacket>& travellers, InFlightPacket traveller, Hook hook) {
+    for (const InFlightPacket& each : travellers) {
+      if (each.packet.SameAs(traveller.packet)) {
+        return;
+      }
+    }
+    constexpr std::size_t kTravellers = 64;
+    if (travellers.size() >= kTravellers) {
+      End({ChainResult::Kind::kUnknown, std::move(traveller.packet), nullptr, nullptr, nullptr,
+           "too many possible packets"},
+          hook);
+      return;
+    }
+    travellers.push_back(std::move(traveller));
+  }
+
+  void End(ChainResult ending, Hook hook) { ends_.push_back({std::move(ending), hook}); }
+
+  ChainEvaluator& evaluator_;
+  const Connection& connection_;
+  PacketKind kind_;
+  PacketTracking looked_up_;
+  const NamespaceSettings& settings_;
+  Drops drops_;
+  const IsMisrouted& astray_;
+  Interface arrival_;
+  const Interface loopback_ = Loopback();
+  const bool nat_active_ = HasNatChain();
+  std::vector<TraversalEnd> ends_;
+};
+
+}  // namespace
+
+// tcp_new(), the column "none" of the state table: SYN opens, a bare ACK is picked up where tcp_loose says so, and FIN
+// wins over ACK.
+PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
+  switch (kind) {
+    case PacketKind::kSyn:
+    case PacketKind::kPeerSyn:
+      return PacketTracking::kNew;
+    case PacketKind::kData:
+    case PacketKind::kAck:
+      return tcp_loose ? PacketTracking::kNew : PacketTracking::kNoEntry;
+    case PacketKind::kFin:
+    case PacketKind::kRst:
+    case PacketKind::kPeerFin:
+      break;
+  }
+  return PacketTracking::kNoEntry;
+}
+
+std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                        Packet packet, PacketTracking looked_up, const NamespaceSettings& settings,
+                                        Drops drops, const IsMisrouted& astray) {
+  evaluator.ResetBudget();
+  return Walk(evaluator, connection, kind, looked_up, settings, drops, astray).Run(std::move(packet));
+}
+
+}  // namespace finwait::firewall::eval

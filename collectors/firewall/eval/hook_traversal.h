@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "collectors/firewall/eval/chain_evaluator.h"
+#include "collectors/firewall/eval/connection.h"
+
+namespace finwait::firewall::eval {
+
+/// What the network namespace does to packets besides its rules.
+struct NamespaceSettings {
+  bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose: a bare ACK without an entry makes one
+  /// conntrack's hooks run for the packet's family.
+  bool conntrack_active = true;
+  /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
+  Tristate early_demultiplexing = Tristate::kUnknown;
+  /// Routing looks at packet marks (`ip rule ... fwmark`).
+  Tristate routes_by_mark = Tristate::kUnknown;
+};
+
+/// One way a packet's journey can end.
+struct TraversalEnd {
+  ChainResult ending;
+  std::optional<Hook> hook;  ///< where; kAccept: of the last base chain that looked at it, absent where none did
+};
+
+/// What conntrack's look-up says of a packet of `kind` whose connection has no entry.
+PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
+
+/// Takes `packet` of `kind` through all hooks of its journey: base chains of one hook in the order of their priorities,
+/// nft and legacy interleaved, conntrack's look-up between them at -200; an accept ends its own chain only, a drop ends
+/// the journey. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
+/// have one priority and change packets, every order is taken, because nothing tells which the kernel has.
+/// `drops`: whether rules that drop it end its journey, or let it pass as if they were not there.
+/// `astray`: a packet whose destination nat has just changed is followed no further where this says so; it has no end.
+/// Null: all are followed.
+enum class Drops { kEndIt, kAreIgnored };
+using IsMisrouted = std::function<bool(const Packet& translated)>;
+std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                        Packet packet, PacketTracking looked_up, const NamespaceSettings& settings,
+                                        Drops drops = Drops::kEndIt, const IsMisrouted& astray = {});
+
+}  // namespace finwait::firewall::eval

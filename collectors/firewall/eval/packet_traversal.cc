@@ -1,0 +1,335 @@
+#include "collectors/firewall/eval/packet_traversal.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "collectors/firewall/eval/reset_answer.h"
+
+namespace finwait::firewall::eval {
+namespace {
+
+RuleLocation Locate(const Table& table, const Chain& chain, const Rule* rule) {
+  RuleLocation location;
+  location.backend = table.backend;
+  location.family = table.family;
+  location.table = table.name;
+  location.chain = chain.name;
+  if (rule != nullptr && table.backend == Backend::kNft) {
+    location.handle = rule->handle;
+  } else if (rule != nullptr) {
+    location.rule_index = rule->index;
+  }
+  return location;
+}
+
+void SetPlace(TraversalResult& verdict, const Table* table, const Chain* chain, const Rule* rule) {
+  if (table != nullptr && chain != nullptr) {
+    verdict.table = table;
+    verdict.chain = chain;
+    verdict.rule = rule;
+    verdict.location = Locate(*table, *chain, rule);
+  }
+}
+
+TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const NamespaceSettings& settings) {
+  TraversalResult verdict;
+  verdict.decision = decision;
+  verdict.hook = end.hook;
+  if (settings.conntrack_active) {
+    verdict.state = end.ending.packet.tracking;
+  }
+  SetPlace(verdict, end.ending.table, end.ending.chain, end.ending.rule);
+  return verdict;
+}
+
+bool Is(const TraversalEnd& end, ChainResult::Kind kind) { return end.ending.kind == kind; }
+
+// Whether a packet that was let through still belongs to its connection: nat chains translate what conntrack takes for
+// the first packet of a new one.
+Tristate StaysItself(const Packet& sent, const Packet& arrived) {
+  if (arrived.source_translated == Tristate::kNo && arrived.destination_translated == Tristate::kNo) {
+    return Tristate::kYes;
+  }
+  Tristate same = Tristate::kYes;
+  const auto compare = [&](AbstractBytes before, AbstractBytes after) {
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (before[i] != after[i]) {
+        same = And(same, before[i].IsKnown() && after[i].IsKnown() ? Tristate::kNo : Tristate::kUnknown);
+      }
+    }
+  };
+  compare(sent.SourceAddress(), arrived.SourceAddress());
+  compare(sent.DestinationAddress(), arrived.DestinationAddress());
+  compare(AbstractBytes(sent.transport).first(4), AbstractBytes(arrived.transport).first(4));
+  return same;
+}
+
+using WireEnds = std::vector<AbstractByte>;
+
+WireEnds EndsOf(const Packet& packet) {
+  WireEnds ends(packet.SourceAddress().begin(), packet.SourceAddress().end());
+  ends.insert(ends.end(), packet.DestinationAddress().begin(), packet.DestinationAddress().end());
+  ends.insert(ends.end(), packet.transport.begin(), packet.transport.begin() + 4);
+  return ends;
+}
+
+// The same for the data of a connection that was translated when it was opened. If this end opened it, what opens its
+// entry anew is translated as its first packet was, unless chance has a part in it (`certain` says that all ways lead
+// to the same ends). If the peer opened it, nothing here undoes what the peer's first packet met.
+Tristate StaysTranslated(const Connection& connection, Tristate stays_itself, bool certain) {
+  if (connection.translated == Tristate::kUnknown || connection.opened_by == OpenedBy::kUnknown) {
+    return Tristate::kUnknown;
+  }
+  if (connection.opened_by == OpenedBy::kPeer || stays_itself == Tristate::kYes) {
+    return Tristate::kNo;
+  }
+  return certain ? Not(stays_itself) : Tristate::kUnknown;
+}
+
+// Whether all ways lead to the same, known ends.
+bool LeadToOnePlace(const std::vector<TraversalEnd>& ends) {
+  std::optional<WireEnds> place;
+  for (const TraversalEnd& end : ends) {
+    if (end.ending.kind != ChainResult::Kind::kAccept) {
+      continue;
+    }
+    const WireEnds here = EndsOf(end.ending.packet);
+    const bool known = std::all_of(here.begin(), here.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
+    if (!known || (place && *place != here)) {
+      return false;
+    }
+    place = here;
+  }
+  return true;
+}
+
+// A packet that ends up as another connection's is lost for its own.
+void ApplyTranslation(const Connection& connection, PacketKind kind, const Packet& sent,
+                      std::vector<TraversalEnd>& ends) {
+  const bool certain = LeadToOnePlace(ends);
+  for (TraversalEnd& end : ends) {
+    if (end.ending.kind != ChainResult::Kind::kAccept) {
+      continue;
+    }
+    Tristate stays = StaysItself(sent, end.ending.packet);
+    if (kind == PacketKind::kData && connection.translated != Tristate::kNo) {
+      stays = StaysTranslated(connection, stays, certain);
+    }
+    if (stays == Tristate::kNo) {
+      end.ending.kind = ChainResult::Kind::kDrop;
+      end.ending.because = "address translation makes it another connection's packet";
+    } else if (stays == Tristate::kUnknown) {
+      end.ending.kind = ChainResult::Kind::kUnknown;
+      end.ending.because = "where address translation leads";
+    }
+  }
+}
+
+// What all the ways together say.
+TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSettings& settings) {
+  const auto first = [&](ChainResult::Kind kind) {
+    return std::find_if(ends.begin(), ends.end(), [&](const TraversalEnd& end) { return Is(end, kind); });
+  };
+  if (const auto unknown = first(ChainResult::Kind::kUnknown); unknown != ends.end()) {
+    TraversalResult verdict = FromEnd(*unknown, Disposition::kUnknown, settings);
+    verdict.reason = unknown->ending.because;
+    return verdict;
+  }
+  const auto accepted = first(ChainResult::Kind::kAccept);
+  const auto stopped = std::find_if(ends.begin(), ends.end(), [](const TraversalEnd& end) {
+    return Is(end, ChainResult::Kind::kDrop) || Is(end, ChainResult::Kind::kReject);
+  });
+  const auto queued = first(ChainResult::Kind::kQueue);
+  if (stopped == ends.end() && queued == ends.end()) {
+    return FromEnd(*accepted, Disposition::kAccept, settings);
+  }
+  if (accepted == ends.end()) {
+    const bool all_rejected = std::all_of(ends.begin(), ends.end(),
+                                          [](const TraversalEnd& end) { return Is(end, ChainResult::Kind::kReject); });
+    const TraversalEnd& end = stopped != ends.end() ? *stopped : *queued;
+    TraversalResult verdict = FromEnd(end, all_rejected ? Disposition::kReject : Disposition::kDrop, settings);
+    verdict.reason = end.ending.because;
+    return verdict;
+  }
+  TraversalResult verdict = FromEnd(stopped != ends.end() ? *stopped : *queued, Disposition::kUnknown, settings);
+  for (const TraversalEnd& end : ends) {
+    if (const auto& doubt = end.ending.packet.doubt) {
+      verdict.reason = doubt->because;
+      verdict.hook = doubt->hook;
+      SetPlace(verdict, doubt->table, doubt->chain, doubt->rule);
+      break;
+    }
+  }
+  if (verdict.reason.empty()) {
+    verdict.reason = "the order of chains of one priority";
+  }
+  return verdict;
+}
+
+// The verdict where rules that could decide could not be read.
+std::optional<TraversalResult> BecauseUnread(const Ruleset& ruleset, IpFamily family) {
+  for (const UnreadPart& part : ruleset.unread) {
+    if (!part.family || Covers(*part.family, family)) {
+      TraversalResult verdict;
+      verdict.reason = part.error.message;
+      return verdict;
+    }
+  }
+  return std::nullopt;
+}
+
+// A question about one connection, asked of all its packets.
+class Judgement {
+ public:
+  Judgement(ChainEvaluator& evaluator, const Connection& connection, const NamespaceSettings& settings)
+      : evaluator_(evaluator), connection_(connection), settings_(settings) {}
+
+  TraversalResult Of(PacketKind kind) {
+    const bool sent_here =
+        connection_.journey == PathKind::kLoopback || (connection_.journey == PathKind::kLocal && IsOutgoing(kind));
+    if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
+      return OfFinSentHere(kind);
+    }
+    TraversalResult verdict = Walk(kind, MakePacket(connection_, kind));
+    if (kind == PacketKind::kAck && connection_.journey == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
+        verdict.state == PacketTracking::kNew) {
+      return OfAckThroughOwnEntry(verdict);
+    }
+    return verdict;
+  }
+
+  TraversalResult OfTracked(PacketKind kind) {
+    return Walk(kind, MakePacket(connection_, kind), PacketTracking::kEstablished);
+  }
+
+ private:
+  static bool IsStopped(const TraversalResult& verdict) {
+    return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
+  }
+
+  // Decided where the packet comes in again through loopback: the sender does not notice.
+  static bool IsLostBehindDevice(const TraversalResult& verdict) {
+    return verdict.decision != Disposition::kAccept &&
+           (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput);
+  }
+
+  std::vector<TraversalEnd> Ways(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
+    std::vector<TraversalEnd> ends = TraverseHooks(evaluator_, connection_, kind, packet, looked_up, settings_);
+    ApplyTranslation(connection_, kind, packet, ends);
+    return ends;
+  }
+  TraversalResult Walk(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
+    return Combine(Ways(kind, packet, looked_up), settings_);
+  }
+  TraversalResult Walk(PacketKind kind, const Packet& packet) {
+    return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
+  }
+
+  // The packet of a later try: sent by a timer, for a socket that no process holds any more. A FIN that failed to leave
+  // is probed for, with PSH; one that was lost on its way is retransmitted as it was.
+  Packet LaterFin(PacketKind kind, bool probe) const {
+    Packet packet = MakePacket(connection_, kind);
+    packet.owner = SocketOwner::kNone;
+    if (probe) {
+      packet.TcpFlags().value |= TH_PUSH;
+    }
+    return packet;
+  }
+
+  // Whether the first try, which ended in these ways, is answered by a reset that ends the socket.
+  Tristate EndsTheSocket(PacketKind kind, const std::vector<TraversalEnd>& ends) {
+    const auto answered = std::count_if(ends.begin(), ends.end(), IsAnsweredWithReset);
+    if (answered == 0) {
+      return Tristate::kNo;
+    }
+    const ResetAnswer answer = AnswerTo(connection_, kind);
+    const TraversalResult arrives = Combine(TraverseHooks(evaluator_, answer.connection, PacketKind::kRst,
+                                                          answer.packet, PacketTracking::kNoEntry, settings_),
+                                            settings_);
+    if (IsStopped(arrives)) {
+      return Tristate::kNo;
+    }
+    const bool certain = arrives.decision == Disposition::kAccept && answered == std::ssize(ends);
+    return certain ? Tristate::kYes : Tristate::kUnknown;
+  }
+
+  TraversalResult OfFinSentHere(PacketKind kind) {
+    const std::vector<TraversalEnd> ways =
+        Ways(kind, MakePacket(connection_, kind), TrackingWithoutEntry(kind, settings_.tcp_loose));
+    TraversalResult first = Combine(ways, settings_);
+    if (first.decision == Disposition::kAccept) {
+      return first;
+    }
+    const Tristate gone = EndsTheSocket(kind, ways);
+    if (gone == Tristate::kYes) {
+      first.reason = "the reset that answers it ends the socket, which does not try again";
+      return first;
+    }
+    TraversalResult later = Walk(kind, LaterFin(kind, !IsLostBehindDevice(first)));
+    if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
+      first.decision = Disposition::kUnknown;
+      first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
+      return first;
+    }
+    if (later.decision == Disposition::kAccept) {
+      later.reason =
+          "the first try is not let through, later ones are: no process holds the socket any more, or PSH is set";
+      return later;
+    }
+    return IsStopped(first) ? later : first;  // dropped for certain only if both are
+  }
+
+  // An ACK that was let out made an entry before it was lost coming in. The FIN that it did not answer is retransmitted
+  // as a reply in that entry, and so the next ACK is of an established connection.
+  TraversalResult OfAckThroughOwnEntry(const TraversalResult& first) {
+    const TraversalResult fin = Walk(PacketKind::kFin, LaterFin(PacketKind::kFin, false), PacketTracking::kEstablished);
+    TraversalResult ack =
+        Walk(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), PacketTracking::kEstablished);
+    if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {
+      return first;
+    }
+    if (fin.decision == Disposition::kAccept && ack.decision == Disposition::kAccept) {
+      ack.reason = "the first one is lost, but makes the entry through which the next one passes";
+      return ack;
+    }
+    return fin.decision == Disposition::kUnknown ? fin : ack;
+  }
+
+  ChainEvaluator& evaluator_;
+  const Connection& connection_;
+  const NamespaceSettings& settings_;
+};
+
+}  // namespace
+
+std::string_view Name(Disposition decision) {
+  switch (decision) {
+    case Disposition::kAccept:
+      return "accept";
+    case Disposition::kDrop:
+      return "drop";
+    case Disposition::kReject:
+      return "reject";
+    case Disposition::kUnknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
+TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                               const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).Of(kind);
+}
+
+TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                      const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfTracked(kind);
+}
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "collectors/firewall/eval/chain_evaluator.h"
+#include "collectors/firewall/eval/connection.h"
+#include "collectors/firewall/eval/hook_traversal.h"
+#include "collectors/firewall/model/rule_location.h"
+
+namespace finwait::firewall::eval {
+
+enum class Disposition { kAccept, kDrop, kReject, kUnknown };
+
+/// "accept", "drop", "reject", "unknown".
+std::string_view Name(Disposition decision);
+
+/// What becomes of one packet of a connection whose conntrack entry is gone.
+struct TraversalResult {
+  Disposition decision = Disposition::kUnknown;
+  /// What conntrack says of the packet where it is decided; absent where conntrack is not active.
+  std::optional<PacketTracking> state;
+  /// Where it is decided; absent where no chain looks at the packet.
+  std::optional<Hook> hook;
+  /// The rule or, without handle and rule_index, the policy that decides. kAccept: the last one that let it pass.
+  /// kUnknown: the first one whose answer nobody can know.
+  std::optional<RuleLocation> location;
+  const Table* table = nullptr;  ///< of `location`
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;  ///< null: the policy
+  std::string reason;          ///< kUnknown: what it hangs on. Else a remark, mostly empty
+};
+
+/// Judges one packet of `connection` on its whole way through this network namespace.
+///
+/// kFin: the FIN of a close. A FIN that does not leave is tried again, by a timer, when the process may be gone and
+/// with PSH set (tcp_write_wakeup()); it counts as dropped only if such a packet is dropped too, or if a rule answers
+/// the first with a reset that gets to the socket, which then is gone and tries no more.
+/// A packet that is dropped by one of two possible rules is dropped, and one that is rejected by the only possible rule
+/// is rejected.
+TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                               const NamespaceSettings& settings);
+
+/// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), as it is sent the first time.
+TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                      const NamespaceSettings& settings);
+
+}  // namespace finwait::firewall::eval

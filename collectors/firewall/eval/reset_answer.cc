@@ -1,0 +1,66 @@
+#include "collectors/firewall/eval/reset_answer.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4/ipt_REJECT.h>
+#include <linux/netfilter_ipv6/ip6t_REJECT.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "collectors/firewall/eval/xt_match.h"
+
+namespace finwait::firewall::eval {
+namespace {
+
+bool AnswersWithReset(const Expression& expression, IpFamily family) {
+  if (const auto* reject = std::get_if<Reject>(&expression)) {
+    return reject->type == NFT_REJECT_TCP_RST;
+  }
+  const auto* target = std::get_if<XtTarget>(&expression);
+  if (target == nullptr || target->name != "REJECT") {
+    return false;
+  }
+  std::uint32_t with = 0;  // all there is in ipt_reject_info and ip6t_reject_info
+  return ReadInfo(target->info, &with) &&
+         with == (family == IpFamily::kIpv4 ? std::uint32_t{IPT_TCP_RESET} : std::uint32_t{IP6T_TCP_RESET});
+}
+
+}  // namespace
+
+ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
+  ResetAnswer answer{connection, {}};
+  Connection& reversed = answer.connection;
+  if (IsOutgoing(kind)) {
+    std::swap(reversed.local, reversed.peer);
+    std::swap(reversed.local_socket, reversed.peer_socket);
+  }
+  reversed.journey = PathKind::kLoopback;
+  // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.
+  const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
+  reversed.local_socket = SocketFacts();
+  reversed.local_socket.held = false;
+  reversed.local_socket.type_of_service = 0;
+  if (mark != 0U) {
+    reversed.local_socket.mark.reset();
+  }
+  answer.packet = MakePacket(reversed, PacketKind::kRst);
+  answer.packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_RST});
+  if (connection.journey != PathKind::kLoopback) {
+    answer.packet.source_kind = AddressKind::kRemote;
+  }
+  return answer;
+}
+
+bool IsAnsweredWithReset(const TraversalEnd& end) {
+  if (end.ending.kind != ChainResult::Kind::kReject || end.ending.rule == nullptr) {
+    return false;
+  }
+  const std::vector<Expression>& expressions = end.ending.rule->expressions;
+  return std::any_of(expressions.begin(), expressions.end(), [&](const Expression& expression) {
+    return AnswersWithReset(expression, end.ending.packet.family);
+  });
+}
+
+}  // namespace finwait::firewall::eval

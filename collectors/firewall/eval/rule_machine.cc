@@ -1,0 +1,271 @@
+#include "collectors/firewall/eval/rule_machine.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink_acct.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+namespace finwait::firewall::eval {
+namespace {
+
+// A rule that splits its packet more often than this is given up.
+constexpr std::size_t kMachines = 256;
+
+}  // namespace
+
+std::size_t RuleMachine::Run(Packet packet, std::vector<RuleResult>& outcomes) {
+  outcomes_ = &outcomes;
+  pending_.clear();
+  pending_.emplace_back();
+  pending_.back().packet = std::move(packet);
+  pending_.back().registers.fill(AbstractByte::Unknown());
+  std::size_t executed = 0;
+  std::size_t machines = 1;
+  while (!pending_.empty()) {
+    Machine machine = std::move(pending_.back());
+    pending_.pop_back();
+    at_ = &machine;
+    Step step = Step::kNext;
+    while (step == Step::kNext && machine.next < rule_.expressions.size()) {
+      const std::size_t waiting = pending_.size();
+      step = Execute(rule_.expressions[machine.next]);
+      ++machine.next;
+      ++executed;
+      machines += pending_.size() - waiting;
+      if (machines > kMachines) {
+        pending_.clear();
+        Tell(RuleResult::Kind::kUnknown, {}, "a rule with too many possible ways");
+        return executed;
+      }
+    }
+    if (step == Step::kNext) {
+      Tell(RuleResult::Kind::kContinue);
+    }
+  }
+  return executed;
+}
+
+RuleMachine::Step RuleMachine::Execute(const Expression& expression) {
+  return std::visit([this](const auto& each) { return (*this)(each); }, expression);
+}
+
+RuleMachine::Step RuleMachine::Tell(RuleResult::Kind kind, std::string_view chain, std::string because,
+                                    const SetElement* element) {
+  outcomes_->push_back({kind, std::move(at_->packet), chain, std::move(because), at_->counters_passed, element});
+  return Step::kDone;
+}
+
+void RuleMachine::Doubt(Packet& packet, std::string because) const {
+  if (!packet.doubt) {
+    packet.doubt =
+        std::make_shared<const eval::Doubt>(eval::Doubt{std::move(because), &table_, &chain_, &rule_, context_.hook});
+  }
+}
+
+RuleMachine::Step RuleMachine::Test(const Condition& condition) {
+  Packet missed;
+  std::string because;
+  switch (Decide(condition, at_->packet, &missed, &because)) {
+    case Decision::kYes:
+      return Step::kNext;
+    case Decision::kNo:
+      return Miss();
+    case Decision::kBoth:
+      Doubt(at_->packet, because);
+      Doubt(missed, std::move(because));
+      outcomes_->push_back({RuleResult::Kind::kContinue, std::move(missed), {}, {}, at_->counters_passed, nullptr});
+      return Step::kNext;
+  }
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::TestAll(const Conditions& conditions) {
+  for (const Condition& condition : conditions) {
+    if (Test(condition) == Step::kDone) {
+      return Step::kDone;
+    }
+  }
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const Compare& compare) {
+  const std::vector<AbstractByte> actual = Read(compare.source, compare.value.size());
+  const Value lowest(compare.value.size(), std::byte{0});
+  const Value highest(compare.value.size(), std::byte{0xff});
+  const IpFamily family = at_->packet.family;
+  switch (compare.operation) {
+    case NFT_CMP_EQ:
+    case NFT_CMP_NEQ:
+      return Test(Condition::Equal(actual, compare.value, family).Invert(compare.operation == NFT_CMP_NEQ));
+    case NFT_CMP_GTE:
+    case NFT_CMP_LT:
+      return Test(Condition::Between(actual, compare.value, highest, family).Invert(compare.operation == NFT_CMP_LT));
+    case NFT_CMP_LTE:
+    case NFT_CMP_GT:
+      return Test(Condition::Between(actual, lowest, compare.value, family).Invert(compare.operation == NFT_CMP_GT));
+    default:
+      return Test(Tristate::kUnknown, "a comparison that this version does not know");
+  }
+}
+
+RuleMachine::Step RuleMachine::operator()(const Range& range) {
+  const std::vector<AbstractByte> actual = Read(range.source, range.from.size());
+  return Test(
+      Condition::Between(actual, range.from, range.to, at_->packet.family).Invert(range.operation == NFT_RANGE_NEQ));
+}
+
+std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Register source, std::string* because) {
+  const Set* set = sets_.GetSet(table_, name);
+  if (set == nullptr) {
+    *because = "a set that could not be read";
+    return {{LookupBranch::Kind::kSome, nullptr, at_->packet}, {LookupBranch::Kind::kMissing, nullptr, at_->packet}};
+  }
+  const std::vector<AbstractByte> key = Read(source, set->key_length);
+  const bool known = std::all_of(key.begin(), key.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
+  if (known && (MayHoldMore(*set) || set->has_timeout)) {
+    Value value;
+    std::transform(key.begin(), key.end(), std::back_inserter(value),
+                   [](const AbstractByte& byte) { return std::byte{byte.value}; });
+    const SetElement* element = nullptr;
+    // A set that packets fill may get this packet's element on the way here; all others hold what they hold now.
+    if (sets_.AskForElement(table_, *set, value, &element) && (element != nullptr || !set->dynamic)) {
+      std::vector<LookupBranch> branches = {
+          {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
+      const bool limited = element != nullptr && std::any_of(element->expressions.begin(), element->expressions.end(),
+                                                             [](const std::string& each) { return each != "last"; });
+      if (limited) {
+        *because = "a limit in a set's element";
+        branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
+      }
+      return branches;
+    }
+  }
+  return LookUp(*set, key, at_->packet, because);
+}
+
+RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
+  std::string because;
+  std::vector<LookupBranch> branches = LookUpNow(lookup.set, lookup.source, &because);
+  if (branches.size() > 1) {
+    for (LookupBranch& branch : branches) {
+      Doubt(branch.packet, because);
+    }
+  }
+  const Machine before = *at_;
+  std::vector<Machine> going_on;
+  for (LookupBranch& branch : branches) {
+    at_->packet = std::move(branch.packet);
+    const bool found = branch.kind != LookupBranch::Kind::kMissing;
+    if (found == lookup.inverted) {
+      Miss();
+    } else if (!found || (!lookup.verdict && !lookup.destination)) {
+      going_on.push_back(*at_);
+    } else if (branch.kind == LookupBranch::Kind::kSome) {
+      if (lookup.verdict) {
+        Tell(RuleResult::Kind::kUnknown, {}, because);
+      } else {
+        StoreUnknown(*lookup.destination, Register::kAreaSize);
+        going_on.push_back(*at_);
+      }
+    } else if (const Verdict* verdict = std::get_if<Verdict>(&branch.element->data); lookup.verdict && verdict) {
+      if (Apply(*verdict, branch.element) == Step::kNext) {
+        going_on.push_back(*at_);
+      }
+    } else if (const Value* value = std::get_if<Value>(&branch.element->data); !lookup.verdict && value) {
+      std::vector<AbstractByte> bytes;
+      std::transform(value->begin(), value->end(), std::back_inserter(bytes),
+                     [](std::byte byte) { return AbstractByte::Known(byte); });
+      Store(*lookup.destination, bytes);
+      going_on.push_back(*at_);
+    } else {
+      Tell(RuleResult::Kind::kUnknown, {}, "a map whose data this version does not understand");
+    }
+    *at_ = before;
+  }
+  if (going_on.empty()) {
+    return Step::kDone;
+  }
+  *at_ = std::move(going_on.back());
+  going_on.pop_back();
+  for (Machine& machine : going_on) {
+    ++machine.next;
+    pending_.push_back(std::move(machine));
+  }
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
+  const bool limited = std::any_of(dynamic.expressions.begin(), dynamic.expressions.end(),
+                                   [](const std::string& each) { return each != "counter" && each != "last"; });
+  if (dynamic.operation == NFT_DYNSET_OP_DELETE) {
+    return Step::kNext;
+  }
+  return Test(Condition::Of(limited ? Tristate::kUnknown : Tristate::kYes, "a limit for each element of a set")
+                  .Invert(dynamic.inverted));
+}
+
+RuleMachine::Step RuleMachine::operator()(const Limit&) { return Test(Tristate::kUnknown, "a rate limit"); }
+
+RuleMachine::Step RuleMachine::operator()(const Quota&) { return Test(Tristate::kUnknown, "a quota"); }
+
+RuleMachine::Step RuleMachine::operator()(const ConnectionLimit&) {
+  return Test(Tristate::kUnknown, "a connection count");
+}
+
+RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {
+  return TestAll(ConditionsOf(*match, at_->packet, context_));
+}
+
+RuleMachine::Step RuleMachine::operator()(const XtMatch& match) {
+  if (match.name == "nfacct") {
+    // nfacct_mt(): counts, and matches; with a quota, only once that is used up.
+    const std::string info(reinterpret_cast<const char*>(match.info.data()),
+                           std::min<std::size_t>(match.info.size(), NFACCT_NAME_MAX));
+    const Tristate quota = sets_.HasQuota(info.substr(0, info.find('\0')));
+    return Test(quota == Tristate::kNo ? Tristate::kYes : Tristate::kUnknown, "an accounting object's quota");
+  }
+  return TestAll(ConditionsOf(match, at_->packet, context_));
+}
+
+std::vector<AbstractByte> RuleMachine::Read(Register source, std::size_t size) const {
+  std::vector<AbstractByte> bytes(size, AbstractByte::Unknown());
+  for (std::size_t i = 0; i < size && source.offset + i < Register::kAreaSize; ++i) {
+    bytes[i] = at_->registers[source.offset + i];
+  }
+  return bytes;
+}
+
+void RuleMachine::Store(Register destination, AbstractBytes bytes) {
+  const std::size_t padded = (bytes.size() + 3) / 4 * 4;
+  for (std::size_t i = 0; i < padded && destination.offset + i < Register::kAreaSize; ++i) {
+    at_->registers[destination.offset + i] = i < bytes.size() ? bytes[i] : AbstractByte::Known(std::uint8_t{0});
+  }
+}
+
+void RuleMachine::StoreUnknown(Register destination, std::size_t size) {
+  for (std::size_t i = destination.offset; i < std::min(destination.offset + size, Register::kAreaSize); ++i) {
+    at_->registers[i] = AbstractByte::Unknown();
+  }
+}
+
+void RuleMachine::StoreNumber(Register destination, AbstractBytes most_significant_first) {
+  std::vector<AbstractByte> bytes(most_significant_first.begin(), most_significant_first.end());
+  if constexpr (std::endian::native == std::endian::little) {
+    std::reverse(bytes.begin(), bytes.end());
+  }
+  Store(destination, bytes);
+}
+
+void RuleMachine::StoreNumber(Register destination, std::uint64_t number, std::size_t size) {
+  std::vector<AbstractByte> bytes;
+  for (std::size_t i = size; i-- > 0;) {
+    bytes.push_back(AbstractByte::Known(static_cast<std::uint8_t>(number >> (8 * i))));
+  }
+  StoreNumber(destination, bytes);
+}
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,185 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collectors/firewall/eval/condition.h"
+#include "collectors/firewall/eval/hook_context.h"
+#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/set_lookup.h"
+#include "collectors/firewall/eval/xt_match.h"
+#include "collectors/firewall/model/ruleset.h"
+
+namespace finwait::firewall::eval {
+
+/// Where rules get what they refer to from: sets, and whether accounting objects have a quota.
+class SetSource {
+ public:
+  virtual ~SetSource() = default;
+  /// The set of that name in `table`; null when nobody has it.
+  virtual const Set* GetSet(const Table& table, const std::string& name) = 0;
+  /// Asks the kernel for the element that `key` hits now. False when it cannot be asked; `*element` is null when
+  /// nothing is hit, and stays valid as long as this source.
+  virtual bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) = 0;
+  /// Whether an accounting object has a quota.
+  virtual Tristate HasQuota(const std::string& accounting_object) = 0;
+};
+
+/// One way a rule can end for a packet.
+struct RuleResult {
+  enum class Kind {
+    kContinue,  ///< the next rule, whether this one matched or not
+    kAccept,
+    kDrop,
+    kReject,
+    kJump,
+    kGoto,
+    kReturn,
+    kQueue,    ///< a program in user space decides
+    kUnknown,  ///< `because`: nobody can say what happens to the packet
+  };
+  Kind kind = Kind::kContinue;
+  Packet packet;
+  std::string_view chain;  ///< kJump, kGoto; lives as long as the ruleset
+  std::string because;
+  /// Bit i: expression i of the rule is a counter and counted this packet.
+  std::uint64_t counters_passed = 0;
+  /// The element of a verdict map that gave the verdict, if it was one.
+  const SetElement* element = nullptr;
+};
+
+/// Whether an xt target translates addresses.
+bool TranslatesAddresses(const XtTarget& target);
+
+/// Runs one rule: nftables' register machine over abstract bytes, and x_tables' matches and target as part of it.
+class RuleMachine {
+ public:
+  RuleMachine(const Table& table, const Chain& chain, const Rule& rule, const HookContext& context, SetSource& sets)
+      : table_(table), chain_(chain), rule_(rule), context_(context), sets_(sets) {}
+
+  /// Appends every way the rule can end for `packet` to `outcomes`. Returns how many expressions it executed.
+  std::size_t Run(Packet packet, std::vector<RuleResult>& outcomes);
+
+ private:
+  // The machine in the middle of a rule.
+  struct Machine {
+    Packet packet;
+    std::array<AbstractByte, Register::kAreaSize> registers;
+    std::size_t next = 0;  // expression
+    std::uint64_t counters_passed = 0;
+  };
+  enum class Step {
+    kNext,  // on to the next expression
+    kDone,  // this machine's outcome is told
+  };
+
+  Step Execute(const Expression& expression);
+  // Loading and computing (rule_run_loads.cc).
+  Step operator()(const Immediate& immediate);
+  Step operator()(const PayloadLoad& load);
+  Step operator()(const MetaLoad& load);
+  Step operator()(const CtLoad& load);
+  Step operator()(const Bitwise& bitwise);
+  Step operator()(const ByteOrder& order);
+  Step operator()(const NumberGenerator& generator);
+  Step operator()(const Hash& hash);
+  Step operator()(const Fib& fib);
+  Step operator()(const RouteLoad& load);
+  Step operator()(const ExtensionHeader& header);
+  Step operator()(const SocketLoad& load);
+  Step operator()(const OsFingerprint& fingerprint);
+  Step operator()(const TunnelLoad& load);
+  Step operator()(const XfrmLoad& load);
+  Step operator()(const Inner& inner);
+  // Comparing (rule_run.cc).
+  Step operator()(const Compare& compare);
+  Step operator()(const Range& range);
+  Step operator()(const Lookup& lookup);
+  Step operator()(const DynamicSet& dynamic);
+  Step operator()(const Limit& limit);
+  Step operator()(const Quota& quota);
+  Step operator()(const ConnectionLimit& limit);
+  Step operator()(const std::shared_ptr<const IpHeaderMatch>& match);
+  Step operator()(const XtMatch& match);
+  // Acting (rule_run_statements.cc).
+  Step operator()(const VerdictStatement& statement);
+  Step operator()(const PayloadWrite& write);
+  Step operator()(const MetaSet& set);
+  Step operator()(const CtSet& set);
+  Step operator()(const Counter& counter);
+  Step operator()(const Log& log);
+  Step operator()(const Last& last);
+  Step operator()(const Notrack& notrack);
+  Step operator()(const Reject& reject);
+  Step operator()(const Queue& queue);
+  Step operator()(const Nat& nat);
+  Step operator()(const Masquerade& masquerade);
+  Step operator()(const Redirect& redirect);
+  Step operator()(const Tproxy& tproxy);
+  Step operator()(const Synproxy& synproxy);
+  Step operator()(const Duplicate& duplicate);
+  Step operator()(const Forward& forward);
+  Step operator()(const FlowOffload& offload);
+  Step operator()(const ObjectReference& reference);
+  Step operator()(const ObjectMapReference& reference);
+  Step operator()(const XtTarget& target);
+  Step operator()(const UnknownExpression& expression);
+
+  /// Goes on if `condition` holds; else the rule does not match. Both, where nobody can tell.
+  Step Test(const Condition& condition);
+  Step Test(Tristate truth, std::string_view because) { return Test(Condition::Of(truth, because)); }
+  Step TestAll(const Conditions& conditions);
+  Step Miss() { return Tell(RuleResult::Kind::kContinue); }
+  Step Tell(RuleResult::Kind kind, std::string_view chain = {}, std::string because = {},
+            const SetElement* element = nullptr);
+  Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
+  void Doubt(Packet& packet, std::string because) const;
+  std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
+  /// What a translation makes of an address or a port.
+  struct NewValue {
+    enum class Kind {
+      kStays,
+      kRange,     ///< one of `first` to `last`
+      kAnything,  ///< what nobody can know
+    };
+    Kind kind = Kind::kStays;
+    std::vector<AbstractByte> first;
+    std::vector<AbstractByte> last;
+  };
+  // Translating addresses (rule_run_nat.cc): a native statement or an xt target; it ends the base chain.
+  Step Translate(bool destination, const NewValue& address, NewValue port, bool random_port);
+  Step TranslateAsTarget(const XtTarget& target);
+  NewValue RangeOf(const std::optional<Register>& from, const std::optional<Register>& to, std::size_t size) const;
+  NewValue MasqueradeAddress() const;
+  NewValue RedirectAddress() const;
+  Tristate Rewrite(std::span<AbstractByte> place, const NewValue& value);
+  Step ActAsObject(std::uint32_t type);
+
+  /// `size` bytes from a register; what lies beyond the area is unknown.
+  std::vector<AbstractByte> Read(Register source, std::size_t size) const;
+  void Store(Register destination, AbstractBytes bytes);
+  void StoreUnknown(Register destination, std::size_t size);
+  /// A number in the host's byte order.
+  void StoreNumber(Register destination, AbstractBytes most_significant_first);
+  void StoreNumber(Register destination, std::uint64_t number, std::size_t size);
+  Step StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset);
+  /// Fills `bytes` from a header; kNo: the packet is too short, kUnknown: it may be.
+  Tristate HeaderBytes(std::uint32_t base, std::size_t offset, std::span<AbstractByte> bytes) const;
+  Tristate LinkHeaderBytes(std::size_t offset, std::span<AbstractByte> bytes) const;
+
+  const Table& table_;
+  const Chain& chain_;
+  const Rule& rule_;
+  const HookContext& context_;
+  SetSource& sets_;
+  Machine* at_ = nullptr;         // the machine that executes now
+  std::vector<Machine> pending_;  // machines that a split left for later
+  std::vector<RuleResult>* outcomes_ = nullptr;
+};
+
+}  // namespace finwait::firewall::eval

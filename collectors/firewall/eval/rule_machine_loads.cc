@@ -1,0 +1,529 @@
+// Expressions that load a register or compute with registers.
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "collectors/firewall/eval/rule_machine.h"
+
+namespace finwait::firewall::eval {
+namespace {
+
+constexpr std::string_view kTooShort = "whether the packet is that long";
+
+std::uint8_t Byte(const Value& value, std::size_t i) {
+  return i < value.size() ? std::to_integer<std::uint8_t>(value[i]) : 0;
+}
+
+AbstractByte WithMask(AbstractByte byte, std::uint8_t mask) {
+  byte.value = byte.value & byte.known & mask;
+  byte.known |= static_cast<std::uint8_t>(~mask);
+  return byte;
+}
+
+AbstractByte WithOnes(AbstractByte byte, std::uint8_t ones) {
+  byte.value = static_cast<std::uint8_t>((byte.value & byte.known) | ones);
+  byte.known |= ones;
+  return byte;
+}
+
+AbstractByte Flipped(AbstractByte byte, std::uint8_t flip) {
+  byte.value ^= flip & byte.known;
+  if ((flip & static_cast<std::uint8_t>(~byte.known)) != 0) {
+    byte.field = Field::kNone;  // a field's inverted bits are no field
+  }
+  return byte;
+}
+
+AbstractByte Combined(std::uint32_t operation, const AbstractByte& a, const AbstractByte& b) {
+  if (!b.IsKnown() && !a.IsKnown()) {
+    return AbstractByte::Unknown();
+  }
+  const AbstractByte& open = b.IsKnown() ? a : b;
+  const std::uint8_t operand = b.IsKnown() ? b.value : a.value;
+  switch (operation) {
+    case 3:  // NFT_BITWISE_AND
+      return WithMask(open, operand);
+    case 4:  // NFT_BITWISE_OR
+      return WithOnes(open, operand);
+    case 5:  // NFT_BITWISE_XOR
+      return Flipped(open, operand);
+    default:
+      return AbstractByte::Unknown();
+  }
+}
+
+unsigned StateBit(PacketTracking tracking) {
+  switch (tracking) {
+    case PacketTracking::kNoEntry:
+      return NF_CT_STATE_INVALID_BIT;
+    case PacketTracking::kTemplate:
+    case PacketTracking::kNew:
+      return NF_CT_STATE_BIT(IP_CT_NEW);
+    case PacketTracking::kEstablished:
+      return NF_CT_STATE_BIT(IP_CT_ESTABLISHED);
+    case PacketTracking::kRelated:
+      return NF_CT_STATE_BIT(IP_CT_RELATED);
+    case PacketTracking::kUntracked:
+      return NF_CT_STATE_UNTRACKED_BIT;
+  }
+  return NF_CT_STATE_INVALID_BIT;
+}
+
+// ct->status of an entry that its first packet has just made: only what nat has done about it, and helpers, may leave
+// bits open.
+AbstractNumber<4> FirstStatus(const Packet& packet) {
+  unsigned known = packet.confirmed ? unsigned{IPS_CONFIRMED} : 0U;
+  unsigned open = IPS_NAT_DONE_MASK | IPS_HELPER;
+  for (const auto& [translated, bit] : {std::pair(packet.source_translated, unsigned{IPS_SRC_NAT}),
+                                        std::pair(packet.destination_translated, unsigned{IPS_DST_NAT})}) {
+    known |= translated == Tristate::kYes ? bit : 0U;
+    open |= translated == Tristate::kUnknown ? bit : 0U;
+  }
+  AbstractNumber<4> status = AbstractNumber<4>::Known(known);
+  for (std::size_t i = 0; i < 4; ++i) {
+    status.bytes[i].known = static_cast<std::uint8_t>(~(open >> (24 - 8 * i)));
+  }
+  return status;
+}
+
+}  // namespace
+
+RuleMachine::Step RuleMachine::operator()(const Immediate& immediate) {
+  std::vector<AbstractByte> bytes;
+  std::transform(immediate.value.begin(), immediate.value.end(), std::back_inserter(bytes),
+                 [](std::byte byte) { return AbstractByte::Known(byte); });
+  Store(immediate.destination, bytes);
+  return Step::kNext;
+}
+
+Tristate RuleMachine::LinkHeaderBytes(std::size_t offset, std::span<AbstractByte> bytes) const {
+  const Packet& packet = at_->packet;
+  if (!context_.has_link_header) {
+    return Tristate::kNo;  // skb_mac_header_was_set() is false
+  }
+  const DeviceView& device = context_.in.present ? context_.in : context_.out;
+  Wide type = ARPHRD_ETHER;
+  const bool type_known = KnownNumber(device.type.bytes, &type);
+  if (type_known && type != ARPHRD_ETHER && type != ARPHRD_LOOPBACK) {
+    return Tristate::kUnknown;
+  }
+  const std::uint16_t protocol = packet.family == IpFamily::kIpv4 ? ETH_P_IP : ETH_P_IPV6;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t at = offset + i;
+    if (at < 6) {
+      bytes[i] = AbstractByte::Of(Field::kDestinationMac, static_cast<unsigned>(at));
+    } else if (at < 12) {
+      bytes[i] = AbstractByte::Of(Field::kSourceMac, static_cast<unsigned>(at - 6));
+    } else if (at < ETH_HLEN) {
+      bytes[i] = AbstractByte::Known(static_cast<std::uint8_t>(at == 12 ? protocol >> 8 : protocol));
+    } else {
+      return HeaderBytes(NFT_PAYLOAD_NETWORK_HEADER, offset - ETH_HLEN, bytes);
+    }
+  }
+  return type_known || packet.general ? Tristate::kYes : Tristate::kUnknown;
+}
+
+Tristate RuleMachine::HeaderBytes(std::uint32_t base, std::size_t offset, std::span<AbstractByte> bytes) const {
+  const Packet& packet = at_->packet;
+  if (base == NFT_PAYLOAD_LL_HEADER) {
+    return LinkHeaderBytes(offset, bytes);
+  }
+  if (base == NFT_PAYLOAD_INNER_HEADER) {  // what follows the TCP header: nothing, unless it carries data
+    std::fill(bytes.begin(), bytes.end(), AbstractByte::Unknown());
+    const bool may_carry_data = packet.Domain(Field::kPacketLength).Intervals().back().last > 100;
+    return may_carry_data ? Tristate::kUnknown : Tristate::kNo;
+  }
+  if (base != NFT_PAYLOAD_NETWORK_HEADER && base != NFT_PAYLOAD_TRANSPORT_HEADER) {
+    std::fill(bytes.begin(), bytes.end(), AbstractByte::Unknown());
+    return Tristate::kUnknown;
+  }
+  const std::size_t transport = base == NFT_PAYLOAD_TRANSPORT_HEADER ? 0 : packet.NetworkLength();
+  Tristate there = Tristate::kYes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t at = offset + i;
+    if (at < transport) {
+      bytes[i] = packet.network[at];
+    } else if (at - transport < packet.transport.size()) {
+      bytes[i] = packet.transport[at - transport];
+    } else {
+      bytes[i] = AbstractByte::Unknown();  // TCP options and data
+      there = Tristate::kUnknown;
+    }
+  }
+  return there;
+}
+
+RuleMachine::Step RuleMachine::operator()(const PayloadLoad& load) {
+  std::vector<AbstractByte> bytes(std::min<std::size_t>(load.length, Register::kAreaSize));
+  const Tristate there = HeaderBytes(load.base, load.offset, bytes);
+  Store(load.destination, bytes);
+  return Test(there, kTooShort);
+}
+
+RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
+  const Packet& packet = at_->packet;
+  const Register to = load.destination;
+  const auto device_number = [&](const DeviceView& device, AbstractBytes number) {
+    StoreNumber(to, number);
+    return Test(TristateOf(device.present), {});
+  };
+  const auto device_kind = [&](const DeviceView& device) {
+    Store(to, device.kind.bytes);
+    return Test(TristateOf(device.present && !device.no_kind), {});
+  };
+  const auto owner = [&](AbstractBytes number) {
+    StoreNumber(to, number);
+    return Test(
+        packet.owner == SocketOwner::kUnknown ? Tristate::kUnknown : TristateOf(packet.owner == SocketOwner::kProcess),
+        "the process that holds the socket");
+  };
+  switch (load.key) {
+    case NFT_META_LEN:
+      if (context_.hook == Hook::kEgress) {
+        StoreUnknown(to, 4);  // with the link-layer header, whatever its size
+      } else {
+        StoreNumber(to, AbstractNumber<4>::Of(Field::kPacketLength).bytes);
+      }
+      return Step::kNext;
+    case NFT_META_PROTOCOL: {  // in network order
+      const std::uint16_t protocol = packet.family == IpFamily::kIpv4 ? ETH_P_IP : ETH_P_IPV6;
+      Store(to, AbstractNumber<2>::Known(protocol).bytes);
+      return Step::kNext;
+    }
+    case NFT_META_NFPROTO: {
+      const unsigned family = packet.family == IpFamily::kIpv4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+      StoreNumber(to, table_.family == TableFamily::kNetdev ? unsigned{NFPROTO_NETDEV} : family, 1);
+      return Step::kNext;
+    }
+    case NFT_META_L4PROTO:
+      StoreNumber(to, IPPROTO_TCP, 1);
+      return Step::kNext;
+    case NFT_META_PRIORITY:
+      StoreNumber(to, packet.priority.bytes);
+      return Step::kNext;
+    case NFT_META_MARK:
+      StoreNumber(to, packet.mark.bytes);
+      return Step::kNext;
+    case NFT_META_IIF:
+      StoreNumber(to, context_.in.index.bytes);
+      return Step::kNext;
+    case NFT_META_OIF:
+      StoreNumber(to, context_.out.index.bytes);
+      return Step::kNext;
+    case NFT_META_IIFNAME:
+      Store(to, context_.in.name.bytes);
+      return Step::kNext;
+    case NFT_META_OIFNAME:
+      Store(to, context_.out.name.bytes);
+      return Step::kNext;
+    case NFT_META_IIFTYPE:
+      return device_number(context_.in, context_.in.type.bytes);
+    case NFT_META_OIFTYPE:
+      return device_number(context_.out, context_.out.type.bytes);
+    case NFT_META_IIFGROUP:
+      return device_number(context_.in, context_.in.group.bytes);
+    case NFT_META_OIFGROUP:
+      return device_number(context_.out, context_.out.group.bytes);
+    case NFT_META_IIFKIND:
+      return device_kind(context_.in);
+    case NFT_META_OIFKIND:
+      return device_kind(context_.out);
+    case NFT_META_SKUID:
+      return owner(packet.user.bytes);
+    case NFT_META_SKGID:
+      return owner(packet.group.bytes);
+    case NFT_META_PKTTYPE:
+      StoreNumber(to, PACKET_HOST, 1);
+      return Step::kNext;
+    case NFT_META_CPU:
+    case NFT_META_PRANDOM:
+    case NFT_META_SECMARK:
+    case NFT_META_SECPATH:
+    case NFT_META_TIME_NS:
+    case NFT_META_TIME_DAY:
+    case NFT_META_TIME_HOUR:
+      StoreUnknown(to, 8);
+      return Step::kNext;
+    default:  // routing realms, control groups, bridge ports, VRF slaves, and what is newer than this version
+      StoreUnknown(to, 16);
+      return Test(Tristate::kUnknown, "a property of the packet that this version does not know");
+  }
+}
+
+RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
+  const Packet& packet = at_->packet;
+  const Register to = load.destination;
+  if (load.key == NFT_CT_STATE) {
+    StoreNumber(to, StateBit(packet.tracking), 4);
+    return Step::kNext;
+  }
+  if (packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kUntracked) {
+    return Miss();  // nf_ct_get() gives nothing
+  }
+  StoreUnknown(to, 16);
+  if (packet.tracking == PacketTracking::kTemplate) {  // nf_ct_tmpl_alloc()
+    if (load.key == NFT_CT_STATUS) {
+      StoreNumber(to, IPS_TEMPLATE, 4);
+    } else if (load.key == NFT_CT_MARK) {
+      StoreNumber(to, 0, 4);
+    } else if (load.key == NFT_CT_DIRECTION) {
+      StoreNumber(to, 0, 1);
+    }
+    // Linux 6.18 does not match (seen), older ones read the template.
+    return Test(Tristate::kUnknown, "whether this kernel takes a template for an entry");
+  }
+  if (packet.tracking != PacketTracking::kNew) {
+    return Step::kNext;
+  }
+  const bool reply = load.direction && *load.direction == 1;  // IP_CT_DIR_REPLY
+  const bool plain = packet.source_translated == Tristate::kNo && packet.destination_translated == Tristate::kNo;
+  const auto tuple = [&](AbstractBytes own, AbstractBytes mirrored) {
+    if (plain) {
+      Store(to, reply ? mirrored : own);
+    }
+    return Step::kNext;
+  };
+  switch (load.key) {
+    case NFT_CT_DIRECTION:
+      StoreNumber(to, 0, 1);
+      return Step::kNext;
+    case NFT_CT_STATUS:
+      StoreNumber(to, FirstStatus(packet).bytes);
+      return Step::kNext;
+    case NFT_CT_MARK:
+      StoreNumber(to, packet.connection_mark.bytes);
+      return Step::kNext;
+    case NFT_CT_HELPER:
+      return Miss();  // only expected connections have a master with a helper
+    case NFT_CT_L3PROTOCOL:
+      StoreNumber(to, packet.family == IpFamily::kIpv4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}, 1);
+      return Step::kNext;
+    case NFT_CT_PROTOCOL:
+      StoreNumber(to, IPPROTO_TCP, 1);
+      return Step::kNext;
+    case NFT_CT_SRC:
+    case NFT_CT_SRC_IP:
+    case NFT_CT_SRC_IP6:
+      return tuple(packet.SourceAddress(), packet.DestinationAddress());
+    case NFT_CT_DST:
+    case NFT_CT_DST_IP:
+    case NFT_CT_DST_IP6:
+      return tuple(packet.DestinationAddress(), packet.SourceAddress());
+    case NFT_CT_PROTO_SRC:
+      return tuple(packet.SourcePort(), packet.DestinationPort());
+    case NFT_CT_PROTO_DST:
+      return tuple(packet.DestinationPort(), packet.SourcePort());
+    default:
+      return Step::kNext;
+  }
+}
+
+RuleMachine::Step RuleMachine::operator()(const Bitwise& bitwise) {
+  std::vector<AbstractByte> bytes = Read(bitwise.source, bitwise.length);
+  if (bitwise.operation == NFT_BITWISE_BOOL) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = Flipped(WithMask(bytes[i], Byte(bitwise.mask, i)), Byte(bitwise.xor_value, i));
+    }
+  } else if (bitwise.operation == NFT_BITWISE_LSHIFT || bitwise.operation == NFT_BITWISE_RSHIFT) {
+    // Words in the host's order; what leaves one enters the one before it (left) or behind it (right).
+    const std::size_t words = (bytes.size() + 3) / 4;
+    const std::vector<AbstractByte> whole = Read(bitwise.source, words * 4);
+    const bool known = std::all_of(whole.begin(), whole.end(), [](const AbstractByte& each) { return each.IsKnown(); });
+    bytes.assign(words * 4, AbstractByte::Unknown());
+    if (known && bitwise.shift < 32) {
+      const bool left = bitwise.operation == NFT_BITWISE_LSHIFT;
+      std::uint64_t carry = 0;
+      for (std::size_t step = 0; step < words; ++step) {
+        const std::size_t at = 4 * (left ? words - 1 - step : step);
+        std::uint8_t raw[4];
+        std::transform(whole.begin() + static_cast<std::ptrdiff_t>(at),
+                       whole.begin() + static_cast<std::ptrdiff_t>(at) + 4, raw,
+                       [](const AbstractByte& each) { return each.value; });
+        std::uint32_t word = 0;
+        std::memcpy(&word, raw, sizeof word);
+        const std::uint32_t shifted = static_cast<std::uint32_t>(
+            (left ? std::uint64_t{word} << bitwise.shift : std::uint64_t{word} >> bitwise.shift) | carry);
+        carry = left ? std::uint64_t{word} >> (32 - bitwise.shift)
+                     : (std::uint64_t{word} << (32 - bitwise.shift)) & 0xffffffff;
+        std::memcpy(raw, &shifted, sizeof raw);
+        for (std::size_t i = 0; i < 4; ++i) {
+          bytes[at + i] = AbstractByte::Known(raw[i]);
+        }
+      }
+    }
+  } else {
+    std::vector<AbstractByte> operand(bytes.size());
+    if (bitwise.second_source) {
+      operand = Read(*bitwise.second_source, bytes.size());
+    } else {
+      for (std::size_t i = 0; i < operand.size(); ++i) {
+        operand[i] = AbstractByte::Known(Byte(bitwise.mask, i));
+      }
+    }
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = Combined(bitwise.operation, bytes[i], operand[i]);
+    }
+  }
+  Store(bitwise.destination, bytes);
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const ByteOrder& order) {
+  std::vector<AbstractByte> bytes = Read(order.source, order.length);
+  if constexpr (std::endian::native == std::endian::little) {
+    for (std::size_t i = 0; order.size > 0 && i + order.size <= bytes.size(); i += order.size) {
+      std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(i + order.size));
+    }
+  }
+  Store(order.destination, bytes);
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const NumberGenerator& generator) {
+  return StoreChance(generator.destination, generator.modulus, generator.offset);
+}
+
+RuleMachine::Step RuleMachine::operator()(const Hash& hash) {
+  return StoreChance(hash.destination, hash.modulus, hash.offset);
+}
+
+// `offset` and up to `modulus` - 1 more. The packet holds one such number at a time: what remains of an older one is
+// forgotten.
+RuleMachine::Step RuleMachine::StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset) {
+  Packet& packet = at_->packet;
+  for (const std::span<AbstractByte> place :
+       {std::span<AbstractByte>(at_->registers), std::span<AbstractByte>(packet.mark.bytes),
+        std::span<AbstractByte>(packet.connection_mark.bytes), std::span<AbstractByte>(packet.priority.bytes),
+        std::span<AbstractByte>(packet.network), std::span<AbstractByte>(packet.transport)}) {
+    for (AbstractByte& byte : place) {
+      byte = byte.field == Field::kChance ? AbstractByte::Unknown() : byte;
+    }
+  }
+  if (modulus == 0 || std::uint64_t{offset} + modulus > std::uint64_t{1} << 32) {
+    StoreUnknown(destination, 4);
+    return Step::kNext;
+  }
+  packet.Restrict(Field::kChance, IntervalSet::Between(offset, offset + (modulus - 1)));
+  StoreNumber(destination, AbstractNumber<4>::Of(Field::kChance).bytes);
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const Fib& fib) {
+  const Packet& packet = at_->packet;
+  const bool of_destination = (fib.flags & NFTA_FIB_F_DADDR) != 0;
+  const AddressKind kind = of_destination ? packet.destination_kind : packet.source_kind;
+  const bool on_device = (fib.flags & (NFTA_FIB_F_IIF | NFTA_FIB_F_OIF)) != 0;
+  if (fib.result == NFT_FIB_RESULT_ADDRTYPE) {
+    if (kind == AddressKind::kUnknown || (kind == AddressKind::kLocal && on_device)) {
+      StoreUnknown(fib.destination, 4);
+    } else {
+      StoreNumber(fib.destination, kind == AddressKind::kLocal ? unsigned{RTN_LOCAL} : unsigned{RTN_UNICAST}, 4);
+    }
+    return Step::kNext;
+  }
+  // The device of the route to the address; 0 or "" when there is none, or when it is not the device asked for.
+  DeviceView found;
+  Tristate exists = Tristate::kUnknown;
+  if (context_.journey == PathKind::kLoopback) {
+    exists = context_.hook == Hook::kPrerouting ? Tristate::kYes : Tristate::kUnknown;
+    found = context_.in;
+  } else if ((fib.flags & NFTA_FIB_F_MARK) != 0 && packet.mark != AbstractNumber<4>::Known(0)) {
+    exists = Tristate::kUnknown;
+  } else if (kind == AddressKind::kLocal) {
+    exists = Tristate::kNo;
+  } else if (kind == AddressKind::kRemote && of_destination && !on_device) {
+    exists = TristateOf(context_.route_to_destination.present);
+    found = context_.route_to_destination;
+  } else if (kind == AddressKind::kRemote && !of_destination && (fib.flags & NFTA_FIB_F_IIF) != 0) {
+    exists = context_.source_routes_to_input;
+    found = context_.in;
+  } else if (kind == AddressKind::kRemote && !of_destination && !on_device) {
+    exists = context_.route_to_source.present ? Tristate::kYes : Tristate::kUnknown;
+    found = context_.route_to_source;
+  }
+  const bool by_name = fib.result == NFT_FIB_RESULT_OIFNAME;
+  if (exists == Tristate::kUnknown) {
+    StoreUnknown(fib.destination, by_name ? 16 : 4);
+    return Step::kNext;
+  }
+  if ((fib.flags & NFTA_FIB_F_PRESENT) != 0) {
+    StoreNumber(fib.destination, exists == Tristate::kYes ? 1 : 0, by_name ? 1 : 4);
+  } else if (exists == Tristate::kNo) {
+    Store(fib.destination, AbstractBytes(AbstractNumber<16>::Known(0).bytes).first(by_name ? 16 : 4));
+  } else if (by_name) {
+    Store(fib.destination, found.name.bytes);
+  } else {
+    StoreNumber(fib.destination, found.index.bytes);
+  }
+  return Step::kNext;
+}
+
+RuleMachine::Step RuleMachine::operator()(const RouteLoad& load) {
+  StoreUnknown(load.destination, 16);
+  return Test(Tristate::kUnknown, "the packet's route");
+}
+
+RuleMachine::Step RuleMachine::operator()(const ExtensionHeader& header) {
+  if (!header.destination) {
+    return Step::kNext;  // rewrites an option where there is one
+  }
+  constexpr std::uint32_t kTcpOption = 1;  // NFT_EXTHDR_OP_TCPOPT
+  // Only a SYN carries the maximum segment size, the window scale and "SACK permitted". IPv6 extension headers and IPv4
+  // options are not there at all.
+  const bool absent = header.operation != kTcpOption || header.type == 2 || header.type == 3 || header.type == 4;
+  const bool asks_presence = (header.flags & NFT_EXTHDR_F_PRESENT) != 0;
+  if (absent) {
+    StoreNumber(*header.destination, 0, 4);
+    return asks_presence ? Step::kNext : Miss();
+  }
+  if (asks_presence) {
+    AbstractNumber<4> present = AbstractNumber<4>::Known(0);
+    present.bytes[3].known = 0xfe;
+    StoreNumber(*header.destination, present.bytes);
+    return Step::kNext;
+  }
+  StoreUnknown(*header.destination, header.length);
+  return Test(Tristate::kUnknown, "a TCP option");
+}
+
+RuleMachine::Step RuleMachine::operator()(const SocketLoad& load) {
+  StoreUnknown(load.destination, 8);
+  if (context_.journey == PathKind::kForwarded) {
+    return Test(Tristate::kUnknown, "what socket receives the packet");
+  }
+  if (load.key == NFT_SOCKET_WILDCARD) {
+    StoreNumber(load.destination, 0, 1);  // a connected socket is bound to an address
+  }
+  return Step::kNext;
+}
+
+// Only SYN packets have a fingerprint.
+RuleMachine::Step RuleMachine::operator()(const OsFingerprint&) { return Miss(); }
+
+RuleMachine::Step RuleMachine::operator()(const TunnelLoad& load) {
+  StoreUnknown(load.destination, 4);
+  return Test(Tristate::kUnknown, "a tunnel's metadata");
+}
+
+RuleMachine::Step RuleMachine::operator()(const XfrmLoad& load) {
+  StoreUnknown(load.destination, 16);
+  return Test(Tristate::kUnknown, "an IPsec state");
+}
+
+RuleMachine::Step RuleMachine::operator()(const Inner&) {
+  at_->registers.fill(AbstractByte::Unknown());
+  return Test(Tristate::kUnknown, "a packet inside the packet");
+}
+
+}  // namespace finwait::firewall::eval

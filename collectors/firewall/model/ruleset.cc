@@ -1,0 +1,79 @@
+#include "collectors/firewall/model/ruleset.h"
+
+#include <algorithm>
+
+namespace finwait::firewall {
+
+std::string_view Name(Backend backend) { return backend == Backend::kNft ? "nft" : "legacy"; }
+
+std::string_view Name(TableFamily family) {
+  switch (family) {
+    case TableFamily::kIpv4:
+      return "ip";
+    case TableFamily::kIpv6:
+      return "ip6";
+    case TableFamily::kInet:
+      return "inet";
+    case TableFamily::kNetdev:
+      return "netdev";
+  }
+  return "ip";
+}
+
+std::string_view Name(Hook hook) {
+  switch (hook) {
+    case Hook::kIngress:
+      return "ingress";
+    case Hook::kPrerouting:
+      return "prerouting";
+    case Hook::kInput:
+      return "input";
+    case Hook::kForward:
+      return "forward";
+    case Hook::kOutput:
+      return "output";
+    case Hook::kPostrouting:
+      return "postrouting";
+    case Hook::kEgress:
+      return "egress";
+  }
+  return "input";
+}
+
+bool Covers(TableFamily table, IpFamily ip) {
+  switch (table) {
+    case TableFamily::kIpv4:
+      return ip == IpFamily::kIpv4;
+    case TableFamily::kIpv6:
+      return ip == IpFamily::kIpv6;
+    case TableFamily::kInet:
+    case TableFamily::kNetdev:
+      return true;
+  }
+  return true;
+}
+
+const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name) {
+  const auto found = std::find_if(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
+    return table.backend == backend && table.family == family && table.name == name;
+  });
+  return found == ruleset.tables.end() ? nullptr : &*found;
+}
+
+const Chain* FindChain(const Table& table, std::string_view name) {
+  const auto found = table.chains.find(name);
+  return found == table.chains.end() ? nullptr : found->second.get();
+}
+
+const Set* FindSet(const Table& table, std::string_view name) {
+  const auto found = table.sets.find(name);
+  return found == table.sets.end() ? nullptr : found->second.get();
+}
+
+bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family) {
+  return std::any_of(ruleset.unread.begin(), ruleset.unread.end(), [&](const UnreadPart& part) {
+    return part.backend == backend && (!part.family || Covers(*part.family, family));
+  });
+}
+
+}  // namespace finwait::firewall

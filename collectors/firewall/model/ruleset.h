@@ -1,0 +1,210 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "collectors/base/ip.h"
+#include "collectors/base/result.h"
+#include "collectors/firewall/model/expression.h"
+
+/// The one model of a network namespace's packet filter: nftables (rules of iptables-nft included) and legacy x_tables
+/// side by side, as both can be active at once. Plain data. Chains and sets are immutable and shared, so that the next
+/// look replaces only what it read again.
+namespace finwait::firewall {
+
+/// Who runs a rule: nf_tables (native nft and iptables-nft alike) or x_tables through its own sockopt
+/// (iptables-legacy).
+enum class Backend { kNft, kLegacy };
+
+/// The family a table is bound to. Tables of families bridge and arp are left out altogether: they filter frames that a
+/// bridge forwards and ARP, not the IP packets of this host's sockets.
+enum class TableFamily { kIpv4, kIpv6, kInet, kNetdev };
+
+using finwait::IpFamily;
+using finwait::kIpFamilies;
+
+enum class Hook { kIngress, kPrerouting, kInput, kForward, kOutput, kPostrouting, kEgress };
+
+inline constexpr Backend kBackends[] = {Backend::kNft, Backend::kLegacy};
+inline constexpr Hook kHooks[] = {Hook::kIngress, Hook::kPrerouting,  Hook::kInput, Hook::kForward,
+                                  Hook::kOutput,  Hook::kPostrouting, Hook::kEgress};
+
+std::string_view Name(Backend backend);     ///< "nft", "legacy"
+std::string_view Name(TableFamily family);  ///< as nft writes it: "ip", "ip6", "inet", "netdev"
+using finwait::Name;                        // of an IpFamily
+std::string_view Name(Hook hook);           ///< "ingress", "prerouting"...
+
+/// Whether packets of `ip` pass tables of `table`; inet and netdev see both.
+bool Covers(TableFamily table, IpFamily ip);
+
+struct Rule {
+  /// nft: the kernel's handle, unique in its table and never reused while it exists. Legacy: none.
+  std::optional<std::uint64_t> handle;
+  /// Position in its chain, from 1, as `iptables -L --line-numbers` counts.
+  std::uint32_t index = 0;
+  std::vector<Expression> expressions;
+  /// nft's own comment (NFTA_RULE_USERDATA). An iptables comment is an XtMatch "comment".
+  std::string comment;
+};
+
+/// How much of a chain or set the model holds. Whatever is not kComplete can only be judged "unknown" (rules that are
+/// held are the chain's first; an element that is held is there, one that is not held may be there too).
+enum class Contents {
+  kComplete,
+  kTruncated,  ///< larger than the reader's bounds
+  kNotRead,    ///< left out of a normal look (nat chains); RuleResolver can fetch it
+};
+
+enum class ChainType {
+  kFilter,
+  kRoute,  ///< nft type route and legacy mangle OUTPUT: filters, then routes again if mark or addresses changed
+  kNat,    ///< sees only the first packet of a connection, one that conntrack calls NEW
+};
+
+struct Device {
+  std::string name;
+  bool prefix = false;  ///< every device whose name starts with `name` (NFTA_DEVICE_PREFIX, Linux 6.16)
+  bool operator==(const Device&) const = default;
+};
+
+/// What makes a chain a base chain: the kernel itself starts it.
+struct BaseChain {
+  Hook hook = Hook::kInput;
+  /// Lower runs first; conntrack looks packets up at -200. Among equals the kernel runs the one registered last first,
+  /// which nothing here tells; it can change which of two drops is named, never whether there is one.
+  std::int32_t priority = 0;
+  ChainType type = ChainType::kFilter;
+  bool policy_drop = false;  ///< what happens to a packet that no rule decides
+  /// Packets that the policy decided. Native nft chains have none; iptables-nft and legacy chains do.
+  std::optional<Counter> policy_counter;
+  /// Only on ingress and egress: the devices it is bound to.
+  std::vector<Device> devices;
+};
+
+struct Chain {
+  std::string name;
+  std::optional<std::uint64_t> handle;  ///< nft only
+  std::optional<BaseChain> base;        ///< absent: only reached by jump and goto
+  std::vector<Rule> rules;
+  Contents contents = Contents::kComplete;
+};
+
+/// One element of a set or map.
+struct SetElement {
+  /// As it lies in the registers: key_length bytes, each field of a concatenation padded with zeros to 4 bytes.
+  Value key;
+  /// The end of a range, included; the same length as `key`. Absent: `key` alone. In a concatenation every field is
+  /// its own range. The kernel's half-open pairs (NFT_SET_ELEM_INTERVAL_END) are already joined into this form.
+  std::optional<Value> key_end;
+  /// Matches what no other element matches; `key` is empty.
+  bool catch_all = false;
+  /// What a map gives: nothing for a plain set, a value, a verdict, or the name of an object.
+  std::variant<std::monostate, Value, Verdict, std::string> data;
+  std::optional<Counter> counter;
+  /// Expressions of the element other than a counter, by name ("limit", "quota", "connlimit", "last"). One of the
+  /// first three can make a found element not match.
+  std::vector<std::string> expressions;
+  /// Milliseconds until it vanishes, as of the look.
+  std::optional<std::uint64_t> expires_ms;
+};
+
+/// A set, map or verdict map.
+struct Set {
+  std::string name;  ///< anonymous ones are named by the kernel, "__set0", "__map3"
+  std::uint32_t key_length = 0;
+  /// Lengths in bytes of a concatenation's fields, each padded to 4 in the key. Only sent for concatenations with
+  /// ranges; empty: one field.
+  std::vector<std::uint32_t> field_lengths;
+  /// nft's own type numbers (nothing the kernel knows), for printing: 7 ipv4_addr, 13 inet_service...
+  std::uint32_t key_type = 0;
+  std::uint32_t data_type = 0;
+  bool anonymous = false;
+  bool interval = false;     ///< elements are ranges, compared by memcmp
+  bool map = false;          ///< elements carry data
+  bool verdict_map = false;  ///< their data are verdicts
+  bool object_map = false;   ///< their data are names of objects
+  bool has_timeout = false;  ///< elements may vanish by themselves
+  /// The packet path adds elements (NFT_SET_EVAL): contents change without a new generation id.
+  bool dynamic = false;
+  std::uint64_t element_count = 0;  ///< what the reader saw, also where it did not keep them
+  /// Ordered by key, then catch-all; ranges do not overlap except in concatenations. Where elements come and go without
+  /// a new generation (has_timeout, dynamic), these are those of the time when the ruleset last changed; only
+  /// RuleResolver::FindElement tells what is there now.
+  std::vector<SetElement> elements;
+  Contents contents = Contents::kComplete;
+};
+
+/// A named object that a rule refers to. Only counters have anything to tell.
+struct Object {
+  std::uint32_t type = 0;  ///< NFT_OBJECT_*
+  std::string name;
+  std::optional<Counter> counter;
+};
+
+struct Table {
+  Backend backend = Backend::kNft;
+  TableFamily family = TableFamily::kIpv4;
+  std::string name;
+  bool dormant = false;  ///< its base chains are not registered: nothing in it runs
+  /// Base chains that can drop and all that they can reach. nat base chains are listed but kNotRead.
+  std::map<std::string, std::shared_ptr<const Chain>, std::less<>> chains;
+  /// Sets that the rules read refer to.
+  std::map<std::string, std::shared_ptr<const Set>, std::less<>> sets;
+  std::vector<Object> objects;
+};
+
+/// Part of the packet filter that could not be read. Nothing may be concluded about it.
+struct UnreadPart {
+  Backend backend = Backend::kNft;
+  std::optional<TableFamily> family;  ///< absent: the whole backend
+  std::string table;                  ///< empty: all tables
+  Error error;
+};
+
+/// The packet filter of one network namespace at one moment.
+struct Ruleset {
+  std::vector<Table> tables;
+  /// nftables' generation id (NFT_MSG_GETGEN); absent where there is no nf_tables.
+  std::optional<std::uint32_t> generation;
+  /// The ruleset changed while it was read, every time it was tried: parts may not fit together.
+  bool torn = false;
+  std::vector<UnreadPart> unread;
+};
+
+/// The table of that name, or null.
+const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name);
+/// The chain or set of that name, or null: not there, or beyond the reader's bounds.
+const Chain* FindChain(const Table& table, std::string_view name);
+const Set* FindSet(const Table& table, std::string_view name);
+
+/// Whether rules of `backend` that packets of `family` pass could not be read, in part or wholly.
+bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family);
+
+/// Fetches from the kernel what a normal look leaves out, when a question about one connection needs it. Not
+/// thread-safe; keep one for as long as the question lasts, it caches what it has read.
+class RuleResolver {
+ public:
+  virtual ~RuleResolver() = default;
+  /// The rules of a chain that FindChain gives as kNotRead or not at all. kUnsupported when there is no such chain.
+  virtual Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) = 0;
+  /// The whole of a legacy table, which the kernel gives in no smaller part: ask for it once instead of for its chains.
+  virtual Result<Table> ReadLegacyTable(const Table& table) = 0;
+  /// A set that only such rules refer to.
+  virtual Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) = 0;
+  /// The element that `key` (key_length bytes, as in the registers) hits now, in a set that is not kComplete, is
+  /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the
+  /// model.
+  virtual Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) = 0;
+  /// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota. Only for names that a rule has.
+  virtual Result<bool> HasQuota(const std::string& accounting_object) = 0;
+};
+
+}  // namespace finwait::firewall

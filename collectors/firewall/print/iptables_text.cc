@@ -1,0 +1,346 @@
+#include "collectors/firewall/print/iptables_text.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "collectors/firewall/print/rule_steps.h"
+#include "collectors/firewall/print/value_text.h"
+#include "collectors/firewall/print/xt_text.h"
+
+namespace finwait::firewall::print {
+namespace {
+
+using Relation = Comparison::Relation;
+
+std::string Option(bool inverted, const std::string& text) { return (inverted ? "! " : "") + text; }
+
+std::string NetworkText(kernel::netlink::Bytes address, kernel::netlink::Bytes mask) {
+  const int length = PrefixLength(mask);
+  return AddressText(address) + "/" + (length >= 0 ? std::to_string(length) : AddressText(mask));
+}
+
+// A rule's parts, in the order in which iptables-save prints them.
+class Line {
+ public:
+  Line(const Table& table, const Chain& chain, const Rule& rule)
+      : ipv6_(table.family == TableFamily::kIpv6), table_(table), chain_(chain), rule_(rule) {}
+
+  std::optional<std::string> Text() {
+    for (const Step& step : ReadSteps(table_, rule_)) {
+      const bool understood = std::visit([this](const auto& part) { return Add(part); }, step);
+      if (!understood) {
+        return std::nullopt;
+      }
+    }
+    std::string text = "-A " + chain_.name;
+    for (const std::string& part : {source_, destination_, in_, out_, protocol_, fragment_}) {
+      text += part.empty() ? "" : " " + part;
+    }
+    for (std::size_t i = 0; i < matches_.size(); ++i) {
+      text += " " + (i == transport_place_ ? TransportText() : matches_[i]);
+    }
+    return target_.empty() ? text : text + " " + target_;
+  }
+
+ private:
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
+  // --- legacy: the fixed part of a rule ---
+
+  void AddHeader(const IpHeaderMatch& header) {
+    const std::size_t size = ipv6_ ? 16 : 4;
+    const auto address = [&](const char* option, const IpHeaderMatch::Address& value,
+                             const IpHeaderMatch::Address& mask, bool inverted) -> std::string {
+      const auto mask_bytes = std::as_bytes(std::span(mask)).first(size);
+      if (PrefixLength(mask_bytes) == 0 && !inverted) {
+        return {};
+      }
+      return Option(inverted, option + NetworkText(std::as_bytes(std::span(value)).first(size), mask_bytes));
+    };
+    source_ = address("-s ", header.source, header.source_mask, (header.inverse_flags & IPT_INV_SRCIP) != 0);
+    destination_ =
+        address("-d ", header.destination, header.destination_mask, (header.inverse_flags & IPT_INV_DSTIP) != 0);
+    in_ = InterfaceText("-i ", header.in, (header.inverse_flags & IPT_INV_VIA_IN) != 0);
+    out_ = InterfaceText("-o ", header.out, (header.inverse_flags & IPT_INV_VIA_OUT) != 0);
+    if (header.protocol != 0 || (header.inverse_flags & XT_INV_PROTO) != 0) {
+      protocol_number_ = header.protocol;
+      protocol_ = Option((header.inverse_flags & XT_INV_PROTO) != 0, "-p " + ProtocolText(header.protocol));
+    }
+    if (!ipv6_ && (header.flags & IPT_F_FRAG) != 0) {
+      fragment_ = Option((header.inverse_flags & IPT_INV_FRAG) != 0, "-f");
+    }
+  }
+
+  // The mask covers a name's bytes and its end, or, for "eth+", only the bytes.
+  static std::string InterfaceText(const char* option, const IpHeaderMatch::Interface& interface, bool inverted) {
+    std::string name;
+    for (std::size_t i = 0; i < interface.name.size(); ++i) {
+      if (interface.mask[i] == 0) {
+        name += '+';
+        break;
+      }
+      if (interface.name[i] == '\0') {
+        break;
+      }
+      name += interface.name[i];
+    }
+    return name == "+" && !inverted ? std::string() : Option(inverted, option + Printable(name));
+  }
+
+  // --- nftables: what iptables-nft writes as expressions of its own ---
+
+  bool Add(const Comparison& comparison) {
+    if (comparison.operands.size() != 1 || comparison.operands.front().load == nullptr ||
+        comparison.operands.front().changed || comparison.relation == Relation::kInSet ||
+        comparison.relation == Relation::kNotInSet || comparison.relation == Relation::kVerdictMap) {
+      return false;
+    }
+    const Operand& operand = comparison.operands.front();
+    if (const auto* payload = std::get_if<PayloadLoad>(operand.load)) {
+      return payload->base == NFT_PAYLOAD_NETWORK_HEADER     ? AddNetworkField(*payload, operand, comparison)
+             : payload->base == NFT_PAYLOAD_TRANSPORT_HEADER ? AddTransportField(*payload, operand, comparison)
+                                                             : false;
+    }
+    if (const auto* meta = std::get_if<MetaLoad>(operand.load)) {
+      return AddMeta(*meta, operand, comparison);
+    }
+    return false;
+  }
+
+  static bool IsEquality(const Comparison& comparison) {
+    return comparison.relation == Relation::kEqual || comparison.relation == Relation::kNotEqual;
+  }
+  static bool IsInverted(const Comparison& comparison) {
+    return comparison.relation == Relation::kNotEqual || comparison.relation == Relation::kNotInRange;
+  }
+
+  bool AddNetworkField(const PayloadLoad& payload, const Operand& operand, const Comparison& comparison) {
+    if (!IsEquality(comparison) || comparison.value.size() != payload.length) {
+      return false;
+    }
+    const std::uint32_t source = ipv6_ ? 8 : 12;
+    const std::uint32_t size = ipv6_ ? 16 : 4;
+    if ((payload.offset == source || payload.offset == source + size) && payload.length <= size) {
+      // A prefix of whole bytes is loaded as so many bytes, others are masked.
+      Value address = comparison.value;
+      Value mask = operand.bitwise != nullptr ? operand.bitwise->mask : Value(payload.length, std::byte{0xff});
+      address.resize(size);
+      mask.resize(size);
+      std::string& place = payload.offset == source ? source_ : destination_;
+      place = Option(IsInverted(comparison), (payload.offset == source ? "-s " : "-d ") + NetworkText(address, mask));
+      return true;
+    }
+    if (!ipv6_ && payload.offset == 9 && payload.length == 1 && operand.bitwise == nullptr) {
+      return AddProtocol(comparison);
+    }
+    constexpr std::uint64_t kFragmentOffset = 0x1fff;
+    if (!ipv6_ && payload.offset == 6 && operand.bitwise != nullptr &&
+        BigEndianNumber(operand.bitwise->mask) == kFragmentOffset && BigEndianNumber(comparison.value) == 0) {
+      fragment_ = Option(comparison.relation == Relation::kEqual, "-f");
+      return true;
+    }
+    return false;
+  }
+
+  bool AddProtocol(const Comparison& comparison) {
+    protocol_number_ = static_cast<unsigned>(BigEndianNumber(comparison.value));
+    protocol_ = Option(IsInverted(comparison), "-p " + ProtocolText(protocol_number_));
+    return true;
+  }
+
+  bool AddTransportField(const PayloadLoad& payload, const Operand& operand, const Comparison& comparison) {
+    constexpr unsigned kTcp = 6;
+    constexpr unsigned kUdp = 17;
+    if (protocol_number_ != kTcp && protocol_number_ != kUdp) {
+      return false;
+    }
+    std::string option;
+    std::string* place = nullptr;
+    if ((payload.offset == 0 || payload.offset == 2) && payload.length == 2 && operand.bitwise == nullptr) {
+      place = payload.offset == 0 ? &source_port_ : &destination_port_;
+      option = (payload.offset == 0 ? "--sport " : "--dport ") + PortsOf(comparison);
+    } else if (payload.offset == 13 && payload.length == 1 && protocol_number_ == kTcp && IsEquality(comparison)) {
+      const std::uint64_t mask = operand.bitwise != nullptr ? BigEndianNumber(operand.bitwise->mask) : 0xff;
+      place = &flags_;
+      option = "--tcp-flags " + XtTcpFlagsText(static_cast<std::uint32_t>(mask)) + " " +
+               XtTcpFlagsText(static_cast<std::uint32_t>(BigEndianNumber(comparison.value)));
+    } else {
+      return false;
+    }
+    if (transport_place_ == kNowhere) {
+      transport_place_ = matches_.size();
+      matches_.emplace_back();
+    }
+    *place = Option(IsInverted(comparison), option);
+    return true;
+  }
+
+  static std::string PortsOf(const Comparison& comparison) {
+    constexpr std::uint16_t kLast = 0xffff;
+    const auto port = static_cast<std::uint16_t>(BigEndianNumber(comparison.value));
+    switch (comparison.relation) {
+      case Relation::kInRange:
+      case Relation::kNotInRange:
+        return PortRangeText(port, static_cast<std::uint16_t>(BigEndianNumber(comparison.to)));
+      case Relation::kGreaterOrEqual:
+        return PortRangeText(port, kLast);
+      case Relation::kGreater:
+        return PortRangeText(static_cast<std::uint16_t>(port + 1), kLast);
+      case Relation::kLessOrEqual:
+        return PortRangeText(0, port);
+      case Relation::kLess:
+        return PortRangeText(0, static_cast<std::uint16_t>(port - 1));
+      default:
+        return std::to_string(port);
+    }
+  }
+
+  std::string TransportText() const {
+    std::string text = "-m " + ProtocolText(protocol_number_);
+    for (const std::string& option : {source_port_, destination_port_, flags_}) {
+      text += option.empty() ? "" : " " + option;
+    }
+    return text;
+  }
+
+  bool AddMeta(const MetaLoad& meta, const Operand& operand, const Comparison& comparison) {
+    if (!IsEquality(comparison)) {
+      return false;
+    }
+    switch (meta.key) {
+      case NFT_META_L4PROTO:
+        return AddProtocol(comparison);
+      case NFT_META_IIFNAME:
+      case NFT_META_OIFNAME: {
+        const bool incoming = meta.key == NFT_META_IIFNAME;
+        std::string name(kernel::netlink::Attribute(0, comparison.value).Text());
+        if (name.size() == comparison.value.size()) {
+          name += '+';  // compared without its end
+        }
+        (incoming ? in_ : out_) = Option(IsInverted(comparison), (incoming ? "-i " : "-o ") + Printable(name));
+        return true;
+      }
+      case NFT_META_MARK: {
+        const std::string mask =
+            operand.bitwise != nullptr ? "/" + HexText(HostNumber(operand.bitwise->mask)) : std::string();
+        matches_.push_back("-m mark " +
+                           Option(IsInverted(comparison), "--mark " + HexText(HostNumber(comparison.value)) + mask));
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  // --- both ---
+
+  bool Add(const Statement& statement) {
+    return std::visit([&](const auto& expression) { return AddExpression(statement, expression); },
+                      *statement.expression);
+  }
+
+  bool AddExpression(const Statement&, const std::shared_ptr<const IpHeaderMatch>& header) {
+    AddHeader(*header);
+    return true;
+  }
+  bool AddExpression(const Statement&, const XtMatch& match) {
+    matches_.push_back(XtMatchText(match, ipv6_));
+    return true;
+  }
+  bool AddExpression(const Statement&, const XtTarget& target) {
+    target_ = XtTargetText(target, ipv6_);
+    return true;
+  }
+  bool AddExpression(const Statement&, const Counter&) { return true; }
+
+  bool AddExpression(const Statement&, const VerdictStatement& statement) {
+    const Verdict& verdict = statement.verdict;
+    switch (verdict.kind) {
+      case Verdict::Kind::kAccept:
+        target_ = "-j ACCEPT";
+        return true;
+      case Verdict::Kind::kDrop:
+        target_ = "-j DROP";
+        return true;
+      case Verdict::Kind::kReturn:
+        target_ = "-j RETURN";
+        return true;
+      case Verdict::Kind::kQueue:
+        target_ = "-j QUEUE";
+        return true;
+      case Verdict::Kind::kJump:
+        target_ = "-j " + verdict.chain;
+        return true;
+      case Verdict::Kind::kGoto:
+        target_ = "-g " + verdict.chain;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool AddExpression(const Statement&, const Limit& limit) {
+    constexpr std::uint32_t kDefaultBurst = 5;
+    static constexpr std::pair<std::uint64_t, const char*> kUnits[] = {
+        {1, "/sec"}, {60, "/min"}, {60 * 60, "/hour"}, {24 * 60 * 60, "/day"}};
+    const auto unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                   [&](const auto& candidate) { return candidate.first == limit.unit_seconds; });
+    if (unit == std::end(kUnits) || limit.type != NFT_LIMIT_PKTS || limit.inverted) {
+      return false;
+    }
+    matches_.push_back("-m limit --limit " + std::to_string(limit.rate) + unit->second +
+                       (limit.burst == kDefaultBurst ? "" : " --limit-burst " + std::to_string(limit.burst)));
+    return true;
+  }
+
+  bool AddExpression(const Statement&, const Log& log) {
+    if (!log.group) {
+      return false;
+    }
+    target_ = "-j NFLOG" + (log.prefix.empty() ? "" : " --nflog-prefix " + XtQuoted(log.prefix)) +
+              (*log.group == 0 ? "" : " --nflog-group " + std::to_string(*log.group));
+    return true;
+  }
+
+  bool AddExpression(const Statement&, const MetaSet& set) {
+    target_ = "-j TRACE";
+    return set.key == NFT_META_NFTRACE;
+  }
+
+  template <typename Other>
+  bool AddExpression(const Statement&, const Other&) {
+    return false;
+  }
+
+  bool ipv6_;
+  const Table& table_;
+  const Chain& chain_;
+  const Rule& rule_;
+  std::string source_;
+  std::string destination_;
+  std::string in_;
+  std::string out_;
+  std::string protocol_;
+  unsigned protocol_number_ = 0;
+  std::string fragment_;
+  std::vector<std::string> matches_;
+  std::size_t transport_place_ = kNowhere;  // of "-m tcp" or "-m udp" among the matches
+  std::string source_port_;
+  std::string destination_port_;
+  std::string flags_;
+  std::string target_;
+};
+
+}  // namespace
+
+std::optional<std::string> IptablesRuleText(const Table& table, const Chain& chain, const Rule& rule) {
+  return Line(table, chain, rule).Text();
+}
+
+}  // namespace finwait::firewall::print

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+
+namespace finwait::firewall::read {
+
+/// How much of a packet filter one look keeps. Everything beyond is marked (Contents::kTruncated, UnreadPart), never
+/// silently left out. The defaults hold the rulesets of real firewalls many times over and keep the model under 24 MB.
+struct ReaderLimits {
+  std::size_t tables = 1024;
+  std::size_t chains = 8192;        ///< base chains, and what they reach
+  std::size_t rules = 20'000;       ///< in all chains together
+  std::size_t sets = 8192;          ///< that those rules refer to
+  std::size_t set_elements = 8192;  ///< of one set
+  std::size_t all_set_elements = 32'768;
+  std::size_t objects = 1024;
+  std::size_t legacy_table_bytes = 64U << 20;  ///< of one legacy table as the kernel sends it
+};
+
+}  // namespace finwait::firewall::read

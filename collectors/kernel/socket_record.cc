@@ -1,0 +1,97 @@
+#include "collectors/kernel/socket_record.h"
+
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+namespace finwait::kernel {
+namespace {
+
+// Where a field of tcp_info ends: the structure only ever grows, and a kernel sends as much of it as it knows.
+template <typename T>
+std::optional<T> InfoField(netlink::Bytes info, std::size_t offset) {
+  if (info.size() < offset + sizeof(T)) {
+    return std::nullopt;
+  }
+  return netlink::Attribute(0, info.subspan(offset)).Read<T>();
+}
+
+// n tries of a timeout that doubles took base * (2^n - 1) at least; the retransmission timeout that tcp_info shows has
+// doubled n times itself, the one of window probes has not (tcp_retransmit_timer, tcp_probe0_when). Both stop doubling
+// at TCP_RTO_MAX, 120 s.
+std::chrono::milliseconds MinimumAge(SocketTimer timer, std::uint32_t tries, std::uint32_t timeout_us) {
+  constexpr double kLongestMs = 120'000;
+  const std::uint32_t doublings = std::min<std::uint32_t>(tries, 31);
+  double step = timeout_us / 1000.0;
+  if (timer == SocketTimer::kRetransmit) {
+    step /= static_cast<double>(std::uint32_t{1} << doublings);
+  }
+  double total = 0;
+  for (std::uint32_t i = 0; i < doublings; ++i) {
+    total += std::min(step, kLongestMs);
+    step *= 2;
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(total));
+}
+
+void ApplyTcpInfo(netlink::Bytes info, ClosingSocket& socket) {
+  socket.unsent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_notsent_bytes));
+  socket.send_window = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_snd_wnd));
+  socket.unacknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_unacked)).value_or(0);
+  const auto backoff = InfoField<std::uint8_t>(info, offsetof(tcp_info, tcpi_backoff));
+  if (socket.timer == SocketTimer::kProbe && socket.send_window == 0U && backoff) {
+    // The peer answers probes of a closed window, which resets icsk_probes_out; the backoff goes on growing.
+    socket.tries = std::max<std::uint32_t>(socket.tries, *backoff);
+  }
+  const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
+  socket.minimum_age = MinimumAge(socket.timer, socket.tries, timeout);
+}
+
+}  // namespace
+
+Result<std::optional<SocketRecord>> DecodeSocket(netlink::Bytes message) {
+  const auto header = netlink::Attribute(0, message).Read<inet_diag_msg>();
+  if (!header || (header->idiag_family != AF_INET && header->idiag_family != AF_INET6)) {
+    return Fail(FailureReason::kError, "read sockets: malformed inet_diag message");
+  }
+  const auto state = TcpStateFromKernel(header->idiag_state);
+  if (!state) {
+    return std::nullopt;
+  }
+  SocketRecord record;
+  record.state = *state;
+  ClosingSocket& socket = record.closing;
+  socket.state = *state;
+  socket.cookie = std::uint64_t{header->id.idiag_cookie[1]} << 32 | header->id.idiag_cookie[0];
+  const std::size_t address_size = header->idiag_family == AF_INET ? 4 : 16;
+  socket.local = {*IpAddress::FromBytes(std::as_bytes(std::span(header->id.idiag_src)).first(address_size)),
+                  ntohs(header->id.idiag_sport)};
+  socket.peer = {*IpAddress::FromBytes(std::as_bytes(std::span(header->id.idiag_dst)).first(address_size)),
+                 ntohs(header->id.idiag_dport)};
+  record.family = socket.local.address.Family();
+  socket.orphan = header->idiag_inode == 0;
+  socket.timer = header->idiag_timer <= 4 ? static_cast<SocketTimer>(header->idiag_timer) : SocketTimer::kNone;
+  socket.timer_expires = std::chrono::milliseconds(header->idiag_expires);
+  socket.tries = header->idiag_retrans;
+  socket.uid = header->idiag_uid;
+
+  const bool sound = netlink::ForEachAttribute(
+      message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(sizeof(inet_diag_msg))})),
+      [&socket](const netlink::Attribute& attribute) {
+        if (attribute.Type() == INET_DIAG_INFO) {
+          ApplyTcpInfo(attribute.Payload(), socket);
+        }
+      });
+  if (!sound) {
+    return Fail(FailureReason::kError, "read sockets: malformed attribute in an inet_diag message");
+  }
+  return record;
+}
+
+}  // namespace finwait::kernel

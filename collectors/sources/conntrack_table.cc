@@ -1,0 +1,139 @@
+#include "collectors/sources/conntrack_table.h"
+
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string>
+
+#include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/procfs.h"
+
+namespace finwait::sources {
+namespace {
+
+using Timeouts = std::array<std::optional<std::uint64_t>, ConntrackTableSample::kLiveStates>;
+
+// The timeouts in force now, for the idle ages; one that cannot be read is a gap.
+Timeouts ReadTimeouts(const kernel::Host& host, std::vector<Error>& gaps) {
+  Timeouts timeouts;
+  for (std::size_t i = 0; i < timeouts.size(); ++i) {
+    const std::string file = "nf_conntrack_tcp_timeout_" + std::string(Name(kernel::kLiveConntrackStates[i]));
+    auto seconds = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/netfilter" / file);
+    if (seconds) {
+      timeouts[i] = *seconds;
+    } else {
+      gaps.push_back(seconds.error());
+    }
+  }
+  return timeouts;
+}
+
+class TableSink : public kernel::netlink::MessageSink {
+ public:
+  TableSink(ConntrackTableSample& sample, const Timeouts& timeouts) : sample_(sample), timeouts_(timeouts) {}
+
+  void Restart() override {
+    sample_ = ConntrackTableSample();
+    for (std::size_t i = 0; i < timeouts_.size(); ++i) {
+      if (timeouts_[i]) {
+        sample_.idle[i].emplace();
+      }
+    }
+  }
+
+  Result<void> OnMessage(const kernel::netlink::Message& message) override {
+    const auto entry = kernel::DecodeConntrackEntry(message);
+    if (!entry) {
+      return Failure(entry.error());
+    }
+    if (*entry) {
+      Count(**entry);
+    }
+    return {};
+  }
+
+ private:
+  void Count(const kernel::ConntrackEntry& entry) {
+    FlowCounts& flows = sample_.flows[static_cast<std::size_t>(entry.family)];
+    switch (entry.protocol) {
+      case IPPROTO_TCP:
+        if (entry.tcp_state) {
+          ++flows.tcp[static_cast<std::size_t>(*entry.tcp_state)];
+          CountAge(entry);
+        }
+        break;
+      case IPPROTO_UDP:
+        ++flows.udp;
+        break;
+      case IPPROTO_ICMP:
+      case IPPROTO_ICMPV6:
+        ++flows.icmp;
+        break;
+      default:
+        ++flows.other;
+    }
+  }
+
+  void CountAge(const kernel::ConntrackEntry& entry) {
+    if (!entry.remaining_seconds) {
+      return;
+    }
+    for (std::size_t i = 0; i < std::size(kernel::kLiveConntrackStates); ++i) {
+      if (kernel::kLiveConntrackStates[i] == *entry.tcp_state) {
+        const double remaining = *entry.remaining_seconds;
+        sample_.remaining[i].Add(remaining);
+        if (sample_.idle[i]) {
+          sample_.idle[i]->Add(std::max(0.0, static_cast<double>(*timeouts_[i]) - remaining));
+        }
+      }
+    }
+  }
+
+  ConntrackTableSample& sample_;
+  const Timeouts& timeouts_;
+};
+
+}  // namespace
+
+void AgeHistogram::Add(double seconds) {
+  const auto bucket = std::lower_bound(kBounds.begin(), kBounds.end(), seconds) - kBounds.begin();
+  ++counts[static_cast<std::size_t>(bucket)];
+  sum += seconds;
+}
+
+Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
+  if (auto present = RequireConntrack(host_); !present) {
+    return Failure(present.error());
+  }
+  std::vector<Error> gaps;
+  const Timeouts timeouts = ReadTimeouts(host_, gaps);
+  const std::filesystem::path buckets = host_.procfs / "sys/net/netfilter/nf_conntrack_buckets";
+  const auto buckets_before = kernel::ReadProcfsUnsigned(buckets);
+
+  auto channel = OpenConntrack(host_);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  auto sample = std::make_shared<ConntrackTableSample>();
+  TableSink sink(*sample, timeouts);
+  kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
+  const auto dumped = channel->Dump(std::move(request), "read the conntrack table", deadline, sink);
+  if (!dumped) {
+    return Failure(kernel::WithConntrackRemedy(dumped.error()));
+  }
+  // A resize moves entries between buckets under the dump's cursor and does not set NLM_F_DUMP_INTR.
+  const auto buckets_after = kernel::ReadProcfsUnsigned(buckets);
+  sample->torn = dumped->torn || (buckets_before && buckets_after && *buckets_before != *buckets_after);
+  if (sample->torn) {
+    gaps.push_back(Error{FailureReason::kError, 0,
+                         "the conntrack table was resized or changed while it was read: some of its entries may be "
+                         "missing here or counted twice, until the next look"});
+  }
+  return Collected{std::move(sample), std::move(gaps)};
+}
+
+}  // namespace finwait::sources

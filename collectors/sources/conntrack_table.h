@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "collectors/base/ip.h"
+#include "collectors/kernel/conntrack_entry.h"
+#include "collectors/kernel/conntrack_state.h"
+#include "collectors/kernel/host.h"
+#include "collectors/sources/collector.h"
+
+namespace finwait::sources {
+
+/// A histogram over seconds with fixed buckets, of what is in the table now.
+struct AgeHistogram {
+  /// Upper bounds in seconds; one more bucket is open. They bracket conntrack's default timeouts: 30 s last_ack, 60 s
+  /// close_wait, 120 s fin_wait, 300 s unacknowledged, 5 days established.
+  static constexpr std::array<double, 7> kBounds = {15, 60, 300, 1800, 7200, 86400, 432000};
+
+  std::array<std::uint64_t, kBounds.size() + 1> counts = {};  ///< not cumulative
+  double sum = 0;
+
+  void Add(double seconds);
+};
+
+/// How many flows of one IP family are in the table.
+struct FlowCounts {
+  std::array<std::uint64_t, kernel::kConntrackTcpStateCount> tcp = {};  ///< by ConntrackTcpState
+  std::uint64_t udp = 0;
+  std::uint64_t icmp = 0;  ///< ICMP and ICMPv6
+  std::uint64_t other = 0;
+};
+
+/// What is in one network namespace's part of the conntrack table.
+struct ConntrackTableSample : SampleData {
+  static constexpr std::string_view kCollector = "conntrack_table";
+  static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
+
+  std::array<FlowCounts, 2> flows;  ///< by IpFamily
+  /// By position in kLiveConntrackStates. Idle is the state's timeout minus what remains, never below 0: too high for
+  /// an entry under the shorter max_retrans or unacknowledged timeout or a per-flow policy, wrong for one last
+  /// refreshed under another sysctl value. Nothing where the state's timeout cannot be read.
+  std::array<std::optional<AgeHistogram>, kLiveStates> idle;
+  std::array<AgeHistogram, kLiveStates> remaining;
+  /// The table changed its size while it was read, or the dump was torn: some entries may be missing or counted twice.
+  bool torn = false;
+};
+
+/// Streams the table of this namespace once a look; holds counts, never the table. Needs CAP_NET_ADMIN.
+class ConntrackTableCollector : public Collector {
+ public:
+  explicit ConntrackTableCollector(kernel::Host host) : host_(std::move(host)) {}
+  Result<Collected> Collect(Deadline deadline) override;
+
+ private:
+  kernel::Host host_;
+};
+
+}  // namespace finwait::sources

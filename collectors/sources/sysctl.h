@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "collectors/kernel/host.h"
+#include "collectors/sources/collector.h"
+
+namespace finwait::sources {
+
+/// The timeouts that conntrack keeps for TCP: one for each state that has any, and two that replace it. kMaxRetrans
+/// applies once nf_conntrack_tcp_max_retrans retransmissions went unanswered, kUnacknowledged while data is.
+enum class ConntrackTcpTimeout : std::size_t {
+  kSynSent,
+  kSynRecv,
+  kEstablished,
+  kFinWait,
+  kCloseWait,
+  kLastAck,
+  kTimeWait,
+  kClose,
+  kMaxRetrans,
+  kUnacknowledged,
+};
+
+/// In the order of the enumeration: the end of the file's name, nf_conntrack_tcp_timeout_<name>, and the label `state`
+/// of finwait_sysctl_conntrack_tcp_timeout_seconds.
+inline constexpr std::array<std::string_view, 10> kConntrackTcpTimeoutNames = {
+    "syn_sent", "syn_recv",  "established", "fin_wait",    "close_wait",
+    "last_ack", "time_wait", "close",       "max_retrans", "unacknowledged"};
+
+/// The settings that decide how long a silent connection keeps its conntrack entry and how long its socket would try to
+/// close. Each is absent where this kernel or this namespace does not have it.
+struct SysctlSample : SampleData {
+  static constexpr std::string_view kCollector = "sysctl";
+
+  /// net.netfilter.nf_conntrack_tcp_timeout_*, by ConntrackTcpTimeout.
+  std::array<std::optional<std::chrono::seconds>, kConntrackTcpTimeoutNames.size()> conntrack_tcp_timeouts;
+  std::optional<std::chrono::seconds> Timeout(ConntrackTcpTimeout which) const {
+    return conntrack_tcp_timeouts[static_cast<std::size_t>(which)];
+  }
+
+  /// net.netfilter.nf_conntrack_tcp_loose: 1 where a bare ACK without an entry starts one (ctstate NEW), 0 where it is
+  /// INVALID.
+  std::optional<std::uint32_t> conntrack_tcp_loose;
+  /// net.netfilter.nf_conntrack_tcp_be_liberal: 1 where segments outside of the window are not INVALID.
+  std::optional<std::uint32_t> conntrack_tcp_be_liberal;
+  /// net.netfilter.nf_conntrack_events: 0 off, 1 on, 2 on for connections that start while somebody listens.
+  std::optional<std::uint32_t> conntrack_events;
+
+  /// net.ipv4.tcp_keepalive_time: idle time before the first probe, for sockets with SO_KEEPALIVE and no time of their
+  /// own.
+  std::optional<std::chrono::seconds> tcp_keepalive_time;
+  /// net.ipv4.tcp_keepalive_intvl: between unanswered probes.
+  std::optional<std::chrono::seconds> tcp_keepalive_interval;
+  /// net.ipv4.tcp_keepalive_probes: unanswered probes until the connection is given up.
+  std::optional<std::uint32_t> tcp_keepalive_probes;
+  /// net.ipv4.tcp_fin_timeout: how long an orphan stays in FIN_WAIT_2.
+  std::optional<std::chrono::seconds> tcp_fin_timeout;
+  /// net.ipv4.tcp_orphan_retries: tries of an orphan until it is given up; 0 means the kernel's own 8.
+  std::optional<std::uint32_t> tcp_orphan_retries;
+  /// net.ipv4.tcp_max_orphans: of the whole host, and so only to be seen in its initial network namespace.
+  std::optional<std::uint32_t> tcp_orphans_limit;
+};
+
+/// Reads SysctlSample from <procfs>/sys/net, which shows the settings of the calling thread's network namespace. A file
+/// that does not hold a whole number, or may not be read, is a gap; that none of the files is there is kUnsupported.
+class SysctlCollector : public Collector {
+ public:
+  explicit SysctlCollector(const kernel::Host& host) : host_(host) {}
+  Result<Collected> Collect(Deadline deadline) override;
+
+ private:
+  kernel::Host host_;
+};
+
+}  // namespace finwait::sources

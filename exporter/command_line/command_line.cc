@@ -1,0 +1,233 @@
+#include "exporter/command_line/command_line.h"
+
+#include "collectors/base/quote.h"
+#include "exporter/command_line/help_formatter.h"
+
+namespace finwait::command_line {
+
+namespace {
+
+bool IsIpv6(const ConnectionEnd& end) { return end.address.find(':') != std::string::npos; }
+
+}  // namespace
+
+CommandLine::CommandLine(std::span<const CollectorSwitch> collectors)
+    : app_("Finds TCP connections whose FIN conntrack and a firewall rule swallow, and those that come next.",
+           "finwait_exporter") {
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->label("Positionals", "Arguments");
+  app_.formatter(formatter);
+  app_.option_defaults()->group("Flags");
+  app_.set_help_flag("-h,--help", "Show this help and exit.");
+  app_.allow_extras();  // RefuseLeftovers has the better sentence
+  app_.fallthrough();   // flags may follow the subcommand
+  app_.require_subcommand(0, 1);
+  DescribeSubcommands();
+  DescribeServing(collectors);
+}
+
+void CommandLine::AddText(CLI::App& app, const std::string& name, const std::string& placeholder,
+                          const std::string& description) {
+  app.add_option(name, texts_[name], description)
+      ->option_text(name + "=" + placeholder)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+CLI::Option* CommandLine::AddSwitch(const std::string& name, bool& value, const std::string& description) {
+  switches_.insert({"--" + name, "--no-" + name});
+  return app_.add_flag("--" + name + ",!--no-" + name, value, description)->option_text("--[no-]" + name);
+}
+
+void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
+  switches_.insert({"--help", "--version"});
+  app_.add_flag("--version", version_, "Show the version and exit.");
+  AddText(app_, "--web.listen-address", "ADDRESS",
+          "Address to listen on: \":port\" (every address, IPv4 and IPv6), \"host:port\" or \"[IPv6 address]:port\". "
+          "May be given several times. Default \":10061\".");
+  AddText(app_, "--web.telemetry-path", "PATH", "Path of the metrics. Default \"/metrics\".");
+  AddText(app_, "--web.config.file", "FILE",
+          "TLS, users, headers and rate limit, in exporter-toolkit's format; changes take effect at once.");
+  AddText(app_, "--web.max-requests", "N", "Most requests for metrics at once; 0 is no limit. Default 40.");
+  AddSwitch("web.disable-exporter-metrics", disable_exporter_metrics_,
+            "Leave out the metrics about the exporter itself (process_*).");
+  AddText(app_, "--log.level", "LEVEL", "Least severity that is logged: debug, info, warn or error. Default info.");
+  AddText(app_, "--log.format", "FORMAT", "logfmt or json. Default logfmt.");
+  AddText(app_, "--path.procfs", "PATH", "Where procfs is mounted. Default \"/proc\".");
+  AddText(app_, "--sampling.interval", "DURATION", "How often the cheap collectors look, 1s to 1h. Default 5s.");
+  AddText(app_, "--sampling.cpu-budget", "SHARE",
+          "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
+          "of sockets become rarer until it holds. Default 0.02.");
+  AddSwitch("report.details", report_details_,
+            "Show socket addresses and rule text in HTTP reports and on the page. Default off.");
+  AddSwitch("sandbox.seccomp", filter_calls_,
+            "Have the kernel refuse every system call that this program does not need. Default on.");
+  collectors_.reserve(collectors.size());  // CLI11 keeps references to the elements
+  for (const CollectorSwitch& collector : collectors) {
+    auto& [name, enabled] = collectors_.emplace_back(collector.name, collector.enabled_by_default);
+    AddSwitch("collector." + name, enabled, enabled ? "Default on." : "Default off.")->group("Collectors");
+  }
+}
+
+void CommandLine::DescribeSubcommands() {
+  check_ = app_.add_subcommand("check", "Look at this host once and say what is stuck, what would be, and why.");
+  check_->footer("Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.");
+  explain_ = app_.add_subcommand("explain", "Say what becomes of a connection closed without its conntrack entry.");
+  explain_->footer("Exit code: 0 clean, 1 not clean, 3 unknown or wrong usage.");
+  explain_->add_option("ENDS", ends_, "The local end and the peer's, as 192.0.2.1:443 or [2001:db8::1]:443.")
+      ->option_text("LOCAL PEER");
+  for (CLI::App* subcommand : {check_, explain_}) {
+    subcommand->get_help_ptr()->group("Flags");
+    AddText(*subcommand, "--format", "FORMAT", "text or json. Default text.");
+  }
+}
+
+Command CommandLine::Asked() const {
+  return check_->parsed() ? Command::kCheck : explain_->parsed() ? Command::kExplain : Command::kServe;
+}
+
+void CommandLine::Complain(std::string sentence) {
+  if (!complaint_) {
+    complaint_ = std::move(sentence);
+  }
+}
+
+bool CommandLine::Sort(std::span<const char* const> arguments) {
+  for (const std::string argument : arguments.subspan(1)) {
+    const std::size_t equals = argument.find('=');
+    const std::string name = argument.substr(0, equals);
+    if (!name.starts_with("--") || equals == std::string::npos) {
+      continue;
+    }
+    if (equals + 1 == argument.size()) {  // CLI11 would take the next argument as its value
+      const bool known = texts_.contains(name) || switches_.contains(name);
+      Complain((known ? name : Quoted(name)) + " was given an empty value (\"\"); see --help.");
+    } else if (switches_.contains(name)) {
+      Complain(name + " takes no value, but was given " + Quoted(argument.substr(equals + 1)) + "; see --help.");
+    }
+  }
+  try {
+    app_.parse(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const CLI::CallForHelp&) {
+    return true;
+  } catch (const CLI::ArgumentMismatch& mismatch) {
+    const std::string what = mismatch.what();  // "--flag: 1 required ..."
+    Complain(what.substr(0, what.find(':')) + " needs a value; see --help.");
+  } catch (const CLI::ParseError& error) {
+    Complain(std::string(error.what()) + "; see --help.");
+  }
+  return false;
+}
+
+void CommandLine::RefuseLeftovers() {
+  for (const std::string& argument : app_.remaining(true)) {
+    if (argument.starts_with("-") && argument != "-" && argument != "--") {
+      Complain("There is no flag " + Quoted(argument) + "; see --help.");
+    } else if (argument != "--") {
+      Complain("The argument " + Quoted(argument) +
+               " is one too many; the commands are check and explain, see --help.");
+    }
+  }
+}
+
+std::optional<std::string> CommandLine::Single(const std::string& flag) {
+  const Texts& given = texts_.at(flag);
+  if (given.size() > 1) {
+    Complain(flag + " may be given once, but was given as " + Quoted(given[0]) + " and " + Quoted(given[1]) + ".");
+  }
+  return given.empty() ? std::nullopt : std::optional(given.front());
+}
+
+template <typename T>
+void CommandLine::Take(const std::string& flag, T& target,
+                       option_values::Value<T> (*read)(const std::string& flag, const std::string& text)) {
+  if (const auto text = Single(flag)) {
+    option_values::Value<T> value = read(flag, *text);
+    if (value) {
+      target = std::move(*value);
+    } else {
+      Complain(std::move(value.error()));
+    }
+  }
+}
+
+void CommandLine::ReadEnds(Options& options) {
+  if (ends_.size() != 2) {
+    Complain("explain takes two arguments, the local end and the peer's; " + std::to_string(ends_.size()) +
+             " were given.");
+    return;
+  }
+  const auto local = option_values::End("LOCAL", ends_[0]);
+  const auto peer = option_values::End("PEER", ends_[1]);
+  if (!local || !peer) {
+    Complain(local ? peer.error() : local.error());
+  } else if (IsIpv6(*local) != IsIpv6(*peer)) {
+    Complain(option_values::Refusal(
+        "PEER", ends_[1], IsIpv6(*local) ? "an IPv6 address, as LOCAL is one" : "an IPv4 address, as LOCAL is one"));
+  } else {
+    options.local = *local;
+    options.peer = *peer;
+  }
+}
+
+Options CommandLine::Read() {
+  Options options;
+  options.command = Asked();
+  if (const Texts& addresses = texts_.at("--web.listen-address"); !addresses.empty()) {
+    options.listen_addresses.clear();
+    for (const std::string& text : addresses) {
+      const auto address = option_values::ListenAddress("--web.listen-address", text);
+      if (address) {
+        options.listen_addresses.push_back(*address);
+      } else {
+        Complain(address.error());
+      }
+    }
+  }
+  Take("--web.config.file", options.web_config_file, option_values::File);
+  Take("--web.telemetry-path", options.telemetry_path, option_values::TelemetryPath);
+  Take("--web.max-requests", options.max_requests, option_values::MaxRequests);
+  Take("--log.level", options.log_level, option_values::Level);
+  Take("--log.format", options.log_format, option_values::Format);
+  Take("--path.procfs", options.procfs, option_values::Directory);
+  Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
+  Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
+  Take("--format", options.report_format, option_values::Report);
+  if (options.command == Command::kExplain) {
+    ReadEnds(options);
+  }
+  options.exporter_metrics = !disable_exporter_metrics_;
+  options.report_details = report_details_;
+  options.filter_calls = filter_calls_;
+  for (const auto& [name, enabled] : collectors_) {
+    if (enabled) {
+      options.enabled_collectors.push_back(name);
+    }
+  }
+  return options;
+}
+
+tl::expected<Options, UsageError> CommandLine::Parse(std::span<const char* const> arguments) {
+  Options options;
+  if (Sort(arguments) && !complaint_) {
+    options.command = Command::kHelp;
+    options.text = app_.help();
+    return options;
+  }
+  RefuseLeftovers();
+  if (!complaint_ && version_) {
+    options.command = Command::kVersion;
+    options.text = "finwait_exporter, version " FINWAIT_VERSION "\n";
+    return options;
+  }
+  if (!complaint_) {
+    options = Read();
+  }
+  if (complaint_) {
+    return tl::unexpected(UsageError{*complaint_, Asked()});
+  }
+  return options;
+}
+
+}  // namespace finwait::command_line

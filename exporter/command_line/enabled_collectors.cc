@@ -1,0 +1,51 @@
+#include "exporter/command_line/enabled_collectors.h"
+
+#include <algorithm>
+
+namespace finwait::command_line {
+
+namespace {
+
+bool IsEnabled(const sources::CollectorInfo& info, const Options& options) {
+  return std::find(options.enabled_collectors.begin(), options.enabled_collectors.end(), info.name) !=
+         options.enabled_collectors.end();
+}
+
+bool AnyEnabled(const Options& options, bool (*has_property)(const sources::CollectorInfo&)) {
+  const auto registry = sources::CollectorRegistry();
+  return std::any_of(registry.begin(), registry.end(), [&](const sources::CollectorInfo& info) {
+    return IsEnabled(info, options) && has_property(info);
+  });
+}
+
+}  // namespace
+
+std::vector<CollectorSwitch> CollectorSwitches() {
+  std::vector<CollectorSwitch> switches;
+  for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+    switches.push_back({info.name, info.enabled_by_default});
+  }
+  return switches;
+}
+
+sources::CollectorSettings SettingsOf(const Options& options) {
+  return {options.sampling_interval, std::make_shared<CpuBudget>(options.cpu_budget)};
+}
+
+std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
+                                                         const sources::CollectorSettings& settings,
+                                                         const kernel::Host& host) {
+  std::vector<scheduling::EnabledCollector> collectors;
+  for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+    if (IsEnabled(info, options)) {
+      collectors.push_back({&info, info.make(host, settings)});
+    }
+  }
+  return collectors;
+}
+
+bool NeedNetAdmin(const Options& options) { return AnyEnabled(options, sources::NeedsNetAdmin); }
+
+bool NeedSysPtrace(const Options& options) { return AnyEnabled(options, sources::NeedsSysPtrace); }
+
+}  // namespace finwait::command_line

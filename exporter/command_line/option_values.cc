@@ -1,0 +1,145 @@
+#include "exporter/command_line/option_values.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "collectors/base/duration.h"
+#include "collectors/base/quote.h"
+
+namespace finwait::command_line::option_values {
+
+namespace {
+
+/// The paths that mean something else than --web.telemetry-path.
+constexpr std::string_view kFixedPaths[] = {"/",        "/healthz", "/-/healthy",    "/readyz",
+                                            "/-/ready", "/health",  "/api/v1/report"};
+constexpr std::size_t kMostRequests = 1'000'000;
+
+tl::unexpected<std::string> Refuse(const std::string& flag, const std::string& text, const std::string& right) {
+  return tl::unexpected(Refusal(flag, text, right));
+}
+
+template <typename Choice>
+Value<Choice> OneOf(const std::string& flag, const std::string& text, const std::string& right,
+                    std::initializer_list<std::pair<std::string_view, Choice>> choices) {
+  for (const auto& [name, choice] : choices) {
+    if (name == text) {
+      return choice;
+    }
+  }
+  return Refuse(flag, text, right);
+}
+
+template <typename Number>
+std::optional<Number> ParseNumber(std::string_view text) {
+  Number number{};
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || rest != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+}  // namespace
+
+std::string Refusal(const std::string& flag, const std::string& value, const std::string& right) {
+  return flag + " cannot be " + Quoted(value) + ": give " + right + ".";
+}
+
+Value<http::ListenAddress> ListenAddress(const std::string& flag, const std::string& text) {
+  const std::optional<http::ListenAddress> address = http::ParseListenAddress(text);
+  if (!address) {
+    return Refuse(flag, text, R"(":port", "host:port" or "[IPv6 address]:port", with a port from 0 to 65535)");
+  }
+  return *address;
+}
+
+Value<std::string> TelemetryPath(const std::string& flag, const std::string& text) {
+  const bool is_path = text.starts_with('/') && std::all_of(text.begin(), text.end(), [](char c) {
+                         return c > ' ' && c < 0x7F && std::string_view("?#%\"<>\\").find(c) == std::string_view::npos;
+                       });
+  if (!is_path) {
+    return Refuse(flag, text, R"(a path that begins with "/", such as "/metrics")");
+  }
+  if (std::find(std::begin(kFixedPaths), std::end(kFixedPaths), text) != std::end(kFixedPaths)) {
+    return Refuse(flag, text, R"(a path that has no other meaning here, such as "/metrics")");
+  }
+  return text;
+}
+
+Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text) {
+  const auto number = ParseNumber<std::size_t>(text);
+  if (!number || *number > kMostRequests) {
+    return Refuse(flag, text, "a whole number from 0 (no limit) to 1000000");
+  }
+  return *number;
+}
+
+Value<service::LogLevel> Level(const std::string& flag, const std::string& text) {
+  return OneOf<service::LogLevel>(flag, text, "debug, info, warn or error",
+                                  {{"debug", service::LogLevel::kDebug},
+                                   {"info", service::LogLevel::kInfo},
+                                   {"warn", service::LogLevel::kWarn},
+                                   {"error", service::LogLevel::kError}});
+}
+
+Value<service::LogFormat> Format(const std::string& flag, const std::string& text) {
+  return OneOf<service::LogFormat>(flag, text, "logfmt or json",
+                                   {{"logfmt", service::LogFormat::kLogfmt}, {"json", service::LogFormat::kJson}});
+}
+
+Value<std::filesystem::path> File(const std::string& flag, const std::string& text) {
+  if (text.empty()) {
+    return Refuse(flag, text, "a file");
+  }
+  return std::filesystem::path(text);
+}
+
+Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text) {
+  if (text.empty()) {
+    return Refuse(flag, text, "a directory");
+  }
+  return std::filesystem::path(text);
+}
+
+Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text) {
+  const auto duration = ParseDuration(text);
+  if (!duration || *duration < std::chrono::seconds(1) || *duration > std::chrono::hours(1)) {
+    return Refuse(flag, text, "a duration from 1s to 1h, such as 5s or 1m30s");
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+}
+
+Value<double> CpuBudget(const std::string& flag, const std::string& text) {
+  const auto share = ParseNumber<double>(text);
+  if (!share || !(*share > 0) || *share > 1) {
+    return Refuse(flag, text, "a share of one core above 0 and at most 1, such as 0.02");
+  }
+  return *share;
+}
+
+Value<ReportFormat> Report(const std::string& flag, const std::string& text) {
+  return OneOf<ReportFormat>(flag, text, "text or json",
+                             {{"text", ReportFormat::kText}, {"json", ReportFormat::kJson}});
+}
+
+Value<ConnectionEnd> End(const std::string& argument, const std::string& text) {
+  const std::optional<http::ListenAddress> end = http::ParseListenAddress(text);
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  std::array<char, INET6_ADDRSTRLEN> canonical{};
+  const int family = end && end->host.find(':') != std::string::npos ? AF_INET6 : AF_INET;
+  if (!end || end->port == 0 || inet_pton(family, end->host.c_str(), bytes.data()) != 1) {
+    return Refuse(argument, text, "an address and a port from 1 to 65535, as 192.0.2.1:443 or [2001:db8::1]:443");
+  }
+  inet_ntop(family, bytes.data(), canonical.data(), canonical.size());
+  return ConnectionEnd{canonical.data(), end->port};
+}
+
+}  // namespace finwait::command_line::option_values

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "exporter/command_line/options.h"
+
+/// The values of the command line: each function turns the text that was given for one flag or argument into what it
+/// means, or into the sentence that says what is wrong with it and what would be right.
+namespace finwait::command_line::option_values {
+
+template <typename T>
+using Value = tl::expected<T, std::string>;
+
+/// "FLAG cannot be "VALUE": give RIGHT."
+std::string Refusal(const std::string& flag, const std::string& value, const std::string& right);
+
+Value<http::ListenAddress> ListenAddress(const std::string& flag, const std::string& text);
+Value<std::string> TelemetryPath(const std::string& flag, const std::string& text);
+Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text);
+Value<service::LogLevel> Level(const std::string& flag, const std::string& text);
+Value<service::LogFormat> Format(const std::string& flag, const std::string& text);
+Value<std::filesystem::path> File(const std::string& flag, const std::string& text);
+Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text);
+Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
+Value<double> CpuBudget(const std::string& flag, const std::string& text);
+Value<ReportFormat> Report(const std::string& flag, const std::string& text);
+Value<ConnectionEnd> End(const std::string& argument, const std::string& text);
+
+}  // namespace finwait::command_line::option_values

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "exporter/http/listen_address.h"
+#include "exporter/service/log.h"
+
+namespace finwait::command_line {
+
+/// What the program was asked to do.
+enum class Command { kServe, kCheck, kExplain, kVersion, kHelp };
+
+/// How `check` and `explain` print.
+enum class ReportFormat { kText, kJson };
+
+/// One end of a TCP connection, as `explain` is given it.
+struct ConnectionEnd {
+  std::string address;  ///< IPv4 or IPv6, in the form inet_ntop writes
+  std::uint16_t port = 0;
+  bool operator==(const ConnectionEnd&) const = default;
+};
+
+/// A collector that --collector.<name> and --no-collector.<name> switch.
+struct CollectorSwitch {
+  std::string_view name;
+  bool enabled_by_default = true;
+};
+
+/// The command line, every value checked. Defaults are those of docs and `--help`.
+struct Options {
+  Command command = Command::kServe;
+  std::string text;  ///< kVersion and kHelp: what to print
+
+  ReportFormat report_format = ReportFormat::kText;  ///< kCheck and kExplain
+  ConnectionEnd local;                               ///< kExplain
+  ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
+
+  std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
+  std::string telemetry_path = "/metrics";  ///< begins with '/', is none of the paths that have another meaning
+  std::filesystem::path web_config_file;    ///< empty: neither TLS nor authentication
+  std::size_t max_requests = 40;            ///< requests to the telemetry path at once; 0 is no limit
+  bool exporter_metrics = true;             ///< process_* and the like
+
+  std::vector<std::string> enabled_collectors;  ///< in the order of the switches
+  service::LogLevel log_level = service::LogLevel::kInfo;
+  service::LogFormat log_format = service::LogFormat::kLogfmt;
+  std::filesystem::path procfs = "/proc";
+  std::chrono::milliseconds sampling_interval{5000};  ///< 1 s to 1 h
+  double cpu_budget = 0.02;                           ///< share of one core, above 0 and at most 1
+  bool report_details = false;
+  bool filter_calls = true;  ///< --[no-]sandbox.seccomp
+};
+
+/// A command line that cannot be followed.
+struct UsageError {
+  std::string message;                ///< one sentence: the flag, the value given in quotes, what would be right
+  Command command = Command::kServe;  ///< what was asked for, as the exit code depends on it
+};
+
+/// Reads the command line; `arguments[0]` is the program. Depends on nothing but its arguments and prints nothing.
+tl::expected<Options, UsageError> ParseOptions(std::span<const char* const> arguments,
+                                               std::span<const CollectorSwitch> collectors);
+
+}  // namespace finwait::command_line

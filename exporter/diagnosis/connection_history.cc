@@ -1,0 +1,162 @@
+#include "exporter/diagnosis/connection_history.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace finwait::diagnosis {
+namespace {
+
+// Its peer's FIN has come, and given the entry another timeout.
+bool PeerHasClosed(kernel::TcpState state) {
+  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
+         state == kernel::TcpState::kClosing;
+}
+
+}  // namespace
+
+std::string_view Name(ExpiryReason end) {
+  switch (end) {
+    case ExpiryReason::kStillThere:
+      return "present";
+    case ExpiryReason::kTimedOut:
+      return "timed_out";
+    case ExpiryReason::kRemoved:
+      return "removed";
+    case ExpiryReason::kNeverSeen:
+    case ExpiryReason::kUnknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
+void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+  try {
+    Merge(sample, now);
+  } catch (...) {
+    // Out of memory half-way: what is half a look and half another must not be believed. The next look begins anew.
+    connections_.clear();
+    translations_.clear();
+    throw;
+  }
+}
+
+void ConnectionHistories::Merge(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+  if (connections_.empty()) {
+    epoch_ = now;
+  }
+  // In place: two memories beside two samples would be the most that this program holds.
+  std::vector<Packed> added;
+  Translations translations;
+  for (const kernel::LiveSocket& socket : sample.sockets) {
+    const auto known = PositionOf(socket.cookie);
+    if (known && connections_[*known].listed != 0) {
+      continue;  // a dump may list a socket twice
+    }
+    Memory memory = known ? Unpack(connections_[*known]) : Memory();
+    Learn(socket, now, memory);
+    Packed packed = Pack(socket.cookie, memory);
+    packed.listed = 1;
+    if (known) {
+      connections_[*known] = packed;
+    } else {
+      added.push_back(packed);
+    }
+    if (memory.past.translation != nullptr) {
+      translations[socket.cookie] = std::move(memory.past.translation);
+    }
+  }
+  translations_ = std::move(translations);
+  std::erase_if(connections_, [](const Packed& packed) { return packed.listed == 0; });
+  connections_.insert(connections_.end(), added.begin(), added.end());
+  for (Packed& packed : connections_) {
+    packed.listed = 0;
+  }
+  std::ranges::sort(connections_, {}, &Packed::cookie);
+  if (connections_.capacity() > 2 * connections_.size()) {
+    connections_.shrink_to_fit();
+  }
+}
+
+void ConnectionHistories::Learn(const kernel::LiveSocket& socket, SteadyClock::time_point now, Memory& memory) {
+  // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
+  constexpr auto kSlack = std::chrono::seconds(2);
+  ConnectionHistory& past = memory.past;
+  if (socket.IsOpen()) {
+    // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
+    past.keepalive = past.keepalive.value_or(false) || socket.keepalive_due.has_value();
+  }
+  if (socket.tracking == kernel::Tracking::kTracked) {
+    past.entry_end = ExpiryReason::kStillThere;
+    past.entry_state = socket.entry_state;
+    past.source_nat = socket.source_nat;
+    past.destination_nat = socket.destination_nat;
+    past.translation = socket.translation;
+    past.lost_while_open = false;
+    past.closed_tracked = past.closed_tracked || !socket.IsOpen();
+    memory.ends_at = now + std::chrono::seconds(socket.remaining_seconds);
+    memory.state = socket.state;
+    return;
+  }
+  past.lost_while_open = past.lost_while_open || socket.IsOpen();
+  if (past.entry_end == ExpiryReason::kStillThere) {
+    const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
+    past.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
+                     : peer_closed_since            ? ExpiryReason::kUnknown
+                                                    : ExpiryReason::kRemoved;
+  }
+}
+
+ConnectionHistories::Packed ConnectionHistories::Pack(std::uint64_t cookie, const Memory& memory) const {
+  const ConnectionHistory& past = memory.past;
+  Packed packed = {};
+  packed.cookie = cookie;
+  packed.ends_at = static_cast<std::uint32_t>(
+      std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(memory.ends_at - epoch_).count()));
+  packed.state = static_cast<std::uint32_t>(memory.state) & 0xf;
+  packed.entry_end = static_cast<std::uint32_t>(past.entry_end) & 0x7;
+  packed.entry_state = (past.entry_state ? static_cast<std::uint32_t>(*past.entry_state) : kNoEntryState) & 0xf;
+  packed.keepalive = !past.keepalive ? kUnknownKeepalive : *past.keepalive ? 1U : 0U;
+  packed.source_nat = past.source_nat;
+  packed.destination_nat = past.destination_nat;
+  packed.translated = past.translation != nullptr;
+  packed.lost_while_open = past.lost_while_open;
+  packed.closed_tracked = past.closed_tracked;
+  return packed;
+}
+
+std::optional<std::size_t> ConnectionHistories::PositionOf(std::uint64_t cookie) const {
+  const auto found = std::ranges::lower_bound(connections_, cookie, {}, &Packed::cookie);
+  if (found == connections_.end() || found->cookie != cookie) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(found - connections_.begin());
+}
+
+ConnectionHistories::Memory ConnectionHistories::Unpack(const Packed& packed) const {
+  Memory memory;
+  memory.ends_at = epoch_ + std::chrono::seconds(packed.ends_at);
+  memory.state = static_cast<kernel::TcpState>(packed.state);
+  ConnectionHistory& past = memory.past;
+  past.entry_end = static_cast<ExpiryReason>(packed.entry_end);
+  if (packed.entry_state != kNoEntryState) {
+    past.entry_state = static_cast<kernel::ConntrackTcpState>(packed.entry_state);
+  }
+  if (packed.keepalive != kUnknownKeepalive) {
+    past.keepalive = packed.keepalive == 1;
+  }
+  past.source_nat = packed.source_nat != 0;
+  past.destination_nat = packed.destination_nat != 0;
+  if (packed.translated != 0) {
+    past.translation = translations_.at(packed.cookie);
+  }
+  past.lost_while_open = packed.lost_while_open != 0;
+  past.closed_tracked = packed.closed_tracked != 0;
+  return memory;
+}
+
+std::optional<ConnectionHistory> ConnectionHistories::Find(std::uint64_t cookie) const {
+  const auto position = PositionOf(cookie);
+  return position ? std::optional(Unpack(connections_[*position]).past) : std::nullopt;
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "collectors/sources/tracking.h"
+
+namespace finwait::diagnosis {
+
+/// What became of a connection's conntrack entry.
+enum class ExpiryReason {
+  kStillThere,
+  kNeverSeen,  ///< it was gone before the first look at this connection
+  kTimedOut,   ///< its time had run out by the look that missed it
+  kRemoved,    ///< it went before its time: deleted, flushed, or evicted from a full table
+  kUnknown,    ///< the peer's FIN came after the last look that saw it, and with it a shorter timeout
+};
+
+/// "present", "timed_out", "removed" or "unknown".
+std::string_view Name(ExpiryReason end);
+
+/// What earlier looks saw of a connection; the socket itself no longer tells once its entry is gone.
+struct ConnectionHistory {
+  ExpiryReason entry_end = ExpiryReason::kNeverSeen;
+  /// Of the entry when it was last seen; nothing when it never was.
+  std::optional<kernel::ConntrackTcpState> entry_state;
+  bool source_nat = false;
+  bool destination_nat = false;
+  std::shared_ptr<const kernel::Translation> translation;  ///< null unless translated
+  /// Whether SO_KEEPALIVE was on; nothing when no look saw the socket open, as a closing one does not tell.
+  std::optional<bool> keepalive;
+  bool lost_while_open = false;  ///< a look saw the socket open and without its entry, and none saw an entry since
+  bool closed_tracked = false;   ///< a look saw the socket closing and with its entry: its FIN was tracked
+
+  bool SeenTracked() const { return entry_state.has_value(); }
+  bool Translated() const { return source_nat || destination_nat; }
+};
+
+/// Remembers, by socket cookie, what can only be learnt while a connection has its entry. Holds only sockets that the
+/// last sample listed. Not thread-safe.
+class ConnectionHistories {
+ public:
+  /// Takes a sample that was complete at `now`. Forgets everything if it throws, for want of memory.
+  void Update(const sources::TrackingSample& sample, SteadyClock::time_point now);
+
+  /// The past of a socket; nothing for one that the last sample did not list.
+  std::optional<ConnectionHistory> Find(std::uint64_t cookie) const;
+
+ private:
+  // One connection in 16 bytes: a busy host has 100,000.
+  struct Packed {
+    std::uint64_t cookie;
+    // Whole seconds after epoch_, rounded down: when the entry runs out unless a packet comes; while it is there.
+    std::uint32_t ends_at;
+    std::uint32_t state : 4;  // of the socket when its entry was last seen
+    std::uint32_t entry_end : 3;
+    std::uint32_t entry_state : 4;  // kNoEntryState for none
+    std::uint32_t keepalive : 2;    // 0, 1, or kUnknownKeepalive
+    std::uint32_t source_nat : 1;
+    std::uint32_t destination_nat : 1;
+    std::uint32_t translated : 1;  // translations_ has it
+    std::uint32_t lost_while_open : 1;
+    std::uint32_t closed_tracked : 1;
+    std::uint32_t listed : 1;  // while a sample is taken: it lists the socket
+  };
+  static_assert(sizeof(Packed) == 16);
+  static constexpr std::uint32_t kNoEntryState = 15;
+  static constexpr std::uint32_t kUnknownKeepalive = 2;
+  using Translations = std::unordered_map<std::uint64_t, std::shared_ptr<const kernel::Translation>>;  // by cookie
+
+  struct Memory {
+    ConnectionHistory past;
+    SteadyClock::time_point ends_at;
+    kernel::TcpState state = kernel::TcpState::kEstablished;
+  };
+  /// In connections_; nothing for one that the last sample did not list.
+  std::optional<std::size_t> PositionOf(std::uint64_t cookie) const;
+  Memory Unpack(const Packed& packed) const;
+  void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
+  /// Adds to `memory` what a look at `now` shows of its socket.
+  static void Learn(const kernel::LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
+  Packed Pack(std::uint64_t cookie, const Memory& memory) const;
+
+  SteadyClock::time_point epoch_;    // of the first look after there was no connection
+  std::vector<Packed> connections_;  // by cookie, ascending
+  Translations translations_;        // few connections are translated
+};
+
+}  // namespace finwait::diagnosis

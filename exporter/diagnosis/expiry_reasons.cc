@@ -1,0 +1,35 @@
+#include "exporter/diagnosis/expiry_reasons.h"
+
+#include <algorithm>
+
+namespace finwait::diagnosis {
+
+void ExpiryReasons::Add(const ConnectionHistory& past) {
+  const auto* const state = past.entry_end == ExpiryReason::kTimedOut && past.entry_state
+                                ? std::find(std::begin(kernel::kLiveConntrackStates),
+                                            std::end(kernel::kLiveConntrackStates), *past.entry_state)
+                                : std::end(kernel::kLiveConntrackStates);
+  if (state != std::end(kernel::kLiveConntrackStates)) {
+    ++timed_out[static_cast<std::size_t>(state - std::begin(kernel::kLiveConntrackStates))];
+  } else if (past.entry_end == ExpiryReason::kRemoved) {
+    ++removed;
+  } else if (past.entry_end != ExpiryReason::kStillThere) {
+    ++unknown;
+  }
+  if (past.keepalive) {
+    ++(*past.keepalive ? with_keepalive : without_keepalive);
+  }
+}
+
+ExpiryReasons& ExpiryReasons::operator+=(const ExpiryReasons& other) {
+  for (std::size_t i = 0; i < timed_out.size(); ++i) {
+    timed_out[i] += other.timed_out[i];
+  }
+  removed += other.removed;
+  unknown += other.unknown;
+  with_keepalive += other.with_keepalive;
+  without_keepalive += other.without_keepalive;
+  return *this;
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,211 @@
+#include "exporter/report/advice.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "exporter/report/phrases.h"
+#include "exporter/report/remedy.h"
+
+namespace finwait::report {
+namespace {
+
+using std::chrono::seconds;
+
+// RFC 5382, REQ-5: the least time for which an established connection is to be remembered, 2 hours 4 minutes.
+constexpr seconds kLeastEstablished{7440};
+// Beyond the first keepalive: time for its repetitions (9 at 75 s would be 675 s; the RFC allows 4 minutes).
+constexpr seconds kKeepaliveMargin{240};
+// Places beyond these are named in the reasons, without advice of their own.
+constexpr std::size_t kMostPlaces = 4;
+
+std::optional<seconds> Timeout(const Situation& situation, sources::ConntrackTcpTimeout which) {
+  return situation.sysctl ? situation.sysctl->Timeout(which) : std::nullopt;
+}
+std::optional<seconds> KeepaliveTime(const Situation& situation) {
+  return situation.sysctl ? situation.sysctl->tcp_keepalive_time : std::nullopt;
+}
+
+std::string Setting(const std::string& name, seconds value) { return name + " = " + std::to_string(value.count()); }
+
+// Long enough for RFC 5382 and for a keepalive at this host's default time.
+seconds SufficientTimeout(const Situation& situation) {
+  return std::max(kLeastEstablished, KeepaliveTime(situation).value_or(seconds(0)) + kKeepaliveMargin);
+}
+
+// In front of what.
+std::string Before(const diagnosis::DropSite& place) {
+  return (place.IsPolicy() ? " before " : " before the rule in ") + DescribeSite(place);
+}
+
+void FinishStuck(const AffectedSite& loss, std::vector<diagnosis::Statement>& out) {
+  diagnosis::Statement one;
+  one.id = loss.inbound ? "finish_stuck_replies" : "finish_stuck";
+  one.text = "Now: let " + Counted(loss.stuck, "stuck socket", "stuck sockets") + " finish, on both ends. " +
+             (loss.inbound ? "The peer answers every retried FIN: let its answers in"
+                           : "The kernel goes on retrying the FIN: let INVALID packets out") +
+             Before(loss.place) + " for a little longer than the longest wait between two tries.";
+  one.command = TemporaryAcceptCommand(loss.place, loss.inbound ? Accepts::kReplies : Accepts::kInvalid);
+  out.push_back(std::move(one));
+}
+
+void AcceptForGood(const AffectedSite& loss, std::vector<diagnosis::Statement>& out) {
+  diagnosis::Statement one;
+  if (loss.inbound) {
+    one.id = "accept_replies";
+    one.text = "For good: let peers' answers in. Accept TCP packets without SYN that are NEW or INVALID" +
+               Before(loss.place) +
+               ". Without SYN they open nothing: only a socket that is there already can take them.";
+    one.command = AcceptCommand(loss.place, Accepts::kReplies);
+  } else {
+    one.id = "accept_closing";
+    one.text = "For good: let closing packets out. Accept INVALID packets with FIN or RST" + Before(loss.place) +
+               "; they only end connections.";
+    one.command = AcceptCommand(loss.place, Accepts::kClosing);
+  }
+  out.push_back(std::move(one));
+}
+
+// Entries of connections that are open both ways.
+void KeepEstablished(const Situation& situation, std::vector<diagnosis::Statement>& out) {
+  const auto timeout = Timeout(situation, sources::ConntrackTcpTimeout::kEstablished);
+  const auto keepalive = KeepaliveTime(situation);
+  if (!timeout || !keepalive) {
+    return;
+  }
+  const std::string now = Setting("nf_conntrack_tcp_timeout_established", *timeout);
+  const seconds enough = SufficientTimeout(situation);
+  if (*timeout < enough) {
+    out.push_back({"Keep entries longer than connections idle: " + now + " s now. RFC 5382 asks for " +
+                       std::to_string(kLeastEstablished.count()) +
+                       " s at least, and the first TCP keepalive comes after " + std::to_string(keepalive->count()) +
+                       " s (tcp_keepalive_time) unless the application asks for it sooner. An entry takes the new "
+                       "timeout with its connection's next packet.",
+                   "", SysctlCommand("net.netfilter.nf_conntrack_tcp_timeout_established", enough.count()),
+                   "raise_established_timeout"});
+  }
+  std::string text = "In the application: switch TCP keepalive on (SO_KEEPALIVE)";
+  if (*keepalive < *timeout) {
+    text += "; its default here, " + Setting("tcp_keepalive_time", *keepalive) + " s, is shorter than " + now + " s.";
+  } else {
+    text += " with TCP_KEEPIDLE below " + std::to_string(timeout->count()) + " s (" + now + "); its default here, " +
+            Setting("tcp_keepalive_time", *keepalive) + " s, comes too late.";
+  }
+  text += " Each probe refreshes the entry of an idle connection.";
+  if (situation.ends.without_keepalive > 0) {
+    text += " It was off on " + std::to_string(situation.ends.without_keepalive) + " of the connections concerned.";
+  }
+  out.push_back({std::move(text), "", "", "keepalive"});
+}
+
+// Entries of connections that the peer has closed.
+void KeepHalfClosed(const Situation& situation, std::vector<diagnosis::Statement>& out) {
+  const auto timeout = Timeout(situation, sources::ConntrackTcpTimeout::kCloseWait);
+  if (!timeout) {
+    return;
+  }
+  const std::string now = Setting("nf_conntrack_tcp_timeout_close_wait", *timeout);
+  out.push_back({"In the application: close within " + Lasting(static_cast<double>(timeout->count())) +
+                     " of the peer's close, as soon as read() returns 0. Conntrack forgets the connection then (" +
+                     now + "), whatever the other timeouts are.",
+                 "", "", "close_in_time"});
+  const seconds enough = SufficientTimeout(situation);
+  if (*timeout < enough) {
+    out.push_back(
+        {"Or keep such entries longer: " + now +
+             " s now. An entry takes the new timeout when the peer closes, or with the next packet after that.",
+         "", SysctlCommand("net.netfilter.nf_conntrack_tcp_timeout_close_wait", enough.count()),
+         "raise_close_wait_timeout"});
+  }
+}
+
+}  // namespace
+
+std::vector<diagnosis::Statement> WhatToDo(const Situation& situation) {
+  std::vector<diagnosis::Statement> out;
+  const std::size_t places = std::min(situation.losses.size(), kMostPlaces);
+  for (std::size_t i = 0; i < places; ++i) {
+    if (situation.losses[i].stuck > 0) {
+      FinishStuck(situation.losses[i], out);
+    }
+  }
+  for (std::size_t i = 0; i < places; ++i) {
+    AcceptForGood(situation.losses[i], out);
+  }
+  if (situation.AnyNat()) {
+    out.push_back(
+        {"A translation that is lost with its entry does not come back: of a NATed connection only keeping the "
+         "entry helps, as follows.",
+         "", "", "keep_nat_entries"});
+  }
+  if (situation.losses.empty() && !situation.AnyNat() && !situation.AnyAffected() && situation.expiring == 0) {
+    return out;
+  }
+  // Whichever kind of entry was lost; where none was yet, the one that idle connections lose.
+  if (situation.peer_closed > 0) {
+    KeepHalfClosed(situation, out);
+  }
+  if (situation.open_both_ways > 0 || situation.peer_closed == 0) {
+    KeepEstablished(situation, out);
+  }
+  return out;
+}
+
+std::vector<diagnosis::Statement> WhatWillNotHelp(const Situation& situation) {
+  std::vector<diagnosis::Statement> out;
+  const auto say = [&out](std::string id, std::string text) {
+    out.push_back({std::move(text), "", "", std::move(id)});
+  };
+  const auto* sysctl = situation.sysctl ? &*situation.sysctl : nullptr;
+  if (!situation.losses.empty()) {
+    std::string text = "nf_conntrack_tcp_be_liberal";
+    if (sysctl != nullptr && sysctl->conntrack_tcp_be_liberal) {
+      text += " (" + std::to_string(*sysctl->conntrack_tcp_be_liberal) + " now)";
+    }
+    say("be_liberal",
+        text + ": it relaxes the window check of packets that have an entry; a FIN without one stays INVALID.");
+  }
+  if (situation.AnyOutbound()) {
+    const bool rejects = std::any_of(situation.losses.begin(), situation.losses.end(),
+                                     [](const AffectedSite& loss) { return !loss.inbound && loss.place.rejects; });
+    say("reject",
+        rejects ? "DROP in place of REJECT on the way out, or another kind of REJECT: the FIN is lost all the same."
+                : "REJECT in place of DROP on the way out: the FIN is lost all the same.");
+  }
+  if (situation.AnyInbound() && (sysctl == nullptr || sysctl->conntrack_tcp_loose.value_or(1) != 0)) {
+    say("accept_invalid_input",
+        "Accepting INVALID alone on the way in: with nf_conntrack_tcp_loose = 1 the peer's bare ACK is not INVALID but "
+        "NEW, and is dropped all the same; only what a peer sends that closes at once gets in.");
+  }
+  if (situation.AnyNat()) {
+    say("accept_invalid_nat",
+        "Accepting INVALID for NATed connections: their FIN leaves already, untranslated, and belongs to no connection "
+        "where it arrives.");
+  }
+  if (situation.stuck + situation.at_risk > 0) {
+    say("raise_timeout_now", "Raising a timeout for connections whose entry is gone: it does not come back by that.");
+  }
+  if (situation.peer_closed > 0) {
+    say("established_timeout",
+        "A longer nf_conntrack_tcp_timeout_established for connections in CLOSE_WAIT: from the peer's FIN on "
+        "nf_conntrack_tcp_timeout_close_wait counts.");
+  }
+  if (situation.stuck > 0) {
+    say("fin_timeout",
+        "net.ipv4.tcp_fin_timeout: it is for FIN_WAIT_2, which a socket reaches only when its FIN is answered.");
+  }
+  if ((situation.AnyOutbound() && situation.stuck + situation.at_risk > 0) ||
+      situation.nat_stuck + situation.nat_at_risk > 0) {
+    say("ss_kill",
+        "`ss -K`, or killing the process: it clears this side; its RST is lost like the FIN, and the peer stays "
+        "connected for ever.");
+  }
+  if (situation.resets_lost > 0) {
+    say("repeat_reset",
+        "Accepting INVALID for connections that were reset already: an RST is sent once. Their peers notice when they "
+        "next send something, and a keepalive on their side is enough for that.");
+  }
+  return out;
+}
+
+}  // namespace finwait::report

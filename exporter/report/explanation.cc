@@ -1,0 +1,423 @@
+#include "exporter/report/explanation.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "collectors/sources/network_namespaces.h"
+#include "collectors/sources/sysctl.h"
+#include "exporter/report/advice.h"
+#include "exporter/report/phrases.h"
+#include "exporter/report/situation.h"
+
+namespace finwait::report {
+namespace {
+
+std::string_view Meaning(diagnosis::Cause cause) {
+  switch (cause) {
+    case diagnosis::Cause::kLocalDrop:
+      return "the FIN never left this host: conntrack has no entry for the connection any more, calls the FIN INVALID, "
+             "and a rule of this host's drops it";
+    case diagnosis::Cause::kLocalError:
+      return "the FIN never left this host, and no rule that drops INVALID packets explains it: look for a missing or "
+             "blackhole route, a link that is down, tc or BPF";
+    case diagnosis::Cause::kReplyDrop:
+      return "the FIN left, and the peer's answer is dropped by this host on its way in";
+    case diagnosis::Cause::kNatLost:
+      return "the FIN left untranslated: the connection was NATed and its conntrack entry is gone";
+    case diagnosis::Cause::kNoReply:
+      return "the FIN left and nobody answers: the peer or the path is gone";
+    case diagnosis::Cause::kZeroWindow:
+      return "the peer's window is closed: its process does not read";
+  }
+  return "";
+}
+
+std::string_view Meaning(diagnosis::Fate fate) {
+  switch (fate) {
+    case diagnosis::Fate::kClean:
+      return "would close";
+    case diagnosis::Fate::kFinDropped:
+      return "no conntrack entry, and a rule of this host's would drop the FIN";
+    case diagnosis::Fate::kAckDropped:
+      return "no conntrack entry, and the peer's answer to the FIN would be dropped on its way in";
+    case diagnosis::Fate::kNatLost:
+      return "no conntrack entry, and the connection was NATed: its FIN would go out untranslated";
+    case diagnosis::Fate::kUnknown:
+      return "no conntrack entry, and what its rules do to the FIN cannot be known";
+  }
+  return "";
+}
+
+void DescribeStuck(const diagnosis::StuckSummary& stuck, diagnosis::Explanation& explanation) {
+  for (const diagnosis::Cause cause : diagnosis::kCauses) {
+    for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
+      const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
+      if (number > 0) {
+        explanation.stuck.push_back({Counted(number, "socket", "sockets") + " in " +
+                                     KernelName(diagnosis::kStuckStates[state]) + " (" + std::string(Name(cause)) +
+                                     "): " + std::string(Meaning(cause)) + "."});
+      }
+    }
+  }
+  std::uint64_t pending = 0;
+  std::uint64_t undetermined = 0;
+  for (const diagnosis::StuckSocket& one : stuck.sockets) {
+    if (!one.cause) {
+      ++(one.pending ? pending : undetermined);
+    }
+  }
+  if (pending > 0) {
+    explanation.stuck.push_back({Counted(pending, "socket has", "sockets have") +
+                                 " tried at least twice; the next look at conntrack tells why."});
+  }
+  if (undetermined > 0) {
+    explanation.stuck.push_back(
+        {Counted(undetermined, "socket", "sockets") +
+         " stuck for a reason that cannot be told: rules or conntrack cannot be read, or nobody "
+         "watched when it closed."});
+  }
+}
+
+void DescribeLive(const diagnosis::LiveSummary& live, diagnosis::Explanation& explanation) {
+  for (const diagnosis::Fate fate : diagnosis::kFatesAtRisk) {
+    if (live.AtRisk(fate) > 0) {
+      explanation.would_stick.push_back({Counted(live.AtRisk(fate), "open connection", "open connections") + " (" +
+                                         std::string(Name(fate)) + "): " + std::string(Meaning(fate)) + "."});
+    }
+  }
+  if (live.expiring.value_or(0) > 0) {
+    explanation.would_stick.push_back(
+        {Counted(*live.expiring, "more connection has", "more connections have") +
+         " less than half of the conntrack timeout left and no keepalive due before it ends."});
+  }
+}
+
+// The rules that decide, and how many connections each has on its account.
+void DescribeDropSites(const Situation& situation, diagnosis::Explanation& explanation) {
+  for (const AffectedSite& loss : situation.losses) {
+    std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+    text.front() = loss.place.IsPolicy() ? 'T' : text.front();  // "The policy of"
+    text += loss.inbound ? "the peer's answer to a FIN" : loss.reset_only ? "the RST" : "the FIN";
+    text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
+    if (loss.stuck > 0) {
+      text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
+    }
+    if (loss.at_risk > 0) {
+      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " +
+              Counted(loss.at_risk, "open connection", "open connections") + " if closed now";
+    }
+    explanation.why.push_back({text + ".", loss.place.rule_text});
+  }
+}
+
+void DescribeTranslations(const diagnosis::Diagnosis& diagnosis, diagnosis::Explanation& explanation) {
+  std::uint64_t number = 0;
+  std::string first;
+  const auto add = [&](const Endpoint& peer, const diagnosis::ConnectionHistory& past) {
+    ++number;
+    if (first.empty() && past.translation != nullptr) {
+      first = peer.Text() + " was " + past.translation->peer.Text() + " on the wire, and this end was " +
+              past.translation->local.Text();
+    }
+  };
+  if (diagnosis.stuck) {
+    for (const diagnosis::StuckSocket& one : diagnosis.stuck->sockets) {
+      if (one.cause == diagnosis::Cause::kNatLost) {
+        add(one.socket.peer, one.past);
+      }
+    }
+  }
+  if (diagnosis.live) {
+    for (const diagnosis::AtRiskSocket& one : diagnosis.live->sockets) {
+      if (one.fate == diagnosis::Fate::kNatLost) {
+        add(one.socket.peer, one.past);
+      }
+    }
+  }
+  if (number > 0) {
+    explanation.why.push_back({"NAT translated " + std::to_string(number) +
+                                   " of these connections; only the entry knew how, and without it their packets go "
+                                   "out as they are. No rule drops anything.",
+                               first});
+  }
+}
+
+// What became of the entries.
+void DescribeEnds(const Situation& situation, diagnosis::Explanation& explanation) {
+  const diagnosis::ExpiryReasons& ends = situation.ends;
+  for (std::size_t i = 0; i < ends.timed_out.size(); ++i) {
+    if (ends.timed_out[i] == 0) {
+      continue;
+    }
+    const kernel::ConntrackTcpState state = kernel::kLiveConntrackStates[i];
+    std::string text =
+        Counted(ends.timed_out[i], "entry", "entries") + " timed out in conntrack's state " + UpperCase(Name(state));
+    if (const auto timeout = situation.sysctl ? diagnosis::TimeoutOf(state, *situation.sysctl) : std::nullopt) {
+      text += " (nf_conntrack_tcp_timeout_" + std::string(Name(state)) + " = " + std::to_string(timeout->count()) + ")";
+    }
+    explanation.why.push_back({text + "."});
+  }
+  if (ends.removed > 0) {
+    explanation.why.push_back(
+        {Counted(ends.removed, "entry was", "entries were") +
+         " removed before the time was up: deleted or flushed (conntrack -D, -F), or evicted from "
+         "a full table."});
+  }
+  if (ends.unknown > 0) {
+    explanation.why.push_back({Counted(ends.unknown, "entry was", "entries were") +
+                               " gone before the first look: whether timed out or removed, nobody saw."});
+  }
+  if (ends.with_keepalive + ends.without_keepalive > 0) {
+    explanation.why.push_back({"TCP keepalive was on for " + std::to_string(ends.with_keepalive) + " and off for " +
+                               std::to_string(ends.without_keepalive) + " of these connections."});
+  }
+}
+
+void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation,
+                        diagnosis::Explanation& explanation) {
+  for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
+    if (std::any_of(situation.losses.begin(), situation.losses.end(),
+                    [&](const AffectedSite& loss) { return loss.place.location == rule.location; })) {
+      continue;
+    }
+    // iptables' rules, of either backend, are shown as iptables-save prints them.
+    const diagnosis::DropSite place{rule.location, rule.hooks.front(), rule.text.starts_with("-A "), false, rule.text};
+    std::string text =
+        "INVALID packets are also dropped in " + DescribeSite(place) + " (" + std::string(Name(place.hook)) + ")";
+    if (rule.narrow) {
+      text += ", for some connections only";
+    }
+    text += rule.drops ? ", " + Counted(rule.drops->packets, "packet", "packets") + " so far." : ", uncounted.";
+    explanation.why.push_back({std::move(text), rule.text});
+  }
+}
+
+void DescribeTimeouts(const sources::SysctlSample& sysctl, diagnosis::Explanation& explanation) {
+  const auto established = sysctl.Timeout(sources::ConntrackTcpTimeout::kEstablished);
+  const auto close_wait = sysctl.Timeout(sources::ConntrackTcpTimeout::kCloseWait);
+  if (established && close_wait) {
+    std::string text =
+        "Conntrack forgets an established connection after " + Lasting(static_cast<double>(established->count())) +
+        " without a packet (nf_conntrack_tcp_timeout_established = " + std::to_string(established->count()) +
+        "), and one that the peer has closed after " + Lasting(static_cast<double>(close_wait->count())) +
+        " (nf_conntrack_tcp_timeout_close_wait = " + std::to_string(close_wait->count()) + ")";
+    if (sysctl.tcp_keepalive_time && *sysctl.tcp_keepalive_time >= *established) {
+      text += "; the first TCP keepalive would come only after " +
+              Lasting(static_cast<double>(sysctl.tcp_keepalive_time->count())) +
+              " (tcp_keepalive_time = " + std::to_string(sysctl.tcp_keepalive_time->count()) + ")";
+    }
+    explanation.why.push_back({text + "."});
+  }
+}
+
+void DescribeNamespaces(const sources::NetworkNamespacesSample& others, diagnosis::Explanation& explanation) {
+  const char* doubt =
+      others.unseen > 0 ? ", so there may be more." : ", so whether there are other network namespaces is not known.";
+  std::string text;
+  if (others.unseen > 0) {
+    text = Counted(others.unseen, "other network namespace has", "other network namespaces have") + " processes (" +
+           Counted(others.processes_elsewhere, "process", "processes") +
+           ", mostly of containers and pods); their sockets are not looked at.";
+  } else if (others.unreadable == 0 && others.complete) {
+    text = "No other network namespace has processes: nothing is left out.";
+  }
+  if (others.unreadable > 0) {
+    text += std::string(text.empty() ? "" : " ") + "The network namespace of " +
+            Counted(others.unreadable, "process", "processes") +
+            " may not be read (that takes CAP_SYS_PTRACE for other users' processes)" + doubt;
+  }
+  if (!others.complete) {
+    text += std::string(text.empty() ? "" : " ") +
+            "This program does not see every process of the machine (it is in a PID namespace, procfs hides some, or "
+            "there are very many)" +
+            doubt;
+  }
+  explanation.cannot_see.push_back({text});
+}
+
+void DescribeBlindness(const scheduling::Snapshot& snapshot, diagnosis::Explanation& explanation) {
+  for (const scheduling::CollectorStatus& status : snapshot.collectors) {
+    for (const Error& error : status.errors) {
+      explanation.cannot_see.push_back({"collector " + std::string(status.info->name) + ": " + error.message, ""});
+    }
+    if (!status.looked) {
+      explanation.cannot_see.push_back(
+          {"collector " + std::string(status.info->name) + " has not finished its first look", ""});
+    }
+  }
+  if (const auto* others = snapshot.Find<sources::NetworkNamespacesSample>()) {
+    DescribeNamespaces(*others, explanation);
+  } else {
+    explanation.cannot_see.push_back(
+        {"Only this network namespace is looked at; whether others have sockets, such as those of containers and pods, "
+         "is not known."});
+  }
+}
+
+std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
+  const diagnosis::Risk& risk = diagnosis.risk;
+  if (!risk.stage) {
+    return "Whether closing connections get stuck here does not show in what this look could see.";
+  }
+  switch (*risk.stage) {
+    case diagnosis::Stage::kNone:
+      return "No connection of this host would get stuck when it closes.";
+    case diagnosis::Stage::kLatent:
+      return "Nothing is stuck, and no open connection would get stuck now; one that outlives its conntrack entry "
+             "would.";
+    case diagnosis::Stage::kExposed: {
+      const std::uint64_t open = diagnosis.live ? diagnosis.live->open : 0;
+      return std::to_string(situation.at_risk) + " of " + Counted(open, "open connection", "open connections") +
+             " would get stuck if closed now.";
+    }
+    case diagnosis::Stage::kFailing: {
+      double oldest = 0;
+      if (diagnosis.stuck) {
+        for (const diagnosis::StuckSocket& stuck : diagnosis.stuck->sockets) {
+          if (stuck.cause && ProvesFailure(*stuck.cause)) {
+            oldest = std::max(oldest, stuck.age.count());
+          }
+        }
+      }
+      if (situation.stuck > 0) {
+        return Counted(situation.stuck, "closed connection is", "closed connections are") + " stuck, " +
+               (situation.stuck == 1 ? "for " : "the oldest for ") + Lasting(oldest) + ": this host loses " +
+               (situation.stuck == 1 ? "its" : "their") + " closing packets.";
+      }
+      return "This host lost closing packets within the last 5 minutes; no socket is stuck at this moment.";
+    }
+  }
+  return "";
+}
+
+// When conntrack forgets them: the timeout that counts, with its setting.
+std::string ForgettingOf(const Situation& situation) {
+  const auto after = [&](sources::ConntrackTcpTimeout which, std::string_view name, const char* of) {
+    const auto timeout = situation.sysctl ? situation.sysctl->Timeout(which) : std::nullopt;
+    return timeout ? "after " + Lasting(static_cast<double>(timeout->count())) + of + " (nf_conntrack_tcp_timeout_" +
+                         std::string(name) + " = " + std::to_string(timeout->count()) + ")"
+                   : std::string("after a while");
+  };
+  std::string text;
+  if (situation.open_both_ways > 0 || situation.peer_closed == 0) {
+    text = after(sources::ConntrackTcpTimeout::kEstablished, "established", " without a packet");
+  }
+  if (situation.peer_closed > 0) {
+    text += (text.empty() ? "" : ", or ") +
+            after(sources::ConntrackTcpTimeout::kCloseWait, "close_wait", " when the peer has closed");
+  }
+  return text;
+}
+
+// What then loses the closing packets: the first place, and how many more there are.
+std::string LossOf(const Situation& situation) {
+  if (situation.losses.empty()) {
+    return situation.AnyNat() ? "the NAT that the connection needs is lost with its entry" : "";
+  }
+  const AffectedSite& loss = situation.losses.front();
+  const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
+  std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+  text += loss.inbound ? "the peer's answer to the FIN" : only_resets || loss.reset_only ? "the RST" : "the FIN";
+  if (situation.losses.size() > 1) {
+    text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
+  }
+  return text + (situation.AnyNat() ? "; NATed connections lose their translation" : "");
+}
+
+// The first collector whose failure hides what decides the stage. Sockets before tracking, which fails without them,
+// too.
+std::string BlindnessOf(const scheduling::Snapshot& snapshot) {
+  for (const std::string_view decisive :
+       {sources::FirewallSample::kCollector, sources::SocketsSample::kCollector, sources::TrackingSample::kCollector}) {
+    for (const scheduling::CollectorStatus& status : snapshot.collectors) {
+      if (status.info->name == decisive && !status.errors.empty()) {
+        return "Collector " + std::string(decisive) + ": " + status.errors.front().message + ".";
+      }
+    }
+  }
+  return "";
+}
+
+std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
+  if (!diagnosis.risk.stage) {
+    if (std::string blindness = BlindnessOf(*diagnosis.snapshot); !blindness.empty()) {
+      return blindness;
+    }
+    if (diagnosis.live && diagnosis.live->AtRisk(diagnosis::Fate::kUnknown) > 0) {
+      return Counted(diagnosis.live->AtRisk(diagnosis::Fate::kUnknown), "open connection has",
+                     "open connections have") +
+             " no conntrack entry, and what would become of the close cannot be known.";
+    }
+    return "What decides it cannot be known; see below.";
+  }
+  const std::string loss = LossOf(situation);
+  if (*diagnosis.risk.stage == diagnosis::Stage::kNone || loss.empty()) {
+    return "";
+  }
+  const diagnosis::ExpiryReasons& ends = situation.ends;
+  const bool all_removed =
+      ends.removed > 0 && ends.unknown == 0 &&
+      std::all_of(ends.timed_out.begin(), ends.timed_out.end(), [](auto number) { return number == 0; });
+  return (all_removed ? std::string("Something removed their conntrack entries before their time")
+                      : "Conntrack forgets a connection " + ForgettingOf(situation)) +
+         ", and then " + loss + ".";
+}
+
+}  // namespace
+
+std::string DescribeLocation(const firewall::RuleLocation& location) {
+  std::ostringstream text;
+  if (location.backend == firewall::Backend::kLegacy) {
+    text << (location.family == firewall::TableFamily::kIpv6 ? "ip6tables" : "iptables") << "-legacy";
+  } else {
+    text << "nft";
+  }
+  text << " table ";
+  if (location.backend == firewall::Backend::kNft) {
+    text << Name(location.family) << " ";
+  }
+  text << location.table << ", chain " << location.chain;
+  if (location.handle) {
+    text << ", handle " << *location.handle;
+  }
+  if (location.rule_index) {
+    text << ", rule " << *location.rule_index;
+  }
+  return text.str();
+}
+
+diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis) {
+  const Situation situation = SituationOf(diagnosis);
+  diagnosis::Explanation explanation;
+  explanation.verdict = Verdict(diagnosis, situation);
+  explanation.cause = CauseOf(diagnosis, situation);
+  if (diagnosis.stuck) {
+    DescribeStuck(*diagnosis.stuck, explanation);
+  }
+  if (diagnosis.live) {
+    DescribeLive(*diagnosis.live, explanation);
+  }
+  if (diagnosis.resets_lost > 0) {
+    explanation.stuck.push_back({Counted(diagnosis.resets_lost, "reset was", "resets were") +
+                                 " dropped by this host's own rules on the way out: no socket is left here, and the "
+                                 "peers are half open."});
+  }
+  const bool matters = diagnosis.risk.stage != diagnosis::Stage::kNone;
+  if (matters) {
+    DescribeDropSites(situation, explanation);
+    DescribeTranslations(diagnosis, explanation);
+    DescribeEnds(situation, explanation);
+    if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
+      DescribeOtherRules(*firewall, situation, explanation);
+    }
+    if (situation.sysctl) {
+      DescribeTimeouts(*situation.sysctl, explanation);
+    }
+    explanation.what_to_do = WhatToDo(situation);
+    explanation.will_not_help = WhatWillNotHelp(situation);
+  }
+  DescribeBlindness(*diagnosis.snapshot, explanation);
+  return explanation;
+}
+
+}  // namespace finwait::report

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "exporter/diagnosis/diagnosis.h"
+
+namespace finwait::report {
+
+/// The diagnosis in words: what `check`, the report and the page say. Reads everything of `diagnosis` but its
+/// explanation. A pure function.
+diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis);
+
+/// "INVALID-drop rule in table ip filter, chain OUTPUT, handle 7": where a rule is, without what it says.
+std::string DescribeLocation(const firewall::RuleLocation& location);
+
+}  // namespace finwait::report

@@ -1,0 +1,94 @@
+#include "exporter/report/remedy.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace finwait::report {
+namespace {
+
+// Nothing that a shell, nft or iptables reads as more than a name.
+bool IsPlain(const std::string& name) {
+  return !name.empty() && name.front() != '-' && std::all_of(name.begin(), name.end(), [](unsigned char letter) {
+    return std::isalnum(letter) != 0 || letter == '_' || letter == '-' || letter == '.' || letter == '/';
+  });
+}
+
+std::string IptablesTool(const firewall::RuleLocation& location) {
+  return std::string(location.family == firewall::TableFamily::kIpv6 ? "ip6tables-" : "iptables-") +
+         std::string(Name(location.backend)) + (location.table == "filter" ? "" : " -t " + location.table);
+}
+
+std::string_view IptablesMatch(Accepts accepts) {
+  switch (accepts) {
+    case Accepts::kClosing:
+      return "-p tcp --tcp-flags $flag $flag -m conntrack --ctstate INVALID -j ACCEPT";
+    case Accepts::kInvalid:
+      return "-p tcp -m conntrack --ctstate INVALID -j ACCEPT";
+    case Accepts::kReplies:
+      return "-p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT";
+  }
+  return "";
+}
+
+std::string_view NftMatch(Accepts accepts) {
+  switch (accepts) {
+    case Accepts::kClosing:
+      return "ct state invalid tcp flags & (fin | rst) != 0 accept";
+    case Accepts::kInvalid:
+      return "meta l4proto tcp ct state invalid accept";
+    case Accepts::kReplies:
+      return "ct state new,invalid tcp flags & (fin | syn | rst | ack) != syn accept";
+  }
+  return "";
+}
+
+std::string NftChain(const firewall::RuleLocation& location) {
+  return std::string(Name(location.family)) + " " + location.table + " " + location.chain;
+}
+
+// What nft is to do, without quotes.
+std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts) {
+  const std::string where = place.location.handle ? "insert rule " + NftChain(place.location) + " handle " +
+                                                        std::to_string(*place.location.handle)
+                                                  : "add rule " + NftChain(place.location);
+  return where + " " + std::string(NftMatch(accepts));
+}
+
+bool CanWrite(const diagnosis::DropSite& place) {
+  return IsPlain(place.location.table) && IsPlain(place.location.chain);
+}
+
+std::string Sleep() { return "; sleep " + std::to_string(kRetrySeconds) + "; "; }
+
+}  // namespace
+
+std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
+  if (!CanWrite(place)) {
+    return "";
+  }
+  if (!place.iptables) {
+    return "nft '" + NftInsert(place, accepts) + "'";
+  }
+  const std::string insert =
+      IptablesTool(place.location) + " -I " + place.location.chain + " " + std::string(IptablesMatch(accepts));
+  return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
+}
+
+std::string TemporaryAcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
+  if (!CanWrite(place)) {
+    return "";
+  }
+  if (!place.iptables) {
+    return "rule=$(nft -ea '" + NftInsert(place, accepts) + "' | grep -o 'handle [0-9]*$')" + Sleep() +
+           "nft \"delete rule " + NftChain(place.location) + " $rule\"";
+  }
+  const std::string tool = IptablesTool(place.location);
+  const std::string rule = place.location.chain + " " + std::string(IptablesMatch(accepts));
+  return tool + " -I " + rule + Sleep() + tool + " -D " + rule;
+}
+
+std::string SysctlCommand(const std::string& name, long long value) {
+  return "sysctl -w " + name + "=" + std::to_string(value);
+}
+
+}  // namespace finwait::report

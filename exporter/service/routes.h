@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "exporter/diagnosis/latest.h"
+#include "exporter/http/server.h"
+#include "exporter/service/rendered_metrics.h"
+#include "exporter/views/json.h"
+
+namespace finwait::service {
+
+/// What the HTTP service shows and how.
+struct RouteSettings {
+  std::string telemetry_path = "/metrics";
+  std::size_t max_requests = 40;  ///< to the telemetry path at once; 0 is no limit
+  views::Details details = views::Details::kHide;
+};
+
+/// The paths of the contract, answered from the newest diagnosis, in lanes of their own: scrapes, health, and what
+/// people read. `latest` and `metrics`, which are of the same diagnosis, must outlive the server.
+std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+                                  RenderedMetrics& metrics);
+
+}  // namespace finwait::service

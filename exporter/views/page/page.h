@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/views/json.h"
+
+namespace finwait::views::page {
+
+/// What of the page is the same for every diagnosis.
+struct PageSettings {
+  Details details = Details::kHide;
+  std::string telemetry_path = "/metrics";  ///< where the metrics are; starts with a slash
+  std::string host_name;                    ///< for the reader who has several of these pages open; may be empty
+};
+
+/// The diagnosis as an HTML page for a person: what `/` serves. It needs PageSecurityPolicy (page/assets.h) at most.
+std::string ReportPage(const diagnosis::Diagnosis& diagnosis, const PageSettings& settings);
+
+}  // namespace finwait::views::page

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "collectors/firewall/eval/packet_traversal.h"
+#include "collectors/firewall/model/ruleset.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "tests/kernel/collectors/firewall/eval/fin_tap.h"
+#include "tests/lab/connection.h"
+#include "tests/lab/namespace.h"
+
+/// Holds the verdict engine against the kernel: opens connections, loads a ruleset, removes the connections' entries,
+/// closes them, and learns from the sockets at both ends which packets passed.
+namespace finwait::firewall::eval {
+
+/// A connection to try. Peers and listeners are where ClosingTrial has them.
+struct TrialConnection {
+  enum class Through {
+    kNothing,
+    kVirtualAddress,  ///< outbound, to VirtualAddress(), which a nat rule leads to the peer
+    kServicePort,     ///< inbound, to ServicePort(), which a nat rule leads to `port`
+  };
+  IpFamily family = IpFamily::kIpv4;
+  bool loopback = false;       ///< both ends in the namespace with the rules
+  bool inbound = false;        ///< the peer opens it
+  std::uint16_t port = 80;     ///< that the opened end listens on: one of kPorts
+  unsigned local_address = 0;  ///< which of the two
+  unsigned peer_address = 0;
+  Through through = Through::kNothing;
+};
+
+/// The addresses and ports that nat rules of a trial must translate, to the connection's own.
+std::string VirtualAddress(bool ipv6, bool loopback, unsigned peer_address);
+std::string TrialAddress(bool ipv6, bool peer, unsigned which);
+constexpr std::uint16_t ServicePort(std::uint16_t port) { return static_cast<std::uint16_t>(port + 10000); }
+
+/// What is done to a connection, and which packets it shows.
+enum class TrialRole {
+  kClose,      ///< fin, and where it passes ack
+  kReset,      ///< rst
+  kSend,       ///< data
+  kPeerClose,  ///< peer_fin
+};
+
+/// One packet: what was foretold, and what happened.
+struct TrialPacket {
+  TrialConnection connection;
+  PacketKind kind = PacketKind::kFin;
+  TraversalResult verdict;
+  std::optional<bool> passed;  ///< nothing: the sockets did not show it
+  std::string Describe() const;
+  /// Foretold accept and did not pass, or foretold drop and passed.
+  bool IsWrong() const;
+};
+
+/// A whole close: the fate that was foretold, and what happened.
+struct TrialFate {
+  TrialConnection connection;
+  bool translated = false;  ///< the peer's socket has other ends than this one's
+  diagnosis::Fate foretold = diagnosis::Fate::kUnknown;
+  std::string reason;
+  bool fin_left = false;     ///< it was put on the wire
+  bool fin_arrived = false;  ///< at the peer's socket
+  bool closed = false;       ///< and its answer came back
+  std::string Describe() const;
+  bool IsWrong() const;
+};
+
+struct TrialOutcome {
+  std::size_t pairs = 0;  ///< connections that were tried, each in one role
+  std::vector<TrialPacket> packets;
+  std::vector<TrialFate> fates;
+};
+
+/// One namespace with rules, one with peers, reused for many rulesets. 192.0.2.1 and .3 here, .2 and .4 there; the same
+/// in 2001:db8::/32.
+class ClosingTrial {
+ public:
+  static constexpr std::uint16_t kPorts[] = {22, 80, 443, 8080};
+
+  ClosingTrial();
+
+  const lab::Namespace& Local() const { return wire_.local; }
+  void SetTcpLoose(bool loose);
+
+  /// Opens `connections`, each once for every role, with no rules loaded; runs `load` in the namespace (it loads the
+  /// rules); judges; closes and observes; removes all rules.
+  std::vector<TrialPacket> Run(const std::vector<TrialConnection>& connections, const std::vector<TrialRole>& roles,
+                               const std::function<void(const lab::Namespace&)>& load) {
+    return Run(connections, roles, {}, load).packets;
+  }
+  /// The same with rules that are there before anything is opened (`load_first`), as nat rules are. Of connections that
+  /// they translate only kClose and kSend are tried, as other packets cannot be told apart at the sockets.
+  /// `never_seen`: the connections' entries were gone before anybody looked; else it is known whether they were
+  /// translated.
+  TrialOutcome Run(const std::vector<TrialConnection>& connections, const std::vector<TrialRole>& roles,
+                   const std::function<void(const lab::Namespace&)>& load_first,
+                   const std::function<void(const lab::Namespace&)>& load, bool never_seen = true);
+
+  /// The ruleset as the last Run read it.
+  const Ruleset& LastRuleset() const { return *ruleset_; }
+
+ private:
+  struct Live;
+
+  void Reset();
+  Live Open(const TrialConnection& connection, TrialRole role);
+  void Evaluate(std::vector<Live>& all, bool never_seen);
+  void Act(std::vector<Live>& all);
+  void Observe(std::vector<Live>& all);
+
+  lab::Wire wire_;
+  FinTap tap_;
+  using Place = std::tuple<unsigned, unsigned, std::uint16_t>;  ///< is IPv6, which address, port
+  std::map<Place, std::unique_ptr<lab::Listener>> peer_listeners_;
+  std::map<Place, std::unique_ptr<lab::Listener>> local_listeners_;
+  std::shared_ptr<const Ruleset> ruleset_;
+  std::unique_ptr<diagnosis::CloseEvaluator> judge_;  // what verdicts point to lives as long as it
+  bool loose_ = true;
+};
+
+}  // namespace finwait::firewall::eval

@@ -1,0 +1,112 @@
+#include "collectors/sources/conntrack_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/collectors/kernel/conntrack_messages.h"
+#include "tests/unit/collectors/kernel/netlink/fake_transport.h"
+#include "tests/unit/collectors/kernel/procfs_fixture.h"
+
+namespace finwait::sources {
+namespace {
+
+using kernel::netlink::FakeKernel;
+using kernel::netlink::MessageOf;
+using testing::HasSubstr;
+
+constexpr const char* kBuckets = "sys/net/netfilter/nf_conntrack_buckets";
+
+class ConntrackTableTest : public testing::Test {
+ protected:
+  ConntrackTableTest() {
+    procfs_.Write("sys/net/netfilter/nf_conntrack_count", "1\n");
+    procfs_.Write(kBuckets, "1024\n");
+    for (const char* state : {"established", "close_wait", "fin_wait", "last_ack"}) {
+      procfs_.Write(std::string("sys/net/netfilter/nf_conntrack_tcp_timeout_") + state, "300\n");
+    }
+    host_ = procfs_.MakeHost();
+    host_.open_channel = [this](int protocol) {
+      during_the_dump_();
+      return kernel_->Open(protocol);
+    };
+  }
+
+  static kernel::netlink::FakeMessage Entry() {
+    kernel::EventContent content;
+    content.message = IPCTNL_MSG_CT_NEW;
+    content.seconds_left = 200;
+    return MessageOf(EventMessage(content));
+  }
+  Result<Collected> Look() { return ConntrackTableCollector(host_).Collect(Deadline::After(std::chrono::seconds(5))); }
+
+  kernel::ProcfsFixture procfs_;
+  std::shared_ptr<FakeKernel> kernel_ = FakeKernel::Make();
+  kernel::Host host_;
+  std::function<void()> during_the_dump_ = [] {};
+};
+
+TEST_F(ConntrackTableTest, CountsWhatTheDumpHolds) {
+  kernel_->Answers({Entry(), Entry(), kernel::netlink::Done()});
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_TRUE(looked->gaps.empty());
+  const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
+  EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], 2U);
+  EXPECT_EQ(sample.idle[0]->sum, 200);
+}
+
+TEST_F(ConntrackTableTest, ATableThatIsResizedDuringTheDumpIsSaidToBe) {
+  kernel_->Answers({Entry(), kernel::netlink::Done()});
+  during_the_dump_ = [this] { procfs_.Write(kBuckets, "2048\n"); };
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_TRUE(dynamic_cast<const ConntrackTableSample&>(*looked->data).torn);
+  ASSERT_EQ(looked->gaps.size(), 1U);
+  EXPECT_THAT(looked->gaps[0].message, HasSubstr("resized"));
+}
+
+TEST_F(ConntrackTableTest, ADumpThatIsTornEveryTimeIsSaidToBeAndCountsTheLastAttemptAlone) {
+  kernel::netlink::FakeMessage interrupted = Entry();
+  interrupted.flags |= NLM_F_DUMP_INTR;
+  for (int attempt = 0; attempt < kernel::netlink::Channel::kDumpAttempts; ++attempt) {
+    kernel_->Answers({interrupted});
+    kernel_->Answers({kernel::netlink::Done()});
+  }
+  const auto looked = Look();
+  ASSERT_TRUE(looked) << looked.error().message;
+  EXPECT_EQ(looked->gaps.size(), 1U);
+  const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
+  EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], 1U);
+}
+
+TEST_F(ConntrackTableTest, WithoutTheCapabilityItSaysWhichOne) {
+  kernel_->Answers({kernel::netlink::ErrorMessage(-EPERM)});
+  const auto looked = Look();
+  ASSERT_FALSE(looked);
+  EXPECT_EQ(looked.error().reason, FailureReason::kPermission);
+  EXPECT_THAT(looked.error().message, HasSubstr("CAP_NET_ADMIN"));
+}
+
+TEST_F(ConntrackTableTest, WithoutConntrackNothingIsAsked) {
+  procfs_.Remove("sys/net/netfilter");
+  const auto looked = Look();
+  ASSERT_FALSE(looked);
+  EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
+  EXPECT_TRUE(kernel_->Sent().empty());
+}
+
+TEST_F(ConntrackTableTest, WhereAskingWouldLoadAModuleNothingIsAskedAndItsNameIsTold) {
+  for (const kernel::FeatureState state : {kernel::FeatureState::kAbsent, kernel::FeatureState::kUnknown}) {
+    host_.find_feature = [state](const kernel::KernelFeature& feature) {
+      return feature.module == kernel::kConntrackNetlink.module ? state : kernel::FeatureState::kSafeToAsk;
+    };
+    const auto looked = Look();
+    ASSERT_FALSE(looked);
+    EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
+    EXPECT_THAT(looked.error().message, HasSubstr("`modprobe nf_conntrack_netlink`"));
+    EXPECT_TRUE(kernel_->Sent().empty());
+  }
+}
+
+}  // namespace
+}  // namespace finwait::sources

@@ -1,0 +1,108 @@
+#include "collectors/sources/sockets.h"
+
+#include <gtest/gtest.h>
+#include <linux/inet_diag.h>
+#include <linux/tcp.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <vector>
+
+namespace finwait::sources {
+namespace {
+
+struct Given {
+  std::uint8_t timer = 4;
+  std::uint8_t tries = 3;
+  std::uint32_t unsent = 1;
+  std::uint32_t window = 65535;
+  std::uint8_t backoff = 0;
+  std::uint32_t timeout_us = 200'000;
+  std::size_t info_size = sizeof(tcp_info);
+};
+
+// An inet_diag_msg in FIN_WAIT_1 with tcp_info behind it.
+std::vector<std::byte> Message(const Given& given) {
+  inet_diag_msg header = {};
+  header.idiag_family = AF_INET;
+  header.idiag_state = 4;
+  header.idiag_timer = given.timer;
+  header.idiag_retrans = given.tries;
+  header.id.idiag_cookie[0] = 7;
+  header.id.idiag_cookie[1] = 1;
+  tcp_info info = {};
+  info.tcpi_notsent_bytes = given.unsent;
+  info.tcpi_snd_wnd = given.window;
+  info.tcpi_backoff = given.backoff;
+  info.tcpi_rto = given.timeout_us;
+  const nlattr attribute = {static_cast<std::uint16_t>(sizeof(nlattr) + given.info_size), INET_DIAG_INFO};
+  std::vector<std::byte> message(sizeof header + sizeof attribute + given.info_size);
+  std::memcpy(message.data(), &header, sizeof header);
+  std::memcpy(message.data() + sizeof header, &attribute, sizeof attribute);
+  std::memcpy(message.data() + sizeof header + sizeof attribute, &info, given.info_size);
+  return message;
+}
+
+kernel::ClosingSocket Decode(const Given& given) {
+  const auto record = kernel::DecodeSocket(Message(given));
+  EXPECT_TRUE(record.has_value() && record->has_value());
+  return (*record)->closing;
+}
+
+TEST(SocketsDecodeTest, ReadsWhatTellsAnUnsentFin) {
+  const kernel::ClosingSocket socket = Decode({});
+  EXPECT_EQ(socket.cookie, 0x1'0000'0007U);
+  EXPECT_EQ(socket.state, kernel::TcpState::kFinWait1);
+  EXPECT_EQ(socket.timer, kernel::SocketTimer::kProbe);
+  EXPECT_EQ(socket.tries, 3U);
+  EXPECT_EQ(socket.unsent, 1U);
+  EXPECT_EQ(socket.send_window, 65535U);
+  EXPECT_TRUE(socket.orphan);
+}
+
+TEST(SocketsDecodeTest, AnOlderKernelsShorterTcpInfoLeavesWhatItLacksUnknown) {
+  Given given;
+  given.info_size = offsetof(tcp_info, tcpi_snd_wnd);
+  EXPECT_FALSE(Decode(given).send_window.has_value());
+  EXPECT_TRUE(Decode(given).unsent.has_value());
+  given.info_size = offsetof(tcp_info, tcpi_notsent_bytes);
+  EXPECT_FALSE(Decode(given).unsent.has_value());
+}
+
+TEST(SocketsDecodeTest, ProbesOfAClosedWindowCountByTheirBackoffAsThePeerAnswersThem) {
+  Given given;
+  given.tries = 0;
+  given.backoff = 4;
+  given.window = 0;
+  EXPECT_EQ(Decode(given).tries, 4U);
+  given.window = 1;
+  EXPECT_EQ(Decode(given).tries, 0U);
+}
+
+TEST(SocketsDecodeTest, TheTriesTellTheLeastAgeForBothKindsOfTimer) {
+  Given probes;  // the timeout shown has not doubled: 200 + 400 + 800 ms
+  EXPECT_EQ(Decode(probes).minimum_age.count(), 1400);
+  Given retransmissions;
+  retransmissions.timer = 1;
+  retransmissions.timeout_us = 1'600'000;  // has doubled three times
+  EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 1400);
+}
+
+TEST(SocketsDecodeTest, AStateThatIsNoConnectionIsLeftOut) {
+  auto message = Message({});
+  message[1] = std::byte{7};  // TCP_CLOSE
+  EXPECT_FALSE(kernel::DecodeSocket(message)->has_value());
+  message[1] = std::byte{12};  // TCP_NEW_SYN_RECV
+  EXPECT_EQ((**kernel::DecodeSocket(message)).state, kernel::TcpState::kSynReceived);
+}
+
+TEST(SocketsDecodeTest, EveryTruncationIsAnErrorOrLessOfASocket) {
+  const auto whole = Message({});
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto record = kernel::DecodeSocket(kernel::netlink::Bytes(whole).first(size));
+    EXPECT_TRUE(!record || size >= sizeof(inet_diag_msg)) << size;
+  }
+}
+
+}  // namespace
+}  // namespace finwait::sources

@@ -1,0 +1,125 @@
+#include "exporter/diagnosis/connection_history.h"
+
+#include <gtest/gtest.h>
+
+namespace finwait::diagnosis {
+namespace {
+
+using std::chrono::seconds;
+
+kernel::LiveSocket Tracked(std::uint64_t cookie, std::uint32_t remaining) {
+  kernel::LiveSocket socket;
+  socket.cookie = cookie;
+  socket.tracking = kernel::Tracking::kTracked;
+  socket.entry_state = kernel::ConntrackTcpState::kEstablished;
+  socket.remaining_seconds = remaining;
+  return socket;
+}
+
+kernel::LiveSocket Untracked(std::uint64_t cookie) {
+  kernel::LiveSocket socket;
+  socket.cookie = cookie;
+  return socket;
+}
+
+class ConnectionMemoryTest : public testing::Test {
+ protected:
+  void Look(const std::vector<kernel::LiveSocket>& sockets) {
+    sources::TrackingSample sample;
+    sample.sockets = kernel::LiveSocketList(sockets);
+    memory_.Update(sample, now_);
+  }
+  ConnectionHistories memory_;
+  SteadyClock::time_point now_;
+};
+
+TEST_F(ConnectionMemoryTest, AnEntryThatWentWhenItsTimeWasUpTimedOut) {
+  Look({Tracked(1, 8)});
+  now_ += seconds(5);
+  Look({Tracked(1, 3)});
+  now_ += seconds(5);
+  Look({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kTimedOut);
+  EXPECT_EQ(memory_.Find(1)->entry_state, kernel::ConntrackTcpState::kEstablished);
+}
+
+TEST_F(ConnectionMemoryTest, AnEntryThatWentBeforeItsTimeWasRemoved) {
+  Look({Tracked(1, 300)});
+  now_ += seconds(5);
+  Look({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
+  now_ += seconds(1000);
+  Look({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved)
+      << "what became of it is settled by the look that missed it";
+}
+
+TEST_F(ConnectionMemoryTest, AnEntryThatWasNeverThereIsSaidToBe) {
+  Look({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kNeverSeen);
+  EXPECT_FALSE(memory_.Find(1)->SeenTracked());
+}
+
+TEST_F(ConnectionMemoryTest, AnEntryThatComesBackIsThereAgain) {
+  Look({Tracked(1, 300)});
+  Look({Untracked(1)});
+  Look({Tracked(1, 300)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kStillThere);
+}
+
+TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
+  kernel::LiveSocket socket = Tracked(1, 300);
+  socket.destination_nat = true;
+  socket.keepalive_due = std::chrono::milliseconds(1000);
+  Look({socket});
+  Look({Untracked(1)});
+  EXPECT_TRUE(memory_.Find(1)->Translated());
+  EXPECT_EQ(memory_.Find(1)->keepalive, true);
+}
+
+TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {
+  Look({Tracked(1, 300), Tracked(2, 300)});
+  Look({Tracked(2, 300)});
+  EXPECT_FALSE(memory_.Find(1));
+  EXPECT_TRUE(memory_.Find(2));
+}
+
+TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
+  // A thousand of them, of which each look loses a hundred, gains a hundred, and lists the newest first.
+  for (std::uint64_t look = 0; look < 20; ++look) {
+    std::vector<kernel::LiveSocket> sockets;
+    for (std::uint64_t i = 1000; i > 0; --i) {
+      const std::uint64_t cookie = 100 * look + i;
+      sockets.push_back(cookie % 2 == 0 || look == cookie % 20 ? Tracked(cookie, 300) : Untracked(cookie));
+    }
+    Look(sockets);
+    now_ += seconds(5);
+  }
+  EXPECT_FALSE(memory_.Find(1900));
+  EXPECT_FALSE(memory_.Find(2901));
+  for (std::uint64_t cookie = 1901; cookie <= 2900; ++cookie) {
+    ASSERT_TRUE(memory_.Find(cookie)) << cookie;
+    // The looks that listed it begin with the one that brought it.
+    const std::uint64_t first = cookie <= 1000 ? 0 : (cookie - 1000 + 99) / 100;
+    const bool was_tracked = cookie % 20 >= first;
+    const ExpiryReason expected = cookie % 2 == 0      ? ExpiryReason::kStillThere
+                                  : !was_tracked       ? ExpiryReason::kNeverSeen
+                                  : cookie % 20 == 19U ? ExpiryReason::kStillThere
+                                                       : ExpiryReason::kRemoved;
+    EXPECT_EQ(memory_.Find(cookie)->entry_end, expected) << cookie;
+  }
+}
+
+TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsTakenByItsFirst) {
+  kernel::LiveSocket translated = Tracked(1, 300);
+  translated.source_nat = true;
+  translated.translation = std::make_shared<const kernel::Translation>();
+  Look({Tracked(1, 300), Tracked(1, 300)});
+  Look({translated, translated});
+  EXPECT_TRUE(memory_.Find(1)->source_nat);
+  Look({Untracked(1), translated});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
+}
+
+}  // namespace
+}  // namespace finwait::diagnosis

@@ -1,0 +1,44 @@
+#include "exporter/diagnosis/expiry_reasons.h"
+
+#include <gtest/gtest.h>
+
+namespace finwait::diagnosis {
+namespace {
+
+ConnectionHistory Past(ExpiryReason end, std::optional<kernel::ConntrackTcpState> state,
+                       std::optional<bool> keepalive) {
+  ConnectionHistory past;
+  past.entry_end = end;
+  past.entry_state = state;
+  past.keepalive = keepalive;
+  return past;
+}
+
+TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
+  ExpiryReasons ends;
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kEstablished, false));
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kCloseWait, true));
+  ends.Add(Past(ExpiryReason::kRemoved, kernel::ConntrackTcpState::kEstablished, false));
+  ends.Add(Past(ExpiryReason::kNeverSeen, std::nullopt, std::nullopt));
+  ends.Add(Past(ExpiryReason::kUnknown, kernel::ConntrackTcpState::kEstablished, false));
+  ends.Add(Past(ExpiryReason::kStillThere, kernel::ConntrackTcpState::kEstablished, false));
+  EXPECT_EQ(ends.timed_out[0], 1U);
+  EXPECT_EQ(ends.timed_out[1], 1U);
+  EXPECT_EQ(ends.removed, 1U);
+  EXPECT_EQ(ends.unknown, 2U);
+  EXPECT_EQ(ends.with_keepalive, 1U);
+  EXPECT_EQ(ends.without_keepalive, 4U);
+  ExpiryReasons twice = ends;
+  twice += ends;
+  EXPECT_EQ(twice.unknown, 4U);
+  EXPECT_EQ(twice.without_keepalive, 8U);
+}
+
+TEST(EntryEndsTest, ATimeoutInAStateThatIsNoLiveOneIsNotClaimed) {
+  ExpiryReasons ends;
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kTimeWait, std::nullopt));
+  EXPECT_EQ(ends.unknown, 1U);
+}
+
+}  // namespace
+}  // namespace finwait::diagnosis

@@ -1,0 +1,177 @@
+#include "exporter/report/advice.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace finwait::report {
+namespace {
+
+using firewall::Backend;
+using firewall::Hook;
+using firewall::TableFamily;
+using std::chrono::seconds;
+
+AffectedSite LossAt(bool inbound, std::uint64_t stuck, std::uint64_t at_risk) {
+  AffectedSite loss;
+  loss.place.location = {Backend::kNft, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
+  loss.place.hook = inbound ? Hook::kInput : Hook::kOutput;
+  loss.place.iptables = true;
+  loss.place.rule_text = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
+  loss.inbound = inbound;
+  loss.general = true;
+  loss.stuck = stuck;
+  loss.at_risk = at_risk;
+  return loss;
+}
+
+sources::SysctlSample Sysctls(seconds established, seconds keepalive, std::uint64_t loose = 1) {
+  sources::SysctlSample sysctl;
+  for (auto& timeout : sysctl.conntrack_tcp_timeouts) {
+    timeout = seconds(60);
+  }
+  sysctl.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = established;
+  sysctl.tcp_keepalive_time = keepalive;
+  sysctl.conntrack_tcp_loose = loose;
+  sysctl.conntrack_tcp_be_liberal = 0;
+  return sysctl;
+}
+
+struct Case {
+  const char* name;
+  Situation situation;
+  std::vector<std::string> advised;  // in this order
+  std::set<std::string> warned_of;
+  friend std::ostream& operator<<(std::ostream& out, const Case& one) { return out << one.name; }
+};
+
+Situation Of(std::vector<AffectedSite> losses, const sources::SysctlSample& sysctl) {
+  Situation situation;
+  situation.losses = std::move(losses);
+  for (const AffectedSite& loss : situation.losses) {
+    situation.stuck += loss.stuck;
+    situation.at_risk += loss.at_risk;
+  }
+  situation.open_both_ways = situation.stuck + situation.at_risk;
+  situation.sysctl = sysctl;
+  return situation;
+}
+
+std::vector<Case> Cases() {
+  const sources::SysctlSample defaults = Sysctls(seconds(432'000), seconds(7200));
+  const sources::SysctlSample shortened = Sysctls(seconds(600), seconds(7200));
+  std::vector<Case> cases;
+  cases.push_back({"nothing_wrong", Of({}, defaults), {}, {}});
+  cases.push_back({"latent_egress_drop",
+                   Of({LossAt(false, 0, 0)}, defaults),
+                   {"accept_closing", "keepalive"},
+                   {"be_liberal", "reject"}});
+  cases.push_back({"latent_egress_drop_with_a_short_timeout",
+                   Of({LossAt(false, 0, 0)}, shortened),
+                   {"accept_closing", "raise_established_timeout", "keepalive"},
+                   {"be_liberal", "reject"}});
+  cases.push_back({"exposed_by_an_egress_drop",
+                   Of({LossAt(false, 0, 5)}, shortened),
+                   {"accept_closing", "raise_established_timeout", "keepalive"},
+                   {"be_liberal", "reject", "raise_timeout_now", "ss_kill"}});
+  cases.push_back({"failing_by_an_egress_drop",
+                   Of({LossAt(false, 5, 0)}, shortened),
+                   {"finish_stuck", "accept_closing", "raise_established_timeout", "keepalive"},
+                   {"be_liberal", "reject", "raise_timeout_now", "ss_kill", "fin_timeout"}});
+  cases.push_back({"failing_by_an_ingress_drop",
+                   Of({LossAt(true, 5, 0)}, shortened),
+                   {"finish_stuck_replies", "accept_replies", "raise_established_timeout", "keepalive"},
+                   {"be_liberal", "accept_invalid_input", "raise_timeout_now", "fin_timeout"}});
+  Situation strict = Of({LossAt(true, 0, 1)}, Sysctls(seconds(600), seconds(7200), 0));
+  cases.push_back({"with_tcp_loose_off_accepting_invalid_helps",
+                   strict,
+                   {"accept_replies", "raise_established_timeout", "keepalive"},
+                   {"be_liberal", "raise_timeout_now"}});
+  Situation nat = Of({}, shortened);
+  nat.at_risk = nat.nat_at_risk = nat.open_both_ways = 3;
+  cases.push_back({"exposed_by_nat",
+                   nat,
+                   {"keep_nat_entries", "raise_established_timeout", "keepalive"},
+                   {"accept_invalid_nat", "raise_timeout_now", "ss_kill"}});
+  Situation half_closed = Of({LossAt(false, 2, 0)}, defaults);
+  half_closed.peer_closed = 2;
+  half_closed.open_both_ways = 0;
+  cases.push_back({"stuck_in_last_ack",
+                   half_closed,
+                   {"finish_stuck", "accept_closing", "close_in_time", "raise_close_wait_timeout"},
+                   {"be_liberal", "reject", "raise_timeout_now", "established_timeout", "fin_timeout", "ss_kill"}});
+  Situation resets = Of({LossAt(false, 0, 0)}, defaults);
+  resets.resets_lost = 4;
+  cases.push_back({"resets_lost", resets, {"accept_closing", "keepalive"}, {"be_liberal", "reject", "repeat_reset"}});
+  Situation blind = Of({LossAt(false, 0, 0)}, {});
+  blind.sysctl.reset();
+  cases.push_back({"settings_unreadable", blind, {"accept_closing"}, {"be_liberal", "reject"}});
+  return cases;
+}
+
+class AdviceTest : public testing::TestWithParam<Case> {};
+
+TEST_P(AdviceTest, FitsTheSituation) {
+  std::vector<std::string> advised;
+  for (const diagnosis::Statement& one : WhatToDo(GetParam().situation)) {
+    advised.push_back(one.id);
+    EXPECT_TRUE(one.text.ends_with(".")) << one.text;
+    EXPECT_EQ(one.text.find("  "), std::string::npos) << one.text;
+  }
+  EXPECT_EQ(advised, GetParam().advised);
+  std::set<std::string> warned_of;
+  for (const diagnosis::Statement& one : WhatWillNotHelp(GetParam().situation)) {
+    EXPECT_TRUE(warned_of.insert(one.id).second) << one.id << " is there twice";
+    EXPECT_EQ(one.command, "") << "nobody is to type what does not help";
+  }
+  EXPECT_EQ(warned_of, GetParam().warned_of);
+}
+
+INSTANTIATE_TEST_SUITE_P(Situations, AdviceTest, testing::ValuesIn(Cases()),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+std::string TextOf(const std::vector<diagnosis::Statement>& statements, const std::string& id) {
+  for (const diagnosis::Statement& one : statements) {
+    if (one.id == id) {
+      return one.text + " $ " + one.command;
+    }
+  }
+  return "";
+}
+
+TEST(AdviceWordsTest, NameTheSettingItsValueAndWhatToMakeOfIt) {
+  const auto advice = WhatToDo(Of({LossAt(false, 0, 5)}, Sysctls(seconds(600), seconds(9000))));
+  const std::string raise = TextOf(advice, "raise_established_timeout");
+  EXPECT_NE(raise.find("nf_conntrack_tcp_timeout_established = 600"), std::string::npos) << raise;
+  EXPECT_NE(raise.find("7440"), std::string::npos) << raise;
+  EXPECT_NE(raise.find("$ sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established=9240"), std::string::npos)
+      << "longer than the keepalive of 9000 s: " << raise;
+  const std::string keepalive = TextOf(advice, "keepalive");
+  EXPECT_NE(keepalive.find("tcp_keepalive_time = 9000"), std::string::npos) << keepalive;
+  EXPECT_NE(keepalive.find("TCP_KEEPIDLE below 600 s"), std::string::npos) << keepalive;
+}
+
+TEST(AdviceWordsTest, NameThePlaceOfTheRule) {
+  const std::string accept =
+      TextOf(WhatToDo(Of({LossAt(false, 0, 5)}, Sysctls(seconds(600), seconds(7200)))), "accept_closing");
+  EXPECT_NE(accept.find("iptables-nft table filter, chain OUTPUT, handle 7"), std::string::npos) << accept;
+}
+
+TEST(AdviceWordsTest, DoNotPraiseDropWhereTheRuleRejects) {
+  AffectedSite loss = LossAt(false, 0, 5);
+  loss.place.rejects = true;
+  const std::string reject = TextOf(WhatWillNotHelp(Of({loss}, Sysctls(seconds(600), seconds(7200)))), "reject");
+  EXPECT_TRUE(reject.starts_with("DROP in place of REJECT")) << reject;
+}
+
+TEST(AdviceWordsTest, GiveAdviceForAFewPlacesAndNotForHundreds) {
+  std::vector<AffectedSite> losses;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    losses.push_back(LossAt(false, 1, 0));
+    losses.back().place.location.handle = i;
+  }
+  EXPECT_LT(WhatToDo(Of(losses, Sysctls(seconds(600), seconds(7200)))).size(), 12U);
+}
+
+}  // namespace
+}  // namespace finwait::report

@@ -1,0 +1,29 @@
+#include "exporter/report/phrases.h"
+
+#include <gtest/gtest.h>
+
+namespace finwait::report {
+namespace {
+
+TEST(PhrasesTest, CountsOneAndMany) {
+  EXPECT_EQ(Counted(0, "socket", "sockets"), "0 sockets");
+  EXPECT_EQ(Counted(1, "socket", "sockets"), "1 socket");
+  EXPECT_EQ(Counted(2, "socket", "sockets"), "2 sockets");
+}
+
+TEST(PhrasesTest, SaysHowLongInTheUnitThatAPersonWouldUse) {
+  EXPECT_EQ(Lasting(0.4), "0 s");
+  EXPECT_EQ(Lasting(119), "119 s");
+  EXPECT_EQ(Lasting(120), "2 min");
+  EXPECT_EQ(Lasting(7199), "119 min");
+  EXPECT_EQ(Lasting(7200), "2 h");
+  EXPECT_EQ(Lasting(432'000), "5 d");
+}
+
+TEST(PhrasesTest, SpellsStatesAsTheKernelDoes) {
+  EXPECT_EQ(KernelName(kernel::TcpState::kFinWait1), "FIN_WAIT_1");
+  EXPECT_EQ(KernelName(kernel::TcpState::kLastAck), "LAST_ACK");
+}
+
+}  // namespace
+}  // namespace finwait::report
