@@ -6,3 +6,4 @@ cd "$(dirname "$0")"
 promtool check rules --lint=all --lint-fatal ../../dashboards/rules.yaml ../../dashboards/alerts.yaml
 ./check_alerts.py
 promtool test rules ./*.yaml
+./check_rollout.py
