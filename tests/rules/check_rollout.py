@@ -51,9 +51,7 @@ def main():
     test = {
         "rule_files": [str(DASHBOARDS / name) for name in ("rules.yaml", "alerts.yaml")],
         "evaluation_interval": "30s",
-        "group_eval_order": [
-            f"finwait.{name}" for name in ("rules", "failures", "exposure", "conntrack", "exporter")
-        ],
+        "group_eval_order": [f"finwait.{name}" for name in ("rules", "failures", "exposure", "conntrack", "exporter")],
         "tests": [
             {
                 "name": f"{HOSTS} hosts lose the capability in one minute",
