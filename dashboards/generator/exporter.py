@@ -142,6 +142,7 @@ def _attention():
             "reason": "Reason",
             "Value": "Last complete sample",
         },
+        noValue="none",
         overrides=[
             override("Job", custom_hidden=True),
             override("Host", links=link),
@@ -275,7 +276,7 @@ def build():
         "The exporters themselves: freshness, failures and cost.",
         [
             Section(None, 4, _trust()),
-            Section(None, 7, [(24, _attention())]),
+            Section(None, 8, [(24, _attention())]),
             Section("Collectors", 8, _collectors()),
             Section("Cost", 8, [(8, panel) for panel in _cost()]),
         ],

@@ -142,7 +142,7 @@ def _verdict():
                 "dateTimeFromNow",
                 f"1000 * (max({evidence} > 0) or max({evidence}) and on () count({SCORE}))",
                 "last evidence",
-                judged((1, "text")),
+                judged((1, "orange")),
                 mappings=values_to_text({0: ("never", "green")}, missing=CANNOT_TELL),
             ),
         ),
@@ -274,6 +274,7 @@ def _why():
                 sort_by="Alert",
                 descending=False,
                 columns={"alertname": "Alert", "severity": "Severity"},
+                noValue="no alert fires",
                 overrides=[
                     override(
                         "Alert", links=[{"title": "Runbook", "url": "${runbook}#${__value.text}", "targetBlank": True}]

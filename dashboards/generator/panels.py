@@ -169,7 +169,7 @@ def timeseries(
         custom |= {"gradientMode": "scheme", "lineWidth": 2}
     # Zeros lie at the bottom of an axis to 1, not of Grafana's 100.
     if "max" not in defaults and not log:
-        custom["axisSoftMax"] = 0.1 if unit in (PER_SECOND, "pps", "percentunit") else 1
+        custom["axisSoftMax"] = 1 if unit in ("short", "none", "pps") else 0.1
     options = {
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -214,6 +214,7 @@ def bargauge(title, description, unit, *targets, **defaults):
         "reduceOptions": _reduce_last(),
         "showUnfilled": True,
         "sizing": "auto",
+        "text": {"titleSize": 11, "valueSize": 20},
         "valueMode": "text",
     }
     defaults = {"min": 0, "color": {"mode": "palette-classic"}} | defaults
