@@ -148,7 +148,9 @@ def draw(browser, url, theme, width, now, picture):
         tab.open(f"{url}&theme={theme}&now={now}")
         found = tab.evaluate("window.drawn")
         tab.screenshot(picture)
-        missing = [one["response"]["url"] for one in tab.events("Network.responseReceived") if one["response"]["status"] >= 400]
+        missing = [
+            one["response"]["url"] for one in tab.events("Network.responseReceived") if one["response"]["status"] >= 400
+        ]
         complaints = [text for text in tab.complaints() if "404" not in text] + [f"no {url}" for url in missing]
         return found + [{"panel": "", "kind": "exception", "what": text} for text in complaints]
     finally:
