@@ -207,7 +207,6 @@ class Values(unittest.TestCase):
             "image.tags=latest",
             "monitor.intervall=30s",
             "monitor.kind=Both",
-            "monitor.jobName=node",
             "profile=privileged",
             "webConfig.content.basic_auth_user.a=b",
             "webConfig.content.basic_auth_users.prometheus=plaintext",
