@@ -27,6 +27,15 @@ function* unknownOnGreen(panel) {
 }
 
 // Text that is wider than the box that shows it: cut off, with or without an ellipsis.
+// Green says that somebody knows that all is well now; render.py decides for which hosts nobody can.
+function* greenTile(panel) {
+  for (const leaf of leaves(panel)) {
+    const box = leaf.closest('.body');
+    if (box && panel.dataset.type === 'stat' && isGreen(colorBehind(leaf)))
+      yield { kind: 'green tile', what: `"${leaf.textContent.trim()}" on green` };
+  }
+}
+
 function* clipped(panel) {
   for (const leaf of panel.querySelectorAll('.body *')) {
     const text = [...leaf.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -67,7 +76,7 @@ function* exception(panel) {
 }
 
 export function findings() {
-  const checks = [unknownOnGreen, clipped, bigLegend, empty, exception];
+  const checks = [unknownOnGreen, greenTile, clipped, bigLegend, empty, exception];
   return [...document.querySelectorAll('.panel')].flatMap((panel) =>
     checks.flatMap((check) => [...check(panel)].map((found) => ({ panel: panel.dataset.title, ...found })))
   );

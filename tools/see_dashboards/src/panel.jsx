@@ -170,7 +170,7 @@ class Boundary extends React.Component {
 
 export function Panel({ panel, title, style, ...rest }) {
   return (
-    <div className="panel" data-title={panel.title} style={style}>
+    <div className="panel" data-title={panel.title} data-type={panel.type} style={style}>
       <PanelChrome
         title={title}
         description={panel.description}
