@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-minutes=14 keep_story= pictures=
+minutes=14 keep_story='' pictures=''
 while (($#)); do
   case $1 in
     --minutes) minutes=$2 && shift ;;
