@@ -29,6 +29,7 @@ install(FILES ${PACKAGING}/deb/default DESTINATION /etc/default RENAME finwait-e
 install(FILES ${PREPARED}/finwait_exporter.8.gz DESTINATION share/man/man8)
 install(FILES ${PACKAGING}/completion/finwait_exporter DESTINATION share/bash-completion/completions)
 install(FILES ${DASHBOARDS} DESTINATION share/finwait-exporter)
+install(DIRECTORY dashboards/alertmanager DESTINATION share/finwait-exporter)
 install(FILES ${PACKAGING}/deb/copyright ${PREPARED}/changelog.gz DESTINATION share/doc/finwait-exporter)
 
 set(CPACK_GENERATOR DEB)

@@ -1,21 +1,32 @@
 """The Exporter dashboard: can the numbers be trusted, and what do they cost."""
 
-from dashboard import dashboard
+from dashboard import Section, dashboard
 from panels import (
+    PER_SECOND,
+    UNKNOWN_COLOR,
     column,
     dashed,
     instant,
+    override,
     query,
+    rates,
     series,
     stat,
     state_timeline,
     steps,
+    steps_up,
     table,
     timeseries,
     values_to_text,
 )
 
-OURS = f"and on (job, instance) {series('finwait_exporter_build_info')}"
+BUILD = series("finwait_exporter_build_info")
+OURS = f"and on (job, instance) {BUILD}"
+SUCCESS = series("finwait_collector_success")
+LAST_SUCCESS = series("finwait_collector_last_success_timestamp_seconds")
+# Of a collector that has succeeded at least once; the others have timestamp 0 and are 57 years old.
+AGE = f"time() - ({LAST_SUCCESS} > 0)"
+DOWN = f"max by (job, instance) (last_over_time({BUILD}[$__range])) and on (job, instance) {series('up')} == 0"
 
 
 def _of_process(expr):
@@ -24,8 +35,6 @@ def _of_process(expr):
 
 
 def _trust():
-    seen = f"last_over_time({series('finwait_exporter_build_info')}[$__range])"
-    age = f"time() - {series('finwait_collector_last_success_timestamp_seconds')}"
     return [
         (
             4,
@@ -40,9 +49,9 @@ def _trust():
             4,
             stat(
                 "Exporters down",
-                "Exporters seen in the time shown whose last scrape failed.",
+                "Exporters seen in the time shown whose last scrape failed; named below.",
                 "none",
-                instant(f"count(({series('up')} == 0) and on (job, instance) {seen}) or vector(0)", "down"),
+                instant(f"count({DOWN}) or vector(0)", "down"),
                 filled=True,
                 thresholds=steps((None, "green"), (1, "red")),
             ),
@@ -51,10 +60,10 @@ def _trust():
             4,
             stat(
                 "Collectors failing",
-                "Collectors, over all chosen hosts, whose last look failed or was incomplete. What they cannot see is "
-                "absent, not zero.",
+                "Collectors, over all chosen hosts, whose last sample failed or was incomplete; named below. What they "
+                "cannot see is absent, not zero.",
                 "none",
-                instant(f"count({series('finwait_collector_success')} == 0) or vector(0)", "failing"),
+                instant(f"count({SUCCESS} == 0) or vector(0)", "failing"),
                 filled=True,
                 thresholds=steps((None, "green"), (1, "red")),
             ),
@@ -63,11 +72,12 @@ def _trust():
             4,
             stat(
                 "Oldest sample",
-                "Age of the oldest newest sample of any collector. Intervals stretch on big hosts; compare with the "
-                "interval below.",
+                "Age of the oldest newest sample of any collector that has had one. Intervals stretch on big hosts; "
+                "compare with the interval below.",
                 "s",
-                query(f"max({age})", "age"),
-                graph=True,
+                instant(f"max({AGE})", "age"),
+                decimals=0,
+                noValue="no sample",
             ),
         ),
         (
@@ -77,12 +87,12 @@ def _trust():
                 "Scraped, but not judged, because an input is missing that could change the stage.",
                 "none",
                 instant(
-                    f"count(count by (job, instance) ({series('finwait_collector_success')}) unless on (job, instance) "
+                    f"count(count by (job, instance) ({SUCCESS}) unless on (job, instance) "
                     f"{series('finwait_risk_score')}) or vector(0)",
                     "not judged",
                 ),
                 filled=True,
-                thresholds=steps((None, "green"), (1, "purple")),
+                thresholds=steps((None, "green"), (1, UNKNOWN_COLOR)),
             ),
         ),
         (
@@ -91,7 +101,7 @@ def _trust():
                 "Versions",
                 "How many hosts run which version.",
                 "none",
-                column(f"count by (version) ({series('finwait_exporter_build_info')})"),
+                column(f"count by (version) ({BUILD})"),
                 sort_by="Hosts",
                 columns={"version": "Version", "Value": "Hosts"},
             ),
@@ -99,15 +109,56 @@ def _trust():
     ]
 
 
+def _attention():
+    """One row for each collector and reason that fails, and for each exporter that cannot be scraped."""
+    failures = series("finwait_collector_failures_total")
+    reasons = f"0 * (sum by (job, instance, collector, reason) (increase({failures}[$__range])) > 0)"
+    since = (
+        f"1000 * max by (job, instance, collector) ({LAST_SUCCESS} and on (job, instance, collector) {SUCCESS} == 0)"
+    )
+    # `not counted`: it fails, but within the time shown no failure was counted.
+    uncounted = (
+        f'label_replace({since} unless on (job, instance, collector) {reasons}, "reason", "not counted", "", "")'
+    )
+    last_seen = (
+        f"1000 * max by (job, instance) (max_over_time(timestamp({BUILD})[$__range:1m])) and on (job, instance) {DOWN}"
+    )
+    down = f'label_replace(label_replace({last_seen}, "collector", "all", "", ""), "reason", "not scraped", "", "")'
+    never = values_to_text({0: ("never", UNKNOWN_COLOR)})
+    host = "/d/finwait-host?var-datasource=${datasource}&${__url_time_range}&var-job="
+    link = [{"title": "This host's story", "url": host + "${__data.fields.Job}&var-instance=${__data.fields.Host}"}]
+    return table(
+        "Exporters that need attention",
+        "Collectors that fail now, why, and when each last had a complete sample; and exporters that cannot be scraped, "
+        "and when they last could. Empty is good.",
+        "none",
+        column(f"{reasons} + on (job, instance, collector) group_left () {since} or {uncounted} or {down}"),
+        sort_by=["Host", "Collector"],
+        descending=False,
+        columns={
+            "job": "Job",
+            "instance": "Host",
+            "collector": "Collector",
+            "reason": "Reason",
+            "Value": "Last complete sample",
+        },
+        noValue="none",
+        overrides=[
+            override("Job", custom_hidden=True),
+            override("Host", links=link),
+            override("Last complete sample", unit="dateTimeFromNow", mappings=never),
+        ],
+    )
+
+
 def _collectors():
-    failures = f"rate({series('finwait_collector_failures_total')}[$__rate_interval])"
     success = values_to_text({0: ("failing", "red"), 1: ("ok", "green")})
     return [
         (
             12,
             state_timeline(
                 "Collectors",
-                "Failing where the collector's look failed or was incomplete on any chosen host.",
+                "Failing where the collector's sample failed or was incomplete on any chosen host.",
                 query(f"min by (collector) ({series('finwait_collector_success')})", "{{collector}}"),
                 mappings=success,
             ),
@@ -116,28 +167,25 @@ def _collectors():
             12,
             timeseries(
                 "Failures by collector and reason",
-                "Looks that failed, over all chosen hosts.",
-                "cps",
-                query(f"sum by (collector, reason) ({failures})", "{{collector}} {{reason}}"),
+                "Samples that failed, over all chosen hosts.",
+                PER_SECOND,
+                rates("finwait_collector_failures_total", "collector", "reason"),
             ),
         ),
         (
             8,
             timeseries(
                 "Age of the newest sample",
-                "The worst host's, by collector. It should stay below the interval plus the scrape interval.",
+                "The worst host's, by collector; one that has never had a sample is in the table above. It should stay below the interval plus the scrape interval.",
                 "s",
-                query(
-                    f"max by (collector) (time() - {series('finwait_collector_last_success_timestamp_seconds')})",
-                    "{{collector}}",
-                ),
+                query(f"max by (collector) ({AGE})", "{{collector}}"),
             ),
         ),
         (
             8,
             timeseries(
                 "Interval",
-                "How often each collector looks, on the host where it looks least often, and how often the costly "
+                "How often each collector samples, on the host where it does least often, and how often the costly "
                 "parts run that are spaced by themselves. The dumps stretch theirs to keep --sampling.cpu-budget.",
                 "s",
                 query(f"max by (collector) ({series('finwait_collector_interval_seconds')})", "{{collector}}"),
@@ -148,7 +196,7 @@ def _collectors():
             8,
             timeseries(
                 "Duration",
-                "How long the last look took, on the slowest host.",
+                "How long the last sample took, on the slowest host.",
                 "s",
                 query(f"max by (collector) ({series('finwait_collector_duration_seconds')})", "{{collector}}"),
             ),
@@ -157,6 +205,7 @@ def _collectors():
 
 
 def _cost():
+    started = series("process_start_time_seconds")
     cpu = f"rate({series('process_cpu_seconds_total')}[$__rate_interval])"
     return [
         timeseries(
@@ -207,11 +256,15 @@ def _cost():
                 f"sum(rate({series('finwait_conntrack_events_paused_seconds_total')}[$__rate_interval]))",
                 "hosts not listening",
             ),
-            query(f"sum(changes({series('process_start_time_seconds')}[$__rate_interval]) {OURS})", "restarts"),
             query(
-                f"sum(increase({series('finwait_exporter_refused_system_calls_total')}[$__rate_interval]))",
+                f"sum(({started} != bool ({started} offset $__interval)) {OURS})",
+                "restarts",
+            ),
+            query(
+                f"sum({steps_up(series('finwait_exporter_refused_system_calls_total'))})",
                 "refused system calls",
             ),
+            interval="1m",
         ),
     ]
 
@@ -221,5 +274,10 @@ def build():
         "finwait-exporter",
         "finwait / Exporter",
         "The exporters themselves: freshness, failures and cost.",
-        [(None, 4, _trust()), ("Collectors", 8, _collectors()), ("Cost", 8, [(8, panel) for panel in _cost()])],
+        [
+            Section(None, 4, _trust()),
+            Section(None, 8, [(24, _attention())]),
+            Section("Collectors", 8, _collectors()),
+            Section("Cost", 8, [(8, panel) for panel in _cost()]),
+        ],
     )

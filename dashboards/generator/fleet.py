@@ -1,10 +1,12 @@
 """The Fleet dashboard: which hosts are worst, and how the fleet does over time."""
 
-from dashboard import dashboard
+from dashboard import Section, choice, dashboard
 from panels import (
+    UNKNOWN_COLOR,
     bargauge,
     colored,
     column,
+    fixed,
     instant,
     override,
     query,
@@ -29,53 +31,97 @@ SCORE = series("finwait_risk_score")
 STUCK = "instance_cause:finwait_tcp_sockets_stuck:increase15m"
 AT_RISK = "instance:finwait_tcp_at_risk_sockets:sum"
 
+# The targets of now that have answered in the time shown.
+KNOWN = f"max by (job, instance) (last_over_time({series('finwait_exporter_build_info')}[$__range]) and on (job, instance) {series('up')})"
+DOWN = f"{KNOWN} and on (job, instance) {series('up')} == 0"
+NOT_JUDGED = f"{KNOWN} unless on (job, instance) ({SCORE} or {series('up')} == 0)"
+# The worst first, and what nobody knows between what would fail and what might: {text: (number, colour)}.
+ORDER = {
+    "failing": (3, STAGE_COLORS["failing"]),
+    "exposed": (2, STAGE_COLORS["exposed"]),
+    "not judged": (1.5, UNKNOWN_COLOR),
+    "down": (1.4, UNKNOWN_COLOR),
+    "latent": (1, STAGE_COLORS["latent"]),
+    "none": (0, STAGE_COLORS["none"]),
+}
+STAGE = (
+    f"(max by (job, instance) ({series('instance:finwait_risk_stage:rank')} and on (job, instance) {SCORE}) "
+    f"or 0 * ({DOWN}) + {ORDER['down'][0]} or 0 * ({KNOWN}) + {ORDER['not judged'][0]})"
+)
+STAGE_CHOICE = {"All": ">= 0"} | {text: f"== {number}" for text, (number, _) in ORDER.items()}
+CHOSEN = f"({STAGE} $stage)"
+WORST = f"topk(50, {CHOSEN} + max by (job, instance) ({SCORE}) / 1000 or {CHOSEN})"
+
 
 def _worst_hosts(expr):
-    """`expr` per host, for the hosts with the highest scores only."""
-    return column(f"max by (job, instance) ({expr}) and on (job, instance) topk(50, {SCORE})")
+    """`expr` per host, for the worst hosts of the chosen stage only."""
+    return column(f"max by (job, instance) ({expr}) and on (job, instance) {WORST}")
 
 
-def _ten_highest(selector, legend="{{instance}}"):
-    """The series with the ten highest maxima of the whole time shown, so that lines do not come and go."""
-    return query(f"{selector} and topk(10, max_over_time({selector}[$__range] @ end()))", legend)
+def _ten_highest(expr, highest):
+    """`expr` of the ten hosts whose maximum of the whole time shown is highest and not 0, so that lines do not come and
+    go; one line at 0 where there is none. `highest`: that maximum, by host."""
+    ten = f"topk(10, {highest} > 0)"
+    none = f'label_replace(vector(0), "instance", "none", "", "")'
+    return query(f"{expr} and on (job, instance) {ten} or {none} unless on () {ten}", "{{instance}}")
+
+
+def _ten_highest_of(selector):
+    return _ten_highest(selector, f"max by (job, instance) (max_over_time({selector}[$__range] @ end()))")
 
 
 def _hosts_by_stage():
-    alarm = STAGE_COLORS | {"not judged": "purple", "down": "purple"}
-    known = series("finwait_collector_success")
-    seen = f"last_over_time({series('finwait_exporter_build_info')}[$__range])"
+    def show(text):
+        url = (
+            "/d/finwait-fleet?var-datasource=${datasource}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+        )
+        return [
+            {
+                "title": "Only these below",
+                "url": f"{url}&var-stage={STAGE_CHOICE[text].replace('=', '%3D').replace(' ', '%20')}",
+            }
+        ]
+
+    counts = {
+        stage: instant("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ") or vector(0)", stage)
+        for stage in STAGE_COLORS
+    }
+    counts |= {
+        "not judged": instant(f"count({NOT_JUDGED}) or vector(0)", "not judged"),
+        "down": instant(f"count({DOWN}) or vector(0)", "down"),
+    }
     return stat(
         "Hosts by stage",
-        "How many hosts are in each stage now. Not judged: scraped, but without a risk score, because an input is "
-        "missing. Down: seen in the time shown, and its last scrape failed.",
+        "How many hosts are in each stage now; click one for their names below. Not judged: scraped, but without a risk "
+        "score, because an input is missing. Down: answered in the time shown, and its last scrape failed.",
         "none",
-        *[
-            instant("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ") or vector(0)", stage)
-            for stage in reversed(STAGE_COLORS)
-        ],
-        instant(
-            f"count(count by (job, instance) ({known}) unless on (job, instance) {SCORE}) or vector(0)", "not judged"
-        ),
-        instant(f"count(({series('up')} == 0) and on (job, instance) {seen}) or vector(0)", "down"),
+        *[counts[text] for text in ORDER],
         text="value_and_name",
         filled=True,
-        overrides=[override(name, thresholds=steps((None, "green"), (1, color))) for name, color in alarm.items()],
+        overrides=[
+            override(
+                text,
+                thresholds=steps((None, "green"), (1, color)) if text != "none" else steps((None, "text"), (1, color)),
+                links=show(text),
+            )
+            for text, (_, color) in ORDER.items()
+        ],
     )
 
 
 def _worst_hosts_table():
-    stages = values_to_text(dict(enumerate(STAGE_COLORS.items())))
+    stages = values_to_text({number: (text, color) for text, (number, color) in ORDER.items()})
     filled = {"type": "color-background", "mode": "basic"}
     some = steps((None, "transparent"), (1, "orange"))
     return table(
         "Worst hosts",
-        "The 50 hosts with the highest risk score; click one for its story. Stuck: sockets that got stuck in the last "
-        "15 minutes with a proven conntrack cause. At risk: live sockets that would stick if closed now. Losing "
-        "track: tracked ones whose entry will expire before their keepalive. Drops: address families in which a "
-        "forgotten connection's FIN is dropped. Needs the recording rules.",
+        "The 50 worst hosts of the stage chosen above; click one for its story. Got stuck: sockets that got stuck in the "
+        "last 15 minutes with a proven conntrack cause. At risk: live sockets that would stick if closed now. Losing "
+        "track: tracked ones whose entry will expire before their keepalive. FIN dropped: address families in which a "
+        "forgotten connection's FIN is dropped, of all connections or of some. Needs the recording rules.",
         "none",
+        _worst_hosts(CHOSEN),
         _worst_hosts(SCORE),
-        _worst_hosts(series("instance:finwait_risk_stage:rank")),
         _worst_hosts(f"sum without (cause) ({series(STUCK, PROVEN_CAUSES)})"),
         _worst_hosts(series(AT_RISK)),
         _worst_hosts(series("instance:finwait_tcp_at_risk_sockets:ratio")),
@@ -84,24 +130,24 @@ def _worst_hosts_table():
         _worst_hosts(series("finwait_sysctl_conntrack_tcp_timeout_seconds", 'state="established"')),
         _worst_hosts(series("instance:finwait_conntrack_entries:ratio")),
         _worst_hosts(f"count by (job, instance) ({FIRING})"),
-        sort_by="Score",
+        sort_by=["Stage", "Score"],
         columns={
             "job": "Job",
             "instance": "Host",
-            "Value #A": "Score",
-            "Value #B": "Stage",
+            "Value #B": "Score",
+            "Value #A": "Stage",
             "Value #J": "Alerts",
-            "Value #C": "Stuck",
+            "Value #C": "Got stuck, 15 min",
             "Value #D": "At risk",
             "Value #E": "of live",
             "Value #F": "Losing track",
-            "Value #G": "Drops",
+            "Value #G": "FIN dropped (families)",
             "Value #H": "Established timeout",
-            "Value #I": "Table",
+            "Value #I": "Conntrack table full",
         },
         overrides=[
             override("Job", custom_hidden=True),
-            override("Host", links=FROM_ROW, custom_minWidth=200),
+            override("Host", links=FROM_ROW, custom_minWidth=180),
             override(
                 "Score",
                 decimals=0,
@@ -109,22 +155,29 @@ def _worst_hosts_table():
                 max=100,
                 thresholds=SCORE_THRESHOLDS,
                 custom_cellOptions={"type": "gauge", "mode": "basic"},
+                custom_minWidth=150,
             ),
-            override("Stage", mappings=stages, custom_cellOptions=filled),
+            override("Stage", mappings=stages, custom_cellOptions=filled, custom_width=100),
+            override("Alerts", custom_width=75),
             override(
-                "Stuck", decimals=0, thresholds=steps((None, "transparent"), (0.5, "red")), custom_cellOptions=filled
+                "Got stuck, 15 min",
+                decimals=0,
+                thresholds=steps((None, "transparent"), (0.5, "red")),
+                custom_cellOptions=filled,
+                custom_width=140,
             ),
-            override("At risk", thresholds=some, custom_cellOptions=filled),
-            override("of live", unit="percentunit", decimals=1),
-            override("Losing track", thresholds=some),
-            override("Drops", thresholds=some, custom_cellOptions=filled),
-            override("Established timeout", unit="s"),
+            override("At risk", thresholds=some, custom_cellOptions=filled, custom_width=80),
+            override("of live", unit="percentunit", decimals=1, custom_width=80),
+            override("Losing track", thresholds=some, custom_width=115),
+            override("FIN dropped (families)", thresholds=some, custom_cellOptions=filled, custom_width=180),
+            override("Established timeout", unit="s", custom_width=160),
             override(
-                "Table",
+                "Conntrack table full",
                 unit="percentunit",
                 decimals=0,
                 thresholds=steps((None, "transparent"), (0.5, "yellow"), (0.9, "red")),
                 custom_cellOptions=filled,
+                custom_width=165,
             ),
         ],
     )
@@ -137,7 +190,7 @@ def _over_time():
             "The ten hosts with the highest score within the time shown. From 70 on a failure is proven; from 40 on "
             "live sockets would fail; from 1 on a drop path exists. Click a line for its host.",
             "none",
-            _ten_highest(SCORE),
+            _ten_highest_of(SCORE),
             bands=True,
             max=100,
             thresholds=SCORE_BANDS,
@@ -145,14 +198,18 @@ def _over_time():
         ),
         timeseries(
             "Hosts by stage over time",
-            "How many hosts were in each stage. Hosts that cannot be judged are in none.",
+            "How many hosts were in each stage, the worst on top; not judged: scraped without a risk score.",
             "short",
-            query(f"sum by (stage) ({series('finwait_risk_stage')})", "{{stage}}"),
+            *[query("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ")", stage) for stage in STAGE_COLORS],
+            query(
+                f"count(count by (job, instance) ({series('finwait_collector_success')}) unless on (job, instance) {SCORE})",
+                "not judged",
+            ),
             stack=True,
-            overrides=colored(STAGE_COLORS),
+            overrides=colored(STAGE_COLORS | {"not judged": UNKNOWN_COLOR}),
         ),
         timeseries(
-            "Newly stuck sockets by cause",
+            "Newly stuck sockets by cause, in 15 min",
             "Sockets of all chosen hosts that got stuck within the 15 minutes before each point. Warm colours are "
             "conntrack failures; blue ones are ordinary (peer gone, no route, window closed). Needs the recording "
             "rules.",
@@ -162,11 +219,14 @@ def _over_time():
             overrides=colored(CAUSE_COLORS),
         ),
         timeseries(
-            "Newly stuck sockets, ten worst hosts",
+            "Newly stuck sockets, ten worst hosts, in 15 min",
             "Sockets that got stuck with a proven conntrack cause within the 15 minutes before each point. Needs the "
             "recording rules.",
             "short",
-            _ten_highest(series(STUCK, PROVEN_CAUSES), "{{instance}} {{cause}}"),
+            _ten_highest(
+                f"sum without (cause) ({series(STUCK, PROVEN_CAUSES)})",
+                f"sum by (job, instance) (max_over_time({series(STUCK, PROVEN_CAUSES)}[$__range] @ end()))",
+            ),
             links=FROM_SERIES,
         ),
         timeseries(
@@ -181,7 +241,7 @@ def _over_time():
             "Sockets at risk, ten worst hosts",
             "Live sockets that would stick, or leave their peer stuck, if they closed now. Needs the recording rules.",
             "short",
-            _ten_highest(series(AT_RISK)),
+            _ten_highest_of(series(AT_RISK)),
             links=FROM_SERIES,
         ),
     ]
@@ -192,13 +252,20 @@ def _why():
         bargauge(
             "Hosts that drop a closing packet",
             "On how many hosts the rules drop this packet of a connection without a conntrack entry, in either "
-            "address family. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
+            "address family, of all such connections or of some. The grey bar is all hosts whose rules are read. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
             "none",
             instant(
                 f"count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')} > 0)"
                 f" or 0 * count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')})",
                 "{{packet}}",
             ),
+            instant(
+                f"count(count by (job, instance) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')}))",
+                "all hosts",
+            ),
+            color={"mode": "thresholds"},
+            thresholds=steps((None, "green"), (1, "red")),
+            overrides=[override("all hosts", color=fixed("#8e8e8e"))],
         ),
         table(
             "Established timeouts in use",
@@ -210,17 +277,18 @@ def _why():
                 + series("finwait_sysctl_conntrack_tcp_timeout_seconds", 'state="established"')
                 + ")"
             ),
-            sort_by="Hosts",
+            sort_by="Timeout",
             descending=False,
-            columns={"seconds": "Timeout in seconds", "Value": "Hosts"},
+            numbers=["seconds"],
+            columns={"seconds": "Timeout", "Value": "Hosts"},
+            overrides=[override("Timeout", unit="s")],
         ),
         timeseries(
             "Conntrack table, ten fullest",
             "Entries as a share of nf_conntrack_max. A full table drops the packets of new connections. Needs the "
             "recording rules.",
             "percentunit",
-            _ten_highest(series("instance:finwait_conntrack_entries:ratio")),
-            max=1,
+            _ten_highest_of(series("instance:finwait_conntrack_entries:ratio")),
             links=FROM_SERIES,
         ),
     ]
@@ -233,9 +301,10 @@ def build():
         "finwait / Fleet",
         "Which hosts have TCP connections that cannot close, or would not, because conntrack has forgotten them.",
         [
-            (None, 4, [(24, _hosts_by_stage())]),
-            (None, 10, [(24, _worst_hosts_table())]),
-            ("Over time", 8, [(12, panel) for panel in over_time]),
-            ("Why", 8, [(8, panel) for panel in _why()]),
+            Section(None, 4, [(24, _hosts_by_stage())]),
+            Section(None, 10, [(24, _worst_hosts_table())]),
+            Section("Over time", 8, [(12, panel) for panel in over_time]),
+            Section("Why", 8, [(8, panel) for panel in _why()]),
         ],
+        variables=[choice("stage", "Stage", STAGE_CHOICE)],
     )

@@ -1,23 +1,28 @@
 """The Host dashboard: one host's whole story, the verdict first, then why, then what happened, then the details."""
 
 import host_details
-from dashboard import annotation, dashboard
+from dashboard import Section, annotation, dashboard
 from panels import (
+    UNKNOWN_COLOR,
     bargauge,
     colored,
     column,
-    dashed,
+    fixed,
     instant,
+    judged,
+    override,
     query,
     series,
     stat,
     state_timeline,
     steps,
+    steps_up,
     table,
     timeseries,
     values_to_text,
 )
 from vocabulary import (
+    CANNOT_TELL,
     CAUSE_COLORS,
     ESTABLISHED_TIMEOUT,
     FATE_COLORS,
@@ -27,115 +32,130 @@ from vocabulary import (
     KEEPALIVE_TIME,
     SCORE_BANDS,
     SCORE_THRESHOLDS,
-    STAGE_COLORS,
+    STAGES,
 )
+
+SCORE = series("finwait_risk_score")
+
+
+def _labelled(name, **labels):
+    return series(name, *[f'{label}="{value}"' for label, value in labels.items()])
+
+
+def _now(title, description, unit, expr, legend, thresholds, **more):
+    """A tile of the verdict: what is so now, and "cannot tell" where nobody has read it."""
+    return stat(
+        title, description, unit, instant(expr, legend), text="value", filled=True, thresholds=thresholds, **more
+    )
 
 
 def _verdict():
     """The first row: what a person needs in ten seconds."""
+    factors = {"none": 0, "latent": 1, "exposed": 2, "failing": 3}
+    ranks = [f"{factor} * {_labelled('finwait_risk_stage', stage=stage)}" for stage, factor in factors.items()]
+    rank = f"sum({' or '.join(ranks)})"
+    build = series("finwait_exporter_build_info")
+    evidence = series("finwait_risk_last_evidence_timestamp_seconds")
     return [
         (
             3,
-            stat(
+            _now(
+                "Last scrape",
+                "Whether Prometheus reaches this exporter now, or when it last did. All that is known now is purple "
+                "while it does not.",
+                "dateTimeFromNow",
+                f"0 * max({series('up')} == 1) or 1000 * max(max_over_time(timestamp({build})[$__range:15s]))",
+                "last scrape",
+                judged(),
+                mappings=values_to_text({0: ("ok", "green")}, missing=("not scraped", UNKNOWN_COLOR)),
+                noValue="not scraped",
+            ),
+        ),
+        (
+            3,
+            _now(
                 "Stage",
                 "The furthest thing that is true now. none: nothing would stick. latent: a drop path exists, no live "
                 "socket would fail yet. exposed: live sockets would fail if closed now. failing: proven within the "
                 "last 5 minutes.",
                 "none",
-                instant(f"sum by (stage) ({series('finwait_risk_stage')}) > 0", "{{stage}}"),
-                text="name",
-                filled=True,
-                noValue="cannot tell",
-                overrides=colored(STAGE_COLORS),
+                rank,
+                "stage",
+                judged(),
+                mappings=STAGES,
             ),
         ),
         (
             3,
-            stat(
+            _now(
                 "Risk score now",
                 "0 none, 1-39 latent, 40-69 exposed, 70-100 failing. Absent when an input is missing that could "
                 "change the stage.",
                 "none",
-                query(f"max({series('finwait_risk_score')})", "score"),
-                text="value",
-                graph=True,
+                f"max({SCORE})",
+                "score",
+                SCORE_THRESHOLDS,
                 decimals=0,
-                noValue="cannot tell",
-                filled=True,
-                thresholds=SCORE_THRESHOLDS,
             ),
         ),
         (
             3,
-            stat(
+            _now(
                 "Live sockets at risk",
                 "Live sockets without a conntrack entry that would stick, or leave their peer stuck, if they closed "
                 "now.",
                 "none",
-                query(f"sum({series('finwait_tcp_at_risk_sockets', FATES_THAT_STICK)})", "at risk"),
-                text="value",
-                graph=True,
-                noValue="cannot tell",
-                filled=True,
-                thresholds=steps((None, "green"), (1, "orange")),
+                f"sum({series('finwait_tcp_at_risk_sockets', FATES_THAT_STICK)})",
+                "at risk",
+                judged((0, "green"), (1, "orange")),
             ),
         ),
         (
             3,
-            stat(
+            _now(
                 "Losing track soon",
                 "Sockets still tracked, with less than half of their timeout left and no keepalive due before it ends.",
                 "none",
-                query(f"sum({series('finwait_tcp_expiring_sockets')})", "expiring"),
-                text="value",
-                graph=True,
-                noValue="cannot tell",
-                filled=True,
-                thresholds=steps((None, "green"), (1, "yellow")),
-            ),
-        ),
-        (
-            6,
-            bargauge(
-                "Got stuck, worst quarter of the last hour",
-                "Sockets that got stuck within 15 minutes, the worst 15 minutes of the last hour, by cause. It "
-                "outlives the sockets, which vanish after about two minutes. local_drop: their FIN is dropped here. "
-                "reply_drop: the peer's ACK is dropped here. nat_lost: the FIN left untranslated. The others are no "
-                "conntrack failure. Needs the recording rules.",
-                "none",
-                instant(
-                    "sum by (cause) (max_over_time("
-                    + series("instance_cause:finwait_tcp_sockets_stuck:increase15m")
-                    + "[1h]))",
-                    "{{cause}}",
-                ),
-                decimals=0,
-                overrides=colored(CAUSE_COLORS),
+                f"sum({series('finwait_tcp_expiring_sockets')})",
+                "expiring",
+                judged((0, "green"), (1, "yellow")),
             ),
         ),
         (
             3,
-            stat(
+            _now(
                 "Oldest stuck socket",
                 "How long the oldest socket that is stuck now has been so.",
                 "s",
-                query(f"max({series('finwait_tcp_stuck_socket_oldest_seconds')})", "oldest"),
-                text="value",
-                graph=True,
-                noValue="cannot tell",
-                filled=True,
-                thresholds=steps((None, "green"), (1, "orange"), (60, "red")),
+                f"max({series('finwait_tcp_stuck_socket_oldest_seconds')})",
+                "oldest",
+                judged((0, "green"), (1, "orange"), (60, "red")),
+                decimals=0,
             ),
         ),
         (
             3,
-            stat(
+            _now(
                 "Last proven failure",
-                "When a socket last got stuck with a proven conntrack cause, or a reset was last dropped.",
+                "When a socket last got stuck with a proven conntrack cause, or a reset was last dropped; never, since "
+                "this exporter started.",
                 "dateTimeFromNow",
-                instant(f"max({series('finwait_risk_last_evidence_timestamp_seconds')} > 0) * 1000", "last evidence"),
-                text="value",
-                noValue="never",
+                f"1000 * (max({evidence} > 0) or max({evidence}) and on () count({SCORE}))",
+                "last evidence",
+                judged((1, "orange")),
+                mappings=values_to_text({0: ("never", "green")}, missing=CANNOT_TELL),
+            ),
+        ),
+        (
+            3,
+            _now(
+                "Alerts firing",
+                "Alerts of this host that fire now; named below. Whether Prometheus has the rules, the alert "
+                "FinwaitRulesMissing tells.",
+                "none",
+                f"count({FIRING}) or vector(0)",
+                "alerts",
+                steps((None, "green"), (1, "orange")),
             ),
         ),
     ]
@@ -145,10 +165,12 @@ def _what_happened():
     return [
         timeseries(
             "Risk score",
-            "From 70 on a failure is proven; from 40 on live sockets would fail; from 1 on a drop path exists.",
+            "From 70 on a failure is proven; from 40 on live sockets would fail; from 1 on a drop path exists. A gap: "
+            "cannot tell.",
             "none",
-            query(f"max({series('finwait_risk_score')})", "score"),
+            query(f"max({SCORE})", "score"),
             bands=True,
+            by_value=True,
             max=100,
             thresholds=SCORE_BANDS,
         ),
@@ -162,12 +184,10 @@ def _what_happened():
         ),
         timeseries(
             "Newly stuck sockets by cause",
-            "Each socket counted once, when it gets stuck, even if it lived only between two scrapes. Warm colours "
-            "are conntrack failures.",
+            "Each socket counted once, in the bar of the time in which it got stuck, even if it lived only between two "
+            "scrapes. Warm colours are conntrack failures.",
             "short",
-            query(
-                f"sum by (cause) (increase({series('finwait_tcp_sockets_stuck_total')}[$__rate_interval]))", "{{cause}}"
-            ),
+            query(f"sum by (cause) ({steps_up(series('finwait_tcp_sockets_stuck_total'))})", "{{cause}}"),
             stack=True,
             overrides=colored(CAUSE_COLORS),
             bars=True,
@@ -180,7 +200,7 @@ def _what_happened():
             query(f"sum by (cause) ({series('finwait_tcp_stuck_sockets')})", "{{cause}}"),
             query(f"sum({series('finwait_tcp_stuck_sockets_undetermined')})", "cannot tell"),
             stack=True,
-            overrides=colored(CAUSE_COLORS),
+            overrides=[*colored(CAUSE_COLORS), override("cannot tell", color=fixed(UNKNOWN_COLOR))],
         ),
         timeseries(
             "Sockets at risk by fate",
@@ -203,27 +223,36 @@ def _what_happened():
     ]
 
 
+def _path_verdicts():
+    """0 accept, 1 unknown, 2 drop, 3 some; whether or not the exporter knows the verdict "some"."""
+    unknown, drop, some = (
+        f"max by (packet, family) ({_labelled('finwait_firewall_path_verdict', verdict=verdict)})"
+        for verdict in ("unknown", "drop", "some")
+    )
+    return f"{unknown} + 2 * {drop} + (3 * {some} or 0 * {drop})"
+
+
 def _why():
-    verdicts = values_to_text({0: ("accept", "green"), 1: ("unknown", "#8e8e8e"), 2: ("drop", "red")})
-    path = "finwait_firewall_path_verdict"
-    unknown, drop = series(path, 'verdict="unknown"'), series(path, 'verdict="drop"')
+    verdicts = values_to_text(
+        {0: ("accept", "green"), 1: ("unknown", UNKNOWN_COLOR), 2: ("drop", "red"), 3: ("drop for some", "orange")}
+    )
+    severities = {"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")}
+    filled = {"type": "color-background", "mode": "basic"}
     return [
         (
-            9,
+            12,
             state_timeline(
                 "What the rules do to a forgotten connection",
-                "For a connection without a conntrack entry that no narrower rule singles out: what happens to its "
-                "FIN, RST and data on the way out, to the peer's ACK and FIN on the way in, and to a FIN passing "
-                "through. One drop of fin, rst or ack is enough to fail.",
-                query(
-                    f"max by (packet, family) ({unknown}) + 2 * max by (packet, family) ({drop})",
-                    "{{packet}} {{family}}",
-                ),
+                "For a connection without a conntrack entry: what happens to its FIN, RST and data on the way out, to "
+                "the peer's ACK and FIN on the way in, and to a FIN passing through. Drop for some: narrower rules "
+                "drop it for some connections (by port, address or interface). One drop of fin, rst or ack is enough "
+                "to fail.",
+                query(_path_verdicts(), "{{packet}} {{family}}"),
                 mappings=verdicts,
             ),
         ),
         (
-            4,
+            6,
             table(
                 "Rules that drop INVALID",
                 "Rules that drop or reject INVALID packets now, by meaning, whether or not they have a counter. "
@@ -231,71 +260,122 @@ def _why():
                 "none",
                 column(f"sum by (backend, family, hook) ({series('finwait_firewall_invalid_drop_rules')}) > 0"),
                 sort_by="Rules",
-                columns={"hook": "Hook", "family": "Family", "backend": "Backend", "Value": "Rules"},
+                columns={"Value": "Rules", "hook": "Hook", "family": "Family", "backend": "By"},
+                overrides=[override("Rules", custom_width=70), override("By", custom_width=70)],
             ),
         ),
         (
-            4,
+            6,
             table(
                 "Alerts",
-                "Alerts of this host that fire now. Each has its section in the runbook.",
+                "Alerts of this host that fire now; click one for its section in the runbook.",
                 "none",
                 column(f"max by (alertname, severity) ({FIRING})"),
                 sort_by="Alert",
                 descending=False,
                 columns={"alertname": "Alert", "severity": "Severity"},
+                noValue="no alert fires",
+                overrides=[
+                    override(
+                        "Alert", links=[{"title": "Runbook", "url": "${runbook}#${__value.text}", "targetBlank": True}]
+                    ),
+                    override(
+                        "Severity", custom_width=90, mappings=values_to_text(severities), custom_cellOptions=filled
+                    ),
+                ],
             ),
         ),
         (
-            7,
+            12,
             timeseries(
-                "Idle time of connections against their timeout",
-                "How long established connections have been idle, and when conntrack forgets them (red). Where the "
-                "keepalive (blue) lies above the timeout, idle connections lose their entry before the first probe.",
-                "s",
-                query(_idle_quantile(0.5), "median idle"),
-                query(_idle_quantile(0.99), "99th percentile idle"),
-                query(f"min({ESTABLISHED_TIMEOUT})", "timeout"),
-                query(f"min({KEEPALIVE_TIME})", "first keepalive"),
-                log=True,
-                overrides=[dashed("timeout"), dashed("first keepalive", "blue")],
+                "Idle time of connections, as a share of their timeout",
+                "How long established connections have been idle: at 100 % conntrack forgets them. Where the first "
+                "keepalive lies above that (drawn at 200 % at most), idle connections lose their entry before it.",
+                "percentunit",
+                query(_idle_share(0.5), "median idle"),
+                query(_idle_share(0.99), "99th percentile idle"),
+                query(f"clamp_max(min({KEEPALIVE_TIME}) / min({ESTABLISHED_TIMEOUT} > 0), 2)", "first keepalive"),
+                limit=True,
+                thresholds=steps((None, "transparent"), (1, "red")),
+                max=2.05,
+                overrides=[
+                    override("median idle", color=fixed("light-blue")),
+                    override("99th percentile idle", color=fixed("blue")),
+                    override(
+                        "first keepalive",
+                        color=fixed("orange"),
+                        custom_lineStyle={"fill": "dash", "dash": [10, 10]},
+                        custom_fillOpacity=0,
+                    ),
+                ],
+            ),
+        ),
+        (
+            12,
+            bargauge(
+                "Got stuck, worst 15 minutes of the last hour",
+                "Sockets that got stuck within 15 minutes, by cause. It outlives the sockets, which vanish after about "
+                "two minutes. local_drop: their FIN is dropped here. reply_drop: the peer's ACK is dropped here. "
+                "nat_lost: the FIN left untranslated. The others are no conntrack failure. Needs the recording rules.",
+                "none",
+                instant(
+                    "sum by (cause) (max_over_time("
+                    + series("instance_cause:finwait_tcp_sockets_stuck:increase15m")
+                    + "[1h]))",
+                    "{{cause}}",
+                ),
+                decimals=0,
+                overrides=colored(CAUSE_COLORS),
             ),
         ),
     ]
 
 
-def _idle_quantile(quantile):
-    return f"histogram_quantile({quantile}, sum by (le) ({IDLE_BUCKETS}))"
+def _idle_share(quantile):
+    """At most 1: a quantile is interpolated within a bucket, and the one around the timeout reaches above it."""
+    return (
+        f"clamp_max(histogram_quantile({quantile}, sum by (le) ({IDLE_BUCKETS})) / min({ESTABLISHED_TIMEOUT} > 0), 1)"
+    )
+
+
+def _changed(selector, by):
+    """1 where a value is another than a minute before, which is the annotations' step: each change is marked once."""
+    return f"max by ({by}) ({selector} != bool ({selector} offset 1m)) > 0"
 
 
 def build():
-    timeouts_changed = f"changes({series('finwait_sysctl_conntrack_tcp_timeout_seconds')}[$__rate_interval])"
     return dashboard(
         "finwait-host",
         "finwait / Host",
         "One host: would its connections close, do they, and what stops them.",
         [
-            (None, 5, _verdict()),
-            ("Why", 9, _why()),
-            ("What happened", 8, [(8, panel) for panel in _what_happened()]),
-            ("Counters", 8, [(6, panel) for panel in host_details.counters()]),
-            ("Tracking of live connections", 8, list(zip([8, 8, 8, 12, 12], host_details.tracking()))),
-            ("Conntrack table", 8, [(8, panel) for panel in host_details.conntrack_table()]),
-            ("Settings", 8, host_details.settings()),
+            Section(None, 4, _verdict()),
+            Section("Why", 8, _why()),
+            Section("What happened", 8, [(8, panel) for panel in _what_happened()]),
+            Section("Counters", 8, [(6, panel) for panel in host_details.counters()], folded=True),
+            Section("Tracking of live connections", 8, [(12, panel) for panel in host_details.tracking()], folded=True),
+            Section("Conntrack table", 8, [(8, panel) for panel in host_details.conntrack_table()], folded=True),
+            Section("Settings", 8, host_details.settings(), folded=True),
         ],
         one_host=True,
+        since="now-1h",
         annotations=[
             annotation(
-                "Ruleset changed",
+                "Verdict of the rules changed",
                 "blue",
-                f"{series('finwait_firewall_last_change_timestamp_seconds')} * 1000",
-                "The firewall's rules changed",
-                value_is_time=True,
+                _changed(series("instance_packet:finwait_firewall_path_verdict:sum_drop"), "instance, packet"),
+                "What the rules do to {{packet}}",
+            ),
+            annotation(
+                "Rules that drop INVALID changed",
+                "light-blue",
+                _changed(series("instance:finwait_firewall_invalid_drop_rules:sum"), "instance"),
+                "How many rules drop INVALID",
             ),
             annotation(
                 "Timeout changed",
                 "purple",
-                f"sum by (instance, state) ({timeouts_changed}) > 0",
+                _changed(series("finwait_sysctl_conntrack_tcp_timeout_seconds"), "instance, state"),
                 "nf_conntrack_tcp_timeout_{{state}}",
             ),
             annotation(
@@ -305,6 +385,15 @@ def build():
                 f"and on (job, instance) {series('finwait_exporter_build_info')}",
                 "finwait_exporter",
                 value_is_time=True,
+            ),
+            # Off at first: on a Kubernetes node the rules change all day.
+            annotation(
+                "Ruleset changed",
+                "#8e8e8e",
+                f"{series('finwait_firewall_last_change_timestamp_seconds')} * 1000",
+                "The firewall's rules changed, in whatever way",
+                value_is_time=True,
+                enable=False,
             ),
         ],
     )

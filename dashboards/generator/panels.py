@@ -2,6 +2,9 @@
 
 SELECTED = 'job=~"$job",instance=~"$instance"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# Of what was not read, is not scraped or cannot be told: never green, never 0.
+UNKNOWN_COLOR = "purple"
+PER_SECOND = "suffix:/s"
 
 
 def series(name, *matchers):
@@ -33,10 +36,57 @@ def steps(*pairs):
     return {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in pairs]}
 
 
-def values_to_text(texts):
-    """A value mapping from {value: (text, color)}."""
+def values_to_text(texts, missing=None):
+    """A value mapping from {value: (text, color)}; `missing` is the (text, color) of no value."""
     options = {str(v): {"text": text, "color": color, "index": i} for i, (v, (text, color)) in enumerate(texts.items())}
-    return [{"type": "value", "options": options}]
+    mappings = [{"type": "value", "options": options}]
+    if missing:
+        result = {"text": missing[0], "color": missing[1], "index": len(texts)}
+        mappings.append({"type": "special", "options": {"match": "null+nan", "result": result}})
+    return mappings
+
+
+def judged(*pairs):
+    """Thresholds of a number that may be missing: what nobody read is UNKNOWN_COLOR, and 0 the first pair's colour."""
+    return steps((None, UNKNOWN_COLOR), *pairs)
+
+
+def some_of(expr, by, ever, legend):
+    """`expr` (by the labels `by`) without the series that were 0 all the time shown: `ever` is above 0 for the others.
+    Where all were, one line at 0, called none."""
+    labels = ", ".join(by)
+    none = f'label_replace(0 * sum({expr}), "{by[0]}", "none", "", "")'
+    return query(f"{expr} and on ({labels}) {ever} > 0 or {none} unless on () {ever} > 0", legend)
+
+
+def rates(name, *by, matchers=(), legend=None):
+    """The rates of a counter by labels, those left out that did not rise in the time shown."""
+    selector = series(name, *matchers)
+    labels = ", ".join(by)
+    return some_of(
+        f"sum by ({labels}) (rate({selector}[$__rate_interval]))",
+        by,
+        f"sum by ({labels}) (increase({selector}[$__range] @ end()))",
+        legend or " ".join(f"{{{{{label}}}}}" for label in by),
+    )
+
+
+def gauges(name, *by, matchers=()):
+    """Sums of a gauge by labels, those left out that were 0 all the time shown."""
+    selector = series(name, *matchers)
+    labels = ", ".join(by)
+    return some_of(
+        f"sum by ({labels}) ({selector})",
+        by,
+        f"sum by ({labels}) (max_over_time({selector}[$__range] @ end()))",
+        " ".join(f"{{{{{label}}}}}" for label in by),
+    )
+
+
+def steps_up(selector):
+    """How much a counter rose since the step before: over all steps each event counts once. rate() and increase() over
+    $__rate_interval look back four scrapes and more, and show one event in each step within."""
+    return f"clamp_min({selector} - ({selector} offset $__interval), 0)"
 
 
 def override(name, **properties):
@@ -71,6 +121,7 @@ def dashed(name, color="red"):
 def _panel(kind, title, description, unit, targets, options, **defaults):
     overrides = defaults.pop("overrides", [])
     transformations = defaults.pop("transformations", None)
+    interval = defaults.pop("interval", None)
     panel = {
         "type": kind,
         "title": title,
@@ -80,7 +131,8 @@ def _panel(kind, title, description, unit, targets, options, **defaults):
         "fieldConfig": {"defaults": {"unit": unit} | defaults, "overrides": overrides},
         "options": options,
     }
-    return panel | ({"transformations": transformations} if transformations else {})
+    more = {"transformations": transformations, "interval": interval}
+    return panel | {name: value for name, value in more.items() if value}
 
 
 def _reduce_last():
@@ -88,9 +140,21 @@ def _reduce_last():
 
 
 def timeseries(
-    title, description, unit, *targets, stack=False, bars=False, log=False, bands=False, overrides=(), **defaults
+    title,
+    description,
+    unit,
+    *targets,
+    stack=False,
+    bars=False,
+    log=False,
+    bands=False,
+    limit=False,
+    by_value=False,
+    overrides=(),
+    **defaults,
 ):
-    """Lines, or bars for counts per step. `bands` colours the background between thresholds."""
+    """Lines, or bars for counts per step. `bands` colours the background between thresholds, `limit` draws each
+    threshold as a line, `by_value` colours the line by the threshold that it is above."""
     custom = {
         "drawStyle": "bars" if bars else "line",
         "fillOpacity": 60 if bars else 30 if stack else 5,
@@ -99,15 +163,23 @@ def timeseries(
         "spanNulls": False,
         "stacking": {"group": "A", "mode": "normal" if stack else "none"},
         "scaleDistribution": {"type": "log", "log": 10} if log else {"type": "linear"},
-        "thresholdsStyle": {"mode": "area" if bands else "off"},
+        "thresholdsStyle": {"mode": "area" if bands else "dashed" if limit else "off"},
     }
+    if by_value:
+        custom |= {"gradientMode": "scheme", "lineWidth": 2}
+    # Zeros lie at the bottom of an axis to 1, not of Grafana's 100.
+    if "max" not in defaults and not log:
+        custom["axisSoftMax"] = 1 if unit in ("short", "none", "pps") else 0.1
     options = {
         "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    defaults = {"min": 0, "color": {"mode": "palette-classic"}, "custom": custom} | defaults
+    color = {"mode": "thresholds" if by_value else "palette-classic"}
+    defaults = {"min": 0, "color": color, "custom": custom} | defaults
     if log:
         del defaults["min"]
+    if bars:
+        defaults["interval"] = "1m"
     return _panel("timeseries", title, description, unit, targets, options, overrides=list(overrides), **defaults)
 
 
@@ -125,6 +197,8 @@ def stat(title, description, unit, *targets, text="auto", graph=False, filled=Fa
         "wideLayout": True,
     }
     defaults = {"color": {"mode": "thresholds"}, "thresholds": steps((None, "text"))} | defaults
+    if filled and "noValue" not in defaults:
+        defaults["noValue"] = "cannot tell"
     return _panel("stat", title, description, unit, targets, options, **defaults)
 
 
@@ -140,6 +214,7 @@ def bargauge(title, description, unit, *targets, **defaults):
         "reduceOptions": _reduce_last(),
         "showUnfilled": True,
         "sizing": "auto",
+        "text": {"titleSize": 11, "valueSize": 20},
         "valueMode": "text",
     }
     defaults = {"min": 0, "color": {"mode": "palette-classic"}} | defaults
@@ -160,34 +235,14 @@ def state_timeline(title, description, *targets, mappings, **defaults):
     return _panel("state-timeline", title, description, "none", targets, options, **defaults)
 
 
-def heatmap(title, description, unit, *targets):
-    """Of a histogram that is a snapshot: each column is the table at that time, nothing is a rate."""
-    options = {
-        "calculate": False,
-        "cellGap": 1,
-        "cellValues": {"unit": "short"},
-        "color": {
-            "exponent": 0.5,
-            "fill": "dark-orange",
-            "mode": "scheme",
-            "reverse": False,
-            "scheme": "Oranges",
-            "steps": 64,
-        },
-        "exemplars": {"color": "rgba(255,0,255,0.7)"},
-        "filterValues": {"le": 1e-9},
-        "legend": {"show": True},
-        "rowsFrame": {"layout": "auto"},
-        "showValue": "never",
-        "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
-        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
-    }
-    return _panel("heatmap", title, description, unit, targets, options)
-
-
-def table(title, description, unit, *targets, sort_by, descending=True, columns, overrides=(), **defaults):
-    """`columns` is {field: heading} in display order; fields that are not named are hidden."""
+def table(title, description, unit, *targets, sort_by, descending=True, columns, numbers=(), overrides=(), **defaults):
+    """`columns` is {field: heading} in display order; fields that are not named are hidden. `sort_by` is one heading, or
+    several, the first before the next. `numbers` are fields that come as text."""
     merged = [{"id": "merge", "options": {}}] if len(targets) > 1 else []
+    if numbers:
+        conversions = [{"targetField": name, "destinationType": "number"} for name in numbers]
+        merged.append({"id": "convertFieldType", "options": {"conversions": conversions, "fields": {}}})
+    sort_by = [sort_by] if isinstance(sort_by, str) else sort_by
     names = list(columns)
     organize = {
         "id": "organize",
@@ -203,7 +258,7 @@ def table(title, description, unit, *targets, sort_by, descending=True, columns,
         "frameIndex": 0,
         "footer": {"countRows": False, "reducer": ["sum"], "show": False},
         "showHeader": True,
-        "sortBy": [{"displayName": sort_by, "desc": descending}],
+        "sortBy": [{"displayName": name, "desc": descending} for name in sort_by],
     }
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}
     return _panel(
@@ -220,5 +275,5 @@ def table(title, description, unit, *targets, sort_by, descending=True, columns,
     )
 
 
-def row(title):
-    return {"type": "row", "title": title, "collapsed": False, "panels": []}
+def row(title, collapsed=False):
+    return {"type": "row", "title": title, "collapsed": collapsed, "panels": []}

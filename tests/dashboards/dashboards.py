@@ -15,18 +15,20 @@ def load():
 
 
 def panels(dashboard):
-    """Every panel that shows data, rows left out."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """Every panel that shows data, those in folded rows among them, rows left out."""
+    everything = [one for panel in dashboard["panels"] for one in [panel, *panel.get("panels", [])]]
+    return [panel for panel in everything if panel["type"] != "row"]
 
 
-def substitute(expr, job=".+", instance=".+", rate_interval="4m", time_range="1h"):
+def substitute(expr, job=".+", instance=".+", rate_interval="4m", time_range="1h", interval="1m", stage=">= 0"):
     """The expression as Grafana would send it."""
     values = {
         "job": job,
         "instance": instance,
+        "stage": stage,
         "__rate_interval": rate_interval,
         "__range": time_range,
-        "__interval": "1m",
+        "__interval": interval,
     }
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values[match[1]], expr)
 

@@ -6,6 +6,7 @@ Exclusions are read from dashboards/.lint, in that tool's own format, and each m
 
 import collections
 import itertools
+import json
 import re
 import sys
 
@@ -13,7 +14,7 @@ import dashboards
 import yaml
 
 # The units of Grafana's own catalogue that we use.
-UNITS = {"none", "short", "percentunit", "bytes", "s", "cps", "pps", "dateTimeFromNow"}
+UNITS = {"none", "short", "percentunit", "bytes", "s", "pps", "suffix:/s", "dateTimeFromNow"}
 TEMPLATED = ("$datasource", "${datasource}")
 
 
@@ -140,8 +141,88 @@ def target_histogram_rule(dashboard):
 # Our own rules.
 
 
+def unknown_is_not_green_rule(dashboard):
+    """A number that nobody read has the colour of the lowest threshold: only what always has a value may be green there."""
+    for panel in dashboards.panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        if panel["type"] != "stat":
+            continue
+        if panel["options"]["colorMode"] == "background" and "noValue" not in defaults:
+            yield panel, "fills its background and does not say what it shows without a value"
+        always = all(re.search(r"or vector\(0\)$", target["expr"]) for target in panel["targets"])
+        lowest = [defaults.get("thresholds"), *_properties(panel, "thresholds")]
+        for thresholds in filter(None, lowest):
+            if thresholds["steps"][0]["color"] in GOOD and not always:
+                yield panel, f"would be {thresholds['steps'][0]['color']} without a value"
+
+
+GOOD = ("green", "yellow", "blue")
+
+
+def _properties(panel, name):
+    overrides = panel["fieldConfig"]["overrides"]
+    return [p["value"] for override in overrides for p in override["properties"] if p["id"] == name]
+
+
+def now_is_now_rule(dashboard):
+    """The last value of a range is the last value ever, long after a host has gone silent."""
+    for panel in dashboards.panels(dashboard):
+        if panel["type"] in ("stat", "bargauge", "table") and not all(t["instant"] for t in panel["targets"]):
+            yield panel, "shows what is now, and asks for a range"
+
+
+def each_event_once_rule(dashboard):
+    """Over $__rate_interval, which is at least four scrapes, each step shows again what the steps before have shown."""
+    for panel, expr in _targets(dashboard):
+        if re.search(r"\b(increase|changes|resets)\([^()]*\[\$__(rate_)?interval\]", expr):
+            yield panel, "counts each event in several steps"
+        if "offset $__interval" in expr and panel and panel.get("interval") != "1m":
+            yield panel, "compares steps that may be shorter than the time between two scrapes"
+
+
+def axis_of_zeros_rule(dashboard):
+    """Grafana's axis of zeros ends at 100."""
+    for panel in dashboards.panels(dashboard):
+        if panel["type"] == "timeseries":
+            defaults = panel["fieldConfig"]["defaults"]
+            logarithmic = defaults["custom"]["scaleDistribution"]["type"] == "log"
+            if not logarithmic and "max" not in defaults and "axisSoftMax" not in defaults["custom"]:
+                yield panel, "has an axis to 100 while everything is 0"
+            if logarithmic and defaults["unit"] == "s":
+                yield panel, "has ticks such as 16.7 minutes"
+
+
+def details_are_folded_rule(dashboard):
+    """Of the details nothing is asked before somebody opens them."""
+    open_panels = sum(panel["type"] != "row" for panel in dashboard["panels"])
+    if open_panels > 20:
+        yield None, f"asks {open_panels} panels at once"
+
+
+def links_lead_somewhere_rule(dashboard):
+    for link in dashboard["links"]:
+        if "instance}" in link.get("url", "") or ("://" in link.get("url", "") and "${port}" not in link["url"]):
+            yield None, f"link {link['title']} takes the label instance for an address"
+    for panel in dashboards.panels(dashboard):
+        if "alertname" in json.dumps(panel.get("transformations", [])):
+            if not any("${runbook}#" in link["url"] for links in _properties(panel, "links") for link in links):
+                yield panel, "names alerts without a link to the runbook"
+
+
+def churn_is_not_marked_rule(dashboard):
+    """A Kubernetes node changes its rules all day."""
+    for annotation in dashboard["annotations"]["list"]:
+        if "last_change_timestamp" in annotation["expr"] and annotation["enable"]:
+            yield None, f"annotation {annotation['name']} marks every change of the ruleset"
+
+
+def filters_rule(dashboard):
+    if not any(variable["type"] == "adhoc" for variable in dashboard["templating"]["list"]):
+        yield None, "has no filter for labels of the reader's own"
+
+
 def layout_rule(dashboard):
-    everything = dashboard["panels"]
+    everything = [one for panel in dashboard["panels"] for one in [panel, *panel.get("panels", [])]]
     for identity, count in collections.Counter(panel["id"] for panel in everything).items():
         if count > 1:
             yield None, f"has {count} panels with id {identity}"
@@ -149,7 +230,9 @@ def layout_rule(dashboard):
         grid = panel["gridPos"]
         if grid["x"] + grid["w"] > 24:
             yield panel, "reaches over the right edge"
-    for one, other in itertools.combinations(everything, 2):
+    folded = [row["panels"] for row in dashboard["panels"] if row.get("panels")]
+    together = [dashboard["panels"], *folded]  # the panels of two folded rows may have one place
+    for one, other in (pair for group in together for pair in itertools.combinations(group, 2)):
         a, b = one["gridPos"], other["gridPos"]
         if (
             a["x"] < b["x"] + b["w"]
@@ -200,6 +283,14 @@ RULES = [
     target_rate_interval_rule,
     target_counter_agg_rule,
     target_histogram_rule,
+    unknown_is_not_green_rule,
+    now_is_now_rule,
+    each_event_once_rule,
+    axis_of_zeros_rule,
+    details_are_folded_rule,
+    links_lead_somewhere_rule,
+    churn_is_not_marked_rule,
+    filters_rule,
     layout_rule,
     identity_rule,
     target_rule,

@@ -73,6 +73,12 @@ class Documents(unittest.TestCase):
         for path, flag in documents(OWN_FLAG):
             self.assertIn(flag, known, path)
 
+    def test_they_call_the_job_one_name(self):
+        found = list(documents(r"job_name: *([^\s#]+)"))
+        self.assertGreaterEqual(len(found), 3)
+        for path, name in found:
+            self.assertEqual(name, "finwait_exporter", path)
+
     def test_the_readme_and_the_manual_have_every_path_and_no_other(self):
         rows = table_below(ROOT / "README.md", "What it serves")
         self.assertEqual(set(re.findall(r"`(/[^`]*)`", " ".join(rows))), program.paths())

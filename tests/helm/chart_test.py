@@ -207,7 +207,6 @@ class Values(unittest.TestCase):
             "image.tags=latest",
             "monitor.intervall=30s",
             "monitor.kind=Both",
-            "monitor.jobName=node",
             "profile=privileged",
             "webConfig.content.basic_auth_user.a=b",
             "webConfig.content.basic_auth_users.prometheus=plaintext",
@@ -345,6 +344,32 @@ class Pods(unittest.TestCase):
         collectors = {flag.removeprefix("--collector.") for flag in flags if flag.startswith("--collector.")}
         known = Values.schema["properties"]["disabledCollectors"]["items"]["enum"]
         self.assertLessEqual(collectors, set(known))
+
+    def test_it_listens_where_port_forward_connects_unless_told_otherwise(self):
+        listens = [argument for argument in container(render())["args"] if "listen-address" in argument]
+        self.assertEqual(listens, ["--web.listen-address=[$(HOST_IP)]:10061", "--web.listen-address=127.0.0.1:10061"])
+        listens = container(render("--set", "listenOnLoopback=false"))["args"]
+        self.assertNotIn("--web.listen-address=127.0.0.1:10061", listens)
+        # On every address includes loopback, and one port cannot be had twice.
+        listens = container(render("--set", "listenOnAllInterfaces=true"))["args"]
+        self.assertEqual([one for one in listens if "listen-address" in one], ["--web.listen-address=:10061"])
+
+    def test_the_scenarios_drop_no_metric_that_an_alert_or_a_dashboard_reads(self):
+        read = "".join(path.read_text() for path in [*DASHBOARDS.glob("*.json"), *DASHBOARDS.glob("*.yaml")])
+        metrics = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.M)
+        for scenario in SCENARIOS:
+            values = yaml.safe_load(scenario.read_text()) or {}
+            for rule in values.get("monitor", {}).get("metricRelabelings", []):
+                for name in metrics:
+                    if rule["action"] == "drop" and re.fullmatch(rule["regex"], name):
+                        self.assertNotRegex(read, rf"\b{name}\b", scenario.name)
+
+    def test_the_dashboards_link_the_runbook_where_it_is_published(self):
+        base = "https://example.com/runbooks/"
+        options = ["--set", "dashboards.enabled=true", "--set", f"prometheusRule.runbookBaseUrl={base}"]
+        (host,) = [text for one in of_kind(render(*options), "ConfigMap") for name, text in one["data"].items() if "host" in name]
+        (runbook,) = [one for one in json.loads(host)["templating"]["list"] if one["name"] == "runbook"]
+        self.assertEqual(runbook["query"], f"{base}dashboards/runbook.md")
 
     def test_the_program_can_listen_on_a_bracketed_address_of_either_family(self):
         for address in ("192.0.2.1", "2001:db8::1"):

@@ -1,4 +1,4 @@
-"""A network of a script's own: two hosts on a wire, for the Python tests and for scripts/demo.sh.
+"""A network of a script's own: two hosts on a wire, and more on request, for the Python tests and for scripts/demo.sh.
 
 enter() runs the calling script again inside new network, process, mount and host-name namespaces. The kernel ends every
 process in them and forgets their networks and files as soon as that script is gone, however it ends: nothing is left
@@ -23,7 +23,9 @@ PROGRAM = pathlib.Path(os.environ.get("FINWAIT_PROGRAM", ROOT / "build/finwait_e
 LOCAL, PEER = "192.0.2.1", "192.0.2.2"
 
 _INSIDE = "FINWAIT_SANDBOX"
-_PEER_NAMESPACE = "/run/netns/peer"
+_NAMESPACES = "/run/netns"
+# Further hosts hang on a bridge of this host's.
+HUB = "198.51.100.1"
 _TEMPORARY = "/run/tmp"
 
 
@@ -101,7 +103,7 @@ def _make_network():
         ip address add {LOCAL}/24 dev veth0
         ip address add 2001:db8::1/64 dev veth0 nodad
         ip link set veth0 up
-        nsenter --net={_PEER_NAMESPACE} sh -ec '
+        nsenter --net={_NAMESPACES}/peer sh -ec '
           ip link set lo up
           ip address add {PEER}/24 dev veth0
           ip address add 2001:db8::2/64 dev veth0 nodad
@@ -111,16 +113,44 @@ def _make_network():
     os.environ["TMPDIR"] = tempfile.tempdir = _TEMPORARY
 
 
-def shell(script):
-    """Runs a script on this host; RuntimeError with what it said where it fails. Returns what it printed."""
-    done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=30, check=False)
+def add_hosts(names):
+    """Makes hosts beside the two, on a bridge on which this one is HUB. Returns {name: address}."""
+    shell(f"ip link add hub type bridge && ip address add {HUB}/24 dev hub && ip link set hub up")
+    addresses = {name: f"198.51.100.{number}" for number, name in enumerate(names, start=10)}
+    for number, (name, address) in enumerate(addresses.items()):
+        shell(
+            f"""
+            ip netns add {name}
+            ip link add hub{number} type veth peer name eth0 netns {name}
+            ip link set hub{number} master hub up
+            nsenter --net={_NAMESPACES}/{name} sh -ec '
+              ip link set lo up
+              ip address add {address}/24 dev eth0
+              ip link set eth0 up'
+            """
+        )
+    return addresses
+
+
+def on_host(where, command):
+    """`command` as it runs on another host; None is this one."""
+    return ["nsenter", f"--net={_NAMESPACES}/{where}", *command] if where else list(command)
+
+
+def shell(script, where=None):
+    """Runs a script on this host or another; RuntimeError with what it said where it fails. Returns what it printed."""
+    command = on_host(where, ["sh", "-euc", script])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{script.strip()}: {done.stderr.strip()}")
     return done.stdout
 
 
-def sysctl(name, value):
-    pathlib.Path("/proc/sys", *name.split(".")).write_text(str(value))
+def sysctl(name, value, where=None):
+    if where:
+        shell(f"sysctl -qw {name}={value}", where)
+    else:
+        pathlib.Path("/proc/sys", *name.split(".")).write_text(str(value))
 
 
 def wait_for(what, condition, seconds=30):
@@ -147,9 +177,8 @@ def get(url):
 
 @contextlib.contextmanager
 def running(command, *, where=None, log=None, **options):
-    """A program for as long as the block runs; ended by SIGTERM. `where`: "peer" for the other host."""
-    if where == "peer":
-        command = ["nsenter", f"--net={_PEER_NAMESPACE}", *command]
+    """A program for as long as the block runs; ended by SIGTERM. `where`: "peer" for the other host, or one more's name."""
+    command = on_host(where, command)
     with open(log or os.devnull, "w", encoding="utf-8") as output:
         options = {"stdout": output, "stderr": subprocess.STDOUT, **options}
         process = subprocess.Popen([str(word) for word in command], **options)
@@ -167,10 +196,10 @@ def running(command, *, where=None, log=None, **options):
 
 
 @contextlib.contextmanager
-def exporter(*flags, where=None, before=(), ready="/readyz"):
-    """The program under test, serving on port 10061 of this host or the other; yields its address once `ready` answers
-    200. `before`: a command to start it through."""
-    url = f"http://{PEER if where == 'peer' else '127.0.0.1'}:10061"
+def exporter(*flags, where=None, address=None, before=(), ready="/readyz"):
+    """The program under test, serving on port 10061 of this host or another; yields its address once `ready` answers
+    200. `address`: of a host that add_hosts() made. `before`: a command to start it through."""
+    url = f"http://{address or (PEER if where == 'peer' else '127.0.0.1')}:10061"
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
         with running([*before, PROGRAM, *flags], where=where, log=log.name) as process:
 
@@ -221,22 +250,22 @@ while True:
 
 
 @contextlib.contextmanager
-def peer_listening(port):
-    """A service on the other host, which holds every connection open and says nothing."""
-    with running([sys.executable, "-c", _SERVER, port], where="peer", stdout=subprocess.PIPE) as process:
+def peer_listening(port, where="peer"):
+    """A service on the other host (None: on this one), which holds every connection open and says nothing."""
+    with running([sys.executable, "-c", _SERVER, port], where=where, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         yield process
 
 
 @contextlib.contextmanager
-def connections(number, port, keepalive=0, reset=False):
-    """A process on this host with idle connections to the other; kill() it to close them all at once. `keepalive`: in
-    seconds, 0 for none. `reset`: they close by a RST. talk() makes each send a byte."""
-    arguments = [PEER, port, number, keepalive, int(reset)]
+def connections(number, port, keepalive=0, reset=False, where=None, to=PEER):
+    """A process on a host (None: this one) with idle connections to another; kill() it to close them all at once.
+    `keepalive`: in seconds, 0 for none. `reset`: they close by a RST. talk() makes each send a byte."""
+    arguments = [to, port, number, keepalive, int(reset)]
     command = [sys.executable, "-c", _CLIENT, *arguments]
-    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with running(command, where=where, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if not process.stdout.readline():
-            raise RuntimeError(f"cannot connect to {PEER}:{port}")
+            raise RuntimeError(f"cannot connect to {to}:{port}")
         yield process
 
 

@@ -67,7 +67,9 @@ def titles_in_runbook():
 
 def titles_on_dashboards():
     loaded = [json.loads(path.read_text()) for path in DASHBOARDS.glob("*.json")]
-    return {item.get("title") or item.get("name") for d in loaded for item in [*d["panels"], *d["annotations"]["list"]]}
+    panels = [one for d in loaded for panel in d["panels"] for one in [panel, *panel.get("panels", [])]]
+    annotations = [one for d in loaded for one in d["annotations"]["list"]]
+    return {item.get("title") or item.get("name") for item in [*panels, *annotations]}
 
 
 def tested_alerts():
@@ -98,6 +100,10 @@ def main():
         for name, found in sections.items()
         if found != SUBSECTIONS
     ]
+
+    # The Host dashboard links a section by the alert's name; an anchor of a heading is in lower case.
+    anchors = set(re.findall(r'^<a id="(\w+)"></a>\n\n## \1$', (DASHBOARDS / "runbook.md").read_text(), re.MULTILINE))
+    problems += [f"the runbook has no anchor {name} above its section" for name in sorted(names - anchors)]
 
     problems += [
         f"the runbook names {t}, which is on no dashboard"

@@ -5,4 +5,6 @@ cd "$(dirname "$0")"
 
 promtool check rules --lint=all --lint-fatal ../../dashboards/rules.yaml ../../dashboards/alerts.yaml
 ./check_alerts.py
+./check_alertmanager.py
 promtool test rules ./*.yaml
+./check_rollout.py

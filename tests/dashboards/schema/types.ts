@@ -13,7 +13,8 @@ import type * as units from "@grafana/grafana-foundation-sdk/units";
 // JSON has strings where TypeScript has string enums.
 type Json<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 
-type Unit = (typeof units)[keyof typeof units];
+// A suffix of our own is a unit to Grafana, too ("Custom unit with a suffix").
+type Unit = (typeof units)[keyof typeof units] | `suffix:${string}`;
 type Query = Omit<Json<dataquery>, "_implementsDataqueryVariant">;
 type Defaults<Custom> = Omit<Json<schema.FieldConfig>, "unit" | "custom"> & { unit: Unit; custom?: Partial<Json<Custom>> };
 

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """The article's failure from its first sign to its repair, as Prometheus, Alertmanager and the dashboards tell it.
 
-Two hosts with the real exporter; one gets a rule that drops INVALID and a short timeout, loses its entries, closes its
-connections, and is repaired as the page advises. Every alert that is due must arrive at a webhook with its labels, no
-other may, and what the repair ends must resolve. Then every query of every panel must have data. Prints the timeline of
-the alerts and the list of panels. monitoring.py says how time is scaled.
+Four hosts with the real exporter. One gets a rule that drops INVALID and a short timeout, loses its entries, closes its
+connections, and is repaired as the page advises; one stays healthy; one may read neither conntrack nor the rules; and one
+dies. Every alert that is due must arrive at a webhook with its labels, once, no other may, none that is critical may begin
+after the repair, and what the repair ends must resolve. Then every query of every panel must have data. Prints the
+timeline of the alerts and the list of panels. monitoring.py says how time is scaled.
 """
 
 import contextlib
@@ -20,22 +21,36 @@ sys.path.insert(0, str(HERE))
 import monitoring  # noqa: E402  (the path comes first)
 from monitoring import lab  # noqa: E402
 
-SICK, HEALTHY = "sick:10061", "healthy:10061"
+SICK, HEALTHY, BLIND, DEAD = "sick:10061", "healthy:10061", "blind:10061", "dead:10061"
 TIMEOUT = "net.netfilter.nf_conntrack_tcp_timeout_established"
 DROP = "OUTPUT -m conntrack --ctstate INVALID -j DROP"
 LET_OUT = "OUTPUT -p tcp -m conntrack --ctstate INVALID -m tcp --tcp-flags {0} {0} -j ACCEPT"
-ALERT = {"job": "finwait_exporter", "instance": SICK}
+
+
+def alert(instance, severity, **more):
+    return {"job": "finwait_exporter", "instance": instance, "severity": severity, **more}
+
+
 EXPECTED = {
-    "FinwaitTimeoutBelowKeepalive": {**ALERT, "severity": "warning"},
-    "FinwaitSocketsAtRisk": {**ALERT, "severity": "warning"},
-    "FinwaitSocketsStuck": {**ALERT, "severity": "warning", "cause": "local_drop"},
-    "FinwaitResetsDropped": {**ALERT, "severity": "warning"},
-    "FinwaitHostFailing": {**ALERT, "severity": "critical"},
+    "FinwaitTimeoutBelowKeepalive": alert(SICK, "warning"),
+    "FinwaitSocketsAtRisk": alert(SICK, "warning"),
+    "FinwaitSocketsStuck": alert(SICK, "warning", cause="local_drop"),
+    "FinwaitResetsDropped": alert(SICK, "warning"),
+    "FinwaitHostFailing": alert(SICK, "critical"),
+    "FinwaitCollectorFailing": alert(BLIND, "warning"),
+    "FinwaitExporterDown": alert(DEAD, "warning"),
 }
 # Needs an hour's memory, here a minute, and so comes about when the story ends: welcome, and not waited for.
-MAY_COME = {"FinwaitRiskRoseAfterChange": {**ALERT, "severity": "warning"}}
-# The others tell of what still holds: the exporter calls a host failing for 5 minutes (not scaled) after the last proof.
-RESOLVED = ["FinwaitTimeoutBelowKeepalive", "FinwaitSocketsAtRisk", "FinwaitSocketsStuck", "FinwaitResetsDropped"]
+MAY_COME = {"FinwaitRiskRoseAfterChange": alert(SICK, "warning")}
+RESOLVED = [
+    "FinwaitTimeoutBelowKeepalive",
+    "FinwaitSocketsAtRisk",
+    "FinwaitSocketsStuck",
+    "FinwaitResetsDropped",
+    "FinwaitHostFailing",
+]
+# The process of the sick host's connections ends in turns, as in a rollout.
+TURNS, EACH = 8, 5
 
 
 class StoryTest(unittest.TestCase):
@@ -55,24 +70,34 @@ class StoryTest(unittest.TestCase):
             self.webhook = enter(monitoring.webhook())
             enter(lab.exporter("--sampling.interval=1s"))
             enter(lab.exporter("--sampling.interval=1s", where="peer"))
+            more = lab.add_hosts(["blind", "dead"])
+            without_capability = ["setpriv", "--bounding-set=-net_admin"]
+            enter(self.further_exporter("blind", more, before=without_capability, ready="/healthz"))
+            dead = enter(contextlib.ExitStack())
+            dead.enter_context(self.further_exporter("dead", more))
             enter(monitoring.alertmanager(self.folder))
-            enter(monitoring.prometheus(self.folder, {SICK: f"{lab.LOCAL}:10061", HEALTHY: f"{lab.PEER}:10061"}))
-            self.did("both hosts are healthy")
+            targets = {SICK: lab.LOCAL, HEALTHY: lab.PEER, BLIND: more["blind"], DEAD: more["dead"]}
+            enter(monitoring.prometheus(self.folder, {name: f"{ip}:10061" for name, ip in targets.items()}))
+            self.did("all hosts are scraped; one may not read conntrack and the rules")
             enter(lab.peer_listening(80))
             enter(lab.connections(10, 80, keepalive=1))
 
             lab.shell(f"iptables -A {DROP}")
             lab.sysctl(TIMEOUT, 4)
             self.did("INVALID is dropped, and the established timeout is 4 s")
-            holder = enter(lab.connections(40, 80))
+            holders = [enter(lab.connections(EACH, 80)) for _ in range(TURNS)]
             resetter = enter(lab.connections(5, 80, reset=True))
             self.did("45 connections idle, 10 have a keepalive")
             self.expect("FinwaitTimeoutBelowKeepalive", "firing")
             self.expect("FinwaitSocketsAtRisk", "firing")
 
-            holder.kill()
+            dead.close()
+            self.did("the exporter of one host dies")
             resetter.kill()
-            self.did("the processes of the 45 are killed")
+            self.did("the processes of the 45 are killed, one a second")
+            for holder in holders:
+                holder.kill()
+                time.sleep(1)
             self.expect("FinwaitSocketsStuck", "firing")
             self.expect("FinwaitResetsDropped", "firing")
             self.expect("FinwaitHostFailing", "firing")
@@ -83,13 +108,21 @@ class StoryTest(unittest.TestCase):
             self.did("fixed: INVALID packets with FIN or RST are let out, and the timeout is 5 days")
             lab.wait_for("end of the stuck sockets", lambda: self.stuck_now() == 0, 60)
             self.did("no socket is stuck any more")
+            repaired = time.monotonic()
             for name in RESOLVED:
                 self.expect(name, "resolved")
+            self.expect("FinwaitCollectorFailing", "firing")
+            self.expect("FinwaitExporterDown", "firing")
 
             self.print_timeline()
             self.check_alerts()
+            self.check_nothing_critical_began_after(repaired)
             self.check_rules()
             self.check_panels()
+
+    @staticmethod
+    def further_exporter(name, addresses, **options):
+        return lab.exporter("--sampling.interval=1s", where=name, address=addresses[name], **options)
 
     def expect(self, name, status, seconds=45):
         try:
@@ -119,10 +152,25 @@ class StoryTest(unittest.TestCase):
         firing = {}
         for _, alert in self.webhook.arrived:
             labels = dict(alert["labels"])
-            firing.setdefault(labels.pop("alertname"), labels)
+            name = labels.pop("alertname")
+            if alert["status"] == "firing":
+                self.assertNotIn(name, firing, "began twice")
+                firing[name] = labels
             self.assertEqual(alert["annotations"].keys(), {"summary", "description", "runbook_url"})
             self.assertNotIn("{{", "".join(alert["annotations"].values()))
+            if name == "FinwaitCollectorFailing":
+                self.assertIn("firewall permission", alert["annotations"]["description"])
+                self.assertIn("the process has no CAP_NET_ADMIN", alert["annotations"]["description"])
         self.assertEqual(firing, {**EXPECTED, **{name: MAY_COME[name] for name in firing if name in MAY_COME}})
+
+    def check_nothing_critical_began_after(self, moment):
+        for arrived, alert in self.webhook.arrived:
+            if alert["status"] == "firing" and alert["labels"]["severity"] == "critical":
+                self.assertLess(arrived, moment, f"{alert['labels']['alertname']} began after the repair")
+        since = int(time.monotonic() - moment)
+        critical = 'ALERTS{severity="critical",alertstate="firing"}'
+        began = monitoring.query(f"sum(sum_over_time((count({critical} unless {critical} offset 1s))[{since}s:1s]))")
+        self.assertEqual(began, [])
 
     def check_rules(self):
         """None of them has ever failed to evaluate."""
@@ -136,7 +184,7 @@ class StoryTest(unittest.TestCase):
         command = [lab.ROOT / "tests/dashboards/query_panels.py", monitoring.PROMETHEUS, "--namespaced"]
         seconds = int(time.monotonic() - self.start)
         print(flush=True)
-        panels = subprocess.run([*command, f"--seconds={seconds}", "--rate-interval=4s"], check=False)
+        panels = subprocess.run([*command, f"--seconds={seconds}", "--rate-interval=4s", "--interval=2s"], check=False)
         self.assertEqual(panels.returncode, 0, "a panel has no data")
 
 
