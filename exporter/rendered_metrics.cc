@@ -8,6 +8,12 @@
 
 namespace finwait {
 
+ExpositionFormat NegotiateFormat(std::string_view accept) {
+  constexpr http::MediaType kOpenMetrics{"application/openmetrics-text", "1.0.0"};
+  constexpr http::MediaType kText{"text/plain", "0.0.4"};
+  return http::Prefers(accept, kOpenMetrics, kText) ? ExpositionFormat::kOpenMetrics : ExpositionFormat::kText;
+}
+
 RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const Diagnosis> diagnosis,
                                                   SteadyClock::time_point now) const {
   Rendering rendering;
@@ -64,7 +70,7 @@ void RenderedMetrics::Publish(std::shared_ptr<const Diagnosis> diagnosis, Steady
 }
 
 http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request, SteadyClock::time_point now) {
-  const ExpositionFormat format = http::NegotiateFormat(request.Header("Accept"));
+  const ExpositionFormat format = NegotiateFormat(request.Header("Accept"));
   const bool gzip = http::AcceptsGzip(request.Header("Accept-Encoding"));
   http::HttpResponse response;
   response.content_type = ContentType(format);

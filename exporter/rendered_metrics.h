@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "exporter/views/exposition.h"
 
 namespace finwait {
+
+/// The format that an Accept header prefers; the text format where it names OpenMetrics 1.0.0 not at all or not first.
+ExpositionFormat NegotiateFormat(std::string_view accept);
 
 /// The answer to scrapes: rendered, and compressed, once for each diagnosis (and once kFreshFor) and served to all who
 /// ask for that one, so that many scrapers cost little more than one. What scrapers have asked for lately is rendered

@@ -73,22 +73,22 @@ HttpResponse Page(const PageSettings& settings, const std::string& security_poli
 
 }  // namespace
 
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const LatestDiagnosis& latest,
-                                  RenderedMetrics& metrics) {
+std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const LatestDiagnosis& latest,
+                                              RenderedMetrics& metrics) {
   const http::Handler alive = [](const HttpRequest&) { return Uncached(Text(200, "ok\n")); };
   const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };
 
-  http::Lane scrapes{"scrape", {}, 2, settings.max_requests};
+  http::RouteGroup scrapes{"scrape", {}, 2, settings.max_requests};
   scrapes.routes[settings.telemetry_path] = [&metrics](const HttpRequest& request) {
     return metrics.Answer(request, SteadyClock::now());
   };
-  http::Lane health{"health", {}, 1, 64};
+  http::RouteGroup health{"health", {}, 1, 64};
   health.routes["/healthz"] = alive;
   health.routes["/-/healthy"] = alive;
   health.routes["/readyz"] = ready;
   health.routes["/-/ready"] = ready;
   health.routes["/health"] = [&latest](const HttpRequest& request) { return Uncached(Health(request, *latest.Get())); };
-  http::Lane reports{"report", {}, 1, 16};
+  http::RouteGroup reports{"report", {}, 1, 16};
   reports.routes["/api/v1/report"] = [&latest, details = settings.details](const HttpRequest& request) {
     return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
   };

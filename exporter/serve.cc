@@ -52,17 +52,17 @@ class TerminationSignals {
 
 // When a snapshot was last diagnosed: what the service manager's watchdog is told follows it, so that a sampler or a
 // diagnosis that has stopped gets the service restarted.
-class Pulse {
+class Watchdog {
  public:
-  void Beat() { last_beat_.store(SteadyClock::now()); }
-  bool IsOlderThan(SteadyClock::duration age) const { return SteadyClock::now() - last_beat_.load() > age; }
+  void Feed() { last_fed_.store(SteadyClock::now()); }
+  bool HasStarvedFor(SteadyClock::duration age) const { return SteadyClock::now() - last_fed_.load() > age; }
 
  private:
-  std::atomic<SteadyClock::time_point> last_beat_{SteadyClock::now()};
+  std::atomic<SteadyClock::time_point> last_fed_{SteadyClock::now()};
 };
 
 // Waits for a signal that ends the program, and tells the service manager in the meantime that we are alive.
-int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify, const Pulse& pulse,
+int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify, const Watchdog& watchdog,
                   SteadyClock::duration sampling_interval) {
   constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
   constexpr int kMissedIntervals = 3;
@@ -71,7 +71,7 @@ int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify
     if (const auto signal = signals.WaitFor(period ? *period / 2 : kUnwatched)) {
       return *signal;
     }
-    if (period && !pulse.IsOlderThan(*period + kMissedIntervals * sampling_interval)) {
+    if (period && !watchdog.HasStarvedFor(*period + kMissedIntervals * sampling_interval)) {
       (void)notify.Alive();  // if it is not heard, the service manager acts by itself
     }
   }
@@ -80,7 +80,7 @@ int WaitForTheEnd(const TerminationSignals& signals, const ServiceNotify& notify
 http::ServerOptions ServerOptionsOf(const Options& options, const LatestDiagnosis& latest, RenderedMetrics& metrics,
                                     const Logger& logger) {
   http::ServerOptions server;
-  server.lanes = MakeLanes(
+  server.route_groups = MakeRouteGroups(
       {options.telemetry_path, options.max_requests, options.report_details ? Details::kShow : Details::kHide}, latest,
       metrics);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
@@ -142,7 +142,7 @@ int RunServe(const Options& options, const Logger& logger) {
   FilterCalls(options, notify, logger);
   logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
 
-  Pulse pulse;
+  Watchdog watchdog;
   LatestDiagnosis latest;
   RenderedMetrics metrics([exporter_metrics = options.exporter_metrics](
                               const Diagnosis& diagnosis) { return MetricFamilies(diagnosis, exporter_metrics); },
@@ -157,7 +157,7 @@ int RunServe(const Options& options, const Logger& logger) {
       refused_call_log.Report();
       const auto now = SteadyClock::now();
       metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, WallClock::now()), now);
-      pulse.Beat();
+      watchdog.Feed();
       if (diagnostician.ForgetUnused(now)) {
         TrimMemory();
       }
@@ -170,7 +170,7 @@ int RunServe(const Options& options, const Logger& logger) {
                   [&](std::shared_ptr<const Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
   auto server_options = ServerOptionsOf(options, latest, metrics, logger);
   server_options.tls = protection->tls;
-  server_options.gate = protection->gate;
+  server_options.auth = protection->auth;
   consumer.Start();
   auto server = http::HttpServer::Start(std::move(server_options), std::move(*listeners));
   if (!server) {
@@ -190,7 +190,7 @@ int RunServe(const Options& options, const Logger& logger) {
     logger.Warn("the service manager does not know that this is ready", {{"error", told.error().message}});
   }
 
-  const int signal = WaitForTheEnd(signals, notify, pulse, options.sampling_interval);
+  const int signal = WaitForTheEnd(signals, notify, watchdog, options.sampling_interval);
   (void)notify.Stopping();
   logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   (*server)->Stop();

@@ -29,7 +29,7 @@ Connection::Connection(UniqueFd fd, http::Peer peer, const Limits& limits, Stead
                        TlsSessions* tls)
     : fd_(std::move(fd)),
       peer_(peer),
-      phase_(tls == nullptr ? Phase::kReading : Phase::kGreeting),
+      phase_(tls == nullptr ? Phase::kReading : Phase::kHandshake),
       waits_for_(EPOLLIN),
       deadline_(deadline),
       raw_limit_(limits.raw_bytes),
@@ -61,7 +61,7 @@ Connection::Progress Connection::From(Transport::Status status) {
   return Progress::kBroken;
 }
 
-Connection::Progress Connection::Greet() {
+Connection::Progress Connection::Handshake() {
   const Progress progress = From(transport_->Handshake());
   if (SpendsTooMuch()) {
     return Progress::kBroken;
@@ -110,9 +110,9 @@ Connection::Progress Connection::Send() {
   return From(transport_->Finish());
 }
 
-void Connection::StartLingering(SteadyClock::time_point until) {
-  phase_ = Phase::kLingering;
-  linger_until_ = until;
+void Connection::HalfClose(SteadyClock::time_point until) {
+  phase_ = Phase::kHalfClosed;
+  half_closed_until_ = until;
   response_ = {};
   transport_.reset();  // what still comes is not looked at
   waits_for_ = EPOLLIN;
@@ -137,9 +137,9 @@ Connection::Progress Connection::Drain() {
   return Progress::kBlocked;
 }
 
-bool Connection::HasLingered(SteadyClock::time_point now) const {
+bool Connection::IsHalfCloseOver(SteadyClock::time_point now) const {
   int unacknowledged = 0;  // bytes, our FIN included
-  return now >= linger_until_ && ioctl(fd_.Get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+  return now >= half_closed_until_ && ioctl(fd_.Get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
 }
 
 void Connection::Abort() {

@@ -20,18 +20,18 @@ namespace finwait::http {
 class Connection {
  public:
   enum class Phase {
-    kGreeting,   ///< the TLS handshake; nothing without TLS
-    kReading,    ///< the request head arrives
-    kAnswering,  ///< a worker has the request; the socket is left alone
-    kSending,    ///< the response leaves
-    kLingering,  ///< all is sent: waits for the client to have it, so that closing cannot destroy it on the way
+    kHandshake,   ///< the TLS handshake; nothing without TLS
+    kReading,     ///< the request head arrives
+    kAnswering,   ///< a worker has the request; the socket is left alone
+    kSending,     ///< the response leaves
+    kHalfClosed,  ///< all is sent: waits for the client to have it, so that closing cannot destroy it on the way
   };
   enum class Progress {
     kBlocked,  ///< nothing more can be done until the socket is ready for what WaitsFor() says
     kDone,     ///< this phase is over
     kBroken,   ///< the client is gone, or spends more than it may
-    kRefused,  ///< kGreeting: no TLS session came about, and the client knows
-    kPlain,    ///< kGreeting: the client speaks plain HTTP; it can be answered so
+    kRefused,  ///< kHandshake: no TLS session came about, and the client knows
+    kPlain,    ///< kHandshake: the client speaks plain HTTP; it can be answered so
   };
 
   /// `deadline` bounds the connection as a whole. Speaks plain HTTP where `tls` is null; else `tls` must outlive this.
@@ -46,29 +46,29 @@ class Connection {
   /// The epoll events that the last kBlocked waits for.
   std::uint32_t WaitsFor() const { return waits_for_; }
 
-  /// kGreeting: goes on with the handshake. kDone: kReading has begun.
-  Progress Greet();
+  /// kHandshake: goes on with the handshake. kDone: kReading has begun.
+  Progress Handshake();
   /// kReading: takes what has arrived. kDone: Reader() has a head or a refusal.
   Progress Receive();
   RequestReader& Reader() { return reader_; }
 
   /// Ends kReading; the request is with a worker.
   void AwaitAnswer() { phase_ = Phase::kAnswering; }
-  /// Ends kGreeting, kReading or kAnswering.
+  /// Ends kHandshake, kReading or kAnswering.
   void StartSending(OutgoingResponse response);
   /// kSending: sends what fits. kDone: the client has been told that this is all.
   Progress Send();
   /// kSending: response bytes not yet taken by the kernel.
   std::size_t Unsent() const { return phase_ == Phase::kSending ? response_.Size() - sent_ : 0; }
 
-  /// Ends kSending: no more will be sent, and the client is told so. Lingers until `until` at most once the client has
-  /// acknowledged everything.
-  void StartLingering(SteadyClock::time_point until);
-  /// kLingering: throws away what the client still sends. kDone: the client has closed as well. kBroken: it has not,
+  /// Ends kSending: no more will be sent, and the client is told so. Stays half-closed until `until` at most once the
+  /// client has acknowledged everything.
+  void HalfClose(SteadyClock::time_point until);
+  /// kHalfClosed: throws away what the client still sends. kDone: the client has closed as well. kBroken: it has not,
   /// and sends too much.
   Progress Drain();
-  /// kLingering: whether the client has everything and had its time to close.
-  bool HasLingered(SteadyClock::time_point now) const;
+  /// kHalfClosed: whether the client has everything and had its time to close.
+  bool IsHalfCloseOver(SteadyClock::time_point now) const;
 
   /// Makes closing drop what is unsent and reset the connection, rather than leave the kernel to retry it.
   void Abort();
@@ -88,7 +88,7 @@ class Connection {
   OutgoingResponse response_;
   std::size_t sent_ = 0;
   std::size_t drained_ = 0;
-  SteadyClock::time_point linger_until_;
+  SteadyClock::time_point half_closed_until_;
 };
 
 }  // namespace finwait::http

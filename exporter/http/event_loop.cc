@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 
 constexpr EventLoop::ConnectionId kWakeupId = 0;  // listeners follow, then connections
 constexpr int kAcceptsInATurn = 64;               // so that a flood of them cannot hold up the others
-constexpr auto kLookInterval = 100ms;             // between looks at the deadlines
-constexpr auto kLookIntervalWhileStopping = 10ms;
+constexpr auto kSweepInterval = 100ms;            // between sweeps of the deadlines
+constexpr auto kSweepIntervalWhileStopping = 10ms;
 
 }  // namespace
 
@@ -92,15 +92,15 @@ void EventLoop::Run() {
   std::array<epoll_event, 128> events;
   while (!IsFinished()) {
     const bool has_deadlines = !connections_.empty() || !accepting_;
-    const auto interval = stop_at_ ? kLookIntervalWhileStopping : kLookInterval;
+    const auto interval = stop_at_ ? kSweepIntervalWhileStopping : kSweepInterval;
     const int ready =
         epoll_wait(epoll_.Get(), events.data(), events.size(), has_deadlines ? static_cast<int>(interval.count()) : -1);
     for (int i = 0; i < ready; ++i) {
       OnReady(events[static_cast<std::size_t>(i)].data.u64);
     }
     TakeAnswers();
-    if (SteadyClock::now() >= next_look_) {
-      next_look_ = SteadyClock::now() + interval;
+    if (SteadyClock::now() >= next_sweep_) {
+      next_sweep_ = SteadyClock::now() + interval;
       EnforceDeadlines();
     }
   }
@@ -109,7 +109,7 @@ void EventLoop::Run() {
 bool EventLoop::IsFinished() {
   if (stop_requested_ && !stop_at_) {
     stop_at_ = SteadyClock::now() + limits_.stop_time;
-    next_look_ = {};
+    next_sweep_ = {};
     SetAccepting(false);
     listeners_.clear();
   }
@@ -135,8 +135,8 @@ void EventLoop::OnReady(ConnectionId id) {
 
 void EventLoop::OnClient(Connections::iterator connection) {
   switch (connection->second.GetPhase()) {
-    case Phase::kGreeting:
-      Greet(connection);
+    case Phase::kHandshake:
+      Handshake(connection);
       break;
     case Phase::kReading:
       Read(connection);
@@ -146,7 +146,7 @@ void EventLoop::OnClient(Connections::iterator connection) {
     case Phase::kSending:
       ContinueSending(connection);
       break;
-    case Phase::kLingering:
+    case Phase::kHalfClosed:
       Drain(connection);
       break;
   }
@@ -163,8 +163,8 @@ bool EventLoop::Await(Connections::iterator connection) {
   return false;
 }
 
-void EventLoop::Greet(Connections::iterator connection) {
-  switch (connection->second.Greet()) {
+void EventLoop::Handshake(Connections::iterator connection) {
+  switch (connection->second.Handshake()) {
     case Progress::kBlocked:
       Await(connection);
       break;
@@ -175,7 +175,7 @@ void EventLoop::Greet(Connections::iterator connection) {
       Close(connection);
       break;
     case Progress::kRefused:
-      Linger(connection);
+      HalfClose(connection);
       break;
     case Progress::kPlain:
       Send(connection, Refusal(400, false, "Client sent an HTTP request to an HTTPS server."));
@@ -210,8 +210,8 @@ void EventLoop::Drain(Connections::iterator connection) {
   }
 }
 
-void EventLoop::Linger(Connections::iterator connection) {
-  connection->second.StartLingering(SteadyClock::now() + limits_.linger_time);
+void EventLoop::HalfClose(Connections::iterator connection) {
+  connection->second.HalfClose(SteadyClock::now() + limits_.half_close_time);
   Await(connection);
 }
 
@@ -227,7 +227,7 @@ void EventLoop::Accept(int listener) {
         return;  // the kernel says so before it looks whether anybody waits; if so, we are called again
       }
       if (out_of_resources && !EvictOldest(nullptr)) {
-        SetAccepting(false);  // until the next look at the deadlines; the kernel keeps the clients waiting
+        SetAccepting(false);  // until the next sweep of the deadlines; the kernel keeps the clients waiting
         return;
       }
       if (error == EAGAIN) {
@@ -306,7 +306,7 @@ void EventLoop::ContinueSending(Connections::iterator connection) {
       }
       break;
     case Progress::kDone:
-      Linger(connection);
+      HalfClose(connection);
       break;
     default:
       Close(connection);
@@ -353,7 +353,7 @@ void EventLoop::EnforceDeadlines() {
     Connection& client = connection->second;
     const bool late = now >= client.Deadline();
     switch (client.GetPhase()) {
-      case Phase::kGreeting:
+      case Phase::kHandshake:
         if (stop_at_ || late) {
           Close(connection);
         }
@@ -362,7 +362,7 @@ void EventLoop::EnforceDeadlines() {
         if (stop_at_ || (late && !client.Reader().HasReceived())) {
           Close(connection);
         } else if (late) {
-          client.SetDeadline(now + limits_.linger_time);
+          client.SetDeadline(now + limits_.half_close_time);
           Send(connection, Refusal(408, client.Reader().IsHead()));
         }
         break;
@@ -373,8 +373,8 @@ void EventLoop::EnforceDeadlines() {
           Abort(connection);
         }
         break;
-      case Phase::kLingering:
-        if (client.HasLingered(stop_at_ ? SteadyClock::time_point::max() : now)) {
+      case Phase::kHalfClosed:
+        if (client.IsHalfCloseOver(stop_at_ ? SteadyClock::time_point::max() : now)) {
           Close(connection);
         } else if (late) {
           Abort(connection);

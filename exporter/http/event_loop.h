@@ -60,10 +60,10 @@ class EventLoop {
   void OnClient(Connections::iterator connection);
   /// Watches for what the connection waits for; ends it where that cannot be.
   bool Await(Connections::iterator connection);
-  void Greet(Connections::iterator connection);
+  void Handshake(Connections::iterator connection);
   void Read(Connections::iterator connection);
   void Drain(Connections::iterator connection);
-  void Linger(Connections::iterator connection);
+  void HalfClose(Connections::iterator connection);
   void OnReceived(Connections::iterator connection);
   void Send(Connections::iterator connection, OutgoingResponse response);
   void ContinueSending(Connections::iterator connection);
@@ -84,7 +84,7 @@ class EventLoop {
   Connections connections_;
   std::map<Peer, std::size_t> connections_of_;
   ConnectionId next_id_;
-  SteadyClock::time_point next_look_;  ///< at the deadlines
+  SteadyClock::time_point next_sweep_;  ///< at the deadlines
   std::optional<SteadyClock::time_point> stop_at_;
 
   std::atomic<bool> stop_requested_ = false;

@@ -47,8 +47,8 @@ inline HttpResponse MakeResponse(int status, std::string_view content_type, std:
   return {status, std::string(content_type), std::make_shared<const std::string>(std::move(body)), {}};
 }
 
-/// Answers a request. Runs on a worker thread, several at once if its lane has several workers. It should not wait for
-/// anything: what is slow here keeps its lane busy, and the server's Stop waits for it.
+/// Answers a request. Runs on a worker thread, several at once if its route group has several workers. It should not
+/// wait for anything: what is slow here keeps its route group busy, and the server's Stop waits for it.
 using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
 /// A response ready to be sent: the head with its empty line, then the body (null for none).

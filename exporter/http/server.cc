@@ -8,26 +8,26 @@
 #include <system_error>
 
 #include "exporter/http/event_loop.h"
+#include "exporter/http/password_checks.h"
 #include "exporter/http/refusal.h"
-#include "exporter/http/slow_checks.h"
 #include "exporter/http/workers.h"
 
 namespace finwait::http {
 
-struct HttpServer::RunningLane {
+struct HttpServer::RunningGroup {
   std::map<std::string, Handler, std::less<>> routes;
   Workers workers;
 };
 
 HttpServer::HttpServer(ServerOptions options)
-    : report_exception_(std::move(options.report_exception)), gate_(std::move(options.gate)) {
+    : report_exception_(std::move(options.report_exception)), auth_(std::move(options.auth)) {
   const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
-  for (Lane& lane : options.lanes) {
-    const std::size_t capacity = lane.capacity == 0 ? most : std::min(lane.capacity, most);
-    lanes_.emplace_back(new RunningLane{std::move(lane.routes), {"http-" + lane.name, lane.workers, capacity}});
+  for (RouteGroup& group : options.route_groups) {
+    const std::size_t capacity = group.capacity == 0 ? most : std::min(group.capacity, most);
+    groups_.emplace_back(new RunningGroup{std::move(group.routes), {"http-" + group.name, group.workers, capacity}});
   }
-  if (gate_) {
-    checks_ = std::make_unique<SlowChecks>(options.limits.checks, options.limits.checks_per_peer);
+  if (auth_) {
+    checks_ = std::make_unique<PasswordChecks>(options.limits.checks, options.limits.checks_per_peer);
   }
 }
 
@@ -94,17 +94,17 @@ void HttpServer::Stop() {
   if (checks_) {
     checks_->Stop();
   }
-  for (const auto& lane : lanes_) {
-    lane->workers.Stop();
+  for (const auto& group : groups_) {
+    group->workers.Stop();
   }
   loop_.reset();  // closes what is still open
 }
 
 std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
-  if (!gate_) {
+  if (!auth_) {
     return Route(connection, std::move(head), {});
   }
-  Gate::Decision decision = gate_->Decide(head);
+  AuthMiddleware::Decision decision = auth_->Decide(head);
   const auto refuse = [](const RequestHead& to, const HttpResponse& refusal, const std::vector<HeaderField>& headers) {
     return http::Answer(
         to, [&](const HttpRequest&) { return refusal; }, nullptr, headers);
@@ -134,13 +134,13 @@ std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, c
 std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, RequestHead head,
                                                   const std::vector<HeaderField>& headers) {
   const bool is_head = head.method == "HEAD";
-  for (const auto& lane : lanes_) {
-    const auto route = lane->routes.find(head.path);
-    if (route == lane->routes.end()) {
+  for (const auto& group : groups_) {
+    const auto route = group->routes.find(head.path);
+    if (route == group->routes.end()) {
       continue;
     }
     const bool taken =
-        lane->workers.Submit([this, connection, headers, head = std::move(head), &handler = route->second] {
+        group->workers.Submit([this, connection, headers, head = std::move(head), &handler = route->second] {
           loop_->Answer(connection, http::Answer(head, handler, report_exception_, headers));
         });
     if (taken) {
@@ -148,7 +148,7 @@ std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, Requ
     }
     return Refusal(
         503, is_head,
-        "Limit of concurrent requests reached (" + std::to_string(lane->workers.Capacity()) + "), try again later.",
+        "Limit of concurrent requests reached (" + std::to_string(group->workers.Capacity()) + "), try again later.",
         headers);
   }
   return Refusal(404, is_head, "", headers);

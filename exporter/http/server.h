@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "collectors/result.h"
+#include "exporter/http/auth_middleware.h"
 #include "exporter/http/exchange.h"
-#include "exporter/http/gate.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/http/listening_socket.h"
@@ -24,11 +24,11 @@
 namespace finwait::http {
 
 class EventLoop;
-class SlowChecks;
+class PasswordChecks;
 
-/// Paths that share worker threads and a bound on requests under way. Lanes do not touch each other: a flood on one, or
-/// a handler that hangs there, leaves the others as they are.
-struct Lane {
+/// Paths that share worker threads and a bound on requests under way. Groups do not touch each other: a flood on one,
+/// or a handler that hangs there, leaves the others as they are.
+struct RouteGroup {
   std::string name;                                    ///< of its threads, for tools
   std::map<std::string, Handler, std::less<>> routes;  ///< by path, exactly
   std::size_t workers = 1;
@@ -39,11 +39,11 @@ struct Lane {
 
 struct ServerOptions {
   std::vector<ListenAddress> addresses;
-  std::vector<Lane> lanes;
+  std::vector<RouteGroup> route_groups;
   Limits limits;
   ExceptionReport report_exception;
-  std::shared_ptr<TlsSessions> tls;  ///< null: plain HTTP
-  std::shared_ptr<Gate> gate;        ///< null: everybody passes
+  std::shared_ptr<TlsSessions> tls;      ///< null: plain HTTP
+  std::shared_ptr<AuthMiddleware> auth;  ///< null: everybody passes
 };
 
 /// An HTTP/1.1 server for an exporter: GET and HEAD, one request a connection, nothing that a client can hold up.
@@ -79,7 +79,7 @@ class HttpServer {
   void Stop();
 
  private:
-  struct RunningLane;
+  struct RunningGroup;
 
   explicit HttpServer(ServerOptions options);
   std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head);
@@ -87,10 +87,10 @@ class HttpServer {
                                         const std::vector<HeaderField>& headers);
 
   ExceptionReport report_exception_;
-  std::shared_ptr<Gate> gate_;
-  std::unique_ptr<SlowChecks> checks_;  ///< null without a gate
+  std::shared_ptr<AuthMiddleware> auth_;
+  std::unique_ptr<PasswordChecks> checks_;  ///< null without a middleware
   std::vector<std::uint16_t> ports_;
-  std::vector<std::unique_ptr<RunningLane>> lanes_;
+  std::vector<std::unique_ptr<RunningGroup>> groups_;
   std::unique_ptr<EventLoop> loop_;
   std::thread loop_thread_;
 };

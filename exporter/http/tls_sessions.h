@@ -12,7 +12,7 @@ struct SslDeleter {
 using SslPtr = std::unique_ptr<SSL, SslDeleter>;
 
 /// Where the server takes a TLS session for each connection from. Called on the event loop when the first byte of a
-/// client's greeting is there, so that what has changed by then takes effect.
+/// client's first message is there, so that what has changed by then takes effect.
 class TlsSessions {
  public:
   virtual ~TlsSessions() = default;

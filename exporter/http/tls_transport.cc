@@ -18,8 +18,8 @@ constexpr std::string_view kInternalErrorAlert{"\x15\x03\x01\x00\x02\x02\x50", 7
 
 Transport::Status TlsTransport::Handshake() {
   if (!session_) {
-    if (const Status greeted = Greet(); greeted != Status::kDone) {
-      return greeted;
+    if (const Status started = Begin(); started != Status::kDone) {
+      return started;
     }
   }
   ERR_clear_error();
@@ -31,7 +31,7 @@ Transport::Status TlsTransport::Handshake() {
   return error == SSL_ERROR_SSL ? Status::kRefused : FromError(result);  // OpenSSL has sent the alert
 }
 
-Transport::Status TlsTransport::Greet() {
+Transport::Status TlsTransport::Begin() {
   char first = 0;
   const ssize_t length = recv(fd_, &first, 1, MSG_PEEK);
   if (length <= 0) {

@@ -18,7 +18,7 @@ class TlsTransport final : public Transport {
   Status Finish() override;
 
  private:
-  Status Greet();
+  Status Begin();
   Status FromError(int result) const;
 
   int fd_;

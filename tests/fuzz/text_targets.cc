@@ -90,6 +90,11 @@ void RunProcfs(std::span<const std::byte> input) {
   (void)KernelFeatures({procfs.Root(), procfs.Root(), procfs.Root(), procfs.Root(), "1"}).Find(kNfTables);
 }
 
+/// As the exporter negotiates its metrics.
+bool PrefersOpenMetrics(std::string_view accept) {
+  return http::Prefers(accept, {"application/openmetrics-text", "1.0.0"}, {"text/plain", "0.0.4"});
+}
+
 void RunHttpRequest(std::span<const std::byte> input) {
   using http::RequestReader;
   const std::string_view bytes = TextOf(input);
@@ -128,7 +133,7 @@ void RunHttpRequest(std::span<const std::byte> input) {
       head,
       [&head](const http::HttpRequest& request) {
         Require(request.method == head.method, "the method arrives");
-        (void)http::NegotiateFormat(request.Header("Accept"));
+        (void)PrefersOpenMetrics(request.Header("Accept"));
         (void)http::AcceptsGzip(request.Header("Accept-Encoding"));
         return http::MakeResponse(200, "text/plain", "body");
       },
@@ -140,7 +145,7 @@ void RunHttpRequest(std::span<const std::byte> input) {
 
 void RunHeaderValues(std::span<const std::byte> input) {
   const std::string_view text = TextOf(input);
-  (void)http::NegotiateFormat(text);
+  (void)PrefersOpenMetrics(text);
   (void)http::AcceptsGzip(text);
   if (const auto address = http::ParseListenAddress(text)) {
     Require(http::ParseListenAddress(http::ToString(*address)) == address, "an address reads back");

@@ -186,7 +186,7 @@ TEST_F(ServerAbuse, AResponseThatIsNotReadInTimeIsCutAndLeavesNoSocketBehind) {
 }
 
 TEST_F(ServerAbuse, AClientThatNeverClosesIsLetGo) {
-  options_.limits.linger_time = 200ms;
+  options_.limits.half_close_time = 200ms;
   Start();
   Client first(Port());
   first.Send(RequestFor("/hello"));
@@ -233,14 +233,14 @@ TEST_F(ServerAbuse, TheOldestConnectionGivesWayWhenThereAreTooMany) {
   }
 }
 
-TEST_F(ServerAbuse, ALaneThatIsFullIs503AndLeavesTheOthersAlone) {
+TEST_F(ServerAbuse, ARouteGroupThatIsFullIs503AndLeavesTheOthersAlone) {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   Route("/metrics") = [released](const HttpRequest&) {
     released.wait();
     return MakeResponse(200, "text/plain", "m");
   };
-  options_.lanes[1].capacity = 40;
+  options_.route_groups[1].capacity = 40;
   Start();
   std::list<Client> waiting;
   for (int i = 0; i < 40; ++i) {

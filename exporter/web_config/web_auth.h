@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "exporter/http/gate.h"
+#include "exporter/http/auth_middleware.h"
 #include "exporter/web_config/authenticator.h"
 #include "exporter/web_config/token_bucket.h"
 #include "exporter/web_config/web_config_file.h"
@@ -11,9 +11,9 @@ namespace finwait::web_config {
 
 /// Lets requests pass as the web configuration has it at the moment: rate limit, then user and password; and names the
 /// headers that every answer gets. The rate limit is that of the start. Not thread-safe.
-class WebGate final : public http::Gate {
+class WebAuth final : public http::AuthMiddleware {
  public:
-  WebGate(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit);
+  WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit);
 
   Decision Decide(const http::RequestHead& head) override;
 

@@ -12,10 +12,11 @@ namespace finwait::http {
 
 /// Work that clients can make the server do before they have proven anything: one at a time, few waiting, and of those
 /// only a share from one peer, so that whoever floods it keeps room for others.
-class SlowChecks {
+class PasswordChecks {
  public:
   /// Throws std::system_error when the system has no thread left.
-  SlowChecks(std::size_t capacity, std::size_t per_peer) : per_peer_(per_peer), workers_("http-check", 1, capacity) {}
+  PasswordChecks(std::size_t capacity, std::size_t per_peer)
+      : per_peer_(per_peer), workers_("http-check", 1, capacity) {}
 
   /// Queues `task`, which must not throw; false when there are too many already.
   bool Submit(const Peer& peer, std::function<void()> task);

@@ -1,4 +1,4 @@
-#include "exporter/web_config/web_gate.h"
+#include "exporter/web_config/web_auth.h"
 
 #include <algorithm>
 #include <string>
@@ -28,10 +28,10 @@ std::string AuthorizationOf(const http::RequestHead& head) {
 
 }  // namespace
 
-WebGate::WebGate(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit)
+WebAuth::WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit)
     : file_(std::move(file)), bucket_(rate_limit, SteadyClock::now()) {}
 
-http::Gate::Decision WebGate::Decide(const http::RequestHead& head) {
+http::AuthMiddleware::Decision WebAuth::Decide(const http::RequestHead& head) {
   Decision decision;
   const Result<WebConfig>& config = file_->Now();
   if (!config) {
@@ -62,7 +62,7 @@ http::Gate::Decision WebGate::Decide(const http::RequestHead& head) {
     }
     return decision;
   }
-  decision.check = [check = std::get<Authenticator::SlowCheck>(std::move(verdict))] {
+  decision.check = [check = std::get<Authenticator::PasswordCheck>(std::move(verdict))] {
     return check() ? std::nullopt : std::optional(Unauthorized());
   };
   return decision;

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 using testing_client::Client;
 
 /// Does as a test says.
-class ScriptedGate final : public Gate {
+class ScriptedAuth final : public AuthMiddleware {
  public:
   Decision Decide(const RequestHead& head) override {
     ++asked;
@@ -25,14 +25,14 @@ class ScriptedGate final : public Gate {
   std::atomic<int> asked = 0;
 };
 
-class ServerGate : public ServerFixture {
+class ServerAuth : public ServerFixture {
  protected:
-  ServerGate() { options_.gate = gate_; }
+  ServerAuth() { options_.auth = auth_; }
 
   /// Every request is checked for as long as `release_` is not set; those for /metrics then pass.
   void CheckSlowly() {
-    gate_->decide = [this](const RequestHead& head) {
-      Gate::Decision decision;
+    auth_->decide = [this](const RequestHead& head) {
+      AuthMiddleware::Decision decision;
       if (head.path != "/healthz") {
         decision.check = [this, passes = head.path == "/metrics"]() -> std::optional<HttpResponse> {
           released_.wait();
@@ -45,17 +45,17 @@ class ServerGate : public ServerFixture {
 
   std::promise<void> release_;
   std::shared_future<void> released_ = release_.get_future().share();
-  std::shared_ptr<ScriptedGate> gate_ = std::make_shared<ScriptedGate>();
+  std::shared_ptr<ScriptedAuth> auth_ = std::make_shared<ScriptedAuth>();
 };
 
-TEST_F(ServerGate, WhoIsRefusedMeetsNoRoute) {
+TEST_F(ServerAuth, WhoIsRefusedMeetsNoRoute) {
   std::atomic<int> handled = 0;
   Route("/metrics") = [&handled](const HttpRequest&) {
     ++handled;
     return MakeResponse(200, "text/plain", "m");
   };
-  gate_->decide = [](const RequestHead&) {
-    Gate::Decision decision;
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
     decision.refusal = MakeResponse(401, "text/plain", "no\n");
     decision.refusal->headers.push_back({"WWW-Authenticate", "Basic"});
     decision.headers.push_back({"X-Frame-Options", "deny"});
@@ -73,15 +73,15 @@ TEST_F(ServerGate, WhoIsRefusedMeetsNoRoute) {
   EXPECT_EQ(handled, 0);
 }
 
-TEST_F(ServerGate, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
+TEST_F(ServerAuth, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
   Route("/own") = [](const HttpRequest&) {
     HttpResponse response = MakeResponse(200, "text/plain", "");
     response.headers.push_back({"Content-Security-Policy", "own"});
     return response;
   };
-  gate_->decide = [](const RequestHead&) {
-    Gate::Decision decision;
-    decision.headers = {{"Content-Security-Policy", "gate"}, {"X-Frame-Options", "deny"}};
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
+    decision.headers = {{"Content-Security-Policy", "auth"}, {"X-Frame-Options", "deny"}};
     return decision;
   };
   Start();
@@ -89,17 +89,17 @@ TEST_F(ServerGate, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
   EXPECT_EQ(Get("/own").Header("content-security-policy"), "own");
   EXPECT_EQ(Get("/own").Header("x-frame-options"), "deny");
   EXPECT_EQ(Get("/nonsense").Header("x-frame-options"), "deny");
-  EXPECT_EQ(Get("/nonsense").Header("content-security-policy"), "gate");
+  EXPECT_EQ(Get("/nonsense").Header("content-security-policy"), "auth");
 }
 
-TEST_F(ServerGate, WhatIsMalformedIsRefusedBeforeItIsAsked) {
+TEST_F(ServerAuth, WhatIsMalformedIsRefusedBeforeItIsAsked) {
   Start();
   EXPECT_EQ(Get("/metrics", "", "POST").status, 405);
   EXPECT_EQ(Get("/metrics", "Content-Length: 5\r\n").status, 413);
-  EXPECT_EQ(gate_->asked, 0);
+  EXPECT_EQ(auth_->asked, 0);
 }
 
-TEST_F(ServerGate, AChecksVerdictDecides) {
+TEST_F(ServerAuth, AChecksVerdictDecides) {
   CheckSlowly();
   release_.set_value();
   Start();
@@ -108,7 +108,7 @@ TEST_F(ServerGate, AChecksVerdictDecides) {
   EXPECT_EQ(Get("/healthz").status, 200);
 }
 
-TEST_F(ServerGate, ChecksThatTakeLongHoldUpNobodyElse) {
+TEST_F(ServerAuth, ChecksThatTakeLongHoldUpNobodyElse) {
   CheckSlowly();
   options_.limits.checks_per_peer = 2;
   Start();
@@ -126,13 +126,13 @@ TEST_F(ServerGate, ChecksThatTakeLongHoldUpNobodyElse) {
   }
 }
 
-TEST_F(ServerGate, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
+TEST_F(ServerAuth, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   CheckSlowly();
   options_.limits.checks_per_peer = 1;
   Start();
   Client first(Port(), "127.0.0.2");
   first.Send(RequestFor("/metrics"));
-  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 1; }));
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 1; }));
   Client second(Port(), "127.0.0.2");
   second.Send(RequestFor("/metrics"));
   const auto refused = second.Receive();
@@ -146,7 +146,7 @@ TEST_F(ServerGate, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   EXPECT_EQ(other.Receive().status, 200);
 }
 
-TEST_F(ServerGate, AStopDoesNotWaitForChecksThatWait) {
+TEST_F(ServerAuth, AStopDoesNotWaitForChecksThatWait) {
   CheckSlowly();
   options_.limits.stop_time = 100ms;
   options_.limits.checks_per_peer = 8;
@@ -156,7 +156,7 @@ TEST_F(ServerGate, AStopDoesNotWaitForChecksThatWait) {
     waiting.emplace_back(Port());
     waiting.back().Send(RequestFor("/metrics"));
   }
-  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 3; }));
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 3; }));
   std::thread release([this] {
     std::this_thread::sleep_for(300ms);  // the length of the check under way
     release_.set_value();

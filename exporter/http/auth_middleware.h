@@ -10,7 +10,7 @@
 namespace finwait::http {
 
 /// What stands before every route: it lets a well-formed request pass, answers it itself, or needs to work on it first.
-class Gate {
+class AuthMiddleware {
  public:
   struct Decision {
     /// For the answer, whoever gives it; a field that the answer has itself is left alone.
@@ -22,7 +22,7 @@ class Gate {
     std::function<std::optional<HttpResponse>()> check;
   };
 
-  virtual ~Gate() = default;
+  virtual ~AuthMiddleware() = default;
   /// Called on the event loop, which waits: microseconds, please.
   virtual Decision Decide(const RequestHead& head) = 0;
 };

@@ -1,4 +1,4 @@
-#include "exporter/http/slow_checks.h"
+#include "exporter/http/password_checks.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ Peer PeerAt(const char* address) {
   return Peer(storage);
 }
 
-class SlowChecksTest : public testing::Test {
+class PasswordChecksTest : public testing::Test {
  protected:
   std::promise<void> release_;
   std::shared_future<void> released_ = release_.get_future().share();
@@ -33,8 +33,8 @@ class SlowChecksTest : public testing::Test {
   const Peer two_ = PeerAt("192.0.2.2");
 };
 
-TEST_F(SlowChecksTest, OnePeerTakesItsShareAndLeavesTheRestToOthers) {
-  SlowChecks checks(4, 2);
+TEST_F(PasswordChecksTest, OnePeerTakesItsShareAndLeavesTheRestToOthers) {
+  PasswordChecks checks(4, 2);
   EXPECT_TRUE(checks.Submit(one_, task_));
   EXPECT_TRUE(checks.Submit(one_, task_));
   EXPECT_FALSE(checks.Submit(one_, task_));
@@ -43,8 +43,8 @@ TEST_F(SlowChecksTest, OnePeerTakesItsShareAndLeavesTheRestToOthers) {
   EXPECT_TRUE(lab::Eventually([this] { return done_ == 3; }));
 }
 
-TEST_F(SlowChecksTest, AllTogetherAreBoundedAndARefusalCostsAPeerNothing) {
-  SlowChecks checks(1, 2);
+TEST_F(PasswordChecksTest, AllTogetherAreBoundedAndARefusalCostsAPeerNothing) {
+  PasswordChecks checks(1, 2);
   EXPECT_TRUE(checks.Submit(one_, task_));
   for (int i = 0; i < 5; ++i) {
     EXPECT_FALSE(checks.Submit(two_, task_));
@@ -54,8 +54,8 @@ TEST_F(SlowChecksTest, AllTogetherAreBoundedAndARefusalCostsAPeerNothing) {
   EXPECT_TRUE(lab::Eventually([this] { return done_ == 2; }));
 }
 
-TEST_F(SlowChecksTest, APeersShareIsItsAgainWhenItsChecksAreDone) {
-  SlowChecks checks(8, 1);
+TEST_F(PasswordChecksTest, APeersShareIsItsAgainWhenItsChecksAreDone) {
+  PasswordChecks checks(8, 1);
   release_.set_value();
   for (int i = 0; i < 20; ++i) {
     EXPECT_TRUE(lab::Eventually([&] { return checks.Submit(one_, task_); })) << i;

@@ -1,8 +1,8 @@
-#include "exporter/http/slow_checks.h"
+#include "exporter/http/password_checks.h"
 
 namespace finwait::http {
 
-bool SlowChecks::Submit(const Peer& peer, std::function<void()> task) {
+bool PasswordChecks::Submit(const Peer& peer, std::function<void()> task) {
   if (!Enter(peer)) {
     return false;
   }
@@ -16,7 +16,7 @@ bool SlowChecks::Submit(const Peer& peer, std::function<void()> task) {
   return taken;
 }
 
-bool SlowChecks::Enter(const Peer& peer) {
+bool PasswordChecks::Enter(const Peer& peer) {
   const std::lock_guard lock(mutex_);
   const auto [entry, is_new] = of_peer_.try_emplace(peer, 0);
   if (entry->second >= per_peer_) {
@@ -26,7 +26,7 @@ bool SlowChecks::Enter(const Peer& peer) {
   return true;
 }
 
-void SlowChecks::Leave(const Peer& peer) {
+void PasswordChecks::Leave(const Peer& peer) {
   const std::lock_guard lock(mutex_);
   const auto entry = of_peer_.find(peer);
   if (--entry->second == 0) {
