@@ -69,9 +69,9 @@ void RenderedMetrics::Publish(std::shared_ptr<const Diagnosis> diagnosis, Steady
   std::swap(rendering_, rendering);
 }
 
-http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request, SteadyClock::time_point now) {
-  const ExpositionFormat format = NegotiateFormat(request.Header("Accept"));
-  const bool gzip = http::AcceptsGzip(request.Header("Accept-Encoding"));
+http::HttpResponse RenderedMetrics::Answer(const httplib::Request& request, SteadyClock::time_point now) {
+  const ExpositionFormat format = NegotiateFormat(http::Header(request, "Accept"));
+  const bool gzip = http::AcceptsGzip(http::Header(request, "Accept-Encoding"));
   http::HttpResponse response;
   response.content_type = ContentType(format);
   response.headers.push_back({"Vary", "Accept, Accept-Encoding"});

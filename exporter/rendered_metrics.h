@@ -47,7 +47,7 @@ class RenderedMetrics {
 
   /// The metrics of the latest diagnosis, of which there must be one, in the format and encoding that the request's
   /// Accept and Accept-Encoding ask for.
-  http::HttpResponse Answer(const http::HttpRequest& request, SteadyClock::time_point now);
+  http::HttpResponse Answer(const httplib::Request& request, SteadyClock::time_point now);
 
  private:
   using Body = std::shared_ptr<const std::string>;

@@ -13,7 +13,6 @@
 namespace finwait {
 namespace {
 
-using http::HttpRequest;
 using http::HttpResponse;
 
 constexpr std::string_view kPlain = "text/plain; charset=utf-8";
@@ -48,8 +47,8 @@ std::optional<Stage> FailOn(const std::string& name) {
   return std::nullopt;
 }
 
-HttpResponse Health(const HttpRequest& request, const Diagnosis& diagnosis) {
-  const auto fail_on = FailOn(request.Parameter("fail-on").value_or("failing"));
+HttpResponse Health(const httplib::Request& request, const Diagnosis& diagnosis) {
+  const auto fail_on = FailOn(http::Parameter(request, "fail-on").value_or("failing"));
   if (!fail_on) {
     return Text(400, "fail-on must be latent, exposed or failing\n");
   }
@@ -75,11 +74,11 @@ HttpResponse Page(const PageSettings& settings, const std::string& security_poli
 
 std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const LatestDiagnosis& latest,
                                               RenderedMetrics& metrics) {
-  const http::Handler alive = [](const HttpRequest&) { return Uncached(Text(200, "ok\n")); };
-  const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };
+  const http::Handler alive = [](const httplib::Request&) { return Uncached(Text(200, "ok\n")); };
+  const http::Handler ready = [&latest](const httplib::Request&) { return Uncached(Ready(*latest.Get())); };
 
   http::RouteGroup scrapes{"scrape", {}, 2, settings.max_requests};
-  scrapes.routes[settings.telemetry_path] = [&metrics](const HttpRequest& request) {
+  scrapes.routes[settings.telemetry_path] = [&metrics](const httplib::Request& request) {
     return metrics.Answer(request, SteadyClock::now());
   };
   http::RouteGroup health{"health", {}, 1, 64};
@@ -87,14 +86,16 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   health.routes["/-/healthy"] = alive;
   health.routes["/readyz"] = ready;
   health.routes["/-/ready"] = ready;
-  health.routes["/health"] = [&latest](const HttpRequest& request) { return Uncached(Health(request, *latest.Get())); };
+  health.routes["/health"] = [&latest](const httplib::Request& request) {
+    return Uncached(Health(request, *latest.Get()));
+  };
   http::RouteGroup reports{"report", {}, 1, 16};
-  reports.routes["/api/v1/report"] = [&latest, details = settings.details](const HttpRequest& request) {
+  reports.routes["/api/v1/report"] = [&latest, details = settings.details](const httplib::Request& request) {
     return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
   };
   reports.routes["/"] =
       [&latest, policy = PageSecurityPolicy(),
-       page = PageSettings{settings.details, settings.telemetry_path, HostName()}](const HttpRequest& request) {
+       page = PageSettings{settings.details, settings.telemetry_path, HostName()}](const httplib::Request& request) {
         return Uncached(http::Compressed(request, Page(page, policy, *latest.Get())));
       };
   return {std::move(scrapes), std::move(health), std::move(reports)};

@@ -27,14 +27,15 @@ constexpr auto kSweepIntervalWhileStopping = 10ms;
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls) {
+                                                     Dispatcher dispatcher, Refuser refuser,
+                                                     std::shared_ptr<TlsSessions> tls) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wakeup) {
     return FailErrno("cannot create the HTTP event loop", errno);
   }
   std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits,
-                                                std::move(dispatcher), std::move(tls)));
+                                                std::move(dispatcher), std::move(refuser), std::move(tls)));
   loop->SetAccepting(true);
   if (!loop->accepting_ || !loop->Watch(EPOLL_CTL_ADD, loop->wakeup_.Get(), EPOLLIN, kWakeupId)) {
     return FailErrno("cannot create the HTTP event loop", errno);
@@ -43,9 +44,10 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls)
+                     Dispatcher dispatcher, Refuser refuser, std::shared_ptr<TlsSessions> tls)
     : limits_(limits),
       dispatcher_(std::move(dispatcher)),
+      refuser_(std::move(refuser)),
       tls_(std::move(tls)),
       epoll_(std::move(epoll)),
       wakeup_(std::move(wakeup)),
@@ -178,7 +180,7 @@ void EventLoop::Handshake(Connections::iterator connection) {
       HalfClose(connection);
       break;
     case Progress::kPlain:
-      Send(connection, Refusal(400, false, "Client sent an HTTP request to an HTTPS server."));
+      Send(connection, refuser_(Refusal(400, "Client sent an HTTP request to an HTTPS server."), false));
       break;
   }
 }
@@ -283,7 +285,7 @@ void EventLoop::LimitUnsent(ConnectionId except) {
 void EventLoop::OnReceived(Connections::iterator connection) {
   Connection& client = connection->second;
   if (const int refusal = client.Reader().Refusal()) {
-    Send(connection, Refusal(refusal, client.Reader().IsHead()));
+    Send(connection, refuser_(Refusal(refusal), client.Reader().IsHead()));
     return;
   }
   Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // or a client that has gone would wake us until its answer is there
@@ -363,7 +365,7 @@ void EventLoop::EnforceDeadlines() {
           Close(connection);
         } else if (late) {
           client.SetDeadline(now + limits_.half_close_time);
-          Send(connection, Refusal(408, client.Reader().IsHead()));
+          Send(connection, refuser_(Refusal(408), client.Reader().IsHead()));
         }
         break;
       case Phase::kAnswering:

@@ -26,10 +26,13 @@ class EventLoop {
   using ConnectionId = std::uint64_t;
   /// Takes a request over to be answered by Answer() later; or returns at once the response that refuses it.
   using Dispatcher = std::function<std::optional<OutgoingResponse>(ConnectionId, const Peer&, RequestHead)>;
+  /// The answer to bytes that are no request.
+  using Refuser = std::function<OutgoingResponse(const HttpResponse& refusal, bool is_head)>;
 
   /// Speaks TLS where `tls` is not null; `tls` is used on the loop's thread alone.
   static Result<std::unique_ptr<EventLoop>> Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                   Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls);
+                                                   Dispatcher dispatcher, Refuser refuser,
+                                                   std::shared_ptr<TlsSessions> tls);
 
   /// Runs until Stop; to be called once.
   void Run();
@@ -44,7 +47,7 @@ class EventLoop {
   using Events = std::uint32_t;
 
   EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-            Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls);
+            Dispatcher dispatcher, Refuser refuser, std::shared_ptr<TlsSessions> tls);
 
   bool Watch(int operation, int fd, Events events, ConnectionId id);
   void Wake();
@@ -76,6 +79,7 @@ class EventLoop {
 
   const Limits limits_;
   const Dispatcher dispatcher_;
+  const Refuser refuser_;
   const std::shared_ptr<TlsSessions> tls_;  ///< outlives the connections
   UniqueFd epoll_;
   UniqueFd wakeup_;

@@ -38,7 +38,7 @@ Result<std::string> Gzip(std::string_view data) {
   return compressed;
 }
 
-HttpResponse Compressed(const HttpRequest& request, HttpResponse response) {
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response) {
   const auto vary = std::find_if(response.headers.begin(), response.headers.end(),
                                  [](const HeaderField& field) { return SameFieldName(field.name, "Vary"); });
   if (vary == response.headers.end()) {
@@ -46,7 +46,7 @@ HttpResponse Compressed(const HttpRequest& request, HttpResponse response) {
   } else {
     vary->value += ", Accept-Encoding";
   }
-  if (response.body && response.body->size() >= kSmallestWorth && AcceptsGzip(request.Header("Accept-Encoding"))) {
+  if (response.body && response.body->size() >= kSmallestWorth && AcceptsGzip(Header(request, "Accept-Encoding"))) {
     if (Result<std::string> compressed = Gzip(*response.body)) {
       response.body = std::make_shared<const std::string>(std::move(*compressed));
       response.headers.push_back({"Content-Encoding", "gzip"});

@@ -14,6 +14,6 @@ Result<std::string> Gzip(std::string_view data);
 
 /// The response as the request's Accept-Encoding wants it: compressed, and in any case with Accept-Encoding in Vary.
 /// Bodies too small to gain from it, and all when memory is short, stay as they are.
-HttpResponse Compressed(const HttpRequest& request, HttpResponse response);
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response);
 
 }  // namespace finwait::http

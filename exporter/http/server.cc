@@ -15,16 +15,19 @@
 namespace finwait::http {
 
 struct HttpServer::RunningGroup {
-  std::map<std::string, Handler, std::less<>> routes;
   Workers workers;
 };
 
 HttpServer::HttpServer(ServerOptions options)
-    : report_exception_(std::move(options.report_exception)), auth_(std::move(options.auth)) {
+    : router_(std::move(options.report_exception), std::chrono::seconds(0), 1), auth_(std::move(options.auth)) {
   const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
   for (RouteGroup& group : options.route_groups) {
     const std::size_t capacity = group.capacity == 0 ? most : std::min(group.capacity, most);
-    groups_.emplace_back(new RunningGroup{std::move(group.routes), {"http-" + group.name, group.workers, capacity}});
+    groups_.emplace_back(new RunningGroup{{"http-" + group.name, group.workers, capacity}});
+    for (auto& [path, handler] : group.routes) {
+      router_.Add(path, std::move(handler));
+      group_of_.emplace(path, groups_.back().get());
+    }
   }
   if (auth_) {
     checks_ = std::make_unique<PasswordChecks>(options.limits.checks, options.limits.checks_per_peer);
@@ -68,6 +71,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
         [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, RequestHead head) {
           return self->Dispatch(id, peer, std::move(head));
         },
+        [self = server.get()](const HttpResponse& refusal, bool is_head) {
+          return self->router_.Refuse(refusal, is_head);
+        },
         std::move(tls));
     if (!loop) {
       return Failure(loop.error());
@@ -105,22 +111,16 @@ std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, c
     return Route(connection, std::move(head), {});
   }
   AuthMiddleware::Decision decision = auth_->Decide(head);
-  const auto refuse = [](const RequestHead& to, const HttpResponse& refusal, const std::vector<HeaderField>& headers) {
-    return http::Answer(
-        to, [&](const HttpRequest&) { return refusal; }, nullptr, headers);
-  };
   if (decision.refusal) {
-    return refuse(head, *decision.refusal, decision.headers);
+    return router_.Refuse(head, *decision.refusal, decision.headers, false);
   }
   if (!decision.check) {
     return Route(connection, std::move(head), decision.headers);
   }
-  const bool is_head = head.method == "HEAD";
-  const std::vector<HeaderField> headers = decision.headers;
-  const bool taken = checks_->Submit(peer, [this, connection, refuse, head = std::move(head), decision] {
+  const bool taken = checks_->Submit(peer, [this, connection, head, decision] {
     const std::optional<HttpResponse> refusal = decision.check();
-    auto answer =
-        refusal ? refuse(head, *refusal, decision.headers) : Route(connection, RequestHead(head), decision.headers);
+    auto answer = refusal ? router_.Refuse(head, *refusal, decision.headers, false)
+                          : Route(connection, RequestHead(head), decision.headers);
     if (answer) {
       loop_->Answer(connection, std::move(*answer));
     }
@@ -128,30 +128,25 @@ std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, c
   if (taken) {
     return std::nullopt;
   }
-  return Refusal(503, is_head, "", headers);
+  return router_.Refuse(head, Refusal(503), decision.headers, false);
 }
 
 std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, RequestHead head,
                                                   const std::vector<HeaderField>& headers) {
-  const bool is_head = head.method == "HEAD";
-  for (const auto& group : groups_) {
-    const auto route = group->routes.find(head.path);
-    if (route == group->routes.end()) {
-      continue;
-    }
-    const bool taken =
-        group->workers.Submit([this, connection, headers, head = std::move(head), &handler = route->second] {
-          loop_->Answer(connection, http::Answer(head, handler, report_exception_, headers));
-        });
-    if (taken) {
-      return std::nullopt;
-    }
-    return Refusal(
-        503, is_head,
-        "Limit of concurrent requests reached (" + std::to_string(group->workers.Capacity()) + "), try again later.",
-        headers);
+  const auto group = group_of_.find(head.path);
+  if (group == group_of_.end()) {
+    return router_.Refuse(head, Refusal(404), headers, false);
   }
-  return Refusal(404, is_head, "", headers);
+  Workers& workers = group->second->workers;
+  const bool taken = workers.Submit(
+      [this, connection, headers, head] { loop_->Answer(connection, router_.Respond(head, headers, false)); });
+  if (taken) {
+    return std::nullopt;
+  }
+  return router_.Refuse(head,
+                        Refusal(503, "Limit of concurrent requests reached (" + std::to_string(workers.Capacity()) +
+                                         "), try again later."),
+                        headers, false);
 }
 
 }  // namespace finwait::http

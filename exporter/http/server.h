@@ -13,12 +13,12 @@
 
 #include "collectors/result.h"
 #include "exporter/http/auth_middleware.h"
-#include "exporter/http/exchange.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/http/listening_socket.h"
 #include "exporter/http/message.h"
 #include "exporter/http/peer.h"
+#include "exporter/http/router.h"
 #include "exporter/http/tls_sessions.h"
 
 namespace finwait::http {
@@ -50,9 +50,10 @@ struct ServerOptions {
 ///
 /// One thread (EventLoop) owns all sockets: it accepts, reads request heads under a byte budget and a deadline, and
 /// sends responses to readers as slow as they like, without ever waiting for one. Only a complete, well-formed request
-/// meets a worker thread, where cpp-httplib and the handler work on memory alone. cpp-httplib 0.11.4 is not given
-/// sockets, because there it lets a client block a thread a connection, buffers a header without end, decodes
-/// header values, and opens its port with SO_REUSEPORT; tests/unit/exporter/http has a test for each.
+/// meets a worker thread, where the one cpp-httplib server (Router) parses it, routes it and writes the answer's head,
+/// on memory alone. cpp-httplib 0.11.4 is not given sockets, because there it lets a client block a thread a
+/// connection, buffers a header without end, decodes header values, and opens its port with SO_REUSEPORT;
+/// tests/unit/exporter/http has a test for each.
 ///
 /// With TLS, OpenSSL works on the event loop within the same deadline and byte budget, handshake included; sessions are
 /// not resumed, so what TlsSessions gives out takes effect on the next connection.
@@ -86,10 +87,11 @@ class HttpServer {
   std::optional<OutgoingResponse> Route(std::uint64_t connection, RequestHead head,
                                         const std::vector<HeaderField>& headers);
 
-  ExceptionReport report_exception_;
+  Router router_;
   std::shared_ptr<AuthMiddleware> auth_;
   std::unique_ptr<PasswordChecks> checks_;  ///< null without a middleware
   std::vector<std::uint16_t> ports_;
+  std::map<std::string, RunningGroup*, std::less<>> group_of_;  ///< by path
   std::vector<std::unique_ptr<RunningGroup>> groups_;
   std::unique_ptr<EventLoop> loop_;
   std::thread loop_thread_;

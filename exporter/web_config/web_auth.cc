@@ -1,6 +1,5 @@
 #include "exporter/web_config/web_auth.h"
 
-#include <algorithm>
 #include <string>
 #include <variant>
 
@@ -16,14 +15,6 @@ http::HttpResponse Unauthorized() {
   http::HttpResponse response = Refusal(401, "A user name and its password are needed here.");
   response.headers.push_back({"WWW-Authenticate", "Basic realm=\"finwait_exporter\""});
   return response;
-}
-
-/// The value of the first Authorization header.
-std::string AuthorizationOf(const http::RequestHead& head) {
-  const auto field = std::find_if(head.headers.begin(), head.headers.end(), [](const http::HeaderField& one) {
-    return http::SameFieldName(one.name, "Authorization");
-  });
-  return field == head.headers.end() ? "" : field->value;
 }
 
 }  // namespace
@@ -50,7 +41,7 @@ http::AuthMiddleware::Decision WebAuth::Decide(const http::RequestHead& head) {
   if (config->users.empty()) {
     return decision;
   }
-  const auto credentials = ParseBasicCredentials(AuthorizationOf(head));
+  const auto credentials = ParseBasicCredentials(head.Field("Authorization"));
   if (!credentials) {
     decision.refusal = Unauthorized();
     return decision;

@@ -136,7 +136,7 @@ TEST_F(ServerAbuse, SlowIdleAndHugeClientsAtOnceHoldUpNobody) {
 
 TEST_F(ServerAbuse, ManySlowReadersHoldUpNobodyAndTheirMemoryIsBounded) {
   constexpr std::size_t kBody = 2'000'000;
-  Route("/big") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(kBody, 'b')); };
+  Route("/big") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(kBody, 'b')); };
   options_.limits.unsent_bytes = 10'000'000;
   Start();
   ExpectAnswered("/big");
@@ -176,7 +176,7 @@ TEST_F(ServerAbuse, ARequestThatDoesNotArriveInTimeIs408HoweverManyBytesItSends)
 
 TEST_F(ServerAbuse, AResponseThatIsNotReadInTimeIsCutAndLeavesNoSocketBehind) {
   options_.limits.connection_time = 400ms;
-  Route("/big") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(8'000'000, 'b')); };
+  Route("/big") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(8'000'000, 'b')); };
   Start();
   Client reader(Port(), "127.0.0.1", "127.0.0.1", 4096);
   reader.Send(RequestFor("/big"));
@@ -236,7 +236,7 @@ TEST_F(ServerAbuse, TheOldestConnectionGivesWayWhenThereAreTooMany) {
 TEST_F(ServerAbuse, ARouteGroupThatIsFullIs503AndLeavesTheOthersAlone) {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
-  Route("/metrics") = [released](const HttpRequest&) {
+  Route("/metrics") = [released](const httplib::Request&) {
     released.wait();
     return MakeResponse(200, "text/plain", "m");
   };
@@ -267,7 +267,7 @@ TEST_F(ServerAbuse, ARouteGroupThatIsFullIs503AndLeavesTheOthersAlone) {
 TEST_F(ServerAbuse, AClientThatIsGoneBeforeItsAnswerCostsNothing) {
   std::promise<void> started;
   std::promise<void> release;
-  Route("/slow") = [&](const HttpRequest&) {
+  Route("/slow") = [&](const httplib::Request&) {
     started.set_value();
     release.get_future().wait();
     return MakeResponse(200, "text/plain", "late");

@@ -50,7 +50,7 @@ class ServerAuth : public ServerFixture {
 
 TEST_F(ServerAuth, WhoIsRefusedMeetsNoRoute) {
   std::atomic<int> handled = 0;
-  Route("/metrics") = [&handled](const HttpRequest&) {
+  Route("/metrics") = [&handled](const httplib::Request&) {
     ++handled;
     return MakeResponse(200, "text/plain", "m");
   };
@@ -74,7 +74,7 @@ TEST_F(ServerAuth, WhoIsRefusedMeetsNoRoute) {
 }
 
 TEST_F(ServerAuth, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
-  Route("/own") = [](const HttpRequest&) {
+  Route("/own") = [](const httplib::Request&) {
     HttpResponse response = MakeResponse(200, "text/plain", "");
     response.headers.push_back({"Content-Security-Policy", "own"});
     return response;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <httplib.h>
 
 #include <filesystem>
 #include <memory>
@@ -21,14 +22,14 @@ class ServerFixture : public testing::Test {
     options_.addresses = {{"127.0.0.1", 0}};
     options_.route_groups = {{.name = "health", .routes = {}, .workers = 1, .capacity = 16},
                              {.name = "rest", .routes = {}, .workers = 2, .capacity = 40}};
-    options_.route_groups[0].routes["/healthz"] = [](const HttpRequest&) {
+    options_.route_groups[0].routes["/healthz"] = [](const httplib::Request&) {
       return MakeResponse(200, "text/plain", "OK\n");
     };
-    Route("/metrics") = [](const HttpRequest&) {
+    Route("/metrics") = [](const httplib::Request&) {
       return MakeResponse(200, "text/plain; version=0.0.4", std::string(60'000, 'm'));
     };
-    Route("/hello") = [](const HttpRequest& request) {
-      return MakeResponse(200, "text/plain", "hello " + request.Parameter("name").value_or("you"));
+    Route("/hello") = [](const httplib::Request& request) {
+      return MakeResponse(200, "text/plain", "hello " + Parameter(request, "name").value_or("you"));
     };
   }
 

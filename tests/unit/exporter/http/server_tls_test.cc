@@ -201,7 +201,7 @@ TEST_F(ServerTls, TheByteBudgetCountsRecordsAndNotOnlyWhatIsInThem) {
 }
 
 TEST_F(ServerTls, ASlowReaderGetsAllOfALargeAnswerAndHoldsUpNobody) {
-  Route("/big") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(3'000'000, 'b')); };
+  Route("/big") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(3'000'000, 'b')); };
   Start();
   TlsClient slow(Port(), 4096);
   ASSERT_TRUE(slow.Handshake());
