@@ -22,14 +22,15 @@ http::HttpResponse Unauthorized() {
 WebAuth::WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit)
     : file_(std::move(file)), bucket_(rate_limit, SteadyClock::now()) {}
 
-http::AuthMiddleware::Decision WebAuth::Decide(const http::RequestHead& head) {
+http::AuthMiddleware::Decision WebAuth::Decide(const http::Peer& peer, const http::RequestHead& head,
+                                               bool is_unlimited) {
   Decision decision;
   const Result<WebConfig>& config = file_->Now();
   if (!config) {
     decision.refusal = Refusal(500, "The web configuration cannot be used; the log says why.");
     return decision;
   }
-  if (!bucket_.Take(SteadyClock::now())) {
+  if (!is_unlimited && !bucket_.Take(peer, SteadyClock::now())) {
     decision.refusal = Refusal(429, "Too many requests; try again later.");
     return decision;
   }

@@ -9,13 +9,13 @@
 
 namespace finwait::web_config {
 
-/// Lets requests pass as the web configuration has it at the moment: rate limit, then user and password; and names the
-/// headers that every answer gets. The rate limit is that of the start. Not thread-safe.
+/// Lets requests pass as the web configuration has it at the moment: rate limit (but for probes), then user and
+/// password; and names the headers that every answer gets. The rate limit is that of the start. Not thread-safe.
 class WebAuth final : public http::AuthMiddleware {
  public:
   WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit);
 
-  Decision Decide(const http::RequestHead& head) override;
+  Decision Decide(const http::Peer& peer, const http::RequestHead& head, bool is_unlimited) override;
 
  private:
   std::shared_ptr<WebConfigFile> file_;
