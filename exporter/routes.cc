@@ -77,19 +77,19 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   const http::Handler alive = [](const httplib::Request&) { return Uncached(Text(200, "ok\n")); };
   const http::Handler ready = [&latest](const httplib::Request&) { return Uncached(Ready(*latest.Get())); };
 
-  http::RouteGroup scrapes{"scrape", {}, 2, settings.max_requests};
+  http::RouteGroup scrapes{.name = "scrape", .routes = {}, .workers = 2, .capacity = settings.max_requests};
   scrapes.routes[settings.telemetry_path] = [&metrics](const httplib::Request& request) {
     return metrics.Answer(request, SteadyClock::now());
   };
-  http::RouteGroup health{"health", {}, 1, 64};
+  http::RouteGroup health{.name = "health", .routes = {}, .workers = 1, .is_unlimited = true};
   health.routes["/healthz"] = alive;
   health.routes["/-/healthy"] = alive;
   health.routes["/readyz"] = ready;
   health.routes["/-/ready"] = ready;
-  health.routes["/health"] = [&latest](const httplib::Request& request) {
+  http::RouteGroup reports{.name = "report", .routes = {}, .workers = 1, .capacity = 16};
+  reports.routes["/health"] = [&latest](const httplib::Request& request) {
     return Uncached(Health(request, *latest.Get()));
   };
-  http::RouteGroup reports{"report", {}, 1, 16};
   reports.routes["/api/v1/report"] = [&latest, details = settings.details](const httplib::Request& request) {
     return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
   };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exporter/http/message.h"
+#include "exporter/http/peer.h"
 #include "exporter/http/request_reader.h"
 
 namespace finwait::http {
@@ -23,8 +24,9 @@ class AuthMiddleware {
   };
 
   virtual ~AuthMiddleware() = default;
-  /// Called on the event loop, which waits: microseconds, please.
-  virtual Decision Decide(const RequestHead& head) = 0;
+  /// `is_unlimited`: the path is outside of rate limits (RouteGroup). Called on the event loop, which waits:
+  /// microseconds, please.
+  virtual Decision Decide(const Peer& peer, const RequestHead& head, bool is_unlimited) = 0;
 };
 
 }  // namespace finwait::http

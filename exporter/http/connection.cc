@@ -32,6 +32,8 @@ Connection::Connection(UniqueFd fd, http::Peer peer, const Limits& limits, Stead
       phase_(tls == nullptr ? Phase::kReading : Phase::kHandshake),
       waits_for_(EPOLLIN),
       deadline_(deadline),
+      raw_bytes_(limits.raw_bytes),
+      head_limits_(limits.head),
       raw_limit_(limits.raw_bytes),
       reader_(limits.head) {
   if (tls == nullptr) {
@@ -61,14 +63,25 @@ Connection::Progress Connection::From(Transport::Status status) {
   return Progress::kBroken;
 }
 
-Connection::Progress Connection::Handshake() {
-  const Progress progress = From(transport_->Handshake());
+Connection::Progress Connection::BeginHandshake() {
+  const Progress progress = From(transport_->Begin());
+  if (progress == Progress::kDone) {
+    phase_ = Phase::kInHandshake;
+  } else if (progress == Progress::kRefused || progress == Progress::kPlain) {
+    transport_ = std::make_unique<PlainTransport>(fd_.Get());
+  }
+  return progress;
+}
+
+Connection::Progress Connection::EndHandshake(Transport::Status status) {
+  phase_ = Phase::kHandshake;
+  const Progress progress = From(status);
   if (SpendsTooMuch()) {
     return Progress::kBroken;
   }
   if (progress == Progress::kDone) {
     phase_ = Phase::kReading;
-  } else if (progress == Progress::kRefused || progress == Progress::kPlain) {
+  } else if (progress == Progress::kRefused) {
     transport_ = std::make_unique<PlainTransport>(fd_.Get());
   }
   return progress;
@@ -107,7 +120,18 @@ Connection::Progress Connection::Send() {
     }
     sent_ += moved.bytes;
   }
-  return From(transport_->Finish());
+  return response_.keep_alive ? Progress::kDone : From(transport_->Finish());
+}
+
+void Connection::AwaitNext(SteadyClock::time_point idle_until) {
+  phase_ = Phase::kReading;
+  ++requests_;
+  deadline_ = idle_until;
+  raw_limit_ = transport_->RawReceived() + raw_bytes_;
+  reader_ = RequestReader(head_limits_);
+  response_ = {};
+  sent_ = 0;
+  waits_for_ = EPOLLIN;
 }
 
 void Connection::HalfClose(SteadyClock::time_point until) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <set>
 
 #include "exporter/http/refusal.h"
 
@@ -23,6 +24,10 @@ constexpr EventLoop::ConnectionId kWakeupId = 0;  // listeners follow, then conn
 constexpr int kAcceptsInATurn = 64;               // so that a flood of them cannot hold up the others
 constexpr auto kSweepInterval = 100ms;            // between sweeps of the deadlines
 constexpr auto kSweepIntervalWhileStopping = 10ms;
+
+double SecondsSince(SteadyClock::time_point then) {
+  return std::chrono::duration<double>(SteadyClock::now() - then).count();
+}
 
 }  // namespace
 
@@ -52,7 +57,14 @@ EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocke
       epoll_(std::move(epoll)),
       wakeup_(std::move(wakeup)),
       listeners_(std::move(listeners)),
-      next_id_(listeners_.size() + 1) {}
+      next_id_(listeners_.size() + 1) {
+  if (tls_) {
+    handshakes_.emplace(
+        "http-tls", 1,
+        FairWorkers::Bounds{
+            .capacity = limits_.connections + 1, .waiting_per_peer = limits_.connections + 1, .running_per_peer = 1});
+  }
+}
 
 bool EventLoop::Watch(int operation, int fd, Events events, ConnectionId id) {
   epoll_event event{};
@@ -143,6 +155,7 @@ void EventLoop::OnClient(Connections::iterator connection) {
     case Phase::kReading:
       Read(connection);
       break;
+    case Phase::kInHandshake:
     case Phase::kAnswering:
       break;  // not watched
     case Phase::kSending:
@@ -166,13 +179,25 @@ bool EventLoop::Await(Connections::iterator connection) {
 }
 
 void EventLoop::Handshake(Connections::iterator connection) {
-  switch (connection->second.Handshake()) {
+  Connection& client = connection->second;
+  switch (client.BeginHandshake()) {
     case Progress::kBlocked:
       Await(connection);
       break;
-    case Progress::kDone:
-      Read(connection);
+    case Progress::kDone: {
+      Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // its socket is the worker's now
+      const auto done = [this, id = connection->first](Transport::Status status) {
+        {
+          const std::lock_guard lock(mutex_);
+          handshakes_done_.emplace_back(id, status);
+        }
+        Wake();
+      };
+      handshakes_->Submit(client.Peer(), {.run = [done, &client] { done(client.Handshake()); },
+                                          .refuse = [done] { done(Transport::Status::kEnded); },
+                                          .id = connection->first});
       break;
+    }
     case Progress::kBroken:
       Close(connection);
       break;
@@ -185,8 +210,31 @@ void EventLoop::Handshake(Connections::iterator connection) {
   }
 }
 
+void EventLoop::EndHandshake(Connections::iterator connection, Transport::Status status) {
+  switch (connection->second.EndHandshake(status)) {
+    case Progress::kBlocked:
+      Await(connection);
+      break;
+    case Progress::kDone:
+      Read(connection);
+      break;
+    case Progress::kRefused:
+      HalfClose(connection);
+      break;
+    default:
+      Close(connection);
+      break;
+  }
+}
+
 void EventLoop::Read(Connections::iterator connection) {
-  switch (connection->second.Receive()) {
+  Connection& client = connection->second;
+  const bool was_idle = client.IsIdle();
+  const Progress progress = client.Receive();
+  if (was_idle && !client.IsIdle()) {
+    client.SetDeadline(SteadyClock::now() + limits_.connection_time);
+  }
+  switch (progress) {
     case Progress::kBlocked:
       Await(connection);
       break;
@@ -228,7 +276,7 @@ void EventLoop::Accept(int listener) {
       if (out_of_resources && turn > 0) {
         return;  // the kernel says so before it looks whether anybody waits; if so, we are called again
       }
-      if (out_of_resources && !EvictOldest(nullptr)) {
+      if (out_of_resources && !Evict(nullptr, 0)) {
         SetAccepting(false);  // until the next sweep of the deadlines; the kernel keeps the clients waiting
         return;
       }
@@ -240,45 +288,91 @@ void EventLoop::Accept(int listener) {
     const Peer peer(address);
     const ConnectionId id = next_id_++;
     if (!MakeRoom(peer) || !Watch(EPOLL_CTL_ADD, fd.Get(), EPOLLIN, id)) {
-      continue;  // all are being answered; closing tells the client to come again
+      continue;  // all are being answered, or of peers with less; closing tells the client to come again
     }
     connections_.emplace(
         id, Connection(std::move(fd), peer, limits_, SteadyClock::now() + limits_.connection_time, tls_.get()));
-    ++connections_of_[peer];
+    Share& share = shares_[peer];
+    ++share.connections;
+    share.opened += SecondsSince(started_);
+    share.had = held_.Of(peer, SteadyClock::now());
   }
 }
 
 bool EventLoop::MakeRoom(const Peer& peer) {
-  const auto of_peer = connections_of_.find(peer);
-  if (of_peer != connections_of_.end() && of_peer->second >= limits_.connections_per_peer) {
-    return EvictOldest(&peer);
+  const auto share = shares_.find(peer);
+  const std::size_t own = share == shares_.end() ? 0 : share->second.connections;
+  if (own >= limits_.connections_per_peer) {
+    return Evict(&peer, 0);
   }
-  return connections_.size() < limits_.connections || EvictOldest(nullptr);
+  return connections_.size() < limits_.connections || Evict(nullptr, own) || (own > 0 && Evict(&peer, 0));
 }
 
-bool EventLoop::EvictOldest(const Peer* peer) {
-  const auto oldest = std::find_if(connections_.begin(), connections_.end(), [peer](const auto& entry) {
-    return entry.second.GetPhase() != Phase::kAnswering && (peer == nullptr || entry.second.Peer() == *peer);
-  });
-  if (oldest == connections_.end()) {
-    return false;
+double EventLoop::HeldBy(const Share& share, double now) {
+  return share.had + static_cast<double>(share.connections) * now - share.opened;
+}
+
+bool EventLoop::Evict(const Peer* of, std::size_t fewer) {
+  std::set<ConnectionId> being_worked_on;
+  const double now = SecondsSince(started_);
+  for (;;) {
+    auto victim = connections_.end();
+    std::size_t most = 0;
+    double longest = 0;
+    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
+      const Connection& client = one->second;
+      if (client.GetPhase() == Phase::kAnswering || being_worked_on.contains(one->first) ||
+          (of != nullptr && !(client.Peer() == *of))) {
+        continue;
+      }
+      const Share& share = shares_.at(client.Peer());
+      const double held = HeldBy(share, now);
+      if (share.connections > fewer && (share.connections > most || (share.connections == most && held > longest))) {
+        victim = one;
+        most = share.connections;
+        longest = held;
+      }
+    }
+    if (victim == connections_.end()) {
+      return false;
+    }
+    if (Withdraw(victim)) {
+      Abort(victim);
+      return true;
+    }
+    being_worked_on.insert(victim->first);
   }
-  Abort(oldest);
-  return true;
+}
+
+bool EventLoop::Withdraw(Connections::iterator connection) {
+  const Connection& client = connection->second;
+  return client.GetPhase() != Phase::kInHandshake || handshakes_->Cancel(client.Peer(), connection->first);
 }
 
 void EventLoop::LimitUnsent(ConnectionId except) {
+  std::map<Peer, std::size_t> unsent_of;
   std::size_t unsent = 0;
   for (const auto& [id, connection] : connections_) {
-    unsent += connection.Unsent();
-  }
-  for (auto it = connections_.begin(); it != connections_.end() && unsent > limits_.unsent_bytes;) {
-    if (it->first != except && it->second.GetPhase() == Phase::kSending) {
-      unsent -= it->second.Unsent();
-      it = Abort(it);
-    } else {
-      ++it;
+    if (connection.Unsent() > 0) {
+      unsent_of[connection.Peer()] += connection.Unsent();
+      unsent += connection.Unsent();
     }
+  }
+  while (unsent > limits_.unsent_bytes) {
+    auto victim = connections_.end();
+    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
+      const bool waits_for_reader = one->first != except && one->second.Unsent() > 0;
+      if (waits_for_reader &&
+          (victim == connections_.end() || unsent_of[one->second.Peer()] > unsent_of[victim->second.Peer()])) {
+        victim = one;
+      }
+    }
+    if (victim == connections_.end()) {
+      return;
+    }
+    unsent -= victim->second.Unsent();
+    unsent_of[victim->second.Peer()] -= victim->second.Unsent();
+    Abort(victim);
   }
 }
 
@@ -290,7 +384,9 @@ void EventLoop::OnReceived(Connections::iterator connection) {
   }
   Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // or a client that has gone would wake us until its answer is there
   client.AwaitAnswer();
-  if (auto refusal = dispatcher_(connection->first, client.Peer(), client.Reader().TakeHead())) {
+  RequestHead head = client.Reader().TakeHead();
+  head.keep_alive = head.keep_alive && !stop_at_ && client.Requests() + 1 < limits_.requests_per_connection;
+  if (auto refusal = dispatcher_(connection->first, client.Peer(), std::move(head))) {
     Send(connection, std::move(*refusal));
   }
 }
@@ -308,7 +404,12 @@ void EventLoop::ContinueSending(Connections::iterator connection) {
       }
       break;
     case Progress::kDone:
-      HalfClose(connection);
+      if (connection->second.IsKept() && !stop_at_) {
+        connection->second.AwaitNext(SteadyClock::now() + limits_.idle_time);
+        Read(connection);  // what OpenSSL holds already wakes no epoll
+      } else {
+        HalfClose(connection);
+      }
       break;
     default:
       Close(connection);
@@ -318,9 +419,16 @@ void EventLoop::ContinueSending(Connections::iterator connection) {
 
 void EventLoop::TakeAnswers() {
   std::vector<std::pair<ConnectionId, OutgoingResponse>> answers;
+  std::vector<std::pair<ConnectionId, Transport::Status>> handshakes_done;
   {
     const std::lock_guard lock(mutex_);
     answers.swap(answers_);
+    handshakes_done.swap(handshakes_done_);
+  }
+  for (const auto& [id, status] : handshakes_done) {
+    if (const auto connection = connections_.find(id); connection != connections_.end()) {
+      EndHandshake(connection, status);
+    }
   }
   for (auto& [id, response] : answers) {
     if (const auto connection = connections_.find(id); connection != connections_.end()) {
@@ -330,9 +438,12 @@ void EventLoop::TakeAnswers() {
 }
 
 EventLoop::Connections::iterator EventLoop::Close(Connections::iterator connection) {
-  const auto of_peer = connections_of_.find(connection->second.Peer());
-  if (--of_peer->second == 0) {
-    connections_of_.erase(of_peer);
+  const auto share = shares_.find(connection->second.Peer());
+  const double age = SecondsSince(connection->second.Opened());
+  share->second.opened -= SecondsSince(started_) - age;
+  share->second.had = held_.Add(connection->second.Peer(), SteadyClock::now(), age);
+  if (--share->second.connections == 0) {
+    shares_.erase(share);
   }
   return connections_.erase(connection);  // closing takes it off epoll
 }
@@ -356,7 +467,8 @@ void EventLoop::EnforceDeadlines() {
     const bool late = now >= client.Deadline();
     switch (client.GetPhase()) {
       case Phase::kHandshake:
-        if (stop_at_ || late) {
+      case Phase::kInHandshake:
+        if ((stop_at_ || late) && Withdraw(connection)) {
           Close(connection);
         }
         break;

@@ -8,29 +8,50 @@
 #include <system_error>
 
 #include "exporter/http/event_loop.h"
-#include "exporter/http/password_checks.h"
+#include "exporter/http/fair_workers.h"
 #include "exporter/http/refusal.h"
-#include "exporter/http/workers.h"
 
 namespace finwait::http {
 
 struct HttpServer::RunningGroup {
-  Workers workers;
+  bool is_unlimited;
+  FairWorkers workers;
 };
 
+namespace {
+
+/// What the check comes to. One that fails, for want of memory, lets nobody in.
+std::optional<HttpResponse> Checked(const std::function<std::optional<HttpResponse>()>& check) {
+  try {
+    return check();
+  } catch (const std::exception&) {
+    return Refusal(500);
+  }
+}
+
+}  // namespace
+
 HttpServer::HttpServer(ServerOptions options)
-    : router_(std::move(options.report_exception), std::chrono::seconds(0), 1), auth_(std::move(options.auth)) {
+    : router_(std::move(options.report_exception), options.limits.idle_time, options.limits.requests_per_connection),
+      auth_(std::move(options.auth)) {
   const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
   for (RouteGroup& group : options.route_groups) {
-    const std::size_t capacity = group.capacity == 0 ? most : std::min(group.capacity, most);
-    groups_.emplace_back(new RunningGroup{{"http-" + group.name, group.workers, capacity}});
+    const std::size_t limited = group.capacity == 0 ? most : std::min(group.capacity, most);
+    const std::size_t capacity = group.is_unlimited ? options.limits.connections : limited;
+    const FairWorkers::Bounds bounds{.capacity = capacity,
+                                     .waiting_per_peer = capacity,
+                                     .running_per_peer = std::max<std::size_t>(1, group.workers - 1)};
+    groups_.emplace_back(new RunningGroup{group.is_unlimited, {"http-" + group.name, group.workers, bounds}});
     for (auto& [path, handler] : group.routes) {
       router_.Add(path, std::move(handler));
       group_of_.emplace(path, groups_.back().get());
     }
   }
   if (auth_) {
-    checks_ = std::make_unique<PasswordChecks>(options.limits.checks, options.limits.checks_per_peer);
+    checks_ = std::make_unique<FairWorkers>("http-check", 1,
+                                            FairWorkers::Bounds{.capacity = options.limits.checks,
+                                                                .waiting_per_peer = options.limits.checks_per_peer,
+                                                                .running_per_peer = 1});
   }
 }
 
@@ -108,45 +129,50 @@ void HttpServer::Stop() {
 
 std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
   if (!auth_) {
-    return Route(connection, std::move(head), {});
+    return Route(connection, peer, std::move(head), {});
   }
-  AuthMiddleware::Decision decision = auth_->Decide(head);
+  const auto group = group_of_.find(head.path);
+  const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
+  AuthMiddleware::Decision decision = auth_->Decide(peer, head, is_unlimited);
   if (decision.refusal) {
     return router_.Refuse(head, *decision.refusal, decision.headers, false);
   }
   if (!decision.check) {
-    return Route(connection, std::move(head), decision.headers);
+    return Route(connection, peer, std::move(head), decision.headers);
   }
-  const bool taken = checks_->Submit(peer, [this, connection, head, decision] {
-    const std::optional<HttpResponse> refusal = decision.check();
-    auto answer = refusal ? router_.Refuse(head, *refusal, decision.headers, false)
-                          : Route(connection, RequestHead(head), decision.headers);
-    if (answer) {
-      loop_->Answer(connection, std::move(*answer));
-    }
-  });
-  if (taken) {
-    return std::nullopt;
-  }
-  return router_.Refuse(head, Refusal(503), decision.headers, false);
+  checks_->Submit(peer, {.run =
+                             [this, connection, peer, head, decision] {
+                               const std::optional<HttpResponse> refusal = Checked(decision.check);
+                               auto answer = refusal ? router_.Refuse(head, *refusal, decision.headers, false)
+                                                     : Route(connection, peer, head, decision.headers);
+                               if (answer) {
+                                 loop_->Answer(connection, std::move(*answer));
+                               }
+                             },
+                         .refuse =
+                             [this, connection, head, decision] {
+                               loop_->Answer(connection, router_.Refuse(head, Refusal(503), decision.headers, false));
+                             }});
+  return std::nullopt;
 }
 
-std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, RequestHead head,
+std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, const Peer& peer, RequestHead head,
                                                   const std::vector<HeaderField>& headers) {
   const auto group = group_of_.find(head.path);
   if (group == group_of_.end()) {
     return router_.Refuse(head, Refusal(404), headers, false);
   }
-  Workers& workers = group->second->workers;
-  const bool taken = workers.Submit(
-      [this, connection, headers, head] { loop_->Answer(connection, router_.Respond(head, headers, false)); });
-  if (taken) {
-    return std::nullopt;
-  }
-  return router_.Refuse(head,
-                        Refusal(503, "Limit of concurrent requests reached (" + std::to_string(workers.Capacity()) +
-                                         "), try again later."),
-                        headers, false);
+  FairWorkers& workers = group->second->workers;
+  workers.Submit(peer, {.run = [this, connection, headers,
+                                head] { loop_->Answer(connection, router_.Respond(head, headers, head.keep_alive)); },
+                        .refuse =
+                            [this, connection, headers, head, capacity = workers.Capacity()] {
+                              const HttpResponse full =
+                                  Refusal(503, "Limit of concurrent requests reached (" + std::to_string(capacity) +
+                                                   "), try again later.");
+                              loop_->Answer(connection, router_.Refuse(head, full, headers, false));
+                            }});
+  return std::nullopt;
 }
 
 }  // namespace finwait::http

@@ -24,7 +24,7 @@
 namespace finwait::http {
 
 class EventLoop;
-class PasswordChecks;
+class FairWorkers;
 
 /// Paths that share worker threads and a bound on requests under way. Groups do not touch each other: a flood on one,
 /// or a handler that hangs there, leaves the others as they are.
@@ -32,9 +32,11 @@ struct RouteGroup {
   std::string name;                                    ///< of its threads, for tools
   std::map<std::string, Handler, std::less<>> routes;  ///< by path, exactly
   std::size_t workers = 1;
-  /// Requests that wait and are being answered, taken together; one more is 503. 0, and anything more than half of
-  /// Limits::connections, means that half.
+  /// Requests that wait and are being answered, taken together; one more is 503, and so is the newest of the peer with
+  /// most, where one with less comes. 0, and anything more than half of Limits::connections, means that half.
   std::size_t capacity = 16;
+  /// For probes, which tell whether to end the process: outside of every limit but that of connections.
+  bool is_unlimited = false;
 };
 
 struct ServerOptions {
@@ -46,16 +48,18 @@ struct ServerOptions {
   std::shared_ptr<AuthMiddleware> auth;  ///< null: everybody passes
 };
 
-/// An HTTP/1.1 server for an exporter: GET and HEAD, one request a connection, nothing that a client can hold up.
+/// An HTTP/1.1 server for an exporter: GET and HEAD, one request of a connection at a time, nothing that a client can
+/// hold up.
 ///
 /// One thread (EventLoop) owns all sockets: it accepts, reads request heads under a byte budget and a deadline, and
-/// sends responses to readers as slow as they like, without ever waiting for one. Only a complete, well-formed request
-/// meets a worker thread, where the one cpp-httplib server (Router) parses it, routes it and writes the answer's head,
-/// on memory alone. cpp-httplib 0.11.4 is not given sockets, because there it lets a client block a thread a
-/// connection, buffers a header without end, decodes header values, and opens its port with SO_REUSEPORT;
+/// sends responses to readers as slow as they like, without ever waiting for one. Whatever is scarce (connections, TLS
+/// handshakes, password checks, workers) is given to the peer that has had least of it (PeerUsage). Only a complete,
+/// well-formed request meets a worker thread, where the one cpp-httplib server (Router) parses it, routes it and writes
+/// the answer's head, on memory alone. cpp-httplib 0.11.4 is not given sockets, because there it lets a client block a
+/// thread a connection, buffers a header without end, decodes header values, and opens its port with SO_REUSEPORT;
 /// tests/unit/exporter/http has a test for each.
 ///
-/// With TLS, OpenSSL works on the event loop within the same deadline and byte budget, handshake included; sessions are
+/// With TLS, handshakes have a thread of their own, within the same deadline and byte budget; sessions are
 /// not resumed, so what TlsSessions gives out takes effect on the next connection.
 ///
 /// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process.
@@ -84,12 +88,12 @@ class HttpServer {
 
   explicit HttpServer(ServerOptions options);
   std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head);
-  std::optional<OutgoingResponse> Route(std::uint64_t connection, RequestHead head,
+  std::optional<OutgoingResponse> Route(std::uint64_t connection, const Peer& peer, RequestHead head,
                                         const std::vector<HeaderField>& headers);
 
   Router router_;
   std::shared_ptr<AuthMiddleware> auth_;
-  std::unique_ptr<PasswordChecks> checks_;  ///< null without a middleware
+  std::unique_ptr<FairWorkers> checks_;  ///< null without a middleware
   std::vector<std::uint16_t> ports_;
   std::map<std::string, RunningGroup*, std::less<>> group_of_;  ///< by path
   std::vector<std::unique_ptr<RunningGroup>> groups_;

@@ -16,13 +16,15 @@ using testing_client::Client;
 /// Does as a test says.
 class ScriptedAuth final : public AuthMiddleware {
  public:
-  Decision Decide(const RequestHead& head) override {
+  Decision Decide(const Peer&, const RequestHead& head, bool is_unlimited) override {
     ++asked;
+    unlimited += is_unlimited;
     return decide(head);
   }
 
   std::function<Decision(const RequestHead&)> decide = [](const RequestHead&) { return Decision(); };
   std::atomic<int> asked = 0;
+  std::atomic<int> unlimited = 0;
 };
 
 class ServerAuth : public ServerFixture {
@@ -35,7 +37,11 @@ class ServerAuth : public ServerFixture {
       AuthMiddleware::Decision decision;
       if (head.path != "/healthz") {
         decision.check = [this, passes = head.path == "/metrics"]() -> std::optional<HttpResponse> {
-          released_.wait();
+          running_before_metrics_ = passes ? running_.load() : running_before_metrics_.load();
+          ++running_;
+          if (hold_) {
+            released_.wait();
+          }
           return passes ? std::nullopt : std::optional(MakeResponse(401, "text/plain", "no\n"));
         };
       }
@@ -43,6 +49,9 @@ class ServerAuth : public ServerFixture {
     };
   }
 
+  std::atomic<bool> hold_ = true;
+  std::atomic<int> running_ = 0;
+  std::atomic<int> running_before_metrics_ = 0;
   std::promise<void> release_;
   std::shared_future<void> released_ = release_.get_future().share();
   std::shared_ptr<ScriptedAuth> auth_ = std::make_shared<ScriptedAuth>();
@@ -132,10 +141,13 @@ TEST_F(ServerAuth, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   Start();
   Client first(Port(), "127.0.0.2");
   first.Send(RequestFor("/metrics"));
-  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 1; }));
+  ASSERT_TRUE(lab::Eventually([&] { return running_ == 1; }));
   Client second(Port(), "127.0.0.2");
   second.Send(RequestFor("/metrics"));
-  const auto refused = second.Receive();
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 2; }));
+  Client third(Port(), "127.0.0.2");
+  third.Send(RequestFor("/metrics"));
+  const auto refused = third.Receive();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.Header("retry-after"), "1");
   Client other(Port(), "127.0.0.3");
@@ -143,7 +155,45 @@ TEST_F(ServerAuth, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   EXPECT_FALSE(other.HasReceived(100ms));
   release_.set_value();
   EXPECT_EQ(first.Receive().status, 200);
+  EXPECT_EQ(second.Receive().status, 200);
   EXPECT_EQ(other.Receive().status, 200);
+}
+
+TEST_F(ServerAuth, WhoHasNotBeenCheckedYetIsNextHoweverManyGuess) {
+  CheckSlowly();
+  options_.limits.checks = 8;
+  hold_ = false;
+  Start();
+  const auto guess_from = [](int i) { return "127.0.0." + std::to_string(2 + i % 20); };
+  for (int i = 0; i < 20; ++i) {
+    Client guess(Port(), guess_from(i));
+    guess.Send(RequestFor("/hello"));
+    EXPECT_EQ(guess.Receive().status, 401);
+  }
+  hold_ = true;
+  std::list<Client> guesses;
+  for (int i = 0; i < 40; ++i) {  // five times what the queue holds
+    guesses.emplace_back(Port(), guess_from(i));
+    guesses.back().Send(RequestFor("/hello"));
+  }
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 60 && running_ == 21; }));
+  Client other(Port(), "127.0.0.99");
+  other.Send(RequestFor("/metrics"));
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 61; }));
+  release_.set_value();
+  EXPECT_EQ(other.Receive().status, 200);
+  EXPECT_EQ(running_before_metrics_, 21) << "only the guess that was under way went first";
+}
+
+TEST_F(ServerAuth, WhatACheckThrowsIs500) {
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
+    decision.check = []() -> std::optional<HttpResponse> { throw std::bad_alloc(); };
+    return decision;
+  };
+  Start();
+  EXPECT_EQ(Get("/metrics").status, 500);
+  EXPECT_EQ(Get("/metrics").status, 500);
 }
 
 TEST_F(ServerAuth, AStopDoesNotWaitForChecksThatWait) {
