@@ -1,13 +1,20 @@
+#include <cstdlib>
+#include <exception>
 #include <iostream>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "exporter/check.h"
 #include "exporter/enabled_collectors.h"
 #include "exporter/explain.h"
+#include "exporter/http/passed_sockets.h"
 #include "exporter/memory_policy.h"
 #include "exporter/options.h"
 #include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/serve.h"
 
@@ -25,7 +32,7 @@ int Confined(const finwait::Options& options, finwait::privilege::KeptCapabiliti
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
   }
-  finwait::privilege::FilterCalls({.wanted = options.filter_calls});
+  finwait::privilege::FilterCalls(options.filter_calls);
   const int exit_code = run(options, std::cout, std::cerr);
   if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
     std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
@@ -34,18 +41,16 @@ int Confined(const finwait::Options& options, finwait::privilege::KeptCapabiliti
   return exit_code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(std::span<const char* const> arguments, finwait::Command& command) {
   using finwait::Command;
   finwait::ReturnFreedMemory();
   const auto switches = finwait::CollectorSwitches();
-  const auto options =
-      finwait::ParseOptions(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), switches);
+  const auto options = finwait::ParseOptions(arguments, switches);
   if (!options) {
     std::cerr << "finwait_exporter: " << options.error().message << "\n";
     return UsageExitCode(options.error().command);
   }
+  command = options->command;
   switch (options->command) {
     case Command::kHelp:
     case Command::kVersion:
@@ -59,4 +64,36 @@ int main(int argc, char** argv) {
       return finwait::RunServe(*options, finwait::Logger(options->log_level, options->log_format));
   }
   return 2;
+}
+
+// A start without the resources that it takes is a sentence, not a core file.
+int Refuse(finwait::Command command, const char* what) {
+  std::cerr
+      << "finwait_exporter: cannot go on: " << what
+      << ". It takes some 20 threads and 64 MiB; see the limits of its service (TasksMax, MemoryMax, ulimit -a).\n";
+  return UsageExitCode(command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto passed = finwait::http::PassedDescriptors([](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  auto command = finwait::Command::kServe;
+  try {
+    if (const auto given_up = finwait::privilege::GiveUpInheritance(passed); !given_up) {
+      std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
+      return 2;
+    }
+    return Run(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), command);
+  } catch (const std::bad_alloc&) {
+    return Refuse(command, "there is no memory left");
+  } catch (const std::system_error& error) {
+    return Refuse(command, error.code() == std::errc::resource_unavailable_try_again ? "there is no thread to be had"
+                                                                                     : error.what());
+  } catch (const std::exception& error) {
+    return Refuse(command, error.what());
+  }
 }

@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 
-#include "exporter/http/gzip.h"
 #include "exporter/readiness.h"
+#include "exporter/rendered_view.h"
 #include "exporter/views/page.h"
 #include "exporter/views/page/assets.h"
 
@@ -63,13 +64,6 @@ std::string HostName() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-HttpResponse Page(const PageSettings& settings, const std::string& security_policy, const Diagnosis& diagnosis) {
-  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8", ReportPage(diagnosis, settings));
-  response.headers.push_back({"Content-Security-Policy", security_policy});
-  response.headers.push_back({"Referrer-Policy", "no-referrer"});
-  return response;
-}
-
 }  // namespace
 
 std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const LatestDiagnosis& latest,
@@ -90,14 +84,22 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   reports.routes["/health"] = [&latest](const httplib::Request& request) {
     return Uncached(Health(request, *latest.Get()));
   };
-  reports.routes["/api/v1/report"] = [&latest, details = settings.details](const httplib::Request& request) {
-    return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
+  const auto report = std::make_shared<RenderedView>(
+      [details = settings.details](const Diagnosis& diagnosis) { return ReportJson(diagnosis, details); },
+      std::string(kJson), latest);
+  reports.routes["/api/v1/report"] = [report](const httplib::Request& request) {
+    return Uncached(report->Answer(request));
   };
-  reports.routes["/"] =
-      [&latest, policy = PageSecurityPolicy(),
-       page = PageSettings{settings.details, settings.telemetry_path, HostName()}](const httplib::Request& request) {
-        return Uncached(http::Compressed(request, Page(page, policy, *latest.Get())));
-      };
+  const auto page =
+      std::make_shared<RenderedView>([page = PageSettings{settings.details, settings.telemetry_path, HostName()}](
+                                         const Diagnosis& diagnosis) { return ReportPage(diagnosis, page); },
+                                     "text/html; charset=utf-8", latest);
+  reports.routes["/"] = [page, policy = PageSecurityPolicy()](const httplib::Request& request) {
+    http::HttpResponse response = Uncached(page->Answer(request));
+    response.headers.push_back({"Content-Security-Policy", policy});
+    response.headers.push_back({"Referrer-Policy", "no-referrer"});
+    return response;
+  };
   return {std::move(scrapes), std::move(health), std::move(reports)};
 }
 

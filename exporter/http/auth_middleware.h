@@ -27,6 +27,8 @@ class AuthMiddleware {
   /// `is_unlimited`: the path is outside of rate limits (RouteGroup). Called on the event loop, which waits:
   /// microseconds, please.
   virtual Decision Decide(const Peer& peer, const RequestHead& head, bool is_unlimited) = 0;
+  /// Looks at what it is made from again, now. Called on the event loop.
+  virtual void Reload() {}
 };
 
 }  // namespace finwait::http

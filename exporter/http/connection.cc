@@ -75,6 +75,7 @@ Connection::Progress Connection::BeginHandshake() {
 
 Connection::Progress Connection::EndHandshake(Transport::Status status) {
   phase_ = Phase::kHandshake;
+  has_begun_handshake_ = true;
   const Progress progress = From(status);
   if (SpendsTooMuch()) {
     return Progress::kBroken;

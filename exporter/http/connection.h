@@ -52,6 +52,8 @@ class Connection {
   Progress BeginHandshake();
   /// kInHandshake: goes on with the handshake, on a worker's thread; nothing else may be called meanwhile.
   Transport::Status Handshake() { return transport_->Handshake(); }
+  /// Whether Handshake has been called before: what was expensive about it is done.
+  bool HasBegunHandshake() const { return has_begun_handshake_; }
   /// kInHandshake: takes what Handshake came to. kDone: kReading has begun. kBlocked: it is kHandshake again.
   Progress EndHandshake(Transport::Status status);
   /// kReading: whether it is kept for a next request of which nothing has come.
@@ -102,6 +104,7 @@ class Connection {
   const HeadLimits head_limits_;
   std::size_t raw_limit_;
   std::size_t requests_ = 0;
+  bool has_begun_handshake_ = false;
   RequestReader reader_;
   OutgoingResponse response_;
   std::size_t sent_ = 0;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <set>
 
 #include "exporter/http/refusal.h"
@@ -32,7 +33,7 @@ double SecondsSince(SteadyClock::time_point then) {
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                     Dispatcher dispatcher, Refuser refuser,
+                                                     Dispatcher dispatcher, Refuser refuser, Reloader reloader,
                                                      std::shared_ptr<TlsSessions> tls) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -40,7 +41,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
     return FailErrno("cannot create the HTTP event loop", errno);
   }
   std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits,
-                                                std::move(dispatcher), std::move(refuser), std::move(tls)));
+                                                std::move(dispatcher), std::move(refuser), std::move(reloader),
+                                                std::move(tls)));
   loop->SetAccepting(true);
   if (!loop->accepting_ || !loop->Watch(EPOLL_CTL_ADD, loop->wakeup_.Get(), EPOLLIN, kWakeupId)) {
     return FailErrno("cannot create the HTTP event loop", errno);
@@ -49,10 +51,11 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-                     Dispatcher dispatcher, Refuser refuser, std::shared_ptr<TlsSessions> tls)
+                     Dispatcher dispatcher, Refuser refuser, Reloader reloader, std::shared_ptr<TlsSessions> tls)
     : limits_(limits),
       dispatcher_(std::move(dispatcher)),
       refuser_(std::move(refuser)),
+      reloader_(std::move(reloader)),
       tls_(std::move(tls)),
       epoll_(std::move(epoll)),
       wakeup_(std::move(wakeup)),
@@ -94,6 +97,11 @@ void EventLoop::Stop() {
   Wake();
 }
 
+void EventLoop::Reload() {
+  reload_requested_ = true;
+  Wake();
+}
+
 void EventLoop::Answer(ConnectionId id, OutgoingResponse response) {
   {
     const std::lock_guard lock(mutex_);
@@ -110,7 +118,13 @@ void EventLoop::Run() {
     const int ready =
         epoll_wait(epoll_.Get(), events.data(), events.size(), has_deadlines ? static_cast<int>(interval.count()) : -1);
     for (int i = 0; i < ready; ++i) {
-      OnReady(events[static_cast<std::size_t>(i)].data.u64);
+      OnReadyWithinMemory(events[static_cast<std::size_t>(i)].data.u64);
+    }
+    if (reload_requested_.exchange(false)) {
+      if (tls_) {
+        tls_->Reload();
+      }
+      reloader_();
     }
     TakeAnswers();
     if (SteadyClock::now() >= next_sweep_) {
@@ -128,6 +142,16 @@ bool EventLoop::IsFinished() {
     listeners_.clear();
   }
   return stop_at_ && (connections_.empty() || SteadyClock::now() >= *stop_at_);
+}
+
+void EventLoop::OnReadyWithinMemory(ConnectionId id) {
+  try {
+    OnReady(id);
+  } catch (const std::bad_alloc&) {  // costs the connection for which there was none, and no other
+    if (const auto connection = connections_.find(id); connection != connections_.end() && Withdraw(connection)) {
+      Abort(connection);
+    }
+  }
 }
 
 void EventLoop::OnReady(ConnectionId id) {
@@ -195,7 +219,8 @@ void EventLoop::Handshake(Connections::iterator connection) {
       };
       handshakes_->Submit(client.Peer(), {.run = [done, &client] { done(client.Handshake()); },
                                           .refuse = [done] { done(Transport::Status::kEnded); },
-                                          .id = connection->first});
+                                          .id = connection->first,
+                                          .goes_on = client.HasBegunHandshake()});
       break;
     }
     case Progress::kBroken:
@@ -305,7 +330,14 @@ bool EventLoop::MakeRoom(const Peer& peer) {
   if (own >= limits_.connections_per_peer) {
     return Evict(&peer, 0);
   }
-  return connections_.size() < limits_.connections || Evict(nullptr, own) || (own > 0 && Evict(&peer, 0));
+  const auto has_room = [&] {
+    return connections_.size() < limits_.connections || Evict(nullptr, own) || (own > 0 && Evict(&peer, 0));
+  };
+  if (has_room()) {
+    return true;
+  }
+  TakeAnswers();  // what workers are done with is the clients' again
+  return has_room();
 }
 
 double EventLoop::HeldBy(const Share& share, double now) {

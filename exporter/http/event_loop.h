@@ -30,11 +30,13 @@ class EventLoop {
   using Dispatcher = std::function<std::optional<OutgoingResponse>(ConnectionId, const Peer&, RequestHead)>;
   /// The answer to bytes that are no request.
   using Refuser = std::function<OutgoingResponse(const HttpResponse& refusal, bool is_head)>;
+  /// Called on the loop's thread after Reload.
+  using Reloader = std::function<void()>;
 
   /// Speaks TLS where `tls` is not null; `tls` is used on the loop's thread alone. Throws std::system_error when the
   /// system has no thread left.
   static Result<std::unique_ptr<EventLoop>> Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                   Dispatcher dispatcher, Refuser refuser,
+                                                   Dispatcher dispatcher, Refuser refuser, Reloader reloader,
                                                    std::shared_ptr<TlsSessions> tls);
 
   /// Runs until Stop; to be called once.
@@ -42,6 +44,8 @@ class EventLoop {
   /// Thread-safe. Run then accepts nothing more, gives requests under way their answer and returns after
   /// Limits::stop_time at the latest.
   void Stop();
+  /// Thread-safe. TLS and the reloader look at what they are made from, soon and on the loop's thread.
+  void Reload();
   /// Thread-safe: the answer to a request that the dispatcher took over.
   void Answer(ConnectionId id, OutgoingResponse response);
 
@@ -56,7 +60,7 @@ class EventLoop {
   using Events = std::uint32_t;
 
   EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-            Dispatcher dispatcher, Refuser refuser, std::shared_ptr<TlsSessions> tls);
+            Dispatcher dispatcher, Refuser refuser, Reloader reloader, std::shared_ptr<TlsSessions> tls);
 
   bool Watch(int operation, int fd, Events events, ConnectionId id);
   void Wake();
@@ -76,6 +80,8 @@ class EventLoop {
   bool Withdraw(Connections::iterator connection);
   void LimitUnsent(ConnectionId except);
 
+  /// OnReady; where there is no memory for it, the connection is ended.
+  void OnReadyWithinMemory(ConnectionId id);
   void OnReady(ConnectionId id);
   void OnClient(Connections::iterator connection);
   /// Watches for what the connection waits for; ends it where that cannot be.
@@ -98,6 +104,7 @@ class EventLoop {
   const Limits limits_;
   const Dispatcher dispatcher_;
   const Refuser refuser_;
+  const Reloader reloader_;
   const std::shared_ptr<TlsSessions> tls_;  ///< outlives the connections
   const SteadyClock::time_point started_ = SteadyClock::now();
   PeerUsage held_;  ///< seconds of connections that have ended
@@ -112,6 +119,7 @@ class EventLoop {
   std::optional<SteadyClock::time_point> stop_at_;
 
   std::atomic<bool> stop_requested_ = false;
+  std::atomic<bool> reload_requested_ = false;
   std::mutex mutex_;
   std::vector<std::pair<ConnectionId, OutgoingResponse>> answers_;           ///< guarded by mutex_
   std::vector<std::pair<ConnectionId, Transport::Status>> handshakes_done_;  ///< guarded by mutex_

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "exporter/http/peer.h"
@@ -30,13 +31,16 @@ class FairQueue {
 
   std::size_t Waiting() const { return waiting_; }
 
-  /// Queues `item`, where at most `room` may wait. Returns what finds no place: nothing; the newest item of the peer
-  /// with most waiting, where this one's peer has less; or `item` itself.
-  std::optional<Item> Push(const Peer& peer, Item item, std::size_t room, SteadyClock::time_point now) {
+  /// Queues `item`, where at most `room` may wait; before everything else where it `goes_on` with what was served
+  /// before. Returns what finds no place: nothing; the newest item of the peer with most waiting, where this one's peer
+  /// has less; or `item` itself.
+  std::optional<Item> Push(const Peer& peer, Item item, std::size_t room, SteadyClock::time_point now,
+                           bool goes_on = false) {
     const auto own = peers_.find(peer);
     const std::size_t own_waiting = own == peers_.end() ? 0 : own->second.waiting.size();
     std::optional<Item> displaced;
     if (own_waiting >= waiting_per_peer_) {
+      usage_.Add(peer, now);
       return item;
     }
     if (waiting_ >= room) {
@@ -45,6 +49,7 @@ class FairQueue {
       const bool gives_way =
           most > own_waiting + 1 || (most == own_waiting + 1 && usage_.Of(fullest->first, now) > usage_.Of(peer, now));
       if (!gives_way) {
+        usage_.Add(peer, now);
         return item;
       }
       displaced = std::move(fullest->second.waiting.back().item);
@@ -52,7 +57,8 @@ class FairQueue {
       --waiting_;
       Forget(fullest);
     }
-    peers_[peer].waiting.push_back({next_number_++, std::move(item)});
+    auto& waiting = peers_[peer].waiting;
+    waiting.insert(goes_on ? waiting.begin() : waiting.end(), {next_number_++, goes_on, std::move(item)});
     ++waiting_;
     return displaced;
   }
@@ -61,15 +67,18 @@ class FairQueue {
   std::optional<Entry> Pop(SteadyClock::time_point now) {
     auto next = peers_.end();
     double least = 0;
+    bool goes_on = false;
     for (auto one = peers_.begin(); one != peers_.end(); ++one) {
       if (one->second.waiting.empty() || one->second.serving >= serving_per_peer_) {
         continue;
       }
       const double had = usage_.Of(one->first, now);
-      if (next == peers_.end() || had < least ||
-          (had == least && one->second.waiting.front().number < next->second.waiting.front().number)) {
+      const Numbered& first = one->second.waiting.front();
+      if (next == peers_.end() || std::tuple(!first.goes_on, had, first.number) <
+                                      std::tuple(!goes_on, least, next->second.waiting.front().number)) {
         next = one;
         least = had;
+        goes_on = first.goes_on;
       }
     }
     if (next == peers_.end()) {
@@ -83,9 +92,10 @@ class FairQueue {
     return entry;
   }
 
-  /// Ends what Pop has begun for that peer.
-  void Done(const Peer& peer) {
+  /// Ends what Pop has begun for that peer, and cost `more` than an item does at least.
+  void Done(const Peer& peer, double more, SteadyClock::time_point now) {
     const auto entry = peers_.find(peer);
+    usage_.Add(peer, now, more);
     --entry->second.serving;
     Forget(entry);
   }
@@ -118,6 +128,7 @@ class FairQueue {
  private:
   struct Numbered {
     std::uint64_t number;  ///< of arrival
+    bool goes_on;
     Item item;
   };
   struct OfPeer {

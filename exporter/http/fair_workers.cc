@@ -2,10 +2,19 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
 namespace finwait::http {
+
+namespace {
+
+/// What counts as much as one more task: tasks cost from microseconds (an answer that is rendered already) to a tenth
+/// of a second (a password).
+constexpr std::chrono::milliseconds kUnit{1};
+
+}  // namespace
 
 FairWorkers::FairWorkers(const std::string& name, std::size_t threads, Bounds bounds)
     : bounds_(bounds), queue_(usage_, bounds.waiting_per_peer, bounds.running_per_peer) {
@@ -30,7 +39,8 @@ void FairWorkers::Submit(const Peer& peer, Task task) {
     if (stopping_) {
       return;
     }
-    refused = queue_.Push(peer, std::move(task), bounds_.capacity - running_, SteadyClock::now());
+    const bool goes_on = task.goes_on;
+    refused = queue_.Push(peer, std::move(task), bounds_.capacity - running_, SteadyClock::now(), goes_on);
   }
   changed_.notify_one();
   if (refused) {
@@ -67,11 +77,13 @@ void FairWorkers::Work() {
     }
     ++running_;
     lock.unlock();
+    const auto start = SteadyClock::now();
     next->item.run();
     next->item = {};  // what it holds is let go outside of the lock
     lock.lock();
     --running_;
-    queue_.Done(next->peer);
+    const auto end = SteadyClock::now();
+    queue_.Done(next->peer, std::chrono::duration<double>(end - start) / kUnit, end);
     changed_.notify_one();  // somebody may have waited for this peer to be done
   }
 }

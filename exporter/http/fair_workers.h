@@ -22,6 +22,7 @@ class FairWorkers {
     std::function<void()> run;     ///< on a worker
     std::function<void()> refuse;  ///< instead, on the thread of a Submit, where the queue has no place for it
     std::uint64_t id = 0;          ///< for Cancel; unique among those that wait
+    bool goes_on = false;          ///< with what ran before: to be run before what has not begun
   };
   struct Bounds {
     std::size_t capacity;  ///< tasks that wait and run, taken together

@@ -1,5 +1,7 @@
 #include "exporter/http/peer_usage.h"
 
+#include <algorithm>
+
 namespace finwait::http {
 
 namespace {
@@ -55,7 +57,11 @@ bool PeerUsage::IsLight(const Peer& peer, SteadyClock::time_point now) {
   const auto found = had_.find(peer);
   const double own = found == had_.end() ? 0 : found->second;
   const std::size_t others = had_.size() - (found == had_.end() ? 0 : 1);
-  return others > 0 && own * 2 <= (total_ - own) / static_cast<double>(others);
+  if (others == 0) {
+    return false;
+  }
+  const double average = (total_ - own) / static_cast<double>(others);
+  return own < average && own <= std::max(1.0, average / 2);
 }
 
 std::size_t PeerUsage::Peers() const {

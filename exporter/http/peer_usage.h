@@ -22,7 +22,8 @@ class PeerUsage {
   /// The peer has had `amount` more. Returns what it has had, that included.
   double Add(const Peer& peer, SteadyClock::time_point now, double amount = 1);
   double Of(const Peer& peer, SteadyClock::time_point now);
-  /// Whether this peer has had at most half of what peers have had on average; never where it is the only one.
+  /// Whether this peer has had less than the others on average, and at most half of that or 1; never where it is the
+  /// only one.
   bool IsLight(const Peer& peer, SteadyClock::time_point now);
   std::size_t Peers() const;
 

@@ -18,6 +18,7 @@ constexpr Reason kReasons[] = {
     {408, "The request did not arrive in time."},
     {413, "A request cannot have a body."},
     {414, "The request target is too long."},
+    {421, "This server does not answer for that host name; --web.allowed-hosts has those that it does answer for."},
     {431, "The request head is too long."},
     {500, "The request could not be answered; the log says why."},
     {503, "Too many requests at once; try again later."},

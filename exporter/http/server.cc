@@ -33,7 +33,8 @@ std::optional<HttpResponse> Checked(const std::function<std::optional<HttpRespon
 
 HttpServer::HttpServer(ServerOptions options)
     : router_(std::move(options.report_exception), options.limits.idle_time, options.limits.requests_per_connection),
-      auth_(std::move(options.auth)) {
+      auth_(std::move(options.auth)),
+      allowed_hosts_(std::move(options.allowed_hosts)) {
   const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
   for (RouteGroup& group : options.route_groups) {
     const std::size_t limited = group.capacity == 0 ? most : std::min(group.capacity, most);
@@ -95,6 +96,11 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
         [self = server.get()](const HttpResponse& refusal, bool is_head) {
           return self->router_.Refuse(refusal, is_head);
         },
+        [auth = server->auth_] {
+          if (auth) {
+            auth->Reload();
+          }
+        },
         std::move(tls));
     if (!loop) {
       return Failure(loop.error());
@@ -112,6 +118,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
 
 HttpServer::~HttpServer() { Stop(); }
 
+void HttpServer::Reload() { loop_->Reload(); }
+
 void HttpServer::Stop() {
   if (!loop_thread_.joinable()) {
     return;
@@ -128,11 +136,14 @@ void HttpServer::Stop() {
 }
 
 std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
+  const auto group = group_of_.find(head.path);
+  const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
+  if (allowed_hosts_ && !is_unlimited && !allowed_hosts_->Allow(head.Field("Host"))) {
+    return router_.Refuse(head, Refusal(421), {}, false);
+  }
   if (!auth_) {
     return Route(connection, peer, std::move(head), {});
   }
-  const auto group = group_of_.find(head.path);
-  const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
   AuthMiddleware::Decision decision = auth_->Decide(peer, head, is_unlimited);
   if (decision.refusal) {
     return router_.Refuse(head, *decision.refusal, decision.headers, false);

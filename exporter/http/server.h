@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "collectors/result.h"
+#include "exporter/http/allowed_hosts.h"
 #include "exporter/http/auth_middleware.h"
 #include "exporter/http/limits.h"
 #include "exporter/http/listen_address.h"
@@ -44,8 +45,9 @@ struct ServerOptions {
   std::vector<RouteGroup> route_groups;
   Limits limits;
   ExceptionReport report_exception;
-  std::shared_ptr<TlsSessions> tls;      ///< null: plain HTTP
-  std::shared_ptr<AuthMiddleware> auth;  ///< null: everybody passes
+  std::shared_ptr<TlsSessions> tls;           ///< null: plain HTTP
+  std::shared_ptr<AuthMiddleware> auth;       ///< null: everybody passes
+  std::optional<AllowedHosts> allowed_hosts;  ///< null: any; others are 421, except for unlimited route groups
 };
 
 /// An HTTP/1.1 server for an exporter: GET and HEAD, one request of a connection at a time, nothing that a client can
@@ -79,6 +81,8 @@ class HttpServer {
   /// The ports listened on, in the order of the addresses.
   const std::vector<std::uint16_t>& Ports() const { return ports_; }
 
+  /// Has TLS and authentication look at what they are made from, now and not at the next request. Returns at once.
+  void Reload();
   /// Stops listening at once, gives requests under way Limits::stop_time to be answered and read, then returns as soon
   /// as the handlers that still run do. Later calls do nothing. Not to be called from a handler.
   void Stop();
@@ -93,6 +97,7 @@ class HttpServer {
 
   Router router_;
   std::shared_ptr<AuthMiddleware> auth_;
+  std::optional<AllowedHosts> allowed_hosts_;
   std::unique_ptr<FairWorkers> checks_;  ///< null without a middleware
   std::vector<std::uint16_t> ports_;
   std::map<std::string, RunningGroup*, std::less<>> group_of_;  ///< by path

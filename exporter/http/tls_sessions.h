@@ -18,6 +18,8 @@ class TlsSessions {
   virtual ~TlsSessions() = default;
   /// A session for the server's end, without a socket; null when there is none to be had now.
   virtual SslPtr NewSession() = 0;
+  /// Looks at what sessions are made from again, now. Called on the event loop.
+  virtual void Reload() {}
 };
 
 }  // namespace finwait::http

@@ -16,6 +16,7 @@ class WebAuth final : public http::AuthMiddleware {
   WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit);
 
   Decision Decide(const http::Peer& peer, const http::RequestHead& head, bool is_unlimited) override;
+  void Reload() override { (void)file_->Now(); }  // which tells of changes itself
 
  private:
   std::shared_ptr<WebConfigFile> file_;

@@ -21,7 +21,7 @@ class FairQueueTest : public testing::Test {
   std::string Pop() {
     const auto next = queue_.Pop(start_);
     if (next) {
-      queue_.Done(next->peer);
+      queue_.Done(next->peer, 0, start_);
     }
     return next ? next->item : "";
   }
@@ -65,8 +65,8 @@ TEST_F(FairQueueTest, AFullQueueTakesTheNewestOfTheFullest) {
   Push(a_, "a3", 4);
   Push(b_, "b1", 4);
   EXPECT_EQ(Push(c_, "c1", 4), "a3");
-  EXPECT_EQ(Push(a_, "a4", 4), "a4") << "not its own";
   EXPECT_EQ(Push(b_, "b2", 4), "b2") << "would only turn the tables";
+  EXPECT_EQ(Push(a_, "a4", 4), "a4") << "not its own";
   EXPECT_EQ(queue_.Waiting(), 4u);
 }
 
@@ -76,6 +76,17 @@ TEST_F(FairQueueTest, OfThoseThatWaitWithOneEachTheOneThatHadMostGivesWay) {
   Push(b_, "b1", 2);
   EXPECT_EQ(Push(c_, "c1", 2), "b1");
   EXPECT_EQ(Push(b_, "b2", 2), "b2");
+}
+
+TEST_F(FairQueueTest, WhoIsRefusedAgainAndAgainGivesWayToWhoAsksOnce) {
+  FairQueue<std::string> queue(usage_, 1, 1);
+  for (int i = 0; i < 3; ++i) {  // four peers that nothing was done for yet, and room for two
+    for (int peer = 0; peer < 4; ++peer) {
+      queue.Push(PeerAt("198.51.100." + std::to_string(peer)), "flood", 2, start_);
+    }
+  }
+  EXPECT_EQ(queue.Push(a_, "a1", 2, start_), "flood");
+  EXPECT_EQ(queue.Pop(start_)->item, "a1");
 }
 
 TEST_F(FairQueueTest, APeerWaitsWithItsShareOnly) {
@@ -92,8 +103,34 @@ TEST_F(FairQueueTest, APeerIsServedAsOftenAtOnceAsItMay) {
   EXPECT_EQ(queue_.Pop(start_), std::nullopt);
   Push(b_, "b1");
   EXPECT_EQ(queue_.Pop(start_)->item, "b1");
-  queue_.Done(a_);
+  queue_.Done(a_, 0, start_);
   EXPECT_EQ(queue_.Pop(start_)->item, "a2");
+}
+
+TEST_F(FairQueueTest, WhatGoesOnIsBeforeWhatHasNotBegun) {
+  Push(a_, "a1");
+  Push(b_, "b1");
+  ASSERT_EQ(Pop(), "a1");
+  queue_.Push(a_, "a1 again", 100, start_, true);
+  EXPECT_EQ(Pop(), "a1 again") << "although b has had nothing";
+  EXPECT_EQ(Pop(), "b1");
+}
+
+TEST_F(FairQueueTest, WhatAnItemCostCounts) {
+  for (const char* item : {"a1", "a2"}) {
+    Push(a_, item);
+  }
+  for (const char* item : {"b1", "b2", "b3", "b4"}) {
+    Push(b_, item);
+  }
+  const auto first = queue_.Pop(start_);
+  ASSERT_EQ(first->item, "a1");
+  queue_.Done(first->peer, 2.5, start_);
+  std::vector<std::string> order;
+  for (std::string item = Pop(); !item.empty(); item = Pop()) {
+    order.push_back(item);
+  }
+  EXPECT_THAT(order, testing::ElementsAre("b1", "b2", "b3", "b4", "a2"));
 }
 
 TEST_F(FairQueueTest, WhatIsTakenOutIsNotServed) {
