@@ -345,34 +345,30 @@ double EventLoop::HeldBy(const Share& share, double now) {
 }
 
 bool EventLoop::Evict(const Peer* of, std::size_t fewer) {
-  std::set<ConnectionId> being_worked_on;
+  std::set<Peer> cannot;  // all of whose connections are being worked on
   const double now = SecondsSince(started_);
   for (;;) {
-    auto victim = connections_.end();
-    std::size_t most = 0;
-    double longest = 0;
-    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
-      const Connection& client = one->second;
-      if (client.GetPhase() == Phase::kAnswering || being_worked_on.contains(one->first) ||
-          (of != nullptr && !(client.Peer() == *of))) {
+    auto fullest = shares_.end();
+    for (auto one = shares_.begin(); one != shares_.end(); ++one) {
+      const Share& share = one->second;
+      if (share.connections <= fewer || (of != nullptr && !(one->first == *of)) || cannot.contains(one->first)) {
         continue;
       }
-      const Share& share = shares_.at(client.Peer());
-      const double held = HeldBy(share, now);
-      if (share.connections > fewer && (share.connections > most || (share.connections == most && held > longest))) {
-        victim = one;
-        most = share.connections;
-        longest = held;
+      if (fullest == shares_.end() || share.connections > fullest->second.connections ||
+          (share.connections == fullest->second.connections && HeldBy(share, now) > HeldBy(fullest->second, now))) {
+        fullest = one;
       }
     }
-    if (victim == connections_.end()) {
+    if (fullest == shares_.end()) {
       return false;
     }
-    if (Withdraw(victim)) {
-      Abort(victim);
-      return true;
+    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
+      if (one->second.Peer() == fullest->first && one->second.GetPhase() != Phase::kAnswering && Withdraw(one)) {
+        Abort(one);
+        return true;
+      }
     }
-    being_worked_on.insert(victim->first);
+    cannot.insert(fullest->first);
   }
 }
 
