@@ -9,13 +9,6 @@ std::optional<std::string> Parameter(const httplib::Request& request, const std:
   return found == request.params.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::string Header(const httplib::Request& request, const std::string& name) {
-  std::string joined;
-  const auto [first, last] = request.headers.equal_range(name);
-  for (auto line = first; line != last; ++line) {
-    joined += (joined.empty() ? "" : ", ") + line->second;
-  }
-  return joined;
-}
+std::string Header(const httplib::Request& request, const std::string& name) { return request.get_header_value(name); }
 
 }  // namespace finwait::http

@@ -15,8 +15,8 @@ namespace finwait::http {
 /// The first value of a query parameter.
 std::optional<std::string> Parameter(const httplib::Request& request, const std::string& name);
 
-/// The value of a header field, whatever the case of its name; several lines of one name are joined by commas, as RFC
-/// 9110 section 5.2 has it. Empty when there is none.
+/// The value of a header field, whatever the case of its name; several lines of one name are one here, joined by commas
+/// (router.cc). Empty when there is none.
 std::string Header(const httplib::Request& request, const std::string& name);
 
 }  // namespace finwait::http

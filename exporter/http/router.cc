@@ -59,23 +59,27 @@ std::string TargetForLibrary(const std::string& target) {
   return out;
 }
 
-/// The head that the library parses. It percent-decodes field values, which are no such text: hence the escape.
-std::string HeadForLibrary(const RequestHead& head) {
-  std::string text = head.method + " " + TargetForLibrary(head.target) + " HTTP/1.1\r\n";
-  head.ForEachField([&text](std::string_view name, std::string_view value) {
-    const bool is_read = SameFieldName(name, "Accept") || SameFieldName(name, "Accept-Encoding");
-    if (!is_read || value.empty() || value.size() > kLongestField) {
+/// The line of a field as the library takes it: several lines of one name joined by commas (RFC 9110 section 5.2), as
+/// 0.18 does not keep their order, and escaped, as it percent-decodes values, which are no such text. Empty where there
+/// is none, or one that is longer than the library takes.
+std::string LineForLibrary(const RequestHead& head, std::string_view name) {
+  std::string line;
+  head.ForEachField([&](std::string_view one, std::string_view value) {
+    if (!SameFieldName(one, name) || value.empty()) {
       return;
     }
-    std::string line = std::string(name) + ": ";
+    line += line.empty() ? std::string(name) + ": " : ", ";
     for (const char c : value) {
       line += c == '%' ? "%25" : std::string(1, c);
     }
-    if (line.size() <= kLongestField) {
-      text += line + "\r\n";
-    }
   });
-  return text + "\r\n";
+  return line.empty() || line.size() > kLongestField ? "" : line + "\r\n";
+}
+
+/// The head that the library parses.
+std::string HeadForLibrary(const RequestHead& head) {
+  return head.method + " " + TargetForLibrary(head.target) + " HTTP/1.1\r\n" + LineForLibrary(head, "Accept") +
+         LineForLibrary(head, "Accept-Encoding") + "\r\n";
 }
 
 /// A route pattern of the library (a regular expression) that only `path` itself matches.
