@@ -1,12 +1,19 @@
+#include <cstdlib>
+#include <exception>
 #include <iostream>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "exporter/check.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
 #include "exporter/explain.h"
+#include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/serve.h"
 #include "exporter/service/memory_policy.h"
@@ -26,7 +33,7 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
   }
-  finwait::privilege::FilterCalls({.wanted = options.filter_calls});
+  finwait::privilege::FilterCalls(options.filter_calls);
   const int exit_code = run(options, std::cout, std::cerr);
   if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
     std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
@@ -35,18 +42,16 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
   return exit_code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(std::span<const char* const> arguments, finwait::command_line::Command& command) {
   using finwait::command_line::Command;
   finwait::service::ConfigureAllocator();
   const auto switches = finwait::command_line::CollectorSwitches();
-  const auto options =
-      finwait::command_line::ParseOptions(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), switches);
+  const auto options = finwait::command_line::ParseOptions(arguments, switches);
   if (!options) {
     std::cerr << "finwait_exporter: " << options.error().message << "\n";
     return UsageExitCode(options.error().command);
   }
+  command = options->command;
   switch (options->command) {
     case Command::kHelp:
     case Command::kVersion:
@@ -62,4 +67,36 @@ int main(int argc, char** argv) {
       return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));
   }
   return 2;
+}
+
+// A start without the resources that it takes is a sentence, not a core file.
+int Refuse(finwait::command_line::Command command, const char* what) {
+  std::cerr
+      << "finwait_exporter: cannot go on: " << what
+      << ". It takes some 20 threads and 64 MiB; see the limits of its service (TasksMax, MemoryMax, ulimit -a).\n";
+  return UsageExitCode(command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto passed = finwait::http::PassedDescriptors([](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  auto command = finwait::command_line::Command::kServe;
+  try {
+    if (const auto given_up = finwait::privilege::GiveUpInheritance(passed); !given_up) {
+      std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
+      return 2;
+    }
+    return Run(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), command);
+  } catch (const std::bad_alloc&) {
+    return Refuse(command, "there is no memory left");
+  } catch (const std::system_error& error) {
+    return Refuse(command, error.code() == std::errc::resource_unavailable_try_again ? "there is no thread to be had"
+                                                                                     : error.what());
+  } catch (const std::exception& error) {
+    return Refuse(command, error.what());
+  }
 }

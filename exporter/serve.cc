@@ -1,10 +1,12 @@
 #include "exporter/serve.h"
-#include "exporter/report/explanation.h"
+
+#include <sys/utsname.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -12,7 +14,9 @@
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/diagnosis/kernel_queries.h"
 #include "exporter/diagnosis/latest.h"
+#include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/sandbox.h"
+#include "exporter/report/explanation.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_consumer.h"
 #include "exporter/service/collector_log.h"
@@ -22,6 +26,7 @@
 #include "exporter/service/rendered_metrics.h"
 #include "exporter/service/routes.h"
 #include "exporter/service/scheduler_slice.h"
+#include "exporter/service/service_signals.h"
 #include "exporter/views/metrics/metrics.h"
 #include "exporter/web_config/protection.h"
 
@@ -29,61 +34,71 @@ namespace finwait::exporter {
 namespace {
 
 constexpr int kCannotStart = 2;
-
-// The signals that end the program, blocked from before the first thread on, so that only Wait takes them.
-class TerminationSignals {
- public:
-  TerminationSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-  // The signal, or nothing when none came in that time.
-  std::optional<int> WaitFor(std::chrono::microseconds time) const {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
-    const timespec timeout = {seconds.count(), std::chrono::nanoseconds(time - seconds).count()};
-    const int signal = sigtimedwait(&set_, nullptr, &timeout);
-    return signal > 0 ? std::optional(signal) : std::nullopt;
-  }
-
- private:
-  sigset_t set_ = {};
-};
+// A scraper every 15 s keeps its connection for 25 minutes: certificates and users that are gone are so by then.
+constexpr std::size_t kRequestsPerConnection = 100;
 
 // When a snapshot was last diagnosed: what the service manager's watchdog is told follows it, so that a sampler or a
 // diagnosis that has stopped gets the service restarted.
-class Pulse {
+class Watchdog {
  public:
-  void Beat() { last_beat_.store(SteadyClock::now()); }
-  bool IsOlderThan(SteadyClock::duration age) const { return SteadyClock::now() - last_beat_.load() > age; }
+  void Feed() { last_fed_.store(SteadyClock::now()); }
+  bool HasStarvedFor(SteadyClock::duration age) const { return SteadyClock::now() - last_fed_.load() > age; }
 
  private:
-  std::atomic<SteadyClock::time_point> last_beat_{SteadyClock::now()};
+  std::atomic<SteadyClock::time_point> last_fed_{SteadyClock::now()};
 };
 
-// Waits for a signal that ends the program, and tells the service manager in the meantime that we are alive.
-int WaitForTheEnd(const TerminationSignals& signals, const service::ServiceNotify& notify, const Pulse& pulse,
-                  SteadyClock::duration sampling_interval) {
+// Waits for a signal that ends the program; meanwhile reads the web configuration again when told to, and tells the
+// service manager that we are alive.
+int WaitForTheEnd(const service::ServiceSignals& signals, const service::ServiceNotify& notify,
+                  const Watchdog& watchdog, SteadyClock::duration sampling_interval,
+                  const std::function<void()>& reload) {
   constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
   constexpr int kMissedIntervals = 3;
   const auto period = notify.WatchdogPeriod();
   for (;;) {
-    if (const auto signal = signals.WaitFor(period ? *period / 2 : kUnwatched)) {
+    const auto signal = signals.WaitFor(period ? *period / 2 : kUnwatched);
+    if (signal == SIGHUP) {
+      reload();
+    } else if (signal) {
       return *signal;
     }
-    if (period && !pulse.IsOlderThan(*period + kMissedIntervals * sampling_interval)) {
+    if (period && !watchdog.HasStarvedFor(*period + kMissedIntervals * sampling_interval)) {
       (void)notify.Alive();  // if it is not heard, the service manager acts by itself
     }
   }
 }
 
+std::optional<std::string> Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+// The names by which this host may be asked for; nothing where any will do.
+std::optional<http::AllowedHosts> AllowedHostsOf(const command_line::Options& options) {
+  if (!options.allowed_hosts.empty()) {
+    return http::AllowedHosts(options.allowed_hosts);
+  }
+  if (!options.report_details) {
+    return std::nullopt;
+  }
+  utsname system = {};
+  if (::uname(&system) != 0) {
+    return http::AllowedHosts({});
+  }
+  const std::string name = system.nodename;
+  return http::AllowedHosts({name, name.substr(0, name.find('.'))});
+}
+
 http::ServerOptions ServerOptionsOf(const command_line::Options& options, const diagnosis::LatestDiagnosis& latest,
                                     service::RenderedMetrics& metrics, const service::Logger& logger) {
   http::ServerOptions server;
-  server.lanes = MakeLanes({options.telemetry_path, options.max_requests,
-                            options.report_details ? views::Details::kShow : views::Details::kHide},
-                           latest, metrics);
+  server.route_groups =
+      service::MakeRouteGroups({options.telemetry_path, options.max_requests,
+                                options.report_details ? views::Details::kShow : views::Details::kHide},
+                               latest, metrics);
+  server.limits.requests_per_connection = kRequestsPerConnection;
+  server.allowed_hosts = AllowedHostsOf(options);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
     logger.Error("a request handler failed", {{"path", path}, {"error", what}});
   };
@@ -103,10 +118,8 @@ Result<web_config::Protection> ProtectionOf(const command_line::Options& options
   });
 }
 
-void FilterCalls(const command_line::Options& options, const service::ServiceNotify& notify,
-                 const service::Logger& logger) {
-  const auto unfiltered_because =
-      privilege::FilterCalls({.wanted = options.filter_calls, .to_service_manager = notify.IsHeard()});
+void FilterCalls(const command_line::Options& options, const service::Logger& logger) {
+  const auto unfiltered_because = privilege::FilterCalls(options.filter_calls);
   if (unfiltered_because) {
     logger.Warn("system calls are not filtered", {{"reason", *unfiltered_because}});
   }
@@ -115,7 +128,7 @@ void FilterCalls(const command_line::Options& options, const service::ServiceNot
 }  // namespace
 
 int RunServe(const command_line::Options& options, const service::Logger& logger) {
-  const TerminationSignals signals;
+  const service::ServiceSignals signals;
   const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     logger.Error("cannot start", {{"error", host.error().message}});
@@ -125,7 +138,8 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   service::SetSchedulerSlice();
   // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
   // reads them the first time may load libraries, which the filter allows no more.
-  auto listeners = http::HttpServer::Listen(options.listen_addresses);
+  auto listeners = options.systemd_socket ? http::TakePassedSockets(Environment)
+                                          : http::HttpServer::Listen(options.listen_addresses);
   if (!listeners) {
     logger.Error("cannot start", {{"error", listeners.error().message}});
     return kCannotStart;
@@ -141,10 +155,10 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     return kCannotStart;
   }
   const service::ServiceNotify notify = service::ServiceNotify::FromEnvironment();
-  FilterCalls(options, notify, logger);
+  FilterCalls(options, logger);
   logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
 
-  Pulse pulse;
+  Watchdog watchdog;
   diagnosis::LatestDiagnosis latest;
   service::RenderedMetrics metrics(
       [exporter_metrics = options.exporter_metrics](const diagnosis::Diagnosis& diagnosis) {
@@ -162,7 +176,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       refused_call_log.Report();
       const auto now = SteadyClock::now();
       metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now()), now);
-      pulse.Beat();
+      watchdog.Feed();
       if (diagnostician.ForgetUnused(now)) {
         service::TrimMemory();
       }
@@ -176,7 +190,11 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       [&](std::shared_ptr<const scheduling::Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
   auto server_options = ServerOptionsOf(options, latest, metrics, logger);
   server_options.tls = protection->tls;
-  server_options.gate = protection->gate;
+  server_options.auth = protection->auth;
+  std::vector<http::ListenAddress> addresses;
+  for (const http::ListeningSocket& listener : *listeners) {
+    addresses.push_back(listener.address);
+  }
   consumer.Start();
   auto server = http::HttpServer::Start(std::move(server_options), std::move(*listeners));
   if (!server) {
@@ -184,9 +202,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     return kCannotStart;
   }
   sampler.Start();
-  for (std::size_t i = 0; i < options.listen_addresses.size(); ++i) {
-    http::ListenAddress address = options.listen_addresses[i];
-    address.port = (*server)->Ports().at(i);
+  for (const http::ListenAddress& address : addresses) {
     logger.Info(
         "listening",
         {{"address", http::ToString(address)}, {"tls", protection->tls != nullptr}, {"version", FINWAIT_VERSION}});
@@ -196,7 +212,10 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     logger.Warn("the service manager does not know that this is ready", {{"error", told.error().message}});
   }
 
-  const int signal = WaitForTheEnd(signals, notify, pulse, options.sampling_interval);
+  const int signal = WaitForTheEnd(signals, notify, watchdog, options.sampling_interval, [&] {
+    logger.Info("SIGHUP: reading the web configuration again", {{"file", options.web_config_file.string()}});
+    (*server)->Reload();
+  });
   (void)notify.Stopping();
   logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   (*server)->Stop();

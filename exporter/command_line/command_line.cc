@@ -49,6 +49,12 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--web.telemetry-path", "PATH", "Path of the metrics. Default \"/metrics\".");
   AddText(app_, "--web.config.file", "FILE",
           "TLS, users, headers and rate limit, in exporter-toolkit's format; changes take effect at once.");
+  AddText(
+      app_, "--web.allowed-hosts", "NAME",
+      "Host names that requests may be for (the Host header), beside addresses and localhost; \"*\" allows all. May "
+      "be given several times, or with commas. Default: with --report.details this host's own name, else all.");
+  AddSwitch("web.systemd-socket", systemd_socket_,
+            "Serve on the sockets that a systemd socket unit passes, instead of --web.listen-address. Default off.");
   AddText(app_, "--web.max-requests", "N", "Most requests for metrics at once; 0 is no limit. Default 40.");
   AddSwitch("web.disable-exporter-metrics", disable_exporter_metrics_,
             "Leave out the metrics about the exporter itself (process_*).");
@@ -197,6 +203,15 @@ Options CommandLine::Read() {
   if (options.command == Command::kExplain) {
     ReadEnds(options);
   }
+  for (const std::string& text : texts_.at("--web.allowed-hosts")) {
+    const auto names = option_values::HostNames("--web.allowed-hosts", text);
+    if (names) {
+      options.allowed_hosts.insert(options.allowed_hosts.end(), names->begin(), names->end());
+    } else {
+      Complain(names.error());
+    }
+  }
+  options.systemd_socket = systemd_socket_;
   options.exporter_metrics = !disable_exporter_metrics_;
   options.report_details = report_details_;
   options.filter_calls = filter_calls_;

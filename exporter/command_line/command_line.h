@@ -57,6 +57,7 @@ class CommandLine {
   bool version_ = false;
   bool disable_exporter_metrics_ = false;
   bool report_details_ = false;
+  bool systemd_socket_ = false;
   bool filter_calls_ = true;
   std::vector<std::pair<std::string, bool>> collectors_;
   std::optional<std::string> complaint_;

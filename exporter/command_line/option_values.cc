@@ -74,6 +74,24 @@ Value<std::string> TelemetryPath(const std::string& flag, const std::string& tex
   return text;
 }
 
+Value<std::vector<std::string>> HostNames(const std::string& flag, const std::string& text) {
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string name = text.substr(at, comma - at);
+    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+             c == '_';
+    });
+    if (!is_name && name != "*") {
+      return Refuse(flag, text, "host names without a port, such as node1.example.org, separated by commas, or \"*\"");
+    }
+    names.push_back(name);
+    at = comma + 1;
+  }
+  return names;
+}
+
 Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text) {
   const auto number = ParseNumber<std::size_t>(text);
   if (!number || *number > kMostRequests) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -21,6 +22,7 @@ std::string Refusal(const std::string& flag, const std::string& value, const std
 
 Value<http::ListenAddress> ListenAddress(const std::string& flag, const std::string& text);
 Value<std::string> TelemetryPath(const std::string& flag, const std::string& text);
+Value<std::vector<std::string>> HostNames(const std::string& flag, const std::string& text);
 Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text);
 Value<service::LogLevel> Level(const std::string& flag, const std::string& text);
 Value<service::LogFormat> Format(const std::string& flag, const std::string& text);

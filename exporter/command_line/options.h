@@ -47,6 +47,8 @@ struct Options {
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
   std::string telemetry_path = "/metrics";  ///< begins with '/', is none of the paths that have another meaning
   std::filesystem::path web_config_file;    ///< empty: neither TLS nor authentication
+  bool systemd_socket = false;              ///< serve on the sockets passed instead of listen_addresses
+  std::vector<std::string> allowed_hosts;   ///< --web.allowed-hosts; empty: not given
   std::size_t max_requests = 40;            ///< requests to the telemetry path at once; 0 is no limit
   bool exporter_metrics = true;             ///< process_* and the like
 

@@ -29,9 +29,11 @@ Connection::Connection(UniqueFd fd, http::Peer peer, const Limits& limits, Stead
                        TlsSessions* tls)
     : fd_(std::move(fd)),
       peer_(peer),
-      phase_(tls == nullptr ? Phase::kReading : Phase::kGreeting),
+      phase_(tls == nullptr ? Phase::kReading : Phase::kHandshake),
       waits_for_(EPOLLIN),
       deadline_(deadline),
+      raw_bytes_(limits.raw_bytes),
+      head_limits_(limits.head),
       raw_limit_(limits.raw_bytes),
       reader_(limits.head) {
   if (tls == nullptr) {
@@ -61,14 +63,26 @@ Connection::Progress Connection::From(Transport::Status status) {
   return Progress::kBroken;
 }
 
-Connection::Progress Connection::Greet() {
-  const Progress progress = From(transport_->Handshake());
+Connection::Progress Connection::BeginHandshake() {
+  const Progress progress = From(transport_->Begin());
+  if (progress == Progress::kDone) {
+    phase_ = Phase::kInHandshake;
+  } else if (progress == Progress::kRefused || progress == Progress::kPlain) {
+    transport_ = std::make_unique<PlainTransport>(fd_.Get());
+  }
+  return progress;
+}
+
+Connection::Progress Connection::EndHandshake(Transport::Status status) {
+  phase_ = Phase::kHandshake;
+  has_begun_handshake_ = true;
+  const Progress progress = From(status);
   if (SpendsTooMuch()) {
     return Progress::kBroken;
   }
   if (progress == Progress::kDone) {
     phase_ = Phase::kReading;
-  } else if (progress == Progress::kRefused || progress == Progress::kPlain) {
+  } else if (progress == Progress::kRefused) {
     transport_ = std::make_unique<PlainTransport>(fd_.Get());
   }
   return progress;
@@ -107,12 +121,23 @@ Connection::Progress Connection::Send() {
     }
     sent_ += moved.bytes;
   }
-  return From(transport_->Finish());
+  return response_.keep_alive ? Progress::kDone : From(transport_->Finish());
 }
 
-void Connection::StartLingering(SteadyClock::time_point until) {
-  phase_ = Phase::kLingering;
-  linger_until_ = until;
+void Connection::AwaitNext(SteadyClock::time_point idle_until) {
+  phase_ = Phase::kReading;
+  ++requests_;
+  deadline_ = idle_until;
+  raw_limit_ = transport_->RawReceived() + raw_bytes_;
+  reader_ = RequestReader(head_limits_);
+  response_ = {};
+  sent_ = 0;
+  waits_for_ = EPOLLIN;
+}
+
+void Connection::HalfClose(SteadyClock::time_point until) {
+  phase_ = Phase::kHalfClosed;
+  half_closed_until_ = until;
   response_ = {};
   transport_.reset();  // what still comes is not looked at
   waits_for_ = EPOLLIN;
@@ -137,9 +162,9 @@ Connection::Progress Connection::Drain() {
   return Progress::kBlocked;
 }
 
-bool Connection::HasLingered(SteadyClock::time_point now) const {
+bool Connection::IsHalfCloseOver(SteadyClock::time_point now) const {
   int unacknowledged = 0;  // bytes, our FIN included
-  return now >= linger_until_ && ioctl(fd_.Get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+  return now >= half_closed_until_ && ioctl(fd_.Get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
 }
 
 void Connection::Abort() {

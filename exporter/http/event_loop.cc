@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <new>
+#include <set>
 
 #include "exporter/http/refusal.h"
 
@@ -21,20 +23,26 @@ using namespace std::chrono_literals;
 
 constexpr EventLoop::ConnectionId kWakeupId = 0;  // listeners follow, then connections
 constexpr int kAcceptsInATurn = 64;               // so that a flood of them cannot hold up the others
-constexpr auto kLookInterval = 100ms;             // between looks at the deadlines
-constexpr auto kLookIntervalWhileStopping = 10ms;
+constexpr auto kSweepInterval = 100ms;            // between sweeps of the deadlines
+constexpr auto kSweepIntervalWhileStopping = 10ms;
+
+double SecondsSince(SteadyClock::time_point then) {
+  return std::chrono::duration<double>(SteadyClock::now() - then).count();
+}
 
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls) {
+                                                     Dispatcher dispatcher, Refuser refuser, Reloader reloader,
+                                                     std::shared_ptr<TlsSessions> tls) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wakeup) {
     return FailErrno("cannot create the HTTP event loop", errno);
   }
   std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits,
-                                                std::move(dispatcher), std::move(tls)));
+                                                std::move(dispatcher), std::move(refuser), std::move(reloader),
+                                                std::move(tls)));
   loop->SetAccepting(true);
   if (!loop->accepting_ || !loop->Watch(EPOLL_CTL_ADD, loop->wakeup_.Get(), EPOLLIN, kWakeupId)) {
     return FailErrno("cannot create the HTTP event loop", errno);
@@ -43,14 +51,23 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-                     Dispatcher dispatcher, std::shared_ptr<TlsSessions> tls)
+                     Dispatcher dispatcher, Refuser refuser, Reloader reloader, std::shared_ptr<TlsSessions> tls)
     : limits_(limits),
       dispatcher_(std::move(dispatcher)),
+      refuser_(std::move(refuser)),
+      reloader_(std::move(reloader)),
       tls_(std::move(tls)),
       epoll_(std::move(epoll)),
       wakeup_(std::move(wakeup)),
       listeners_(std::move(listeners)),
-      next_id_(listeners_.size() + 1) {}
+      next_id_(listeners_.size() + 1) {
+  if (tls_) {
+    handshakes_.emplace(
+        "http-tls", 1,
+        FairWorkers::Bounds{
+            .capacity = limits_.connections + 1, .waiting_per_peer = limits_.connections + 1, .running_per_peer = 1});
+  }
+}
 
 bool EventLoop::Watch(int operation, int fd, Events events, ConnectionId id) {
   epoll_event event{};
@@ -80,6 +97,11 @@ void EventLoop::Stop() {
   Wake();
 }
 
+void EventLoop::Reload() {
+  reload_requested_ = true;
+  Wake();
+}
+
 void EventLoop::Answer(ConnectionId id, OutgoingResponse response) {
   {
     const std::lock_guard lock(mutex_);
@@ -92,15 +114,21 @@ void EventLoop::Run() {
   std::array<epoll_event, 128> events;
   while (!IsFinished()) {
     const bool has_deadlines = !connections_.empty() || !accepting_;
-    const auto interval = stop_at_ ? kLookIntervalWhileStopping : kLookInterval;
+    const auto interval = stop_at_ ? kSweepIntervalWhileStopping : kSweepInterval;
     const int ready =
         epoll_wait(epoll_.Get(), events.data(), events.size(), has_deadlines ? static_cast<int>(interval.count()) : -1);
     for (int i = 0; i < ready; ++i) {
-      OnReady(events[static_cast<std::size_t>(i)].data.u64);
+      OnReadyWithinMemory(events[static_cast<std::size_t>(i)].data.u64);
+    }
+    if (reload_requested_.exchange(false)) {
+      if (tls_) {
+        tls_->Reload();
+      }
+      reloader_();
     }
     TakeAnswers();
-    if (SteadyClock::now() >= next_look_) {
-      next_look_ = SteadyClock::now() + interval;
+    if (SteadyClock::now() >= next_sweep_) {
+      next_sweep_ = SteadyClock::now() + interval;
       EnforceDeadlines();
     }
   }
@@ -109,11 +137,21 @@ void EventLoop::Run() {
 bool EventLoop::IsFinished() {
   if (stop_requested_ && !stop_at_) {
     stop_at_ = SteadyClock::now() + limits_.stop_time;
-    next_look_ = {};
+    next_sweep_ = {};
     SetAccepting(false);
     listeners_.clear();
   }
   return stop_at_ && (connections_.empty() || SteadyClock::now() >= *stop_at_);
+}
+
+void EventLoop::OnReadyWithinMemory(ConnectionId id) {
+  try {
+    OnReady(id);
+  } catch (const std::bad_alloc&) {  // costs the connection for which there was none, and no other
+    if (const auto connection = connections_.find(id); connection != connections_.end() && Withdraw(connection)) {
+      Abort(connection);
+    }
+  }
 }
 
 void EventLoop::OnReady(ConnectionId id) {
@@ -135,18 +173,19 @@ void EventLoop::OnReady(ConnectionId id) {
 
 void EventLoop::OnClient(Connections::iterator connection) {
   switch (connection->second.GetPhase()) {
-    case Phase::kGreeting:
-      Greet(connection);
+    case Phase::kHandshake:
+      Handshake(connection);
       break;
     case Phase::kReading:
       Read(connection);
       break;
+    case Phase::kInHandshake:
     case Phase::kAnswering:
       break;  // not watched
     case Phase::kSending:
       ContinueSending(connection);
       break;
-    case Phase::kLingering:
+    case Phase::kHalfClosed:
       Drain(connection);
       break;
   }
@@ -163,28 +202,64 @@ bool EventLoop::Await(Connections::iterator connection) {
   return false;
 }
 
-void EventLoop::Greet(Connections::iterator connection) {
-  switch (connection->second.Greet()) {
+void EventLoop::Handshake(Connections::iterator connection) {
+  Connection& client = connection->second;
+  switch (client.BeginHandshake()) {
+    case Progress::kBlocked:
+      Await(connection);
+      break;
+    case Progress::kDone: {
+      Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // its socket is the worker's now
+      const auto done = [this, id = connection->first](Transport::Status status) {
+        {
+          const std::lock_guard lock(mutex_);
+          handshakes_done_.emplace_back(id, status);
+        }
+        Wake();
+      };
+      handshakes_->Submit(client.Peer(), {.run = [done, &client] { done(client.Handshake()); },
+                                          .refuse = [done] { done(Transport::Status::kEnded); },
+                                          .id = connection->first,
+                                          .goes_on = client.HasBegunHandshake()});
+      break;
+    }
+    case Progress::kBroken:
+      Close(connection);
+      break;
+    case Progress::kRefused:
+      HalfClose(connection);
+      break;
+    case Progress::kPlain:
+      Send(connection, refuser_(Refusal(400, "Client sent an HTTP request to an HTTPS server."), false));
+      break;
+  }
+}
+
+void EventLoop::EndHandshake(Connections::iterator connection, Transport::Status status) {
+  switch (connection->second.EndHandshake(status)) {
     case Progress::kBlocked:
       Await(connection);
       break;
     case Progress::kDone:
       Read(connection);
       break;
-    case Progress::kBroken:
-      Close(connection);
-      break;
     case Progress::kRefused:
-      Linger(connection);
+      HalfClose(connection);
       break;
-    case Progress::kPlain:
-      Send(connection, Refusal(400, false, "Client sent an HTTP request to an HTTPS server."));
+    default:
+      Close(connection);
       break;
   }
 }
 
 void EventLoop::Read(Connections::iterator connection) {
-  switch (connection->second.Receive()) {
+  Connection& client = connection->second;
+  const bool was_idle = client.IsIdle();
+  const Progress progress = client.Receive();
+  if (was_idle && !client.IsIdle()) {
+    client.SetDeadline(SteadyClock::now() + limits_.connection_time);
+  }
+  switch (progress) {
     case Progress::kBlocked:
       Await(connection);
       break;
@@ -210,8 +285,8 @@ void EventLoop::Drain(Connections::iterator connection) {
   }
 }
 
-void EventLoop::Linger(Connections::iterator connection) {
-  connection->second.StartLingering(SteadyClock::now() + limits_.linger_time);
+void EventLoop::HalfClose(Connections::iterator connection) {
+  connection->second.HalfClose(SteadyClock::now() + limits_.half_close_time);
   Await(connection);
 }
 
@@ -226,8 +301,8 @@ void EventLoop::Accept(int listener) {
       if (out_of_resources && turn > 0) {
         return;  // the kernel says so before it looks whether anybody waits; if so, we are called again
       }
-      if (out_of_resources && !EvictOldest(nullptr)) {
-        SetAccepting(false);  // until the next look at the deadlines; the kernel keeps the clients waiting
+      if (out_of_resources && !Evict(nullptr, 0)) {
+        SetAccepting(false);  // until the next sweep of the deadlines; the kernel keeps the clients waiting
         return;
       }
       if (error == EAGAIN) {
@@ -238,57 +313,108 @@ void EventLoop::Accept(int listener) {
     const Peer peer(address);
     const ConnectionId id = next_id_++;
     if (!MakeRoom(peer) || !Watch(EPOLL_CTL_ADD, fd.Get(), EPOLLIN, id)) {
-      continue;  // all are being answered; closing tells the client to come again
+      continue;  // all are being answered, or of peers with less; closing tells the client to come again
     }
     connections_.emplace(
         id, Connection(std::move(fd), peer, limits_, SteadyClock::now() + limits_.connection_time, tls_.get()));
-    ++connections_of_[peer];
+    Share& share = shares_[peer];
+    ++share.connections;
+    share.opened += SecondsSince(started_);
+    share.had = held_.Of(peer, SteadyClock::now());
   }
 }
 
 bool EventLoop::MakeRoom(const Peer& peer) {
-  const auto of_peer = connections_of_.find(peer);
-  if (of_peer != connections_of_.end() && of_peer->second >= limits_.connections_per_peer) {
-    return EvictOldest(&peer);
+  const auto share = shares_.find(peer);
+  const std::size_t own = share == shares_.end() ? 0 : share->second.connections;
+  if (own >= limits_.connections_per_peer) {
+    return Evict(&peer, 0);
   }
-  return connections_.size() < limits_.connections || EvictOldest(nullptr);
+  const auto has_room = [&] {
+    return connections_.size() < limits_.connections || Evict(nullptr, own) || (own > 0 && Evict(&peer, 0));
+  };
+  if (has_room()) {
+    return true;
+  }
+  TakeAnswers();  // what workers are done with is the clients' again
+  return has_room();
 }
 
-bool EventLoop::EvictOldest(const Peer* peer) {
-  const auto oldest = std::find_if(connections_.begin(), connections_.end(), [peer](const auto& entry) {
-    return entry.second.GetPhase() != Phase::kAnswering && (peer == nullptr || entry.second.Peer() == *peer);
-  });
-  if (oldest == connections_.end()) {
-    return false;
+double EventLoop::HeldBy(const Share& share, double now) {
+  return share.had + static_cast<double>(share.connections) * now - share.opened;
+}
+
+bool EventLoop::Evict(const Peer* of, std::size_t fewer) {
+  std::set<Peer> cannot;  // all of whose connections are being worked on
+  const double now = SecondsSince(started_);
+  for (;;) {
+    auto fullest = shares_.end();
+    for (auto one = shares_.begin(); one != shares_.end(); ++one) {
+      const Share& share = one->second;
+      if (share.connections <= fewer || (of != nullptr && !(one->first == *of)) || cannot.contains(one->first)) {
+        continue;
+      }
+      if (fullest == shares_.end() || share.connections > fullest->second.connections ||
+          (share.connections == fullest->second.connections && HeldBy(share, now) > HeldBy(fullest->second, now))) {
+        fullest = one;
+      }
+    }
+    if (fullest == shares_.end()) {
+      return false;
+    }
+    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
+      if (one->second.Peer() == fullest->first && one->second.GetPhase() != Phase::kAnswering && Withdraw(one)) {
+        Abort(one);
+        return true;
+      }
+    }
+    cannot.insert(fullest->first);
   }
-  Abort(oldest);
-  return true;
+}
+
+bool EventLoop::Withdraw(Connections::iterator connection) {
+  const Connection& client = connection->second;
+  return client.GetPhase() != Phase::kInHandshake || handshakes_->Cancel(client.Peer(), connection->first);
 }
 
 void EventLoop::LimitUnsent(ConnectionId except) {
+  std::map<Peer, std::size_t> unsent_of;
   std::size_t unsent = 0;
   for (const auto& [id, connection] : connections_) {
-    unsent += connection.Unsent();
-  }
-  for (auto it = connections_.begin(); it != connections_.end() && unsent > limits_.unsent_bytes;) {
-    if (it->first != except && it->second.GetPhase() == Phase::kSending) {
-      unsent -= it->second.Unsent();
-      it = Abort(it);
-    } else {
-      ++it;
+    if (connection.Unsent() > 0) {
+      unsent_of[connection.Peer()] += connection.Unsent();
+      unsent += connection.Unsent();
     }
+  }
+  while (unsent > limits_.unsent_bytes) {
+    auto victim = connections_.end();
+    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
+      const bool waits_for_reader = one->first != except && one->second.Unsent() > 0;
+      if (waits_for_reader &&
+          (victim == connections_.end() || unsent_of[one->second.Peer()] > unsent_of[victim->second.Peer()])) {
+        victim = one;
+      }
+    }
+    if (victim == connections_.end()) {
+      return;
+    }
+    unsent -= victim->second.Unsent();
+    unsent_of[victim->second.Peer()] -= victim->second.Unsent();
+    Abort(victim);
   }
 }
 
 void EventLoop::OnReceived(Connections::iterator connection) {
   Connection& client = connection->second;
   if (const int refusal = client.Reader().Refusal()) {
-    Send(connection, Refusal(refusal, client.Reader().IsHead()));
+    Send(connection, refuser_(Refusal(refusal), client.Reader().IsHead()));
     return;
   }
   Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // or a client that has gone would wake us until its answer is there
   client.AwaitAnswer();
-  if (auto refusal = dispatcher_(connection->first, client.Peer(), client.Reader().TakeHead())) {
+  RequestHead head = client.Reader().TakeHead();
+  head.keep_alive = head.keep_alive && !stop_at_ && client.Requests() + 1 < limits_.requests_per_connection;
+  if (auto refusal = dispatcher_(connection->first, client.Peer(), std::move(head))) {
     Send(connection, std::move(*refusal));
   }
 }
@@ -306,7 +432,12 @@ void EventLoop::ContinueSending(Connections::iterator connection) {
       }
       break;
     case Progress::kDone:
-      Linger(connection);
+      if (connection->second.IsKept() && !stop_at_) {
+        connection->second.AwaitNext(SteadyClock::now() + limits_.idle_time);
+        Read(connection);  // what OpenSSL holds already wakes no epoll
+      } else {
+        HalfClose(connection);
+      }
       break;
     default:
       Close(connection);
@@ -316,9 +447,16 @@ void EventLoop::ContinueSending(Connections::iterator connection) {
 
 void EventLoop::TakeAnswers() {
   std::vector<std::pair<ConnectionId, OutgoingResponse>> answers;
+  std::vector<std::pair<ConnectionId, Transport::Status>> handshakes_done;
   {
     const std::lock_guard lock(mutex_);
     answers.swap(answers_);
+    handshakes_done.swap(handshakes_done_);
+  }
+  for (const auto& [id, status] : handshakes_done) {
+    if (const auto connection = connections_.find(id); connection != connections_.end()) {
+      EndHandshake(connection, status);
+    }
   }
   for (auto& [id, response] : answers) {
     if (const auto connection = connections_.find(id); connection != connections_.end()) {
@@ -328,9 +466,12 @@ void EventLoop::TakeAnswers() {
 }
 
 EventLoop::Connections::iterator EventLoop::Close(Connections::iterator connection) {
-  const auto of_peer = connections_of_.find(connection->second.Peer());
-  if (--of_peer->second == 0) {
-    connections_of_.erase(of_peer);
+  const auto share = shares_.find(connection->second.Peer());
+  const double age = SecondsSince(connection->second.Opened());
+  share->second.opened -= SecondsSince(started_) - age;
+  share->second.had = held_.Add(connection->second.Peer(), SteadyClock::now(), age);
+  if (--share->second.connections == 0) {
+    shares_.erase(share);
   }
   return connections_.erase(connection);  // closing takes it off epoll
 }
@@ -353,8 +494,9 @@ void EventLoop::EnforceDeadlines() {
     Connection& client = connection->second;
     const bool late = now >= client.Deadline();
     switch (client.GetPhase()) {
-      case Phase::kGreeting:
-        if (stop_at_ || late) {
+      case Phase::kHandshake:
+      case Phase::kInHandshake:
+        if ((stop_at_ || late) && Withdraw(connection)) {
           Close(connection);
         }
         break;
@@ -362,8 +504,8 @@ void EventLoop::EnforceDeadlines() {
         if (stop_at_ || (late && !client.Reader().HasReceived())) {
           Close(connection);
         } else if (late) {
-          client.SetDeadline(now + limits_.linger_time);
-          Send(connection, Refusal(408, client.Reader().IsHead()));
+          client.SetDeadline(now + limits_.half_close_time);
+          Send(connection, refuser_(Refusal(408), client.Reader().IsHead()));
         }
         break;
       case Phase::kAnswering:
@@ -373,8 +515,8 @@ void EventLoop::EnforceDeadlines() {
           Abort(connection);
         }
         break;
-      case Phase::kLingering:
-        if (client.HasLingered(stop_at_ ? SteadyClock::time_point::max() : now)) {
+      case Phase::kHalfClosed:
+        if (client.IsHalfCloseOver(stop_at_ ? SteadyClock::time_point::max() : now)) {
           Close(connection);
         } else if (late) {
           Abort(connection);

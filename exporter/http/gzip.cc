@@ -38,7 +38,13 @@ Result<std::string> Gzip(std::string_view data) {
   return compressed;
 }
 
-HttpResponse Compressed(const HttpRequest& request, HttpResponse response) {
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response) {
+  std::shared_ptr<const std::string> unused;
+  return Compressed(request, std::move(response), unused);
+}
+
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response,
+                        std::shared_ptr<const std::string>& compressed) {
   const auto vary = std::find_if(response.headers.begin(), response.headers.end(),
                                  [](const HeaderField& field) { return SameFieldName(field.name, "Vary"); });
   if (vary == response.headers.end()) {
@@ -46,9 +52,14 @@ HttpResponse Compressed(const HttpRequest& request, HttpResponse response) {
   } else {
     vary->value += ", Accept-Encoding";
   }
-  if (response.body && response.body->size() >= kSmallestWorth && AcceptsGzip(request.Header("Accept-Encoding"))) {
-    if (Result<std::string> compressed = Gzip(*response.body)) {
-      response.body = std::make_shared<const std::string>(std::move(*compressed));
+  if (response.body && response.body->size() >= kSmallestWorth && AcceptsGzip(Header(request, "Accept-Encoding"))) {
+    if (!compressed) {
+      if (Result<std::string> zipped = Gzip(*response.body)) {
+        compressed = std::make_shared<const std::string>(std::move(*zipped));
+      }
+    }
+    if (compressed) {
+      response.body = compressed;
       response.headers.push_back({"Content-Encoding", "gzip"});
     }
   }

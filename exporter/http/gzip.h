@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,10 @@ Result<std::string> Gzip(std::string_view data);
 
 /// The response as the request's Accept-Encoding wants it: compressed, and in any case with Accept-Encoding in Vary.
 /// Bodies too small to gain from it, and all when memory is short, stay as they are.
-HttpResponse Compressed(const HttpRequest& request, HttpResponse response);
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response);
+/// The same, for a body that many ask for: `compressed` is used where it is not null, and set where compressing was
+/// worth it.
+HttpResponse Compressed(const httplib::Request& request, HttpResponse response,
+                        std::shared_ptr<const std::string>& compressed);
 
 }  // namespace finwait::http

@@ -1,10 +1,12 @@
 #include "exporter/http/listening_socket.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -87,15 +89,21 @@ tl::expected<UniqueFd, int> Open(const Endpoint& endpoint) {
   return fd;
 }
 
-std::uint16_t PortOf(int fd) {
+}  // namespace
+
+ListeningSocket MakeListeningSocket(UniqueFd fd) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
-                                             : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+  getsockname(fd.Get(), reinterpret_cast<sockaddr*>(&address), &length);
+  const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+  const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
+  const bool is_ipv6 = address.ss_family == AF_INET6;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  inet_ntop(address.ss_family, is_ipv6 ? static_cast<const void*>(&ipv6.sin6_addr) : &ipv4.sin_addr, text.data(),
+            text.size());
+  const std::uint16_t port = ntohs(is_ipv6 ? ipv6.sin6_port : ipv4.sin_port);
+  return {std::move(fd), port, {text.data(), port}};
 }
-
-}  // namespace
 
 Result<ListeningSocket> Listen(const ListenAddress& address) {
   const std::string operation = "cannot listen on " + ToString(address);
@@ -115,8 +123,9 @@ Result<ListeningSocket> Listen(const ListenAddress& address) {
   if (!fd) {
     return FailErrno(operation, fd.error());
   }
-  const std::uint16_t port = PortOf(fd->Get());
-  return ListeningSocket{std::move(*fd), port};
+  ListeningSocket socket = MakeListeningSocket(std::move(*fd));
+  socket.address.host = address.host;
+  return socket;
 }
 
 }  // namespace finwait::http

@@ -12,7 +12,11 @@ namespace finwait::http {
 struct ListeningSocket {
   UniqueFd fd;
   std::uint16_t port = 0;  ///< the one it has, also where 0 was asked for
+  ListenAddress address;   ///< as it was asked for, with that port
 };
+
+/// What is known of a socket that listens already, with the address that it has.
+ListeningSocket MakeListeningSocket(UniqueFd fd);
 
 /// Listens in the calling thread's network namespace. An empty host listens on every address of both families, or of
 /// IPv4 alone where the kernel has no IPv6; "::" and every other IPv6 address take IPv6 alone. A name is looked up and

@@ -17,16 +17,6 @@ bool SameFieldName(std::string_view left, std::string_view right) {
                     [](char a, char b) { return Lower(a) == Lower(b); });
 }
 
-std::string HttpRequest::Header(std::string_view name) const {
-  std::string joined;
-  for (const HeaderField& field : headers) {
-    if (SameFieldName(field.name, name)) {
-      joined += (joined.empty() ? "" : ", ") + field.value;
-    }
-  }
-  return joined;
-}
-
 std::string HttpDate() {
   // Not strftime's names, which follow the locale.
   constexpr std::array kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "exporter/http/request.h"
 
 namespace finwait::http {
 
@@ -15,23 +15,6 @@ struct HeaderField {
   std::string name;
   std::string value;
   bool operator==(const HeaderField&) const = default;
-};
-
-/// A request that passed every check: GET or HEAD, no body.
-struct HttpRequest {
-  std::string method;  ///< "GET" or "HEAD"; a handler answers both alike, the body of HEAD is left out for it
-  std::string path;    ///< percent-decoded
-  std::multimap<std::string, std::string> parameters;  ///< of the query, percent-decoded
-  std::vector<HeaderField> headers;                    ///< as they were sent
-
-  /// The first value of a query parameter.
-  std::optional<std::string> Parameter(const std::string& name) const {
-    const auto found = parameters.find(name);
-    return found == parameters.end() ? std::nullopt : std::optional(found->second);
-  }
-  /// The value of a header field, whatever the case of its name; several lines of one name are joined by commas, as
-  /// RFC 9110 section 5.2 has it. Empty when there is none.
-  std::string Header(std::string_view name) const;
 };
 
 /// What a handler answers. Content-Length, Connection and Date are added on the way out.
@@ -47,14 +30,15 @@ inline HttpResponse MakeResponse(int status, std::string_view content_type, std:
   return {status, std::string(content_type), std::make_shared<const std::string>(std::move(body)), {}};
 }
 
-/// Answers a request. Runs on a worker thread, several at once if its lane has several workers. It should not wait for
-/// anything: what is slow here keeps its lane busy, and the server's Stop waits for it.
-using Handler = std::function<HttpResponse(const HttpRequest&)>;
+/// Answers a request. Runs on a worker thread, several at once if its route group has several workers. It should not
+/// wait for anything: what is slow here keeps its route group busy, and the server's Stop waits for it.
+using Handler = std::function<HttpResponse(const httplib::Request&)>;
 
 /// A response ready to be sent: the head with its empty line, then the body (null for none).
 struct OutgoingResponse {
   std::string head;
   std::shared_ptr<const std::string> body;
+  bool keep_alive = false;  ///< the head promises that the connection takes another request
 
   std::size_t Size() const { return head.size() + (body ? body->size() : 0); }
 };

@@ -76,27 +76,33 @@ void ForEachPreference(std::string_view header, Visit visit) {
 
 }  // namespace
 
-views::ExpositionFormat NegotiateFormat(std::string_view accept) {
-  int open_metrics = 0;
-  int text = 0;
-  bool text_came_first = false;
-  int text_range_specificity = 0;  // of the range that decided `text`
+bool Prefers(std::string_view accept, const MediaType& special, const MediaType& usual) {
+  int quality_of_special = 0;
+  int quality_of_usual = 0;
+  bool usual_came_first = false;
+  int specificity_of_usual = 0;  // of the range that decided its quality
+  const std::string_view type_of_usual = usual.name.substr(0, usual.name.find('/'));
   ForEachPreference(accept, [&](const Preference& preference) {
-    const auto is = [&](std::string_view name) { return SameFieldName(preference.name, name); };
-    if (is("application/openmetrics-text") && (preference.version.empty() || preference.version == "1.0.0")) {
-      open_metrics = std::max(open_metrics, preference.quality);
+    const auto names = [&](const MediaType& type) {
+      return SameFieldName(preference.name, type.name) &&
+             (preference.version.empty() || preference.version == type.version);
+    };
+    if (names(special)) {
+      quality_of_special = std::max(quality_of_special, preference.quality);
       return;
     }
-    const bool is_plain = is("text/plain") && (preference.version.empty() || preference.version == "0.0.4");
-    const int specificity = is_plain ? 3 : is("text/*") ? 2 : is("*/*") ? 1 : 0;
-    if (specificity > text_range_specificity) {
-      text_range_specificity = specificity;
-      text = preference.quality;
-      text_came_first = is_plain && open_metrics == 0;
+    const bool names_whole_type = preference.name.ends_with("/*") && preference.name != "*/*" &&
+                                  SameFieldName(preference.name.substr(0, preference.name.size() - 2), type_of_usual);
+    const int specificity = names(usual) ? 3 : names_whole_type ? 2 : preference.name == "*/*" ? 1 : 0;
+    if (specificity > specificity_of_usual) {
+      specificity_of_usual = specificity;
+      quality_of_usual = preference.quality;
+      usual_came_first = specificity == 3 && quality_of_special == 0;
     }
   });
-  const bool prefers = open_metrics > text || (open_metrics == text && !text_came_first);
-  return open_metrics > 0 && prefers ? views::ExpositionFormat::kOpenMetrics : views::ExpositionFormat::kText;
+  const bool prefers =
+      quality_of_special > quality_of_usual || (quality_of_special == quality_of_usual && !usual_came_first);
+  return quality_of_special > 0 && prefers;
 }
 
 bool AcceptsGzip(std::string_view accept_encoding) {

@@ -2,15 +2,18 @@
 
 #include <string_view>
 
-#include "exporter/views/exposition.h"
-
 namespace finwait::http {
 
-/// The format that an Accept header prefers (RFC 9110 section 12.5.1), which is empty where there is none. OpenMetrics
-/// is chosen only by name ("application/openmetrics-text", of version 1.0.0 or of none): with a higher q than the text
-/// format, or with the same and named before it. Everything else gets the text format, also a client that accepts
-/// neither: that is what Prometheus programs do.
-views::ExpositionFormat NegotiateFormat(std::string_view accept);
+/// A media type that a handler can answer with.
+struct MediaType {
+  std::string_view name;     ///< "type/subtype"
+  std::string_view version;  ///< of its "version" parameter; a range without that parameter names every version
+};
+
+/// Whether an Accept header (RFC 9110 section 12.5.1), which is empty where there is none, prefers `special` to
+/// `usual`: `special` has to be named itself, with a higher q than `usual`, or with the same and before `usual` is
+/// named. A client that accepts neither gets `usual`: that is what Prometheus programs do.
+bool Prefers(std::string_view accept, const MediaType& special, const MediaType& usual);
 
 /// Whether an Accept-Encoding header asks for gzip: by name or by "*", with a q above 0 and not below that of identity.
 /// A missing (empty) header does not.

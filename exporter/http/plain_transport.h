@@ -9,6 +9,7 @@ class PlainTransport final : public Transport {
  public:
   explicit PlainTransport(int fd) : fd_(fd) {}
 
+  Status Begin() override { return Status::kDone; }
   Status Handshake() override { return Status::kDone; }
   Moved Receive(std::span<char> buffer) override;
   bool HasBuffered() const override { return false; }

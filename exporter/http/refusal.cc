@@ -8,21 +8,21 @@ namespace {
 
 struct Reason {
   int status;
-  std::string_view phrase;
   std::string_view text;
 };
 
 constexpr Reason kReasons[] = {
-    {400, "Bad Request", "The request is not well-formed HTTP/1.1."},
-    {404, "Not Found", "There is nothing at this path; / says what there is."},
-    {405, "Method Not Allowed", "Only GET and HEAD are answered."},
-    {408, "Request Timeout", "The request did not arrive in time."},
-    {413, "Content Too Large", "A request cannot have a body."},
-    {414, "URI Too Long", "The request target is too long."},
-    {431, "Request Header Fields Too Large", "The request head is too long."},
-    {500, "Internal Server Error", "The request could not be answered; the log says why."},
-    {503, "Service Unavailable", "Too many requests at once; try again later."},
-    {505, "HTTP Version Not Supported", "Only HTTP/1.1 and HTTP/1.0 are spoken."},
+    {400, "The request is not well-formed HTTP/1.1."},
+    {404, "There is nothing at this path; / says what there is."},
+    {405, "Only GET and HEAD are answered."},
+    {408, "The request did not arrive in time."},
+    {413, "A request cannot have a body."},
+    {414, "The request target is too long."},
+    {421, "This server does not answer for that host name; --web.allowed-hosts has those that it does answer for."},
+    {431, "The request head is too long."},
+    {500, "The request could not be answered; the log says why."},
+    {503, "Too many requests at once; try again later."},
+    {505, "Only HTTP/1.1 and HTTP/1.0 are spoken."},
 };
 
 const Reason& ReasonOf(int status) {
@@ -36,25 +36,15 @@ const Reason& ReasonOf(int status) {
 
 }  // namespace
 
-OutgoingResponse Refusal(int status, bool is_head, const std::string& text, const std::vector<HeaderField>& headers) {
+HttpResponse Refusal(int status, const std::string& text) {
   const Reason& reason = ReasonOf(status);
-  const std::string body = (text.empty() ? std::string(reason.text) : text) + "\n";
-  OutgoingResponse response;
-  response.head = "HTTP/1.1 " + std::to_string(reason.status) + " " + std::string(reason.phrase) +
-                  "\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
-                  std::to_string(body.size()) + "\r\nDate: " + HttpDate() + "\r\n";
+  HttpResponse response =
+      MakeResponse(reason.status, "text/plain; charset=utf-8", (text.empty() ? std::string(reason.text) : text) + "\n");
   if (status == 405) {
-    response.head += "Allow: GET, HEAD\r\n";
+    response.headers.push_back({"Allow", "GET, HEAD"});
   }
   if (status == 503) {
-    response.head += "Retry-After: 1\r\n";
-  }
-  for (const auto& [name, value] : headers) {
-    response.head += name + ": " + value + "\r\n";
-  }
-  response.head += "\r\n";
-  if (!is_head) {
-    response.body = std::make_shared<const std::string>(body);
+    response.headers.push_back({"Retry-After", "1"});
   }
   return response;
 }

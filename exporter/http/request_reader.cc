@@ -91,6 +91,7 @@ RequestReader::State RequestReader::Read(std::string_view bytes) {
   if (const int status = ParseFields(std::string_view(received_).substr(fields, fields_end - fields))) {
     return Refuse(status);
   }
+  head_.keep_alive = head_.keep_alive && !is_http_1_0_ && received_.size() == head_end + kHeadEnd.size();
   return State::kComplete;
 }
 
@@ -129,7 +130,7 @@ int RequestReader::ParseRequestLine(std::string_view line) {
     return 405;
   }
   head_.method = method;
-  requires_host_ = version[7] != '0';
+  is_http_1_0_ = version[7] == '0';
   return ParseTarget(line.substr(first + 1, last - first - 1));
 }
 
@@ -155,45 +156,63 @@ int RequestReader::ParseTarget(std::string_view target) {
 }
 
 int RequestReader::ParseFields(std::string_view lines) {
+  head_.fields = lines;
+  std::size_t fields = 0;
   while (!lines.empty()) {
     const std::size_t end = lines.find(kLineEnd);
-    if (head_.headers.size() == limits_.fields) {
+    const std::string_view line = lines.substr(0, end);
+    const std::size_t colon = line.find(':');
+    if (++fields > limits_.fields) {
       return 431;
     }
-    if (const int status = ParseField(lines.substr(0, end))) {
-      return status;
+    if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) {  // folded lines end here too
+      return 400;
     }
     lines.remove_prefix(end + kLineEnd.size());
   }
   return CheckFields();
 }
 
-int RequestReader::ParseField(std::string_view line) {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) {  // folded lines end here too
-    return 400;
-  }
-  head_.headers.push_back({std::string(line.substr(0, colon)), std::string(TrimBlanks(line.substr(colon + 1)))});
-  return 0;
-}
-
-int RequestReader::CheckFields() const {
+int RequestReader::CheckFields() {
   std::size_t hosts = 0;
-  for (const auto& [name, value] : head_.headers) {
+  int refusal = 0;
+  head_.keep_alive = true;
+  head_.ForEachField([&](std::string_view name, std::string_view value) {
     if (SameFieldName(name, "Host")) {
       ++hosts;
-    } else if (SameFieldName(name, "Transfer-Encoding")) {
-      return 413;
-    } else if (SameFieldName(name, "Content-Length")) {
-      if (value.empty() || value.find_first_not_of("0123456789") != std::string::npos) {
-        return 400;
-      }
-      if (value.find_first_not_of('0') != std::string::npos) {
-        return 413;
-      }
+    } else if (SameFieldName(name, "Connection")) {
+      head_.keep_alive = head_.keep_alive && SameFieldName(value, "keep-alive");
+    } else if (refusal == 0 && SameFieldName(name, "Transfer-Encoding")) {
+      refusal = 413;
+    } else if (refusal == 0 && SameFieldName(name, "Content-Length")) {
+      const bool is_number = !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos;
+      refusal = !is_number ? 400 : value.find_first_not_of('0') != std::string_view::npos ? 413 : 0;
     }
+  });
+  if (refusal != 0) {
+    return refusal;
   }
-  return hosts > 1 || (hosts == 0 && requires_host_) ? 400 : 0;
+  return hosts > 1 || (hosts == 0 && !is_http_1_0_) ? 400 : 0;
+}
+
+void RequestHead::ForEachField(const std::function<void(std::string_view name, std::string_view value)>& visit) const {
+  for (std::string_view lines = fields; !lines.empty();) {
+    const std::size_t end = lines.find(kLineEnd);
+    const std::string_view line = lines.substr(0, end);
+    const std::size_t colon = line.find(':');
+    visit(line.substr(0, colon), TrimBlanks(line.substr(colon + 1)));
+    lines.remove_prefix(end + kLineEnd.size());
+  }
+}
+
+std::string_view RequestHead::Field(std::string_view name) const {
+  std::optional<std::string_view> found;
+  ForEachField([&](std::string_view one, std::string_view value) {
+    if (!found && SameFieldName(one, name)) {
+      found = value;
+    }
+  });
+  return found.value_or("");
 }
 
 }  // namespace finwait::http

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,12 +17,22 @@ struct HeadLimits {
   std::size_t fields = 100;             ///< header lines; more is 431
 };
 
-/// A request head that was read to its end and is well-formed.
+/// A request head that was read to its end and is well-formed: what decides where the request goes. The rest is text
+/// for the library to parse (router.h).
 struct RequestHead {
   std::string method;  ///< "GET" or "HEAD"
   std::string target;  ///< in origin form ("/path?query"), percent-encoded
   std::string path;    ///< percent-decoded
-  std::vector<HeaderField> headers;
+  std::string fields;  ///< the header lines as they were sent, each ended by CRLF
+  /// Whether the client can take another answer on this connection: HTTP/1.1, not asked to close, and nothing sent
+  /// behind this head yet.
+  bool keep_alive = false;
+
+  bool IsHead() const { return method == "HEAD"; }
+  /// Calls `visit` with the name and the value of each header line.
+  void ForEachField(const std::function<void(std::string_view name, std::string_view value)>& visit) const;
+  /// The value of the first header line of that name, whatever the case; empty when there is none.
+  std::string_view Field(std::string_view name) const;
 };
 
 /// Takes a request head as it arrives, and refuses at the first byte that decides it. Stricter than it need be where
@@ -33,7 +44,7 @@ class RequestReader {
 
   explicit RequestReader(HeadLimits limits) : limits_(limits) {}
 
-  /// Takes what arrived next. What follows the head is ignored, as the connection ends with the first answer.
+  /// Takes what arrived next. What follows the head is ignored: the connection then ends with the answer.
   State Read(std::string_view bytes);
 
   bool HasReceived() const { return !received_.empty(); }
@@ -52,14 +63,15 @@ class RequestReader {
   int ParseTarget(std::string_view target);
   int ParseFields(std::string_view lines);
   int ParseField(std::string_view line);
-  int CheckFields() const;
+  /// Takes note of what the fields say together.
+  int CheckFields();
 
   HeadLimits limits_;
   std::string received_;
   std::size_t checked_ = 0;  ///< bytes of received_ that BytesAreLegal has seen
   bool skipped_empty_line_ = false;
   bool has_request_line_ = false;
-  bool requires_host_ = false;
+  bool is_http_1_0_ = false;
   RequestHead head_;
   int refusal_ = 0;
 };

@@ -8,26 +8,51 @@
 #include <system_error>
 
 #include "exporter/http/event_loop.h"
+#include "exporter/http/fair_workers.h"
 #include "exporter/http/refusal.h"
-#include "exporter/http/slow_checks.h"
-#include "exporter/http/workers.h"
 
 namespace finwait::http {
 
-struct HttpServer::RunningLane {
-  std::map<std::string, Handler, std::less<>> routes;
-  Workers workers;
+struct HttpServer::RunningGroup {
+  bool is_unlimited;
+  FairWorkers workers;
 };
 
-HttpServer::HttpServer(ServerOptions options)
-    : report_exception_(std::move(options.report_exception)), gate_(std::move(options.gate)) {
-  const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
-  for (Lane& lane : options.lanes) {
-    const std::size_t capacity = lane.capacity == 0 ? most : std::min(lane.capacity, most);
-    lanes_.emplace_back(new RunningLane{std::move(lane.routes), {"http-" + lane.name, lane.workers, capacity}});
+namespace {
+
+/// What the check comes to. One that fails, for want of memory, lets nobody in.
+std::optional<HttpResponse> Checked(const std::function<std::optional<HttpResponse>()>& check) {
+  try {
+    return check();
+  } catch (const std::exception&) {
+    return Refusal(500);
   }
-  if (gate_) {
-    checks_ = std::make_unique<SlowChecks>(options.limits.checks, options.limits.checks_per_peer);
+}
+
+}  // namespace
+
+HttpServer::HttpServer(ServerOptions options)
+    : router_(std::move(options.report_exception), options.limits.idle_time, options.limits.requests_per_connection),
+      auth_(std::move(options.auth)),
+      allowed_hosts_(std::move(options.allowed_hosts)) {
+  const std::size_t most = std::max<std::size_t>(1, options.limits.connections / 2);
+  for (RouteGroup& group : options.route_groups) {
+    const std::size_t limited = group.capacity == 0 ? most : std::min(group.capacity, most);
+    const std::size_t capacity = group.is_unlimited ? options.limits.connections : limited;
+    const FairWorkers::Bounds bounds{.capacity = capacity,
+                                     .waiting_per_peer = capacity,
+                                     .running_per_peer = std::max<std::size_t>(1, group.workers - 1)};
+    groups_.emplace_back(new RunningGroup{group.is_unlimited, {"http-" + group.name, group.workers, bounds}});
+    for (auto& [path, handler] : group.routes) {
+      router_.Add(path, std::move(handler));
+      group_of_.emplace(path, groups_.back().get());
+    }
+  }
+  if (auth_) {
+    checks_ = std::make_unique<FairWorkers>("http-check", 1,
+                                            FairWorkers::Bounds{.capacity = options.limits.checks,
+                                                                .waiting_per_peer = options.limits.checks_per_peer,
+                                                                .running_per_peer = 1});
   }
 }
 
@@ -68,6 +93,14 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
         [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, RequestHead head) {
           return self->Dispatch(id, peer, std::move(head));
         },
+        [self = server.get()](const HttpResponse& refusal, bool is_head) {
+          return self->router_.Refuse(refusal, is_head);
+        },
+        [auth = server->auth_] {
+          if (auth) {
+            auth->Reload();
+          }
+        },
         std::move(tls));
     if (!loop) {
       return Failure(loop.error());
@@ -85,6 +118,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
 
 HttpServer::~HttpServer() { Stop(); }
 
+void HttpServer::Reload() { loop_->Reload(); }
+
 void HttpServer::Stop() {
   if (!loop_thread_.joinable()) {
     return;
@@ -94,64 +129,61 @@ void HttpServer::Stop() {
   if (checks_) {
     checks_->Stop();
   }
-  for (const auto& lane : lanes_) {
-    lane->workers.Stop();
+  for (const auto& group : groups_) {
+    group->workers.Stop();
   }
   loop_.reset();  // closes what is still open
 }
 
 std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
-  if (!gate_) {
-    return Route(connection, std::move(head), {});
+  const auto group = group_of_.find(head.path);
+  const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
+  if (allowed_hosts_ && !is_unlimited && !allowed_hosts_->Allow(head.Field("Host"))) {
+    return router_.Refuse(head, Refusal(421), {}, false);
   }
-  Gate::Decision decision = gate_->Decide(head);
-  const auto refuse = [](const RequestHead& to, const HttpResponse& refusal, const std::vector<HeaderField>& headers) {
-    return http::Answer(
-        to, [&](const HttpRequest&) { return refusal; }, nullptr, headers);
-  };
+  if (!auth_) {
+    return Route(connection, peer, std::move(head), {});
+  }
+  AuthMiddleware::Decision decision = auth_->Decide(peer, head, is_unlimited);
   if (decision.refusal) {
-    return refuse(head, *decision.refusal, decision.headers);
+    return router_.Refuse(head, *decision.refusal, decision.headers, false);
   }
   if (!decision.check) {
-    return Route(connection, std::move(head), decision.headers);
+    return Route(connection, peer, std::move(head), decision.headers);
   }
-  const bool is_head = head.method == "HEAD";
-  const std::vector<HeaderField> headers = decision.headers;
-  const bool taken = checks_->Submit(peer, [this, connection, refuse, head = std::move(head), decision] {
-    const std::optional<HttpResponse> refusal = decision.check();
-    auto answer =
-        refusal ? refuse(head, *refusal, decision.headers) : Route(connection, RequestHead(head), decision.headers);
-    if (answer) {
-      loop_->Answer(connection, std::move(*answer));
-    }
-  });
-  if (taken) {
-    return std::nullopt;
-  }
-  return Refusal(503, is_head, "", headers);
+  checks_->Submit(peer, {.run =
+                             [this, connection, peer, head, decision] {
+                               const std::optional<HttpResponse> refusal = Checked(decision.check);
+                               auto answer = refusal ? router_.Refuse(head, *refusal, decision.headers, false)
+                                                     : Route(connection, peer, head, decision.headers);
+                               if (answer) {
+                                 loop_->Answer(connection, std::move(*answer));
+                               }
+                             },
+                         .refuse =
+                             [this, connection, head, decision] {
+                               loop_->Answer(connection, router_.Refuse(head, Refusal(503), decision.headers, false));
+                             }});
+  return std::nullopt;
 }
 
-std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, RequestHead head,
+std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, const Peer& peer, RequestHead head,
                                                   const std::vector<HeaderField>& headers) {
-  const bool is_head = head.method == "HEAD";
-  for (const auto& lane : lanes_) {
-    const auto route = lane->routes.find(head.path);
-    if (route == lane->routes.end()) {
-      continue;
-    }
-    const bool taken =
-        lane->workers.Submit([this, connection, headers, head = std::move(head), &handler = route->second] {
-          loop_->Answer(connection, http::Answer(head, handler, report_exception_, headers));
-        });
-    if (taken) {
-      return std::nullopt;
-    }
-    return Refusal(
-        503, is_head,
-        "Limit of concurrent requests reached (" + std::to_string(lane->workers.Capacity()) + "), try again later.",
-        headers);
+  const auto group = group_of_.find(head.path);
+  if (group == group_of_.end()) {
+    return router_.Refuse(head, Refusal(404), headers, false);
   }
-  return Refusal(404, is_head, "", headers);
+  FairWorkers& workers = group->second->workers;
+  workers.Submit(peer, {.run = [this, connection, headers,
+                                head] { loop_->Answer(connection, router_.Respond(head, headers, head.keep_alive)); },
+                        .refuse =
+                            [this, connection, headers, head, capacity = workers.Capacity()] {
+                              const HttpResponse full =
+                                  Refusal(503, "Limit of concurrent requests reached (" + std::to_string(capacity) +
+                                                   "), try again later.");
+                              loop_->Answer(connection, router_.Refuse(head, full, headers, false));
+                            }});
+  return std::nullopt;
 }
 
 }  // namespace finwait::http

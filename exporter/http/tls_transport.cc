@@ -17,11 +17,6 @@ constexpr std::string_view kInternalErrorAlert{"\x15\x03\x01\x00\x02\x02\x50", 7
 }  // namespace
 
 Transport::Status TlsTransport::Handshake() {
-  if (!session_) {
-    if (const Status greeted = Greet(); greeted != Status::kDone) {
-      return greeted;
-    }
-  }
   ERR_clear_error();
   const int result = SSL_accept(session_.get());
   if (result == 1) {
@@ -31,7 +26,10 @@ Transport::Status TlsTransport::Handshake() {
   return error == SSL_ERROR_SSL ? Status::kRefused : FromError(result);  // OpenSSL has sent the alert
 }
 
-Transport::Status TlsTransport::Greet() {
+Transport::Status TlsTransport::Begin() {
+  if (session_) {
+    return Status::kDone;
+  }
   char first = 0;
   const ssize_t length = recv(fd_, &first, 1, MSG_PEEK);
   if (length <= 0) {

@@ -10,6 +10,7 @@ class TlsTransport final : public Transport {
  public:
   TlsTransport(int fd, TlsSessions& sessions) : fd_(fd), sessions_(sessions) {}
 
+  Status Begin() override;
   Status Handshake() override;
   Moved Receive(std::span<char> buffer) override;
   bool HasBuffered() const override { return SSL_pending(session_.get()) > 0; }
@@ -18,7 +19,6 @@ class TlsTransport final : public Transport {
   Status Finish() override;
 
  private:
-  Status Greet();
   Status FromError(int result) const;
 
   int fd_;

@@ -14,8 +14,8 @@ class Transport {
     kWantsRead,   ///< go on when the socket can be read
     kWantsWrite,  ///< go on when the socket can be written
     kEnded,       ///< the client has closed or reset the connection, or broke its protocol
-    kRefused,     ///< Handshake: this client gets no session; it has been told so
-    kPlain,       ///< Handshake: the client speaks plain HTTP where it should not; nothing of it has been read
+    kRefused,     ///< Begin and Handshake: this client gets no session; it has been told so
+    kPlain,       ///< Begin: the client speaks plain HTTP where it should not; nothing of it has been read
   };
   struct Moved {
     Status status = Status::kDone;
@@ -24,7 +24,10 @@ class Transport {
 
   virtual ~Transport() = default;
 
-  /// What comes before the first byte of a request. To be called until it is kDone.
+  /// What has to happen before Handshake, and costs little. To be called until it is kDone.
+  virtual Status Begin() = 0;
+  /// What comes before the first byte of a request; may take milliseconds of cryptography, and may run on another
+  /// thread while nothing else is called. To be called until it is kDone.
   virtual Status Handshake() = 0;
   /// Takes bytes that have arrived.
   virtual Moved Receive(std::span<char> buffer) = 0;

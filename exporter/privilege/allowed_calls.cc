@@ -33,15 +33,11 @@ constexpr Demand Has(unsigned argument, std::uint64_t bits) { return {argument, 
 constexpr Demand AtMost(unsigned argument, std::uint64_t bits) { return {argument, kInt & ~bits, 0}; }
 constexpr Demand IsSocketType(int type) { return {1, kSocketType, static_cast<std::uint64_t>(type)}; }
 
-constexpr AllowedCall Any(const char* name) { return {name, {}, 0, false}; }
-constexpr AllowedCall If(const char* name, Demand first) { return {name, {first}, 1, false}; }
-constexpr AllowedCall If(const char* name, Demand first, Demand second) { return {name, {first, second}, 2, false}; }
+constexpr AllowedCall Any(const char* name) { return {name, {}, 0}; }
+constexpr AllowedCall If(const char* name, Demand first) { return {name, {first}, 1}; }
+constexpr AllowedCall If(const char* name, Demand first, Demand second) { return {name, {first, second}, 2}; }
 constexpr AllowedCall If(const char* name, Demand first, Demand second, Demand third) {
-  return {name, {first, second, third}, 3, false};
-}
-constexpr AllowedCall ForServiceManager(AllowedCall call) {
-  call.to_service_manager = true;
-  return call;
+  return {name, {first, second, third}, 3};
 }
 
 constexpr std::uint64_t kSending = MSG_NOSIGNAL | MSG_DONTWAIT;  // not MSG_FASTOPEN, which connects
@@ -123,8 +119,10 @@ constexpr AllowedCall kAllowedCalls[] = {
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
     If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
     If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
-    ForServiceManager(If("socket", Is(0, AF_UNIX), IsSocketType(SOCK_DGRAM), Is(2, 0))),
-    If("bind", Is(2, sizeof(sockaddr_nl))),  // too short for an IP address
+    // Too short for an IP address. Long enough for a Unix one, which would make a file: so no Unix socket can be made,
+    // and
+    // the one to the service manager is bound before (service_notify.h).
+    If("bind", Is(2, sizeof(sockaddr_nl))),
     Any("getsockname"),
     If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
     If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),

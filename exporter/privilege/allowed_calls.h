@@ -21,7 +21,6 @@ struct AllowedCall {
   const char* name;
   std::array<Demand, 3> demands = {};
   std::size_t demand_count = 0;
-  bool to_service_manager = false;  ///< allowed only where there is one to tell
 };
 
 /// What the program does once it runs: the whole list.

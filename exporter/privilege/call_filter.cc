@@ -28,11 +28,8 @@ int Add(const Filter& filter, std::uint32_t action, const char* name, const std:
   return seccomp_rule_add_array(filter.get(), action, number, static_cast<unsigned>(demands.size()), demands.data());
 }
 
-int AddAllowed(const Filter& filter, bool to_service_manager) {
+int AddAllowed(const Filter& filter) {
   for (const AllowedCall& call : AllowedCalls()) {
-    if (call.to_service_manager && !to_service_manager) {
-      continue;
-    }
     std::vector<scmp_arg_cmp> demands;
     for (std::size_t i = 0; i < call.demand_count; ++i) {
       demands.push_back(Compare(call.demands[i]));
@@ -50,7 +47,7 @@ int AddAllowed(const Filter& filter, bool to_service_manager) {
   return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
 }
 
-int Configure(const Filter& filter, bool to_service_manager) {
+int Configure(const Filter& filter) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -59,18 +56,18 @@ int Configure(const Filter& filter, bool to_service_manager) {
       return error;
     }
   }
-  return AddAllowed(filter, to_service_manager);
+  return AddAllowed(filter);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter(bool to_service_manager) {
+Result<void> InstallCallFilter() {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter, to_service_manager);
+  int error = Configure(filter);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

@@ -5,18 +5,9 @@
 #include <cerrno>
 
 #include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/sanitizer.h"
 
 namespace finwait::privilege {
-namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kHasSanitizer = true;
-#else
-constexpr bool kHasSanitizer = false;
-#endif
-
-}  // namespace
-
 Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   if (auto given_up = GiveUpCapabilities(kept); !given_up) {
     return Failure(given_up.error());
@@ -27,14 +18,14 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   return EffectiveCapabilities();
 }
 
-std::optional<std::string> FilterCalls(CallSettings settings) {
-  if (!settings.wanted) {
+std::optional<std::string> FilterCalls(bool wanted) {
+  if (!wanted) {
     return "--no-sandbox.seccomp was given";
   }
   if (kHasSanitizer) {
     return "this build has a sanitizer, which needs system calls of its own";
   }
-  const auto installed = InstallCallFilter(settings.to_service_manager);
+  const auto installed = InstallCallFilter();
   return installed ? std::nullopt : std::optional(installed.error().message);
 }
 

@@ -14,14 +14,10 @@ namespace finwait::privilege {
 /// there: a port below 1024 takes a capability. Returns what is left, as EffectiveCapabilities has it.
 Result<std::string> GiveUpPrivileges(KeptCapabilities kept);
 
-struct CallSettings {
-  bool wanted = true;               ///< --[no-]sandbox.seccomp
-  bool to_service_manager = false;  ///< there is a service manager to tell
-};
-
 /// Gives up system calls (call_filter.h). To be called once everything is loaded: neither a library nor a resolver of
-/// host names works afterwards. Returns why calls stay unfiltered, nothing where they do not: it was not wanted, the
-/// kernel cannot, or a sanitizer in this build needs calls of its own.
-std::optional<std::string> FilterCalls(CallSettings settings);
+/// host names works afterwards, and sockets of the families it leaves out have to be there. Returns why calls stay
+/// unfiltered, nothing where they do not: it is not `wanted` (--no-sandbox.seccomp), the kernel cannot, or a sanitizer
+/// in this build needs calls of its own.
+std::optional<std::string> FilterCalls(bool wanted);
 
 }  // namespace finwait::privilege

@@ -1,5 +1,7 @@
 #include "exporter/service/log.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,9 +12,9 @@
 
 #include <spdlog/formatter.h>
 #include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include "collectors/base/utf8.h"
+#include "exporter/service/stderr_sink.h"
 
 namespace finwait::service {
 
@@ -153,10 +155,22 @@ class LineFormatter final : public spdlog::formatter {
   LogFormat format_;
 };
 
+// As Logger::Write renders it.
+constexpr std::string_view kLoss = "log lines were lost, as nobody reads them";
+std::string LossAsLogfmt(std::uint64_t lines) {
+  return "msg=\"" + std::string(kLoss) + "\" lines=" + std::to_string(lines);
+}
+std::string LossAsJson(std::uint64_t lines) {
+  return R"("msg":")" + std::string(kLoss) + R"(","lines":)" + std::to_string(lines);
+}
+
 }  // namespace
 
 Logger::Logger(LogLevel level, LogFormat format)
-    : Logger(level, format, std::make_shared<spdlog::sinks::stderr_sink_mt>()) {}
+    : Logger(
+          level, format,
+          std::make_shared<NeverWaitingSink>(STDERR_FILENO, format == LogFormat::kJson ? &LossAsJson : &LossAsLogfmt)) {
+}
 
 Logger::Logger(LogLevel level, LogFormat format, spdlog::sink_ptr sink)
     : format_(format), logger_(std::make_shared<spdlog::logger>("", std::move(sink))) {

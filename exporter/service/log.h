@@ -48,7 +48,7 @@ class LogField {
 /// what it is given.
 class Logger {
  public:
-  /// Logs to standard error.
+  /// Logs to standard error, and never waits for its reader (stderr_sink.h).
   Logger(LogLevel level, LogFormat format);
   /// Logs to `sink`, whose formatter it replaces.
   Logger(LogLevel level, LogFormat format, spdlog::sink_ptr sink);

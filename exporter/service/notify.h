@@ -6,6 +6,7 @@
 #include <string>
 
 #include "collectors/base/result.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::service {
 
@@ -16,14 +17,13 @@ class ServiceNotify {
   /// Looks up an environment variable; nothing where it is not set.
   using Environment = std::function<std::optional<std::string>(const char* name)>;
 
-  /// Reads NOTIFY_SOCKET, a path or "@" and an abstract name, and WATCHDOG_USEC unless WATCHDOG_PID names another
-  /// process. A watchdog period that is no positive number of microseconds, or longer than a year, counts as none.
+  /// Reads NOTIFY_SOCKET, a path or "@" and an abstract name, and connects to it; and WATCHDOG_USEC unless WATCHDOG_PID
+  /// names another process. A watchdog period that is no positive number of microseconds, or longer than a year, counts
+  /// as none. The socket is made here, before the sandbox, and has a name of its own: one that exists and is bound
+  /// cannot be used to make a file.
   explicit ServiceNotify(const Environment& environment);
   /// From this process's environment.
   static ServiceNotify FromEnvironment();
-
-  /// Whether there is a service manager that wants to know.
-  bool IsHeard() const { return !socket_.empty(); }
 
   Result<void> Ready() const { return Send("READY=1"); }
   Result<void> Stopping() const { return Send("STOPPING=1"); }
@@ -36,7 +36,8 @@ class ServiceNotify {
  private:
   Result<void> Send(const std::string& message) const;
 
-  std::string socket_;  ///< empty where nobody wants to know
+  /// Connected to the service manager; none where nobody wants to know, an error where that cannot be.
+  Result<UniqueFd> socket_;
   std::optional<std::chrono::microseconds> watchdog_period_;
 };
 

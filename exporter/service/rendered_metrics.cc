@@ -8,6 +8,13 @@
 
 namespace finwait::service {
 
+views::ExpositionFormat NegotiateFormat(std::string_view accept) {
+  constexpr http::MediaType kOpenMetrics{"application/openmetrics-text", "1.0.0"};
+  constexpr http::MediaType kText{"text/plain", "0.0.4"};
+  return http::Prefers(accept, kOpenMetrics, kText) ? views::ExpositionFormat::kOpenMetrics
+                                                    : views::ExpositionFormat::kText;
+}
+
 RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const diagnosis::Diagnosis> diagnosis,
                                                   SteadyClock::time_point now) const {
   Rendering rendering;
@@ -63,9 +70,9 @@ void RenderedMetrics::Publish(std::shared_ptr<const diagnosis::Diagnosis> diagno
   std::swap(rendering_, rendering);
 }
 
-http::HttpResponse RenderedMetrics::Answer(const http::HttpRequest& request, SteadyClock::time_point now) {
-  const views::ExpositionFormat format = http::NegotiateFormat(request.Header("Accept"));
-  const bool gzip = http::AcceptsGzip(request.Header("Accept-Encoding"));
+http::HttpResponse RenderedMetrics::Answer(const httplib::Request& request, SteadyClock::time_point now) {
+  const views::ExpositionFormat format = NegotiateFormat(http::Header(request, "Accept"));
+  const bool gzip = http::AcceptsGzip(http::Header(request, "Accept-Encoding"));
   http::HttpResponse response;
   response.content_type = ContentType(format);
   response.headers.push_back({"Vary", "Accept, Accept-Encoding"});

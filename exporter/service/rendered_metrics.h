@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "exporter/views/exposition.h"
 
 namespace finwait::service {
+
+/// The format that an Accept header prefers; the text format where it names OpenMetrics 1.0.0 not at all or not first.
+views::ExpositionFormat NegotiateFormat(std::string_view accept);
 
 /// The answer to scrapes: rendered, and compressed, once for each diagnosis (and once kFreshFor) and served to all who
 /// ask for that one, so that many scrapers cost little more than one. What scrapers have asked for lately is rendered
@@ -43,7 +47,7 @@ class RenderedMetrics {
 
   /// The metrics of the latest diagnosis, of which there must be one, in the format and encoding that the request's
   /// Accept and Accept-Encoding ask for.
-  http::HttpResponse Answer(const http::HttpRequest& request, SteadyClock::time_point now);
+  http::HttpResponse Answer(const httplib::Request& request, SteadyClock::time_point now);
 
  private:
   using Body = std::shared_ptr<const std::string>;
@@ -54,7 +58,7 @@ class RenderedMetrics {
     SteadyClock::time_point made_at;
     // One look for both formats: a counter must not differ between them.
     std::vector<prometheus::MetricFamily> families;
-    std::array<Encodings, 2> bodies;  // by ExpositionFormat
+    std::array<Encodings, 2> bodies;  // by views::ExpositionFormat
   };
   using AskedFor = std::array<std::array<std::optional<SteadyClock::time_point>, 2>, 2>;  // as Rendering::bodies
 

@@ -4,16 +4,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 
-#include "exporter/http/gzip.h"
 #include "exporter/service/readiness.h"
+#include "exporter/service/rendered_view.h"
 #include "exporter/views/page/assets.h"
 #include "exporter/views/page/page.h"
 
 namespace finwait::service {
 namespace {
 
-using http::HttpRequest;
 using http::HttpResponse;
 
 constexpr std::string_view kPlain = "text/plain; charset=utf-8";
@@ -49,8 +49,8 @@ std::optional<diagnosis::Stage> FailOn(const std::string& name) {
   return std::nullopt;
 }
 
-HttpResponse Health(const HttpRequest& request, const diagnosis::Diagnosis& diagnosis) {
-  const auto fail_on = FailOn(request.Parameter("fail-on").value_or("failing"));
+HttpResponse Health(const httplib::Request& request, const diagnosis::Diagnosis& diagnosis) {
+  const auto fail_on = FailOn(http::Parameter(request, "fail-on").value_or("failing"));
   if (!fail_on) {
     return Text(400, "fail-on must be latent, exposed or failing\n");
   }
@@ -65,39 +65,43 @@ std::string HostName() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-HttpResponse Page(const views::page::PageSettings& settings, const std::string& security_policy,
-                  const diagnosis::Diagnosis& diagnosis) {
-  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8", ReportPage(diagnosis, settings));
-  response.headers.push_back({"Content-Security-Policy", security_policy});
-  response.headers.push_back({"Referrer-Policy", "no-referrer"});
-  return response;
-}
-
 }  // namespace
 
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
-                                  RenderedMetrics& metrics) {
-  const http::Handler alive = [](const HttpRequest&) { return Uncached(Text(200, "ok\n")); };
-  const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };
+std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+                                              RenderedMetrics& metrics) {
+  const http::Handler alive = [](const httplib::Request&) { return Uncached(Text(200, "ok\n")); };
+  const http::Handler ready = [&latest](const httplib::Request&) { return Uncached(Ready(*latest.Get())); };
 
-  http::Lane scrapes{"scrape", {}, 2, settings.max_requests};
-  scrapes.routes[settings.telemetry_path] = [&metrics](const HttpRequest& request) {
+  http::RouteGroup scrapes{.name = "scrape", .routes = {}, .workers = 2, .capacity = settings.max_requests};
+  scrapes.routes[settings.telemetry_path] = [&metrics](const httplib::Request& request) {
     return metrics.Answer(request, SteadyClock::now());
   };
-  http::Lane health{"health", {}, 1, 64};
+  http::RouteGroup health{.name = "health", .routes = {}, .workers = 1, .is_unlimited = true};
   health.routes["/healthz"] = alive;
   health.routes["/-/healthy"] = alive;
   health.routes["/readyz"] = ready;
   health.routes["/-/ready"] = ready;
-  health.routes["/health"] = [&latest](const HttpRequest& request) { return Uncached(Health(request, *latest.Get())); };
-  http::Lane reports{"report", {}, 1, 16};
-  reports.routes["/api/v1/report"] = [&latest, details = settings.details](const HttpRequest& request) {
-    return Uncached(http::Compressed(request, http::MakeResponse(200, kJson, ReportJson(*latest.Get(), details))));
+  http::RouteGroup reports{.name = "report", .routes = {}, .workers = 1, .capacity = 16};
+  reports.routes["/health"] = [&latest](const httplib::Request& request) {
+    return Uncached(Health(request, *latest.Get()));
   };
-  reports.routes["/"] = [&latest, policy = views::page::PageSecurityPolicy(),
-                         page = views::page::PageSettings{settings.details, settings.telemetry_path, HostName()}](
-                            const HttpRequest& request) {
-    return Uncached(http::Compressed(request, Page(page, policy, *latest.Get())));
+  const auto report = std::make_shared<RenderedView>(
+      [details = settings.details](const diagnosis::Diagnosis& diagnosis) {
+        return views::ReportJson(diagnosis, details);
+      },
+      std::string(kJson), latest);
+  reports.routes["/api/v1/report"] = [report](const httplib::Request& request) {
+    return Uncached(report->Answer(request));
+  };
+  const auto page = std::make_shared<RenderedView>(
+      [page = views::page::PageSettings{settings.details, settings.telemetry_path, HostName()}](
+          const diagnosis::Diagnosis& diagnosis) { return views::page::ReportPage(diagnosis, page); },
+      "text/html; charset=utf-8", latest);
+  reports.routes["/"] = [page, policy = views::page::PageSecurityPolicy()](const httplib::Request& request) {
+    http::HttpResponse response = Uncached(page->Answer(request));
+    response.headers.push_back({"Content-Security-Policy", policy});
+    response.headers.push_back({"Referrer-Policy", "no-referrer"});
+    return response;
   };
   return {std::move(scrapes), std::move(health), std::move(reports)};
 }

@@ -17,9 +17,9 @@ struct RouteSettings {
   views::Details details = views::Details::kHide;
 };
 
-/// The paths of the contract, answered from the newest diagnosis, in lanes of their own: scrapes, health, and what
-/// people read. `latest` and `metrics`, which are of the same diagnosis, must outlive the server.
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
-                                  RenderedMetrics& metrics);
+/// The paths of the contract, answered from the newest diagnosis, in route groups of their own: scrapes, health, and
+/// what people read. `latest` and `metrics`, which are of the same diagnosis, must outlive the server.
+std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+                                              RenderedMetrics& metrics);
 
 }  // namespace finwait::service

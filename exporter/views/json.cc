@@ -12,8 +12,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// More sockets than this are counted and not listed.
-constexpr std::size_t kMostSockets = 1000;
+// More sockets or rules than this are counted and not listed: a report stays under a megabyte whatever a host holds.
+constexpr std::size_t kMostSockets = 250;
+constexpr std::size_t kMostRules = 250;
+
+std::size_t NotListed(std::size_t all, std::size_t most) { return all > most ? all - most : 0; }
 
 double Rounded(double value) { return std::round(value * 1000) / 1000; }
 
@@ -113,7 +116,10 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
     }
     sockets.push_back(std::move(socket));
   }
-  return Json{{"count", stuck.sockets.size()}, {"by_cause", by_cause}, {"sockets", sockets}};
+  return Json{{"count", stuck.sockets.size()},
+              {"by_cause", by_cause},
+              {"sockets", sockets},
+              {"sockets_not_listed", NotListed(stuck.sockets.size(), kMostSockets)}};
 }
 
 Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
@@ -123,6 +129,9 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
   }
   Json sockets = Json::array();
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
+    if (sockets.size() == kMostSockets) {
+      break;
+    }
     Json socket = {{"family", Name(one.socket.local.address.Family())},
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)}};
@@ -139,12 +148,16 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
               {"untracked", {{"established", live.untracked_established}, {"close_wait", live.untracked_close_wait}}},
               {"at_risk", at_risk},
               {"expiring", OrNull(live.expiring)},
-              {"sockets", sockets}};
+              {"sockets", sockets},
+              {"sockets_not_listed", NotListed(live.sockets.size(), kMostSockets)}};
 }
 
 Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   Json rules = Json::array();
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
+    if (rules.size() == kMostRules) {
+      break;
+    }
     Json json = LocationJson(rule.location);
     json["hooks"] = Json::array();
     for (const firewall::Hook hook : rule.hooks) {
@@ -159,12 +172,18 @@ Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   }
   Json policies = Json::array();
   for (const firewall::analysis::PolicyDrop& policy : firewall.policy_drops) {
+    if (policies.size() == kMostRules) {
+      break;
+    }
     Json json = LocationJson(policy.location);
     json["hook"] = Name(policy.hook);
     json["packets"] = policy.drops ? Json(policy.drops->packets) : Json(nullptr);
     policies.push_back(std::move(json));
   }
-  return Json{{"invalid_drop_rules", rules}, {"drop_policies", policies}};
+  return Json{{"invalid_drop_rules", rules},
+              {"invalid_drop_rules_not_listed", NotListed(firewall.invalid_drops.size(), kMostRules)},
+              {"drop_policies", policies},
+              {"drop_policies_not_listed", NotListed(firewall.policy_drops.size(), kMostRules)}};
 }
 
 Json SysctlJson(const sources::SysctlSample& sysctl) {

@@ -6,18 +6,18 @@
 
 namespace finwait::web_config {
 
-std::variant<bool, Authenticator::SlowCheck> Authenticator::Check(const Users& users,
-                                                                  const BasicCredentials& credentials) const {
+std::variant<bool, Authenticator::PasswordCheck> Authenticator::Check(const Users& users,
+                                                                      const BasicCredentials& credentials) const {
   auto user = users.find(credentials.user);
   const bool exists = user != users.end();
   if (!exists) {
     // Always the same one for a name, as a user's hash is, whose cost may differ from that of others.
-    const VerdictCache::Key lot = cache_->KeyOf(credentials.user, "", "");
+    const CredentialCache::Key lot = cache_->KeyOf(credentials.user, "", "");
     user = std::next(users.begin(), static_cast<std::ptrdiff_t>((lot[0] * 256U + lot[1]) % users.size()));
   }
   const std::string& hash = user->second;
   // Not under the borrowed hash: it may become this name's own.
-  const VerdictCache::Key key = cache_->KeyOf(credentials.user, exists ? hash : "", credentials.password);
+  const CredentialCache::Key key = cache_->KeyOf(credentials.user, exists ? hash : "", credentials.password);
   if (const auto known = cache_->Find(key)) {
     return *known && exists;
   }

@@ -21,6 +21,7 @@ class LiveTls final : public http::TlsSessions {
   /// Why there are no sessions to be had now, if so. Looks again.
   Result<void> Check();
   http::SslPtr NewSession() override;
+  void Reload() override { (void)Check(); }
 
  private:
   /// Whether anything is not as it was at the last look.

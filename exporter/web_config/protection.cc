@@ -2,7 +2,7 @@
 
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
-#include "exporter/web_config/web_gate.h"
+#include "exporter/web_config/web_auth.h"
 #include "exporter/web_config/yaml_values.h"
 
 namespace finwait::web_config {
@@ -27,7 +27,7 @@ Result<Protection> OpenProtection(const std::filesystem::path& path, const Chang
     }
     protection.tls = tls;
   }
-  protection.gate = std::make_shared<WebGate>(file, config->rate_limit);
+  protection.auth = std::make_shared<WebAuth>(file, config->rate_limit);
   return protection;
 }
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "collectors/base/result.h"
-#include "exporter/http/gate.h"
+#include "exporter/http/auth_middleware.h"
 #include "exporter/http/tls_sessions.h"
 #include "exporter/web_config/web_config_file.h"
 
@@ -13,7 +13,7 @@ namespace finwait::web_config {
 /// What a web configuration file puts before the service.
 struct Protection {
   std::shared_ptr<http::TlsSessions> tls;  ///< null: plain HTTP
-  std::shared_ptr<http::Gate> gate;
+  std::shared_ptr<http::AuthMiddleware> auth;
 };
 
 /// Reads the file and everything that it names, and refuses what could not work: a file that cannot be read or is not

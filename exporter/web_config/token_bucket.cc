@@ -4,7 +4,7 @@
 
 namespace finwait::web_config {
 
-bool TokenBucket::Take(SteadyClock::time_point now) {
+bool TokenBucket::Take(const http::Peer& peer, SteadyClock::time_point now) {
   if (limit_.interval.count() == 0) {
     return true;
   }
@@ -12,7 +12,9 @@ bool TokenBucket::Take(SteadyClock::time_point now) {
                          static_cast<double>(limit_.interval.count());
   tokens_ = std::min(static_cast<double>(limit_.burst), tokens_ + intervals);
   counted_ = now;
-  if (tokens_ < 1) {
+  asked_.Add(peer, now);
+  const double least = asked_.IsLight(peer, now) ? -static_cast<double>(limit_.burst) : 0;
+  if (tokens_ - 1 < least) {
     return false;
   }
   tokens_ -= 1;

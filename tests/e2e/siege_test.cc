@@ -58,7 +58,7 @@ class Siege {
  public:
   Siege(const lab::Namespace& where, SSL_CTX* tls, const std::function<std::string(int)>& from) {
     for (int i = 0; i < 200; ++i) {
-      // Every second one greets where there is TLS: a session costs more memory than a socket.
+      // Every second one begins a handshake where there is TLS: a session costs more memory than a socket.
       idle_.emplace_back(where, i % 2 == 0 ? tls : nullptr, from(i));
     }
     for (int i = 0; i < 64; ++i) {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <httplib.h>
+
 #include "collectors/base/duration.h"
 #include "collectors/base/utf8.h"
 #include "collectors/firewall/read/legacy_reader.h"
@@ -12,10 +14,10 @@
 #include "collectors/sources/netstat.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/command_line/options.h"
-#include "exporter/http/exchange.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/http/negotiation.h"
 #include "exporter/http/request_reader.h"
+#include "exporter/http/router.h"
 #include "tests/fuzz/fake_procfs.h"
 #include "tests/fuzz/target.h"
 
@@ -91,6 +93,11 @@ void RunProcfs(std::span<const std::byte> input) {
       .Find(kernel::kNfTables);
 }
 
+/// As the exporter negotiates its metrics.
+bool PrefersOpenMetrics(std::string_view accept) {
+  return http::Prefers(accept, {"application/openmetrics-text", "1.0.0"}, {"text/plain", "0.0.4"});
+}
+
 void RunHttpRequest(std::span<const std::byte> input) {
   using http::RequestReader;
   const std::string_view bytes = TextOf(input);
@@ -118,22 +125,24 @@ void RunHttpRequest(std::span<const std::byte> input) {
   }
   const http::RequestHead head = whole.TakeHead();
   const http::RequestHead again = pieces.TakeHead();
-  Require(head.target == again.target && head.path == again.path && head.headers == again.headers,
+  Require(head.target == again.target && head.path == again.path && head.fields == again.fields,
           "pieces are read as the whole is");
   Require(head.target.starts_with('/') && head.path.starts_with('/'), "a path begins with a slash");
-  for (const http::HeaderField& field : head.headers) {
-    Require(field.value.find_first_of("\r\n") == std::string::npos, "a field is one line");
-  }
+  head.ForEachField([](std::string_view, std::string_view value) {
+    Require(value.find_first_of("\r\n") == std::string_view::npos, "a field is one line");
+  });
   bool thrown = false;
-  const http::OutgoingResponse response = http::Answer(
-      head,
-      [&head](const http::HttpRequest& request) {
-        Require(request.method == head.method, "the method arrives");
-        (void)http::NegotiateFormat(request.Header("Accept"));
-        (void)http::AcceptsGzip(request.Header("Accept-Encoding"));
-        return http::MakeResponse(200, "text/plain", "body");
-      },
-      [&thrown](std::string_view, std::string_view) { thrown = true; });
+  http::Router router([&thrown](std::string_view, std::string_view) { thrown = true; }, std::chrono::seconds(15), 100);
+  const bool can_be_route = head.path.size() < 200 && std::all_of(head.path.begin(), head.path.end(), [](char c) {
+                              return c > ' ' && c < 0x7F;  // as --web.telemetry-path
+                            });
+  router.Add(can_be_route ? head.path : "/", [&head](const httplib::Request& request) {
+    Require(request.method == head.method && request.path == head.path, "the request arrives");
+    (void)PrefersOpenMetrics(http::Header(request, "Accept"));
+    (void)http::AcceptsGzip(http::Header(request, "Accept-Encoding"));
+    return http::MakeResponse(200, "text/plain", "body");
+  });
+  const http::OutgoingResponse response = router.Respond(head, {}, head.keep_alive);
   Require(!thrown, "nothing was thrown");
   Require(response.head.starts_with("HTTP/1.1 ") && response.head.ends_with("\r\n\r\n"), "an answer has a head");
   Require(response.head.find("\r\n\r\n") == response.head.size() - 4, "a head ends once");
@@ -141,7 +150,7 @@ void RunHttpRequest(std::span<const std::byte> input) {
 
 void RunHeaderValues(std::span<const std::byte> input) {
   const std::string_view text = TextOf(input);
-  (void)http::NegotiateFormat(text);
+  (void)PrefersOpenMetrics(text);
   (void)http::AcceptsGzip(text);
   if (const auto address = http::ParseListenAddress(text)) {
     Require(http::ParseListenAddress(http::ToString(*address)) == address, "an address reads back");

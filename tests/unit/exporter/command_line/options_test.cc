@@ -58,6 +58,10 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
                                   "web.yml",
                                   "--web.max-requests",
                                   "0",
+                                  "--web.allowed-hosts=node1,node1.example.org",
+                                  "--web.allowed-hosts",
+                                  "*",
+                                  "--web.systemd-socket",
                                   "--web.disable-exporter-metrics",
                                   "--no-collector.sockets",
                                   "--collector.conntrack_events",
@@ -75,6 +79,8 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
   EXPECT_EQ(options.telemetry_path, "/m");
   EXPECT_EQ(options.web_config_file, "web.yml");
   EXPECT_EQ(options.max_requests, 0u);
+  EXPECT_THAT(options.allowed_hosts, ElementsAre("node1", "node1.example.org", "*"));
+  EXPECT_TRUE(options.systemd_socket);
   EXPECT_FALSE(options.exporter_metrics);
   EXPECT_THAT(options.enabled_collectors, ElementsAre("firewall", "conntrack_events"));
   EXPECT_EQ(options.log_level, service::LogLevel::kWarn);
@@ -139,6 +145,9 @@ TEST(Options, EachWrongValueIsNamedWithItsFlagAndWhatWouldBeRight) {
       {"--web.telemetry-path", "metrics", "begins with \"/\""},
       {"--web.telemetry-path", "/a?b", "begins with \"/\""},
       {"--web.telemetry-path", "/healthz", "no other meaning"},
+      {"--web.allowed-hosts", "node1:10061", "host names without a port"},
+      {"--web.allowed-hosts", "node1,,node2", "host names without a port"},
+      {"--web.allowed-hosts", "http://node1", "host names without a port"},
       {"--web.max-requests", "-1", "a whole number"},
       {"--web.max-requests", "1.5", "a whole number"},
       {"--web.max-requests", "99999999999999999999", "a whole number"},

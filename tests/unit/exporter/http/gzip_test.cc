@@ -1,6 +1,7 @@
 #include "exporter/http/gzip.h"
 
 #include <gtest/gtest.h>
+#include <httplib.h>
 #include <zlib.h>
 
 #include <random>
@@ -28,14 +29,19 @@ std::string Gunzip(const std::string& compressed) {
   return data;
 }
 
-HttpRequest RequestFor(const std::string& accept_encoding) {
-  HttpRequest request;
+httplib::Request RequestFor(const std::string& accept_encoding) {
+  httplib::Request request;
   request.headers = {{"accept-encoding", accept_encoding}};
   return request;
 }
 
 std::string FieldOf(const HttpResponse& response, const std::string& name) {
-  return HttpRequest{"", "", {}, response.headers}.Header(name);
+  for (const HeaderField& field : response.headers) {
+    if (SameFieldName(field.name, name)) {
+      return field.value;
+    }
+  }
+  return "";
 }
 
 TEST(Gzip, WhatIsCompressedComesBackTheSame) {

@@ -55,8 +55,8 @@ class BareServer {
 class HttplibWeaknesses : public ServerFixture {
  protected:
   HttplibWeaknesses() {
-    Route("/hello") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(10'000, 'h')); };
-    Route("/throws") = [](const HttpRequest&) -> HttpResponse { throw std::runtime_error(kSecret); };
+    Route("/hello") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(10'000, 'h')); };
+    Route("/throws") = [](const httplib::Request&) -> HttpResponse { throw std::runtime_error(kSecret); };
   }
 
   /// Whether a server withstands the attempt on its port.

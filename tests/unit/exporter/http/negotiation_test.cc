@@ -5,12 +5,19 @@
 namespace finwait::http {
 namespace {
 
-constexpr views::ExpositionFormat kText = views::ExpositionFormat::kText;
-constexpr views::ExpositionFormat kOpenMetrics = views::ExpositionFormat::kOpenMetrics;
+enum class Preferred { kText, kOpenMetrics };
+constexpr Preferred kText = Preferred::kText;
+constexpr Preferred kOpenMetrics = Preferred::kOpenMetrics;
+
+/// As the exporter offers its metrics.
+Preferred NegotiateFormat(std::string_view accept) {
+  constexpr MediaType kSpecial{"application/openmetrics-text", "1.0.0"};
+  return Prefers(accept, kSpecial, {"text/plain", "0.0.4"}) ? kOpenMetrics : kText;
+}
 
 TEST(NegotiateFormat, GivesWhatTheClientPrefers) {
   const struct {
-    views::ExpositionFormat format;
+    Preferred format;
     std::string_view accept;
   } kCases[] = {
       // What Prometheus sends: 2.5 to 2.40, 2.41 to 2.54, 3.x, and the protobuf form.

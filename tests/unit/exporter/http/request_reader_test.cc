@@ -30,8 +30,24 @@ TEST(RequestReader, ReadsLineAndFields) {
   EXPECT_EQ(head.method, "GET");
   EXPECT_EQ(head.target, "/a%20b/c?x=1&y=%41");
   EXPECT_EQ(head.path, "/a b/c");
-  EXPECT_THAT(head.headers, ElementsAre(HeaderField{"Host", "h"}, HeaderField{"Accept", "text/plain"},
-                                        HeaderField{"X-Empty", ""}, HeaderField{"x-b", "\xC3\xBC"}));
+  std::vector<HeaderField> fields;
+  head.ForEachField([&](std::string_view name, std::string_view value) {
+    fields.push_back({std::string(name), std::string(value)});
+  });
+  EXPECT_THAT(fields, ElementsAre(HeaderField{"Host", "h"}, HeaderField{"Accept", "text/plain"},
+                                  HeaderField{"X-Empty", ""}, HeaderField{"x-b", "\xC3\xBC"}));
+  EXPECT_EQ(head.Field("ACCEPT"), "text/plain");
+  EXPECT_EQ(head.Field("X-Empty"), "");
+  EXPECT_EQ(head.Field("none"), "");
+}
+
+TEST(RequestReader, AConnectionIsKeptForHttp11ThatDoesNotSendAhead) {
+  EXPECT_TRUE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\n\r\n").keep_alive);
+  EXPECT_TRUE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
+  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").keep_alive);
+  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n").keep_alive);
+  EXPECT_FALSE(HeadOf("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
+  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\n\r\nG").keep_alive) << "pipelined";
 }
 
 TEST(RequestReader, AcceptsWhatIsUnusualButLegal) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <httplib.h>
 
 #include <filesystem>
 #include <memory>
@@ -12,24 +13,27 @@
 
 namespace finwait::http {
 
-/// A server on a loopback port of its own, with a lane for health ("/healthz") and one for everything else: "/metrics",
+/// A server on a loopback port of its own, with a route group for health ("/healthz") and one for everything else:
+/// "/metrics",
 /// "/hello" and what a test adds.
 class ServerFixture : public testing::Test {
  protected:
   ServerFixture() {
     options_.addresses = {{"127.0.0.1", 0}};
-    options_.lanes = {{.name = "health", .routes = {}, .workers = 1, .capacity = 16},
-                      {.name = "rest", .routes = {}, .workers = 2, .capacity = 40}};
-    options_.lanes[0].routes["/healthz"] = [](const HttpRequest&) { return MakeResponse(200, "text/plain", "OK\n"); };
-    Route("/metrics") = [](const HttpRequest&) {
+    options_.route_groups = {{.name = "health", .routes = {}, .workers = 1, .capacity = 16},
+                             {.name = "rest", .routes = {}, .workers = 2, .capacity = 40}};
+    options_.route_groups[0].routes["/healthz"] = [](const httplib::Request&) {
+      return MakeResponse(200, "text/plain", "OK\n");
+    };
+    Route("/metrics") = [](const httplib::Request&) {
       return MakeResponse(200, "text/plain; version=0.0.4", std::string(60'000, 'm'));
     };
-    Route("/hello") = [](const HttpRequest& request) {
-      return MakeResponse(200, "text/plain", "hello " + request.Parameter("name").value_or("you"));
+    Route("/hello") = [](const httplib::Request& request) {
+      return MakeResponse(200, "text/plain", "hello " + Parameter(request, "name").value_or("you"));
     };
   }
 
-  Handler& Route(const std::string& path) { return options_.lanes[1].routes[path]; }
+  Handler& Route(const std::string& path) { return options_.route_groups[1].routes[path]; }
 
   void Start() {
     auto server = HttpServer::Start(options_);

@@ -39,7 +39,7 @@ TEST_F(ServerStop, IsImmediateWhenNothingIsUnderWay) {
 TEST_F(ServerStop, LetsARequestThatIsBeingAnsweredHaveItsAnswer) {
   std::promise<void> started;
   std::promise<void> release;
-  Route("/slow") = [&](const HttpRequest&) {
+  Route("/slow") = [&](const httplib::Request&) {
     started.set_value();
     release.get_future().wait();
     return MakeResponse(200, "text/plain", std::string(50'000, 's'));
@@ -68,7 +68,7 @@ TEST_F(ServerStop, LetsARequestThatIsBeingAnsweredHaveItsAnswer) {
 
 TEST_F(ServerStop, DoesNotWaitLongForAReaderThatDoesNotRead) {
   options_.limits.stop_time = 300ms;
-  Route("/big") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(8'000'000, 'b')); };
+  Route("/big") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(8'000'000, 'b')); };
   Start();
   Client client(Port(), "127.0.0.1", "127.0.0.1", 4096);
   client.Send(RequestFor("/big"));

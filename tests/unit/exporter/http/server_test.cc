@@ -145,7 +145,7 @@ TEST_F(Server, AHandlersExceptionIs500WithoutItsTextAndIsReported) {
   options_.report_exception = [&](std::string_view path, std::string_view what) {
     reported.set_value(std::string(path) + " " + std::string(what));
   };
-  Route("/bad") = [](const HttpRequest&) -> HttpResponse { throw std::runtime_error("/etc/secret"); };
+  Route("/bad") = [](const httplib::Request&) -> HttpResponse { throw std::runtime_error("/etc/secret"); };
   Start();
   const Reply reply = Get("/bad");
   EXPECT_EQ(reply.status, 500);

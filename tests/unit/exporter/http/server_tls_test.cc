@@ -46,7 +46,7 @@ class TlsClient {
     session_ = SslPtr(SSL_new(context_.get()));
     SSL_set_fd(session_.get(), client_.Fd());
   }
-  bool Greet() { return SSL_connect(session_.get()) == 1; }
+  bool Handshake() { return SSL_connect(session_.get()) == 1; }
   bool Send(std::string_view data) {
     std::size_t sent = 0;
     return SSL_write_ex(session_.get(), data.data(), data.size(), &sent) == 1;
@@ -87,7 +87,7 @@ class ServerTls : public ServerFixture {
 TEST_F(ServerTls, ARequestIsAnsweredAndTheEndIsSaid) {
   Start();
   TlsClient client(Port());
-  ASSERT_TRUE(client.Greet());
+  ASSERT_TRUE(client.Handshake());
   const Reply reply = client.Ask("/metrics");
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.body, std::string(60'000, 'm'));
@@ -97,13 +97,13 @@ TEST_F(ServerTls, ARequestIsAnsweredAndTheEndIsSaid) {
 TEST_F(ServerTls, ARequestMayComeInPiecesAndRecordsOfAnySize) {
   Start();
   TlsClient client(Port());
-  ASSERT_TRUE(client.Greet());
+  ASSERT_TRUE(client.Handshake());
   for (const char c : RequestFor("/hello?name=" + std::string(100, 'x'))) {
     ASSERT_TRUE(client.Send({&c, 1}));
   }
   EXPECT_EQ(ParseReply(client.ReceiveAll()).body, "hello " + std::string(100, 'x'));
   TlsClient large(Port());
-  ASSERT_TRUE(large.Greet());
+  ASSERT_TRUE(large.Handshake());
   // One record of more than the server reads at once: what waits in OpenSSL wakes no epoll.
   ASSERT_TRUE(large.Send("GET /hello HTTP/1.1\r\nHost: h\r\nX: " + std::string(15'000, 'x') + "\r\n\r\n"));
   EXPECT_EQ(ParseReply(large.ReceiveAll()).status, 200);
@@ -112,17 +112,17 @@ TEST_F(ServerTls, ARequestMayComeInPiecesAndRecordsOfAnySize) {
 TEST_F(ServerTls, AHandshakeMayComeByteByByte) {
   Start();
   TlsClient client(Port());
-  // The client's greeting, taken from OpenSSL instead of sent.
+  // The client's first message, taken from OpenSSL instead of sent.
   BIO* memory = BIO_new(BIO_s_mem());
   SSL_set_bio(client.Session(), BIO_new(BIO_s_mem()), memory);
-  EXPECT_FALSE(client.Greet());
+  EXPECT_FALSE(client.Handshake());
   char* data = nullptr;
   const long size = BIO_get_mem_data(memory, &data);
   ASSERT_GT(size, 100);
   for (long i = 0; i < size; ++i) {
     ASSERT_TRUE(client.Raw().Send({data + i, 1}));
   }
-  EXPECT_TRUE(client.Raw().HasReceived(5s)) << "the server's greeting";
+  EXPECT_TRUE(client.Raw().HasReceived(5s)) << "the server's first message";
 }
 
 TEST_F(ServerTls, PlainHttpIs400InPlainAndOtherBytesAreCut) {
@@ -150,7 +150,7 @@ TEST_F(ServerTls, GarbageAfterTheFirstByteIsAnAlertAndTheServerLives) {
     client.ReceiveAll();
   }
   TlsClient client(Port());
-  ASSERT_TRUE(client.Greet());
+  ASSERT_TRUE(client.Handshake());
   EXPECT_EQ(client.Ask("/hello").status, 200);
 }
 
@@ -159,13 +159,13 @@ TEST_F(ServerTls, WithoutASessionToBeHadTheClientIsToldOfAnInternalError) {
   Start();
   {
     TlsClient client(Port());
-    EXPECT_FALSE(client.Greet());
+    EXPECT_FALSE(client.Handshake());
     EXPECT_EQ(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_TLSV1_ALERT_INTERNAL_ERROR);
   }
   ERR_clear_error();
   sessions_->available = true;
   TlsClient client(Port());
-  ASSERT_TRUE(client.Greet());
+  ASSERT_TRUE(client.Handshake());
   EXPECT_EQ(client.Ask("/hello").status, 200);
 }
 
@@ -181,16 +181,16 @@ TEST_F(ServerTls, TheDeadlineCountsFromTheConnectionOnWhateverTheHandshakeDoes) 
   EXPECT_GE(SteadyClock::now() - start, 300ms);
   EXPECT_TRUE(dripping.IsEnded(2s));
   EXPECT_TRUE(silent.IsEnded(2s));
-  TlsClient greeted(Port());  // and then says nothing
-  ASSERT_TRUE(greeted.Greet());
-  EXPECT_EQ(greeted.ReceiveAll(), "");
+  TlsClient started(Port());  // and then says nothing
+  ASSERT_TRUE(started.Handshake());
+  EXPECT_EQ(started.ReceiveAll(), "");
   EXPECT_LT(SteadyClock::now() - start, 5s);
 }
 
 TEST_F(ServerTls, TheByteBudgetCountsRecordsAndNotOnlyWhatIsInThem) {
   Start();
   TlsClient client(Port());
-  ASSERT_TRUE(client.Greet());
+  ASSERT_TRUE(client.Handshake());
   ASSERT_TRUE(client.Send("GET /hello HTTP/1.1\r\nHost: h\r\nX: "));
   int sent = 0;
   while (sent < 15'000 && client.Send("x")) {  // each byte in a record of 23
@@ -201,14 +201,14 @@ TEST_F(ServerTls, TheByteBudgetCountsRecordsAndNotOnlyWhatIsInThem) {
 }
 
 TEST_F(ServerTls, ASlowReaderGetsAllOfALargeAnswerAndHoldsUpNobody) {
-  Route("/big") = [](const HttpRequest&) { return MakeResponse(200, "text/plain", std::string(3'000'000, 'b')); };
+  Route("/big") = [](const httplib::Request&) { return MakeResponse(200, "text/plain", std::string(3'000'000, 'b')); };
   Start();
   TlsClient slow(Port(), 4096);
-  ASSERT_TRUE(slow.Greet());
+  ASSERT_TRUE(slow.Handshake());
   ASSERT_TRUE(slow.Send(RequestFor("/big")));
   ASSERT_TRUE(slow.Raw().HasReceived(5s));
   TlsClient other(Port());
-  ASSERT_TRUE(other.Greet());
+  ASSERT_TRUE(other.Handshake());
   EXPECT_EQ(other.Ask("/hello").status, 200);
   const Reply reply = ParseReply(slow.ReceiveAll());
   EXPECT_EQ(reply.body.size(), 3'000'000U);
@@ -218,12 +218,12 @@ TEST_F(ServerTls, ASlowReaderGetsAllOfALargeAnswerAndHoldsUpNobody) {
 TEST_F(ServerTls, NoSessionCanBeResumed) {
   Start();
   TlsClient first(Port());
-  ASSERT_TRUE(first.Greet());
+  ASSERT_TRUE(first.Handshake());
   EXPECT_EQ(first.Ask("/hello").status, 200);
   SSL_SESSION* session = SSL_get1_session(first.Session());
   TlsClient second(Port());
   SSL_set_session(second.Session(), session);
-  EXPECT_TRUE(second.Greet());
+  EXPECT_TRUE(second.Handshake());
   EXPECT_FALSE(SSL_session_reused(second.Session())) << "or it would live on under settings that are gone";
   SSL_SESSION_free(session);
 }

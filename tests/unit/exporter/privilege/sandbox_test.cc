@@ -78,10 +78,10 @@ Child InChild(const std::function<std::string()>& action) {
   return child;
 }
 
-Child InSandbox(CallSettings settings, const std::function<std::string()>& action) {
+Child InSandbox(const std::function<std::string()>& action) {
   return InChild([&] {
     const auto given_up = GiveUpPrivileges({});
-    const auto unfiltered_because = FilterCalls(settings);
+    const auto unfiltered_because = FilterCalls(true);
     if (!given_up || unfiltered_because) {
       return "no sandbox: " + (given_up ? *unfiltered_because : given_up.error().message);
     }
@@ -127,7 +127,7 @@ long SetOption(int fd, int level, int option, std::size_t size = sizeof(int)) {
 TEST(Sandbox, RefusesWhatStartsProgramsOrChangesProcesses) {
   SKIP_WITH_A_SANITIZER();
   const pid_t parent = ::getpid();
-  const Child child = InSandbox({}, [parent] {
+  const Child child = InSandbox([parent] {
     char* const no_arguments[] = {nullptr};
     const rlimit limit = {1, 1};
     return NotRefused({
@@ -157,7 +157,7 @@ TEST(Sandbox, RefusesWhatStartsProgramsOrChangesProcesses) {
 
 TEST(Sandbox, RefusesToWriteFilesAndToRunNewCode) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({}, [] {
+  const Child child = InSandbox([] {
     const auto open = [](int flags) { return [flags] { return long{::open("/dev/null", flags, 0600)}; }; };
     void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return NotRefused({
@@ -189,7 +189,7 @@ TEST(Sandbox, RefusesToWriteFilesAndToRunNewCode) {
 
 TEST(Sandbox, RefusesSocketsAndOptionsBeyondItsOwnQuestions) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({}, [] {
+  const Child child = InSandbox([] {
     const int tcp = ::socket(AF_INET, SOCK_STREAM, 0);
     const int netlink = ::socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
     const auto socket = [](int family, int type, int protocol) {
@@ -209,7 +209,7 @@ TEST(Sandbox, RefusesSocketsAndOptionsBeyondItsOwnQuestions) {
         {"a UDP socket", "socket", socket(AF_INET, SOCK_DGRAM, 0)},
         {"a UDP socket of IPv6", "socket", socket(AF_INET6, SOCK_DGRAM, 0)},
         {"a Unix stream", "socket", socket(AF_UNIX, SOCK_STREAM, 0)},
-        {"a Unix datagram socket, with no service manager to tell", "socket", socket(AF_UNIX, SOCK_DGRAM, 0)},
+        {"a Unix datagram socket", "socket", socket(AF_UNIX, SOCK_DGRAM, 0)},
         {"another netlink protocol", "socket", socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)},
         {"the audit log", "socket", socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT)},
         {"a pair of sockets", "socketpair", [] { return ::syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, nullptr); }},
@@ -239,7 +239,7 @@ TEST(Sandbox, RefusesSocketsAndOptionsBeyondItsOwnQuestions) {
 // Not a list of forbidden calls, which somebody would have to keep up to date, but everything that is not allowed.
 TEST(Sandbox, RefusesEveryCallThatIsNotListed) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({}, [] {
+  const Child child = InSandbox([] {
     // The kernel's own probes make these two, from a page of theirs: a filter is not asked, and elsewhere they are
     // SIGILL.
     std::set<std::string> listed = {"tgkill", "clone3", "uretprobe", "uprobe", "system call 335", "system call 336"};
@@ -266,7 +266,7 @@ TEST(Sandbox, RefusesEveryCallThatIsNotListed) {
 
 TEST(Sandbox, LeavesWhatTheProgramDoes) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({.to_service_manager = true}, []() -> std::string {
+  const Child child = InSandbox([]() -> std::string {
     std::ifstream file("/proc/self/status");
     std::stringstream status;
     status << file.rdbuf();
@@ -276,12 +276,11 @@ TEST(Sandbox, LeavesWhatTheProgramDoes) {
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
       listed += entry.exists() ? 1 : 0;
     }
-    const int unix_socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int size = 4096;
     const int netlink = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
     const bool buffer = ::setsockopt(netlink, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0;
     const std::string text = status.str();
-    if (!ran || listed < 4 || unix_socket < 0 || !buffer || text.find("\nSeccomp:\t2\n") == std::string::npos ||
+    if (!ran || listed < 4 || !buffer || text.find("\nSeccomp:\t2\n") == std::string::npos ||
         text.find("\nNoNewPrivs:\t1\n") == std::string::npos) {
       return "something is missing: " + text;
     }
@@ -300,7 +299,7 @@ TEST(Sandbox, HoldsForThreadsThatRanBefore) {
       entered.wait(false);
       result = ::syscall(SYS_ptrace, PTRACE_TRACEME, 0, nullptr, nullptr);
     });
-    const auto unfiltered_because = FilterCalls({});
+    const auto unfiltered_because = FilterCalls(true);
     entered = true;
     entered.notify_all();
     before.join();
@@ -312,13 +311,13 @@ TEST(Sandbox, HoldsForThreadsThatRanBefore) {
 // abort's own signal must get through, or a program that finds itself broken would go on.
 TEST(Sandbox, LetsTheProgramAbort) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({}, []() -> std::string { std::abort(); });
+  const Child child = InSandbox([]() -> std::string { std::abort(); });
   EXPECT_TRUE(child.WasKilledBy(SIGABRT)) << child.status << child.said;
 }
 
 TEST(Sandbox, TakesASignalFromElsewhereForNoRefusedCall) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InSandbox({}, [] {
+  const Child child = InSandbox([] {
     ::raise(SIGSYS);
     return DescribeRefusedCalls();
   });
@@ -331,9 +330,9 @@ TEST(Sandbox, TakesASignalFromElsewhereForNoRefusedCall) {
 TEST(Sandbox, EndsAProcessThatMakesCallsInAnotherProcessorMode) {
   SKIP_WITH_A_SANITIZER();
   constexpr long kX32 = 0x40000000;
-  const Child x32 = InSandbox({}, []() -> std::string { return std::to_string(::syscall(kX32 | SYS_getpid)); });
+  const Child x32 = InSandbox([]() -> std::string { return std::to_string(::syscall(kX32 | SYS_getpid)); });
   EXPECT_TRUE(x32.WasKilledBy(SIGSYS)) << x32.status << x32.said;
-  const Child i386 = InSandbox({}, []() -> std::string {
+  const Child i386 = InSandbox([]() -> std::string {
     long result = 20;  // getpid
     asm volatile("int $0x80" : "+a"(result) : : "memory");
     return std::to_string(result);
@@ -344,7 +343,7 @@ TEST(Sandbox, EndsAProcessThatMakesCallsInAnotherProcessorMode) {
 
 TEST(Sandbox, FiltersNothingWhenToldSoAndSaysWhy) {
   const Child child = InChild([] {
-    const auto unfiltered_because = FilterCalls({.wanted = false});
+    const auto unfiltered_because = FilterCalls(false);
     const bool can = ::kill(::getpid(), 0) == 0;
     return unfiltered_because && can ? *unfiltered_because : "refused";
   });

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -81,11 +82,26 @@ TEST(ServiceNotify, DoesNothingWithoutAServiceManager) {
 
 TEST(ServiceNotify, SaysWhyNobodyCouldBeTold) {
   EXPECT_EQ(With({{"NOTIFY_SOCKET", "/nowhere/notify"}}).Ready().error().message,
-            "tell the service manager READY=1: No such file or directory");
+            "connect to the service manager: No such file or directory");
   for (const std::string& name : {std::string("relative"), "/" + std::string(108, 'x')}) {
     EXPECT_EQ(With({{"NOTIFY_SOCKET", name}}).Ready().error().message,
               "NOTIFY_SOCKET names no socket: \"" + name + "\"");
   }
+}
+
+// Under the sandbox no other Unix socket can be made; and this one is bound, once and for all.
+TEST(ServiceNotify, ItsSocketMakesNoFile) {
+  const std::string name = "@finwait_bound_" + std::to_string(::getpid());
+  const Manager manager(name);
+  const int next = ::dup(0);
+  ::close(next);
+  const ServiceNotify notify = With({{"NOTIFY_SOCKET", name}});
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, "made_here");
+  EXPECT_EQ(::bind(next, reinterpret_cast<const sockaddr*>(&address), sizeof(address.sun_family) + 10), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_NE(::access("made_here", F_OK), 0);
 }
 
 TEST(ServiceNotify, NeverWaitsForAServiceManagerThatDoesNotRead) {

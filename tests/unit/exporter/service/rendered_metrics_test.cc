@@ -1,6 +1,7 @@
 #include "exporter/service/rendered_metrics.h"
 
 #include <gtest/gtest.h>
+#include <httplib.h>
 
 #include <stdexcept>
 
@@ -8,18 +9,23 @@ namespace finwait::service {
 namespace {
 
 using http::HeaderField;
-using http::HttpRequest;
 using http::HttpResponse;
 using std::chrono::seconds;
 
-HttpRequest RequestWith(std::vector<HeaderField> headers) { return {"GET", "/metrics", {}, std::move(headers)}; }
-const HttpRequest kPlain = RequestWith({});
-const HttpRequest kGzip = RequestWith({{"Accept-Encoding", "gzip"}});
-const HttpRequest kOpenMetrics = RequestWith({{"Accept", "application/openmetrics-text"}});
+httplib::Request RequestWith(const std::vector<HeaderField>& headers) {
+  httplib::Request request;
+  for (const HeaderField& field : headers) {
+    request.headers.emplace(field.name, field.value);
+  }
+  return request;
+}
+const httplib::Request kPlain = RequestWith({});
+const httplib::Request kGzip = RequestWith({{"Accept-Encoding", "gzip"}});
+const httplib::Request kOpenMetrics = RequestWith({{"Accept", "application/openmetrics-text"}});
 
 class RenderedMetricsTest : public testing::Test {
  protected:
-  HttpResponse Ask(const HttpRequest& request, seconds after = seconds(0)) {
+  HttpResponse Ask(const httplib::Request& request, seconds after = seconds(0)) {
     return metrics_.Answer(request, start_ + after);
   }
   void PublishOne(seconds after = seconds(0)) {

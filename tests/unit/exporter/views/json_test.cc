@@ -57,6 +57,37 @@ TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
   EXPECT_NE(shown.find("-A OUTPUT -d 192.0.2.2 -j DROP"), std::string::npos);
 }
 
+// A host with 100,000 of everything that can be listed: anybody may ask for this report.
+TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
+  constexpr std::size_t kMany = 100'000;
+  auto diagnosis = std::make_shared<Diagnosis>(*Failing());
+  auto snapshot = std::make_shared<Snapshot>(*diagnosis->snapshot);
+  FirewallSample firewall = *snapshot->Find<FirewallSample>();
+  firewall.invalid_drops.resize(kMany, firewall.invalid_drops.front());
+  firewall.policy_drops.resize(kMany, firewall.policy_drops.front());
+  for (CollectorStatus& status : snapshot->collectors) {
+    if (snapshot->Find<FirewallSample>() == status.data.get()) {
+      status.data = std::make_shared<const FirewallSample>(firewall);
+      break;
+    }
+  }
+  diagnosis->snapshot = snapshot;
+  diagnosis->stuck->sockets.resize(kMany, diagnosis->stuck->sockets.front());
+  diagnosis->live->sockets.resize(kMany, diagnosis->live->sockets.front());
+  const std::string text = ReportJson(*diagnosis, Details::kShow);
+  EXPECT_LT(text.size(), 1'000'000u);
+  const json report = json::parse(text);
+  EXPECT_EQ(report["stuck"]["count"], kMany);
+  for (const auto& [part, list] : {std::pair("stuck", "sockets"),
+                                   {"live", "sockets"},
+                                   {"firewall", "invalid_drop_rules"},
+                                   {"firewall", "drop_policies"}}) {
+    const std::size_t listed = report[part][list].size();
+    EXPECT_GT(listed, 100u) << part << " " << list;
+    EXPECT_EQ(listed + report[part][std::string(list) + "_not_listed"].get<std::size_t>(), kMany) << part << list;
+  }
+}
+
 TEST(JsonTest, TellsOfEachStuckSocketWhyAndWhatBecameOfItsEntry) {
   const json socket = json::parse(ReportJson(*Failing(), Details::kShow))["stuck"]["sockets"][0];
   EXPECT_EQ(socket["state"], "fin_wait_1");

@@ -19,7 +19,7 @@ class AuthenticatorTest : public testing::Test {
   bool IsRight(const std::string& user, const std::string& password) {
     const auto verdict = authenticator_.Check(users_, {user, password});
     was_known_ = std::holds_alternative<bool>(verdict);
-    return was_known_ ? std::get<bool>(verdict) : std::get<Authenticator::SlowCheck>(verdict)();
+    return was_known_ ? std::get<bool>(verdict) : std::get<Authenticator::PasswordCheck>(verdict)();
   }
 
   Authenticator::Users users_ = {{"alice", kHash}};
@@ -85,10 +85,10 @@ TEST_F(AuthenticatorTest, AHashThatIsNoneLetsNobodyIn) {
 }
 
 TEST_F(AuthenticatorTest, ACheckMayOutliveTheAuthenticator) {
-  Authenticator::SlowCheck check;
+  Authenticator::PasswordCheck check;
   {
     const Authenticator brief;
-    check = std::get<Authenticator::SlowCheck>(brief.Check(users_, {"alice", "U*U"}));
+    check = std::get<Authenticator::PasswordCheck>(brief.Check(users_, {"alice", "U*U"}));
   }
   EXPECT_TRUE(check());
 }

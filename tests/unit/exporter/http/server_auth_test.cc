@@ -14,28 +14,34 @@ using namespace std::chrono_literals;
 using testing_client::Client;
 
 /// Does as a test says.
-class ScriptedGate final : public Gate {
+class ScriptedAuth final : public AuthMiddleware {
  public:
-  Decision Decide(const RequestHead& head) override {
+  Decision Decide(const Peer&, const RequestHead& head, bool is_unlimited) override {
     ++asked;
+    unlimited += is_unlimited;
     return decide(head);
   }
 
   std::function<Decision(const RequestHead&)> decide = [](const RequestHead&) { return Decision(); };
   std::atomic<int> asked = 0;
+  std::atomic<int> unlimited = 0;
 };
 
-class ServerGate : public ServerFixture {
+class ServerAuth : public ServerFixture {
  protected:
-  ServerGate() { options_.gate = gate_; }
+  ServerAuth() { options_.auth = auth_; }
 
   /// Every request is checked for as long as `release_` is not set; those for /metrics then pass.
   void CheckSlowly() {
-    gate_->decide = [this](const RequestHead& head) {
-      Gate::Decision decision;
+    auth_->decide = [this](const RequestHead& head) {
+      AuthMiddleware::Decision decision;
       if (head.path != "/healthz") {
         decision.check = [this, passes = head.path == "/metrics"]() -> std::optional<HttpResponse> {
-          released_.wait();
+          running_before_metrics_ = passes ? running_.load() : running_before_metrics_.load();
+          ++running_;
+          if (hold_) {
+            released_.wait();
+          }
           return passes ? std::nullopt : std::optional(MakeResponse(401, "text/plain", "no\n"));
         };
       }
@@ -43,19 +49,22 @@ class ServerGate : public ServerFixture {
     };
   }
 
+  std::atomic<bool> hold_ = true;
+  std::atomic<int> running_ = 0;
+  std::atomic<int> running_before_metrics_ = 0;
   std::promise<void> release_;
   std::shared_future<void> released_ = release_.get_future().share();
-  std::shared_ptr<ScriptedGate> gate_ = std::make_shared<ScriptedGate>();
+  std::shared_ptr<ScriptedAuth> auth_ = std::make_shared<ScriptedAuth>();
 };
 
-TEST_F(ServerGate, WhoIsRefusedMeetsNoRoute) {
+TEST_F(ServerAuth, WhoIsRefusedMeetsNoRoute) {
   std::atomic<int> handled = 0;
-  Route("/metrics") = [&handled](const HttpRequest&) {
+  Route("/metrics") = [&handled](const httplib::Request&) {
     ++handled;
     return MakeResponse(200, "text/plain", "m");
   };
-  gate_->decide = [](const RequestHead&) {
-    Gate::Decision decision;
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
     decision.refusal = MakeResponse(401, "text/plain", "no\n");
     decision.refusal->headers.push_back({"WWW-Authenticate", "Basic"});
     decision.headers.push_back({"X-Frame-Options", "deny"});
@@ -73,15 +82,15 @@ TEST_F(ServerGate, WhoIsRefusedMeetsNoRoute) {
   EXPECT_EQ(handled, 0);
 }
 
-TEST_F(ServerGate, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
-  Route("/own") = [](const HttpRequest&) {
+TEST_F(ServerAuth, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
+  Route("/own") = [](const httplib::Request&) {
     HttpResponse response = MakeResponse(200, "text/plain", "");
     response.headers.push_back({"Content-Security-Policy", "own"});
     return response;
   };
-  gate_->decide = [](const RequestHead&) {
-    Gate::Decision decision;
-    decision.headers = {{"Content-Security-Policy", "gate"}, {"X-Frame-Options", "deny"}};
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
+    decision.headers = {{"Content-Security-Policy", "auth"}, {"X-Frame-Options", "deny"}};
     return decision;
   };
   Start();
@@ -89,17 +98,17 @@ TEST_F(ServerGate, ItsHeadersAreOnEveryAnswerThatDoesNotSetThemItself) {
   EXPECT_EQ(Get("/own").Header("content-security-policy"), "own");
   EXPECT_EQ(Get("/own").Header("x-frame-options"), "deny");
   EXPECT_EQ(Get("/nonsense").Header("x-frame-options"), "deny");
-  EXPECT_EQ(Get("/nonsense").Header("content-security-policy"), "gate");
+  EXPECT_EQ(Get("/nonsense").Header("content-security-policy"), "auth");
 }
 
-TEST_F(ServerGate, WhatIsMalformedIsRefusedBeforeItIsAsked) {
+TEST_F(ServerAuth, WhatIsMalformedIsRefusedBeforeItIsAsked) {
   Start();
   EXPECT_EQ(Get("/metrics", "", "POST").status, 405);
   EXPECT_EQ(Get("/metrics", "Content-Length: 5\r\n").status, 413);
-  EXPECT_EQ(gate_->asked, 0);
+  EXPECT_EQ(auth_->asked, 0);
 }
 
-TEST_F(ServerGate, AChecksVerdictDecides) {
+TEST_F(ServerAuth, AChecksVerdictDecides) {
   CheckSlowly();
   release_.set_value();
   Start();
@@ -108,7 +117,7 @@ TEST_F(ServerGate, AChecksVerdictDecides) {
   EXPECT_EQ(Get("/healthz").status, 200);
 }
 
-TEST_F(ServerGate, ChecksThatTakeLongHoldUpNobodyElse) {
+TEST_F(ServerAuth, ChecksThatTakeLongHoldUpNobodyElse) {
   CheckSlowly();
   options_.limits.checks_per_peer = 2;
   Start();
@@ -126,16 +135,19 @@ TEST_F(ServerGate, ChecksThatTakeLongHoldUpNobodyElse) {
   }
 }
 
-TEST_F(ServerGate, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
+TEST_F(ServerAuth, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   CheckSlowly();
   options_.limits.checks_per_peer = 1;
   Start();
   Client first(Port(), "127.0.0.2");
   first.Send(RequestFor("/metrics"));
-  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 1; }));
+  ASSERT_TRUE(lab::Eventually([&] { return running_ == 1; }));
   Client second(Port(), "127.0.0.2");
   second.Send(RequestFor("/metrics"));
-  const auto refused = second.Receive();
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 2; }));
+  Client third(Port(), "127.0.0.2");
+  third.Send(RequestFor("/metrics"));
+  const auto refused = third.Receive();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.Header("retry-after"), "1");
   Client other(Port(), "127.0.0.3");
@@ -143,10 +155,48 @@ TEST_F(ServerGate, WhoHasTooManyChecksWaitingIs503AndOthersAreNot) {
   EXPECT_FALSE(other.HasReceived(100ms));
   release_.set_value();
   EXPECT_EQ(first.Receive().status, 200);
+  EXPECT_EQ(second.Receive().status, 200);
   EXPECT_EQ(other.Receive().status, 200);
 }
 
-TEST_F(ServerGate, AStopDoesNotWaitForChecksThatWait) {
+TEST_F(ServerAuth, WhoHasNotBeenCheckedYetIsNextHoweverManyGuess) {
+  CheckSlowly();
+  options_.limits.checks = 8;
+  hold_ = false;
+  Start();
+  const auto guess_from = [](int i) { return "127.0.0." + std::to_string(2 + i % 20); };
+  for (int i = 0; i < 20; ++i) {
+    Client guess(Port(), guess_from(i));
+    guess.Send(RequestFor("/hello"));
+    EXPECT_EQ(guess.Receive().status, 401);
+  }
+  hold_ = true;
+  std::list<Client> guesses;
+  for (int i = 0; i < 40; ++i) {  // five times what the queue holds
+    guesses.emplace_back(Port(), guess_from(i));
+    guesses.back().Send(RequestFor("/hello"));
+  }
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 60 && running_ == 21; }));
+  Client other(Port(), "127.0.0.99");
+  other.Send(RequestFor("/metrics"));
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 61; }));
+  release_.set_value();
+  EXPECT_EQ(other.Receive().status, 200);
+  EXPECT_EQ(running_before_metrics_, 21) << "only the guess that was under way went first";
+}
+
+TEST_F(ServerAuth, WhatACheckThrowsIs500) {
+  auth_->decide = [](const RequestHead&) {
+    AuthMiddleware::Decision decision;
+    decision.check = []() -> std::optional<HttpResponse> { throw std::bad_alloc(); };
+    return decision;
+  };
+  Start();
+  EXPECT_EQ(Get("/metrics").status, 500);
+  EXPECT_EQ(Get("/metrics").status, 500);
+}
+
+TEST_F(ServerAuth, AStopDoesNotWaitForChecksThatWait) {
   CheckSlowly();
   options_.limits.stop_time = 100ms;
   options_.limits.checks_per_peer = 8;
@@ -156,7 +206,7 @@ TEST_F(ServerGate, AStopDoesNotWaitForChecksThatWait) {
     waiting.emplace_back(Port());
     waiting.back().Send(RequestFor("/metrics"));
   }
-  ASSERT_TRUE(lab::Eventually([&] { return gate_->asked == 3; }));
+  ASSERT_TRUE(lab::Eventually([&] { return auth_->asked == 3; }));
   std::thread release([this] {
     std::this_thread::sleep_for(300ms);  // the length of the check under way
     release_.set_value();

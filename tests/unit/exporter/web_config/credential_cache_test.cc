@@ -1,4 +1,4 @@
-#include "exporter/web_config/verdict_cache.h"
+#include "exporter/web_config/credential_cache.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 namespace finwait::web_config {
 namespace {
 
-TEST(VerdictCache, WhatIsRememberedIsFound) {
-  VerdictCache cache;
+TEST(CredentialCache, WhatIsRememberedIsFound) {
+  CredentialCache cache;
   const auto right = cache.KeyOf("alice", "hash", "secret");
   const auto wrong = cache.KeyOf("alice", "hash", "guess");
   EXPECT_EQ(cache.Find(right), std::nullopt);
@@ -20,29 +20,29 @@ TEST(VerdictCache, WhatIsRememberedIsFound) {
 
 // CVE-2022-46146: the parts were joined without their lengths, so that "alice" with a password that begins with a
 // known hash was the same key as a user whose name ends with it.
-TEST(VerdictCache, PartsThatJoinToTheSameTextAreOthers) {
-  const VerdictCache cache;
+TEST(CredentialCache, PartsThatJoinToTheSameTextAreOthers) {
+  const CredentialCache cache;
   EXPECT_NE(cache.KeyOf("alice", "hash", "secret"), cache.KeyOf("alicehash", "", "secret"));
   EXPECT_NE(cache.KeyOf("alice", "hash", "secret"), cache.KeyOf("alice", "", "hashsecret"));
   EXPECT_NE(cache.KeyOf("a", "1:b", ""), cache.KeyOf("a1:b", "", ""));
   EXPECT_NE(cache.KeyOf("", "", "x"), cache.KeyOf("x", "", ""));
 }
 
-TEST(VerdictCache, ANewHashMakesOldVerdictsVoid) {
-  VerdictCache cache;
+TEST(CredentialCache, ANewHashMakesOldVerdictsVoid) {
+  CredentialCache cache;
   cache.Remember(cache.KeyOf("alice", "old", "secret"), true);
   EXPECT_EQ(cache.Find(cache.KeyOf("alice", "new", "secret")), std::nullopt);
 }
 
-TEST(VerdictCache, KeysOfAnotherProcessAreWorthNothing) {
-  EXPECT_NE(VerdictCache().KeyOf("alice", "hash", "secret"), VerdictCache().KeyOf("alice", "hash", "secret"));
+TEST(CredentialCache, KeysOfAnotherProcessAreWorthNothing) {
+  EXPECT_NE(CredentialCache().KeyOf("alice", "hash", "secret"), CredentialCache().KeyOf("alice", "hash", "secret"));
 }
 
-TEST(VerdictCache, GuessesPushOutTheOldestGuessesAndNotThoseWhoKnow) {
-  VerdictCache cache;
+TEST(CredentialCache, GuessesPushOutTheOldestGuessesAndNotThoseWhoKnow) {
+  CredentialCache cache;
   const auto right = cache.KeyOf("alice", "hash", "secret");
   cache.Remember(right, true);
-  for (std::size_t i = 0; i <= VerdictCache::kMostOfEach; ++i) {
+  for (std::size_t i = 0; i <= CredentialCache::kMostOfEach; ++i) {
     cache.Remember(cache.KeyOf("alice", "hash", std::to_string(i)), false);
   }
   EXPECT_EQ(cache.Find(right), true);

@@ -1,4 +1,4 @@
-#include "exporter/web_config/verdict_cache.h"
+#include "exporter/web_config/credential_cache.h"
 
 #include <stdexcept>
 #include <string>
@@ -19,13 +19,14 @@ void Append(std::string& text, std::string_view part) {
 
 }  // namespace
 
-VerdictCache::VerdictCache() {
+CredentialCache::CredentialCache() {
   if (RAND_bytes(secret_.data(), static_cast<int>(secret_.size())) != 1) {
     throw std::runtime_error("no random bytes to be had");
   }
 }
 
-VerdictCache::Key VerdictCache::KeyOf(std::string_view user, std::string_view hash, std::string_view password) const {
+CredentialCache::Key CredentialCache::KeyOf(std::string_view user, std::string_view hash,
+                                            std::string_view password) const {
   std::string text;
   text.reserve(user.size() + hash.size() + password.size() + 64);  // so that no copy of the password is left behind
   Append(text, user);
@@ -38,13 +39,13 @@ VerdictCache::Key VerdictCache::KeyOf(std::string_view user, std::string_view ha
   return key;
 }
 
-std::optional<bool> VerdictCache::Find(const Key& key) const {
+std::optional<bool> CredentialCache::Find(const Key& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = verdicts_.find(key);
   return found == verdicts_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void VerdictCache::Remember(const Key& key, bool right) {
+void CredentialCache::Remember(const Key& key, bool right) {
   const std::lock_guard lock(mutex_);
   if (!verdicts_.emplace(key, right).second) {
     return;

@@ -16,13 +16,13 @@ namespace finwait::web_config {
 /// the password, each with its length: who knows a hash, or can choose where one part ends and the next begins, still
 /// has to know the password (CVE-2022-46146), no password stays in memory, and a new hash makes old verdicts void.
 /// Right and wrong ones have room of their own, so that guesses cannot push out those who know.
-class VerdictCache {
+class CredentialCache {
  public:
   static constexpr std::size_t kMostOfEach = 100;
   using Key = std::array<unsigned char, 32>;
 
   /// Throws std::runtime_error when the system has no random bytes.
-  VerdictCache();
+  CredentialCache();
 
   Key KeyOf(std::string_view user, std::string_view hash, std::string_view password) const;
   /// Whether the credentials were right; nothing when that is not remembered.

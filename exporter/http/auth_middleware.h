@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "exporter/http/message.h"
+#include "exporter/http/peer.h"
 #include "exporter/http/request_reader.h"
 
 namespace finwait::http {
 
 /// What stands before every route: it lets a well-formed request pass, answers it itself, or needs to work on it first.
-class Gate {
+class AuthMiddleware {
  public:
   struct Decision {
     /// For the answer, whoever gives it; a field that the answer has itself is left alone.
@@ -22,9 +23,12 @@ class Gate {
     std::function<std::optional<HttpResponse>()> check;
   };
 
-  virtual ~Gate() = default;
-  /// Called on the event loop, which waits: microseconds, please.
-  virtual Decision Decide(const RequestHead& head) = 0;
+  virtual ~AuthMiddleware() = default;
+  /// `is_unlimited`: the path is outside of rate limits (RouteGroup). Called on the event loop, which waits:
+  /// microseconds, please.
+  virtual Decision Decide(const Peer& peer, const RequestHead& head, bool is_unlimited) = 0;
+  /// Looks at what it is made from again, now. Called on the event loop.
+  virtual void Reload() {}
 };
 
 }  // namespace finwait::http

@@ -1,6 +1,5 @@
-#include "exporter/web_config/web_gate.h"
+#include "exporter/web_config/web_auth.h"
 
-#include <algorithm>
 #include <string>
 #include <variant>
 
@@ -18,27 +17,20 @@ http::HttpResponse Unauthorized() {
   return response;
 }
 
-/// The value of the first Authorization header.
-std::string AuthorizationOf(const http::RequestHead& head) {
-  const auto field = std::find_if(head.headers.begin(), head.headers.end(), [](const http::HeaderField& one) {
-    return http::SameFieldName(one.name, "Authorization");
-  });
-  return field == head.headers.end() ? "" : field->value;
-}
-
 }  // namespace
 
-WebGate::WebGate(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit)
+WebAuth::WebAuth(std::shared_ptr<WebConfigFile> file, RateLimit rate_limit)
     : file_(std::move(file)), bucket_(rate_limit, SteadyClock::now()) {}
 
-http::Gate::Decision WebGate::Decide(const http::RequestHead& head) {
+http::AuthMiddleware::Decision WebAuth::Decide(const http::Peer& peer, const http::RequestHead& head,
+                                               bool is_unlimited) {
   Decision decision;
   const Result<WebConfig>& config = file_->Now();
   if (!config) {
     decision.refusal = Refusal(500, "The web configuration cannot be used; the log says why.");
     return decision;
   }
-  if (!bucket_.Take(SteadyClock::now())) {
+  if (!is_unlimited && !bucket_.Take(peer, SteadyClock::now())) {
     decision.refusal = Refusal(429, "Too many requests; try again later.");
     return decision;
   }
@@ -50,7 +42,7 @@ http::Gate::Decision WebGate::Decide(const http::RequestHead& head) {
   if (config->users.empty()) {
     return decision;
   }
-  const auto credentials = ParseBasicCredentials(AuthorizationOf(head));
+  const auto credentials = ParseBasicCredentials(head.Field("Authorization"));
   if (!credentials) {
     decision.refusal = Unauthorized();
     return decision;
@@ -62,7 +54,7 @@ http::Gate::Decision WebGate::Decide(const http::RequestHead& head) {
     }
     return decision;
   }
-  decision.check = [check = std::get<Authenticator::SlowCheck>(std::move(verdict))] {
+  decision.check = [check = std::get<Authenticator::PasswordCheck>(std::move(verdict))] {
     return check() ? std::nullopt : std::optional(Unauthorized());
   };
   return decision;

@@ -1,0 +1,43 @@
+#include "exporter/http/allowed_hosts.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "exporter/http/message.h"
+
+namespace finwait::http {
+
+namespace {
+
+std::string_view WithoutPort(std::string_view host) {
+  if (host.starts_with('[')) {
+    const std::size_t end = host.find(']');
+    return end == std::string_view::npos ? host : host.substr(1, end - 1);
+  }
+  return host.substr(0, host.find(':'));
+}
+
+std::string_view WithoutLastDot(std::string_view name) {
+  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+}
+
+bool IsAddress(const std::string& text) {
+  in6_addr bytes{};
+  return inet_pton(AF_INET, text.c_str(), &bytes) == 1 || inet_pton(AF_INET6, text.c_str(), &bytes) == 1;
+}
+
+}  // namespace
+
+AllowedHosts::AllowedHosts(std::vector<std::string> names) : names_(std::move(names)) {
+  names_.emplace_back("localhost");
+}
+
+bool AllowedHosts::Allow(std::string_view host) const {
+  const std::string name(WithoutLastDot(WithoutPort(host)));
+  return host.empty() || IsAddress(name) || std::any_of(names_.begin(), names_.end(), [&name](const std::string& one) {
+           return one == "*" || SameFieldName(WithoutLastDot(one), name);
+         });
+}
+
+}  // namespace finwait::http

@@ -1,0 +1,46 @@
+#include "exporter/privilege/inheritance.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+
+#include "exporter/privilege/sanitizer.h"
+
+namespace finwait::privilege {
+namespace {
+
+constexpr unsigned kFirstPassed = 3;  // SD_LISTEN_FDS_START
+
+// Linux 5.9 has close_range; before, there is one call for each number that there can be.
+void CloseFrom(unsigned first) {
+  if (::syscall(SYS_close_range, first, std::numeric_limits<unsigned>::max(), 0U) == 0) {
+    return;
+  }
+  const long most = ::sysconf(_SC_OPEN_MAX);
+  for (long fd = first; fd < (most > 0 ? most : 1024); ++fd) {
+    ::close(static_cast<int>(fd));
+  }
+}
+
+}  // namespace
+
+Result<void> GiveUpInheritance(unsigned sockets) {
+  CloseFrom(kFirstPassed + sockets);
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    // The lowest number that is free is the one asked about, as those below it are taken.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) {  // NOLINT: it stays open
+      return FailErrno("open /dev/null in place of a standard stream that is closed", errno);
+    }
+  }
+  // A leak sanitizer attaches to its own process.
+  if (!kHasSanitizer && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return FailErrno("keep others from reading this process", errno);
+  }
+  return {};
+}
+
+}  // namespace finwait::privilege

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "collectors/base/result.h"
+
+namespace finwait::privilege {
+
+/// Gives up what the program that started this one left open, and makes this process unreadable for others: to be
+/// called first of all.
+///
+/// Descriptors above 2 are closed, except the `sockets` after 2 that a service manager passed (sd_listen_fds(3)):
+/// through one that was left open by mistake, a directory say, code inside would reach what it may not open. Of 0, 1
+/// and 2 those that are closed become /dev/null: a socket that took the number would get the log. PR_SET_DUMPABLE 0: no
+/// core file has keys in it, and a process of the same user can neither attach nor read the memory.
+Result<void> GiveUpInheritance(unsigned sockets);
+
+}  // namespace finwait::privilege

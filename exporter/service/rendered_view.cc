@@ -1,0 +1,22 @@
+#include "exporter/service/rendered_view.h"
+
+#include "exporter/http/gzip.h"
+
+namespace finwait::service {
+
+http::HttpResponse RenderedView::Answer(const httplib::Request& request) {
+  const std::lock_guard lock(mutex_);
+  const auto diagnosis = latest_.Get();
+  if (rendered_.lock() != diagnosis) {
+    compressed_ = nullptr;
+    plain_ = nullptr;
+    plain_ = std::make_shared<const std::string>(render_(*diagnosis));
+    rendered_ = diagnosis;
+  }
+  http::HttpResponse response;
+  response.content_type = content_type_;
+  response.body = plain_;
+  return http::Compressed(request, std::move(response), compressed_);
+}
+
+}  // namespace finwait::service

@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+"""Starts and signals that have ended or misled services: each is survived, or refused with one sentence and exit code 2."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import warnings
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+import sandbox  # noqa: E402  (the path comes first)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt
+
+PORT = 10061
+PATIENCE = 15.0
+FLAGS = [f"--web.listen-address=127.0.0.1:{PORT}"]
+
+
+class Failed(Exception):
+    """What was not as it should be."""
+
+
+def need(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def status(path="/healthz", port=PORT):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def eventually(condition):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Program:
+    """The program, started by a command; what it logs is in a file unless `stderr` is given."""
+
+    def __init__(self, folder, flags=(), prefix=(), stderr=None, **how):
+        self.log_path = pathlib.Path(folder) / f"log{time.monotonic_ns()}"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*prefix, str(sandbox.PROGRAM), *FLAGS, *flags], stderr=log if stderr is None else stderr, **how
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def serves(self):
+        return eventually(lambda: self.process.poll() is not None or status() == 200) and self.process.poll() is None
+
+    def ends_well(self):
+        self.process.terminate()
+        return self.process.wait(PATIENCE) == 0
+
+
+def signals_do_not_end_it(folder):
+    with Program(folder) as program:
+        need(program.serves(), f"it does not serve: {program.log()}")
+        for one in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE):
+            os.kill(program.process.pid, one)
+            time.sleep(0.1)  # for it to end, which it must not
+            need(program.process.poll() is None and status() == 200, f"{one.name} ends it")
+        need(eventually(lambda: "SIGHUP" in program.log()), "SIGHUP is not logged")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def a_hangup_reads_the_web_configuration_again(folder):
+    config = pathlib.Path(folder) / "web.yml"
+    config.write_text("")
+    with Program(folder, [f"--web.config.file={config}"]) as program:
+        need(program.serves(), f"it does not serve: {program.log()}")
+        config.write_text(f"basic_auth_users:\n  a: {crypt.crypt('secret', '$2b$04$abcdefghijklmnopqrstuu')}\n")
+        time.sleep(0.3)
+        need("has changed" not in program.log(), "it was read before it was asked for")  # nobody asked meanwhile
+        os.kill(program.process.pid, signal.SIGHUP)
+        need(eventually(lambda: "the web configuration has changed" in program.log()), program.log())
+        need(status() == 401, "the new users are not asked for")
+        config.write_text("nonsense: true\n")
+        os.kill(program.process.pid, signal.SIGHUP)
+        need(eventually(lambda: "cannot be used" in program.log()), program.log())
+
+
+def what_was_left_open_is_closed(folder):
+    root = os.open("/", os.O_RDONLY)
+    fcntl.fcntl(root, fcntl.F_DUPFD, 60)
+    left_open = [root, *range(60, 62)]
+    for fd in left_open[1:]:
+        os.dup2(root, fd)
+    with Program(folder, pass_fds=left_open) as program:
+        need(program.serves(), f"it does not serve: {program.log()}")
+        links = {fd: os.readlink(f"/proc/{program.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{program.process.pid}/fd")}
+        need("/" not in links.values(), f"the root directory is open in it: {links}")
+    for fd in left_open:
+        os.close(fd)
+
+
+def closed_standard_streams_become_dev_null(folder):
+    command = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
+    with Program(folder, prefix=command) as program:
+        need(program.serves(), "it does not serve")
+        pid = program.process.pid
+        for fd in (0, 1, 2):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            need(target == "/dev/null", f"descriptor {fd} is {target}")
+
+
+def others_of_its_user_cannot_read_it(folder):
+    as_nobody = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+    with Program(folder, prefix=as_nobody) as program:
+        need(program.serves(), f"it does not serve: {program.log()}")
+        attempt = subprocess.run([*as_nobody, "cat", f"/proc/{program.process.pid}/environ"], capture_output=True, check=False)
+        need(attempt.returncode != 0, "its environment can be read")
+
+
+def too_little_memory_is_a_sentence(folder):
+    outcomes = {}
+    for mebibytes in range(40, 400, 20):
+        with Program(folder, prefix=["prlimit", f"--as={mebibytes << 20}"]) as program:
+            serves = program.serves()
+            code = program.process.poll()
+            outcomes[mebibytes] = "serves" if serves else code
+            if serves:
+                continue
+            text = program.log()
+            loader = code == 127 and "cannot" in text  # the dynamic loader's own refusal
+            need(code == 2 or loader, f"with {mebibytes} MiB it ends with {code}: {text}")
+            need(0 < len(text.strip().splitlines()[-1]) < 400, f"with {mebibytes} MiB it says {text}")
+    need("serves" in outcomes.values() and 2 in outcomes.values(), f"the limits tried decide nothing: {outcomes}")
+
+
+def no_thread_left_is_a_sentence(folder):
+    codes = set()
+    for threads in range(1, 16):
+        prefix = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "prlimit", f"--nproc={threads}"]
+        with Program(folder, prefix=prefix) as program:
+            serves = program.serves()
+            code = program.process.poll()
+            need(serves or code == 2, f"with {threads} threads it ends with {code}: {program.log()}")
+            need(serves or "thread" in program.log() or "Resource temporarily" in program.log(), program.log())
+            codes.add(0 if serves else 2)
+    need(2 in codes, "the limits tried decide nothing")
+
+
+def a_log_that_nobody_reads_stops_nothing(folder):
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, 1031, 4096)  # F_SETPIPE_SZ
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    config = pathlib.Path(folder) / "full.yml"
+    config.write_text("")
+    with Program(folder, [f"--web.config.file={config}"], stderr=write_end) as program:
+        need(program.serves(), "it does not serve while its log is full")
+        config.write_text("nonsense: true\n")  # which the event loop itself logs
+        need(status() == 500 and status() == 500, "it does not answer while its log is full")
+        config.write_text("")
+        need(eventually(lambda: status() == 200), "it does not answer any more")
+        os.set_blocking(read_end, False)
+        os.read(read_end, 1 << 20)
+        config.write_text("nonsense: true\n")
+        need(status() == 500, "it does not answer")
+        need(eventually(lambda: b"log lines were lost" in os.read(read_end, 1 << 20)), "the loss is not told")
+        need(program.ends_well(), "SIGTERM does not end it well")
+    os.close(read_end)
+    os.close(write_end)
+
+
+def a_passed_socket_is_served_on(folder):
+    activate = shutil.which("systemd-socket-activate")
+    listener = None
+    if activate:
+        prefix = [activate, "--listen=127.0.0.1:10062"]
+        how = {}
+    else:  # as it does: descriptor 3, and a process that knows it is meant
+        listener = socket.create_server(("127.0.0.1", 10062))
+        os.set_inheritable(listener.fileno(), True)
+        prefix = ["sh", "-c", f'exec 3<&{listener.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"', "sh"]
+        how = {"pass_fds": [listener.fileno()]}
+    with Program(folder, ["--web.systemd-socket"], prefix=prefix, **how) as program:
+        if listener:
+            listener.close()
+        need(eventually(lambda: status(port=10062) == 200), f"it does not serve on the socket: {program.log()}")
+        need(status() == 0, "it serves on --web.listen-address, too")
+        need(program.ends_well(), "SIGTERM does not end it well")
+    with Program(folder, ["--web.systemd-socket"]) as program:
+        need(program.process.wait(PATIENCE) == 2, "without a socket it does not end with 2")
+        need("no socket was passed" in program.log(), program.log())
+
+
+TESTS = [
+    signals_do_not_end_it,
+    a_hangup_reads_the_web_configuration_again,
+    what_was_left_open_is_closed,
+    closed_standard_streams_become_dev_null,
+    others_of_its_user_cannot_read_it,
+    too_little_memory_is_a_sentence,
+    no_thread_left_is_a_sentence,
+    a_log_that_nobody_reads_stops_nothing,
+    a_passed_socket_is_served_on,
+]
+
+
+def main():
+    sandbox.enter_or_skip()
+    failures = 0
+    for test in TESTS:
+        if len(sys.argv) > 1 and sys.argv[1] not in test.__name__:
+            continue
+        name = test.__name__.replace("_", " ")
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            try:
+                test(folder)
+                print(f"ok      {name}", flush=True)
+            except (Failed, subprocess.TimeoutExpired) as failure:
+                failures += 1
+                print(f"FAILED  {name}: {failure}", flush=True)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+#include "exporter/http/allowed_hosts.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/http/server_fixture.h"
+
+namespace finwait::http {
+namespace {
+
+TEST(AllowedHosts, AddressesLocalhostAndTheNamesGivenPass) {
+  const AllowedHosts hosts({"node1.example.org", "node1"});
+  for (const char* host : {"192.0.2.1", "192.0.2.1:10061", "[2001:db8::1]:10061", "[::1]", "localhost", "LOCALHOST:80",
+                           "localhost.", "node1", "Node1.Example.ORG:10061", "node1.example.org.", ""}) {
+    EXPECT_TRUE(hosts.Allow(host)) << host;
+  }
+  for (const char* host :
+       {"evil.example", "node1.example.org.evil.example", "node1.evil.example", "192.0.2.1.evil.example",
+        "evil.example:10061", "localhost.evil.example", "[evil.example]", "[", ":80", "192.0.2", "*"}) {
+    EXPECT_FALSE(hosts.Allow(host)) << host;
+  }
+  EXPECT_TRUE(AllowedHosts({"*"}).Allow("evil.example"));
+}
+
+class ServerAllowedHosts : public ServerFixture {};
+
+TEST_F(ServerAllowedHosts, ARequestForAnotherNameIs421ExceptForProbes) {
+  options_.allowed_hosts = AllowedHosts({"node1"});
+  options_.route_groups[0].is_unlimited = true;
+  Start();
+  const auto ask = [this](const std::string& path, const std::string& host) {
+    testing_client::Client client(Port());
+    client.Send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return client.Receive();
+  };
+  EXPECT_EQ(ask("/hello", "evil.example").status, 421);
+  EXPECT_NE(ask("/hello", "evil.example").body.find("--web.allowed-hosts"), std::string::npos);
+  EXPECT_EQ(ask("/none", "evil.example").status, 421);
+  EXPECT_EQ(ask("/hello", "node1:10061").status, 200);
+  EXPECT_EQ(ask("/hello", "127.0.0.1").status, 200);
+  EXPECT_EQ(ask("/healthz", "evil.example").status, 200);
+}
+
+}  // namespace
+}  // namespace finwait::http
