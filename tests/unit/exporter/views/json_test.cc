@@ -60,14 +60,14 @@ TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
 // A host with 100,000 of everything that can be listed: anybody may ask for this report.
 TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
   constexpr std::size_t kMany = 100'000;
-  auto diagnosis = std::make_shared<Diagnosis>(*Failing());
-  auto snapshot = std::make_shared<Snapshot>(*diagnosis->snapshot);
-  FirewallSample firewall = *snapshot->Find<FirewallSample>();
+  auto diagnosis = std::make_shared<diagnosis::Diagnosis>(*Failing());
+  auto snapshot = std::make_shared<scheduling::Snapshot>(*diagnosis->snapshot);
+  sources::FirewallSample firewall = *snapshot->Find<sources::FirewallSample>();
   firewall.invalid_drops.resize(kMany, firewall.invalid_drops.front());
   firewall.policy_drops.resize(kMany, firewall.policy_drops.front());
-  for (CollectorStatus& status : snapshot->collectors) {
-    if (snapshot->Find<FirewallSample>() == status.data.get()) {
-      status.data = std::make_shared<const FirewallSample>(firewall);
+  for (scheduling::CollectorStatus& status : snapshot->collectors) {
+    if (snapshot->Find<sources::FirewallSample>() == status.data.get()) {
+      status.data = std::make_shared<const sources::FirewallSample>(firewall);
       break;
     }
   }
