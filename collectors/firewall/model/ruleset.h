@@ -17,7 +17,7 @@
 
 /// The one model of a network namespace's packet filter: nftables (rules of iptables-nft included) and legacy x_tables
 /// side by side, as both can be active at once. Plain data. Chains and sets are immutable and shared, so that the next
-/// look replaces only what it read again.
+/// sample replaces only what it read again.
 namespace finwait::firewall {
 
 /// Who runs a rule: nf_tables (native nft and iptables-nft alike) or x_tables through its own sockopt
@@ -55,12 +55,12 @@ struct Rule {
   std::string comment;
 };
 
-/// How much of a chain or set the model holds. Whatever is not kComplete can only be judged "unknown" (rules that are
+/// How much of a chain or set the model holds. Whatever is not kComplete can only evaluate to "unknown" (rules that are
 /// held are the chain's first; an element that is held is there, one that is not held may be there too).
 enum class Contents {
   kComplete,
   kTruncated,  ///< larger than the reader's bounds
-  kNotRead,    ///< left out of a normal look (nat chains); RuleResolver can fetch it
+  kNotRead,    ///< left out of a normal read (nat chains); RuleResolver can fetch it
 };
 
 enum class ChainType {
@@ -112,7 +112,7 @@ struct SetElement {
   /// Expressions of the element other than a counter, by name ("limit", "quota", "connlimit", "last"). One of the
   /// first three can make a found element not match.
   std::vector<std::string> expressions;
-  /// Milliseconds until it vanishes, as of the look.
+  /// Milliseconds until it vanishes, as of the sample.
   std::optional<std::uint64_t> expires_ms;
 };
 
@@ -188,7 +188,7 @@ const Set* FindSet(const Table& table, std::string_view name);
 /// Whether rules of `backend` that packets of `family` pass could not be read, in part or wholly.
 bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family);
 
-/// Fetches from the kernel what a normal look leaves out, when a question about one connection needs it. Not
+/// Fetches from the kernel what a normal read leaves out, when a question about one connection needs it. Not
 /// thread-safe; keep one for as long as the question lasts, it caches what it has read.
 class RuleResolver {
  public:
