@@ -32,7 +32,7 @@ struct HookEntry {
 };
 
 // Any chain of the table could be reached from the base chain; asking for the table is enough.
-bool ChangesPackets(const HookEntry& participant, const xt::Registry& extensions) {
+bool MayChangePackets(const HookEntry& participant, const xt::Registry& extensions) {
   if (participant.table == nullptr) {
     return true;
   }
@@ -312,7 +312,7 @@ class Walk {
   std::vector<InFlightPacket> PassGroup(const Stage& stage, const std::vector<HookEntry>& group,
                                         std::vector<InFlightPacket> travellers) {
     const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
-                                 return ChangesPackets(each, evaluator_.Extensions());
+                                 return MayChangePackets(each, evaluator_.Extensions());
                                });
     if (!order_matters) {
       for (const HookEntry& participant : group) {

@@ -13,6 +13,7 @@
 #include "collectors/firewall/print/rule_steps.h"
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/registry.h"
+#include "collectors/kernel/netlink/attributes.h"
 
 namespace finwait::firewall::print {
 namespace {

@@ -7,6 +7,7 @@
 #include "collectors/firewall/model/expression.h"
 #include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/rule_steps.h"
+#include "collectors/kernel/netlink/attributes.h"
 
 /// What nft calls the things that rules load.
 namespace finwait::firewall::print {
