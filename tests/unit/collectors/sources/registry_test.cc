@@ -21,9 +21,9 @@ TEST(RegistryTest, EveryCollectorHasItsFilePairATestAndARowInTheReadme) {
   readme << file.rdbuf();
   for (const CollectorInfo& collector : CollectorRegistry()) {
     const std::string name(collector.name);
-    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors" / (name + ".h"))) << name;
-    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors" / (name + ".cc"))) << name;
-    EXPECT_TRUE(std::filesystem::exists(kRoot / "tests/kernel/collectors" / (name + "_test.cc"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors/sources" / (name + ".h"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "collectors/sources" / (name + ".cc"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "tests/kernel/collectors/sources" / (name + "_test.cc"))) << name;
     EXPECT_NE(readme.str().find("\n| `" + name + "` |"), std::string::npos) << name << " has no row in README.md";
     EXPECT_NE(collector.make, nullptr) << name;
     EXPECT_FALSE(collector.summary.empty()) << name;

@@ -33,7 +33,7 @@ class WordsTest : public testing::Test {
     return All(statements).find(part) != std::string::npos;
   }
   diagnosis::SnapshotBuilder host_ = diagnosis::SnapshotBuilder(diagnosis::DropsAt({Hook::kOutput}));
-  diagnosis::Diagnostician diagnostician_;
+  diagnosis::Diagnostician diagnostician_{{}, {}, Explain};
 };
 
 TEST_F(WordsTest, AHealthyHostIsToldSoAndNothingElse) {
