@@ -2,7 +2,7 @@
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
-#include "collectors/firewall/eval/connection.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/kernel/host.h"
 
 namespace finwait::diagnosis {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "collectors/firewall/eval/tristate.h"
 #include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/packet/tristate.h"
 
 namespace finwait::firewall::analysis {
 
@@ -13,6 +13,6 @@ namespace finwait::firewall::analysis {
 /// `on_demand`. Rules in chains that no base chain reaches, conntrack helper objects that no rule names, and other
 /// users (IPVS, tc's act_ct, Open vSwitch, the module's parameter enable_hooks) are not seen at all: where there are
 /// entries, conntrack runs whatever this says.
-eval::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, RuleResolver* on_demand = nullptr);
+packet::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, RuleResolver* on_demand = nullptr);
 
 }  // namespace finwait::firewall::analysis

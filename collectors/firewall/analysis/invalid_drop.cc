@@ -7,6 +7,7 @@
 
 #include "collectors/firewall/analysis/rule_identity.h"
 #include "collectors/firewall/eval/state_drop.h"
+#include "collectors/firewall/model/references.h"
 #include "collectors/firewall/print/rule_text.h"
 
 namespace finwait::firewall::analysis {
@@ -16,28 +17,6 @@ using HookSet = std::bitset<std::size(kHooks)>;
 using ChainHooks = std::map<std::string_view, HookSet>;
 
 bool CanDrop(const Chain& chain) { return chain.base && chain.base->type != ChainType::kNat; }
-
-// Calls `visit` with the name of each chain that `rule` jumps or goes to.
-template <typename Visit>
-void ForEachTarget(const Table& table, const Rule& rule, Visit&& visit) {
-  const auto follow = [&](const Verdict& verdict) {
-    if (!verdict.chain.empty()) {
-      visit(verdict.chain);
-    }
-  };
-  for (const Expression& expression : rule.expressions) {
-    if (const auto* statement = std::get_if<VerdictStatement>(&expression)) {
-      follow(statement->verdict);
-    } else if (const auto* lookup = std::get_if<Lookup>(&expression); lookup != nullptr && lookup->verdict) {
-      const Set* set = FindSet(table, lookup->set);
-      for (std::size_t i = 0; set != nullptr && i < set->elements.size(); ++i) {
-        if (const auto* verdict = std::get_if<Verdict>(&set->elements[i].data)) {
-          follow(*verdict);
-        }
-      }
-    }
-  }
-}
 
 // The hooks from whose base chains each chain is reached.
 ChainHooks FindHooks(const Table& table) {
@@ -55,7 +34,7 @@ ChainHooks FindHooks(const Table& table) {
     changed.pop_front();
     const HookSet reached = hooks[from.name];
     for (const Rule& rule : from.rules) {
-      ForEachTarget(table, rule, [&](const std::string& name) {
+      ForEachJump(table, rule, [&](const std::string& name) {
         const Chain* target = FindChain(table, name);
         if (target != nullptr && (hooks[target->name] | reached) != hooks[target->name]) {
           hooks[target->name] |= reached;

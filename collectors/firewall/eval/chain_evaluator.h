@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "collectors/firewall/eval/chain_index.h"
-#include "collectors/firewall/eval/hook_context.h"
-#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/model/ruleset.h"
 

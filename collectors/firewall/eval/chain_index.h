@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {

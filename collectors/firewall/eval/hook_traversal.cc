@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "collectors/firewall/eval/expression_traits.h"
+
 namespace finwait::firewall::eval {
 namespace {
 
@@ -29,28 +31,15 @@ struct HookEntry {
   int priority_among_nat = 0;
 };
 
-bool ChangesPackets(const Expression& expression) {
-  if (const XtTarget* target = std::get_if<XtTarget>(&expression)) {
-    constexpr std::string_view kKeepers[] = {"LOG", "NFLOG", "REJECT", "AUDIT", "TRACE", "TCPMSS", "CLASSIFY"};
-    return std::find(std::begin(kKeepers), std::end(kKeepers), target->name) == std::end(kKeepers);
-  }
-  return std::holds_alternative<MetaSet>(expression) || std::holds_alternative<CtSet>(expression) ||
-         std::holds_alternative<Notrack>(expression) || std::holds_alternative<PayloadWrite>(expression) ||
-         std::holds_alternative<DynamicSet>(expression) || std::holds_alternative<Queue>(expression) ||
-         std::holds_alternative<UnknownExpression>(expression);
-}
-
 // Any chain of the table could be reached from the base chain; asking for the table is enough.
-bool ChangesPackets(const HookEntry& participant) {
+bool MayChangePackets(const HookEntry& participant, const xt::Registry& extensions) {
   if (participant.table == nullptr) {
     return true;
   }
   for (const auto& [name, chain] : participant.table->chains) {
-    for (const Rule& rule : chain->rules) {
-      if (std::any_of(rule.expressions.begin(), rule.expressions.end(),
-                      [](const Expression& each) { return ChangesPackets(each); })) {
-        return true;
-      }
+    if (std::any_of(chain->rules.begin(), chain->rules.end(),
+                    [&](const Rule& rule) { return ChangesPackets(rule, extensions); })) {
+      return true;
     }
   }
   return false;
@@ -322,8 +311,8 @@ class Walk {
 
   std::vector<InFlightPacket> PassGroup(const Stage& stage, const std::vector<HookEntry>& group,
                                         std::vector<InFlightPacket> travellers) {
-    const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [](const HookEntry& each) {
-                                 return ChangesPackets(each);
+    const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
+                                 return MayChangePackets(each, evaluator_.Extensions());
                                });
     if (!order_matters) {
       for (const HookEntry& participant : group) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
-#include "collectors/firewall/eval/connection.h"
+#include "collectors/firewall/eval/packet_names.h"
 
 namespace finwait::firewall::eval {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "collectors/firewall/eval/condition.h"
+#include "collectors/firewall/packet/condition.h"
 
 namespace finwait::firewall::eval {
 namespace {

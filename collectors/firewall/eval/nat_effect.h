@@ -3,8 +3,8 @@
 #include <string>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
-#include "collectors/firewall/eval/connection.h"
 #include "collectors/firewall/eval/hook_traversal.h"
+#include "collectors/firewall/eval/packet_names.h"
 
 namespace finwait::firewall::eval {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
-#include "collectors/firewall/eval/connection.h"
 #include "collectors/firewall/eval/hook_traversal.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/model/rule_location.h"
 
 namespace finwait::firewall::eval {

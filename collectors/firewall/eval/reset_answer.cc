@@ -1,15 +1,13 @@
 #include "collectors/firewall/eval/reset_answer.h"
 
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter_ipv4/ipt_REJECT.h>
-#include <linux/netfilter_ipv6/ip6t_REJECT.h>
 #include <netinet/tcp.h>
 
 #include <algorithm>
 #include <utility>
 #include <variant>
 
-#include "collectors/firewall/eval/xt_match.h"
+#include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -19,12 +17,7 @@ bool AnswersWithReset(const Expression& expression, IpFamily family) {
     return reject->type == NFT_REJECT_TCP_RST;
   }
   const auto* target = std::get_if<XtTarget>(&expression);
-  if (target == nullptr || target->name != "REJECT") {
-    return false;
-  }
-  std::uint32_t with = 0;  // all there is in ipt_reject_info and ip6t_reject_info
-  return ReadInfo(target->info, &with) &&
-         with == (family == IpFamily::kIpv4 ? std::uint32_t{IPT_TCP_RESET} : std::uint32_t{IP6T_TCP_RESET});
+  return target != nullptr && xt::BuiltIn().Resets(*target, family);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "collectors/firewall/eval/connection.h"
 #include "collectors/firewall/eval/hook_traversal.h"
+#include "collectors/firewall/eval/packet_names.h"
 
 namespace finwait::firewall::eval {
 

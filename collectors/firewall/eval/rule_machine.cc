@@ -1,13 +1,13 @@
 #include "collectors/firewall/eval/rule_machine.h"
 
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink_acct.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <iterator>
 #include <utility>
+
+#include "collectors/firewall/xt/ip_header.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -208,27 +208,18 @@ RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
                   .Invert(dynamic.inverted));
 }
 
-RuleMachine::Step RuleMachine::operator()(const Limit&) { return Test(Tristate::kUnknown, "a rate limit"); }
+RuleMachine::Step RuleMachine::operator()(const Limit& limit) { return TestUnknowable(limit); }
 
-RuleMachine::Step RuleMachine::operator()(const Quota&) { return Test(Tristate::kUnknown, "a quota"); }
+RuleMachine::Step RuleMachine::operator()(const Quota& quota) { return TestUnknowable(quota); }
 
-RuleMachine::Step RuleMachine::operator()(const ConnectionLimit&) {
-  return Test(Tristate::kUnknown, "a connection count");
-}
+RuleMachine::Step RuleMachine::operator()(const ConnectionLimit& limit) { return TestUnknowable(limit); }
 
 RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {
-  return TestAll(ConditionsOf(*match, at_->packet, context_));
+  return TestAll(xt::ConditionsOf(*match, at_->packet, context_));
 }
 
 RuleMachine::Step RuleMachine::operator()(const XtMatch& match) {
-  if (match.name == "nfacct") {
-    // nfacct_mt(): counts, and matches; with a quota, only once that is used up.
-    const std::string info(reinterpret_cast<const char*>(match.info.data()),
-                           std::min<std::size_t>(match.info.size(), NFACCT_NAME_MAX));
-    const Tristate quota = sets_.HasQuota(info.substr(0, info.find('\0')));
-    return Test(quota == Tristate::kNo ? Tristate::kYes : Tristate::kUnknown, "an accounting object's quota");
-  }
-  return TestAll(ConditionsOf(match, at_->packet, context_));
+  return TestAll(sets_.Extensions().ConditionsOf(match, at_->packet, context_, sets_));
 }
 
 std::vector<AbstractByte> RuleMachine::Read(Register source, std::size_t size) const {

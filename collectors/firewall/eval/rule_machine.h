@@ -8,26 +8,24 @@
 #include <string_view>
 #include <vector>
 
-#include "collectors/firewall/eval/condition.h"
-#include "collectors/firewall/eval/hook_context.h"
-#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/expression_traits.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/eval/set_lookup.h"
-#include "collectors/firewall/eval/xt_match.h"
 #include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::eval {
 
-/// Where rules get what they refer to from: sets, and whether accounting objects have a quota.
-class SetSource {
+/// Where rules get what they refer to from: sets, extensions, and the facts that extensions need.
+class SetSource : public xt::Facts {
  public:
-  virtual ~SetSource() = default;
   /// The set of that name in `table`; null when nobody has it.
   virtual const Set* GetSet(const Table& table, const std::string& name) = 0;
   /// Asks the kernel for the element that `key` hits now. False when it cannot be asked; `*element` is null when
   /// nothing is hit, and stays valid as long as this source.
   virtual bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) = 0;
-  /// Whether an accounting object has a quota.
-  virtual Tristate HasQuota(const std::string& accounting_object) = 0;
+  /// The extensions of x_tables that rules may use.
+  virtual const xt::Registry& Extensions() const { return xt::BuiltIn(); }
 };
 
 /// One way a rule can end for a packet.
@@ -53,9 +51,6 @@ struct RuleResult {
   const SetElement* element = nullptr;
 };
 
-/// Whether an xt target translates addresses.
-bool TranslatesAddresses(const XtTarget& target);
-
 /// Runs one rule: nftables' register machine over abstract bytes, and x_tables' matches and target as part of it.
 class RuleMachine {
  public:
@@ -75,11 +70,11 @@ class RuleMachine {
   };
   enum class Step {
     kNext,  // on to the next expression
-    kDone,  // this machine's outcome is told
+    kDone,  // this machine's result is reported
   };
 
   Step Execute(const Expression& expression);
-  // Loading and computing (rule_run_loads.cc).
+  // Loading and computing (rule_machine_loads.cc).
   Step operator()(const Immediate& immediate);
   Step operator()(const PayloadLoad& load);
   Step operator()(const MetaLoad& load);
@@ -96,7 +91,7 @@ class RuleMachine {
   Step operator()(const TunnelLoad& load);
   Step operator()(const XfrmLoad& load);
   Step operator()(const Inner& inner);
-  // Comparing (rule_run.cc).
+  // Comparing (rule_machine.cc).
   Step operator()(const Compare& compare);
   Step operator()(const Range& range);
   Step operator()(const Lookup& lookup);
@@ -106,7 +101,7 @@ class RuleMachine {
   Step operator()(const ConnectionLimit& limit);
   Step operator()(const std::shared_ptr<const IpHeaderMatch>& match);
   Step operator()(const XtMatch& match);
-  // Acting (rule_run_statements.cc).
+  // Acting (rule_machine_statements.cc).
   Step operator()(const VerdictStatement& statement);
   Step operator()(const PayloadWrite& write);
   Step operator()(const MetaSet& set);
@@ -140,24 +135,14 @@ class RuleMachine {
   Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
   void Doubt(Packet& packet, std::string because) const;
   std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
-  /// What a translation makes of an address or a port.
-  struct NewValue {
-    enum class Kind {
-      kStays,
-      kRange,     ///< one of `first` to `last`
-      kAnything,  ///< what nobody can know
-    };
-    Kind kind = Kind::kStays;
-    std::vector<AbstractByte> first;
-    std::vector<AbstractByte> last;
-  };
-  // Translating addresses (rule_run_nat.cc): a native statement or an xt target; it ends the base chain.
-  Step Translate(bool destination, const NewValue& address, NewValue port, bool random_port);
-  Step TranslateAsTarget(const XtTarget& target);
+  /// Ends the base chain with the packet translated: a native statement or an xt target asks for it.
+  Step Translate(const Translation& translation);
   NewValue RangeOf(const std::optional<Register>& from, const std::optional<Register>& to, std::size_t size) const;
-  NewValue MasqueradeAddress() const;
-  NewValue RedirectAddress() const;
-  Tristate Rewrite(std::span<AbstractByte> place, const NewValue& value);
+  /// For expressions of which Traits say that nobody can predict whether they match.
+  template <typename T>
+  Step TestUnknowable(const T& expression) {
+    return Test(Tristate::kUnknown, TraitsOf(expression).unknowable_because);
+  }
   Step ActAsObject(std::uint32_t type);
 
   /// `size` bytes from a register; what lies beyond the area is unknown.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <string>
+#include <utility>
 
 #include "collectors/firewall/eval/rule_machine.h"
 
@@ -110,9 +112,7 @@ RuleMachine::Step RuleMachine::operator()(const Reject&) { return Tell(Kind::kRe
 
 RuleMachine::Step RuleMachine::operator()(const Queue&) { return Tell(Kind::kQueue); }
 
-RuleMachine::Step RuleMachine::operator()(const Tproxy&) {
-  return Test(Tristate::kUnknown, "whether a transparent proxy listens");
-}
+RuleMachine::Step RuleMachine::operator()(const Tproxy& tproxy) { return TestUnknowable(tproxy); }
 
 RuleMachine::Step RuleMachine::operator()(const Synproxy&) {
   // nft_synproxy_eval_v4(): a packet with ACK is taken for the end of a handshake, and swallowed whether or not its
@@ -129,8 +129,8 @@ RuleMachine::Step RuleMachine::operator()(const Synproxy&) {
 
 RuleMachine::Step RuleMachine::operator()(const Duplicate&) { return Step::kNext; }
 
-RuleMachine::Step RuleMachine::operator()(const Forward&) {
-  return Tell(Kind::kUnknown, {}, "a rule that sends the packet out through another device");
+RuleMachine::Step RuleMachine::operator()(const Forward& forward) {
+  return Tell(Kind::kUnknown, {}, std::string(TraitsOf(forward).unknowable_because));
 }
 
 RuleMachine::Step RuleMachine::operator()(const FlowOffload&) {
@@ -144,11 +144,9 @@ RuleMachine::Step RuleMachine::operator()(const FlowOffload&) {
 RuleMachine::Step RuleMachine::ActAsObject(std::uint32_t type) {
   switch (type) {
     case NFT_OBJECT_QUOTA:
-      return Test(Tristate::kUnknown, "a quota");
     case NFT_OBJECT_LIMIT:
-      return Test(Tristate::kUnknown, "a rate limit");
     case NFT_OBJECT_CONNLIMIT:
-      return Test(Tristate::kUnknown, "a connection count");
+      return TestUnknowable(ObjectReference{type, {}});
     case NFT_OBJECT_CT_EXPECT: {  // nft_ct_expect_obj_eval(): without an entry the rule ends there
       const PacketTracking tracking = at_->packet.tracking;
       const bool none = tracking == PacketTracking::kNoEntry || tracking == PacketTracking::kUntracked;
@@ -189,6 +187,25 @@ RuleMachine::Step RuleMachine::operator()(const ObjectMapReference& reference) {
     return Test(Tristate::kUnknown, "an object chosen by a map");
   }
   return ActAsObject(object->type);
+}
+
+RuleMachine::Step RuleMachine::operator()(const XtTarget& target) {
+  xt::Effect effect = sets_.Extensions().Apply(target, at_->packet, context_);
+  switch (effect.kind) {
+    case xt::Effect::Kind::kNext:
+      return Step::kNext;
+    case xt::Effect::Kind::kDrop:
+      return Tell(Kind::kDrop);
+    case xt::Effect::Kind::kReject:
+      return Tell(Kind::kReject);
+    case xt::Effect::Kind::kQueue:
+      return Tell(Kind::kQueue);
+    case xt::Effect::Kind::kTranslate:
+      return Translate(effect.translation);
+    case xt::Effect::Kind::kUnknown:
+      return Tell(Kind::kUnknown, {}, std::move(effect.because));
+  }
+  return Step::kNext;
 }
 
 RuleMachine::Step RuleMachine::operator()(const UnknownExpression& expression) {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "collectors/firewall/eval/condition.h"
+#include "collectors/firewall/packet/condition.h"
 
 namespace finwait::firewall::eval {
 namespace {

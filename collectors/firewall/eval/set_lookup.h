@@ -3,8 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall/eval/abstract_value.h"
-#include "collectors/firewall/eval/packet.h"
+#include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {

@@ -134,7 +134,7 @@ bool TestsConntrackState(const Rule& rule) {
       return load->key == NFT_CT_STATE;
     }
     const XtMatch* match = std::get_if<XtMatch>(&expression);
-    return match != nullptr && TestsConntrackState(*match);
+    return match != nullptr && xt::BuiltIn().TestsState(*match);
   });
 }
 

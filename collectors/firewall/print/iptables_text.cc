@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/rule_steps.h"
-#include "collectors/firewall/print/value_text.h"
-#include "collectors/firewall/print/xt_text.h"
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/registry.h"
+#include "collectors/kernel/netlink/attributes.h"
 
 namespace finwait::firewall::print {
 namespace {
@@ -168,8 +170,8 @@ class Line {
     } else if (payload.offset == 13 && payload.length == 1 && protocol_number_ == kTcp && IsEquality(comparison)) {
       const std::uint64_t mask = operand.bitwise != nullptr ? BigEndianNumber(operand.bitwise->mask) : 0xff;
       place = &flags_;
-      option = "--tcp-flags " + XtTcpFlagsText(static_cast<std::uint32_t>(mask)) + " " +
-               XtTcpFlagsText(static_cast<std::uint32_t>(BigEndianNumber(comparison.value)));
+      option = "--tcp-flags " + xt::TcpFlagsText(static_cast<std::uint32_t>(mask)) + " " +
+               xt::TcpFlagsText(static_cast<std::uint32_t>(BigEndianNumber(comparison.value)));
     } else {
       return false;
     }
@@ -187,15 +189,15 @@ class Line {
     switch (comparison.relation) {
       case Relation::kInRange:
       case Relation::kNotInRange:
-        return PortRangeText(port, static_cast<std::uint16_t>(BigEndianNumber(comparison.to)));
+        return xt::PortRangeText(port, static_cast<std::uint16_t>(BigEndianNumber(comparison.to)));
       case Relation::kGreaterOrEqual:
-        return PortRangeText(port, kLast);
+        return xt::PortRangeText(port, kLast);
       case Relation::kGreater:
-        return PortRangeText(static_cast<std::uint16_t>(port + 1), kLast);
+        return xt::PortRangeText(static_cast<std::uint16_t>(port + 1), kLast);
       case Relation::kLessOrEqual:
-        return PortRangeText(0, port);
+        return xt::PortRangeText(0, port);
       case Relation::kLess:
-        return PortRangeText(0, static_cast<std::uint16_t>(port - 1));
+        return xt::PortRangeText(0, static_cast<std::uint16_t>(port - 1));
       default:
         return std::to_string(port);
     }
@@ -250,11 +252,11 @@ class Line {
     return true;
   }
   bool AddExpression(const Statement&, const XtMatch& match) {
-    matches_.push_back(XtMatchText(match, ipv6_));
+    matches_.push_back(xt::BuiltIn().TextOf(match, ipv6_));
     return true;
   }
   bool AddExpression(const Statement&, const XtTarget& target) {
-    target_ = XtTargetText(target, ipv6_);
+    target_ = xt::BuiltIn().TextOf(target, ipv6_);
     return true;
   }
   bool AddExpression(const Statement&, const Counter&) { return true; }
@@ -303,7 +305,7 @@ class Line {
     if (!log.group) {
       return false;
     }
-    target_ = "-j NFLOG" + (log.prefix.empty() ? "" : " --nflog-prefix " + XtQuoted(log.prefix)) +
+    target_ = "-j NFLOG" + (log.prefix.empty() ? "" : " --nflog-prefix " + xt::Quoted(log.prefix)) +
               (*log.group == 0 ? "" : " --nflog-group " + std::to_string(*log.group));
     return true;
   }

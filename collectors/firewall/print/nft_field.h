@@ -5,8 +5,9 @@
 #include <string>
 
 #include "collectors/firewall/model/expression.h"
+#include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/rule_steps.h"
-#include "collectors/firewall/print/value_text.h"
+#include "collectors/kernel/netlink/attributes.h"
 
 /// What nft calls the things that rules load.
 namespace finwait::firewall::print {

@@ -10,8 +10,8 @@
 #include <iterator>
 #include <utility>
 
+#include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/nft_set_text.h"
-#include "collectors/firewall/print/value_text.h"
 
 namespace finwait::firewall::print {
 namespace {

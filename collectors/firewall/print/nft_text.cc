@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/nft_field.h"
 #include "collectors/firewall/print/nft_set_text.h"
 #include "collectors/firewall/print/nft_statement_text.h"
 #include "collectors/firewall/print/rule_steps.h"
-#include "collectors/firewall/print/value_text.h"
 
 namespace finwait::firewall::print {
 namespace {

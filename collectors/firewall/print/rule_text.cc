@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <iterator>
 
+#include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/iptables_text.h"
 #include "collectors/firewall/print/nft_text.h"
-#include "collectors/firewall/print/value_text.h"
 
 namespace finwait::firewall::print {
 namespace {

@@ -66,19 +66,9 @@ Result<void> NftWalk::ReadOneChain(Table& table, const std::string& name) {
 }
 
 Result<void> NftWalk::Follow(Table& table, const Rule& rule) {
+  Result<void> followed;
   for (const Expression& expression : rule.expressions) {
-    Result<void> followed;
-    if (const auto* statement = std::get_if<VerdictStatement>(&expression)) {
-      Enqueue(statement->verdict);
-    } else if (const auto* lookup = std::get_if<Lookup>(&expression)) {
-      followed = FollowSet(table, lookup->set);
-    } else if (const auto* dynamic = std::get_if<DynamicSet>(&expression)) {
-      followed = FollowSet(table, dynamic->set);
-    } else if (const auto* map = std::get_if<ObjectMapReference>(&expression)) {
-      followed = FollowSet(table, map->set);
-    } else if (const auto* reference = std::get_if<ObjectReference>(&expression)) {
-      followed = FollowObject(table, *reference);
-    }
+    ForEachReference(expression, [&](const Reference& reference) { followed = Follow(table, reference); });
     if (!followed) {
       return followed;
     }
@@ -86,10 +76,18 @@ Result<void> NftWalk::Follow(Table& table, const Rule& rule) {
   return {};
 }
 
-void NftWalk::Enqueue(const Verdict& verdict) {
-  if (!verdict.chain.empty()) {
-    queue_.push_back(verdict.chain);
+Result<void> NftWalk::Follow(Table& table, const Reference& reference) {
+  switch (reference.kind) {
+    case Reference::Kind::kChain:
+      queue_.push_back(reference.name);
+      return {};
+    case Reference::Kind::kSet:
+    case Reference::Kind::kVerdictMap:
+      return FollowSet(table, reference.name);
+    case Reference::Kind::kObject:
+      return FollowObject(table, reference);
   }
+  return {};
 }
 
 Result<void> NftWalk::FollowSet(Table& table, const std::string& name) {
@@ -109,22 +107,23 @@ Result<void> NftWalk::FollowSet(Table& table, const std::string& name) {
   const auto shared = std::make_shared<const Set>(std::move(*set));
   table.sets.insert_or_assign(name, shared);
   for (const SetElement& element : shared->elements) {
-    if (const auto* verdict = std::get_if<Verdict>(&element.data)) {
-      Enqueue(*verdict);
+    const auto* verdict = std::get_if<Verdict>(&element.data);
+    if (verdict != nullptr && !verdict->chain.empty()) {
+      queue_.push_back(verdict->chain);
     }
   }
   return {};
 }
 
-Result<void> NftWalk::FollowObject(Table& table, const ObjectReference& reference) {
+Result<void> NftWalk::FollowObject(Table& table, const Reference& reference) {
   const bool known = std::any_of(table.objects.begin(), table.objects.end(), [&](const Object& object) {
-    return object.type == reference.type && object.name == reference.name;
+    return object.type == reference.object_type && object.name == reference.name;
   });
-  if (reference.type != NFT_OBJECT_COUNTER || known || left_.objects == 0) {
+  if (reference.object_type != NFT_OBJECT_COUNTER || known || left_.objects == 0) {
     return {};
   }
   --left_.objects;
-  auto object = reader_.ReadObject(table.family, table.name, reference.name, reference.type);
+  auto object = reader_.ReadObject(table.family, table.name, reference.name, reference.object_type);
   if (!object) {
     if (object.error().errno_code == ENOENT) {
       found_gap_ = true;

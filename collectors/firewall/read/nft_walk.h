@@ -4,6 +4,7 @@
 #include <deque>
 #include <string>
 
+#include "collectors/firewall/model/references.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/read/reader_limits.h"
 
@@ -26,9 +27,9 @@ class NftWalk {
  private:
   Result<void> ReadOneChain(Table& table, const std::string& name);
   Result<void> Follow(Table& table, const Rule& rule);
+  Result<void> Follow(Table& table, const Reference& reference);
   Result<void> FollowSet(Table& table, const std::string& name);
-  Result<void> FollowObject(Table& table, const ObjectReference& reference);
-  void Enqueue(const Verdict& verdict);
+  Result<void> FollowObject(Table& table, const Reference& reference);
 
   NftReader& reader_;
   ReaderLimits left_;  ///< what may still be read

@@ -221,6 +221,12 @@ std::vector<Case> Cases() {
       {"connmark_of_a_picked_up_connection",
        "ipt -t mangle -A OUTPUT -p tcp --dport 80 -j CONNMARK --set-mark 9; ipt -A OUTPUT -m connmark --mark 9 -j "
        "DROP"},
+      {"connmark_restored_to_the_packet",
+       "ipt -t mangle -A OUTPUT -p tcp --dport 80 -j CONNMARK --set-mark 9; ipt -t mangle -A OUTPUT -p tcp -j CONNMARK "
+       "--restore-mark; ipt -A OUTPUT -m mark --mark 9 -j DROP"},
+      {"connmark_saved_from_the_packet",
+       "ipt -t mangle -A OUTPUT -p tcp --dport 80 -j MARK --set-mark 3; ipt -t mangle -A OUTPUT -p tcp -j CONNMARK "
+       "--save-mark --nfmask 0x1 --ctmask 0xff; ipt -A OUTPUT -m connmark --mark 1 -j DROP"},
       {"devgroup_and_mac",
        "ipt -A INPUT -m devgroup --src-group 0 -p tcp --sport 80 -m conntrack --ctstate INVALID -j DROP; "
        "ipt -A INPUT -i lo -m mac --mac-source 00:00:00:00:00:01 -j DROP"},

@@ -1,0 +1,196 @@
+#include "collectors/firewall/packet/connection.h"
+
+#include <net/if_arp.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+namespace finwait::firewall::packet {
+namespace {
+
+constexpr std::uint8_t kTcpFin = 0x01;
+constexpr std::uint8_t kTcpSyn = 0x02;
+constexpr std::uint8_t kTcpRst = 0x04;
+constexpr std::uint8_t kTcpPush = 0x08;
+constexpr std::uint8_t kTcpAck = 0x10;
+constexpr std::size_t kFlags = 13;  // offset in the TCP header
+
+void PutField(std::span<AbstractByte> place, Field field) {
+  for (std::size_t i = 0; i < place.size(); ++i) {
+    place[i] = AbstractByte::Of(field, static_cast<unsigned>(i));
+  }
+}
+
+void PutKnown(std::span<AbstractByte> place, std::span<const std::byte> bytes) {
+  for (std::size_t i = 0; i < place.size(); ++i) {
+    place[i] = AbstractByte::Known(bytes[i]);
+  }
+}
+
+void PutAddress(std::span<AbstractByte> place, const std::optional<Endpoint>& end, Field field, Packet& packet) {
+  if (end) {
+    PutKnown(place, end->address.Bytes());
+    return;
+  }
+  PutField(place, field);
+  // A connection has unicast addresses, and over anything but loopback no loopback ones.
+  if (packet.family == IpFamily::kIpv4) {
+    packet.Restrict(field, IntervalSet::Union({{0x01000000, 0x7effffff}, {0x80000000, 0xdfffffff}}));
+  } else if (packet.general) {
+    packet.Restrict(field, IntervalSet::Between(Wide{0x2} << 124, (Wide{0x4} << 124) - 1));  // global unicast, 2000::/3
+  } else {
+    packet.Restrict(field, IntervalSet::Between(2, (Wide{0xff} << 120) - 1));
+  }
+}
+
+void PutPort(std::span<AbstractByte> place, const std::optional<Endpoint>& end, Field field, Packet& packet) {
+  if (end) {
+    place[0] = AbstractByte::Known(static_cast<std::uint8_t>(end->port >> 8));
+    place[1] = AbstractByte::Known(static_cast<std::uint8_t>(end->port));
+    return;
+  }
+  PutField(place, field);
+  packet.Restrict(field, IntervalSet::Between(1, 0xffff));
+}
+
+// The IP header: no options, no extension headers, no fragment. `longest` is the largest TCP segment, header included.
+void PutNetworkHeader(Packet& packet, const Connection& connection, bool outgoing, const SocketFacts& sender,
+                      unsigned longest) {
+  const std::span<AbstractByte> header(packet.network);
+  const std::optional<Endpoint>& source = outgoing ? connection.local : connection.peer;
+  const std::optional<Endpoint>& destination = outgoing ? connection.peer : connection.local;
+  constexpr unsigned kShortest = 20;
+  if (packet.family == IpFamily::kIpv4) {
+    header[0] = AbstractByte::Known(std::uint8_t{0x45});
+    PutField(header.subspan(1, 1), Field::kTypeOfService);
+    if (sender.type_of_service) {
+      header[1] = AbstractByte::Known(*sender.type_of_service);
+    }
+    PutField(header.subspan(2, 2), Field::kIpLength);
+    packet.Restrict(Field::kIpLength, IntervalSet::Between(20 + kShortest, std::min(20 + longest, 0xffffU)));
+    PutField(header.subspan(4, 2), Field::kIdentification);
+    PutField(header.subspan(6, 2), Field::kFragment);
+    packet.Restrict(Field::kFragment, IntervalSet::Union({{0, 0}, {0x4000, 0x4000}}));  // only "don't fragment" is open
+    PutField(header.subspan(8, 1), Field::kTimeToLive);
+    if (sender.time_to_live) {
+      header[8] = AbstractByte::Known(*sender.time_to_live);
+    }
+    header[9] = AbstractByte::Known(std::uint8_t{IPPROTO_TCP});
+    PutField(header.subspan(10, 2), Field::kIpChecksum);
+    PutAddress(header.subspan(12, 4), source, Field::kSourceAddress, packet);
+    PutAddress(header.subspan(16, 4), destination, Field::kDestinationAddress, packet);
+    return;
+  }
+  PutField(header.subspan(0, 4), Field::kFirstWord);
+  if (sender.type_of_service) {
+    const Wide first = 0x60000000U | (Wide{*sender.type_of_service} << 20);
+    packet.Restrict(Field::kFirstWord, IntervalSet::Between(first, first | 0xfffff));
+  } else {
+    packet.Restrict(Field::kFirstWord, IntervalSet::Between(0x60000000, 0x6fffffff));
+  }
+  PutField(header.subspan(4, 2), Field::kIpLength);
+  packet.Restrict(Field::kIpLength, IntervalSet::Between(kShortest, std::min(longest, 0xffffU)));
+  header[6] = AbstractByte::Known(std::uint8_t{IPPROTO_TCP});
+  PutField(header.subspan(7, 1), Field::kTimeToLive);
+  if (sender.time_to_live) {
+    header[7] = AbstractByte::Known(*sender.time_to_live);
+  }
+  PutAddress(header.subspan(8, 16), source, Field::kSourceAddress, packet);
+  PutAddress(header.subspan(24, 16), destination, Field::kDestinationAddress, packet);
+}
+
+void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind kind) {
+  const bool outgoing = IsOutgoing(kind);
+  const std::span<AbstractByte> header(packet.transport);
+  PutPort(header.subspan(0, 2), outgoing ? connection.local : connection.peer, Field::kSourcePort, packet);
+  PutPort(header.subspan(2, 2), outgoing ? connection.peer : connection.local, Field::kDestinationPort, packet);
+  PutField(header.subspan(4, 4), Field::kSequence);
+  PutField(header.subspan(8, 4), Field::kAcknowledgement);
+  PutField(header.subspan(12, 1), Field::kTcpOffset);
+  packet.Restrict(Field::kTcpOffset, IntervalSet::Between(0x50, 0xff));
+  PutField(header.subspan(14, 2), Field::kWindow);
+  PutField(header.subspan(16, 2), Field::kTcpChecksum);
+  header[18] = AbstractByte::Known(std::uint8_t{0});
+  header[19] = AbstractByte::Known(std::uint8_t{0});
+  switch (kind) {
+    case PacketKind::kFin:
+    case PacketKind::kPeerFin:
+      header[kFlags] = AbstractByte::Known(std::uint8_t{kTcpFin | kTcpAck});
+      break;
+    case PacketKind::kRst:
+      header[kFlags] = AbstractByte::Known(std::uint8_t{kTcpRst | kTcpAck});
+      break;
+    case PacketKind::kData:
+      PutField(header.subspan(kFlags, 1), Field::kTcpFlags);
+      packet.Restrict(Field::kTcpFlags,
+                      IntervalSet::Union({{kTcpAck, kTcpAck}, {kTcpAck | kTcpPush, kTcpAck | kTcpPush}}));
+      break;
+    case PacketKind::kAck:
+      header[kFlags] = AbstractByte::Known(kTcpAck);
+      break;
+    case PacketKind::kSyn:
+    case PacketKind::kPeerSyn:
+      header[kFlags] = AbstractByte::Known(kTcpSyn);
+      break;
+  }
+}
+
+}  // namespace
+
+Interface Loopback() { return Interface{"lo", 1, ARPHRD_LOOPBACK, 0, ""}; }
+
+Connection RepresentativeFlow(IpFamily family, PathKind journey) {
+  Connection connection;
+  connection.family = family;
+  connection.journey = journey;
+  connection.general = true;
+  return connection;
+}
+
+bool IsOutgoing(PacketKind kind) {
+  return kind == PacketKind::kFin || kind == PacketKind::kRst || kind == PacketKind::kData || kind == PacketKind::kSyn;
+}
+
+Packet MakePacket(const Connection& connection, PacketKind kind) {
+  Packet packet;
+  packet.family = connection.family;
+  packet.general = connection.general;
+  const bool outgoing = IsOutgoing(kind);
+  const bool loopback = connection.journey == PathKind::kLoopback;
+  const bool sent_here = connection.journey != PathKind::kForwarded && (outgoing || loopback);
+  // Of a sender elsewhere nothing is known; its mark and its socket stay there.
+  const SocketFacts nobody;
+  const SocketFacts& socket = outgoing ? connection.local_socket : connection.peer_socket;
+  const SocketFacts& sender = sent_here ? socket : nobody;
+  // Options take 40 bytes at most. Segments of data grow to what segmentation offload carries.
+  const unsigned longest = kind == PacketKind::kData ? 0x100000 : 60;
+  PutNetworkHeader(packet, connection, outgoing, sender, longest);
+  PutTransportHeader(packet, connection, kind);
+  const unsigned ip = static_cast<unsigned>(packet.NetworkLength());
+  packet.Restrict(Field::kPacketLength, IntervalSet::Between(ip + 20, ip + longest));
+  if (packet.general) {
+    for (const Field type : {Field::kInType, Field::kOutType}) {
+      packet.Restrict(type, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER));
+    }
+  }
+  const AddressKind far =
+      connection.journey == PathKind::kLocal || !sent_here ? AddressKind::kRemote : AddressKind::kLocal;
+  const AddressKind near = connection.journey == PathKind::kForwarded ? AddressKind::kRemote : AddressKind::kLocal;
+  packet.source_kind = outgoing ? near : far;
+  packet.destination_kind = outgoing ? far : near;
+  if (sent_here) {
+    packet.mark = sender.mark ? AbstractNumber<4>::Known(*sender.mark) : AbstractNumber<4>::Of(Field::kMark);
+    packet.owner = sender.held ? SocketOwner::kProcess : SocketOwner::kNone;
+    if (sender.user) {
+      packet.user = AbstractNumber<4>::Known(*sender.user);
+    }
+    if (sender.group) {
+      packet.group = AbstractNumber<4>::Known(*sender.group);
+    }
+  }
+  return packet;
+}
+
+}  // namespace finwait::firewall::packet

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "collectors/base/ip.h"
+#include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/packet/packet.h"
+#include "collectors/firewall/packet/tristate.h"
+
+namespace finwait::firewall::packet {
+
+/// A network device as rules see it. What is absent is not known.
+struct Interface {
+  std::optional<std::string> name;
+  std::optional<std::uint32_t> index;
+  std::optional<std::uint16_t> type;   ///< ARPHRD_*: 1 Ethernet, 772 loopback
+  std::optional<std::uint32_t> group;  ///< `ip link set group`
+  std::optional<std::string> kind;     ///< rtnl_link_ops: "veth", "bridge"; "" where it has none
+};
+
+/// Where routing sends a packet whose destination a nat rule has changed.
+struct NewRoute {
+  bool local = false;  ///< to this host itself, over loopback
+  Interface egress;    ///< not for local ones
+  std::optional<IpAddress> masquerade;
+};
+
+/// The loopback device: every namespace has it under this name and index.
+Interface Loopback();
+
+/// How a connection's packets travel through this network namespace.
+enum class PathKind {
+  kLocal,      ///< a socket here, the peer elsewhere
+  kLoopback,   ///< both sockets here: every packet goes out through lo and comes in through it
+  kForwarded,  ///< both sockets elsewhere; "local" is the end whose packets are looked at
+};
+
+/// Which end opened a connection.
+enum class OpenedBy { kLocal, kPeer, kUnknown };
+
+/// What rules can ask of the socket that sends a packet. What is absent is not known.
+struct SocketFacts {
+  std::optional<std::uint32_t> mark = 0;  ///< SO_MARK (INET_DIAG_MARK)
+  std::optional<std::uint32_t> user;      ///< owner, as long as a process holds the socket
+  std::optional<std::uint32_t> group;
+  /// A process still holds it; else it is an orphan already.
+  bool held = true;
+  std::optional<std::uint8_t> type_of_service;  ///< IP_TOS, IPV6_TCLASS
+  std::optional<std::uint8_t> time_to_live;     ///< IP_TTL or net.ipv4.ip_default_ttl; the IPv6 hop limit
+};
+
+/// A TCP connection as the firewall sees it. What is absent is not known; in the general connection (`general`) it is
+/// instead what no rule singles out, see Decide() in condition.h.
+struct Connection {
+  IpFamily family = IpFamily::kIpv4;
+  PathKind journey = PathKind::kLocal;
+  bool general = false;
+  std::optional<Endpoint> local;
+  std::optional<Endpoint> peer;
+  /// The device that routing picks for packets to the peer. kLoopback: ignored.
+  Interface egress;
+  /// The device that the peer's packets arrive on; absent: the same as `egress`, unless kForwarded. kForwarded: where
+  /// packets of the local end come in.
+  std::optional<Interface> ingress;
+  /// The address that MASQUERADE gives to packets that leave through `egress`; absent: not known.
+  std::optional<IpAddress> masquerade;
+  /// Asks where a packet to another destination would leave; null: nobody can be asked.
+  std::function<std::optional<NewRoute>(const IpAddress& destination)> route_anew;
+  /// Whether nat translated it when it was opened. Its data may make an entry anew, and be translated anew.
+  Tristate translated = Tristate::kNo;
+  OpenedBy opened_by = OpenedBy::kUnknown;
+  /// The local end's socket; kForwarded: ignored.
+  SocketFacts local_socket;
+  /// kLoopback: the other end's socket.
+  SocketFacts peer_socket;
+};
+
+/// The connection that stands for all that no narrower rule singles out: between unicast addresses, not over
+/// loopback, by a socket without a mark.
+Connection RepresentativeFlow(IpFamily family, PathKind journey = PathKind::kLocal);
+
+/// The packets whose fate decides how a connection ends. "Outgoing" ones are sent by the local end.
+enum class PacketKind {
+  kFin,      ///< outgoing FIN|ACK
+  kRst,      ///< outgoing RST|ACK: closed with unread data, or SO_LINGER 0
+  kData,     ///< outgoing ACK, with data or without
+  kAck,      ///< the peer's ACK without data, as it answers a FIN
+  kPeerFin,  ///< the peer's FIN|ACK
+  kSyn,      ///< the connection's first packet, outgoing; only for EvaluateNat
+  kPeerSyn,  ///< the connection's first packet, incoming; only for EvaluateNat
+};
+
+/// Whether the local end sends it.
+bool IsOutgoing(PacketKind kind);
+
+/// The packet of that kind, before any hook.
+Packet MakePacket(const Connection& connection, PacketKind kind);
+
+}  // namespace finwait::firewall::packet

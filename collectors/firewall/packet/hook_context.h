@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/packet/abstract_value.h"
+#include "collectors/firewall/packet/connection.h"
+
+namespace finwait::firewall::packet {
+
+/// A device that a hook gives to its rules (nf_hook_state.in, .out), in abstract values.
+struct DeviceView {
+  bool present = false;
+  AbstractNumber<16> name = AbstractNumber<16>::Known(0);  ///< NUL-padded; all zeros without a device
+  AbstractNumber<4> index = AbstractNumber<4>::Known(0);   ///< 0 without a device
+  AbstractNumber<2> type = AbstractNumber<2>::Known(0);
+  AbstractNumber<4> group = AbstractNumber<4>::Known(0);
+  AbstractNumber<16> kind = AbstractNumber<16>::Known(0);
+  /// Its kind is known to be none (rtnl_link_ops is null).
+  bool no_kind = false;
+
+  static DeviceView Input(const Interface& device);
+  static DeviceView Output(const Interface& device);
+};
+
+/// Where a packet is while a base chain looks at it.
+struct HookContext {
+  Hook hook = Hook::kInput;
+  DeviceView in;
+  DeviceView out;
+  PathKind journey = PathKind::kLocal;
+  /// Reads what follows of a packet that came in over a device: its link-layer header is there.
+  bool has_link_header = false;
+  /// The packet came in, or will, on the device that routing picks for its source: what reverse path filters ask.
+  Tristate source_routes_to_input = Tristate::kUnknown;
+  /// The device that routing picks for the packet's destination, where that is not this host.
+  DeviceView route_to_destination;
+  /// The same for its source.
+  DeviceView route_to_source;
+  /// The address that MASQUERADE gives to a packet here; absent: not known.
+  std::optional<IpAddress> masquerade;
+};
+
+}  // namespace finwait::firewall::packet

@@ -1,0 +1,64 @@
+#include "collectors/firewall/packet/packet.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace finwait::firewall::packet {
+
+std::string_view Name(PacketTracking tracking) {
+  switch (tracking) {
+    case PacketTracking::kNoEntry:
+      return "INVALID";
+    case PacketTracking::kTemplate:
+    case PacketTracking::kNew:
+      return "NEW";
+    case PacketTracking::kEstablished:
+      return "ESTABLISHED";
+    case PacketTracking::kRelated:
+      return "RELATED";
+    case PacketTracking::kUntracked:
+      return "UNTRACKED";
+  }
+  return "INVALID";
+}
+
+AbstractBytes Packet::SourceAddress() const {
+  return family == IpFamily::kIpv4 ? AbstractBytes(network).subspan(12, 4) : AbstractBytes(network).subspan(8, 16);
+}
+
+AbstractBytes Packet::DestinationAddress() const {
+  return family == IpFamily::kIpv4 ? AbstractBytes(network).subspan(16, 4) : AbstractBytes(network).subspan(24, 16);
+}
+
+IntervalSet Packet::Domain(Field field) const {
+  const auto found =
+      std::find_if(domains.begin(), domains.end(), [&](const auto& domain) { return domain.first == field; });
+  return found == domains.end() ? IntervalSet::All(8 * SizeOf(field, family)) : found->second;
+}
+
+void Packet::Restrict(Field field, IntervalSet domain) {
+  if (domain.Intervals().size() > kDomainIntervals) {
+    return;
+  }
+  const auto found =
+      std::find_if(domains.begin(), domains.end(), [&](const auto& each) { return each.first == field; });
+  if (found == domains.end()) {
+    domains.emplace_back(field, std::move(domain));
+  } else {
+    found->second = std::move(domain);
+  }
+}
+
+bool Packet::SameAs(const Packet& other) const {
+  // Domains are in the order in which they were first narrowed; two orders of the same domains count as different,
+  // which costs a little work and nothing else.
+  return tracking == other.tracking && mark == other.mark && owner == other.owner && family == other.family &&
+         general == other.general && network == other.network && transport == other.transport &&
+         priority == other.priority && user == other.user && group == other.group &&
+         connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
+         destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
+         source_translated == other.source_translated && destination_decided == other.destination_decided &&
+         source_decided == other.source_decided && rerouted == other.rerouted && domains == other.domains;
+}
+
+}  // namespace finwait::firewall::packet

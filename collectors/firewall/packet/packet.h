@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/packet/abstract_value.h"
+#include "collectors/firewall/packet/tristate.h"
+
+namespace finwait::firewall::packet {
+
+/// What conntrack says of a packet (skb->_nfct and its ctinfo).
+enum class PacketTracking {
+  kNoEntry,      ///< none, and none could be made, or nobody has looked yet: matches see INVALID
+  kTemplate,     ///< a template set before the look-up (zone, helper): matches see NEW; the look-up replaces it
+  kNew,          ///< an entry was made for this packet
+  kEstablished,  ///< of a live entry
+  kRelated,
+  kUntracked,  ///< NOTRACK
+};
+
+/// As the tools write it: "INVALID", "NEW", "ESTABLISHED", "RELATED", "UNTRACKED"; a template shows as "NEW".
+std::string_view Name(PacketTracking tracking);
+
+/// Where an address of the packet is, as far as this host's routing is concerned.
+enum class AddressKind { kUnknown, kLocal, kRemote };
+
+/// Whether skb->sk leads to a process (sk_socket and its file).
+enum class SocketOwner {
+  kNone,     ///< no socket here, or an orphan: the process has gone
+  kProcess,  ///< Packet::user and Packet::group are its
+  kUnknown,
+};
+
+/// Where a packet's fate first depended on something that cannot be known.
+struct Doubt {
+  std::string because;  ///< "a rate limit", "the source address"
+  const Table* table = nullptr;
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;
+  Hook hook = Hook::kInput;
+};
+
+struct NewRoute;
+
+/// One TCP packet on its way through the hooks, known as far as anybody can know it. Rules narrow it down (a
+/// condition on an unknown field splits it in two) and change it (marks, rewritten headers).
+struct Packet {
+  IpFamily family = IpFamily::kIpv4;
+  /// Fields that tell connections apart are "general" instead of unknown: see Decide() in condition.h.
+  bool general = false;
+
+  std::array<AbstractByte, 40> network = {};    ///< the IP header; IPv4 uses 20 bytes
+  std::array<AbstractByte, 20> transport = {};  ///< the TCP header without options
+  AbstractNumber<4> mark = AbstractNumber<4>::Known(0);
+  AbstractNumber<4> priority = AbstractNumber<4>::Of(Field::kPriority);
+
+  SocketOwner owner = SocketOwner::kNone;
+  AbstractNumber<4> user = AbstractNumber<4>::Of(Field::kUser);
+  AbstractNumber<4> group = AbstractNumber<4>::Of(Field::kGroup);
+
+  PacketTracking tracking = PacketTracking::kNoEntry;
+  AbstractNumber<4> connection_mark = AbstractNumber<4>::Known(0);  ///< of the entry that a kNew packet has
+  bool confirmed = false;                                           ///< a kNew packet's entry is in the table already
+
+  AddressKind source_kind = AddressKind::kUnknown;
+  AddressKind destination_kind = AddressKind::kUnknown;
+  /// Whether nat has changed the packet's destination, or its source (IPS_DST_NAT, IPS_SRC_NAT): a translation to what
+  /// it was already changes nothing.
+  Tristate destination_translated = Tristate::kNo;
+  Tristate source_translated = Tristate::kNo;
+  /// Whether nat has decided about it, for this way or that (IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE); it does so once.
+  bool destination_decided = false;
+  bool source_decided = false;
+  /// It was routed again on its way out, and may leave through another device than it was going to.
+  bool rerouted = false;
+  /// Where it leaves then; null: not known. Follows from its destination.
+  std::shared_ptr<const NewRoute> new_route;
+
+  /// The possible values of the fields that are narrower than everything.
+  std::vector<std::pair<Field, IntervalSet>> domains;
+  /// The first doubt on the way here; null when everything was certain. No part of what the packet is.
+  std::shared_ptr<const Doubt> doubt;
+
+  std::size_t NetworkLength() const { return family == IpFamily::kIpv4 ? 20 : 40; }
+  AbstractBytes SourceAddress() const;
+  AbstractBytes DestinationAddress() const;
+  AbstractBytes SourcePort() const { return AbstractBytes(transport).subspan(0, 2); }
+  AbstractBytes DestinationPort() const { return AbstractBytes(transport).subspan(2, 2); }
+  const AbstractByte& TcpFlags() const { return transport[13]; }
+  AbstractByte& TcpFlags() { return transport[13]; }
+
+  /// The values that `field` can have.
+  IntervalSet Domain(Field field) const;
+  /// Narrows `field` down; a domain of more than kDomainIntervals ranges is left as wide as it was.
+  void Restrict(Field field, IntervalSet domain);
+  static constexpr std::size_t kDomainIntervals = 512;
+
+  /// Whether both are the same packet (doubts aside).
+  bool SameAs(const Packet& other) const;
+};
+
+}  // namespace finwait::firewall::packet

@@ -1,0 +1,20 @@
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_fields.h"
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+std::optional<OptionText> Text(const XtMatch& match, bool) {
+  const std::string_view all(reinterpret_cast<const char*>(match.info.data()), match.info.size());
+  return " --comment " + Quoted(all.substr(0, all.find('\0')));
+}
+
+constexpr Match kMatches[] = {
+    {.name = "comment", .revisions = {0, 0}, .traits = {}, .conditions = Always, .text = Text}};
+
+}  // namespace
+
+Family families::Comment() { return {.matches = kMatches}; }
+
+}  // namespace finwait::firewall::xt

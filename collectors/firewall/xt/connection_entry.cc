@@ -1,0 +1,53 @@
+// Matches on what conntrack's entry holds besides state, tuples and mark. Without an entry each has an answer of its
+// own.
+#include <linux/netfilter/xt_connlabel.h>
+#include <linux/netfilter/xt_helper.h>
+
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_fields.h"
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+Conditions HasUnknownAnswer(const XtMatch&, const Packet& packet, const HookContext&, Facts&) {
+  return {Condition::Of(HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo, kEntry)};
+}
+
+Conditions ConnlabelConditions(const xt_connlabel_mtinfo& info, const Packet& packet, const HookContext&) {
+  return {Condition::Of(HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo, kEntry)
+              .Invert((info.options & XT_CONNLABEL_OP_INVERT) != 0)};
+}
+
+// Only connections that a helper expected have a master, and none is without an entry.
+Conditions HelperConditions(const xt_helper_info& info, const Packet& packet, const HookContext&) {
+  const bool first = packet.tracking == PacketTracking::kNew;
+  return {
+      Condition::Of(HasEntry(packet) && !first ? Tristate::kUnknown : Tristate::kNo, kEntry).Invert(info.invert != 0)};
+}
+
+OptionText HelperText(const xt_helper_info& info) {
+  return Inversion(info.invert != 0) + " --helper " + Quoted(BoundedText(info.name));
+}
+
+constexpr Traits kTraits = {.needs_conntrack = true};
+
+constexpr Match kMatches[] = {
+    {.name = "cluster", .revisions = {0, 0}, .traits = kTraits, .conditions = HasUnknownAnswer},
+    {.name = "connbytes", .revisions = {0, 0}, .traits = kTraits, .conditions = HasUnknownAnswer},
+    {.name = "connlabel",
+     .revisions = {0, 0},
+     .traits = kTraits,
+     .conditions = kConditionsOf<xt_connlabel_mtinfo, ConnlabelConditions>},
+    {.name = "helper",
+     .revisions = {0, 0},
+     .traits = kTraits,
+     .conditions = kConditionsOf<xt_helper_info, HelperConditions>,
+     .text = kMatchTextOf<xt_helper_info, HelperText>},
+};
+
+}  // namespace
+
+Family families::ConnectionEntry() { return {.matches = kMatches}; }
+
+}  // namespace finwait::firewall::xt

@@ -1,0 +1,99 @@
+// -m connmark and -j CONNMARK: the mark of conntrack's entry.
+#include <linux/netfilter/xt_connmark.h>
+
+#include "collectors/firewall/model/value_text.h"
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_fields.h"
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&) {
+  if (!HasEntry(packet)) {
+    return {Condition::Of(false)};  // inverted or not
+  }
+  if (packet.tracking == PacketTracking::kTemplate) {
+    return {NumberIs(AbstractNumber<4>::Known(0), info.mask, info.mark, packet.family).Invert(info.invert != 0)};
+  }
+  if (packet.tracking != PacketTracking::kNew) {
+    return {Condition::Of(Tristate::kUnknown, kEntry)};
+  }
+  return {NumberIs(packet.connection_mark, info.mask, info.mark, packet.family).Invert(info.invert != 0)};
+}
+
+OptionText MatchText(const xt_connmark_mtinfo1& info) { return MarkOption(info.invert != 0, info.mark, info.mask); }
+
+// Revision 1 in the form of the second, which adds a shift by `shift_bits`.
+std::optional<xt_connmark_tginfo2> DecodeTarget(const XtTarget& target) {
+  if (target.revision != 1) {
+    return ReadAs<xt_connmark_tginfo2>(target.info);
+  }
+  const auto older = ReadAs<xt_connmark_tginfo1>(target.info);
+  if (!older) {
+    return std::nullopt;
+  }
+  return xt_connmark_tginfo2{.ctmark = older->ctmark,
+                             .ctmask = older->ctmask,
+                             .nfmask = older->nfmask,
+                             .shift_dir = 0,
+                             .shift_bits = 0,
+                             .mode = older->mode};
+}
+
+// (mark & ~clear) ^ (other & mask); unknown where `other` is.
+AbstractNumber<4> Copied(const AbstractNumber<4>& mark, std::uint32_t clear, const AbstractNumber<4>& other,
+                         std::uint32_t mask) {
+  packet::Wide number = 0;
+  return packet::KnownNumber(other.bytes, &number) ? Marked(mark, clear, static_cast<std::uint32_t>(number) & mask)
+                                                   : AbstractNumber<4>::Unknown();
+}
+
+// connmark_tg_shift(). Without an entry it does nothing: nothing is saved, and nothing restored.
+Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
+  if (!HasEntry(packet)) {
+    return {};
+  }
+  const auto info = DecodeTarget(target);
+  if (!info || packet.tracking != PacketTracking::kNew || info->shift_bits != 0) {
+    packet.mark = AbstractNumber<4>::Unknown();
+    packet.connection_mark = AbstractNumber<4>::Unknown();
+  } else if (info->mode == XT_CONNMARK_SET) {
+    packet.connection_mark = Marked(packet.connection_mark, info->ctmask, info->ctmark);
+  } else if (info->mode == XT_CONNMARK_SAVE) {
+    packet.connection_mark = Copied(packet.connection_mark, info->ctmask, packet.mark, info->nfmask);
+  } else if (info->mode == XT_CONNMARK_RESTORE) {
+    packet.mark = Copied(packet.mark, info->nfmask, packet.connection_mark, info->ctmask);
+  }
+  return {};
+}
+
+std::optional<OptionText> TargetText(const XtTarget& target, bool) {
+  const auto info = DecodeTarget(target);
+  if (!info || info->shift_bits != 0) {
+    return std::nullopt;
+  }
+  if (info->mode == XT_CONNMARK_SET) {
+    return " --set-xmark " + HexText(info->ctmark) + "/" + HexText(info->ctmask);
+  }
+  return (info->mode == XT_CONNMARK_SAVE ? " --save-mark" : " --restore-mark") + std::string(" --nfmask ") +
+         HexText(info->nfmask) + " --ctmask " + HexText(info->ctmask);
+}
+
+constexpr Match kMatches[] = {{.name = "connmark",
+                               .revisions = {1, 1},
+                               .traits = {.needs_conntrack = true},
+                               .conditions = kConditionsOf<xt_connmark_mtinfo1, Meaning>,
+                               .text = kMatchTextOf<xt_connmark_mtinfo1, MatchText>}};
+
+constexpr Target kTargets[] = {{.name = "CONNMARK",
+                                .revisions = {1, 2},
+                                .traits = {.changes_packet = true, .needs_conntrack = true},
+                                .apply = Apply,
+                                .text = TargetText}};
+
+}  // namespace
+
+Family families::Connmark() { return {.matches = kMatches, .targets = kTargets}; }
+
+}  // namespace finwait::firewall::xt

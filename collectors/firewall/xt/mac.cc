@@ -1,0 +1,42 @@
+// -m mac: packets that came in over an Ethernet device have a source address that nobody here knows.
+#include <linux/if_arp.h>
+#include <linux/netfilter/xt_mac.h>
+
+#include <array>
+#include <cstdio>
+
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+Conditions Meaning(const xt_mac_info& info, const Packet& packet, const HookContext& context) {
+  if (!context.has_link_header || !context.in.present) {
+    return {Condition::Of(false)};  // inverted or not, as for a device that is not Ethernet
+  }
+  return {Condition::In(context.in.type.bytes, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER), packet.family),
+          Condition::Equal(AbstractNumber<6>::Of(Field::kSourceMac).bytes, std::as_bytes(std::span(info.srcaddr)),
+                           packet.family)
+              .Invert(info.invert != 0)};
+}
+
+OptionText Text(const xt_mac_info& info) {
+  std::array<char, 18> text = {};
+  const unsigned char* address = info.srcaddr;
+  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", address[0], address[1], address[2],
+                address[3], address[4], address[5]);
+  return Inversion(info.invert != 0) + " --mac-source " + text.data();
+}
+
+constexpr Match kMatches[] = {{.name = "mac",
+                               .revisions = {0, 0},
+                               .traits = {},
+                               .conditions = kConditionsOf<xt_mac_info, Meaning>,
+                               .text = kMatchTextOf<xt_mac_info, Text>}};
+
+}  // namespace
+
+Family families::Mac() { return {.matches = kMatches}; }
+
+}  // namespace finwait::firewall::xt

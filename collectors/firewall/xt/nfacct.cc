@@ -1,0 +1,34 @@
+// -m nfacct: counts, and matches; with a quota, only once that is used up (nfacct_mt()).
+#include <linux/netfilter/xt_nfacct.h>
+
+#include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+std::string ObjectName(const XtMatch& match) {
+  const auto info = ReadAs<xt_nfacct_match_info>(match.info);
+  return info ? std::string(BoundedText(info->name)) : std::string();
+}
+
+constexpr std::string_view kQuota = "an accounting object's quota";
+
+Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Facts& facts) {
+  const Tristate quota = facts.HasQuota(ObjectName(match));
+  return {Condition::Of(quota == Tristate::kNo ? Tristate::kYes : Tristate::kUnknown, kQuota)};
+}
+
+OptionText Text(const xt_nfacct_match_info& info) { return " --nfacct-name " + Quoted(BoundedText(info.name)); }
+
+constexpr Match kMatches[] = {{.name = "nfacct",
+                               .revisions = kAnyRevision,
+                               .traits = {},
+                               .conditions = Meaning,
+                               .text = kMatchTextOf<xt_nfacct_match_info, Text>}};
+
+}  // namespace
+
+Family families::Nfacct() { return {.matches = kMatches}; }
+
+}  // namespace finwait::firewall::xt

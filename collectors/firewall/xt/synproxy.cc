@@ -1,0 +1,24 @@
+// -j SYNPROXY. synproxy_tg4(): only ACK alone is taken for the end of a handshake; FIN and RST pass.
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+Effect Apply(const XtTarget&, Packet& packet, const HookContext&) {
+  const AbstractByte& flags = packet.TcpFlags();
+  constexpr std::uint8_t kSyn = 0x02;
+  constexpr std::uint8_t kFinSynRst = 0x07;
+  if ((flags.known & kFinSynRst) != kFinSynRst || (flags.value & kSyn) != 0) {
+    return Effect::Unknown("a SYN proxy");
+  }
+  return {.kind = (flags.value & kFinSynRst) != 0 ? Effect::Kind::kNext : Effect::Kind::kDrop};
+}
+
+constexpr Target kTargets[] = {
+    {.name = "SYNPROXY", .revisions = kAnyRevision, .traits = {.needs_conntrack = true}, .apply = Apply}};
+
+}  // namespace
+
+Family families::Synproxy() { return {.targets = kTargets}; }
+
+}  // namespace finwait::firewall::xt
