@@ -4,7 +4,7 @@
 # Debian 13 has a newer clang, and the package of its runtime is named after it. Anything else is taken for the newer one.
 CLANG_RUNTIME=libclang-rt-19-dev
 # shellcheck disable=SC2154  # of os-release
-if [ "$(. /etc/os-release && echo "${VERSION_CODENAME-}")" = bookworm ]; then
+if [ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME-}")" = bookworm ]; then
   CLANG_RUNTIME=libclang-rt-14-dev
 fi
 
@@ -43,6 +43,7 @@ TEST_PACKAGES=(
   chromium                     # the page
   clang-format clang-tidy shellcheck
   lintian                      # the Debian package's form
+  rpm gnupg busybox-static     # the release's other forms, on a host that has busybox and nothing else
   systemd man-db               # the unit and the manual page
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )

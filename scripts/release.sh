@@ -7,12 +7,15 @@
 #
 #   FOLDER is made, build/release unless named. KEY is one that gpg has: with it sha256sums.txt and the trees are signed.
 # The same commit and the same packages of Debian's give the same bytes, whenever and in whatever folder. FINWAIT_ROOTS names
-# where the systems to build in are kept (/var/cache/finwait-release); FINWAIT_MIRROR another mirror than deb.debian.org,
-# FINWAIT_CCACHE a ccache folder.
+# where the systems to build in are kept (/var/cache/finwait-release), packaging/debian-root.sh what else there is to choose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=packaging/debian-packages.sh
 . packaging/debian-packages.sh
+# shellcheck source=packaging/debian-root.sh
+. packaging/debian-root.sh
+# shellcheck disable=SC2034  # read by inside
+inside_keeps="SOURCE_DATE_EPOCH FINWAIT_PROJECT_URL"
 
 architectures=amd64,arm64
 key=''
@@ -38,14 +41,11 @@ if [ -e "$out" ]; then
   echo "$0: $out exists; name a folder that does not" >&2
   exit 1
 fi
-command -v debootstrap >/dev/null || apt-get -qq install -y --no-install-recommends debootstrap </dev/null
-
 revision=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$revision")
 export SOURCE_DATE_EPOCH
 version=$(sed -n 's/^project(.* VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
 roots=${FINWAIT_ROOTS:-/var/cache/finwait-release}
-mirror=${FINWAIT_MIRROR:-http://deb.debian.org/debian}
 mkdir -p "$out" "$roots"
 out=$(realpath "$out")
 # Each build has a folder of its own name: what would depend on it does not stay unnoticed.
@@ -54,36 +54,9 @@ started=()
 trap 'rm -rf --one-file-system "${started[@]}"' EXIT
 trap 'exit 130' INT TERM
 
-inside() {  # ROOT COMMAND...: with mounts that end with the command
-  local root=$1
-  shift
-  # shellcheck disable=SC2016  # expanded inside
-  unshare --mount --pid --fork --kill-child bash -euc '
-    root=$1
-    shift
-    mount -t proc proc "$root/proc"
-    mount --rbind /dev "$root/dev"
-    if [ -n "${FINWAIT_CCACHE-}" ]; then
-      mkdir -p "$root/ccache"
-      mount --bind "$FINWAIT_CCACHE" "$root/ccache"
-    fi
-    exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TZ=UTC DEBIAN_FRONTEND=noninteractive \
-      SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" ${http_proxy:+http_proxy="$http_proxy"} \
-      ${FINWAIT_JOBS:+FINWAIT_JOBS="$FINWAIT_JOBS"} ${FINWAIT_PROJECT_URL:+FINWAIT_PROJECT_URL="$FINWAIT_PROJECT_URL"} \
-      ${FINWAIT_CCACHE:+CCACHE_DIR=/ccache} ${FINWAIT_CCACHE-CCACHE_DISABLE=1} chroot "$root" "$@"
-  ' inside "$root" "$@" </dev/null
-}
-
 prepare_root() {  # ARCHITECTURE: a Debian of this machine's architecture that builds for ARCHITECTURE
   local root=$roots/$release_suite-$1
-  if [ ! -e "$root/etc/debian_version" ]; then
-    rm -rf --one-file-system "$root.new"
-    debootstrap --variant=minbase "$release_suite" "$root.new" "$mirror" >"$root.log"
-    printf '%s\n' "deb $mirror $release_suite main" "deb $mirror $release_suite-updates main" \
-      "deb ${mirror%/debian}/debian-security $release_suite-security main" >"$root.new/etc/apt/sources.list"
-    mv "$root.new" "$root"
-  fi
-  cp --dereference /etc/resolv.conf /etc/hosts "$root/etc/"
+  make_debian "$release_suite" "$root"
   local packages=("${RELEASE_TOOLS[@]}") package
   if [ "$1" = "$(dpkg --print-architecture)" ]; then
     packages+=("${BUILD_PACKAGES[@]}")
@@ -97,9 +70,7 @@ prepare_root() {  # ARCHITECTURE: a Debian of this machine's architecture that b
       esac
     done
   fi
-  inside "$root" apt-get -qq -o Acquire::Retries=3 update
-  inside "$root" apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 dist-upgrade -y >>"$root.log"
-  inside "$root" apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${packages[@]}" >>"$root.log"
+  install_in "$root" "${packages[@]}"
 }
 
 images=()
