@@ -44,6 +44,7 @@ TEST_PACKAGES=(
   clang-format clang-tidy shellcheck
   lintian                      # the Debian package's form
   rpm gnupg busybox-static     # the release's other forms, on a host that has busybox and nothing else
+  ansible-core ansible-lint    # the role
   systemd man-db               # the unit and the manual page
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )

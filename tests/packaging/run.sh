@@ -50,6 +50,8 @@ tar -C "$work/oci" -cf "$work/release/image.oci.tar" blobs index.json oci-layout
 cp ../../packaging/install.sh "$work/release/"
 /usr/bin/python3 bill_test.py "$work/release" "$work/tree"
 unshare --mount --net ./release_forms.sh "$work/release" "$work/empty"
+./ansible.sh "$work/release" "$version"
+unshare --mount --net /usr/bin/python3 compose_test.py
 
 # A systemd of its own, which dies with this script. It says "service: over" at the end, and "all well" before if it is.
 mkdir "$work/machine"
