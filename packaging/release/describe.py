@@ -80,25 +80,27 @@ class Component:
         return f"https://snapshot.debian.org/package/{self.source}/{self.source_version}/"
 
 
-def owners(paths):
-    """The packages that `paths` belong to."""
+def owners(paths, architecture):
+    """The packages that `paths` belong to; of those that are there for several architectures, `architecture`'s."""
     found = set()
     for line in run("dpkg-query", "-S", *sorted(paths)).splitlines():
-        names, _, _ = line.rpartition(": ")
-        found.update(name.strip() for name in names.split(","))
+        names = [name.strip() for name in line.rpartition(": ")[0].split(",")]
+        found.update(name for name in names if len(names) == 1 or name.endswith(f":{architecture}"))
     return found
 
 
-def compiled_headers(build):
+def compiled_headers(build, architecture):
     """The packages of which a header was compiled into the program."""
     headers = set()
     of_a_test = False
     for line in run("ninja", "-C", str(build), "-t", "deps").splitlines():
         if line and not line.startswith(" "):
             of_a_test = line.startswith("tests/")
-        elif line.strip().startswith("/usr/") and not of_a_test:
-            headers.add(os.path.realpath(line.strip()))
-    return owners(headers)
+        elif line.startswith(" ") and not of_a_test:
+            path = os.path.realpath(build / line.strip())  # ccache makes paths relative
+            if path.startswith("/usr/"):
+                headers.add(path)
+    return owners(headers, architecture)
 
 
 def digest(path):
@@ -217,7 +219,7 @@ def main():
     version, architecture, build, tree, debug = sys.argv[1], sys.argv[2], *map(pathlib.Path, sys.argv[3:6])
     name = f"finwait_exporter-{version}.linux-{architecture}"
     libraries = {line.split("\t")[1].split(",")[0] for line in (debug / "libraries.tsv").read_text().splitlines()}
-    components = [Component(package) for package in libraries | compiled_headers(build)]
+    components = [Component(package) for package in libraries | compiled_headers(build, architecture)]
     components = sorted({component.purl: component for component in components}.values(), key=lambda each: each.purl)
     # A development package is its library's other half: said once.
     present = {component.source for component in components if component.package in {name.split(":")[0] for name in libraries}}
