@@ -62,12 +62,14 @@ prepare_root() {  # ARCHITECTURE: a Debian of this machine's architecture that b
     packages+=("${BUILD_PACKAGES[@]}")
   else
     inside "$root" dpkg --add-architecture "$1"
+    inside "$root" apt-get -qq -o Acquire::Retries=3 update
     packages+=("crossbuild-essential-$1" qemu-user-static)
     for package in "${BUILD_PACKAGES[@]}"; do
-      case $package in
-        *-dev) packages+=("$package:$1") ;;
-        *) packages+=("$package") ;;
-      esac
+      # Headers alone are of no architecture, and apt knows no package "NAME:ARCHITECTURE" of theirs.
+      if [[ $package == *-dev ]] && inside "$root" apt-cache show "$package:$1" >/dev/null 2>&1; then
+        package+=:$1
+      fi
+      packages+=("$package")
     done
   fi
   install_in "$root" "${packages[@]}"
