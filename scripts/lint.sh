@@ -20,7 +20,7 @@ clang=14
 is_ours() { [[ $("$1" --version) == *"version $clang."* ]] || { echo "skipped: this is not version $clang" && false; }; }
 
 echo "== clang-format"
-! is_ours clang-format || find collectors exporter tests \( -name '*.cc' -o -name '*.h' \) -print0 |
+! is_ours clang-format || find collectors exporter packaging tests \( -name '*.cc' -o -name '*.h' \) -print0 |
   xargs -0 clang-format --dry-run --Werror || failed+=(clang-format)
 
 echo "== shellcheck"

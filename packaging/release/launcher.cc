@@ -57,10 +57,11 @@ int main(int count, char** arguments) {
   if (access(program.c_str(), R_OK) == 0) {
     execv(loader.c_str(), command.data());
   }
-  fprintf(stderr,
-          "finwait_exporter: cannot start %s (%m): this file works only beside the folder lib that it was unpacked with; "
-          "keep them together and make a symbolic link to it instead of a copy\n",
-          program.c_str());
+  fprintf(
+      stderr,
+      "finwait_exporter: cannot start %s (%m): this file works only beside the folder lib that it was unpacked with; "
+      "keep them together and make a symbolic link to it instead of a copy\n",
+      program.c_str());
   // As the program itself: a subcommand cannot tell, a service cannot start.
   return count > 1 && arguments[1][0] != '-' ? 3 : 2;
 }
