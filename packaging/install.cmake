@@ -32,28 +32,10 @@ install(FILES ${DASHBOARDS} DESTINATION share/finwait-exporter)
 install(DIRECTORY dashboards/alertmanager DESTINATION share/finwait-exporter)
 install(FILES ${PACKAGING}/deb/copyright ${PREPARED}/changelog.gz DESTINATION share/doc/finwait-exporter)
 
+include(${PACKAGING}/package.cmake)
 set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGE_NAME finwait-exporter)
-set(CPACK_PACKAGE_CONTACT "the finwait_exporter authors <noreply@github.com>")
 set(CPACK_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_SET_DESTDIR ON)  # for /etc
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE
-)
-set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "init-system-helpers (>= 1.54~)")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Prometheus exporter of TCP connections that cannot close")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "When connection tracking has forgotten a TCP connection and a firewall rule
-drops INVALID packets, its FIN is swallowed: the socket sits in FIN_WAIT_1 and
-the peer stays connected. This exporter shows which sockets are stuck, which
-live ones would be if closed now, and which rule or sysctl is the cause."
-)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PACKAGING}/deb/postinst ${PACKAGING}/deb/prerm ${PACKAGING}/deb/postrm
-                                       ${PACKAGING}/deb/conffiles
-)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program at build/finwait_exporter on a bare Debian 12: installs what is missing, configures, compiles.
-#   scripts/build.sh              the program and its tests
+# Builds the program at build/finwait_exporter on a bare Debian 12 or 13: installs what is missing, configures, compiles.
+#   scripts/build.sh              the program and its tests, for developers: a warning is an error
 #   scripts/build.sh --no-tests   only the program, with fewer packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,10 +22,10 @@ fi
 
 if [ "$tests" = ON ]; then
   scripts/install_packages.sh build test
-  cmake --preset release -DFINWAIT_TESTS=ON
+  cmake --preset release -DFINWAIT_TESTS=ON -DFINWAIT_WERROR=ON
   cmake --build --preset release
 else
   scripts/install_packages.sh build
-  cmake --preset release -DFINWAIT_TESTS=OFF
+  cmake --preset release -DFINWAIT_TESTS=OFF -DFINWAIT_WERROR=OFF
   cmake --build --preset release --target finwait_exporter
 fi

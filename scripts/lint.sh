@@ -15,15 +15,21 @@ esac
 
 failed=()
 
+# Each version of clang has its own idea of form and of mistakes: those of Debian 12's count. Elsewhere only shellcheck runs.
+clang=14
+is_ours() { [[ $("$1" --version) == *"version $clang."* ]] || { echo "skipped: this is not version $clang" && false; }; }
+
 echo "== clang-format"
-find collectors exporter tests \( -name '*.cc' -o -name '*.h' \) -print0 |
+! is_ours clang-format || find collectors exporter packaging tests \( -name '*.cc' -o -name '*.h' \) -print0 |
   xargs -0 clang-format --dry-run --Werror || failed+=(clang-format)
 
 echo "== shellcheck"
-shellcheck --external-sources .ci/run scripts/*.sh packaging/*.sh || failed+=(shellcheck)
+shellcheck --external-sources .ci/run scripts/*.sh packaging/*.sh packaging/*/*.sh tests/packaging/*.sh || failed+=(shellcheck)
 
 if [ "$tidy" = yes ]; then
   echo "== clang-tidy"
+fi
+if [ "$tidy" = yes ] && is_ours clang-tidy; then
   # Tests are left out: gtest's macros cost more time than they are worth. Two at once, as the smallest machine has cores.
   find collectors exporter -name '*.cc' -print0 | xargs -0 -n 1 -P 2 scripts/tidy.sh || failed+=(clang-tidy)
 fi

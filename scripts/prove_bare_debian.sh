@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Proves that the scripts are enough on a bare Debian 12: makes one with debootstrap, puts a clone of this commit into it,
+# Proves that the scripts are enough on a bare Debian: makes one with debootstrap, puts a clone of this commit into it,
 # runs them there, and walks the README's way from nothing to a host that Prometheus scrapes. Takes some 20 minutes, root,
 # 4 GB, a Debian mirror and the npm registry; no part of test.sh. What is not committed is not proven.
 #   scripts/prove_bare_debian.sh [DIRECTORY]   where the system is made; it must not exist, and is removed at the end
-# FINWAIT_MIRROR names another mirror than deb.debian.org; http_proxy and NODE_EXTRA_CA_CERTS are passed on. FINWAIT_CCACHE
-# names a ccache folder that may save compiling what was compiled before.
+# FINWAIT_SUITE names another Debian than bookworm (trixie), FINWAIT_MIRROR another mirror than deb.debian.org; http_proxy and
+# NODE_EXTRA_CA_CERTS are passed on. FINWAIT_CCACHE names a ccache folder that may save compiling what was compiled before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,8 +60,9 @@ expect() {  # WHAT COMMAND...: the command must succeed
   fi
 }
 
-step "a bare Debian 12 in $root"
-debootstrap --variant=minbase bookworm "$root" "$mirror"
+suite=${FINWAIT_SUITE:-bookworm}
+step "a bare Debian $suite in $root"
+debootstrap --variant=minbase "$suite" "$root" "$mirror"
 # As on a machine, / is a mount there: tests that make mount namespaces of their own change its propagation.
 mount --bind "$root" "$root"
 mounted+=("$root")

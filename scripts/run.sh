@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the exporter on a bare Debian 12 and starts it in the foreground on 127.0.0.1:10061. Arguments go to it.
+# Builds the exporter on a bare Debian 12 or 13 and starts it in the foreground on 127.0.0.1:10061. Arguments go to it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

