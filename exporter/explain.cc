@@ -14,7 +14,7 @@
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/kernel_queries.h"
-#include "exporter/report/explanation.h"
+#include "exporter/report/describe.h"
 
 namespace finwait::exporter {
 namespace {
@@ -84,7 +84,7 @@ std::string TextOf(const TraversalResult& verdict) {
   if (!chain.base || verdict.decision == Disposition::kUnknown) {
     return "";
   }
-  if (table.backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(table)) {
+  if (table.dialect == firewall::Dialect::kIptables) {
     return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
   }
   return chain.base->policy_drop ? "policy drop" : "policy accept";
@@ -95,7 +95,7 @@ Json PacketJson(const TraversalResult& verdict) {
   Json json = {{"verdict", firewall::eval::Name(verdict.decision)},
                {"state", verdict.state ? Json(firewall::eval::Name(*verdict.state)) : Json(nullptr)},
                {"hook", verdict.hook ? Json(firewall::Name(*verdict.hook)) : Json(nullptr)}};
-  const std::optional<firewall::RuleLocation>& location = verdict.location;
+  const std::optional<firewall::RuleId>& location = verdict.location;
   json["backend"] = location ? Json(firewall::Name(location->backend)) : Json(nullptr);
   json["family"] = location ? Json(firewall::Name(location->family)) : Json(nullptr);
   json["table"] = location ? Json(location->table) : Json(nullptr);
@@ -103,8 +103,8 @@ Json PacketJson(const TraversalResult& verdict) {
   if (location && location->handle) {
     json["handle"] = *location->handle;
   }
-  if (location && location->rule_index) {
-    json["rule_index"] = *location->rule_index;
+  if (location && location->index) {
+    json["rule_index"] = *location->index;
   }
   json["text"] = TextOf(verdict);
   json["reason"] = verdict.reason;
@@ -175,7 +175,7 @@ void PrintText(PathKind journey, diagnosis::Fate fate, const std::string& reason
       out << " at " << firewall::Name(*verdict.hook);
     }
     if (verdict.location && verdict.decision != Disposition::kAccept) {
-      out << " by " << report::DescribeLocation(*verdict.location) << "\n            " << TextOf(verdict);
+      out << " by " << report::Describe(*verdict.location) << "\n            " << TextOf(verdict);
     }
     if (!verdict.reason.empty()) {
       out << "\n            " << verdict.reason;
