@@ -1,5 +1,7 @@
 #include "exporter/diagnosis/drop_site.h"
 
+#include <utility>
+
 #include "collectors/firewall/print/rule_text.h"
 
 namespace finwait::diagnosis {
@@ -21,6 +23,20 @@ std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict) {
     place.rule_text = firewall::print::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
   }
   return place;
+}
+
+std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& verdict) {
+  if (!IsLost(verdict.decision) || !verdict.location || !verdict.hook) {
+    return nullptr;
+  }
+  // The text of a rule costs more than to find the rule again.
+  auto& known = known_[{*verdict.location, *verdict.hook, verdict.decision == firewall::eval::Disposition::kReject}];
+  if (known == nullptr) {
+    if (auto site = SiteOf(verdict)) {
+      known = std::make_shared<const DropSite>(std::move(*site));
+    }
+  }
+  return known;
 }
 
 }  // namespace finwait::diagnosis

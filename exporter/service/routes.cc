@@ -21,14 +21,14 @@ constexpr std::string_view kJson = "application/json; charset=utf-8";
 
 HttpResponse Text(int status, std::string body) { return http::MakeResponse(status, kPlain, std::move(body)); }
 
-// What changes with every look is not to be kept by anyone on the way.
+// What changes with every sample is not to be kept by anyone on the way.
 HttpResponse Uncached(HttpResponse response) {
   response.headers.push_back({"Cache-Control", "no-store"});
   return response;
 }
 
-HttpResponse Ready(const diagnosis::Diagnosis& diagnosis) {
-  const std::vector<std::string> missing = NotReady(*diagnosis.snapshot, SteadyClock::now());
+HttpResponse Ready(const report::Report& report) {
+  const std::vector<std::string> missing = NotReady(*report.diagnosis->snapshot, SteadyClock::now());
   if (missing.empty()) {
     return Text(200, "ready\n");
   }
@@ -49,14 +49,14 @@ std::optional<diagnosis::Stage> FailOn(const std::string& name) {
   return std::nullopt;
 }
 
-HttpResponse Health(const HttpRequest& request, const diagnosis::Diagnosis& diagnosis) {
+HttpResponse Health(const HttpRequest& request, const report::Report& report) {
   const auto fail_on = FailOn(request.Parameter("fail-on").value_or("failing"));
   if (!fail_on) {
     return Text(400, "fail-on must be latent, exposed or failing\n");
   }
-  const auto& stage = diagnosis.risk.stage;
+  const auto& stage = report.diagnosis->risk.stage;
   const int status = !stage ? 500 : *stage >= *fail_on ? 503 : 200;
-  return http::MakeResponse(status, kJson, views::HealthJson(diagnosis));
+  return http::MakeResponse(status, kJson, views::HealthJson(report));
 }
 
 // Empty where the system has none.
@@ -66,8 +66,8 @@ std::string HostName() {
 }
 
 HttpResponse Page(const views::page::PageSettings& settings, const std::string& security_policy,
-                  const diagnosis::Diagnosis& diagnosis) {
-  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8", ReportPage(diagnosis, settings));
+                  const report::Report& report) {
+  HttpResponse response = http::MakeResponse(200, "text/html; charset=utf-8", ReportPage(report, settings));
   response.headers.push_back({"Content-Security-Policy", security_policy});
   response.headers.push_back({"Referrer-Policy", "no-referrer"});
   return response;
@@ -75,7 +75,7 @@ HttpResponse Page(const views::page::PageSettings& settings, const std::string& 
 
 }  // namespace
 
-std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+std::vector<http::Lane> MakeLanes(const RouteSettings& settings, const report::LatestReport& latest,
                                   RenderedMetrics& metrics) {
   const http::Handler alive = [](const HttpRequest&) { return Uncached(Text(200, "ok\n")); };
   const http::Handler ready = [&latest](const HttpRequest&) { return Uncached(Ready(*latest.Get())); };

@@ -5,6 +5,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
 
 namespace finwait::views {
@@ -22,12 +23,13 @@ Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json VerdictJson(const diagnosis::Diagnosis& diagnosis) {
+Json VerdictJson(const report::Report& report) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   Json verdict;
   verdict["stage"] = diagnosis.risk.stage ? Json(Name(*diagnosis.risk.stage)) : Json(nullptr);
   verdict["score"] = diagnosis.risk.score ? Json(Rounded(*diagnosis.risk.score)) : Json(nullptr);
-  verdict["summary"] = diagnosis.explanation.verdict;
-  verdict["cause"] = diagnosis.explanation.cause;
+  verdict["summary"] = report.explanation.verdict;
+  verdict["cause"] = report.explanation.cause;
   return verdict;
 }
 
@@ -35,18 +37,6 @@ Json FactorsJson(const diagnosis::RiskFactors& factors) {
   return Json{{"expiring_share", OrNull(factors.expiring_share)}, {"at_risk_share", OrNull(factors.at_risk_share)},
               {"at_risk_count", OrNull(factors.at_risk_count)},   {"stuck_count", OrNull(factors.stuck_count)},
               {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
-}
-
-Json RuleJson(const firewall::RuleId& rule) {
-  Json json = {
-      {"backend", Name(rule.backend)}, {"family", Name(rule.family)}, {"table", rule.table}, {"chain", rule.chain}};
-  if (rule.handle) {
-    json["handle"] = *rule.handle;
-  }
-  if (rule.index) {
-    json["rule_index"] = *rule.index;
-  }
-  return json;
 }
 
 Json PlaceJson(const diagnosis::DropSite& place) {
@@ -57,8 +47,14 @@ Json PlaceJson(const diagnosis::DropSite& place) {
   return json;
 }
 
-Json RuleTextJson(const std::optional<diagnosis::DropSite>& place) {
-  return place ? Json(place->rule_text) : Json(nullptr);
+// `site`: a pointer to a drop site or an optional one.
+template <typename Site>
+Json SiteOrNull(const Site& site) {
+  return site ? PlaceJson(*site) : Json(nullptr);
+}
+template <typename Site>
+Json RuleTextJson(const Site& site) {
+  return site ? Json(site->rule_text) : Json(nullptr);
 }
 
 // What became of the connection's entry, and what could have kept it.
@@ -77,7 +73,18 @@ void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::
   socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
 }
 
-Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
+Json ByRuleJson(const std::vector<report::AffectedSite>& sites) {
+  Json by_rule = Json::array();
+  for (const report::AffectedSite& site : sites) {
+    if (site.stuck > 0 && by_rule.size() < kMostSockets) {
+      by_rule.push_back(
+          {{"rule", PlaceJson(site.place)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.stuck}});
+    }
+  }
+  return by_rule;
+}
+
+Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::AffectedSite>& sites, Details details) {
   Json by_cause;
   for (std::size_t cause = 0; cause < std::size(diagnosis::kCauses); ++cause) {
     std::uint64_t now = 0;
@@ -104,14 +111,15 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
                    {"send_window_bytes", OrNull(one.socket.send_window)},
                    {"pending", one.pending}};
     AddHistory(one.past, socket);
-    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
+    socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
-      socket["rule_text"] = RuleTextJson(one.place);
+      socket["rule_text"] = RuleTextJson(one.site);
     }
     sockets.push_back(std::move(socket));
   }
-  return Json{{"count", stuck.sockets.size()}, {"by_cause", by_cause}, {"sockets", sockets}};
+  return Json{
+      {"count", stuck.sockets.size()}, {"by_cause", by_cause}, {"by_rule", ByRuleJson(sites)}, {"sockets", sockets}};
 }
 
 Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
@@ -125,7 +133,7 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)}};
     AddHistory(one.past, socket);
-    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
+    socket["rule"] = SiteOrNull(one.place);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
       socket["rule_text"] = RuleTextJson(one.place);
@@ -190,9 +198,9 @@ Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
               {"complete", others.complete}};
 }
 
-Json StatementsJson(const std::vector<diagnosis::Statement>& statements, Details details) {
+Json StatementsJson(const std::vector<report::Statement>& statements, Details details) {
   Json json = Json::array();
-  for (const diagnosis::Statement& statement : statements) {
+  for (const report::Statement& statement : statements) {
     Json one = {{"text", statement.text}};
     if (!statement.id.empty()) {
       one["id"] = statement.id;
@@ -206,7 +214,7 @@ Json StatementsJson(const std::vector<diagnosis::Statement>& statements, Details
   return json;
 }
 
-Json ExplanationJson(const diagnosis::Explanation& explanation, Details details) {
+Json ExplanationJson(const report::Explanation& explanation, Details details) {
   return Json{{"stuck", StatementsJson(explanation.stuck, details)},
               {"would_stick", StatementsJson(explanation.would_stick, details)},
               {"why", StatementsJson(explanation.why, details)},
@@ -237,7 +245,8 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 }  // namespace
 
-std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details) {
+std::string ReportJson(const report::Report& report, Details details) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
   const auto* firewall = snapshot.Find<sources::FirewallSample>();
   const auto* sysctl = snapshot.Find<sources::SysctlSample>();
@@ -245,20 +254,20 @@ std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details) {
   Json json = {{"version", FINWAIT_VERSION},
                {"time", Rfc3339(diagnosis.at)},
                {"network_namespace", snapshot.network_namespace.inode},
-               {"verdict", VerdictJson(diagnosis)},
+               {"verdict", VerdictJson(report)},
                {"risk_factors", FactorsJson(diagnosis.risk.factors)},
                {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
-               {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, details) : Json(nullptr)},
+               {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, report.drop_sites, details) : Json(nullptr)},
                {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
                {"resets_lost", diagnosis.resets_lost},
                {"other_network_namespaces", namespaces != nullptr ? NamespacesJson(*namespaces) : Json(nullptr)},
-               {"explanation", ExplanationJson(diagnosis.explanation, details)},
+               {"explanation", ExplanationJson(report.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};
   return Dump(json);
 }
 
-std::string HealthJson(const diagnosis::Diagnosis& diagnosis) { return Dump(VerdictJson(diagnosis)); }
+std::string HealthJson(const report::Report& report) { return Dump(VerdictJson(report)); }
 
 }  // namespace finwait::views

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ struct RuleId {
   std::string chain;
   std::optional<std::uint64_t> handle;  ///< nft; nothing for a policy
   std::optional<std::uint32_t> index;   ///< legacy: the position in the chain, from 1; nothing for a policy
-  bool operator==(const RuleId&) const = default;
+  auto operator<=>(const RuleId&) const = default;
 
   bool IsPolicy() const { return !handle && !index; }
 };

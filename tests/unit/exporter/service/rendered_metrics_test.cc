@@ -17,18 +17,22 @@ const HttpRequest kPlain = RequestWith({});
 const HttpRequest kGzip = RequestWith({{"Accept-Encoding", "gzip"}});
 const HttpRequest kOpenMetrics = RequestWith({{"Accept", "application/openmetrics-text"}});
 
+std::shared_ptr<const report::Report> EmptyReport() {
+  auto report = std::make_shared<report::Report>();
+  report->diagnosis = std::make_shared<diagnosis::Diagnosis>();
+  return report;
+}
+
 class RenderedMetricsTest : public testing::Test {
  protected:
   HttpResponse Ask(const HttpRequest& request, seconds after = seconds(0)) {
     return metrics_.Answer(request, start_ + after);
   }
-  void PublishOne(seconds after = seconds(0)) {
-    metrics_.Publish(std::make_shared<diagnosis::Diagnosis>(), start_ + after);
-  }
+  void PublishOne(seconds after = seconds(0)) { metrics_.Publish(EmptyReport(), start_ + after); }
   void SetUp() override { PublishOne(); }
 
   int made_ = 0;
-  diagnosis::LatestDiagnosis latest_;
+  report::LatestReport latest_;
   SteadyClock::time_point start_ = SteadyClock::now();
   RenderedMetrics metrics_{
       [this](const diagnosis::Diagnosis&) {
@@ -100,9 +104,9 @@ TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
   EXPECT_TRUE(old.expired());
 }
 
-TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedIsPublishedAllTheSame) {
+TEST_F(RenderedMetricsTest, AReportThatCannotBeRenderedIsPublishedAllTheSame) {
   bool fail = false;
-  diagnosis::LatestDiagnosis latest;
+  report::LatestReport latest;
   RenderedMetrics metrics(
       [&fail](const diagnosis::Diagnosis&) {
         if (fail) {
@@ -111,12 +115,12 @@ TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedIsPublishedAllTheSame)
         return std::vector<prometheus::MetricFamily>();
       },
       latest);
-  metrics.Publish(std::make_shared<diagnosis::Diagnosis>(), start_);
+  metrics.Publish(EmptyReport(), start_);
   (void)metrics.Answer(kPlain, start_);
   fail = true;
-  const auto diagnosis = std::make_shared<const diagnosis::Diagnosis>();
-  metrics.Publish(diagnosis, start_);
-  EXPECT_EQ(latest.Get(), diagnosis);
+  const auto report = EmptyReport();
+  metrics.Publish(report, start_);
+  EXPECT_EQ(latest.Get(), report);
   EXPECT_THROW((void)metrics.Answer(kPlain, start_), std::invalid_argument) << "who scrapes is told";
   fail = false;
   EXPECT_EQ(metrics.Answer(kPlain, start_).status, 200);
