@@ -21,6 +21,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("FINWAIT_PROGRAM", ROOT / "build/finwait_exporter"))
 LOCAL, PEER = "192.0.2.1", "192.0.2.2"
+PEER6 = "2001:db8::2"
 
 _INSIDE = "FINWAIT_SANDBOX"
 _PEER_NAMESPACE = "/run/netns/peer"
@@ -229,14 +230,14 @@ def peer_listening(port):
 
 
 @contextlib.contextmanager
-def connections(number, port, keepalive=0, reset=False):
+def connections(number, port, keepalive=0, reset=False, peer=PEER):
     """A process on this host with idle connections to the other; kill() it to close them all at once. `keepalive`: in
-    seconds, 0 for none. `reset`: they close by a RST. talk() makes each send a byte."""
-    arguments = [PEER, port, number, keepalive, int(reset)]
+    seconds, 0 for none. `reset`: they close by a RST. `peer`: PEER or PEER6. talk() makes each send a byte."""
+    arguments = [peer, port, number, keepalive, int(reset)]
     command = [sys.executable, "-c", _CLIENT, *arguments]
     with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if not process.stdout.readline():
-            raise RuntimeError(f"cannot connect to {PEER}:{port}")
+            raise RuntimeError(f"cannot connect to {peer}:{port}")
         yield process
 
 
