@@ -213,7 +213,8 @@ time.sleep(86400)
 """
 _SERVER = """
 import socket, sys
-listener = socket.create_server(("", int(sys.argv[1])), backlog=1024)
+family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+listener = socket.create_server((sys.argv[2], int(sys.argv[1])), family=family, backlog=1024)
 print("listening", flush=True)
 held = []
 while True:
@@ -222,9 +223,9 @@ while True:
 
 
 @contextlib.contextmanager
-def peer_listening(port):
-    """A service on the other host, which holds every connection open and says nothing."""
-    with running([sys.executable, "-c", _SERVER, port], where="peer", stdout=subprocess.PIPE) as process:
+def peer_listening(port, address="0.0.0.0"):
+    """A service on the other host, which holds every connection open and says nothing. `address`: "::" for IPv6."""
+    with running([sys.executable, "-c", _SERVER, port, address], where="peer", stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         yield process
 

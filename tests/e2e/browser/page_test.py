@@ -86,7 +86,7 @@ CLIPPED = """
 })()
 """
 
-LONG_CHAIN = "a-chain-whose-name-is-long-28"  # as long as iptables allows
+LONG_CHAIN = "a-chain-of-twenty-eight-ones"  # as long as iptables allows
 
 
 @contextlib.contextmanager
@@ -148,6 +148,7 @@ class PageTest(unittest.TestCase):
         lab.set_host_name(HOST)
         cls.browser = cls.enterClassContext(chromium())
         cls.enterClassContext(lab.peer_listening(80))
+        cls.enterClassContext(lab.peer_listening(80, "::"))
 
     def tab(self, width=WIDE, scheme="light", url=URL):
         opened = self.enterContext(tab(self.browser))
