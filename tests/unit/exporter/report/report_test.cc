@@ -43,6 +43,8 @@ std::uint64_t SocketsAt(std::size_t place) { return 56 + place; }
 class ManyStuckTest : public testing::Test {
  protected:
   void SetUp() override {
+    tracked_.clear();
+    closing_.clear();
     std::uint64_t cookie = 0;
     for (std::size_t place = 0; place < kPlaces; ++place) {
       for (std::uint64_t i = 0; i < SocketsAt(place); ++i) {

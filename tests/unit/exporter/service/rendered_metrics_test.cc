@@ -76,7 +76,7 @@ TEST_F(RenderedMetricsTest, BothFormatsShowTheSameMoment) {
 
 TEST_F(RenderedMetricsTest, ShowsANewDiagnosisAndLetsTheOldOneGo) {
   (void)Ask(kPlain);
-  const std::weak_ptr<const diagnosis::Diagnosis> old = latest_.Get();
+  const std::weak_ptr<const report::Report> old = latest_.Get();
   PublishOne();
   EXPECT_TRUE(old.expired());
   EXPECT_TRUE(Ask(kPlain).body->ends_with("finwait_x 2\n"));
@@ -98,7 +98,7 @@ TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
   (void)Ask(kPlain);
   PublishOne(RenderedMetrics::kWantedFor - seconds(1));
   EXPECT_EQ(made_, 2);
-  const std::weak_ptr<const diagnosis::Diagnosis> old = latest_.Get();
+  const std::weak_ptr<const report::Report> old = latest_.Get();
   PublishOne(RenderedMetrics::kWantedFor);
   EXPECT_EQ(made_, 2);
   EXPECT_TRUE(old.expired());
