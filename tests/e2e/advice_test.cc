@@ -367,11 +367,12 @@ TEST(PlacesTest, EachPlacesAdviceFreesExactlyItsSockets) {
   std::vector<std::unique_ptr<lab::Listener>> listeners;
   std::vector<UniqueFd> ends;
   std::map<int, int> open;  // by port
-  for (const int port : {1001, 1002, 1003, 1004}) {
+  for (std::uint16_t port = 1001; port <= 1004; ++port) {
     const std::string peer = port <= 1002 ? lab::Wire::kPeer4 : lab::Wire::kPeer6;
     open[port] = 2 * (port - 1000);
     listeners.push_back(std::make_unique<lab::Listener>(scene.Peer(), peer, port));
-    for (UniqueFd& end : lab::ConnectMany(open[port], scene.Local(), peer, port, *listeners.back())) {
+    for (UniqueFd& end :
+         lab::ConnectMany(static_cast<std::size_t>(open[port]), scene.Local(), peer, port, *listeners.back())) {
       ends.push_back(std::move(end));
     }
   }
