@@ -13,10 +13,9 @@
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/diagnosis/kernel_queries.h"
-#include "exporter/diagnosis/latest.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/sandbox.h"
-#include "exporter/report/explanation.h"
+#include "exporter/report/latest.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_consumer.h"
 #include "exporter/service/collector_log.h"
@@ -27,6 +26,7 @@
 #include "exporter/service/routes.h"
 #include "exporter/service/scheduler_slice.h"
 #include "exporter/service/service_signals.h"
+#include "exporter/service/stage_log.h"
 #include "exporter/views/metrics/metrics.h"
 #include "exporter/web_config/protection.h"
 
@@ -90,7 +90,7 @@ std::optional<http::AllowedHosts> AllowedHostsOf(const command_line::Options& op
   return http::AllowedHosts({name, name.substr(0, name.find('.'))});
 }
 
-http::ServerOptions ServerOptionsOf(const command_line::Options& options, const diagnosis::LatestDiagnosis& latest,
+http::ServerOptions ServerOptionsOf(const command_line::Options& options, const report::LatestReport& latest,
                                     service::RenderedMetrics& metrics, const service::Logger& logger) {
   http::ServerOptions server;
   server.route_groups =
@@ -159,23 +159,25 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
 
   Watchdog watchdog;
-  diagnosis::LatestDiagnosis latest;
+  report::LatestReport latest;
   service::RenderedMetrics metrics(
       [exporter_metrics = options.exporter_metrics](const diagnosis::Diagnosis& diagnosis) {
         return views::metrics::MetricFamilies(diagnosis, exporter_metrics);
       },
       latest);
   const sources::CollectorSettings settings = SettingsOf(options);
-  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), diagnosis::EvaluationPace::Within(settings),
-                                         report::Explain);
+  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), diagnosis::EvaluationPace::Within(settings));
   service::CollectorLog collector_log(logger);
+  service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);
   scheduling::SnapshotConsumer consumer([&](std::shared_ptr<const scheduling::Snapshot> snapshot) {
     try {
       collector_log.Report(*snapshot);
       refused_call_log.Report();
       const auto now = SteadyClock::now();
-      metrics.Publish(diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now()), now);
+      auto report = report::MakeReport(diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now()));
+      stage_log.Report(*report, now);
+      metrics.Publish(std::move(report), now);
       watchdog.Feed();
       if (diagnostician.ForgetUnused(now)) {
         service::TrimMemory();

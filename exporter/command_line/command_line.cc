@@ -1,5 +1,8 @@
 #include "exporter/command_line/command_line.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "collectors/base/quote.h"
 #include "exporter/command_line/help_formatter.h"
 
@@ -8,6 +11,36 @@ namespace finwait::command_line {
 namespace {
 
 bool IsIpv6(const ConnectionEnd& end) { return end.address.find(':') != std::string::npos; }
+
+// Inserted, left out, replaced and swapped letters between two short words (optimal string alignment).
+std::size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> steps(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        steps[i][j] = i + j;
+        continue;
+      }
+      const std::size_t replaced = steps[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      steps[i][j] = std::min({steps[i - 1][j] + 1, steps[i][j - 1] + 1, replaced});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        steps[i][j] = std::min(steps[i][j], steps[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return steps[a.size()][b.size()];
+}
+
+// ", did you mean check?" for a command misspelt by two letters at most, else nothing.
+std::string DidYouMean(const std::string& argument) {
+  constexpr std::size_t kLongest = 16;
+  for (const char* command : {"check", "explain"}) {
+    if (argument.size() <= kLongest && Distance(argument, command) <= 2) {
+      return std::string("; did you mean ") + command + "?";
+    }
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -131,8 +164,12 @@ void CommandLine::RefuseLeftovers() {
     if (argument.starts_with("-") && argument != "-" && argument != "--") {
       Complain("There is no flag " + Quoted(argument) + "; see --help.");
     } else if (argument != "--") {
-      Complain("The argument " + Quoted(argument) +
-               " is one too many; the commands are check and explain, see --help.");
+      const bool command_given = check_->parsed() || explain_->parsed();
+      const std::string meant = DidYouMean(argument);
+      Complain(command_given ? "The argument " + Quoted(argument) + " is one too many; see --help."
+               : !meant.empty()
+                   ? "There is no command " + Quoted(argument) + meant
+                   : "There is no command " + Quoted(argument) + "; the commands are check and explain, see --help.");
     }
   }
 }

@@ -26,7 +26,7 @@ struct StuckSocket {
   bool pending = false;
   std::chrono::duration<double> age{0};
   ConnectionHistory past;
-  std::optional<DropSite> place;  ///< where its FIN or its peer's ACK dies; of the first LiveSummary::kMostListed only
+  std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
 };
 
 /// The stuck sockets of one look, and all there have been.
@@ -48,28 +48,7 @@ struct FirewallTotals {
   DropTotals policy_drops = {};
 };
 
-/// One statement of the diagnosis, in sentences, and the part of it that names addresses or rules' text, which HTTP
-/// shows only with --report.details.
-struct Statement {
-  std::string text;
-  std::string detail = {};
-  std::string command = {};  ///< advice: what to type in a shell, as root; may be empty
-  std::string id = {};       ///< advice: which piece it is, the same from version to version (docs/report.md)
-};
-
-/// The diagnosis in words, in the order in which a person needs them.
-struct Explanation {
-  std::string verdict;  ///< one sentence: how things stand
-  std::string cause;    ///< one sentence: why; empty where nothing is wrong
-  std::vector<Statement> stuck;
-  std::vector<Statement> would_stick;
-  std::vector<Statement> why;
-  std::vector<Statement> what_to_do;
-  std::vector<Statement> will_not_help;
-  std::vector<Statement> cannot_see;
-};
-
-/// What we make of one snapshot: the one object that every view reads. Immutable once made.
+/// What we make of one snapshot: what report puts into sentences and views show. Immutable once made.
 struct Diagnosis {
   std::shared_ptr<const scheduling::Snapshot> snapshot;
   scheduling::WallClock::time_point at;
@@ -84,7 +63,6 @@ struct Diagnosis {
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
   SteadyClock::duration evaluation_interval{0};  ///< from one judging of the live sockets to the next
-  Explanation explanation;
 };
 
 }  // namespace finwait::diagnosis

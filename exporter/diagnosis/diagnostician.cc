@@ -121,6 +121,7 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
     const CpuStopwatch stopwatch;
     judge_ = std::make_unique<CloseEvaluator>(firewall->ruleset, settings, questions_);
     evaluated_rules_ = firewall->ruleset;
+    sites_.Clear();
     paths_ = {EvaluatePaths(*judge_, IpFamily::kIpv4), EvaluatePaths(*judge_, IpFamily::kIpv6)};
     paths_are_new_ = true;
     if (evaluation_.rules) {
@@ -189,13 +190,13 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   const auto context_of = [&](const kernel::ClosingSocket& socket) {
     const KnownOfStuck& of_it = known.at(socket.cookie);
     return StuckContext{judge_.get(), of_it.entry ? &*of_it.entry : nullptr, of_it.past ? &*of_it.past : nullptr,
-                        snapshot.Find<sources::SysctlSample>()};
+                        snapshot.Find<sources::SysctlSample>(), &sites_};
   };
   std::vector<StuckCandidate> judged;
   for (const kernel::ClosingSocket& socket : sample->closing) {
     if (IsStuck(socket)) {
-      const auto settled = stuck_.CauseOfLastTry(socket);
-      judged.push_back({&socket, settled ? settled : FindCause(socket, context_of(socket))});
+      const auto settled = stuck_.FindingOfLastTry(socket);
+      judged.push_back({&socket, settled ? *settled : FindCause(socket, context_of(socket))});
     }
   }
   if (is_new) {
@@ -206,36 +207,21 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   for (const StuckCandidate& one : judged) {
     const std::size_t state = StateIndex(one.socket->state);
     const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
-    if (one.cause) {
-      ++summary.now[state][static_cast<std::size_t>(*one.cause)];
+    const std::optional<Cause>& cause = one.finding.cause;
+    if (cause) {
+      ++summary.now[state][static_cast<std::size_t>(*cause)];
     } else {
       ++summary.undetermined[state];
     }
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
-    const bool pending = !one.cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
-    summary.sockets.push_back(
-        {*one.socket, one.cause, pending, age, known.at(one.socket->cookie).past.value_or(ConnectionHistory()), {}});
+    const bool pending = !cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
+    summary.sockets.push_back({*one.socket, cause, pending, age,
+                               known.at(one.socket->cookie).past.value_or(ConnectionHistory()), one.finding.site});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
-  for (std::size_t i = 0; i < std::min(summary.sockets.size(), LiveSummary::kMostListed); ++i) {
-    FindSite(context_of(summary.sockets[i].socket), summary.sockets[i]);
-  }
   stuck_now_ = std::move(summary);
   diagnosis.stuck = stuck_now_;
-}
-
-void Diagnostician::FindSite(const StuckContext& context, StuckSocket& stuck) {
-  if (context.judge == nullptr || !context.IsCurrent()) {
-    return;
-  }
-  if (stuck.cause == Cause::kLocalDrop) {
-    stuck.place = SiteOf(context.entry->tracking == kernel::Tracking::kTracked
-                             ? context.judge->TrackedFin(*context.entry)
-                             : context.judge->Evaluate(*context.entry, context.past).fin);
-  } else if (stuck.cause == Cause::kReplyDrop) {
-    stuck.place = SiteOf(context.judge->Evaluate(*context.entry, context.past).ack);
-  }
 }
 
 std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis) {
@@ -351,9 +337,6 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   resets_lost_ += resets_lost;
   diagnosis->resets_lost = resets_lost_;
   AssessRiskOf(now, wall, resets_lost, *diagnosis);
-  if (explain_) {
-    diagnosis->explanation = explain_(*diagnosis);
-  }
   return diagnosis;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -19,10 +18,8 @@ namespace finwait::diagnosis {
 class Diagnostician {
  public:
   /// `questions`: how to ask the kernel for what no sample holds.
-  /// `explain`: puts a diagnosis into words; without it the explanation is empty.
-  using Explainer = std::function<Explanation(const Diagnosis& diagnosis)>;
-  explicit Diagnostician(KernelQueries questions = {}, EvaluationPace judging = {}, Explainer explain = {})
-      : questions_(std::move(questions)), evaluation_(std::move(judging)), explain_(std::move(explain)) {}
+  explicit Diagnostician(KernelQueries questions = {}, EvaluationPace judging = {})
+      : questions_(std::move(questions)), evaluation_(std::move(judging)) {}
 
   /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
@@ -43,8 +40,6 @@ class Diagnostician {
                     Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
-  /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
-  static void FindSite(const StuckContext& context, StuckSocket& stuck);
   void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this look.
   std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);
@@ -54,10 +49,10 @@ class Diagnostician {
   KernelQueries questions_;
   std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
   std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the judge's
+  DropSites sites_;                                           // in the judge's rules
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathResults, 2> paths_ = {};
   EvaluationPace evaluation_;
-  Explainer explain_;
   bool paths_are_new_ = false;     // since the last ForgetUnused()
   bool long_list_is_new_ = false;  // the same, of live sockets; or the list before it was long
   bool list_is_long_ = false;      // the newest

@@ -1,5 +1,7 @@
 #include "exporter/diagnosis/drop_site.h"
 
+#include <utility>
+
 #include "collectors/firewall/print/rule_text.h"
 
 namespace finwait::diagnosis {
@@ -14,10 +16,8 @@ std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict) {
     return std::nullopt;
   }
   DropSite place;
-  place.location = *verdict.location;
+  place.rule = *verdict.location;
   place.hook = *verdict.hook;
-  place.iptables =
-      verdict.table->backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(*verdict.table);
   place.rejects = verdict.decision == firewall::eval::Disposition::kReject;
   if (verdict.rule != nullptr) {
     place.rule_text = firewall::print::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
@@ -25,23 +25,18 @@ std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict) {
   return place;
 }
 
-std::string DescribeSite(const DropSite& place) {
-  const firewall::RuleLocation& location = place.location;
-  std::string text = place.IsPolicy() ? "the policy of " : "";
-  if (place.iptables) {
-    text += location.family == firewall::TableFamily::kIpv6 ? "ip6tables-" : "iptables-";
-    text += std::string(Name(location.backend)) + " table " + location.table;
-  } else {
-    text += "nft table " + std::string(Name(location.family)) + " " + location.table;
+std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& verdict) {
+  if (!IsLost(verdict.decision) || !verdict.location || !verdict.hook) {
+    return nullptr;
   }
-  text += ", chain " + location.chain;
-  if (location.handle) {
-    text += ", handle " + std::to_string(*location.handle);
+  // The text of a rule costs more than to find the rule again.
+  auto& known = known_[{*verdict.location, *verdict.hook, verdict.decision == firewall::eval::Disposition::kReject}];
+  if (known == nullptr) {
+    if (auto site = SiteOf(verdict)) {
+      known = std::make_shared<const DropSite>(std::move(*site));
+    }
   }
-  if (location.rule_index) {
-    text += ", rule " + std::to_string(*location.rule_index);
-  }
-  return text;
+  return known;
 }
 
 }  // namespace finwait::diagnosis

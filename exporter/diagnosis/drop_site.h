@@ -1,7 +1,10 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "collectors/firewall/analysis/invalid_drop.h"
 #include "collectors/firewall/eval/packet_traversal.h"
@@ -10,25 +13,29 @@ namespace finwait::diagnosis {
 
 /// The rule, or the policy, that a packet dies at.
 struct DropSite {
-  firewall::RuleLocation location;
+  firewall::RuleId rule;
   firewall::Hook hook = firewall::Hook::kOutput;
-  /// iptables keeps the table, whichever the backend: its commands are what changes it.
-  bool iptables = false;
   bool rejects = false;   ///< it answers the packet instead of dropping it in silence
   std::string rule_text;  ///< empty for a policy
   bool operator==(const DropSite&) const = default;
-
-  bool IsPolicy() const { return !location.handle && !location.rule_index; }
 };
 
 /// Where a packet with this verdict dies; nothing for one that does not, or where no rule is known.
 std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict);
 
+/// Each drop site once, shared by all whose packets are dropped there: thousands of sockets at one rule hold one text.
+/// Good for one ruleset; holds at most one site for each rule, hook and kind of drop in it. Not thread-safe.
+class DropSites {
+ public:
+  /// The same as SiteOf(); null for nothing.
+  std::shared_ptr<const DropSite> Of(const firewall::eval::TraversalResult& verdict);
+  void Clear() { known_.clear(); }
+
+ private:
+  std::map<std::tuple<firewall::RuleId, firewall::Hook, bool>, std::shared_ptr<const DropSite>> known_;
+};
+
 /// Whether the packet is lost: dropped or rejected.
 bool IsLost(firewall::eval::Disposition decision);
-
-/// "iptables-legacy table filter, chain OUTPUT, rule 7", or "the policy of nft table inet fw, chain out": where it is,
-/// without what it says. iptables' own tables are named so whichever the backend.
-std::string DescribeSite(const DropSite& place);
 
 }  // namespace finwait::diagnosis

@@ -35,13 +35,16 @@ bool ProvesFailure(Cause cause) {
 
 bool IsStuck(const kernel::ClosingSocket& socket) { return socket.tries >= kStuckTries; }
 
-std::optional<Cause> FindCause(const kernel::ClosingSocket& socket, const StuckContext& context) {
+StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
+  const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
+    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict) : nullptr};
+  };
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
-    return Cause::kZeroWindow;
+    return {Cause::kZeroWindow, nullptr};
   }
   if (!context.IsCurrent() || context.judge == nullptr) {
-    return std::nullopt;
+    return {};
   }
   const bool tracked = context.entry->tracking == kernel::Tracking::kTracked;
   if (FinIsUnsent(socket)) {
@@ -50,33 +53,33 @@ std::optional<Cause> FindCause(const kernel::ClosingSocket& socket, const StuckC
     switch (fin.decision) {
       case Disposition::kDrop:
       case Disposition::kReject:
-        return Cause::kLocalDrop;
+        return dropped(Cause::kLocalDrop, fin);
       case Disposition::kAccept:
-        return Cause::kLocalError;
+        return {Cause::kLocalError, nullptr};
       case Disposition::kUnknown:
-        return std::nullopt;
+        return {};
     }
   }
   if (tracked || (context.past != nullptr && context.past->closed_tracked)) {
-    return Cause::kNoReply;  // the peer's ACK matches the entry, or did as long as it was there
+    return {Cause::kNoReply, nullptr};  // the peer's ACK matches the entry, or did as long as it was there
   }
   if ((context.past == nullptr || !context.past->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
-    return std::nullopt;
+    return {};
   }
-  switch (const CloseOutcome judgement = context.judge->Evaluate(*context.entry, context.past); judgement.fate) {
+  switch (const CloseOutcome outcome = context.judge->Evaluate(*context.entry, context.past); outcome.fate) {
     case Fate::kNatLost:
-      return Cause::kNatLost;
+      return {Cause::kNatLost, nullptr};
     case Fate::kAckDropped:
-      return Cause::kReplyDrop;
+      return dropped(Cause::kReplyDrop, outcome.ack);
     case Fate::kFinDropped:  // over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing
-      return Cause::kLocalDrop;
+      return dropped(Cause::kLocalDrop, outcome.fin);
     case Fate::kClean:
-      return Cause::kNoReply;
+      return {Cause::kNoReply, nullptr};
     case Fate::kUnknown:
-      return std::nullopt;
+      return {};
   }
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace finwait::diagnosis

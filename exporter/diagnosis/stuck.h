@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_history.h"
+#include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
 
@@ -42,13 +44,22 @@ struct StuckContext {
   const kernel::LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
   const ConnectionHistory* past = nullptr;
   const sources::SysctlSample* sysctl = nullptr;  ///< null: cannot be read
+  DropSites* sites = nullptr;                     ///< null: drop sites are not asked for
 
   /// Whether `entry` was read after the socket had closed: before that it does not tell how the FIN fared.
   bool IsCurrent() const { return entry != nullptr && !entry->IsOpen(); }
 };
 
-/// Why `socket`, which IsStuck, is stuck; nothing when that cannot be told: a collector is blind, or has not seen the
+/// Why a socket is stuck, and at which rule. The drop site is part of the finding, as both come from one evaluation:
+/// what the rules do later tells of later tries.
+struct StuckFinding {
+  std::optional<Cause> cause;
+  /// Where its FIN, or its peer's ACK, is dropped; null where no rule drops it, or none can be named.
+  std::shared_ptr<const DropSite> site;
+};
+
+/// Why `socket`, which IsStuck, is stuck; no cause when that cannot be told: a collector is blind, or has not seen the
 /// socket since it closed, or nobody watched and the entry may have timed out before the FIN or after it.
-std::optional<Cause> FindCause(const kernel::ClosingSocket& socket, const StuckContext& context);
+StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& context);
 
 }  // namespace finwait::diagnosis

@@ -14,8 +14,8 @@ std::size_t StateIndex(kernel::TcpState state) {
 
 void StuckHistory::Count(Memory& memory) {
   const std::size_t state = StateIndex(memory.state);
-  if (!memory.counted && memory.cause && state < std::size(kStuckStates)) {
-    ++totals_[state][static_cast<std::size_t>(*memory.cause)];
+  if (!memory.counted && memory.finding.cause && state < std::size(kStuckStates)) {
+    ++totals_[state][static_cast<std::size_t>(*memory.finding.cause)];
     memory.counted = true;
   }
 }
@@ -34,12 +34,13 @@ void StuckHistory::Update(std::span<const kernel::ClosingSocket> closing, std::s
       continue;
     }
     Memory& memory = found->second;
-    if (judged.cause && memory.cause == judged.cause) {
+    const StuckFinding& finding = judged.finding;
+    if (finding.cause && memory.finding.cause == finding.cause) {
       Count(memory);
     }
-    // A look that cannot tell does not unsettle what an earlier one saw.
-    if (judged.cause) {
-      memory.cause = judged.cause;
+    // A sample that cannot tell does not unsettle what an earlier one showed.
+    if (finding.cause) {
+      memory.finding = finding;
       memory.tries = judged.socket->tries;
     }
   }
@@ -53,13 +54,13 @@ void StuckHistory::Update(std::span<const kernel::ClosingSocket> closing, std::s
   }
 }
 
-std::optional<Cause> StuckHistory::CauseOfLastTry(const kernel::ClosingSocket& socket) const {
+std::optional<StuckFinding> StuckHistory::FindingOfLastTry(const kernel::ClosingSocket& socket) const {
   const auto found = sockets_.find(socket.cookie);
   if (found == sockets_.end() || !found->second.counted || found->second.tries != socket.tries) {
     return std::nullopt;
   }
-  const std::optional<Cause>& cause = found->second.cause;
-  return cause && ProvesFailure(*cause) ? cause : std::nullopt;
+  const StuckFinding& finding = found->second.finding;
+  return finding.cause && ProvesFailure(*finding.cause) ? std::optional(finding) : std::nullopt;
 }
 
 SteadyClock::duration StuckHistory::Age(const kernel::ClosingSocket& socket, SteadyClock::time_point now) const {

@@ -11,10 +11,10 @@
 
 namespace finwait::diagnosis {
 
-/// A stuck socket as one look judged it.
+/// A stuck socket of one sample, and what was found of it.
 struct StuckCandidate {
   const kernel::ClosingSocket* socket = nullptr;
-  std::optional<Cause> cause;  ///< nothing: cannot be told now
+  StuckFinding finding;
 };
 
 /// Remembers closing sockets from look to look, by cookie, so that each stuck one is counted once, under its first
@@ -29,9 +29,9 @@ class StuckHistory {
   void Update(std::span<const kernel::ClosingSocket> closing, std::span<const StuckCandidate> stuck,
               SteadyClock::time_point now);
 
-  /// The cause that this host's doing was settled as, while the socket has not tried again since: what the rules do now
-  /// tells of its next try, not of the last, so a rule that was opened meanwhile leaves it as it is.
-  std::optional<Cause> CauseOfLastTry(const kernel::ClosingSocket& socket) const;
+  /// The finding that was settled as this host's doing, while the socket has not tried again since: what the rules do
+  /// now tells of its next try, not of the last, so a rule that was opened meanwhile leaves it as it is.
+  std::optional<StuckFinding> FindingOfLastTry(const kernel::ClosingSocket& socket) const;
 
   /// How long the socket has been closing: since it was first seen, or the least its tries must have taken, whichever
   /// is longer.
@@ -44,8 +44,8 @@ class StuckHistory {
     SteadyClock::time_point first_seen;
     std::uint64_t look = 0;  // the last look that listed it
     kernel::TcpState state = kernel::TcpState::kFinWait1;
-    std::optional<Cause> cause;  // of that look, where it was stuck
-    std::uint32_t tries = 0;     // that `cause` is about
+    StuckFinding finding;     // of that look, where it was stuck
+    std::uint32_t tries = 0;  // that `finding` is about
     bool counted = false;
   };
   void Count(Memory& memory);

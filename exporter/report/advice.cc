@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/remedy.h"
 
@@ -16,8 +17,8 @@ using std::chrono::seconds;
 constexpr seconds kLeastEstablished{7440};
 // Beyond the first keepalive: time for its repetitions (9 at 75 s would be 675 s; the RFC allows 4 minutes).
 constexpr seconds kKeepaliveMargin{240};
-// Places beyond these are named in the reasons, without advice of their own.
-constexpr std::size_t kMostPlaces = 4;
+// Places beyond these get advice when those with more sockets have been dealt with.
+constexpr std::size_t kMostPlaces = 64;
 
 std::optional<seconds> Timeout(const Situation& situation, sources::ConntrackTcpTimeout which) {
   return situation.sysctl ? situation.sysctl->Timeout(which) : std::nullopt;
@@ -35,11 +36,11 @@ seconds SufficientTimeout(const Situation& situation) {
 
 // In front of what.
 std::string Before(const diagnosis::DropSite& place) {
-  return (place.IsPolicy() ? " before " : " before the rule in ") + DescribeSite(place);
+  return (place.rule.IsPolicy() ? " before " : " before the rule in ") + Describe(place.rule);
 }
 
-void FinishStuck(const AffectedSite& loss, std::vector<diagnosis::Statement>& out) {
-  diagnosis::Statement one;
+void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
+  Statement one;
   one.id = loss.inbound ? "finish_stuck_replies" : "finish_stuck";
   one.text = "Now: let " + Counted(loss.stuck, "stuck socket", "stuck sockets") + " finish, on both ends. " +
              (loss.inbound ? "The peer answers every retried FIN: let its answers in"
@@ -49,8 +50,8 @@ void FinishStuck(const AffectedSite& loss, std::vector<diagnosis::Statement>& ou
   out.push_back(std::move(one));
 }
 
-void AcceptForGood(const AffectedSite& loss, std::vector<diagnosis::Statement>& out) {
-  diagnosis::Statement one;
+void AcceptForGood(const AffectedSite& loss, std::vector<Statement>& out) {
+  Statement one;
   if (loss.inbound) {
     one.id = "accept_replies";
     one.text = "For good: let peers' answers in. Accept TCP packets without SYN that are NEW or INVALID" +
@@ -67,7 +68,7 @@ void AcceptForGood(const AffectedSite& loss, std::vector<diagnosis::Statement>& 
 }
 
 // Entries of connections that are open both ways.
-void KeepEstablished(const Situation& situation, std::vector<diagnosis::Statement>& out) {
+void KeepEstablished(const Situation& situation, std::vector<Statement>& out) {
   const auto timeout = Timeout(situation, sources::ConntrackTcpTimeout::kEstablished);
   const auto keepalive = KeepaliveTime(situation);
   if (!timeout || !keepalive) {
@@ -99,7 +100,7 @@ void KeepEstablished(const Situation& situation, std::vector<diagnosis::Statemen
 }
 
 // Entries of connections that the peer has closed.
-void KeepHalfClosed(const Situation& situation, std::vector<diagnosis::Statement>& out) {
+void KeepHalfClosed(const Situation& situation, std::vector<Statement>& out) {
   const auto timeout = Timeout(situation, sources::ConntrackTcpTimeout::kCloseWait);
   if (!timeout) {
     return;
@@ -121,8 +122,8 @@ void KeepHalfClosed(const Situation& situation, std::vector<diagnosis::Statement
 
 }  // namespace
 
-std::vector<diagnosis::Statement> WhatToDo(const Situation& situation) {
-  std::vector<diagnosis::Statement> out;
+std::vector<Statement> WhatToDo(const Situation& situation) {
+  std::vector<Statement> out;
   const std::size_t places = std::min(situation.losses.size(), kMostPlaces);
   for (std::size_t i = 0; i < places; ++i) {
     if (situation.losses[i].stuck > 0) {
@@ -131,6 +132,11 @@ std::vector<diagnosis::Statement> WhatToDo(const Situation& situation) {
   }
   for (std::size_t i = 0; i < places; ++i) {
     AcceptForGood(situation.losses[i], out);
+  }
+  if (situation.losses.size() > places) {
+    out.push_back({"And " + Counted(situation.losses.size() - places, "more place drops", "more places drop") +
+                       " closing packets: run `finwait_exporter check` again when these are dealt with.",
+                   "", "", "more_places"});
   }
   if (situation.AnyNat()) {
     out.push_back(
@@ -151,8 +157,8 @@ std::vector<diagnosis::Statement> WhatToDo(const Situation& situation) {
   return out;
 }
 
-std::vector<diagnosis::Statement> WhatWillNotHelp(const Situation& situation) {
-  std::vector<diagnosis::Statement> out;
+std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
+  std::vector<Statement> out;
   const auto say = [&out](std::string id, std::string text) {
     out.push_back({std::move(text), "", "", std::move(id)});
   };

@@ -1,11 +1,13 @@
 #include "exporter/report/explanation.h"
 
 #include <algorithm>
-#include <sstream>
+#include <span>
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/report/advice.h"
+#include "exporter/report/describe.h"
+#include "exporter/report/fate_text.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/situation.h"
 
@@ -32,23 +34,10 @@ std::string_view Meaning(diagnosis::Cause cause) {
   return "";
 }
 
-std::string_view Meaning(diagnosis::Fate fate) {
-  switch (fate) {
-    case diagnosis::Fate::kClean:
-      return "would close";
-    case diagnosis::Fate::kFinDropped:
-      return "no conntrack entry, and a rule of this host's would drop the FIN";
-    case diagnosis::Fate::kAckDropped:
-      return "no conntrack entry, and the peer's answer to the FIN would be dropped on its way in";
-    case diagnosis::Fate::kNatLost:
-      return "no conntrack entry, and the connection was NATed: its FIN would go out untranslated";
-    case diagnosis::Fate::kUnknown:
-      return "no conntrack entry, and what its rules do to the FIN cannot be known";
-  }
-  return "";
-}
+// Reasons beyond these are counted and not named.
+constexpr std::size_t kMostSites = 64;
 
-void DescribeStuck(const diagnosis::StuckSummary& stuck, diagnosis::Explanation& explanation) {
+void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanation) {
   for (const diagnosis::Cause cause : diagnosis::kCauses) {
     for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
       const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
@@ -78,11 +67,11 @@ void DescribeStuck(const diagnosis::StuckSummary& stuck, diagnosis::Explanation&
   }
 }
 
-void DescribeLive(const diagnosis::LiveSummary& live, diagnosis::Explanation& explanation) {
+void DescribeLive(const diagnosis::LiveSummary& live, Explanation& explanation) {
   for (const diagnosis::Fate fate : diagnosis::kFatesAtRisk) {
     if (live.AtRisk(fate) > 0) {
       explanation.would_stick.push_back({Counted(live.AtRisk(fate), "open connection", "open connections") + " (" +
-                                         std::string(Name(fate)) + "): " + std::string(Meaning(fate)) + "."});
+                                         std::string(Name(fate)) + "): " + std::string(report::Meaning(fate)) + "."});
     }
   }
   if (live.expiring.value_or(0) > 0) {
@@ -93,28 +82,41 @@ void DescribeLive(const diagnosis::LiveSummary& live, diagnosis::Explanation& ex
 }
 
 // The rules that decide, and how many connections each has on its account.
-void DescribeDropSites(const Situation& situation, diagnosis::Explanation& explanation) {
-  for (const AffectedSite& loss : situation.losses) {
-    std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
-    text.front() = loss.place.IsPolicy() ? 'T' : text.front();  // "The policy of"
+void DescribeDropSites(const Situation& situation, Explanation& explanation) {
+  const std::size_t named = std::min(situation.losses.size(), kMostSites);
+  for (const AffectedSite& loss : std::span(situation.losses).first(named)) {
+    std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
+    text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
     text += loss.inbound ? "the peer's answer to a FIN" : loss.reset_only ? "the RST" : "the FIN";
     text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
     if (loss.stuck > 0) {
       text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
     }
     if (loss.at_risk > 0) {
-      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " +
+      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " + (situation.all_at_risk_listed ? "" : "at least ") +
               Counted(loss.at_risk, "open connection", "open connections") + " if closed now";
     }
     explanation.why.push_back({text + ".", loss.place.rule_text});
   }
+  if (situation.losses.size() > named) {
+    std::uint64_t stuck = 0;
+    for (const AffectedSite& loss : std::span(situation.losses).subspan(named)) {
+      stuck += loss.stuck;
+    }
+    explanation.why.push_back({"Closing packets are dropped at " +
+                               Counted(situation.losses.size() - named, "more place", "more places") + ", of " +
+                               Counted(stuck, "stuck socket", "stuck sockets") + "."});
+  }
+  if (situation.stuck_unnamed > 0) {
+    explanation.why.push_back({"A rule that cannot be named drops closing packets of " +
+                               Counted(situation.stuck_unnamed, "stuck socket", "stuck sockets") +
+                               ": one of several, and which one cannot be told."});
+  }
 }
 
-void DescribeTranslations(const diagnosis::Diagnosis& diagnosis, diagnosis::Explanation& explanation) {
-  std::uint64_t number = 0;
+void DescribeTranslations(const diagnosis::Diagnosis& diagnosis, const Situation& situation, Explanation& explanation) {
   std::string first;
   const auto add = [&](const Endpoint& peer, const diagnosis::ConnectionHistory& past) {
-    ++number;
     if (first.empty() && past.translation != nullptr) {
       first = peer.Text() + " was " + past.translation->peer.Text() + " on the wire, and this end was " +
               past.translation->local.Text();
@@ -134,16 +136,25 @@ void DescribeTranslations(const diagnosis::Diagnosis& diagnosis, diagnosis::Expl
       }
     }
   }
-  if (number > 0) {
-    explanation.why.push_back({"NAT translated " + std::to_string(number) +
-                                   " of these connections; only the entry knew how, and without it their packets go "
-                                   "out as they are. No rule drops anything.",
-                               first});
+  if (situation.nat_stuck + situation.nat_at_risk == 0) {
+    return;
   }
+  std::string text = "NAT translated ";
+  if (situation.nat_stuck > 0) {
+    text += Counted(situation.nat_stuck, "stuck socket", "stuck sockets");
+  }
+  if (situation.nat_at_risk > 0) {
+    text += (situation.nat_stuck > 0 ? " and " : "") +
+            Counted(situation.nat_at_risk, "open connection", "open connections");
+  }
+  explanation.why.push_back({text +
+                                 "; only the entry knew how, and without it their packets go out as they are. No rule "
+                                 "drops anything.",
+                             first});
 }
 
 // What became of the entries.
-void DescribeEnds(const Situation& situation, diagnosis::Explanation& explanation) {
+void DescribeEnds(const Situation& situation, Explanation& explanation) {
   const diagnosis::ExpiryReasons& ends = situation.ends;
   for (std::size_t i = 0; i < ends.timed_out.size(); ++i) {
     if (ends.timed_out[i] == 0) {
@@ -173,17 +184,14 @@ void DescribeEnds(const Situation& situation, diagnosis::Explanation& explanatio
   }
 }
 
-void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation,
-                        diagnosis::Explanation& explanation) {
+void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation, Explanation& explanation) {
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
     if (std::any_of(situation.losses.begin(), situation.losses.end(),
-                    [&](const AffectedSite& loss) { return loss.place.location == rule.location; })) {
+                    [&](const AffectedSite& loss) { return loss.place.rule == rule.location; })) {
       continue;
     }
-    // iptables' rules, of either backend, are shown as iptables-save prints them.
-    const diagnosis::DropSite place{rule.location, rule.hooks.front(), rule.text.starts_with("-A "), false, rule.text};
-    std::string text =
-        "INVALID packets are also dropped in " + DescribeSite(place) + " (" + std::string(Name(place.hook)) + ")";
+    std::string text = "INVALID packets are also dropped in " + Describe(rule.location) + " (" +
+                       std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
     }
@@ -192,7 +200,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
   }
 }
 
-void DescribeTimeouts(const sources::SysctlSample& sysctl, diagnosis::Explanation& explanation) {
+void DescribeTimeouts(const sources::SysctlSample& sysctl, Explanation& explanation) {
   const auto established = sysctl.Timeout(sources::ConntrackTcpTimeout::kEstablished);
   const auto close_wait = sysctl.Timeout(sources::ConntrackTcpTimeout::kCloseWait);
   if (established && close_wait) {
@@ -210,7 +218,7 @@ void DescribeTimeouts(const sources::SysctlSample& sysctl, diagnosis::Explanatio
   }
 }
 
-void DescribeNamespaces(const sources::NetworkNamespacesSample& others, diagnosis::Explanation& explanation) {
+void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
   const char* doubt =
       others.unseen > 0 ? ", so there may be more." : ", so whether there are other network namespaces is not known.";
   std::string text;
@@ -235,11 +243,39 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, diagnosi
   explanation.cannot_see.push_back({text});
 }
 
-void DescribeBlindness(const scheduling::Snapshot& snapshot, diagnosis::Explanation& explanation) {
+// What collectors could not read. The same message of several collectors, as where a capability is missing, is one
+// statement: it has one remedy.
+void DescribeFailures(const scheduling::Snapshot& snapshot, Explanation& explanation) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> failures;  // remedy, and what it would mend
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     for (const Error& error : status.errors) {
-      explanation.cannot_see.push_back({"collector " + std::string(status.info->name) + ": " + error.message, ""});
+      const std::size_t split =
+          error.reason == FailureReason::kPermission ? error.message.rfind("; ") : std::string::npos;
+      const std::string remedy = split == std::string::npos ? "" : error.message.substr(split + 2);
+      const std::string failure = "collector " + std::string(status.info->name) + ": " + error.message.substr(0, split);
+      const auto known = std::find_if(failures.begin(), failures.end(),
+                                      [&](const auto& one) { return !remedy.empty() && one.first == remedy; });
+      if (known != failures.end()) {
+        known->second.push_back(failure);
+      } else {
+        failures.push_back({remedy, {failure}});
+      }
     }
+  }
+  for (const auto& [remedy, mended] : failures) {
+    std::string text;
+    for (const std::string& failure : mended) {
+      text += (text.empty() ? "" : "; ") + failure;
+    }
+    explanation.cannot_see.push_back({text + (remedy.empty()      ? ""
+                                              : mended.size() > 1 ? ". For all of these: " + remedy
+                                                                  : "; " + remedy)});
+  }
+}
+
+void DescribeBlindness(const scheduling::Snapshot& snapshot, Explanation& explanation) {
+  DescribeFailures(snapshot, explanation);
+  for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     if (!status.collected) {
       explanation.cannot_see.push_back(
           {"collector " + std::string(status.info->name) + " has not finished its first look", ""});
@@ -257,7 +293,7 @@ void DescribeBlindness(const scheduling::Snapshot& snapshot, diagnosis::Explanat
 std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
   const diagnosis::Risk& risk = diagnosis.risk;
   if (!risk.stage) {
-    return "Whether closing connections get stuck here does not show in what this look could see.";
+    return "Whether closing connections get stuck here does not show in what could be observed.";
   }
   switch (*risk.stage) {
     case diagnosis::Stage::kNone:
@@ -316,7 +352,7 @@ std::string LossOf(const Situation& situation) {
   }
   const AffectedSite& loss = situation.losses.front();
   const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
-  std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+  std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
   text += loss.inbound ? "the peer's answer to the FIN" : only_resets || loss.reset_only ? "the RST" : "the FIN";
   if (situation.losses.size() > 1) {
     text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
@@ -336,6 +372,17 @@ std::string BlindnessOf(const scheduling::Snapshot& snapshot) {
     }
   }
   return "";
+}
+
+// What cannot wait: to let stuck sockets finish, which die unheard after about two minutes; without any, the first
+// command for a host that would lose connections now.
+std::size_t CountUrgent(const diagnosis::Diagnosis& diagnosis, const Situation& situation,
+                        const std::vector<Statement>& what_to_do) {
+  const auto later = std::find_if(what_to_do.begin(), what_to_do.end(),
+                                  [](const Statement& one) { return !one.id.starts_with("finish_stuck"); });
+  const auto number = static_cast<std::size_t>(later - what_to_do.begin());
+  const bool losing = diagnosis.risk.stage == diagnosis::Stage::kExposed || situation.AnyAffected();
+  return number > 0 || !losing || what_to_do.empty() ? number : 1;
 }
 
 std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
@@ -365,30 +412,8 @@ std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situ
 
 }  // namespace
 
-std::string DescribeLocation(const firewall::RuleLocation& location) {
-  std::ostringstream text;
-  if (location.backend == firewall::Backend::kLegacy) {
-    text << (location.family == firewall::TableFamily::kIpv6 ? "ip6tables" : "iptables") << "-legacy";
-  } else {
-    text << "nft";
-  }
-  text << " table ";
-  if (location.backend == firewall::Backend::kNft) {
-    text << Name(location.family) << " ";
-  }
-  text << location.table << ", chain " << location.chain;
-  if (location.handle) {
-    text << ", handle " << *location.handle;
-  }
-  if (location.rule_index) {
-    text << ", rule " << *location.rule_index;
-  }
-  return text.str();
-}
-
-diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis) {
-  const Situation situation = SituationOf(diagnosis);
-  diagnosis::Explanation explanation;
+Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
+  Explanation explanation;
   explanation.verdict = Verdict(diagnosis, situation);
   explanation.cause = CauseOf(diagnosis, situation);
   if (diagnosis.stuck) {
@@ -405,7 +430,7 @@ diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis) {
   const bool matters = diagnosis.risk.stage != diagnosis::Stage::kNone;
   if (matters) {
     DescribeDropSites(situation, explanation);
-    DescribeTranslations(diagnosis, explanation);
+    DescribeTranslations(diagnosis, situation, explanation);
     DescribeEnds(situation, explanation);
     if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
       DescribeOtherRules(*firewall, situation, explanation);
@@ -414,6 +439,7 @@ diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis) {
       DescribeTimeouts(*situation.sysctl, explanation);
     }
     explanation.what_to_do = WhatToDo(situation);
+    explanation.urgent = CountUrgent(diagnosis, situation, explanation.what_to_do);
     explanation.will_not_help = WhatWillNotHelp(situation);
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);

@@ -1,13 +1,15 @@
 #include "exporter/report/situation.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace finwait::report {
 namespace {
 
 AffectedSite& At(std::vector<AffectedSite>& losses, const diagnosis::DropSite& place, bool inbound) {
   const auto found = std::find_if(losses.begin(), losses.end(), [&](const AffectedSite& loss) {
-    return loss.inbound == inbound && loss.place.location == place.location;
+    return loss.inbound == inbound && loss.place.rule == place.rule;
   });
   if (found != losses.end()) {
     return *found;
@@ -22,7 +24,25 @@ bool PeerClosedFirst(kernel::TcpState state) {
   return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck;
 }
 
+// All sockets at one site share it, so that most are counted without comparing names.
+class SiteCounter {
+ public:
+  explicit SiteCounter(std::vector<AffectedSite>& sites) : sites_(sites) {}
+  void Count(const diagnosis::DropSite& site, bool inbound) {
+    const auto [known, is_new] = positions_.try_emplace({&site, inbound}, 0);
+    if (is_new) {
+      known->second = static_cast<std::size_t>(&At(sites_, site, inbound) - sites_.data());
+    }
+    ++sites_[known->second].stuck;
+  }
+
+ private:
+  std::vector<AffectedSite>& sites_;
+  std::map<std::pair<const diagnosis::DropSite*, bool>, std::size_t> positions_;
+};
+
 void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
+  SiteCounter sites(situation.losses);
   for (const diagnosis::StuckSocket& one : summary.sockets) {
     if (!one.cause || !ProvesFailure(*one.cause)) {
       continue;
@@ -31,8 +51,10 @@ void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
     ++(*one.cause == diagnosis::Cause::kNatLost ? situation.nat_stuck : situation.stuck_no_nat);
     ++(PeerClosedFirst(one.socket.state) ? situation.peer_closed : situation.open_both_ways);
     situation.ends.Add(one.past);
-    if (one.place) {
-      ++At(situation.losses, *one.place, *one.cause == diagnosis::Cause::kReplyDrop).stuck;
+    if (one.site != nullptr) {
+      sites.Count(*one.site, *one.cause == diagnosis::Cause::kReplyDrop);
+    } else if (*one.cause != diagnosis::Cause::kNatLost) {
+      ++situation.stuck_unnamed;
     }
   }
 }
@@ -45,6 +67,7 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   situation.peer_closed += live.would_stick_close_wait;
   situation.open_both_ways += live.WouldStick() - live.would_stick_close_wait;
   situation.ends += live.ends;
+  situation.all_at_risk_listed = live.sockets.size() < diagnosis::LiveSummary::kMostListed;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
     if (one.place) {
       ++At(situation.losses, *one.place, one.fate == diagnosis::Fate::kAckDropped).at_risk;
@@ -66,7 +89,7 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
     } else if (const auto& ack = places[diagnosis::PathPacket("ack")]) {
       At(situation.losses, *ack, true).general = true;  // whether it is let in matters only when the FIN gets out
     }
-    if (const auto& rst = places[diagnosis::PathPacket("rst")]; rst && (!fin || fin->location != rst->location)) {
+    if (const auto& rst = places[diagnosis::PathPacket("rst")]; rst && (!fin || fin->rule != rst->rule)) {
       AffectedSite& loss = At(situation.losses, *rst, false);
       loss.reset_only = !loss.general && loss.stuck == 0 && loss.at_risk == 0;
       loss.general = true;

@@ -16,8 +16,8 @@ struct AffectedSite {
   bool inbound = false;       ///< it is the peer's answer that dies
   bool reset_only = false;    ///< RSTs die here, FINs do not
   bool general = false;       ///< of every connection of `family` that no narrower rule singles out
-  std::uint64_t stuck = 0;    ///< sockets stuck now, of those that were looked into
-  std::uint64_t at_risk = 0;  ///< open sockets that would stick, of those that were looked into
+  std::uint64_t stuck = 0;    ///< sockets stuck now, all of them
+  std::uint64_t at_risk = 0;  ///< open sockets that would stick, of the first LiveSummary::kMostListed
 };
 
 /// What advice depends on, taken from a diagnosis.
@@ -25,7 +25,9 @@ struct Situation {
   std::vector<AffectedSite> losses;  ///< most stuck first, then most at risk
   std::uint64_t stuck = 0;           ///< proven, now
   std::uint64_t stuck_no_nat = 0;    ///< of those, the ones that are stuck at a rule
+  std::uint64_t stuck_unnamed = 0;   ///< of those, the ones at a rule that cannot be named
   std::uint64_t at_risk = 0;
+  bool all_at_risk_listed = true;  ///< `losses` count every open socket at risk; else these numbers are the least
   std::uint64_t nat_stuck = 0;
   std::uint64_t nat_at_risk = 0;
   std::uint64_t nat_tracked = 0;  ///< open connections whose NAT would go with their entry
@@ -45,7 +47,7 @@ struct Situation {
   bool AnyAffected() const { return stuck > 0 || at_risk > 0 || resets_lost > 0; }
 };
 
-/// A pure function of all but the diagnosis's explanation.
+/// A pure function.
 Situation SituationOf(const diagnosis::Diagnosis& diagnosis);
 
 }  // namespace finwait::report

@@ -15,11 +15,11 @@ views::ExpositionFormat NegotiateFormat(std::string_view accept) {
                                                     : views::ExpositionFormat::kText;
 }
 
-RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const diagnosis::Diagnosis> diagnosis,
+RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const report::Report> report,
                                                   SteadyClock::time_point now) const {
   Rendering rendering;
-  rendering.families = make_families_(*diagnosis);
-  rendering.diagnosis = std::move(diagnosis);
+  rendering.families = make_families_(*report->diagnosis);
+  rendering.report = std::move(report);
   rendering.made_at = now;
   return rendering;
 }
@@ -36,7 +36,7 @@ void RenderedMetrics::Render(Rendering& rendering, views::ExpositionFormat forma
   }
 }
 
-RenderedMetrics::Rendering RenderedMetrics::RenderAhead(const std::shared_ptr<const diagnosis::Diagnosis>& diagnosis,
+RenderedMetrics::Rendering RenderedMetrics::RenderAhead(const std::shared_ptr<const report::Report>& report,
                                                         SteadyClock::time_point now) {
   AskedFor asked_for;
   {
@@ -48,8 +48,8 @@ RenderedMetrics::Rendering RenderedMetrics::RenderAhead(const std::shared_ptr<co
     for (const bool gzip : {false, true}) {
       const auto& asked = asked_for[static_cast<std::size_t>(format)][gzip ? 1 : 0];
       if (asked && now - *asked < kWantedFor) {
-        if (!rendering.diagnosis) {
-          rendering = Begin(diagnosis, now);
+        if (!rendering.report) {
+          rendering = Begin(report, now);
         }
         Render(rendering, format, gzip);
       }
@@ -58,15 +58,15 @@ RenderedMetrics::Rendering RenderedMetrics::RenderAhead(const std::shared_ptr<co
   return rendering;
 }
 
-void RenderedMetrics::Publish(std::shared_ptr<const diagnosis::Diagnosis> diagnosis, SteadyClock::time_point now) {
+void RenderedMetrics::Publish(std::shared_ptr<const report::Report> report, SteadyClock::time_point now) {
   Rendering rendering;
   try {
-    rendering = RenderAhead(diagnosis, now);
+    rendering = RenderAhead(report, now);
   } catch (const std::exception&) {
     rendering = {};  // the next scrape tries again, and is told
   }
   const std::lock_guard lock(mutex_);
-  latest_.Set(std::move(diagnosis));
+  latest_.Set(std::move(report));
   std::swap(rendering_, rendering);
 }
 
@@ -78,10 +78,10 @@ http::HttpResponse RenderedMetrics::Answer(const httplib::Request& request, Stea
   response.headers.push_back({"Vary", "Accept, Accept-Encoding"});
 
   const std::lock_guard lock(mutex_);
-  auto diagnosis = latest_.Get();
-  if (rendering_.diagnosis != diagnosis || now - rendering_.made_at >= kFreshFor) {
+  auto report = latest_.Get();
+  if (rendering_.report != report || now - rendering_.made_at >= kFreshFor) {
     rendering_ = {};
-    rendering_ = Begin(std::move(diagnosis), now);
+    rendering_ = Begin(std::move(report), now);
   }
   asked_for_[static_cast<std::size_t>(format)][gzip ? 1 : 0] = now;
   Render(rendering_, format, gzip);

@@ -15,8 +15,8 @@
 
 #include "collectors/base/result.h"
 #include "exporter/diagnosis/diagnosis.h"
-#include "exporter/diagnosis/latest.h"
 #include "exporter/http/message.h"
+#include "exporter/report/latest.h"
 #include "exporter/views/exposition.h"
 
 namespace finwait::service {
@@ -39,13 +39,13 @@ class RenderedMetrics {
   static constexpr std::chrono::minutes kWantedFor{2};
 
   /// `latest` must outlive this.
-  RenderedMetrics(MakeFamilies make_families, diagnosis::LatestDiagnosis& latest)
+  RenderedMetrics(MakeFamilies make_families, report::LatestReport& latest)
       : make_families_(std::move(make_families)), latest_(latest) {}
 
-  /// Makes `diagnosis` the latest one.
-  void Publish(std::shared_ptr<const diagnosis::Diagnosis> diagnosis, SteadyClock::time_point now);
+  /// Makes `report` the latest one.
+  void Publish(std::shared_ptr<const report::Report> report, SteadyClock::time_point now);
 
-  /// The metrics of the latest diagnosis, of which there must be one, in the format and encoding that the request's
+  /// The metrics of the latest report, of which there must be one, in the format and encoding that the request's
   /// Accept and Accept-Encoding ask for.
   http::HttpResponse Answer(const httplib::Request& request, SteadyClock::time_point now);
 
@@ -54,7 +54,7 @@ class RenderedMetrics {
   /// One format, as it is (0) and compressed (1): null until asked for, and where memory was short.
   using Encodings = std::array<Body, 2>;
   struct Rendering {
-    std::shared_ptr<const diagnosis::Diagnosis> diagnosis;
+    std::shared_ptr<const report::Report> report;
     SteadyClock::time_point made_at;
     // One look for both formats: a counter must not differ between them.
     std::vector<prometheus::MetricFamily> families;
@@ -62,12 +62,12 @@ class RenderedMetrics {
   };
   using AskedFor = std::array<std::array<std::optional<SteadyClock::time_point>, 2>, 2>;  // as Rendering::bodies
 
-  Rendering Begin(std::shared_ptr<const diagnosis::Diagnosis> diagnosis, SteadyClock::time_point now) const;
+  Rendering Begin(std::shared_ptr<const report::Report> report, SteadyClock::time_point now) const;
   static void Render(Rendering& rendering, views::ExpositionFormat format, bool gzip);
-  Rendering RenderAhead(const std::shared_ptr<const diagnosis::Diagnosis>& diagnosis, SteadyClock::time_point now);
+  Rendering RenderAhead(const std::shared_ptr<const report::Report>& report, SteadyClock::time_point now);
 
   MakeFamilies make_families_;
-  diagnosis::LatestDiagnosis& latest_;
+  report::LatestReport& latest_;
   std::mutex mutex_;  // held while rendering for a scrape: who comes meanwhile wants the same
   Rendering rendering_;
   AskedFor asked_for_;

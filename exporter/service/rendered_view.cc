@@ -6,12 +6,12 @@ namespace finwait::service {
 
 http::HttpResponse RenderedView::Answer(const httplib::Request& request) {
   const std::lock_guard lock(mutex_);
-  const auto diagnosis = latest_.Get();
-  if (rendered_.lock() != diagnosis) {
+  const auto report = latest_.Get();
+  if (rendered_.lock() != report) {
     compressed_ = nullptr;
     plain_ = nullptr;
-    plain_ = std::make_shared<const std::string>(render_(*diagnosis));
-    rendered_ = diagnosis;
+    plain_ = std::make_shared<const std::string>(render_(*report));
+    rendered_ = report;
   }
   http::HttpResponse response;
   response.content_type = content_type_;

@@ -21,14 +21,14 @@ constexpr std::string_view kJson = "application/json; charset=utf-8";
 
 HttpResponse Text(int status, std::string body) { return http::MakeResponse(status, kPlain, std::move(body)); }
 
-// What changes with every look is not to be kept by anyone on the way.
+// What changes with every sample is not to be kept by anyone on the way.
 HttpResponse Uncached(HttpResponse response) {
   response.headers.push_back({"Cache-Control", "no-store"});
   return response;
 }
 
-HttpResponse Ready(const diagnosis::Diagnosis& diagnosis) {
-  const std::vector<std::string> missing = NotReady(*diagnosis.snapshot, SteadyClock::now());
+HttpResponse Ready(const report::Report& report) {
+  const std::vector<std::string> missing = NotReady(*report.diagnosis->snapshot, SteadyClock::now());
   if (missing.empty()) {
     return Text(200, "ready\n");
   }
@@ -49,14 +49,14 @@ std::optional<diagnosis::Stage> FailOn(const std::string& name) {
   return std::nullopt;
 }
 
-HttpResponse Health(const httplib::Request& request, const diagnosis::Diagnosis& diagnosis) {
+HttpResponse Health(const httplib::Request& request, const report::Report& report) {
   const auto fail_on = FailOn(http::Parameter(request, "fail-on").value_or("failing"));
   if (!fail_on) {
     return Text(400, "fail-on must be latent, exposed or failing\n");
   }
-  const auto& stage = diagnosis.risk.stage;
+  const auto& stage = report.diagnosis->risk.stage;
   const int status = !stage ? 500 : *stage >= *fail_on ? 503 : 200;
-  return http::MakeResponse(status, kJson, views::HealthJson(diagnosis));
+  return http::MakeResponse(status, kJson, views::HealthJson(report));
 }
 
 // Empty where the system has none.
@@ -67,7 +67,7 @@ std::string HostName() {
 
 }  // namespace
 
-std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const report::LatestReport& latest,
                                               RenderedMetrics& metrics) {
   const http::Handler alive = [](const httplib::Request&) { return Uncached(Text(200, "ok\n")); };
   const http::Handler ready = [&latest](const httplib::Request&) { return Uncached(Ready(*latest.Get())); };
@@ -86,16 +86,14 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
     return Uncached(Health(request, *latest.Get()));
   };
   const auto report = std::make_shared<RenderedView>(
-      [details = settings.details](const diagnosis::Diagnosis& diagnosis) {
-        return views::ReportJson(diagnosis, details);
-      },
+      [details = settings.details](const report::Report& shown) { return views::ReportJson(shown, details); },
       std::string(kJson), latest);
   reports.routes["/api/v1/report"] = [report](const httplib::Request& request) {
     return Uncached(report->Answer(request));
   };
   const auto page = std::make_shared<RenderedView>(
       [page = views::page::PageSettings{settings.details, settings.telemetry_path, HostName()}](
-          const diagnosis::Diagnosis& diagnosis) { return views::page::ReportPage(diagnosis, page); },
+          const report::Report& shown) { return views::page::ReportPage(shown, page); },
       "text/html; charset=utf-8", latest);
   reports.routes["/"] = [page, policy = views::page::PageSecurityPolicy()](const httplib::Request& request) {
     http::HttpResponse response = Uncached(page->Answer(request));

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "exporter/diagnosis/latest.h"
 #include "exporter/http/server.h"
+#include "exporter/report/latest.h"
 #include "exporter/service/rendered_metrics.h"
 #include "exporter/views/json.h"
 
@@ -19,7 +19,7 @@ struct RouteSettings {
 
 /// The paths of the contract, answered from the newest diagnosis, in route groups of their own: scrapes, health, and
 /// what people read. `latest` and `metrics`, which are of the same diagnosis, must outlive the server.
-std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const diagnosis::LatestDiagnosis& latest,
+std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, const report::LatestReport& latest,
                                               RenderedMetrics& metrics);
 
 }  // namespace finwait::service

@@ -5,6 +5,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
 
 namespace finwait::views {
@@ -25,12 +26,13 @@ Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json VerdictJson(const diagnosis::Diagnosis& diagnosis) {
+Json VerdictJson(const report::Report& report) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   Json verdict;
   verdict["stage"] = diagnosis.risk.stage ? Json(Name(*diagnosis.risk.stage)) : Json(nullptr);
   verdict["score"] = diagnosis.risk.score ? Json(Rounded(*diagnosis.risk.score)) : Json(nullptr);
-  verdict["summary"] = diagnosis.explanation.verdict;
-  verdict["cause"] = diagnosis.explanation.cause;
+  verdict["summary"] = report.explanation.verdict;
+  verdict["cause"] = report.explanation.cause;
   return verdict;
 }
 
@@ -40,30 +42,22 @@ Json FactorsJson(const diagnosis::RiskFactors& factors) {
               {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
 }
 
-Json LocationJson(const firewall::RuleLocation& location) {
-  Json json = {{"backend", Name(location.backend)},
-               {"family", Name(location.family)},
-               {"table", location.table},
-               {"chain", location.chain}};
-  if (location.handle) {
-    json["handle"] = *location.handle;
-  }
-  if (location.rule_index) {
-    json["rule_index"] = *location.rule_index;
-  }
-  return json;
-}
-
 Json PlaceJson(const diagnosis::DropSite& place) {
-  Json json = LocationJson(place.location);
+  Json json = RuleJson(place.rule);
   json["hook"] = Name(place.hook);
-  json["policy"] = place.IsPolicy();
+  json["policy"] = place.rule.IsPolicy();
   json["verdict"] = place.rejects ? "reject" : "drop";
   return json;
 }
 
-Json RuleTextJson(const std::optional<diagnosis::DropSite>& place) {
-  return place ? Json(place->rule_text) : Json(nullptr);
+// `site`: a pointer to a drop site or an optional one.
+template <typename Site>
+Json SiteOrNull(const Site& site) {
+  return site ? PlaceJson(*site) : Json(nullptr);
+}
+template <typename Site>
+Json RuleTextJson(const Site& site) {
+  return site ? Json(site->rule_text) : Json(nullptr);
 }
 
 // What became of the connection's entry, and what could have kept it.
@@ -82,7 +76,18 @@ void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::
   socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
 }
 
-Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
+Json ByRuleJson(const std::vector<report::AffectedSite>& sites) {
+  Json by_rule = Json::array();
+  for (const report::AffectedSite& site : sites) {
+    if (site.stuck > 0 && by_rule.size() < kMostSockets) {
+      by_rule.push_back(
+          {{"rule", PlaceJson(site.place)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.stuck}});
+    }
+  }
+  return by_rule;
+}
+
+Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::AffectedSite>& sites, Details details) {
   Json by_cause;
   for (std::size_t cause = 0; cause < std::size(diagnosis::kCauses); ++cause) {
     std::uint64_t now = 0;
@@ -109,15 +114,16 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
                    {"send_window_bytes", OrNull(one.socket.send_window)},
                    {"pending", one.pending}};
     AddHistory(one.past, socket);
-    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
+    socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
-      socket["rule_text"] = RuleTextJson(one.place);
+      socket["rule_text"] = RuleTextJson(one.site);
     }
     sockets.push_back(std::move(socket));
   }
   return Json{{"count", stuck.sockets.size()},
               {"by_cause", by_cause},
+              {"by_rule", ByRuleJson(sites)},
               {"sockets", sockets},
               {"sockets_not_listed", NotListed(stuck.sockets.size(), kMostSockets)}};
 }
@@ -136,7 +142,7 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)}};
     AddHistory(one.past, socket);
-    socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
+    socket["rule"] = SiteOrNull(one.place);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
       socket["rule_text"] = RuleTextJson(one.place);
@@ -158,7 +164,7 @@ Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
     if (rules.size() == kMostRules) {
       break;
     }
-    Json json = LocationJson(rule.location);
+    Json json = RuleJson(rule.location);
     json["hooks"] = Json::array();
     for (const firewall::Hook hook : rule.hooks) {
       json["hooks"].push_back(Name(hook));
@@ -175,7 +181,7 @@ Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
     if (policies.size() == kMostRules) {
       break;
     }
-    Json json = LocationJson(policy.location);
+    Json json = RuleJson(policy.location);
     json["hook"] = Name(policy.hook);
     json["packets"] = policy.drops ? Json(policy.drops->packets) : Json(nullptr);
     policies.push_back(std::move(json));
@@ -211,9 +217,9 @@ Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
               {"complete", others.complete}};
 }
 
-Json StatementsJson(const std::vector<diagnosis::Statement>& statements, Details details) {
+Json StatementsJson(const std::vector<report::Statement>& statements, Details details) {
   Json json = Json::array();
-  for (const diagnosis::Statement& statement : statements) {
+  for (const report::Statement& statement : statements) {
     Json one = {{"text", statement.text}};
     if (!statement.id.empty()) {
       one["id"] = statement.id;
@@ -227,7 +233,7 @@ Json StatementsJson(const std::vector<diagnosis::Statement>& statements, Details
   return json;
 }
 
-Json ExplanationJson(const diagnosis::Explanation& explanation, Details details) {
+Json ExplanationJson(const report::Explanation& explanation, Details details) {
   return Json{{"stuck", StatementsJson(explanation.stuck, details)},
               {"would_stick", StatementsJson(explanation.would_stick, details)},
               {"why", StatementsJson(explanation.why, details)},
@@ -258,7 +264,8 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 }  // namespace
 
-std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details) {
+std::string ReportJson(const report::Report& report, Details details) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
   const auto* firewall = snapshot.Find<sources::FirewallSample>();
   const auto* sysctl = snapshot.Find<sources::SysctlSample>();
@@ -266,20 +273,20 @@ std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details) {
   Json json = {{"version", FINWAIT_VERSION},
                {"time", Rfc3339(diagnosis.at)},
                {"network_namespace", snapshot.network_namespace.inode},
-               {"verdict", VerdictJson(diagnosis)},
+               {"verdict", VerdictJson(report)},
                {"risk_factors", FactorsJson(diagnosis.risk.factors)},
                {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
-               {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, details) : Json(nullptr)},
+               {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, report.drop_sites, details) : Json(nullptr)},
                {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
                {"resets_lost", diagnosis.resets_lost},
                {"other_network_namespaces", namespaces != nullptr ? NamespacesJson(*namespaces) : Json(nullptr)},
-               {"explanation", ExplanationJson(diagnosis.explanation, details)},
+               {"explanation", ExplanationJson(report.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};
   return Dump(json);
 }
 
-std::string HealthJson(const diagnosis::Diagnosis& diagnosis) { return Dump(VerdictJson(diagnosis)); }
+std::string HealthJson(const report::Report& report) { return Dump(VerdictJson(report)); }
 
 }  // namespace finwait::views

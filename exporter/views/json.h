@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/report/report.h"
 
 namespace finwait::views {
 
@@ -10,9 +10,9 @@ namespace finwait::views {
 enum class Details { kHide, kShow };
 
 /// The whole diagnosis as JSON: /api/v1/report and `check --format=json`. Ends with a newline.
-std::string ReportJson(const diagnosis::Diagnosis& diagnosis, Details details);
+std::string ReportJson(const report::Report& report, Details details);
 
 /// The verdict alone as JSON: /health.
-std::string HealthJson(const diagnosis::Diagnosis& diagnosis);
+std::string HealthJson(const report::Report& report);
 
 }  // namespace finwait::views

@@ -1,15 +1,21 @@
 #include "exporter/views/text.h"
 
 #include <cmath>
+#include <map>
+#include <span>
 #include <sstream>
 
+#include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
 
 namespace finwait::views {
 namespace {
 
-constexpr std::size_t kWidth = 100;
+constexpr std::size_t kWidth = 80;
 constexpr std::size_t kMostSockets = 20;
+constexpr std::size_t kMostGroups = 10;
+// Statements of one id beyond these (the same advice for many places) are counted.
+constexpr std::size_t kMostOfOneId = 10;
 
 // Text from the kernel may hold anything; a terminal must not act on it.
 std::string Printable(const std::string& text) {
@@ -25,10 +31,10 @@ std::string Printable(const std::string& text) {
 
 // `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
 void Wrap(const std::string& text, const std::string& first, const std::string& indent, std::ostringstream& out) {
-  std::istringstream words(Printable(text));
+  std::istringstream stream(Printable(text));
   std::string line = first;
   bool empty = true;
-  for (std::string word; words >> word;) {
+  for (std::string word; stream >> word;) {
     if (!empty && line.size() + 1 + word.size() > kWidth) {
       out << line << "\n";
       line = indent;
@@ -40,19 +46,46 @@ void Wrap(const std::string& text, const std::string& first, const std::string& 
   out << line << "\n";
 }
 
-void Section(const char* title, const std::vector<diagnosis::Statement>& statements, std::ostringstream& out) {
+void Statement(const report::Statement& statement, std::ostringstream& out) {
+  Wrap(statement.text, "  - ", "    ", out);
+  if (!statement.detail.empty()) {
+    out << "      " << Printable(statement.detail) << "\n";
+  }
+  if (!statement.command.empty()) {
+    out << "      $ " << Printable(statement.command) << "\n";
+  }
+}
+
+void Section(const char* title, std::span<const report::Statement> statements, std::ostringstream& out) {
   if (statements.empty()) {
     return;
   }
   out << "\n" << title << "\n";
-  for (const diagnosis::Statement& statement : statements) {
-    Wrap(statement.text, "  - ", "    ", out);
-    if (!statement.detail.empty()) {
-      out << "      " << Printable(statement.detail) << "\n";
+  std::map<std::string, std::size_t> of_id;
+  for (std::size_t i = 0; i < statements.size(); ++i) {
+    const std::string& id = statements[i].id;
+    const std::size_t known = id.empty() ? 0 : of_id[id]++;
+    if (known < kMostOfOneId) {
+      Statement(statements[i], out);
     }
-    if (!statement.command.empty()) {
-      out << "      $ " << Printable(statement.command) << "\n";
+    const bool last_of_id = i + 1 == statements.size() || statements[i + 1].id != id;
+    if (last_of_id && known >= kMostOfOneId) {
+      out << "      ... and the same at " << report::Counted(known + 1 - kMostOfOneId, "more place", "more places")
+          << " (check --format=json has each command)\n";
     }
+  }
+}
+
+// The piece of advice that helps most of what cannot wait: before everything else, so that it is on the first screen.
+void DoFirst(const report::Explanation& explanation, std::ostringstream& out) {
+  if (explanation.urgent == 0) {
+    return;
+  }
+  out << "\nWhat to do first\n";
+  Statement(explanation.what_to_do.front(), out);
+  if (explanation.urgent > 1) {
+    Wrap("... and at " + report::Counted(explanation.urgent - 1, "more place", "more places") + ": see What to do.",
+         "      ", "      ", out);
   }
 }
 
@@ -76,17 +109,43 @@ std::string KeepaliveText(const diagnosis::ConnectionHistory& past) {
   return !past.keepalive ? "" : *past.keepalive ? ", keepalive on" : ", keepalive off";
 }
 
-void StuckSockets(const diagnosis::StuckSummary& stuck, std::ostringstream& out) {
+std::string CauseText(const std::optional<diagnosis::Cause>& cause) {
+  return std::string(cause ? Name(*cause) : "cause unknown");
+}
+
+void OneSocket(const diagnosis::StuckSocket& one, const char* before, std::ostringstream& out) {
+  out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
+      << report::KernelName(one.socket.state) << "  " << CauseText(one.cause) << "  "
+      << report::Lasting(one.age.count()) << ", " << report::Counted(one.socket.tries, "try", "tries")
+      << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
+}
+
+// Those that share an end, cause, rule and owner in one piece, with the oldest as an example; then the single ones.
+void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report::SocketGroup>& groups,
+                  std::ostringstream& out) {
+  std::uint64_t left = stuck.sockets.size();
   std::size_t shown = 0;
-  for (const diagnosis::StuckSocket& one : stuck.sockets) {
-    if (shown++ == kMostSockets) {
-      out << "      ... and " << stuck.sockets.size() - kMostSockets << " more (check --format=json lists them)\n";
+  for (const report::SocketGroup& group : groups) {
+    if (group.sockets < 2 || shown == kMostGroups) {
       break;
     }
-    out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << report::KernelName(one.socket.state) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
-        << report::Lasting(one.age.count()) << ", " << report::Counted(one.socket.tries, "try", "tries")
-        << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
+    ++shown;
+    left -= group.sockets;
+    out << "      " << group.sockets << (group.at_peer ? " to " : " of ") << group.end.Text() << "  "
+        << CauseText(group.cause) << "  " << report::OwnerText(group) << ", oldest "
+        << report::Lasting(group.oldest_seconds) << "\n";
+    if (group.site != nullptr) {
+      out << "        at " << Printable(report::Describe(group.site->rule)) << "\n";
+    }
+    OneSocket(stuck.sockets[group.example], "        such as ", out);
+  }
+  const bool single = shown < groups.size() && groups[shown].sockets < 2;
+  for (std::size_t i = shown; single && i < groups.size() && i < shown + kMostSockets; ++i) {
+    OneSocket(stuck.sockets[groups[i].example], "      ", out);
+    --left;
+  }
+  if (left > 0) {
+    out << "      ... and " << left << " more (check --format=json lists them)\n";
   }
 }
 
@@ -106,30 +165,33 @@ void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) 
 
 }  // namespace
 
-std::string ReportText(const diagnosis::Diagnosis& diagnosis) {
+std::string ReportText(const report::Report& report) {
   std::ostringstream out;
-  const diagnosis::Explanation& words = diagnosis.explanation;
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
+  const report::Explanation& explanation = report.explanation;
   const std::string stage = diagnosis.risk.stage ? report::UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
-  std::string verdict = words.verdict;
+  std::string verdict = explanation.verdict;
   if (diagnosis.risk.score) {
     verdict += " Risk " + std::to_string(std::lround(*diagnosis.risk.score)) + " of 100.";
   }
   Wrap(verdict, stage + ": ", "", out);
-  if (!words.cause.empty()) {
-    Wrap(words.cause, "", "", out);
+  if (!explanation.cause.empty()) {
+    Wrap(explanation.cause, "", "", out);
   }
-  Section("Stuck now", words.stuck, out);
+  DoFirst(explanation, out);
+  Section("Stuck now", explanation.stuck, out);
   if (diagnosis.stuck) {
-    StuckSockets(*diagnosis.stuck, out);
+    StuckSockets(*diagnosis.stuck, report.stuck_groups, out);
   }
-  Section("Would stick if closed now", words.would_stick, out);
+  Section("Would stick if closed now", explanation.would_stick, out);
   if (diagnosis.live) {
     SocketsAtRisk(*diagnosis.live, out);
   }
-  Section("Why", words.why, out);
-  Section("What to do", words.what_to_do, out);
-  Section("What will not help", words.will_not_help, out);
-  Section("What this look cannot see", words.cannot_see, out);
+  Section("Why", explanation.why, out);
+  // What stands above is not said twice.
+  Section("What to do", std::span(explanation.what_to_do).subspan(explanation.urgent > 0 ? 1 : 0), out);
+  Section("What will not help", explanation.will_not_help, out);
+  Section("Not observed", explanation.cannot_see, out);
   return out.str();
 }
 

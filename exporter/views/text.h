@@ -2,12 +2,13 @@
 
 #include <string>
 
-#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/report/report.h"
 
 namespace finwait::views {
 
-/// The diagnosis for a person at a terminal: `check`. The verdict first; addresses and rules' text are shown. At most
-/// 100 columns but for what must not be broken. Ends with a newline.
-std::string ReportText(const diagnosis::Diagnosis& diagnosis);
+/// The diagnosis for a person at a terminal: `check`. The first screen of 24 lines by 80 columns has the verdict,
+/// the cause and what to do first; addresses and rules' text are shown. At most 80 columns but for what must not be
+/// broken. Ends with a newline.
+std::string ReportText(const report::Report& report);
 
 }  // namespace finwait::views

@@ -21,6 +21,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("FINWAIT_PROGRAM", ROOT / "build/finwait_exporter"))
 LOCAL, PEER = "192.0.2.1", "192.0.2.2"
+PEER6 = "2001:db8::2"
 
 _INSIDE = "FINWAIT_SANDBOX"
 _NAMESPACES = "/run/netns"
@@ -241,7 +242,8 @@ time.sleep(86400)
 """
 _SERVER = """
 import socket, sys
-listener = socket.create_server(("", int(sys.argv[1])), backlog=1024)
+family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+listener = socket.create_server((sys.argv[2], int(sys.argv[1])), family=family, backlog=1024)
 print("listening", flush=True)
 held = []
 while True:
@@ -250,9 +252,10 @@ while True:
 
 
 @contextlib.contextmanager
-def peer_listening(port, where="peer"):
-    """A service on the other host (None: on this one), which holds every connection open and says nothing."""
-    with running([sys.executable, "-c", _SERVER, port], where=where, stdout=subprocess.PIPE) as process:
+def peer_listening(port, where="peer", address="0.0.0.0"):
+    """A service on the other host (None: on this one), which holds every connection open and says nothing. `address`: "::"
+    for IPv6."""
+    with running([sys.executable, "-c", _SERVER, port, address], where=where, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         yield process
 

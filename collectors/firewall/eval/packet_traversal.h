@@ -6,7 +6,7 @@
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/hook_traversal.h"
 #include "collectors/firewall/eval/packet_names.h"
-#include "collectors/firewall/model/rule_location.h"
+#include "collectors/firewall/model/rule_id.h"
 
 namespace finwait::firewall::eval {
 
@@ -22,9 +22,9 @@ struct TraversalResult {
   std::optional<PacketTracking> state;
   /// Where it is decided; absent where no chain looks at the packet.
   std::optional<Hook> hook;
-  /// The rule or, without handle and rule_index, the policy that decides. kAccept: the last one that let it pass.
+  /// The rule or the policy that decides. kAccept: the last one that let it pass.
   /// kUnknown: the first one whose answer nobody can know.
-  std::optional<RuleLocation> location;
+  std::optional<RuleId> location;
   const Table* table = nullptr;  ///< of `location`
   const Chain* chain = nullptr;
   const Rule* rule = nullptr;  ///< null: the policy

@@ -81,7 +81,10 @@ constexpr const char* kPacketNames[] = {"FIN, on its way out",       "RST, on it
                                         "peer's FIN, on its way in", "FIN, forwarded"};
 static_assert(std::size(kPacketNames) == std::size(diagnosis::kPathPackets));
 
-std::string DecisionCell(firewall::eval::Disposition decision) {
+std::string DecisionCell(firewall::eval::Disposition decision, bool dropped_for_some) {
+  if (dropped_for_some) {
+    return "<td class=\"word some\"><span aria-hidden=\"true\">✕ </span>for some</td>";
+  }
   switch (decision) {
     case firewall::eval::Disposition::kAccept:
       return "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>passes</td>";
@@ -157,10 +160,11 @@ std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis) {
   return html + AllSettings(*sysctl) + "</section>\n";
 }
 
-std::string PathsSection(const diagnosis::Diagnosis& diagnosis) {
+std::string PathsSection(const report::Report& report) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   std::string html = Open("paths", "Packets without an entry",
-                          "What this host's rules do to a packet whose connection conntrack has forgotten, where no "
-                          "narrower rule singles the connection out.");
+                          "What this host's rules do to a packet whose connection conntrack has forgotten. "
+                          "“For some”: it passes in general, and a narrower rule drops it for some connections.");
   if (!diagnosis.paths) {
     return html + kCannotTell;
   }
@@ -169,8 +173,8 @@ std::string PathsSection(const diagnosis::Diagnosis& diagnosis) {
       "scope=\"col\">Packet</th><th scope=\"col\">IPv4</th><th scope=\"col\">IPv6</th></tr></thead>\n<tbody>\n";
   for (std::size_t packet = 0; packet < std::size(diagnosis::kPathPackets); ++packet) {
     html += std::string("<tr><th scope=\"row\">") + kPacketNames[packet] + "</th>";
-    for (const diagnosis::PathDecisions& family : *diagnosis.paths) {
-      html += DecisionCell(family[packet]);
+    for (std::size_t family = 0; family < diagnosis.paths->size(); ++family) {
+      html += DecisionCell((*diagnosis.paths)[family][packet], report.dropped_for_some[family][packet]);
     }
     html += "</tr>\n";
   }
@@ -180,7 +184,7 @@ std::string PathsSection(const diagnosis::Diagnosis& diagnosis) {
 std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html = Open("collectors", "Collectors",
                           "Each reads one part of the kernel's state. What one cannot read is absent, never 0, and "
-                          "named under what this look cannot see.");
+                          "named under what is not observed.");
   html +=
       "<table><caption class=\"unseen\">Collectors and how fresh they are</caption><thead><tr><th "
       "scope=\"col\">Collector</th><th scope=\"col\">State</th><th scope=\"col\" class=\"figure\">Last good</th><th "

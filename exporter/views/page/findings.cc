@@ -1,7 +1,9 @@
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <numeric>
 
+#include "exporter/report/describe.h"
+#include "exporter/report/phrases.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 
@@ -11,28 +13,42 @@ namespace {
 // More rows than this help nobody; the report has them all.
 constexpr std::size_t kMostRows = 10;
 
-std::string KernelName(kernel::TcpState state) {
-  std::string name(Name(state));
-  std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
-    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
-  });
-  return name;
+// The same advice for more places than this is folded.
+constexpr std::size_t kMostOfOneId = 4;
+
+std::string Item(const report::Statement& statement, Details details) {
+  std::string html = "<li>" + html::Prose(statement.text);
+  if (details == Details::kShow && !statement.detail.empty()) {
+    html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
+  }
+  if (!statement.command.empty()) {
+    html += html::Command(statement.command);
+  }
+  return html + "</li>\n";
 }
 
-std::string List(const std::vector<diagnosis::Statement>& statements, Details details, const char* tag,
+std::string List(const std::vector<report::Statement>& statements, Details details, const char* tag,
                  const char* style) {
-  std::string html = std::string("<") + tag + " class=\"statements " + style + "\">\n";
-  for (const diagnosis::Statement& statement : statements) {
-    html += "<li>" + html::Prose(statement.text);
-    if (details == Details::kShow && !statement.detail.empty()) {
-      html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
+  const std::string open = std::string("<") + tag + " class=\"statements " + style + "\">\n";
+  const std::string close = std::string("</") + tag + ">\n";
+  std::string shown;
+  std::string folded;
+  std::size_t number_folded = 0;
+  std::map<std::string, std::size_t> of_id;
+  for (const report::Statement& statement : statements) {
+    if (!statement.id.empty() && of_id[statement.id]++ >= kMostOfOneId) {
+      folded += Item(statement, details);
+      ++number_folded;
+    } else {
+      shown += Item(statement, details);
     }
-    if (!statement.command.empty()) {
-      html += "<code class=\"detail\">" + html::Escape(statement.command) + "</code>";
-    }
-    html += "</li>\n";
   }
-  return html + "</" + tag + ">\n";
+  std::string html = open + shown + close;
+  if (number_folded > 0) {
+    html += "<details><summary>The same at " + html::Count(number_folded, "more place", "more places") + "</summary>" +
+            open + folded + close + "</details>\n";
+  }
+  return html;
 }
 
 // `otherwise` stands where there is nothing to say; empty: then the section is hidden.
@@ -43,13 +59,18 @@ std::string Section(const char* id, const char* title, const std::string& conten
          (nothing ? std::string("<p class=\"fine\">") + otherwise + "</p>\n" : content) + "</section>\n";
 }
 
-std::string Statements(const std::vector<diagnosis::Statement>& statements, Details details, const char* tag,
+std::string Statements(const std::vector<report::Statement>& statements, Details details, const char* tag,
                        const char* style) {
   return statements.empty() ? "" : List(statements, details, tag, style);
 }
 
 std::string Cell(const std::string& content, const char* style = "") {
   return std::string("<td") + (*style == '\0' ? "" : std::string(" class=\"") + style + "\"") + ">" + content + "</td>";
+}
+
+// A cell that says its column's name itself where a narrow screen stacks the cells of a row.
+std::string Named(const char* column, const std::string& content) {
+  return std::string("<td data-name=\"") + column + "\">" + content + "</td>";
 }
 
 // A table that scrolls by itself where the screen is too narrow for it. `about`: its caption, and its region's name.
@@ -64,29 +85,59 @@ std::string Table(const std::string& about, const std::vector<const char*>& colu
   return html + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
+// The peer, and below it this host's end: side by side two IPv6 addresses are wider than a column.
 std::string Endpoints(const Endpoint& local, const Endpoint& peer) {
-  return "<th scope=\"row\" class=\"endpoints\">" + html::Escape(local.Text()) + " → " + html::Escape(peer.Text()) +
-         "</th>";
+  return "<th scope=\"row\" class=\"endpoints\"><span class=\"peer\">→ " + html::Escape(peer.Text()) +
+         "</span> <span class=\"local\">" + html::Escape(local.Text()) + "</span></th>";
 }
 
-std::string CauseName(const diagnosis::StuckSocket& socket) {
-  return socket.cause ? std::string(Name(*socket.cause)) : "cannot tell";
+std::string CauseName(const std::optional<diagnosis::Cause>& cause) {
+  return cause ? std::string(Name(*cause)) : "cannot tell";
 }
 
-std::string StuckSockets(const diagnosis::StuckSummary& stuck) {
+std::string SingleSockets(const diagnosis::StuckSummary& stuck) {
   std::string rows;
   const std::size_t shown = std::min(stuck.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
     const diagnosis::StuckSocket& one = stuck.sockets[i];
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
-            Cell(CauseName(one)) + Cell(html::Duration(one.age.count())) + Cell(html::Number(one.socket.tries)) +
-            Cell(one.socket.orphan ? "gone" : "still there") + "</tr>\n";
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) +
+            Named("State", report::KernelName(one.socket.state)) + Named("Cause", CauseName(one.cause)) +
+            Named("Age", html::Duration(one.age.count())) + Named("Tries", html::Number(one.socket.tries)) +
+            Named("Process", one.socket.orphan ? "gone" : "uid " + std::to_string(one.socket.uid)) + "</tr>\n";
   }
   const std::string about = shown < stuck.sockets.size()
                                 ? "The " + std::to_string(shown) + " oldest of " + html::Number(stuck.sockets.size()) +
                                       " stuck sockets; the report lists more"
                                 : "The stuck sockets, oldest first";
-  return Table(about, {"Connection", "State", "Cause", "Age", "Tries", "Process"}, rows);
+  return "<details><summary>Single sockets</summary>\n" +
+         Table(about, {"Connection", "State", "Cause", "Age", "Tries", "Process"}, rows) + "</details>\n";
+}
+
+std::string GroupRow(const report::SocketGroup& group, const diagnosis::StuckSocket& example) {
+  return "<tr><th scope=\"row\" class=\"endpoints\"><span class=\"peer\">" + std::string(group.at_peer ? "→ " : "") +
+         html::Escape(group.end.Text()) + "</span>" +
+         (group.site != nullptr
+              ? " <span class=\"local\">" + html::Escape(report::Describe(group.site->rule)) + "</span>"
+              : "") +
+         " <span class=\"local\">" + (group.sockets > 1 ? "such as " : "") +
+         html::Escape(group.at_peer ? example.socket.local.Text() : example.socket.peer.Text()) + "</span></th>" +
+         Named("Sockets", html::Number(group.sockets)) + Named("Cause", CauseName(group.cause)) +
+         Named("Oldest", html::Duration(group.oldest_seconds)) +
+         Named("Process", html::Escape(report::OwnerText(group))) + "</tr>\n";
+}
+
+std::string StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report::SocketGroup>& groups) {
+  std::string rows;
+  const std::size_t shown = std::min(groups.size(), kMostRows);
+  for (std::size_t i = 0; i < shown; ++i) {
+    rows += GroupRow(groups[i], stuck.sockets[groups[i].example]);
+  }
+  const char* ends = !groups.empty() && !groups.front().at_peer ? "this host's end" : "peer";
+  const std::string about =
+      "The stuck sockets by " + std::string(ends) + ", rule and owner, " +
+      (shown < groups.size() ? "the " + std::to_string(shown) + " largest of " + html::Number(groups.size()) + " groups"
+                             : "largest group first");
+  return Table(about, {"Connections", "Sockets", "Cause", "Oldest", "Process"}, rows) + SingleSockets(stuck);
 }
 
 // Without addresses one socket is like another: those of one state and cause share a row.
@@ -100,7 +151,7 @@ std::string StuckKinds(const diagnosis::StuckSummary& stuck) {
   };
   std::vector<Kind> kinds;
   for (const diagnosis::StuckSocket& one : stuck.sockets) {
-    const std::string cause = CauseName(one);
+    const std::string cause = CauseName(one.cause);
     auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& known) {
       return known.state == one.socket.state && known.cause == cause;
     });
@@ -113,7 +164,7 @@ std::string StuckKinds(const diagnosis::StuckSummary& stuck) {
   }
   std::string rows;
   for (const Kind& kind : kinds) {
-    rows += "<tr><th scope=\"row\">" + KernelName(kind.state) + "</th>" + Cell(kind.cause) +
+    rows += "<tr><th scope=\"row\">" + report::KernelName(kind.state) + "</th>" + Cell(kind.cause) +
             Cell(html::Number(kind.number)) + Cell(html::Duration(kind.oldest)) + Cell(html::Number(kind.most_tries)) +
             "</tr>\n";
   }
@@ -125,11 +176,12 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   const std::size_t shown = std::min(live.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
     const diagnosis::AtRiskSocket& one = live.sockets[i];
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
-            Cell(std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
-            Cell(!one.past.keepalive   ? "unknown"
-                 : *one.past.keepalive ? "on"
-                                       : "off") +
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) +
+            Named("State", report::KernelName(one.socket.state)) +
+            Named("Fate", std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
+            Named("Keepalive", !one.past.keepalive   ? "unknown"
+                               : *one.past.keepalive ? "on"
+                                                     : "off") +
             "</tr>\n";
   }
   const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
@@ -138,44 +190,48 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   return Table(about, {"Connection", "State", "Fate", "Keepalive"}, rows);
 }
 
-std::string Stuck(const diagnosis::Diagnosis& diagnosis, Details details) {
-  std::string content = Statements(diagnosis.explanation.stuck, details, "ul", "alarm");
+std::string Stuck(const report::Report& report, Details details) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
+  std::string content = Statements(report.explanation.stuck, details, "ul", "alarm");
   if (diagnosis.stuck && !diagnosis.stuck->sockets.empty()) {
-    content += details == Details::kShow ? StuckSockets(*diagnosis.stuck) : StuckKinds(*diagnosis.stuck);
+    content +=
+        details == Details::kShow ? StuckSockets(*diagnosis.stuck, report.stuck_groups) : StuckKinds(*diagnosis.stuck);
   }
   return Section("stuck", "Stuck now", content,
                  diagnosis.stuck ? "Nothing is stuck." : "Cannot tell: closing sockets cannot be read.");
 }
 
-std::string WouldStick(const diagnosis::Diagnosis& diagnosis, Details details) {
-  std::string content = Statements(diagnosis.explanation.would_stick, details, "ul", "alarm");
+std::string WouldStick(const report::Report& report, Details details) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
+  std::string content = Statements(report.explanation.would_stick, details, "ul", "alarm");
   if (details == Details::kShow && diagnosis.live && !diagnosis.live->sockets.empty()) {
     content += SocketsAtRisk(*diagnosis.live);
   }
   return Section("would-stick", "Would stick if closed now", content,
-                 diagnosis.live ? "No open connection would." : "Cannot tell: see what this look cannot see.");
+                 diagnosis.live ? "No open connection would." : "Cannot tell: see what is not observed.");
 }
 
-std::string CannotSee(const diagnosis::Diagnosis& diagnosis, Details details) {
-  std::vector<diagnosis::Statement> statements = diagnosis.explanation.cannot_see;
+std::string CannotSee(const report::Report& report, Details details) {
+  std::vector<report::Statement> statements = report.explanation.cannot_see;
   if (details == Details::kHide) {
     statements.push_back(
         {"Addresses and rules' text are left out of this page. `finwait_exporter check`, run on the "
          "host, shows them; so does the page when the exporter runs with `--report.details`.",
          ""});
   }
-  return Section("cannot-see", "What this look cannot see", Statements(statements, details, "ul", "blind fine"), "");
+  return Section("cannot-see", "Not observed", Statements(statements, details, "ul", "blind fine"), "");
 }
 
 }  // namespace
 
-std::string Findings(const diagnosis::Diagnosis& diagnosis, Details details) {
-  const diagnosis::Explanation& words = diagnosis.explanation;
-  return Stuck(diagnosis, details) + WouldStick(diagnosis, details) +
-         Section("why", "Why", Statements(words.why, details, "ul", ""), "") +
-         Section("what-to-do", "What to do", Statements(words.what_to_do, details, "ol", "steps"), "") +
-         Section("will-not-help", "What will not help", Statements(words.will_not_help, details, "ul", "vain"), "") +
-         CannotSee(diagnosis, details);
+std::string Findings(const report::Report& report, Details details) {
+  const report::Explanation& explanation = report.explanation;
+  return Stuck(report, details) + WouldStick(report, details) +
+         Section("why", "Why", Statements(explanation.why, details, "ul", ""), "") +
+         Section("what-to-do", "What to do", Statements(explanation.what_to_do, details, "ol", "steps"), "") +
+         Section("will-not-help", "What will not help", Statements(explanation.will_not_help, details, "ul", "vain"),
+                 "") +
+         CannotSee(report, details);
 }
 
 }  // namespace finwait::views::page

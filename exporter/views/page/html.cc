@@ -74,6 +74,11 @@ std::string Prose(std::string_view text) {
   }
 }
 
+std::string Command(std::string_view command) {
+  return "<span class=\"command\"><code class=\"detail\">" + Escape(command) +
+         "</code><button type=\"button\" class=\"copy\" hidden>Copy</button></span>";
+}
+
 std::string Number(std::uint64_t number) {
   constexpr std::size_t kGroup = 3;
   std::string digits = std::to_string(number);

@@ -14,6 +14,9 @@ std::string Escape(std::string_view text);
 /// The same, with `what stands between two backticks` set as code.
 std::string Prose(std::string_view text);
 
+/// A command for a shell in a box, behind it a button that the page's script makes copy it.
+std::string Command(std::string_view command);
+
 /// A count with its thousands apart: 12345 is "12 345", with narrow spaces that do not break.
 std::string Number(std::uint64_t number);
 

@@ -46,15 +46,16 @@ std::string Bar(const PageSettings& settings) {
 
 }  // namespace
 
-std::string ReportPage(const diagnosis::Diagnosis& diagnosis, const PageSettings& settings) {
+std::string ReportPage(const report::Report& report, const PageSettings& settings) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const std::string stage(diagnosis.risk.stage ? Name(*diagnosis.risk.stage) : "unknown");
   return "<!DOCTYPE html>\n<html lang=\"en\">\n" + Head(diagnosis, stage, settings.host_name) +
          "<body>\n<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n" + Bar(settings) +
          "<div id=\"report\" class=\"" + stage + "\" data-stage=\"" + stage +
-         "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(diagnosis) + Tiles(diagnosis) +
+         "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(report) + Tiles(diagnosis) +
          "<div class=\"columns\">\n<div class=\"column\" id=\"findings\" tabindex=\"-1\">\n" +
-         Findings(diagnosis, settings.details) + "</div>\n<div class=\"column\">\n" + FactorsSection(diagnosis) +
-         AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(diagnosis) + CollectorsSection(diagnosis) +
+         Findings(report, settings.details) + "</div>\n<div class=\"column\">\n" + FactorsSection(diagnosis) +
+         AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) + CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +
          ". It only reads: nothing on this host changes because it looks.</p></footer>\n</div>\n<script>" +

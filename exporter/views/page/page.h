@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/report/report.h"
 #include "exporter/views/json.h"
 
 namespace finwait::views::page {
@@ -14,7 +14,7 @@ struct PageSettings {
   std::string host_name;                    ///< for the reader who has several of these pages open; may be empty
 };
 
-/// The diagnosis as an HTML page for a person: what `/` serves. It needs PageSecurityPolicy (page/assets.h) at most.
-std::string ReportPage(const diagnosis::Diagnosis& diagnosis, const PageSettings& settings);
+/// The report as an HTML page for a person: what `/` serves. It needs PageSecurityPolicy (page/assets.h) at most.
+std::string ReportPage(const report::Report& report, const PageSettings& settings);
 
 }  // namespace finwait::views::page

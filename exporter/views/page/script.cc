@@ -2,7 +2,7 @@
 
 namespace finwait::views::page {
 
-// Fetches the page anew and makes the document like it, node by node, so that scroll, focus, selection and opened
+// Fetches the page again and makes the document like it, node by node, so that scroll, focus, selection and opened
 // details stay. Everything that is shown comes from the server; without this script the page reloads itself.
 const char* const kPageScript = R"js(
 (() => {
@@ -45,6 +45,7 @@ const char* const kPageScript = R"js(
     const fresh = new DOMParser().parseFromString(html, 'text/html');
     const report = document.getElementById('report');
     const freshReport = fresh.getElementById('report');
+    fresh.querySelectorAll('button.copy').forEach((button) => { button.hidden = false; });
     if (!freshReport) throw new Error('the answer is not this page');
     if (freshReport.dataset.version !== report.dataset.version) {
       location.reload();
@@ -83,6 +84,23 @@ const char* const kPageScript = R"js(
     clearTimeout(timer);
     if (!paused && !document.hidden) timer = setTimeout(update, PERIOD);
   };
+
+  // Copies what stands before the button. Without a clipboard (the page came over plain HTTP) it selects it instead.
+  const copy = async (button) => {
+    const code = button.previousElementSibling;
+    getSelection().selectAllChildren(code);
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      announcement.textContent = 'Copied.';
+    } catch (error) {
+      announcement.textContent = 'Selected: copy it with the keyboard.';
+    }
+  };
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('button.copy');
+    if (button) copy(button);
+  });
+  document.querySelectorAll('button.copy').forEach((button) => { button.hidden = false; });
 
   pause.hidden = false;
   pause.addEventListener('click', () => {

@@ -3,19 +3,20 @@
 #include <string>
 
 #include "exporter/diagnosis/diagnosis.h"
+#include "exporter/report/report.h"
 #include "exporter/views/json.h"
 
 /// The parts of the page, each a piece of HTML that stands by itself. Every part is there in every state of the host,
 /// hidden where it has nothing to say, so that the page's skeleton never changes and the script can pair old with new.
 namespace finwait::views::page {
 
-/// Stage, score and verdict.
-std::string VerdictSection(const diagnosis::Diagnosis& diagnosis);
+/// Stage, score and verdict, and what to do first.
+std::string VerdictSection(const report::Report& report);
 /// The four numbers that a reader looks for first.
 std::string Tiles(const diagnosis::Diagnosis& diagnosis);
 
-/// What is stuck, what would stick, why, what to do, what will not help, what this look cannot see.
-std::string Findings(const diagnosis::Diagnosis& diagnosis, Details details);
+/// What is stuck, what would stick, why, what to do, what will not help, what is not observed.
+std::string Findings(const report::Report& report, Details details);
 
 /// What the score is made of.
 std::string FactorsSection(const diagnosis::Diagnosis& diagnosis);
@@ -24,7 +25,7 @@ std::string AgesSection(const diagnosis::Diagnosis& diagnosis);
 /// Conntrack's timeouts against TCP's keepalive, and the other settings.
 std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis);
 /// What the rules do to closing packets without an entry.
-std::string PathsSection(const diagnosis::Diagnosis& diagnosis);
+std::string PathsSection(const report::Report& report);
 /// The collectors and how fresh each is.
 std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis);
 

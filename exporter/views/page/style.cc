@@ -8,7 +8,7 @@ const char* const kPageStyle = R"css(
   color-scheme: light dark;
   --paper: #f5f6f8; --surface: #ffffff; --ink: #171a1f; --soft: #565e69; --line: #dde1e7; --track: #e4e8ed;
   --link: #1a5ab8; --chart: #4b78bd; --early: #b3560a; --code: #eceff3;
-  --good: #1a7745; --bad: #c11d32;
+  --good: #1a7745; --bad: #c11d32; --some: #a84a03;
   --stage: #565e69; --tint: #eceef1;
 }
 .none { --stage: #1a7745; --tint: #e3f3ea; }
@@ -19,7 +19,7 @@ const char* const kPageStyle = R"css(
   :root {
     --paper: #0f1216; --surface: #171b20; --ink: #e7eaee; --soft: #a3acb8; --line: #2a3038; --track: #2a3038;
     --link: #8ab8ff; --chart: #6f9fe6; --early: #ff9d57; --code: #242a32;
-    --good: #55c98f; --bad: #ff7a80;
+    --good: #55c98f; --bad: #ff7a80; --some: #ff9d57;
     --stage: #a3acb8; --tint: #1e232a;
   }
   .none { --stage: #55c98f; --tint: #12291e; }
@@ -119,8 +119,14 @@ th:last-child, td:last-child { padding-inline-end: 0; }
 thead th { color: var(--soft); font-weight: 500; white-space: nowrap; }
 tbody th { font-weight: 500; }
 .figure { text-align: end; white-space: nowrap; }
-.endpoints { white-space: nowrap; }
-.yes { color: var(--good); } .no { color: var(--bad); } .open { color: var(--soft); }
+.endpoints { overflow-wrap: anywhere; min-width: 11rem; }
+.endpoints span { display: block; } .endpoints .local { color: var(--soft); }
+.command { display: block; position: relative; }
+.command .detail { padding-inline-end: 5.5rem; }
+.copy { position: absolute; inset-inline-end: .4rem; top: .3rem; font-size: .75rem; min-height: 1.75rem; padding: .1rem .7rem; }
+.first { max-width: 46rem; margin-block-start: .9rem; padding: .8rem 1rem; background: var(--surface); border-radius: 12px; overflow-wrap: anywhere; }
+.first .detail { display: block; margin-block: .5rem; padding-block: .45rem; padding-inline-start: .7rem; border-radius: 8px; }
+.yes { color: var(--good); } .no { color: var(--bad); } .some { color: var(--some); } .open { color: var(--soft); }
 .word { white-space: nowrap; font-weight: 500; }
 .charted th { white-space: nowrap; }
 .charted + .about { margin-block: .9rem 0; }
@@ -149,6 +155,13 @@ summary { cursor: pointer; color: var(--link); padding-block: .25rem; }
 .settings { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .35rem 1rem; margin-block-start: .5rem; }
 .settings dt { color: var(--soft); overflow-wrap: anywhere; } .settings dd { text-align: end; }
 footer { padding-block: 0 2.5rem; color: var(--soft); font-size: .8125rem; }
+@media (max-width: 44rem) {
+  .scroll table:has(.endpoints) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .scroll table:has(.endpoints) tr { display: flex; flex-wrap: wrap; gap: .1rem 1rem; padding-block: .5rem; border-block-end: 1px solid var(--line); }
+  .scroll table:has(.endpoints) :is(th, td) { border: 0; padding: 0; }
+  .scroll .endpoints { flex: 1 0 100%; min-width: 0; }
+  td[data-name]::before { content: attr(data-name) " "; color: var(--soft); }
+}
 @media (max-width: 30rem) { table { font-size: .8125rem; } th, td { padding-inline-end: .5rem; } thead th { white-space: normal; } #collectors th[scope=row], #paths th[scope=row] { overflow-wrap: anywhere; } }
 @media (forced-colors: active) { .bar:is(rect), .band.current { fill: CanvasText; } .icon { fill: CanvasText; } }
 @media print { .bar nav, button { display: none; } }

@@ -51,18 +51,35 @@ std::string TableFill(const sources::ConntrackStatsSample& stats) {
          html::Number(*stats.entries_limit);
 }
 
+// What helps most of what cannot wait, so that nobody has to look for it further down.
+std::string FirstSteps(const report::Explanation& explanation) {
+  std::string html =
+      std::string("<div class=\"first\" id=\"first\"") + (explanation.urgent == 0 ? " hidden" : "") + ">";
+  if (explanation.urgent > 0) {
+    const report::Statement& first = explanation.what_to_do.front();
+    html += "<p>" + html::Prose(first.text) + "</p>" + (first.command.empty() ? "" : html::Command(first.command)) +
+            "<p><a href=\"#what-to-do\">" +
+            (explanation.urgent > 1
+                 ? "The same at " + html::Count(explanation.urgent - 1, "more place", "more places") + ", and all steps"
+                 : "All steps") +
+            "</a></p>";
+  }
+  return html + "</div>\n";
+}
+
 }  // namespace
 
-std::string VerdictSection(const diagnosis::Diagnosis& diagnosis) {
+std::string VerdictSection(const report::Report& report) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const diagnosis::Risk& risk = diagnosis.risk;
   std::string html = "<section class=\"verdict\" aria-labelledby=\"stage\">\n<div class=\"headline\">" +
                      charts::StageIcon(risk.stage) + "<h1 id=\"stage\">" + Title(risk.stage) + "</h1>";
   html += risk.score ? "<p class=\"score\"><span class=\"unseen\">Risk score </span><b>" +
                            std::to_string(std::lround(*risk.score)) + "</b> of 100</p>"
                      : "<p class=\"score\">no score</p>";
-  html += "</div>\n<p class=\"summary\">" + html::Prose(diagnosis.explanation.verdict) + "</p>\n" +
-          "<p class=\"cause\"" + (diagnosis.explanation.cause.empty() ? " hidden" : "") + ">" +
-          html::Prose(diagnosis.explanation.cause) + "</p>\n" + charts::ScoreScale(risk.stage, risk.score) +
+  html += "</div>\n<p class=\"summary\">" + html::Prose(report.explanation.verdict) + "</p>\n" + "<p class=\"cause\"" +
+          (report.explanation.cause.empty() ? " hidden" : "") + ">" + html::Prose(report.explanation.cause) + "</p>\n" +
+          FirstSteps(report.explanation) + charts::ScoreScale(risk.stage, risk.score) +
           "\n<p class=\"when\">Looked at " + Time(diagnosis.at) + ".";
   if (diagnosis.last_evidence) {
     html += " Last proven failure " +

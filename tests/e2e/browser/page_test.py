@@ -69,6 +69,43 @@ POOR_CONTRAST = """
 """
 
 
+# What is cut off: boxes with more in them than they show, and text that ends beyond the window.
+CLIPPED = """
+(() => {
+  const clipped = [];
+  for (const element of document.body.querySelectorAll('*')) {
+    if (!element.getClientRects().length || element.closest('.unseen, svg, script')) continue;
+    const style = getComputedStyle(element);
+    if (style.clipPath !== 'none') continue;
+    const what = `${element.nodeName}.${element.className}: ${element.textContent.slice(0, 60)}`;
+    if (style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1) clipped.push(what);
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (text && element.getBoundingClientRect().right > innerWidth + 1) clipped.push('beyond the window: ' + what);
+  }
+  return clipped;
+})()
+"""
+
+LONG_CHAIN = "a-chain-of-twenty-eight-ones"  # as long as iptables allows
+
+
+@contextlib.contextmanager
+def drop_rules_of_both_families():
+    """IPv4 over a chain of its own with a long name, IPv6 with a long rule."""
+    comment = "-m comment --comment '" + "why-this-rule-is-here-" * 8 + "'"
+    lab.shell(
+        f"""
+        iptables -N {LONG_CHAIN}; iptables -A OUTPUT -j {LONG_CHAIN}
+        iptables -A {LONG_CHAIN} -m conntrack --ctstate INVALID {comment} -j DROP
+        ip6tables -A OUTPUT -m conntrack --ctstate INVALID {comment} -j DROP
+        """
+    )
+    try:
+        yield
+    finally:
+        lab.shell(f"iptables -F; iptables -X {LONG_CHAIN}; ip6tables -F; ss -HK state fin-wait-1 >/dev/null")
+
+
 @contextlib.contextmanager
 def healthy():
     with lab.exporter(FAST, "--report.details"):
@@ -111,6 +148,7 @@ class PageTest(unittest.TestCase):
         lab.set_host_name(HOST)
         cls.browser = cls.enterClassContext(chromium())
         cls.enterClassContext(lab.peer_listening(80))
+        cls.enterClassContext(lab.peer_listening(80, address="::"))
 
     def tab(self, width=WIDE, scheme="light", url=URL):
         opened = self.enterContext(tab(self.browser))
@@ -170,16 +208,48 @@ class PageTest(unittest.TestCase):
                 self.check_half_read(page, "The stage is now failing; it was exposed.")
                 self.check_state("failing", "Failing", "^Risk score ([789][0-9]|100) of 100$")
 
+    def test_many_sockets_of_both_families_are_legible_at_every_width(self):
+        flags = (FAST, "--report.details")
+        with drop_rules_of_both_families(), short_timeout(), lab.exporter(*flags):
+            with lab.connections(25, 80) as one, lab.connections(40, 80, to=lab.PEER6) as other:
+                lab.wait_for("sockets at risk", lambda: lab.metrics()[AT_RISK] >= 65)
+                self.check_boxes("many-exposed")
+                one.kill()
+                other.kill()
+                lab.wait_for("stuck sockets", lambda: lab.metrics()[STUCK] >= 65)
+                self.check_boxes("many-failing")
+                page = self.tab()
+                rows = page.evaluate("document.querySelector('#stuck tbody').rows.length")
+                self.assertEqual(rows, 2, "one for each peer")
+                self.assertIn("40", page.evaluate("document.querySelector('#stuck tbody tr').innerText"))
+                first = page.evaluate("document.querySelector('#first code').innerText")
+                self.assertIn("ip6tables", first, "what helps most sockets comes first")
+                self.assertLess(page.evaluate("document.querySelector('#first .copy').getBoundingClientRect().bottom"), 900)
+                page.evaluate("document.querySelector('#first .copy').click()")
+                lab.wait_for("copied", lambda: page.evaluate("getSelection().toString()"))
+                self.assertEqual(page.evaluate("getSelection().toString()"), first)
+
+    def check_boxes(self, name):
+        for width in (390, 1280, 1920):
+            with self.subTest(state=name, width=width):
+                page = self.tab(width)
+                page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+                self.keep_screenshot(page, f"{name}-{width}.png")
+                self.assertEqual(page.evaluate(CLIPPED), [])
+                self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), width, "scrolls sideways")
+                self.assertEqual(page.evaluate(POOR_CONTRAST), [])
+                self.assertEqual(page.complaints(), [])
+
     def open_half_read(self):
         """A page on a phone, scrolled far down, with some details opened and the focus on them."""
         page = self.tab(PHONE)
         page.evaluate(
             """
-            document.querySelector('details').open = true;
-            document.querySelector('summary').focus();
-            document.querySelector('summary').scrollIntoView();
+            document.querySelector('#timeouts details').open = true;
+            document.querySelector('#timeouts summary').focus();
+            document.querySelector('#timeouts summary').scrollIntoView();
             window.before = document.querySelector('h1').firstChild;
-            window.place = () => document.querySelector('summary').getBoundingClientRect().top;
+            window.place = () => document.querySelector('#timeouts summary').getBoundingClientRect().top;
             window.placeBefore = place();
             """
         )
@@ -193,7 +263,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.evaluate(said), announcement)
         self.assertTrue(page.evaluate("document.querySelector('h1').firstChild === before"), "the heading is a new node")
         self.assertEqual(page.evaluate("document.activeElement.nodeName"), "SUMMARY")
-        self.assertTrue(page.evaluate("document.querySelector('details').open"))
+        self.assertTrue(page.evaluate("document.querySelector('#timeouts details').open"))
         self.assertAlmostEqual(page.evaluate("place()"), page.evaluate("placeBefore"), delta=2)
         self.assertEqual(page.complaints(), [])
 

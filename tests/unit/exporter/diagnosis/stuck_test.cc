@@ -46,7 +46,7 @@ class StuckTest : public testing::Test {
   }
   std::optional<Cause> Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
-    return FindCause(socket_, {&judge, &entry_, &past_, &sysctl_});
+    return FindCause(socket_, {&judge, &entry_, &past_, &sysctl_}).cause;
   }
   kernel::ClosingSocket socket_;
   kernel::LiveSocket entry_;
@@ -77,7 +77,7 @@ TEST_F(StuckTest, AnUnsentFinThatNoRuleDropsIsALocalErrorTrackedOrNot) {
 TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindowWhateverElseIsBlind) {
   FinIsUnsent();
   socket_.send_window = 0;
-  EXPECT_EQ(FindCause(socket_, {}), Cause::kZeroWindow);
+  EXPECT_EQ(FindCause(socket_, {}).cause, Cause::kZeroWindow);
 }
 
 TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryWhoseAnswerIsDroppedIsAReplyDrop) {
@@ -140,9 +140,9 @@ TEST_F(StuckTest, NothingIsSaidWhileTheLookAtConntrackIsOlderThanTheClose) {
 TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
   FinIsUnsent();
   EXPECT_EQ(Evaluate(UnreadableRules()), std::nullopt);
-  EXPECT_EQ(FindCause(socket_, {nullptr, &entry_, &past_, &sysctl_}), std::nullopt);
+  EXPECT_EQ(FindCause(socket_, {nullptr, &entry_, &past_, &sysctl_}).cause, std::nullopt);
   CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(FindCause(socket_, {&judge, nullptr, nullptr, nullptr}), std::nullopt);
+  EXPECT_EQ(FindCause(socket_, {&judge, nullptr, nullptr, nullptr}).cause, std::nullopt);
 }
 
 TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {

@@ -2,21 +2,24 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <set>
 
 namespace finwait::report {
 namespace {
 
 using firewall::Backend;
+using firewall::Dialect;
 using firewall::Hook;
 using firewall::TableFamily;
 using std::chrono::seconds;
 
 AffectedSite LossAt(bool inbound, std::uint64_t stuck, std::uint64_t at_risk) {
   AffectedSite loss;
-  loss.place.location = {Backend::kNft, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
+  loss.place.rule = {
+      Backend::kNft, Dialect::kIptables, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
   loss.place.hook = inbound ? Hook::kInput : Hook::kOutput;
-  loss.place.iptables = true;
   loss.place.rule_text = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
   loss.inbound = inbound;
   loss.general = true;
@@ -113,14 +116,14 @@ class AdviceTest : public testing::TestWithParam<Case> {};
 
 TEST_P(AdviceTest, FitsTheSituation) {
   std::vector<std::string> advised;
-  for (const diagnosis::Statement& one : WhatToDo(GetParam().situation)) {
+  for (const Statement& one : WhatToDo(GetParam().situation)) {
     advised.push_back(one.id);
     EXPECT_TRUE(one.text.ends_with(".")) << one.text;
     EXPECT_EQ(one.text.find("  "), std::string::npos) << one.text;
   }
   EXPECT_EQ(advised, GetParam().advised);
   std::set<std::string> warned_of;
-  for (const diagnosis::Statement& one : WhatWillNotHelp(GetParam().situation)) {
+  for (const Statement& one : WhatWillNotHelp(GetParam().situation)) {
     EXPECT_TRUE(warned_of.insert(one.id).second) << one.id << " is there twice";
     EXPECT_EQ(one.command, "") << "nobody is to type what does not help";
   }
@@ -130,8 +133,8 @@ TEST_P(AdviceTest, FitsTheSituation) {
 INSTANTIATE_TEST_SUITE_P(Situations, AdviceTest, testing::ValuesIn(Cases()),
                          [](const auto& one) { return std::string(one.param.name); });
 
-std::string TextOf(const std::vector<diagnosis::Statement>& statements, const std::string& id) {
-  for (const diagnosis::Statement& one : statements) {
+std::string TextOf(const std::vector<Statement>& statements, const std::string& id) {
+  for (const Statement& one : statements) {
     if (one.id == id) {
       return one.text + " $ " + one.command;
     }
@@ -164,13 +167,22 @@ TEST(AdviceWordsTest, DoNotPraiseDropWhereTheRuleRejects) {
   EXPECT_TRUE(reject.starts_with("DROP in place of REJECT")) << reject;
 }
 
-TEST(AdviceWordsTest, GiveAdviceForAFewPlacesAndNotForHundreds) {
+TEST(AdviceWordsTest, GiveAdviceForEachOfFortyPlacesAndCountWhatIsBeyondTheBound) {
   std::vector<AffectedSite> losses;
-  for (std::uint64_t i = 0; i < 100; ++i) {
+  const auto number_of = [&](const std::string& id) {
+    const auto all = WhatToDo(Of(losses, Sysctls(seconds(600), seconds(7200))));
+    return std::count_if(all.begin(), all.end(), [&](const Statement& one) { return one.id == id; });
+  };
+  for (std::uint64_t i = 0; i < 40; ++i) {
     losses.push_back(LossAt(false, 1, 0));
-    losses.back().place.location.handle = i;
+    losses.back().place.rule.handle = i;
   }
-  EXPECT_LT(WhatToDo(Of(losses, Sysctls(seconds(600), seconds(7200)))).size(), 12U);
+  EXPECT_EQ(number_of("finish_stuck"), 40);
+  EXPECT_EQ(number_of("accept_closing"), 40);
+  EXPECT_EQ(number_of("more_places"), 0);
+  losses.resize(100, losses.back());
+  EXPECT_EQ(number_of("finish_stuck"), 64);
+  EXPECT_EQ(number_of("more_places"), 1);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "exporter/diagnosis/diagnostician.h"
+#include "exporter/report/report.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
 namespace finwait::report {
@@ -11,10 +12,10 @@ namespace {
 using firewall::Hook;
 using std::chrono::seconds;
 
-class WordsTest : public testing::Test {
+class ExplanationTest : public testing::Test {
  protected:
-  diagnosis::Explanation Look() {
-    return diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now())->explanation;
+  Explanation Collect() {
+    return MakeReport(diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now()))->explanation;
   }
   void Track(const std::vector<kernel::LiveSocket>& sockets) {
     sources::TrackingSample sample;
@@ -22,23 +23,23 @@ class WordsTest : public testing::Test {
     host_.Set(sample);
     host_.Advance(seconds(5));
   }
-  static std::string All(const std::vector<diagnosis::Statement>& statements) {
+  static std::string All(const std::vector<Statement>& statements) {
     std::string all;
-    for (const diagnosis::Statement& one : statements) {
+    for (const Statement& one : statements) {
       all += one.text + "\n" + one.detail + "\n";
     }
     return all;
   }
-  static bool Has(const std::vector<diagnosis::Statement>& statements, const std::string& part) {
+  static bool Has(const std::vector<Statement>& statements, const std::string& part) {
     return All(statements).find(part) != std::string::npos;
   }
   diagnosis::SnapshotBuilder host_ = diagnosis::SnapshotBuilder(diagnosis::DropsAt({Hook::kOutput}));
-  diagnosis::Diagnostician diagnostician_{{}, {}, Explain};
+  diagnosis::Diagnostician diagnostician_;
 };
 
-TEST_F(WordsTest, AHealthyHostIsToldSoAndNothingElse) {
+TEST_F(ExplanationTest, AHealthyHostIsToldSoAndNothingElse) {
   host_ = diagnosis::SnapshotBuilder(diagnosis::DropsAt({}));
-  const diagnosis::Explanation words = Look();
+  const Explanation words = Collect();
   EXPECT_EQ(words.verdict, "No connection of this host would get stuck when it closes.");
   EXPECT_EQ(words.cause, "");
   EXPECT_TRUE(words.why.empty()) << All(words.why);
@@ -46,9 +47,9 @@ TEST_F(WordsTest, AHealthyHostIsToldSoAndNothingElse) {
   EXPECT_TRUE(words.will_not_help.empty());
 }
 
-TEST_F(WordsTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
+TEST_F(ExplanationTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
   Track({diagnosis::OpenSocket(1), diagnosis::OpenSocket(2)});
-  const diagnosis::Explanation latent = Look();
+  const Explanation latent = Collect();
   EXPECT_EQ(
       latent.verdict,
       "Nothing is stuck, and no open connection would get stuck now; one that outlives its conntrack entry would.");
@@ -58,12 +59,12 @@ TEST_F(WordsTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
       "and then the policy of iptables-nft table filter, chain OUTPUT drops the FIN (and 1 other place).")
       << "the other is that of ip6tables";
   Track({diagnosis::ForgottenSocket(1), diagnosis::OpenSocket(2)});
-  EXPECT_EQ(Look().verdict, "1 of 2 open connections would get stuck if closed now.");
+  EXPECT_EQ(Collect().verdict, "1 of 2 open connections would get stuck if closed now.");
   Track({diagnosis::ForgottenSocket(1, kernel::TcpState::kFinWait1), diagnosis::OpenSocket(2)});
   sources::SocketsSample sockets;
   sockets.closing = {diagnosis::StuckClosing(1)};
   host_.Set(sockets);
-  const diagnosis::Explanation failing = Look();
+  const Explanation failing = Collect();
   EXPECT_TRUE(failing.verdict.starts_with("1 closed connection is stuck, for ")) << failing.verdict;
   EXPECT_TRUE(Has(failing.stuck, "FIN_WAIT_1 (local_drop)")) << All(failing.stuck);
   EXPECT_TRUE(Has(failing.why,
@@ -73,65 +74,75 @@ TEST_F(WordsTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
   EXPECT_TRUE(Has(failing.why, "TCP keepalive was on for 0 and off for 1")) << All(failing.why);
 }
 
-TEST_F(WordsTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
+TEST_F(ExplanationTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
   kernel::LiveSocket open = diagnosis::OpenSocket(1);
   open.state = kernel::TcpState::kCloseWait;
   open.entry_state = kernel::ConntrackTcpState::kCloseWait;
   Track({open});
-  Look();
+  Collect();
   Track({diagnosis::ForgottenSocket(1, kernel::TcpState::kCloseWait)});
-  const diagnosis::Explanation words = Look();
+  const Explanation words = Collect();
   EXPECT_NE(words.cause.find("60 s when the peer has closed (nf_conntrack_tcp_timeout_close_wait = 60)"),
             std::string::npos)
       << words.cause;
   EXPECT_EQ(words.cause.find("established"), std::string::npos) << words.cause;
 }
 
-TEST_F(WordsTest, EntriesThatWereRemovedAreNotBlamedOnATimeout) {
+TEST_F(ExplanationTest, EntriesThatWereRemovedAreNotBlamedOnATimeout) {
   kernel::LiveSocket open = diagnosis::OpenSocket(1);
   open.remaining_seconds = 400'000;
   Track({open});
-  Look();
+  Collect();
   Track({diagnosis::ForgottenSocket(1)});
-  const diagnosis::Explanation words = Look();
+  const Explanation words = Collect();
   EXPECT_TRUE(words.cause.starts_with("Something removed their conntrack entries before their time")) << words.cause;
   EXPECT_TRUE(Has(words.why, "1 entry was removed before the time was up")) << All(words.why);
 }
 
-TEST_F(WordsTest, WhatIsBlindIsSaidWithItsReason) {
+TEST_F(ExplanationTest, WhatIsBlindIsSaidWithItsReason) {
   host_.Fail<sources::FirewallSample>("read nftables: Operation not permitted");
-  const diagnosis::Explanation words = Look();
-  EXPECT_EQ(words.verdict, "Whether closing connections get stuck here does not show in what this look could see.");
+  const Explanation words = Collect();
+  EXPECT_EQ(words.verdict, "Whether closing connections get stuck here does not show in what could be observed.");
   EXPECT_EQ(words.cause, "Collector firewall: read nftables: Operation not permitted.");
   EXPECT_TRUE(Has(words.cannot_see, "collector firewall: read nftables: Operation not permitted"));
 }
 
-TEST_F(WordsTest, OtherNetworkNamespacesAreCountedAndNotSeeingThemAllIsSaid) {
-  EXPECT_TRUE(Has(Look().cannot_see, "is not known")) << All(Look().cannot_see);
+TEST_F(ExplanationTest, OneRemedyForSeveralCollectorsIsSaidOnce) {
+  const std::string remedy = "reading conntrack needs CAP_NET_ADMIN: run as root";
+  host_.Fail<sources::TrackingSample>("read the table: Operation not permitted; " + remedy);
+  host_.Fail<sources::ConntrackTableSample>("read statistics: Operation not permitted; " + remedy);
+  const std::string all = All(Collect().cannot_see);
+  EXPECT_EQ(all.find(remedy), all.rfind(remedy)) << all;
+  EXPECT_NE(all.find("collector tracking: read the table: Operation not permitted"), std::string::npos) << all;
+  EXPECT_NE(all.find("collector conntrack_table: read statistics: Operation not permitted"), std::string::npos) << all;
+}
+
+TEST_F(ExplanationTest, OtherNetworkNamespacesAreCountedAndNotSeeingThemAllIsSaid) {
+  EXPECT_TRUE(Has(Collect().cannot_see, "is not known")) << All(Collect().cannot_see);
   sources::NetworkNamespacesSample others;
   host_.Set(others);
-  EXPECT_TRUE(Has(Look().cannot_see, "No other network namespace has processes"));
+  EXPECT_TRUE(Has(Collect().cannot_see, "No other network namespace has processes"));
   others.unseen = 3;
   others.processes_elsewhere = 41;
   host_.Set(others);
-  EXPECT_TRUE(Has(Look().cannot_see, "3 other network namespaces have processes (41 processes"));
+  EXPECT_TRUE(Has(Collect().cannot_see, "3 other network namespaces have processes (41 processes"));
   others.unseen = 0;
   others.unreadable = 7;
   host_.Set(others);
-  EXPECT_FALSE(Has(Look().cannot_see, "No other network namespace"));
-  EXPECT_TRUE(Has(Look().cannot_see, "whether there are other network namespaces is not known"));
+  EXPECT_FALSE(Has(Collect().cannot_see, "No other network namespace"));
+  EXPECT_TRUE(Has(Collect().cannot_see, "whether there are other network namespaces is not known"));
   others.unreadable = 0;
   others.complete = false;
   host_.Set(others);
-  EXPECT_FALSE(Has(Look().cannot_see, "No other network namespace"));
+  EXPECT_FALSE(Has(Collect().cannot_see, "No other network namespace"));
 }
 
-TEST_F(WordsTest, LostResetsAreReportedAlthoughNoSocketIsLeft) {
-  Look();
+TEST_F(ExplanationTest, LostResetsAreReportedAlthoughNoSocketIsLeft) {
+  Collect();
   sources::NetstatSample netstat;
   netstat.abort_failed = 3;
   host_.Set(netstat);
-  const diagnosis::Explanation words = Look();
+  const Explanation words = Collect();
   EXPECT_TRUE(Has(words.stuck, "3 resets were dropped by this host's own rules")) << All(words.stuck);
   EXPECT_EQ(words.verdict,
             "This host lost closing packets within the last 5 minutes; no socket is stuck at this moment.");

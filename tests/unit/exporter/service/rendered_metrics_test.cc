@@ -23,18 +23,22 @@ const httplib::Request kPlain = RequestWith({});
 const httplib::Request kGzip = RequestWith({{"Accept-Encoding", "gzip"}});
 const httplib::Request kOpenMetrics = RequestWith({{"Accept", "application/openmetrics-text"}});
 
+std::shared_ptr<const report::Report> EmptyReport() {
+  auto report = std::make_shared<report::Report>();
+  report->diagnosis = std::make_shared<diagnosis::Diagnosis>();
+  return report;
+}
+
 class RenderedMetricsTest : public testing::Test {
  protected:
   HttpResponse Ask(const httplib::Request& request, seconds after = seconds(0)) {
     return metrics_.Answer(request, start_ + after);
   }
-  void PublishOne(seconds after = seconds(0)) {
-    metrics_.Publish(std::make_shared<diagnosis::Diagnosis>(), start_ + after);
-  }
+  void PublishOne(seconds after = seconds(0)) { metrics_.Publish(EmptyReport(), start_ + after); }
   void SetUp() override { PublishOne(); }
 
   int made_ = 0;
-  diagnosis::LatestDiagnosis latest_;
+  report::LatestReport latest_;
   SteadyClock::time_point start_ = SteadyClock::now();
   RenderedMetrics metrics_{
       [this](const diagnosis::Diagnosis&) {
@@ -78,7 +82,7 @@ TEST_F(RenderedMetricsTest, BothFormatsShowTheSameMoment) {
 
 TEST_F(RenderedMetricsTest, ShowsANewDiagnosisAndLetsTheOldOneGo) {
   (void)Ask(kPlain);
-  const std::weak_ptr<const diagnosis::Diagnosis> old = latest_.Get();
+  const std::weak_ptr<const report::Report> old = latest_.Get();
   PublishOne();
   EXPECT_TRUE(old.expired());
   EXPECT_TRUE(Ask(kPlain).body->ends_with("finwait_x 2\n"));
@@ -100,15 +104,15 @@ TEST_F(RenderedMetricsTest, RendersNothingAheadOnceNobodyAsksAnyMore) {
   (void)Ask(kPlain);
   PublishOne(RenderedMetrics::kWantedFor - seconds(1));
   EXPECT_EQ(made_, 2);
-  const std::weak_ptr<const diagnosis::Diagnosis> old = latest_.Get();
+  const std::weak_ptr<const report::Report> old = latest_.Get();
   PublishOne(RenderedMetrics::kWantedFor);
   EXPECT_EQ(made_, 2);
   EXPECT_TRUE(old.expired());
 }
 
-TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedIsPublishedAllTheSame) {
+TEST_F(RenderedMetricsTest, AReportThatCannotBeRenderedIsPublishedAllTheSame) {
   bool fail = false;
-  diagnosis::LatestDiagnosis latest;
+  report::LatestReport latest;
   RenderedMetrics metrics(
       [&fail](const diagnosis::Diagnosis&) {
         if (fail) {
@@ -117,12 +121,12 @@ TEST_F(RenderedMetricsTest, ADiagnosisThatCannotBeRenderedIsPublishedAllTheSame)
         return std::vector<prometheus::MetricFamily>();
       },
       latest);
-  metrics.Publish(std::make_shared<diagnosis::Diagnosis>(), start_);
+  metrics.Publish(EmptyReport(), start_);
   (void)metrics.Answer(kPlain, start_);
   fail = true;
-  const auto diagnosis = std::make_shared<const diagnosis::Diagnosis>();
-  metrics.Publish(diagnosis, start_);
-  EXPECT_EQ(latest.Get(), diagnosis);
+  const auto report = EmptyReport();
+  metrics.Publish(report, start_);
+  EXPECT_EQ(latest.Get(), report);
   EXPECT_THROW((void)metrics.Answer(kPlain, start_), std::invalid_argument) << "who scrapes is told";
   fail = false;
   EXPECT_EQ(metrics.Answer(kPlain, start_).status, 200);

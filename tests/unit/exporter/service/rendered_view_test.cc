@@ -11,7 +11,7 @@ namespace {
 
 class RenderedViewTest : public testing::Test {
  protected:
-  RenderedViewTest() { latest_.Set(std::make_shared<diagnosis::Diagnosis>()); }
+  RenderedViewTest() { latest_.Set(std::make_shared<const report::Report>()); }
   http::HttpResponse Ask(const std::string& accept_encoding = "") {
     httplib::Request request;
     if (!accept_encoding.empty()) {
@@ -22,8 +22,8 @@ class RenderedViewTest : public testing::Test {
 
   int rendered_ = 0;
   bool fails_ = false;
-  diagnosis::LatestDiagnosis latest_;
-  RenderedView view_{[this](const diagnosis::Diagnosis&) {
+  report::LatestReport latest_;
+  RenderedView view_{[this](const report::Report&) {
                        if (fails_) {
                          throw std::bad_alloc();
                        }
@@ -41,7 +41,7 @@ TEST_F(RenderedViewTest, IsRenderedAndCompressedOnceForEachDiagnosis) {
     EXPECT_EQ(Ask("gzip").body, compressed);
   }
   EXPECT_EQ(rendered_, 1);
-  latest_.Set(std::make_shared<diagnosis::Diagnosis>());
+  latest_.Set(std::make_shared<const report::Report>());
   EXPECT_NE(*Ask().body, *plain);
   EXPECT_NE(Ask("gzip").body, compressed);
   EXPECT_EQ(rendered_, 2);
@@ -57,8 +57,8 @@ TEST_F(RenderedViewTest, HasTheEncodingAskedForAndSaysThatItVaries) {
 
 TEST_F(RenderedViewTest, KeepsNoDiagnosisAlive) {
   Ask();
-  const std::weak_ptr<const diagnosis::Diagnosis> before = latest_.Get();
-  latest_.Set(std::make_shared<diagnosis::Diagnosis>());
+  const std::weak_ptr<const report::Report> before = latest_.Get();
+  latest_.Set(std::make_shared<const report::Report>());
   EXPECT_TRUE(before.expired());
 }
 

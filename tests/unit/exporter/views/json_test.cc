@@ -19,13 +19,14 @@ using nlohmann::json;
 using std::chrono::seconds;
 
 // A host with a socket stuck and one at risk, so that every list has something in it.
-std::shared_ptr<const diagnosis::Diagnosis> Failing() {
+std::shared_ptr<const report::Report> Failing() {
   diagnosis::SnapshotBuilder host(diagnosis::DropsAt({Hook::kOutput}));
   diagnosis::Diagnostician diagnostician;
   sources::FirewallSample firewall;
   firewall.ruleset = diagnosis::DropsAt({Hook::kOutput});
   firewall::analysis::InvalidDropRule rule;
-  rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
+  rule.location = {
+      firewall::Backend::kNft, firewall::Dialect::kIptables, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
   rule.text = "-A OUTPUT -d 192.0.2.2 -j DROP";
@@ -43,7 +44,7 @@ std::shared_ptr<const diagnosis::Diagnosis> Failing() {
   sources::SocketsSample sockets;
   sockets.closing = {diagnosis::StuckClosing(1)};
   host.Set(sockets);
-  return diagnostician.Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
+  return report::MakeReport(diagnostician.Diagnose(host.Get(), host.Now(), scheduling::WallClock::now()));
 }
 
 TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
@@ -60,7 +61,7 @@ TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
 // A host with 100,000 of everything that can be listed: anybody may ask for this report.
 TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
   constexpr std::size_t kMany = 100'000;
-  auto diagnosis = std::make_shared<diagnosis::Diagnosis>(*Failing());
+  auto diagnosis = std::make_shared<diagnosis::Diagnosis>(*Failing()->diagnosis);
   auto snapshot = std::make_shared<scheduling::Snapshot>(*diagnosis->snapshot);
   sources::FirewallSample firewall = *snapshot->Find<sources::FirewallSample>();
   firewall.invalid_drops.resize(kMany, firewall.invalid_drops.front());
@@ -74,7 +75,7 @@ TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
   diagnosis->snapshot = snapshot;
   diagnosis->stuck->sockets.resize(kMany, diagnosis->stuck->sockets.front());
   diagnosis->live->sockets.resize(kMany, diagnosis->live->sockets.front());
-  const std::string text = ReportJson(*diagnosis, Details::kShow);
+  const std::string text = ReportJson(*report::MakeReport(diagnosis), Details::kShow);
   EXPECT_LT(text.size(), 1'000'000u);
   const json report = json::parse(text);
   EXPECT_EQ(report["stuck"]["count"], kMany);
@@ -99,13 +100,22 @@ TEST(JsonTest, TellsOfEachStuckSocketWhyAndWhatBecameOfItsEntry) {
   EXPECT_EQ(socket["rule"]["policy"], true);
 }
 
+TEST(JsonTest, StuckSocketsAreCountedByRule) {
+  const json by_rule = json::parse(ReportJson(*Failing(), Details::kHide))["stuck"]["by_rule"];
+  ASSERT_EQ(by_rule.size(), 1U);
+  EXPECT_EQ(by_rule[0]["rule"]["chain"], "OUTPUT");
+  EXPECT_EQ(by_rule[0]["packet"], "fin");
+  EXPECT_EQ(by_rule[0]["now"], 1);
+}
+
 TEST(JsonTest, WhatIsBlindIsNullAndNotEmpty) {
   diagnosis::SnapshotBuilder host(diagnosis::DropsAt({}));
   host.Fail<sources::FirewallSample>("no");
   host.Fail<sources::SocketsSample>("no");
   host.Fail<sources::TrackingSample>("no");
-  const auto diagnosis = diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
-  const json report = json::parse(ReportJson(*diagnosis, Details::kShow));
+  const auto made =
+      report::MakeReport(diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now()));
+  const json report = json::parse(ReportJson(*made, Details::kShow));
   EXPECT_TRUE(report["verdict"]["stage"].is_null());
   EXPECT_TRUE(report["verdict"]["score"].is_null());
   for (const char* part : {"stuck", "live", "firewall"}) {
@@ -116,8 +126,9 @@ TEST(JsonTest, WhatIsBlindIsNullAndNotEmpty) {
 TEST(JsonTest, TextThatIsNotUtf8IsRepairedAndNotThrownAt) {
   diagnosis::SnapshotBuilder host(diagnosis::DropsAt({}));
   host.Fail<sources::FirewallSample>("garbled \xff\xfe rule");
-  const auto diagnosis = diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now());
-  EXPECT_FALSE(json::parse(ReportJson(*diagnosis, Details::kShow), nullptr, false).is_discarded());
+  const auto made =
+      report::MakeReport(diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now()));
+  EXPECT_FALSE(json::parse(ReportJson(*made, Details::kShow), nullptr, false).is_discarded());
 }
 
 // Every path of `value`, "stuck.sockets[].state".

@@ -2,20 +2,32 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 namespace finwait::views {
 namespace {
 
-diagnosis::Diagnosis Failing() {
+diagnosis::Diagnosis FailingHost() {
   diagnosis::Diagnosis diagnosis;
   diagnosis.snapshot = std::make_shared<const scheduling::Snapshot>();
   diagnosis.risk.stage = diagnosis::Stage::kFailing;
   diagnosis.risk.score = 81.6;
-  diagnosis.explanation.verdict = "2 closed connections are stuck.";
-  diagnosis.explanation.cause = "Conntrack forgot them.";
   return diagnosis;
 }
+
+report::Report ReportOf(const diagnosis::Diagnosis& diagnosis) {
+  report::Report report;
+  report.diagnosis = std::make_shared<const diagnosis::Diagnosis>(diagnosis);
+  report.explanation.verdict = "2 closed connections are stuck.";
+  report.explanation.cause = "Conntrack forgot them.";
+  if (diagnosis.stuck) {
+    report.stuck_groups = report::GroupStuckSockets(diagnosis.stuck->sockets);
+  }
+  return report;
+}
+
+report::Report Failing() { return ReportOf(FailingHost()); }
 
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
@@ -34,21 +46,21 @@ TEST(TextTest, TheFirstTwoLinesSayWhatAndWhy) {
 }
 
 TEST(TextTest, WhatCannotBeToldHasNoScore) {
-  diagnosis::Diagnosis blind = Failing();
+  diagnosis::Diagnosis blind = FailingHost();
   blind.risk = diagnosis::Risk();
-  EXPECT_TRUE(ReportText(blind).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
+  EXPECT_TRUE(ReportText(ReportOf(blind)).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
 }
 
 TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
-  diagnosis::Diagnosis diagnosis = Failing();
-  diagnosis.explanation.stuck = {{"s."}};
-  diagnosis.explanation.why = {{"w.", "-A OUTPUT -j DROP"}};
-  diagnosis.explanation.what_to_do = {{"d.", "", "sysctl -w a=1", "id"}};
-  diagnosis.explanation.cannot_see = {{"c."}};
-  const std::string text = ReportText(diagnosis);
+  report::Report report = Failing();
+  report.explanation.stuck = {{"s."}};
+  report.explanation.why = {{"w.", "-A OUTPUT -j DROP"}};
+  report.explanation.what_to_do = {{"d.", "", "sysctl -w a=1", "id"}};
+  report.explanation.cannot_see = {{"c."}};
+  const std::string text = ReportText(report);
   std::size_t last = 0;
   for (const char* part : {"\nStuck now\n  - s.\n", "\nWhy\n  - w.\n      -A OUTPUT -j DROP\n",
-                           "\nWhat to do\n  - d.\n      $ sysctl -w a=1\n", "\nWhat this look cannot see\n  - c.\n"}) {
+                           "\nWhat to do\n  - d.\n      $ sysctl -w a=1\n", "\nNot observed\n  - c.\n"}) {
     const std::size_t at = text.find(part);
     ASSERT_NE(at, std::string::npos) << part << " in\n" << text;
     EXPECT_GT(at, last);
@@ -58,30 +70,30 @@ TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
 }
 
 TEST(TextTest, LongSentencesAreBrokenAndCommandsAreNot) {
-  diagnosis::Diagnosis diagnosis = Failing();
+  report::Report report = Failing();
   std::string sentence;
   for (int i = 0; i < 60; ++i) {
     sentence += "words ";
   }
-  diagnosis.explanation.what_to_do = {{sentence, "", sentence, "id"}};
+  report.explanation.what_to_do = {{sentence, "", sentence, "id"}};
   bool command = false;
-  for (const std::string& line : Lines(ReportText(diagnosis))) {
+  for (const std::string& line : Lines(ReportText(report))) {
     command = command || line.starts_with("      $ ");
-    EXPECT_TRUE(line.size() <= 100 || line.starts_with("      $ ")) << line;
+    EXPECT_TRUE(line.size() <= 80 || line.starts_with("      $ ")) << line;
   }
   EXPECT_TRUE(command);
 }
 
 TEST(TextTest, ControlCharactersFromTheKernelDoNotReachTheTerminal) {
-  diagnosis::Diagnosis diagnosis = Failing();
-  diagnosis.explanation.why = {{"a\x1b[31mred", "rule\x07\n"}};
-  const std::string text = ReportText(diagnosis);
+  report::Report report = Failing();
+  report.explanation.why = {{"a\x1b[31mred", "rule\x07\n"}};
+  const std::string text = ReportText(report);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find('\x07'), std::string::npos);
 }
 
 TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebodySaw) {
-  diagnosis::Diagnosis diagnosis = Failing();
+  diagnosis::Diagnosis diagnosis = FailingHost();
   diagnosis.stuck.emplace();
   diagnosis::StuckSocket seen;
   seen.socket.local = *Endpoint::Parse("192.0.2.1:40000");
@@ -95,11 +107,58 @@ TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebody
   seen.past.keepalive = false;
   diagnosis::StuckSocket unseen = seen;
   unseen.past = diagnosis::ConnectionHistory();
+  unseen.socket.local.port = 40001;  // else one line could stand for both
+  unseen.socket.peer.port = 81;
   diagnosis.stuck->sockets = {seen, unseen};
-  const std::string text = ReportText(diagnosis);
-  const std::string both = "192.0.2.1:40000 -> [2001:db8::2]:80  FIN_WAIT_1  local_drop  7 s, 4 tries, no process";
-  EXPECT_NE(text.find(both + ", entry timed out in CLOSE_WAIT, keepalive off\n"), std::string::npos) << text;
-  EXPECT_NE(text.find(both + "\n"), std::string::npos) << text;
+  const std::string text = ReportText(ReportOf(diagnosis));
+  const std::string after = "  FIN_WAIT_1  local_drop  7 s, 4 tries, no process";
+  EXPECT_NE(
+      text.find("192.0.2.1:40000 -> [2001:db8::2]:80" + after + ", entry timed out in CLOSE_WAIT, keepalive off\n"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find("192.0.2.1:40001 -> [2001:db8::2]:81" + after + "\n"), std::string::npos) << text;
+}
+
+TEST(TextTest, SocketsThatShareAnEndCauseAndOwnerAreOnePiece) {
+  diagnosis::Diagnosis diagnosis = FailingHost();
+  diagnosis.stuck.emplace();
+  diagnosis::StuckSocket one;
+  one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
+  one.socket.orphan = true;
+  for (std::uint16_t port = 1; port <= 300; ++port) {
+    one.socket.local = {*IpAddress::Parse("192.0.2.1"), port};
+    diagnosis.stuck->sockets.push_back(one);
+  }
+  one.socket.peer.port = 443;
+  one.socket.orphan = false;
+  one.socket.uid = 33;
+  diagnosis.stuck->sockets.push_back(one);
+  const std::string text = ReportText(ReportOf(diagnosis));
+  EXPECT_NE(text.find("      300 to 192.0.2.2:80  cause unknown  no process, oldest 0 s\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("        such as 192.0.2.1:1 -> 192.0.2.2:80"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n      192.0.2.1:300 -> 192.0.2.2:443"), std::string::npos) << text;
+  EXPECT_EQ(text.find(" more"), std::string::npos) << text;
+}
+
+TEST(TextTest, VerdictCauseAndTheFirstCommandAreOnTheFirstScreen) {
+  report::Report report = Failing();
+  report.explanation.stuck = {{"stuck."}};
+  const std::string advice =
+      "Now: let 150 stuck sockets finish, on both ends. The kernel goes on retrying the FIN: let INVALID packets out "
+      "before the rule in ip6tables-nft table filter, chain OUTPUT, handle 7 for a little longer than the longest wait "
+      "between two tries.";
+  report.explanation.what_to_do = {{advice, "", "ip6tables-nft -I OUTPUT", "finish_stuck"},
+                                   {advice, "", "nft insert", "finish_stuck"},
+                                   {"For good.", "", "good", "accept_closing"}};
+  report.explanation.urgent = 2;
+  const std::string text = ReportText(report);
+  const auto lines = Lines(text);
+  const auto command = std::find(lines.begin(), lines.end(), "      $ ip6tables-nft -I OUTPUT");
+  EXPECT_LT(command - lines.begin(), 24) << text;
+  EXPECT_LT(text.find("$ ip6tables-nft -I OUTPUT"), text.find("Stuck now")) << text;
+  EXPECT_NE(text.find("... and at 1 more place: see What to do."), std::string::npos) << text;
+  EXPECT_EQ(text.find("ip6tables-nft -I"), text.rfind("ip6tables-nft -I")) << "not said twice";
+  EXPECT_NE(text.find("$ nft insert"), std::string::npos) << text;
 }
 
 }  // namespace

@@ -10,14 +10,25 @@ using testing::HasSubstr;
 using testing::Not;
 
 // A host that nothing is known of.
-diagnosis::Diagnosis Blind() {
+diagnosis::Diagnosis BlindHost() {
   diagnosis::Diagnosis diagnosis;
   diagnosis.snapshot = std::make_shared<scheduling::Snapshot>();
   return diagnosis;
 }
 
-diagnosis::Diagnosis WithAStuckSocket() {
-  diagnosis::Diagnosis diagnosis = Blind();
+report::Report ReportOf(const diagnosis::Diagnosis& diagnosis) {
+  report::Report report;
+  report.diagnosis = std::make_shared<const diagnosis::Diagnosis>(diagnosis);
+  if (diagnosis.stuck) {
+    report.stuck_groups = report::GroupStuckSockets(diagnosis.stuck->sockets);
+  }
+  return report;
+}
+
+report::Report Blind() { return ReportOf(BlindHost()); }
+
+report::Report WithStuckSockets() {
+  diagnosis::Diagnosis diagnosis = BlindHost();
   diagnosis.risk.stage = diagnosis::Stage::kFailing;
   diagnosis.risk.score = 74.2;
   diagnosis.stuck.emplace();
@@ -27,8 +38,13 @@ diagnosis::Diagnosis WithAStuckSocket() {
   stuck.socket.tries = 4;
   stuck.age = std::chrono::seconds(24);
   diagnosis.stuck->sockets.assign(12, stuck);
-  diagnosis.explanation.why = {{"INVALID packets are dropped", "-A OUTPUT <comment>"}};
-  return diagnosis;
+  diagnosis.paths.emplace();  // everything passes in general
+  report::Report report = ReportOf(diagnosis);
+  report.explanation.why = {{"INVALID packets are dropped", "-A OUTPUT <comment>"}};
+  report.explanation.what_to_do = {{"Now: let them finish.", "", "iptables <here>", "finish_stuck"}};
+  report.explanation.urgent = 1;
+  report.dropped_for_some[0][diagnosis::PathPacket("fin")] = true;
+  return report;
 }
 
 TEST(PageTest, ABlindHostHasNoScoreAndNoZeros) {
@@ -40,14 +56,14 @@ TEST(PageTest, ABlindHostHasNoScoreAndNoZeros) {
 }
 
 TEST(PageTest, AFailingHostSaysStageAndScoreInTheTabToo) {
-  const std::string page = ReportPage(WithAStuckSocket(), {Details::kHide, "/metrics", "web-1"});
+  const std::string page = ReportPage(WithStuckSockets(), {Details::kHide, "/metrics", "web-1"});
   EXPECT_THAT(page, HasSubstr("<title>failing 74 on web-1 – finwait_exporter</title>"));
   EXPECT_THAT(page, HasSubstr("<h1 id=\"stage\">Failing</h1>"));
   EXPECT_THAT(page, HasSubstr("<b>74</b> of 100"));
 }
 
 TEST(PageTest, WithoutDetailsStuckSocketsShareARowAndRulesStayOut) {
-  const std::string page = ReportPage(WithAStuckSocket(), {});
+  const std::string page = ReportPage(WithStuckSockets(), {});
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">FIN_WAIT_1</th><td>local_drop</td><td>12</td>"));
   EXPECT_THAT(page, Not(HasSubstr("40000")));
   EXPECT_THAT(page, Not(HasSubstr("-A OUTPUT")));
@@ -55,15 +71,39 @@ TEST(PageTest, WithoutDetailsStuckSocketsShareARowAndRulesStayOut) {
 }
 
 TEST(PageTest, WithDetailsTheOldestSocketsAreListedAndRulesAreEscaped) {
-  const std::string page = ReportPage(WithAStuckSocket(), {Details::kShow, "/metrics", ""});
+  const std::string page = ReportPage(WithStuckSockets(), {Details::kShow, "/metrics", ""});
   EXPECT_THAT(page, HasSubstr("The 10 oldest of 12 stuck sockets"));
   EXPECT_THAT(page, HasSubstr("0.0.0.0:40000"));
   EXPECT_THAT(page, HasSubstr("-A OUTPUT &lt;comment&gt;"));
 }
 
+TEST(PageTest, SocketsThatShareAnEndAreOneRowAndSingleOnesAreFolded) {
+  const std::string page = ReportPage(WithStuckSockets(), {Details::kShow, "/metrics", ""});
+  EXPECT_THAT(page, HasSubstr("</th><td data-name=\"Sockets\">12</td><td data-name=\"Cause\">local_drop</td>"));
+  const std::size_t folded = page.find("<details><summary>Single sockets");
+  ASSERT_NE(folded, std::string::npos);
+  EXPECT_GT(page.find("The 10 oldest of 12"), folded);
+}
+
+TEST(PageTest, WhatToDoFirstStandsWithTheVerdictAndCanBeCopied) {
+  const std::string page = ReportPage(WithStuckSockets(), {});
+  const std::size_t first = page.find("<code class=\"detail\">iptables &lt;here&gt;</code><button type=\"button\"");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_LT(first, page.find("class=\"tiles\""));
+  EXPECT_THAT(ReportPage(Blind(), {}), HasSubstr("id=\"first\" hidden>"));
+}
+
+TEST(PageTest, ARuleForSomeConnectionsIsNotShownAsPassing) {
+  const std::string page = ReportPage(WithStuckSockets(), {});
+  const std::size_t row = page.find("FIN, on its way out");
+  const std::string cells = page.substr(row, page.find("</tr>", row) - row);
+  EXPECT_THAT(cells, HasSubstr("<td class=\"word some\"><span aria-hidden=\"true\">✕ </span>for some</td>"));
+  EXPECT_THAT(cells, HasSubstr("passes")) << "IPv6 has no such rule";
+}
+
 TEST(PageTest, EverySectionIsThereInEveryStateSoThatAnUpdateFindsItsPlace) {
-  for (const diagnosis::Diagnosis& diagnosis : {Blind(), WithAStuckSocket()}) {
-    const std::string page = ReportPage(diagnosis, {});
+  for (const report::Report& report : {Blind(), WithStuckSockets()}) {
+    const std::string page = ReportPage(report, {});
     for (const char* id : {"stuck", "would-stick", "why", "what-to-do", "will-not-help", "cannot-see", "factors",
                            "ages", "timeouts", "paths", "collectors"}) {
       EXPECT_THAT(page, HasSubstr(std::string("<section id=\"") + id + "\"")) << id;

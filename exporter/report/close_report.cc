@@ -1,0 +1,68 @@
+#include "exporter/report/close_report.h"
+
+#include "collectors/firewall/print/rule_text.h"
+
+namespace finwait::report {
+namespace {
+
+using firewall::eval::Disposition;
+using firewall::eval::PathKind;
+
+// The rule's text, or the policy's, the way its own tool prints it.
+std::string TextOf(const firewall::eval::TraversalResult& result) {
+  if (result.table == nullptr || result.chain == nullptr) {
+    return "";
+  }
+  const firewall::Chain& chain = *result.chain;
+  if (result.rule != nullptr) {
+    return firewall::print::RuleText(*result.table, chain, *result.rule);
+  }
+  if (!chain.base || result.decision == Disposition::kUnknown) {
+    return "";
+  }
+  if (result.table->dialect == firewall::Dialect::kIptables) {
+    return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
+  }
+  return chain.base->policy_drop ? "policy drop" : "policy accept";
+}
+
+}  // namespace
+
+PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result) {
+  PacketReport packet;
+  packet.name = name;
+  packet.verdict = firewall::eval::Name(result.decision);
+  packet.passes = result.decision == Disposition::kAccept;
+  packet.state = result.state ? firewall::eval::Name(*result.state) : "";
+  packet.hook = result.hook ? firewall::Name(*result.hook) : "";
+  packet.rule = result.location;
+  packet.text = TextOf(result);
+  packet.reason = result.reason;
+  return packet;
+}
+
+std::string_view Name(PathKind path) {
+  switch (path) {
+    case PathKind::kLocal:
+      return "local";
+    case PathKind::kLoopback:
+      return "loopback";
+    case PathKind::kForwarded:
+      return "forwarded";
+  }
+  return "";
+}
+
+std::string_view Sentence(PathKind path) {
+  switch (path) {
+    case PathKind::kLocal:
+      return "Its local end is on this host.";
+    case PathKind::kLoopback:
+      return "Both its ends are on this host: what goes out comes in again.";
+    case PathKind::kForwarded:
+      return "Neither end is on this host: it is judged as one that this host forwards.";
+  }
+  return "";
+}
+
+}  // namespace finwait::report

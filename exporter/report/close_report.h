@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collectors/firewall/eval/packet_traversal.h"
+#include "collectors/firewall/model/rule_id.h"
+#include "exporter/diagnosis/close_evaluator.h"
+
+namespace finwait::report {
+
+/// What becomes of one packet, by the names that JSON and text give it; empty where there is nothing to name.
+struct PacketReport {
+  std::string_view name;     ///< "fin", "rst", "data", "ack" or "peer_fin"
+  std::string_view verdict;  ///< "accept", "drop", "reject" or "unknown"
+  bool passes = false;
+  std::string_view state;
+  std::string_view hook;
+  std::optional<firewall::RuleId> rule;  ///< the rule or the policy that decides
+  std::string text;                      ///< of that rule, as its own tool prints it
+  std::string reason;
+};
+
+/// What `explain` says of one connection: its close once its entry is gone, packet by packet.
+struct CloseReport {
+  diagnosis::Fate fate = diagnosis::Fate::kUnknown;
+  std::string reason;           ///< what an unknown fate hangs on
+  std::optional<bool> tracked;  ///< nothing: cannot be asked
+  firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
+  std::vector<PacketReport> packets;
+};
+
+/// Reports what became of packet `name`. Call before the rules that `result` names are freed.
+PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result);
+
+std::string_view Name(firewall::eval::PathKind path);      ///< "local", "loopback" or "forwarded"
+std::string_view Sentence(firewall::eval::PathKind path);  ///< how the connection's packets pass this host
+
+}  // namespace finwait::report

@@ -1,0 +1,37 @@
+#include "exporter/report/fate_text.h"
+
+namespace finwait::report {
+
+std::string_view Sentence(diagnosis::Fate fate) {
+  switch (fate) {
+    case diagnosis::Fate::kClean:
+      return "it closes cleanly";
+    case diagnosis::Fate::kFinDropped:
+      return "its FIN never leaves this host: the socket sticks and the peer stays connected";
+    case diagnosis::Fate::kAckDropped:
+      return "its FIN leaves, and the peer's answer is dropped on its way in: the socket sticks";
+    case diagnosis::Fate::kNatLost:
+      return "it was translated, and without its entry its FIN goes out untranslated: it never arrives";
+    case diagnosis::Fate::kUnknown:
+      return "what becomes of it cannot be known";
+  }
+  return "";
+}
+
+std::string_view Meaning(diagnosis::Fate fate) {
+  switch (fate) {
+    case diagnosis::Fate::kClean:
+      return "would close";
+    case diagnosis::Fate::kFinDropped:
+      return "no conntrack entry, and a rule of this host's would drop the FIN";
+    case diagnosis::Fate::kAckDropped:
+      return "no conntrack entry, and the peer's answer to the FIN would be dropped on its way in";
+    case diagnosis::Fate::kNatLost:
+      return "no conntrack entry, and the connection was NATed: its FIN would go out untranslated";
+    case diagnosis::Fate::kUnknown:
+      return "no conntrack entry, and what its rules do to the FIN cannot be known";
+  }
+  return "";
+}
+
+}  // namespace finwait::report

@@ -1,0 +1,72 @@
+#include "exporter/report/report.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collectors/sources/firewall.h"
+
+namespace finwait::report {
+namespace {
+
+using DroppedForSome = decltype(Report::dropped_for_some);
+
+bool IsOutbound(firewall::Hook hook) {
+  return hook == firewall::Hook::kOutput || hook == firewall::Hook::kPostrouting || hook == firewall::Hook::kEgress;
+}
+
+// Marks the packets that `hook` can drop, in a family that `table` covers.
+void Mark(firewall::TableFamily table, std::initializer_list<std::string_view> packets, DroppedForSome& dropped) {
+  for (const IpFamily family : kIpFamilies) {
+    if (firewall::Covers(table, family)) {
+      for (const std::string_view packet : packets) {
+        dropped[static_cast<std::size_t>(family)][diagnosis::PathPacket(packet)] = true;
+      }
+    }
+  }
+}
+
+// What rules do to some connections: by the sockets that they concern, and by rules that drop INVALID under further
+// conditions. The peer's bare ACK is INVALID only with nf_conntrack_tcp_loose = 0, so only sockets tell of it.
+DroppedForSome FindDroppedForSome(const diagnosis::Diagnosis& diagnosis, const std::vector<AffectedSite>& sites) {
+  DroppedForSome dropped = {};
+  for (const AffectedSite& site : sites) {
+    if (site.stuck + site.at_risk > 0) {
+      Mark(site.place.rule.family, {site.inbound ? std::string_view("ack") : std::string_view("fin")}, dropped);
+    }
+  }
+  if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
+    for (const firewall::analysis::InvalidDropRule& rule : firewall->invalid_drops) {
+      for (const firewall::Hook hook : rule.hooks) {
+        if (rule.narrow && IsOutbound(hook)) {
+          Mark(rule.location.family, {"fin", "rst"}, dropped);
+        } else if (rule.narrow && hook != firewall::Hook::kForward) {
+          Mark(rule.location.family, {"peer_fin"}, dropped);
+        }
+      }
+    }
+  }
+  for (std::size_t family = 0; family < dropped.size(); ++family) {
+    for (std::size_t packet = 0; packet < dropped[family].size(); ++packet) {
+      dropped[family][packet] = dropped[family][packet] && diagnosis.paths &&
+                                (*diagnosis.paths)[family][packet] == firewall::eval::Disposition::kAccept;
+    }
+  }
+  return dropped;
+}
+
+}  // namespace
+
+std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis) {
+  auto report = std::make_shared<Report>();
+  Situation situation = SituationOf(*diagnosis);
+  report->explanation = Explain(*diagnosis, situation);
+  report->dropped_for_some = FindDroppedForSome(*diagnosis, situation.losses);
+  report->drop_sites = std::move(situation.losses);
+  if (diagnosis->stuck) {
+    report->stuck_groups = GroupStuckSockets(diagnosis->stuck->sockets);
+  }
+  report->diagnosis = std::move(diagnosis);
+  return report;
+}
+
+}  // namespace finwait::report

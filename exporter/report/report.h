@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/report/explanation.h"
+#include "exporter/report/situation.h"
+#include "exporter/report/socket_groups.h"
+
+namespace finwait::report {
+
+/// A diagnosis and what there is to say about it: the one object that `check`, the page and the JSON report show.
+/// Immutable once made.
+struct Report {
+  std::shared_ptr<const diagnosis::Diagnosis> diagnosis;  ///< never null
+  Explanation explanation;
+  /// Every rule at which closing packets are dropped or would be, most stuck sockets first. The numbers of stuck
+  /// sockets are of all of them; those at risk are of the first LiveSummary::kMostListed.
+  std::vector<AffectedSite> drop_sites;
+  std::vector<SocketGroup> stuck_groups;  ///< all stuck sockets, largest group first
+  /// By IpFamily and position in kPathPackets: the packet passes in general, and a narrower rule drops it for some
+  /// connections.
+  std::array<std::array<bool, std::size(diagnosis::kPathPackets)>, 2> dropped_for_some = {};
+};
+
+/// Reports `diagnosis`. A pure function.
+std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis);
+
+}  // namespace finwait::report

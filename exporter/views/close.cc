@@ -1,0 +1,75 @@
+#include "exporter/views/close.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "exporter/report/describe.h"
+#include "exporter/report/fate_text.h"
+#include "exporter/views/rule_json.h"
+
+namespace finwait::views {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json TextOrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+// Every field is always there; null where nothing fills it.
+Json PacketJson(const report::PacketReport& packet) {
+  Json json = {{"verdict", packet.verdict}, {"state", TextOrNull(packet.state)}, {"hook", TextOrNull(packet.hook)}};
+  json.update(RuleJson(packet.rule));
+  json["text"] = packet.text;
+  json["reason"] = packet.reason;
+  return json;
+}
+
+const char* Verdict(diagnosis::Fate fate) {
+  return fate == diagnosis::Fate::kClean ? "CLEAN" : fate == diagnosis::Fate::kUnknown ? "UNKNOWN" : "NOT CLEAN";
+}
+
+}  // namespace
+
+std::string CloseText(const report::CloseReport& report) {
+  constexpr std::size_t kNameWidth = 10;
+  const std::string indent(kNameWidth + 2, ' ');
+  std::ostringstream out;
+  out << Verdict(report.fate) << " (" << Name(report.fate) << "): once its conntrack entry is gone, "
+      << report::Sentence(report.fate) << (report.reason.empty() ? "" : ": " + report.reason) << ".\n";
+  out << "It has "
+      << (!report.tracked   ? "an entry or not: that cannot be asked"
+          : *report.tracked ? "an entry now"
+                            : "no entry now")
+      << ". " << report::Sentence(report.path) << "\n\n";
+  for (const report::PacketReport& packet : report.packets) {
+    out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
+    if (!packet.state.empty()) {
+      out << " as " << packet.state;
+    }
+    if (!packet.hook.empty()) {
+      out << " at " << packet.hook;
+    }
+    if (packet.rule && !packet.passes) {
+      out << " by " << report::Describe(*packet.rule);
+      if (!packet.text.empty()) {
+        out << "\n" << indent << packet.text;
+      }
+    }
+    if (!packet.reason.empty()) {
+      out << "\n" << indent << packet.reason;
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+std::string CloseJson(const report::CloseReport& report) {
+  Json json = {{"fate", Name(report.fate)}, {"tracked", report.tracked ? Json(*report.tracked) : Json(nullptr)}};
+  json["reason"] = report.reason;
+  json["journey"] = report::Name(report.path);
+  for (const report::PacketReport& packet : report.packets) {
+    json[std::string(packet.name)] = PacketJson(packet);
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace finwait::views

@@ -1,0 +1,57 @@
+#include "exporter/views/close.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace finwait::views {
+namespace {
+
+report::CloseReport Dropped() {
+  report::CloseReport report;
+  report.fate = diagnosis::Fate::kFinDropped;
+  report.tracked = false;
+  report::PacketReport fin;
+  fin.name = "fin";
+  fin.verdict = "drop";
+  fin.state = "INVALID";
+  fin.hook = "output";
+  fin.rule = firewall::RuleId{
+      firewall::Backend::kNft, firewall::Dialect::kIptables, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 4, {}};
+  fin.text = "-A OUTPUT -j DROP";
+  report::PacketReport ack;
+  ack.name = "ack";
+  ack.verdict = "accept";
+  ack.passes = true;
+  report.packets = {fin, ack};
+  return report;
+}
+
+TEST(CloseTest, TheTextNamesTheRuleAsCheckDoes) {
+  EXPECT_EQ(CloseText(Dropped()),
+            "NOT CLEAN (fin_dropped): once its conntrack entry is gone, its FIN never leaves this host: the socket "
+            "sticks and the peer stays connected.\n"
+            "It has no entry now. Its local end is on this host.\n\n"
+            "  fin       drop as INVALID at output by iptables-nft table filter, chain OUTPUT, handle 4\n"
+            "            -A OUTPUT -j DROP\n"
+            "  ack       accept\n");
+}
+
+TEST(CloseTest, TheJsonHasEveryKeyOfEveryPacket) {
+  const auto json = nlohmann::json::parse(CloseJson(Dropped()));
+  EXPECT_EQ(json["fate"], "fin_dropped");
+  EXPECT_EQ(json["tracked"], false);
+  EXPECT_EQ(json["journey"], "local");
+  EXPECT_EQ(json["reason"], "");
+  EXPECT_EQ(json["fin"]["handle"], 4);
+  EXPECT_FALSE(json["fin"].contains("rule_index"));
+  for (const char* packet : {"fin", "ack"}) {
+    for (const char* key : {"verdict", "state", "hook", "backend", "family", "table", "chain", "text", "reason"}) {
+      EXPECT_TRUE(json[packet].contains(key)) << packet << " " << key;
+    }
+  }
+  EXPECT_TRUE(json["ack"]["chain"].is_null());
+}
+
+}  // namespace
+}  // namespace finwait::views
