@@ -9,19 +9,23 @@ cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/finwait-tidy
 mkdir -p "$cache" 2>/dev/null || cache=$PWD/build/tidy
 mkdir -p "$cache"
 
-# The compiler's own command, made to print what clang-tidy will read: comments and macros included, paths left out.
-command=$(jq --raw-output --arg file "$source" '.[] | select(.file == $file) | .command' build/compile_commands.json)
+# The compiler's own command without what only the compiler understands: GCC's precompiled headers and its warnings. Every file
+# includes what it uses, so that it reads the same without them.
+command=$(jq --raw-output --arg file "$source" '.[] | select(.file == $file) | .command' build/compile_commands.json |
+  sed -E 's#-include [^ ]*cmake_pch\.hxx##; s#-Winvalid-pch##; s#-Wno-stringop-overread##')
 if [ -z "$command" ]; then
   echo "$1 is not in build/compile_commands.json; build first" >&2
   exit 1
 fi
+# Made to print what clang-tidy will read: comments and macros included, paths left out.
 preprocess="${command% -o *} -E -P -C -dD $(printf '%q' "$source")"
+arguments=$(sed -E 's#^.*c\+\+ ##; s#clang\+\+ ##; s# -o .*##' <<< "$command")
 passed=$cache/$({ clang-tidy --version && cat .clang-tidy && eval "$preprocess"; } | sha256sum | cut -d ' ' -f 1)
 
 if [ -e "$passed" ]; then
   touch "$passed"
 else
-  clang-tidy -p build --quiet "$source" 2> >(grep -v 'warnings generated\.$' >&2)
+  eval "clang-tidy --quiet $(printf '%q' "$source") -- $arguments" 2> >(grep -v 'warnings generated\.$' >&2)
   find "$cache" -type f -mtime +30 -delete
   touch "$passed"
 fi

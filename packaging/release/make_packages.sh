@@ -26,7 +26,7 @@ pack() {  # FOLDER NAME: FOLDER's contents as NAME/ in NAME.tar.gz
 
 # Where a package puts things; a build without a package would put them there, too.
 stage=$work/stage
-DESTDIR=$stage cmake --install "$build" >"$work/install.log"
+DESTDIR=$stage cmake --install "$build" --prefix /usr >"$work/install.log"
 home=$stage/usr/lib/finwait-exporter
 mkdir -p "$home"
 cp -a "$tree/finwait_exporter" "$tree/lib" "$home/"
