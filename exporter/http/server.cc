@@ -90,8 +90,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
     server->ports_ = std::move(ports);
     auto loop = EventLoop::Create(
         std::move(listeners), limits,
-        [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, RequestHead head) {
-          return self->Dispatch(id, peer, std::move(head));
+        [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, const RequestHead& head) {
+          return self->Dispatch(id, peer, head);
         },
         [self = server.get()](const HttpResponse& refusal, bool is_head) {
           return self->router_.Refuse(refusal, is_head);
@@ -135,21 +135,22 @@ void HttpServer::Stop() {
   loop_.reset();  // closes what is still open
 }
 
-std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head) {
+std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer,
+                                                     const RequestHead& head) {
   const auto group = group_of_.find(head.path);
   const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
   if (allowed_hosts_ && !is_unlimited && !allowed_hosts_->Allow(head.Field("Host"))) {
     return router_.Refuse(head, Refusal(421), {}, false);
   }
   if (!auth_) {
-    return Route(connection, peer, std::move(head), {});
+    return Route(connection, peer, head, {});
   }
   AuthMiddleware::Decision decision = auth_->Decide(peer, head, is_unlimited);
   if (decision.refusal) {
     return router_.Refuse(head, *decision.refusal, decision.headers, false);
   }
   if (!decision.check) {
-    return Route(connection, peer, std::move(head), decision.headers);
+    return Route(connection, peer, head, decision.headers);
   }
   checks_->Submit(peer, {.run =
                              [this, connection, peer, head, decision] {
@@ -167,7 +168,7 @@ std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, c
   return std::nullopt;
 }
 
-std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, const Peer& peer, RequestHead head,
+std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, const Peer& peer, const RequestHead& head,
                                                   const std::vector<HeaderField>& headers) {
   const auto group = group_of_.find(head.path);
   if (group == group_of_.end()) {

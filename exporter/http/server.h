@@ -91,8 +91,8 @@ class HttpServer {
   struct RunningGroup;
 
   explicit HttpServer(ServerOptions options);
-  std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, RequestHead head);
-  std::optional<OutgoingResponse> Route(std::uint64_t connection, const Peer& peer, RequestHead head,
+  std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, const RequestHead& head);
+  std::optional<OutgoingResponse> Route(std::uint64_t connection, const Peer& peer, const RequestHead& head,
                                         const std::vector<HeaderField>& headers);
 
   Router router_;

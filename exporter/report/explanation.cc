@@ -185,11 +185,19 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
 }
 
 void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation, Explanation& explanation) {
+  // Named one by one up to a bound, as anybody may ask for the report: a host can have 100,000 such rules.
+  std::size_t named = 0;
+  std::size_t more = 0;
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
     if (std::any_of(situation.losses.begin(), situation.losses.end(),
                     [&](const AffectedSite& loss) { return loss.place.rule == rule.location; })) {
       continue;
     }
+    if (named == kMostSites) {
+      ++more;
+      continue;
+    }
+    ++named;
     std::string text = "INVALID packets are also dropped in " + Describe(rule.location) + " (" +
                        std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
@@ -197,6 +205,10 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
     }
     text += rule.drops ? ", " + Counted(rule.drops->packets, "packet", "packets") + " so far." : ", uncounted.";
     explanation.why.push_back({std::move(text), rule.text});
+  }
+  if (more > 0) {
+    explanation.why.push_back(
+        {"INVALID packets are also dropped by " + Counted(more, "more rule", "more rules") + ", not named here."});
   }
 }
 
