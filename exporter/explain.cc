@@ -5,15 +5,14 @@
 #include "collectors/firewall/analysis/conntrack_use.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/firewall/print/rule_text.h"
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_presence.h"
-#include "collectors/kernel/procfs.h"
-#include "collectors/kernel/routing_rules.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
-#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/report/explanation.h"
 
 namespace finwait::exporter {
@@ -61,14 +60,18 @@ std::optional<kernel::LiveSocket> FindEntry(const kernel::Host& host, const Endp
   return sockets[0];
 }
 
-// ip_early_demux is for both families, despite its name.
-firewall::eval::Tristate EarlyDemultiplexing(const kernel::Host& host) {
-  const auto all = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/ip_early_demux");
-  const auto tcp = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/tcp_early_demux");
-  if (!all || !tcp) {
-    return firewall::eval::Tristate::kUnknown;
+// Whether a rule makes conntrack run for packets of the family, as far as the kernel tells.
+bool NeedsConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
+                    const std::shared_ptr<firewall::facts::FactStore>& store) {
+  firewall::facts::FactQuery facts(*store);
+  for (;;) {
+    const auto needs = firewall::analysis::NeedsConntrack(ruleset, family, &facts);
+    const firewall::facts::Needs missing = facts.TakeNeeds();
+    if (missing.empty()) {
+      return needs != firewall::eval::Tristate::kNo;
+    }
+    resolver.Resolve(missing, *store);
   }
-  return firewall::eval::TristateOf(*all != 0 && *tcp != 0);
 }
 
 // The rule's text, or the policy's, the way its own tool prints it.
@@ -195,12 +198,6 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const Endpoint local{*IpAddress::Parse(options.local.address), options.local.port};
   const Endpoint peer{*IpAddress::Parse(options.peer.address), options.peer.port};
 
-  auto connection = diagnosis::FindConnection(*host, local, peer, Deadline::After(kLimit));
-  if (!connection) {
-    err << "finwait_exporter explain: " << connection.error().message << "\n";
-    return kUnknownExit;
-  }
-
   sources::FirewallCollector firewall_collector(*host);
   sources::SysctlCollector sysctl_collector(*host);
   const auto firewall_sample = Look<sources::FirewallSample>(firewall_collector, err);
@@ -212,39 +209,46 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const auto entry = FindEntry(*host, local, peer, err);
   const std::optional<bool> tracked =
       entry ? std::optional(entry->tracking == kernel::Tracking::kTracked) : std::nullopt;
-  const diagnosis::KernelQueries questions = diagnosis::QueriesTo(*host);
   diagnosis::EvaluationSettings settings;
   if (sysctl->conntrack_tcp_loose) {
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   const IpFamily family = local.address.Family();
+  firewall::read::FactResolver resolver(*host);
+  const auto facts = std::make_shared<firewall::facts::FactStore>();
   settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true || firewall::analysis::NeedsConntrack(*firewall_sample->ruleset, family, questions.rules.get()) !=
-                             firewall::eval::Tristate::kNo;
-  settings.early_demultiplexing = EarlyDemultiplexing(*host);
-  if (const auto by_mark = RoutesByMark(*host, family, Deadline::After(kLimit))) {
-    settings.routes_by_mark = firewall::eval::TristateOf(*by_mark);
-  }
-  diagnosis::CloseEvaluator judge(firewall_sample->ruleset, settings, questions);
+      tracked == true || NeedsConntrack(*firewall_sample->ruleset, family, resolver, facts);
+  diagnosis::CloseEvaluator evaluator(firewall_sample->ruleset, settings, facts);
 
-  diagnosis::ConnectionHistory past;
+  diagnosis::ConnectionHistory history;
   if (tracked == true) {
-    past.entry_state = entry->entry_state;
-    past.source_nat = entry->source_nat;
-    past.destination_nat = entry->destination_nat;
+    history.entry_state = entry->entry_state;
+    history.source_nat = entry->source_nat;
+    history.destination_nat = entry->destination_nat;
   }
+  const diagnosis::ConnectionHistory* seen = tracked == true ? &history : nullptr;
   std::vector<NamedPacket> packets = {{"fin", PacketKind::kFin, {}},
                                       {"rst", PacketKind::kRst, {}},
                                       {"data", PacketKind::kData, {}},
                                       {"ack", PacketKind::kAck, {}},
                                       {"peer_fin", PacketKind::kPeerFin, {}}};
-  const diagnosis::ConnectionHistory* known_past = tracked == true ? &past : nullptr;
-  connection->translated = judge.TranslationOf(*connection, known_past).Any();
-  connection->opened_by = questions.opened_by(local, peer);
-  for (NamedPacket& packet : packets) {
-    packet.verdict = judge.EvaluatePath(*connection, packet.kind);
+  Result<firewall::eval::Connection> connection = firewall::eval::Connection();
+  diagnosis::CloseOutcome judgement;
+  diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
+    connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
+    if (!connection) {
+      return;
+    }
+    connection->translated = evaluator.TranslationOf(*connection, seen).Any();
+    for (NamedPacket& packet : packets) {
+      packet.verdict = evaluator.EvaluatePath(*connection, packet.kind);
+    }
+    judgement = evaluator.Evaluate(*connection, seen);
+  });
+  if (!connection) {
+    err << "finwait_exporter explain: " << connection.error().message << "\n";
+    return kUnknownExit;
   }
-  const diagnosis::CloseOutcome judgement = judge.Evaluate(*connection, known_past);
 
   if (options.report_format == command_line::ReportFormat::kJson) {
     Json json = {{"fate", Name(judgement.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
