@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "collectors/firewall/analysis/conntrack_use.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/firewall/print/rule_text.h"
 #include "collectors/firewall/read/fact_resolver.h"
@@ -13,7 +12,8 @@
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/report/explanation.h"
+#include "exporter/diagnosis/paths.h"
+#include "exporter/report/describe.h"
 
 namespace finwait::exporter {
 namespace {
@@ -31,6 +31,7 @@ struct NamedPacket {
   const char* name;
   PacketKind kind;
   TraversalResult verdict;
+  std::string text;  // of the rule that decides, or of the policy
 };
 
 template <typename Sample>
@@ -60,45 +61,32 @@ std::optional<kernel::LiveSocket> FindEntry(const kernel::Host& host, const Endp
   return sockets[0];
 }
 
-// Whether a rule makes conntrack run for packets of the family, as far as the kernel tells.
-bool NeedsConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
-                    const std::shared_ptr<firewall::facts::FactStore>& store) {
-  firewall::facts::FactQuery facts(*store);
-  for (;;) {
-    const auto needs = firewall::analysis::NeedsConntrack(ruleset, family, &facts);
-    const firewall::facts::Needs missing = facts.TakeNeeds();
-    if (missing.empty()) {
-      return needs != firewall::eval::Tristate::kNo;
-    }
-    resolver.Resolve(missing, *store);
-  }
-}
-
 // The rule's text, or the policy's, the way its own tool prints it.
-std::string TextOf(const TraversalResult& verdict) {
-  if (verdict.table == nullptr || verdict.chain == nullptr) {
+std::string TextOf(const TraversalResult& verdict, diagnosis::CloseEvaluator& evaluator) {
+  if (!verdict.location || (verdict.location->IsPolicy() && verdict.decision == Disposition::kUnknown)) {
     return "";
   }
-  const firewall::Table& table = *verdict.table;
-  const firewall::Chain& chain = *verdict.chain;
-  if (verdict.rule != nullptr) {
-    return firewall::print::RuleText(table, chain, *verdict.rule);
+  const firewall::eval::RulePlace place = evaluator.FindRule(*verdict.location);
+  if (place.rule != nullptr) {
+    return firewall::print::RuleText(*place.table, *place.chain, *place.rule);
   }
-  if (!chain.base || verdict.decision == Disposition::kUnknown) {
+  if (place.chain == nullptr || !place.chain->base || !verdict.location->IsPolicy()) {
     return "";
   }
-  if (table.backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(table)) {
-    return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
+  const bool drops = place.chain->base->policy_drop;
+  if (place.table->dialect == firewall::Dialect::kIptables) {
+    return "-P " + place.chain->name + (drops ? " DROP" : " ACCEPT");
   }
-  return chain.base->policy_drop ? "policy drop" : "policy accept";
+  return drops ? "policy drop" : "policy accept";
 }
 
 // Every field is always there; null where nothing fills it. A rule has a handle or an index, a policy has neither.
-Json PacketJson(const TraversalResult& verdict) {
+Json PacketJson(const NamedPacket& packet) {
+  const TraversalResult& verdict = packet.verdict;
   Json json = {{"verdict", firewall::eval::Name(verdict.decision)},
                {"state", verdict.state ? Json(firewall::eval::Name(*verdict.state)) : Json(nullptr)},
                {"hook", verdict.hook ? Json(firewall::Name(*verdict.hook)) : Json(nullptr)}};
-  const std::optional<firewall::RuleLocation>& location = verdict.location;
+  const std::optional<firewall::RuleId>& location = verdict.location;
   json["backend"] = location ? Json(firewall::Name(location->backend)) : Json(nullptr);
   json["family"] = location ? Json(firewall::Name(location->family)) : Json(nullptr);
   json["table"] = location ? Json(location->table) : Json(nullptr);
@@ -106,10 +94,10 @@ Json PacketJson(const TraversalResult& verdict) {
   if (location && location->handle) {
     json["handle"] = *location->handle;
   }
-  if (location && location->rule_index) {
-    json["rule_index"] = *location->rule_index;
+  if (location && location->index) {
+    json["rule_index"] = *location->index;
   }
-  json["text"] = TextOf(verdict);
+  json["text"] = packet.text;
   json["reason"] = verdict.reason;
   return json;
 }
@@ -178,7 +166,7 @@ void PrintText(PathKind journey, diagnosis::Fate fate, const std::string& reason
       out << " at " << firewall::Name(*verdict.hook);
     }
     if (verdict.location && verdict.decision != Disposition::kAccept) {
-      out << " by " << report::DescribeLocation(*verdict.location) << "\n            " << TextOf(verdict);
+      out << " by " << report::Describe(*verdict.location) << "\n            " << packet.text;
     }
     if (!verdict.reason.empty()) {
       out << "\n            " << verdict.reason;
@@ -217,7 +205,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   firewall::read::FactResolver resolver(*host);
   const auto facts = std::make_shared<firewall::facts::FactStore>();
   settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true || NeedsConntrack(*firewall_sample->ruleset, family, resolver, facts);
+      tracked == true || diagnosis::MayNeedConntrack(*firewall_sample->ruleset, family, resolver, *facts);
   diagnosis::CloseEvaluator evaluator(firewall_sample->ruleset, settings, facts);
 
   diagnosis::ConnectionHistory history;
@@ -227,13 +215,13 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     history.destination_nat = entry->destination_nat;
   }
   const diagnosis::ConnectionHistory* seen = tracked == true ? &history : nullptr;
-  std::vector<NamedPacket> packets = {{"fin", PacketKind::kFin, {}},
-                                      {"rst", PacketKind::kRst, {}},
-                                      {"data", PacketKind::kData, {}},
-                                      {"ack", PacketKind::kAck, {}},
-                                      {"peer_fin", PacketKind::kPeerFin, {}}};
+  std::vector<NamedPacket> packets = {{"fin", PacketKind::kFin, {}, {}},
+                                      {"rst", PacketKind::kRst, {}, {}},
+                                      {"data", PacketKind::kData, {}, {}},
+                                      {"ack", PacketKind::kAck, {}, {}},
+                                      {"peer_fin", PacketKind::kPeerFin, {}, {}}};
   Result<firewall::eval::Connection> connection = firewall::eval::Connection();
-  diagnosis::CloseOutcome judgement;
+  diagnosis::CloseOutcome outcome;
   diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
     connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
     if (!connection) {
@@ -242,8 +230,9 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     for (NamedPacket& packet : packets) {
       packet.verdict = evaluator.EvaluatePath(*connection, packet.kind);
+      packet.text = TextOf(packet.verdict, evaluator);
     }
-    judgement = evaluator.Evaluate(*connection, seen);
+    outcome = evaluator.Evaluate(*connection, seen);
   });
   if (!connection) {
     err << "finwait_exporter explain: " << connection.error().message << "\n";
@@ -251,17 +240,17 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   }
 
   if (options.report_format == command_line::ReportFormat::kJson) {
-    Json json = {{"fate", Name(judgement.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
-    json["reason"] = judgement.reason;
+    Json json = {{"fate", Name(outcome.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
+    json["reason"] = outcome.reason;
     json["journey"] = Name(connection->journey);
     for (const NamedPacket& packet : packets) {
-      json[packet.name] = PacketJson(packet.verdict);
+      json[packet.name] = PacketJson(packet);
     }
     out << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
-    PrintText(connection->journey, judgement.fate, judgement.reason, tracked, packets, out);
+    PrintText(connection->journey, outcome.fate, outcome.reason, tracked, packets, out);
   }
-  return judgement.fate == diagnosis::Fate::kClean ? 0 : judgement.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
+  return outcome.fate == diagnosis::Fate::kClean ? 0 : outcome.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
 }
 
 }  // namespace finwait::exporter

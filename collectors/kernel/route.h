@@ -26,16 +26,16 @@ struct Route {
 
 /// A packet to be routed, by all that routing hangs on (struct flowi4, flowi6).
 struct RouteQuery {
-  std::optional<IpAddress> source;  ///< absent: the address that this host would choose
-  IpAddress destination;
+  std::optional<IpAddress> source = {};  ///< absent: the address that this host would choose
+  IpAddress destination = {};
   std::uint32_t bound_device = 0;     ///< index of the device that the socket is bound to; 0: none
   std::uint32_t arriving_on = 0;      ///< index of the device that a forwarded packet came in on; 0: it is sent here, and
                                       ///< `source` is an address of this host
   std::uint32_t mark = 0;             ///< SO_MARK, or what rules have made of it
-  std::optional<std::uint32_t> user;  ///< the socket's owner; absent: the asking process's
+  std::optional<std::uint32_t> user = {};  ///< the socket's owner; absent: the asking process's
   /// TCP's ports, which `ip rule` and multipath hashes ask for; absent: routing is not told the protocol either.
-  std::optional<std::uint16_t> source_port;
-  std::optional<std::uint16_t> destination_port;
+  std::optional<std::uint16_t> source_port = {};
+  std::optional<std::uint16_t> destination_port = {};
 };
 
 /// Asks the kernel which devices packets leave on (RTM_GETROUTE, as `ip route get` does), many with one send. One result

@@ -76,6 +76,9 @@ class CloseEvaluator {
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);
 
+  /// What a result's id names. Valid until facts change.
+  firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }
+
   /// Forgets the sockets that are not among `sockets`.
   void Retain(const kernel::LiveSocketList& sockets) { memo_.Retain(sockets); }
 

@@ -266,9 +266,10 @@ void Diagnostician::FindSite(const StuckContext& context, StuckSocket& stuck) {
   if (stuck.cause == Cause::kLocalDrop) {
     stuck.place = SiteOf(context.entry->tracking == kernel::Tracking::kTracked
                              ? context.judge->TrackedFin(*context.entry)
-                             : context.judge->Evaluate(*context.entry, context.past).fin);
+                             : context.judge->Evaluate(*context.entry, context.past).fin,
+                         *context.judge);
   } else if (stuck.cause == Cause::kReplyDrop) {
-    stuck.place = SiteOf(context.judge->Evaluate(*context.entry, context.past).ack);
+    stuck.place = SiteOf(context.judge->Evaluate(*context.entry, context.past).ack, *context.judge);
   }
 }
 

@@ -30,7 +30,7 @@ AtRiskSocket Describe(const kernel::LiveSocket& socket, const ConnectionHistory*
     described.past = *history;
   }
   if (outcome.fate == Fate::kFinDropped || outcome.fate == Fate::kAckDropped) {
-    described.place = SiteOf(outcome.fate == Fate::kFinDropped ? outcome.fin : outcome.ack);
+    described.place = SiteOf(outcome.fate == Fate::kFinDropped ? outcome.fin : outcome.ack, evaluator);
   }
   return described;
 }

@@ -58,6 +58,24 @@ const Chain* ChainEvaluator::GetChain(const Table& table, const std::string& nam
   return read != nullptr ? read : chain;
 }
 
+RulePlace ChainEvaluator::FindRule(const RuleId& id) {
+  RulePlace place;
+  place.table = FindTable(ruleset_, id.backend, id.family, id.table);
+  if (place.table == nullptr) {
+    return place;
+  }
+  place.chain = id.IsPolicy() ? FindChain(*place.table, id.chain) : GetChain(*place.table, id.chain);
+  if (place.chain == nullptr || id.IsPolicy()) {
+    return place;
+  }
+  const auto& rules = place.chain->rules;
+  const auto found = std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) {
+    return id.handle ? rule.handle == id.handle : rule.index == *id.index;
+  });
+  place.rule = found != rules.end() ? &*found : nullptr;
+  return place;
+}
+
 const Set* ChainEvaluator::GetSet(const Table& table, const std::string& name) {
   const Set* set = FindSet(table, name);
   if ((set != nullptr && set->contents != Contents::kNotRead) || facts_ == nullptr) {

@@ -12,6 +12,7 @@
 #include "collectors/firewall/eval/packet.h"
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/facts/fact_query.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {
@@ -31,6 +32,13 @@ struct ChainResult {
   const Chain* chain = nullptr;
   const Rule* rule = nullptr;  ///< null: the base chain's policy, or nothing in particular (kUnknown)
   std::string because;
+};
+
+/// Where a rule stands now; null where it is gone, or not known.
+struct RulePlace {
+  const Table* table = nullptr;
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;  ///< null for a policy
 };
 
 /// How much work one question may cost. Beyond it the answer is kUnknown.
@@ -63,6 +71,9 @@ class ChainEvaluator : public SetSource {
 
   /// The chain of that name with its rules, from the facts where the ruleset leaves them out; null: nobody has it.
   const Chain* GetChain(const Table& table, const std::string& name);
+
+  /// What an id names, among the ruleset and the facts. Valid until facts change.
+  RulePlace FindRule(const RuleId& id);
 
   const Set* GetSet(const Table& table, const std::string& name) override;
   bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;

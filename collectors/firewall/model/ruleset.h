@@ -23,6 +23,10 @@ namespace finwait::firewall {
 /// (iptables-legacy).
 enum class Backend { kNft, kLegacy };
 
+/// Whose commands keep a table: nft's, or those of iptables and ip6tables, whose -nft variants write into nf_tables and
+/// expect their own tables and chains there.
+enum class Dialect { kNft, kIptables };
+
 /// The family a table is bound to. Tables of families bridge and arp are left out altogether: they filter frames that a
 /// bridge forwards and ARP, not the IP packets of this host's sockets.
 enum class TableFamily { kIpv4, kIpv6, kInet, kNetdev };
@@ -150,6 +154,7 @@ struct Object {
 
 struct Table {
   Backend backend = Backend::kNft;
+  Dialect dialect = Dialect::kNft;  ///< told by the reader; legacy tables are kIptables always
   TableFamily family = TableFamily::kIpv4;
   std::string name;
   bool dormant = false;  ///< its base chains are not registered: nothing in it runs

@@ -113,7 +113,7 @@ class Batch {
     for (std::size_t i = 0; i < routes_.size(); ++i) {
       if (found[i]) {
         store_.Put(routes_[i], Fact::Present(RouteFact(*found[i], routes_[i].destination)));
-      } else if (IsNoRoute(found[i].error())) {
+      } else if (kernel::IsNoRoute(found[i].error())) {
         store_.Put(routes_[i], Fact::Absent());
       } else {
         store_.Put(routes_[i], Fact::Failed(std::move(found[i].error())));

@@ -61,7 +61,7 @@ TEST_F(DiagnosticianTest, TheStageFollowsAConnectionFromLatentToFailing) {
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   const StuckSocket& stuck = failing->stuck->sockets.front();
   EXPECT_EQ(stuck.cause, Cause::kLocalDrop);
-  EXPECT_EQ(stuck.place->location.chain, "OUTPUT");
+  EXPECT_EQ(stuck.place->rule.chain, "OUTPUT");
   EXPECT_EQ(stuck.past.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(stuck.past.keepalive, false);
 }

@@ -75,8 +75,8 @@ TEST_F(LiveTest, EachSocketAtRiskIsListedWithTheRuleAndWhatBecameOfItsEntry) {
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
   ASSERT_EQ(live.sockets.size(), 1U);
   ASSERT_TRUE(live.sockets[0].place.has_value());
-  EXPECT_EQ(live.sockets[0].place->location.chain, "OUTPUT");
-  EXPECT_TRUE(live.sockets[0].place->iptables);
+  EXPECT_EQ(live.sockets[0].place->rule.chain, "OUTPUT");
+  EXPECT_TRUE(live.sockets[0].place->rule.dialect == firewall::Dialect::kIptables);
   EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(live.ends.timed_out[0], 1U);
 }

@@ -16,9 +16,11 @@
 #include <thread>
 
 #include "collectors/firewall/analysis/conntrack_use.h"
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/connection_facts.h"
-#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/diagnosis/paths.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::eval {
@@ -136,8 +138,10 @@ std::string TrialPacket::Describe() const {
   if (verdict.location) {
     text << " by " << Name(verdict.location->backend) << " " << verdict.location->table << " "
          << verdict.location->chain;
-    if (verdict.rule != nullptr) {
-      text << " rule " << verdict.rule->index;
+    if (verdict.location->handle) {
+      text << " handle " << *verdict.location->handle;
+    } else if (verdict.location->index) {
+      text << " rule " << *verdict.location->index;
     } else {
       text << " policy";
     }
@@ -319,19 +323,22 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
                                (collected ? collected->gaps.front().message : collected.error().message));
     }
     ruleset_ = dynamic_cast<const sources::FirewallSample&>(*collected->data).ruleset;
-    const diagnosis::KernelQueries questions = diagnosis::QueriesTo(host);
+    read::FactResolver resolver(host);
+    const auto facts = std::make_shared<facts::FactStore>();
     diagnosis::EvaluationSettings settings;
     settings.tcp_loose = loose_;
-    settings.early_demultiplexing = Tristate::kYes;
-    settings.routes_by_mark = Tristate::kNo;
     for (const IpFamily family : kIpFamilies) {
       settings.conntrack_active[static_cast<std::size_t>(family)] =
-          analysis::NeedsConntrack(*ruleset_, family, questions.rules.get()) != Tristate::kNo;
+          diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
     }
-    judge_ = std::make_unique<diagnosis::CloseEvaluator>(ruleset_, settings, questions);
-    diagnosis::CloseEvaluator& judge = *judge_;
+    diagnosis::CloseEvaluator judge(ruleset_, settings, facts);
+    EvaluateInRounds(judge, &resolver, [&] { EvaluateEach(all, never_seen, judge); });
+  });
+}
+
+void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& judge) {
     for (Live& live : all) {
-      auto connection = diagnosis::FindConnection(host, live.local_end, live.peer_end, deadline);
+      auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, judge.Facts());
       if (!connection) {
         throw std::runtime_error(connection.error().message);
       }
@@ -344,8 +351,8 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
       past.source_nat = live.translated;
       const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
       connection->translated = judge.TranslationOf(*connection, seen).Any();
-      connection->opened_by = questions.opened_by(live.local_end, live.peer_end);
-      if (connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
+      const bool told = connection->opened_by != OpenedBy::kUnknown;
+      if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
         throw std::runtime_error("which end opened a connection was told wrongly");
       }
       const auto foretell = [&](PacketKind kind) { live.verdicts[kind] = judge.EvaluatePath(*connection, kind); };
@@ -366,7 +373,6 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
           break;
       }
     }
-  });
 }
 
 void ClosingTrial::Act(std::vector<Live>& all) {
