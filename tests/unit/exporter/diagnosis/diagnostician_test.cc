@@ -177,7 +177,8 @@ TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
   sources::FirewallSample firewall;
   firewall.ruleset = DropsAt({Hook::kOutput});
   firewall::analysis::InvalidDropRule rule;
-  rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
+  rule.location = {
+      firewall::Backend::kNft, firewall::Dialect::kIptables, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
   rule.drops = firewall::Counter{0, 0};
