@@ -18,7 +18,7 @@ struct BudgetClaim {
 /// is enough for them, else all of it is given away and everyone has at least its part. Continuous in every demand.
 std::vector<double> DivideBudget(double budget, std::span<const BudgetClaim> claims);
 
-/// The CPU time that all background work together may take (--sampling.cpu-budget), divided anew as demands change.
+/// The CPU time that all background work together may take (--sampling.cpu-budget), divided again as demands change.
 /// Thread-safe.
 class CpuBudget {
  public:

@@ -33,11 +33,11 @@ void Pacer::Ran(SteadyClock::time_point now, std::chrono::nanoseconds cpu) {
   std::ranges::sort(sorted);
   typical_ = std::max(sorted[1], (typical_ + sorted[1]) / 2);
   // So many that one run of a tenth of a second leaves what is cheap at its base interval.
-  constexpr double kInstalments = 128;
+  constexpr double kAmortisedRuns = 128;
   unpaid_ += std::max(0.0, seconds - typical_);
-  const double instalment = unpaid_ / kInstalments;
-  unpaid_ -= instalment;
-  charge_ = typical_ + instalment;
+  const double amortised = unpaid_ / kAmortisedRuns;
+  unpaid_ -= amortised;
+  charge_ = typical_ + amortised;
   budget_->SetDemand(claim_, charge_ / std::chrono::duration<double>(base_).count());
   has_run_ = true;
   last_ = now;
@@ -48,7 +48,7 @@ SteadyClock::duration Pacer::Interval() const {
   if (granted <= 0) {
     return base_;  // nothing is known of the cost yet
   }
-  // However dear the work and small the budget, it is not put off for ever.
+  // However expensive the work and small the budget, it is not put off indefinitely.
   constexpr double kLongestSeconds = 24 * 3600;
   const double needed = std::min(charge_ / granted, kLongestSeconds);
   return std::max(base_, std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(needed)));

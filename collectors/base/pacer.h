@@ -25,9 +25,9 @@ class CpuStopwatch {
 
 /// Spaces work so that it takes on average what a CPU budget grants it, and never runs more often than a base interval.
 /// The interval follows what two of the last three runs have cost: a rise at once, a fall by half of it each time. A
-/// single run that is dearer than both its neighbours, one that had to wait for a lock of the kernel's say, tells
-/// nothing of the next; it is paid for in instalments, so that nothing is left out of the average. Not thread-safe, but
-/// the budget that it shares with others is. A copy goes on with the same claim.
+/// single run that costs more than both its neighbours, one that had to wait for a lock of the kernel's say, tells
+/// nothing of the next; its cost is amortised over the next runs, so that nothing is left out of the average. Not
+/// thread-safe, but the budget that it shares with others is. A copy goes on with the same claim.
 class Pacer {
  public:
   /// Of a budget of its own: `core_share` is a fraction of one core, above 0.
@@ -52,8 +52,8 @@ class Pacer {
   std::size_t claim_;
   std::optional<std::array<double, 3>> recent_;  // seconds, the newest last
   double typical_ = 0;                           // seconds a run
-  double unpaid_ = 0;                            // seconds of runs that were dearer than that
-  double charge_ = 0;                            // seconds a run, instalments included
+  double unpaid_ = 0;                            // seconds of runs that cost more than that
+  double charge_ = 0;                            // seconds a run, amortised cost included
   bool has_run_ = false;
   SteadyClock::time_point last_;
 };

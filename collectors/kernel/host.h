@@ -32,7 +32,7 @@ struct Host {
   std::function<FeatureState(const KernelFeature&)> find_feature = [](const KernelFeature&) {
     return FeatureState::kUnknown;
   };
-  /// Subscribes to what the kernel multicasts to this namespace. Kept open from look to look.
+  /// Subscribes to what the kernel multicasts to this namespace. Kept open from sample to sample.
   std::function<Result<std::unique_ptr<netlink::EventSource>>(const netlink::Subscription&)> open_events;
 };
 

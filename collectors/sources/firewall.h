@@ -22,9 +22,9 @@ struct FirewallSample : SampleData {
   static constexpr std::string_view kCollector = "firewall";
 
   /// Never null. The same object as in the sample before as long as nothing but counters changed; the counters in it
-  /// are of the look that read it. What it could not read is in its `unread`: see firewall::IsBlind.
+  /// are of the sample that read it. What it could not read is in its `unread`: see firewall::IsBlind.
   std::shared_ptr<const firewall::Ruleset> ruleset;
-  /// With the counters of this look.
+  /// With the counters of this sample.
   std::vector<firewall::analysis::InvalidDropRule> invalid_drops;
   std::vector<firewall::analysis::PolicyDrop> policy_drops;
 
@@ -33,18 +33,18 @@ struct FirewallSample : SampleData {
   using RuleCounts = std::array<std::array<std::uint64_t, std::size(kIpFamilies)>, std::size(firewall::kBackends)>;
   RuleCounts rules = {};
 
-  /// When a look last saw a ruleset other than the look before: a new nftables generation (element changes made by user
-  /// space included) or other legacy rules. Until the first change, when this process first looked: then the true time
-  /// is that or earlier.
+  /// When a sample last saw a ruleset other than the sample before: a new nftables generation (element changes made by
+  /// user space included) or other legacy rules. Until the first change, when this process first read it: then the true
+  /// time is that or earlier.
   std::chrono::system_clock::time_point last_change;
 };
 
 /// Reads both packet filters. Needs CAP_NET_ADMIN; legacy tables also uid 0 or group 0, to see which exist. What cannot
 /// be read is a gap and marked in the ruleset.
 ///
-/// A look at an unchanged ruleset costs the generation id (nftables) and the counters of the rules that matter, rule by
-/// rule, whatever else there is. Legacy tables have no generation: those that can drop are fetched at each look, the
-/// one honest way to see a change (sizes and offsets stay the same when one rule replaces another), and compared by
+/// A sample of an unchanged ruleset costs the generation id (nftables) and the counters of the rules that matter, rule
+/// by rule, whatever else there is. Legacy tables have no generation: those that can drop are fetched for each sample,
+/// the one honest way to see a change (sizes and offsets stay the same when one rule replaces another), and compared by
 /// content; nat, where rules are counted in tens of thousands, is not fetched.
 class FirewallCollector : public Collector {
  public:
@@ -79,7 +79,7 @@ class FirewallCollector : public Collector {
   NftPart nft_;
   std::uint64_t legacy_hash_ = 0;
   std::vector<firewall::UnreadPart> legacy_unread_;
-  FirewallSample last_;  ///< its ruleset is null before the first look
+  FirewallSample last_;  ///< its ruleset is null before the first collection
 };
 
 }  // namespace finwait::sources

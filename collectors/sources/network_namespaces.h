@@ -8,8 +8,8 @@
 
 namespace finwait::sources {
 
-/// The network namespaces that processes live in, other than our own: what the other collectors do not look at. From
-/// the links /proc/PID/ns/net.
+/// The network namespaces that processes live in, other than our own: whose sockets the other collectors do not read.
+/// From the links /proc/PID/ns/net.
 struct NetworkNamespacesSample : SampleData {
   static constexpr std::string_view kCollector = "network_namespaces";
   /// More namespaces than this are counted as this many.
@@ -18,7 +18,7 @@ struct NetworkNamespacesSample : SampleData {
   std::uint64_t unseen = 0;               ///< namespaces with at least one process whose link could be read
   std::uint64_t processes_elsewhere = 0;  ///< the processes in them
   std::uint64_t unreadable = 0;           ///< processes whose link may not be read
-  /// All processes of the machine were looked at. Not so past the deadline, in a PID namespace of our own, or where
+  /// All processes of the machine were read. Not so past the deadline, in a PID namespace of our own, or where
   /// procfs hides other users' processes (hidepid, ProtectProc=).
   bool complete = true;
 };

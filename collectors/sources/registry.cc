@@ -39,7 +39,7 @@ constexpr CollectorInfo kRegistry[] = {
      kFirewallShare, Make<FirewallCollector>},
     {"netstat", "the kernel's TCP counters of aborted, retransmitted and reset connections", "", true, 0,
      Make<NetstatCollector>},
-    {"network_namespaces", "other network namespaces that processes live in, whose sockets are not looked at",
+    {"network_namespaces", "other network namespaces that processes live in, whose sockets are not read",
      "CAP_SYS_PTRACE for other users' processes", true, kNamespacesShare, Make<NetworkNamespacesCollector>},
 };
 

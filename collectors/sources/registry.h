@@ -12,8 +12,8 @@ namespace finwait::sources {
 
 /// What all collectors are made with.
 struct CollectorSettings {
-  SteadyClock::duration interval = std::chrono::seconds(5);  ///< between two looks of a cheap collector
-  /// What all collectors and the judging of sockets may take together (--sampling.cpu-budget).
+  SteadyClock::duration interval = std::chrono::seconds(5);  ///< between two collections of a cheap collector
+  /// What all collectors and the evaluation of sockets may take together (--sampling.cpu-budget).
   std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
 };
 
@@ -25,25 +25,25 @@ inline constexpr double kClosingSocketsShare = 0.2;  ///< reading the sockets in
 inline constexpr double kSocketCountsShare = 0.08;   ///< counting all sockets
 inline constexpr double kFirewallShare = 0.08;       ///< rules
 inline constexpr double kNamespacesShare = 0.05;     ///< walking all processes for their namespaces
-inline constexpr double kEvaluationShare = 0.1;      ///< judging what would become of each live socket
+inline constexpr double kEvaluationShare = 0.1;      ///< predicting what would become of each live socket
 inline constexpr double kOtherShare = 0.01;          ///< every other collector
 
 /// One row of the catalogue of collectors.
 struct CollectorInfo {
   std::string_view name;     ///< the label value and the flag: --collector.NAME
   std::string_view summary;  ///< what it reads, for --help and the README
-  /// The capability without which it is blind, in part or whole, and for what: CAP_NET_ADMIN, CAP_SYS_PTRACE (which
+  /// The capability without which it cannot work, in part or whole, and for what: CAP_NET_ADMIN, CAP_SYS_PTRACE (which
   /// only `check` keeps) or nothing.
   std::string_view needs;
   bool enabled_by_default = true;
-  /// Its part of the CPU budget: its looks are spaced to keep it. 0: kOtherShare.
+  /// Its part of the CPU budget: its collections are spaced to keep it. 0: kOtherShare.
   double budget_share = 0;
   std::unique_ptr<Collector> (*make)(const kernel::Host& host, const CollectorSettings& settings);
 };
 
-/// Whether `info` is blind, in part or whole, without CAP_NET_ADMIN.
+/// Whether `info` cannot work, in part or whole, without CAP_NET_ADMIN.
 inline bool NeedsNetAdmin(const CollectorInfo& info) { return info.needs.starts_with("CAP_NET_ADMIN"); }
-/// Whether `info` is blind, in part or whole, without CAP_SYS_PTRACE.
+/// Whether `info` cannot work, in part or whole, without CAP_SYS_PTRACE.
 inline bool NeedsSysPtrace(const CollectorInfo& info) { return info.needs.starts_with("CAP_SYS_PTRACE"); }
 
 /// Every collector, in the order in which they are shown. To add one: write its file pair, add its row here, a test of

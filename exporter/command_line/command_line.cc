@@ -55,7 +55,7 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--log.level", "LEVEL", "Least severity that is logged: debug, info, warn or error. Default info.");
   AddText(app_, "--log.format", "FORMAT", "logfmt or json. Default logfmt.");
   AddText(app_, "--path.procfs", "PATH", "Where procfs is mounted. Default \"/proc\".");
-  AddText(app_, "--sampling.interval", "DURATION", "How often the cheap collectors look, 1s to 1h. Default 5s.");
+  AddText(app_, "--sampling.interval", "DURATION", "How often the cheap collectors run, 1s to 1h. Default 5s.");
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
           "of sockets become rarer until it holds. Default 0.02.");
@@ -71,7 +71,7 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
 }
 
 void CommandLine::DescribeSubcommands() {
-  check_ = app_.add_subcommand("check", "Look at this host once and say what is stuck, what would be, and why.");
+  check_ = app_.add_subcommand("check", "Take one sample of this host and say what is stuck, what would be, and why.");
   check_->footer("Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.");
   explain_ = app_.add_subcommand("explain", "Say what becomes of a connection closed without its conntrack entry.");
   explain_->footer("Exit code: 0 clean, 1 not clean, 3 unknown or wrong usage.");

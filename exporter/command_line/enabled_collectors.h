@@ -19,7 +19,7 @@ std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
                                                          const sources::CollectorSettings& settings,
                                                          const kernel::Host& host);
 
-/// Whether one of the collectors that `options` enables is blind, in part or whole, without CAP_NET_ADMIN.
+/// Whether one of the collectors that `options` enables cannot work, in part or whole, without CAP_NET_ADMIN.
 bool NeedNetAdmin(const Options& options);
 /// The same for CAP_SYS_PTRACE.
 bool NeedSysPtrace(const Options& options);

@@ -13,21 +13,21 @@ namespace finwait::diagnosis {
 /// has gone.
 class CounterLedger {
  public:
-  /// Starts a look at all rules there are.
-  void BeginSample() { ++look_; }
-  /// The value of one rule's counter in this look; returns what it adds to the totals that it belongs to. `identity`
-  /// names the rule from look to look.
+  /// Starts a sample of all rules there are.
+  void BeginSample() { ++sample_; }
+  /// The value of one rule's counter in this sample; returns what it adds to the totals that it belongs to. `identity`
+  /// names the rule from sample to sample.
   std::uint64_t Advance(const std::string& identity, std::uint64_t value);
-  /// Forgets the rules that this look did not name.
+  /// Forgets the rules that this sample did not name.
   void EndSample();
 
  private:
   struct Last {
     std::uint64_t value = 0;
-    std::uint64_t look = 0;
+    std::uint64_t sample = 0;
   };
   std::unordered_map<std::string, Last> rules_;
-  std::uint64_t look_ = 0;
+  std::uint64_t sample_ = 0;
 };
 
 }  // namespace finwait::diagnosis

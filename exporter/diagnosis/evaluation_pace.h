@@ -9,14 +9,14 @@
 
 namespace finwait::diagnosis {
 
-/// How much time judging may take. Where the rules decide alike for all live sockets it takes next to none; where each
-/// must be taken through thousands of rules it would take more than all collectors.
+/// How much time evaluation may take. Where the rules decide alike for all live sockets it takes next to none; where
+/// each must be taken through thousands of rules it would take more than all collectors.
 struct EvaluationPace {
   Pacer pacer = Pacer(std::chrono::milliseconds(1), 1);  ///< when it runs
-  /// CPU time for new judgements in one run. Without a limit, as here, every socket is judged at once.
+  /// CPU time for new evaluations in one run. Without a limit, as here, every socket is evaluated at once.
   std::chrono::nanoseconds most_at_once{std::chrono::hours(1)};
-  /// When rules that have changed are judged anew: kube-proxy's may change at every look. Nothing: at once. The first
-  /// rules, and a change after a while without one, are judged at once in any case.
+  /// When changed rules are evaluated again: kube-proxy's may change with every sample. Nothing: at once. The first
+  /// rules, and a change after a while without one, are evaluated at once in any case.
   std::optional<Pacer> rules = {};
 
   /// As a part of the collectors' budget, in runs that disturb nobody.

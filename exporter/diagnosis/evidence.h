@@ -10,7 +10,7 @@
 namespace finwait::diagnosis {
 
 /// Remembers proven failures for as long as they hold the stage at failing (kEvidenceHold). Bounded: at most one entry
-/// a look. Not thread-safe.
+/// a sample. Not thread-safe.
 class EvidenceLog {
  public:
   /// A failure is proven to go on at `now`; `lost` closes more than were known before are proven lost.

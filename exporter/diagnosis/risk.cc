@@ -28,7 +28,7 @@ std::optional<double> Share(std::optional<std::uint64_t> part, std::optional<std
 
 std::optional<Stage> AssessStage(const RiskInputs& inputs) {
   if (inputs.stuck_sockets > 0 || inputs.lost_closes > 0 || inputs.evidence_within_hold) {
-    return Stage::kFailing;  // proven: whatever else is blind cannot take it back
+    return Stage::kFailing;  // proven: whatever else is unavailable cannot take it back
   }
   if (!inputs.failure_observable) {
     return std::nullopt;

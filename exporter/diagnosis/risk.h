@@ -17,7 +17,7 @@ enum class Stage {
 inline constexpr Stage kStages[] = {Stage::kNone, Stage::kLatent, Stage::kExposed, Stage::kFailing};
 std::string_view Name(Stage stage);
 
-/// What is known when the stage is judged. Whatever is nothing could not be read.
+/// What is known when the stage is assessed. Whatever is nothing could not be read.
 struct RiskInputs {
   /// A drop path or NAT exists for the general connection or for some live socket.
   std::optional<bool> drop_path;

@@ -238,7 +238,7 @@ void DescribeBlindness(const scheduling::Snapshot& snapshot, diagnosis::Explanat
     for (const Error& error : status.errors) {
       explanation.cannot_see.push_back({"collector " + std::string(status.info->name) + ": " + error.message, ""});
     }
-    if (!status.looked) {
+    if (!status.collected) {
       explanation.cannot_see.push_back(
           {"collector " + std::string(status.info->name) + " has not finished its first look", ""});
     }

@@ -10,10 +10,10 @@
 namespace finwait::scheduling {
 namespace {
 
-// The result of a look, before it is merged into the collector's status.
+// The result of a collection, before it is merged into the collector's status.
 void Apply(Result<sources::Collected> result, SteadyClock::time_point started, SteadyClock::time_point ended,
            CollectorStatus& status) {
-  status.looked = true;
+  status.collected = true;
   status.duration = ended - started;
   status.errors.clear();
   if (result) {
@@ -31,8 +31,10 @@ void Apply(Result<sources::Collected> result, SteadyClock::time_point started, S
   }
 }
 
-// A look that runs out of memory, or into a mistake of ours, costs its collector this look and the others nothing.
-Result<sources::Collected> Look(const sources::CollectorInfo& info, sources::Collector& collector, Deadline deadline) {
+// A collection that runs out of memory, or into a mistake of ours, costs its collector this collection and the others
+// nothing.
+Result<sources::Collected> TryCollect(const sources::CollectorInfo& info, sources::Collector& collector,
+                                      Deadline deadline) {
   try {
     return collector.Collect(deadline);
   } catch (const std::bad_alloc&) {
@@ -47,8 +49,8 @@ Result<sources::Collected> Look(const sources::CollectorInfo& info, sources::Col
 Error Overrun(const sources::CollectorInfo& info, SteadyClock::duration limit) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
   return Error{FailureReason::kTimeout, 0,
-               "the " + std::string(info.name) + " collector has not finished its look within " +
-                   std::to_string(seconds) + " s; it goes on trying"};
+               "the " + std::string(info.name) + " collector has not finished within " + std::to_string(seconds) +
+                   " s; it goes on trying"};
 }
 
 }  // namespace
@@ -57,7 +59,7 @@ struct Sampler::Worker {
   std::unique_ptr<sources::Collector> collector;
   Pacer pacer;
   std::optional<SteadyClock::time_point> running_since;
-  bool overrun = false;  // the running look has been published as a failure already
+  bool overrun = false;  // the running collection has been published as a failure already
   bool ended = false;
 };
 
@@ -100,7 +102,8 @@ Sampler::Sampler(kernel::NamespaceId network_namespace, std::vector<EnabledColle
     const bool has_share = enabled.info->budget_share > 0;
     Pacer pacer(settings.interval, settings.cpu_budget, has_share ? enabled.info->budget_share : sources::kOtherShare);
     if (!has_share) {
-      pacer.Expect(std::chrono::nanoseconds(0));  // it is cheap on any host: a dear first look is an exception
+      pacer.Expect(
+          std::chrono::nanoseconds(0));  // it is cheap on any host: an expensive first collection is an exception
     }
     shared_->workers.push_back({std::move(enabled.collector), std::move(pacer), {}, false, false});
   }
@@ -125,7 +128,7 @@ bool Sampler::Stop(Deadline deadline) {
     return std::all_of(shared_->workers.begin(), shared_->workers.end(),
                        [this](const Worker& worker) { return worker.ended || threads_.empty(); });
   });
-  shared_->publish = nullptr;  // whom it told may be gone when a look that is left behind ends
+  shared_->publish = nullptr;  // the subscriber may be gone when a collection that was left behind ends
   lock.unlock();
   for (std::jthread& thread : threads_) {
     if (all) {
@@ -153,7 +156,7 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
     shared->changed.notify_all();
     lock.unlock();
     const CpuStopwatch stopwatch;
-    auto result = Look(*status.info, *worker.collector, deadline);
+    auto result = TryCollect(*status.info, *worker.collector, deadline);
     const auto cpu = stopwatch.Elapsed();
     const auto charged_elsewhere = result ? result->charged_elsewhere : std::chrono::nanoseconds(0);
     lock.lock();
@@ -163,7 +166,7 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
     worker.pacer.Ran(ended, cpu - charged_elsewhere);
     status.interval = worker.pacer.Interval();
     shared->PublishCurrent();
-    // From one start to the next, so that samples do not drift; looks that were missed are not made up for.
+    // From one start to the next, so that samples do not drift; collections that were missed are not made up for.
     next = std::max(next + status.interval, ended);
     shared->changed.wait_until(lock, stop, next, [] { return false; });
   }
@@ -173,7 +176,7 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
 
 void Sampler::WatchDeadlines(const std::stop_token& stop, const std::shared_ptr<Shared>& shared) {
   const auto limit = CollectTimeout(shared->settings.interval);
-  // A look that keeps its deadline reports its own timeout; this one is for looks that cannot.
+  // A collection that keeps its deadline reports its own timeout; this one is for collections that cannot.
   const auto grace = std::chrono::seconds(1);
   std::unique_lock lock(shared->mutex);
   while (!stop.stop_requested()) {
@@ -210,7 +213,7 @@ std::shared_ptr<const Snapshot> CollectOnce(kernel::NamespaceId network_namespac
     CollectorStatus status;
     status.info = enabled.info;
     const auto started = SteadyClock::now();
-    auto result = Look(*enabled.info, *enabled.collector, Deadline(started + limit));
+    auto result = TryCollect(*enabled.info, *enabled.collector, Deadline(started + limit));
     Apply(std::move(result), started, SteadyClock::now(), status);
     snapshot->collectors.push_back(std::move(status));
   }

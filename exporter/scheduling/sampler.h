@@ -21,15 +21,15 @@ struct EnabledCollector {
 };
 
 /// Runs every collector in the background, each on a thread of its own, so that one that hangs holds up no other. After
-/// each look it publishes a new snapshot. A look that has not ended by its deadline is published as a failure with
-/// reason timeout while it goes on; when it ends after all, its result counts again.
+/// each collection it publishes a new snapshot. A collection that has not ended by its deadline is published as a
+/// failure with reason timeout while it goes on; when it ends after all, its result counts again.
 class Sampler {
  public:
   /// Receives each new snapshot, one at a time, on the thread that took the sample. Must not call back into the
   /// sampler, and returns at once: all collectors wait for it.
   using Publish = std::function<void(std::shared_ptr<const Snapshot>)>;
 
-  /// Publishes a first snapshot at once, in which no collector has looked yet.
+  /// Publishes a first snapshot at once, in which no collector has run yet.
   Sampler(kernel::NamespaceId network_namespace, std::vector<EnabledCollector> collectors,
           const sources::CollectorSettings& settings, Publish publish);
   /// As Stop with a deadline of 2 s.
@@ -37,14 +37,14 @@ class Sampler {
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
-  /// Starts the threads; the first looks begin at once. Call once.
+  /// Starts the threads; the first collections begin at once. Call once.
   void Start();
 
-  /// Ends the threads. False when a look did not end by the deadline: its thread is left behind, and the process should
-  /// leave by std::_Exit. Idempotent.
+  /// Ends the threads. False when a collection did not end by the deadline: its thread is left behind, and the process
+  /// should leave by std::_Exit. Idempotent.
   bool Stop(Deadline deadline);
 
-  /// The longest that one look may take at an interval.
+  /// The longest that one collection may take at an interval.
   static SteadyClock::duration CollectTimeout(SteadyClock::duration interval);
 
  private:
@@ -58,7 +58,7 @@ class Sampler {
   std::vector<std::jthread> threads_;
 };
 
-/// One look by each collector in turn, without threads: what `check` does.
+/// One collection by each collector in turn, without threads: what `check` does.
 std::shared_ptr<const Snapshot> CollectOnce(kernel::NamespaceId network_namespace,
                                             std::vector<EnabledCollector> collectors, SteadyClock::duration limit);
 

@@ -19,18 +19,19 @@ using WallClock = std::chrono::system_clock;
 /// Where one collector stands.
 struct CollectorStatus {
   const sources::CollectorInfo* info = nullptr;
-  /// The newest sample; null before the first look, and again as soon as a look fails: old data is never shown as new.
+  /// The newest sample; null before the first collection, and again as soon as a collection fails: old data is never
+  /// shown as new.
   std::shared_ptr<const sources::SampleData> data;
   SteadyClock::time_point taken_at;                   ///< when `data` was complete
-  std::optional<WallClock::time_point> last_success;  ///< of a look without any error
-  /// Why the newest look failed, in whole (data is null) or in part; empty after a clean one.
+  std::optional<WallClock::time_point> last_success;  ///< of a collection without any error
+  /// Why the newest collection failed, in whole (data is null) or in part; empty after a clean one.
   std::vector<Error> errors;
-  bool looked = false;                                                  ///< at least one look has ended or overrun
-  SteadyClock::duration duration{0};                                    ///< of the newest look
-  SteadyClock::duration interval{0};                                    ///< to the next look
-  std::array<std::uint64_t, std::size(kFailureReasons)> failures = {};  ///< looks with an error, by FailureReason
+  bool collected = false;             ///< at least one collection has ended or overrun
+  SteadyClock::duration duration{0};  ///< of the newest collection
+  SteadyClock::duration interval{0};  ///< to the next collection
+  std::array<std::uint64_t, std::size(kFailureReasons)> failures = {};  ///< collections with an error, by FailureReason
 
-  bool Succeeded() const { return looked && data != nullptr && errors.empty(); }
+  bool Succeeded() const { return collected && data != nullptr && errors.empty(); }
 };
 
 /// All collectors of one network namespace at one moment. Immutable once published.
@@ -48,7 +49,7 @@ struct Snapshot {
     }
     return nullptr;
   }
-  /// The newest sample of type T; null where its collector is disabled or blind.
+  /// The newest sample of type T; null where its collector is disabled or unavailable.
   template <typename T>
   const T* Find() const {
     const CollectorStatus* status = Status<T>();

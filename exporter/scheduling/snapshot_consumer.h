@@ -11,7 +11,7 @@ namespace finwait::scheduling {
 
 /// Gives the newest snapshot to one function, on a thread of its own, so that what takes time there (a question to the
 /// kernel, a log that nobody reads) holds up no collector. A snapshot that comes while the function runs replaces the
-/// one that waits: each tells everything, so none but the newest is worth the work. Collectors look at the same time,
+/// one that waits: each tells everything, so none but the newest is worth the work. Collectors run at the same time,
 /// so what comes is gathered for a moment.
 class SnapshotConsumer {
  public:

@@ -4,7 +4,7 @@ namespace finwait::service {
 
 void CollectorLog::Report(const scheduling::Snapshot& snapshot) {
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
-    if (!status.looked) {
+    if (!status.collected) {
       continue;
     }
     const std::string name(status.info->name);

@@ -18,7 +18,7 @@ std::vector<std::string> NotReady(const scheduling::Snapshot& snapshot, SteadyCl
   std::vector<std::string> missing;
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     const std::string name(status.info->name);
-    if (!status.looked) {
+    if (!status.collected) {
       missing.push_back(name + ": has not finished its first look");
     } else if (status.data == nullptr) {
       if (CanWorkHere(status)) {

@@ -36,7 +36,7 @@ def version():
 
 def paths():
     """Those that exporter/service/routes.cc serves, and the default one of the metrics."""
-    return set(re.findall(r'routes\["(/[^"]*)"\]', (ROOT / "exporter" / "routes.cc").read_text())) | {"/metrics"}
+    return set(re.findall(r'routes\["(/[^"]*)"\]', (ROOT / "exporter/service/routes.cc").read_text())) | {"/metrics"}
 
 
 def metrics():

@@ -11,7 +11,7 @@
 #include <vector>
 
 /// What a rule is made of, in the words of nftables' register machine. Rules of x_tables are decoded into the same
-/// list, so that one evaluator runs all of them. Nothing here judges; every struct is what the kernel sent, decoded.
+/// list, so that one evaluator runs all of them. Nothing here evaluates; every struct is what the kernel sent, decoded.
 ///
 /// How a rule runs: its expressions in order, until one does not match (the rule ends, the next one starts) or one
 /// gives a verdict. Numbers named after a kernel enumeration (NFT_META_*, NFT_CT_*) keep the kernel's values, because

@@ -16,7 +16,7 @@
 
 /// The one model of a network namespace's packet filter: nftables (rules of iptables-nft included) and legacy x_tables
 /// side by side, as both can be active at once. Plain data. Chains and sets are immutable and shared, so that the next
-/// look replaces only what it read again.
+/// sample replaces only what it read again.
 namespace finwait::firewall {
 
 /// Who runs a rule: nf_tables (native nft and iptables-nft alike) or x_tables through its own sockopt
@@ -58,7 +58,7 @@ struct Rule {
   std::string comment;
 };
 
-/// How much of a chain or set the model holds. Whatever is not kComplete can only be judged "unknown" (rules that are
+/// How much of a chain or set the model holds. Whatever is not kComplete can only evaluate to "unknown" (rules that are
 /// held are the chain's first; an element that is held is there, one that is not held may be there too).
 enum class Contents {
   kComplete,
@@ -115,7 +115,7 @@ struct SetElement {
   /// Expressions of the element other than a counter, by name ("limit", "quota", "connlimit", "last"). One of the
   /// first three can make a found element not match.
   std::vector<std::string> expressions;
-  /// Milliseconds until it vanishes, as of the look.
+  /// Milliseconds until it vanishes, as of the sample.
   std::optional<std::uint64_t> expires_ms;
 };
 

@@ -4,7 +4,7 @@
 
 namespace finwait::firewall::read {
 
-/// How much of a packet filter one look keeps. Everything beyond is marked (Contents::kTruncated, UnreadPart), never
+/// How much of a packet filter one sample keeps. Everything beyond is marked (Contents::kTruncated, UnreadPart), never
 /// silently left out. The defaults hold the rulesets of real firewalls many times over and keep the model under 24 MB.
 struct ReaderLimits {
   std::size_t tables = 1024;

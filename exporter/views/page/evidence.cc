@@ -186,7 +186,7 @@ std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis) {
       "scope=\"col\">Collector</th><th scope=\"col\">State</th><th scope=\"col\" class=\"figure\">Last good</th><th "
       "scope=\"col\" class=\"figure\">Every</th></tr></thead>\n<tbody>\n";
   for (const scheduling::CollectorStatus& status : diagnosis.snapshot->collectors) {
-    const char* state = !status.looked ? "<td class=\"word open\"><span aria-hidden=\"true\">… </span>not yet</td>"
+    const char* state = !status.collected ? "<td class=\"word open\"><span aria-hidden=\"true\">… </span>not yet</td>"
                         : status.Succeeded() ? "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>good</td>"
                         : status.data        ? "<td class=\"word no\"><span aria-hidden=\"true\">! </span>in part</td>"
                                              : "<td class=\"word no\"><span aria-hidden=\"true\">✕ </span>blind</td>";

@@ -77,7 +77,7 @@ class ClockJumpTest : public testing::Test {
       status.data = data;
       status.taken_at = now;
       status.last_success = wall;
-      status.looked = true;
+      status.collected = true;
       status.interval = seconds(5);
       snapshot->collectors.push_back(std::move(status));
     }

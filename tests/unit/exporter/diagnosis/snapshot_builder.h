@@ -52,7 +52,7 @@ class SnapshotBuilder {
   void Set(T sample) {
     scheduling::CollectorStatus& status = Of(T::kCollector);
     status.data = std::make_shared<T>(std::move(sample));
-    status.looked = true;
+    status.collected = true;
     status.taken_at = now_;
     status.errors.clear();
   }
@@ -60,7 +60,7 @@ class SnapshotBuilder {
   void Fail(const std::string& message) {
     scheduling::CollectorStatus& status = Of(T::kCollector);
     status.data = nullptr;
-    status.looked = true;
+    status.collected = true;
     status.errors = {{FailureReason::kPermission, 0, message}};
   }
   void Advance(std::chrono::seconds time) { now_ += time; }

@@ -126,7 +126,7 @@ TEST(SamplerTest, ALookWithAGapShowsWhatItReadAndStillCountsAsFailed) {
                       }),
                   {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
-  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
+  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].collected; });
   ASSERT_NE(snapshot, nullptr);
   const auto* sample = snapshot->Find<NumberSample>();
   ASSERT_NE(sample, nullptr);
@@ -230,7 +230,7 @@ TEST(SamplerTest, ALookThatOverranAndThenEndsCountsAgain) {
                       }),
                   {milliseconds(10), std::make_shared<CpuBudget>(1)}, published.Callback());
   sampler.Start();
-  ASSERT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; }), nullptr);
+  ASSERT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].collected; }), nullptr);
   release.set_value();
   EXPECT_NE(published.WaitFor([](const Snapshot& one) { return one.collectors[0].Succeeded(); }), nullptr);
   EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
@@ -248,7 +248,7 @@ TEST(SamplerTest, ACostlyCollectorStretchesItsIntervalToItsShare) {
                       }),
                   {milliseconds(10), std::make_shared<CpuBudget>(0.1)}, published.Callback());
   sampler.Start();
-  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].looked; });
+  const auto snapshot = published.WaitFor([](const Snapshot& one) { return one.collectors[0].collected; });
   ASSERT_NE(snapshot, nullptr);
   EXPECT_GE(snapshot->collectors[0].interval, milliseconds(200)) << "20 ms are a tenth of a core only every 200 ms";
 }

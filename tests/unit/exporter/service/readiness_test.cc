@@ -13,7 +13,7 @@ class ReadinessTest : public testing::Test {
  protected:
   ReadinessTest() {
     status_.info = &kInfo;
-    status_.looked = true;
+    status_.collected = true;
     status_.data = std::make_shared<sources::SampleData>();
     status_.taken_at = now_;
     status_.interval = seconds(5);
@@ -28,7 +28,7 @@ class ReadinessTest : public testing::Test {
 };
 
 TEST_F(ReadinessTest, WaitsForTheFirstLook) {
-  status_.looked = false;
+  status_.collected = false;
   EXPECT_FALSE(Ready());
 }
 

@@ -165,7 +165,7 @@ std::vector<MetricFamily> FamiliesWithout(std::string_view blind) {
   for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
     scheduling::CollectorStatus status;
     status.info = &info;
-    status.looked = true;
+    status.collected = true;
     if (info.name == blind) {
       status.errors = {Error{}};
     } else {

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""Holds the sources against the plan of the house: folder = namespace = library.
+
+The plan is the list of finwait_library() calls in CMakeLists.txt. A file may include headers of its own folder and of the
+libraries that its folder links by name; its code stands in the namespace of its folder; no folder has two types of one name
+(the fault that the compiler need not report: one definition rule); tests stand where their sources stand.
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The base of a level gives its names to the level's own namespace: what stands there is used by everything below.
+NAMESPACES = {"collectors/base": "finwait", "collectors/firewall/model": "finwait::firewall"}
+# Files of exporter/ itself are the program: they link everything and wire it together.
+PROGRAM = "exporter"
+
+
+def libraries(root):
+    """Each library's folder, with the folders of the libraries that it links."""
+    text = (root / "CMakeLists.txt").read_text()
+    by_name, links = {}, {}
+    for call in re.finditer(r"^finwait_library\(([^)]*)\)", text, re.MULTILINE):
+        folder, *rest = call.group(1).split()
+        names = [word for word in rest[1:] if "::" not in word]
+        unknown = [name for name in names if name not in by_name]
+        if unknown:
+            raise SystemExit(f"CMakeLists.txt: {folder} links {', '.join(unknown)}, which no line above declares")
+        links[folder] = [by_name[name] for name in names]
+        by_name[re.sub("^(collectors|exporter)/", "", folder).replace("/", "_")] = folder
+    return links
+
+
+def sources(root, top):
+    return sorted(path.relative_to(root) for path in (root / top).rglob("*") if path.suffix in (".h", ".cc"))
+
+
+def without_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def namespace_of(folder):
+    if folder in NAMESPACES:
+        return NAMESPACES[folder]
+    return "finwait::" + re.sub("^collectors/|^exporter/", "", folder).replace("/", "::")
+
+
+def check_includes(root, links):
+    for path in sources(root, "collectors") + sources(root, "exporter"):
+        folder = str(path.parent)
+        if folder == PROGRAM:
+            continue
+        if folder not in links:
+            yield f"{path}: its folder is no library of CMakeLists.txt"
+            continue
+        for included in re.findall(r'^#include "([^"]+)"', (root / path).read_text(), re.MULTILINE):
+            target = str(pathlib.PurePath(included).parent)
+            if not (root / included).is_file():
+                yield f"{path}: includes {included}, which is not there"
+            elif target != folder and target not in links[folder]:
+                yield f"{path}: includes {included}, but {folder} does not link {target}"
+
+
+def check_namespaces(root, links):
+    for path in sources(root, "collectors") + sources(root, "exporter"):
+        folder = str(path.parent)
+        if path.name == "main.cc" or (folder not in links and folder != PROGRAM):
+            continue
+        expected = "finwait::exporter" if folder == PROGRAM else namespace_of(folder)
+        found = re.findall(r"^namespace (finwait[\w:]*) \{", (root / path).read_text(), re.MULTILINE)
+        if not found:
+            yield f"{path}: has no namespace; expected {expected}"
+        for name in found:
+            if name != expected and not name.startswith(expected + "::"):
+                yield f"{path}: stands in {name}; its folder is {expected}"
+
+
+def check_types(root, links):
+    """Types that are defined at the level of a namespace, by folder: two of one name are one type to the linker."""
+    for folder in links:
+        seen = {}
+        for path in sorted((root / folder).glob("*")):
+            if path.suffix not in (".h", ".cc"):
+                continue
+            text = re.sub(r"^namespace \{$.*?^\}  // namespace$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+            kinds = r"^(?:class|struct|enum class|enum) (\w+)(?!\w|::)[^;{(]*\{"
+            for name in re.findall(kinds, without_comments(text), re.MULTILINE):
+                if name in seen and seen[name] != path.name:
+                    yield f"{folder}: {path.name} and {seen[name]} both define {name}"
+                seen[name] = path.name
+
+
+def check_tests(root, links):
+    for kind in ("unit", "kernel"):
+        for top in ("collectors", "exporter"):
+            for path in sources(root, f"tests/{kind}/{top}"):
+                mirrored = path.parent.relative_to(f"tests/{kind}")
+                if not (root / mirrored).is_dir():
+                    yield f"{path}: there is no folder {mirrored} that it could test"
+
+
+CHECKS = (check_includes, check_namespaces, check_types, check_tests)
+
+
+def faults(root):
+    links = libraries(root)
+    return [fault for check in CHECKS for fault in check(root, links)]
+
+
+def finds_each_fault():
+    """Breaks a small house in each way; every check must name its fault."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "CMakeLists.txt").write_text(
+            "finwait_library(collectors/base)\nfinwait_library(collectors/kernel LINKS base A::B)\n"
+        )
+
+        def write(path, text):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+
+        write("collectors/base/a.h", "namespace finwait {\nstruct A {};\n}\n")
+        write("collectors/kernel/k.h", '#include "collectors/base/a.h"\nnamespace finwait::kernel {\nstruct K {};\n}\n')
+        write("tests/unit/collectors/kernel/k_test.cc", "")
+        write("exporter/main.cc", "")
+        if faults(root):
+            yield f"a sound house is refused: {faults(root)}"
+        for what, path, text in (
+            ("upwards", "collectors/base/b.h", '#include "collectors/kernel/k.h"\nnamespace finwait {\n}\n'),
+            ("missing", "collectors/base/b.h", '#include "collectors/base/none.h"\nnamespace finwait {\n}\n'),
+            ("namespace", "collectors/kernel/b.cc", "namespace finwait {\n}\n"),
+            ("two types", "collectors/kernel/b.h", "namespace finwait::kernel {\nclass K : public L {\n};\n}\n"),
+            ("no library", "collectors/other/b.h", "namespace finwait::other {\n}\n"),
+            ("stray test", "tests/unit/collectors/gone/k_test.cc", ""),
+        ):
+            write(path, text)
+            if len(faults(root)) != 1:
+                yield f"{what}: expected one fault, found {faults(root)}"
+            (root / path).unlink()
+
+
+def main():
+    wrong = list(finds_each_fault()) + faults(ROOT)
+    for fault in wrong:
+        print(fault)
+    print(f"{len(libraries(ROOT))} libraries, {len(wrong)} faults")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
