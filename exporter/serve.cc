@@ -152,8 +152,8 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       },
       latest);
   const sources::CollectorSettings settings = SettingsOf(options);
-  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host), diagnosis::EvaluationPace::Within(settings),
-                                         report::Explain);
+  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
+                                         diagnosis::EvaluationPace::Within(settings), report::Explain);
   service::CollectorLog collector_log(logger);
   service::RefusedCallLog refused_call_log(logger);
   scheduling::SnapshotConsumer consumer([&](std::shared_ptr<const scheduling::Snapshot> snapshot) {

@@ -126,17 +126,18 @@ Result<std::vector<std::optional<SocketDetails>>> FindSockets(const Host& host, 
       requests.push_back(RequestFor(wanted[i]));
     }
     std::optional<Error> problem;
-    const auto asked = channel->GetEach(
-        requests, "look up a socket", deadline, [&](std::size_t i, const Result<netlink::Message>& answer) {
-          if (!answer && answer.error().errno_code != ENOENT) {
-            problem = answer.error();
-          }
-          auto decoded = answer ? Decode(*answer) : std::nullopt;
-          // A listening socket is what the kernel finds where there is no such connection.
-          if (decoded && *decoded && (*decoded)->first == wanted[from + i]) {
-            found[from + i] = (*decoded)->second;
-          }
-        });
+    const auto asked = channel->GetEach(requests, "look up a socket", deadline,
+                                        [&](std::size_t i, const Result<netlink::Message>& answer) {
+                                          if (!answer && answer.error().errno_code != ENOENT) {
+                                            problem = answer.error();
+                                          }
+                                          auto decoded = answer ? Decode(*answer) : std::nullopt;
+                                          // A listening socket is what the kernel finds where there is no such
+                                          // connection.
+                                          if (decoded && *decoded && (*decoded)->first == wanted[from + i]) {
+                                            found[from + i] = (*decoded)->second;
+                                          }
+                                        });
     if (!asked || problem) {
       return Failure(asked ? *problem : asked.error());
     }

@@ -33,9 +33,9 @@ struct SocketEnds {
   auto operator<=>(const SocketEnds&) const = default;
 };
 
-/// Asks the kernel for connections by their ends (inet_diag), many with one send. One answer for each, in order; nothing
-/// where there is no such socket in this namespace. One that is bound to a device is found only by its device, and so
-/// the sockets that were not found at once are looked for in a dump of all. Needs no capability.
+/// Asks the kernel for connections by their ends (inet_diag), many with one send. One answer for each, in order;
+/// nothing where there is no such socket in this namespace. One that is bound to a device is found only by its device,
+/// and so the sockets that were not found at once are looked for in a dump of all. Needs no capability.
 Result<std::vector<std::optional<SocketDetails>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
                                                               Deadline deadline);
 Result<std::optional<SocketDetails>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,

@@ -107,11 +107,10 @@ void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadlin
   for (const RouteQuery& query : queries) {
     requests.push_back(RequestFor(query));
   }
-  const auto asked = channel->GetEach(requests, "look up a route", deadline,
-                                      [&](std::size_t i, const Result<netlink::Message>& answer) {
-                                        results[i] = answer ? Result<Route>(DecodeRoute(*answer))
-                                                            : Result<Route>(Failure(answer.error()));
-                                      });
+  const auto asked = channel->GetEach(
+      requests, "look up a route", deadline, [&](std::size_t i, const Result<netlink::Message>& answer) {
+        results[i] = answer ? Result<Route>(DecodeRoute(*answer)) : Result<Route>(Failure(answer.error()));
+      });
   if (asked) {
     return;
   }
@@ -252,7 +251,8 @@ bool DeviceAddresses::InPrefix(const IpAddress& address, const DeviceAddress& ne
 
 // inet_select_addr(device, nexthop, RT_SCOPE_UNIVERSE): the first primary address whose network the next hop is in, or
 // else the first.
-std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAddress>& addresses, const IpAddress& next_hop) {
+std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAddress>& addresses,
+                                                     const IpAddress& next_hop) {
   std::optional<IpAddress> first;
   for (const DeviceAddress& each : addresses) {
     if ((each.flags & IFA_F_SECONDARY) != 0 || each.scope != RT_SCOPE_UNIVERSE) {
@@ -269,7 +269,8 @@ std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAdd
 // ipv6_dev_get_saddr() among the addresses of the device: of ordinary addresses the one with the longest prefix in
 // common with the destination, as far as its own network reaches, and of equals the first. Nothing where the other
 // rules of RFC 6724 would have to choose.
-std::optional<IpAddress> DeviceAddresses::SelectIpv6(const std::vector<DeviceAddress>& addresses, const IpAddress& destination) {
+std::optional<IpAddress> DeviceAddresses::SelectIpv6(const std::vector<DeviceAddress>& addresses,
+                                                     const IpAddress& destination) {
   constexpr unsigned kOutOfTheOrdinary =
       IFA_F_TEMPORARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED | IFA_F_HOMEADDRESS;
   std::optional<IpAddress> best;

@@ -28,18 +28,18 @@ struct Route {
 struct RouteQuery {
   std::optional<IpAddress> source = {};  ///< absent: the address that this host would choose
   IpAddress destination = {};
-  std::uint32_t bound_device = 0;     ///< index of the device that the socket is bound to; 0: none
-  std::uint32_t arriving_on = 0;      ///< index of the device that a forwarded packet came in on; 0: it is sent here, and
-                                      ///< `source` is an address of this host
-  std::uint32_t mark = 0;             ///< SO_MARK, or what rules have made of it
+  std::uint32_t bound_device = 0;  ///< index of the device that the socket is bound to; 0: none
+  std::uint32_t arriving_on = 0;   ///< index of the device that a forwarded packet came in on; 0: it is sent here, and
+                                   ///< `source` is an address of this host
+  std::uint32_t mark = 0;          ///< SO_MARK, or what rules have made of it
   std::optional<std::uint32_t> user = {};  ///< the socket's owner; absent: the asking process's
   /// TCP's ports, which `ip rule` and multipath hashes ask for; absent: routing is not told the protocol either.
   std::optional<std::uint16_t> source_port = {};
   std::optional<std::uint16_t> destination_port = {};
 };
 
-/// Asks the kernel which devices packets leave on (RTM_GETROUTE, as `ip route get` does), many with one send. One result
-/// for each query, in order; an error where there is no route.
+/// Asks the kernel which devices packets leave on (RTM_GETROUTE, as `ip route get` does), many with one send. One
+/// result for each query, in order; an error where there is no route.
 std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline);
 Result<Route> FindRoute(const Host& host, const RouteQuery& query, Deadline deadline);
 
@@ -68,8 +68,7 @@ class DeviceAddresses {
   };
   static bool InPrefix(const IpAddress& address, const DeviceAddress& network);
   static std::optional<IpAddress> SelectIpv4(const std::vector<DeviceAddress>& addresses, const IpAddress& next_hop);
-  static std::optional<IpAddress> SelectIpv6(const std::vector<DeviceAddress>& addresses,
-                                             const IpAddress& destination);
+  static std::optional<IpAddress> SelectIpv6(const std::vector<DeviceAddress>& addresses, const IpAddress& destination);
 
   std::map<std::uint32_t, std::vector<DeviceAddress>> addresses_;  // by device, in the order of the kernel's list
 };

@@ -26,9 +26,10 @@ struct EvaluationSettings {
   bool operator==(const EvaluationSettings&) const = default;
 };
 
-/// Evaluates closes against one ruleset and a store of facts. Asks nobody: facts that the store does not hold are noted,
-/// and what hangs on them is unknown until a resolver has put them there; EvaluateInRounds() is the loop. What holds for
-/// every connection of a family is evaluated once, what depends on addresses once a connection. Not thread-safe.
+/// Evaluates closes against one ruleset and a store of facts. Asks nobody: facts that the store does not hold are
+/// noted, and what hangs on them is unknown until a resolver has put them there; EvaluateInRounds() is the loop. What
+/// holds for every connection of a family is evaluated once, what depends on addresses once a connection. Not
+/// thread-safe.
 class CloseEvaluator {
  public:
   /// `facts`: null for a store of its own.
@@ -100,8 +101,7 @@ class CloseEvaluator {
                                             const ConnectionHistory* history);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind);
-  firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection,
-                                         firewall::eval::PacketKind kind);
+  firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection, firewall::eval::PacketKind kind);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
   EvaluationSettings settings_;

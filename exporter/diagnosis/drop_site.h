@@ -19,8 +19,8 @@ struct DropSite {
 
 class CloseEvaluator;
 
-/// Where a packet with this result dies; nothing for one that does not, or where no rule is known. `evaluator`: that has
-/// it from the same rules.
+/// Where a packet with this result dies; nothing for one that does not, or where no rule is known. `evaluator`: that
+/// has it from the same rules.
 std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator);
 
 /// Whether the packet is lost: dropped or rejected.

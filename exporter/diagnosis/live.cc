@@ -147,9 +147,8 @@ std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, c
 }
 
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
-                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl,
-                      const std::array<bool, 2>& active, const LiveEffort& effort,
-                      firewall::facts::Resolver* resolver) {
+                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      const LiveEffort& effort, firewall::facts::Resolver* resolver) {
   LiveEvaluation evaluation(sample, memory, evaluator, active, effort);
   evaluation.Run(resolver);
   LiveSummary summary;

@@ -65,12 +65,11 @@ struct LiveEffort {
   std::chrono::nanoseconds evaluation{std::chrono::hours(1)};
 };
 
-/// Evaluates the sockets of one sample, in rounds, and sums them up. `active`: whether conntrack is active, by IpFamily.
-/// `resolver`: answers what evaluations miss; null: that stays unknown. A pure function but for what the evaluator
-/// remembers, and the time it takes.
+/// Evaluates the sockets of one sample, in rounds, and sums them up. `active`: whether conntrack is active, by
+/// IpFamily. `resolver`: answers what evaluations miss; null: that stays unknown. A pure function but for what the
+/// evaluator remembers, and the time it takes.
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
-                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl,
-                      const std::array<bool, 2>& active, const LiveEffort& effort,
-                      firewall::facts::Resolver* resolver = nullptr);
+                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      const LiveEffort& effort, firewall::facts::Resolver* resolver = nullptr);
 
 }  // namespace finwait::diagnosis

@@ -5,8 +5,7 @@
 namespace finwait::diagnosis {
 
 void OutcomeMemo::Remember(const kernel::LiveSocket& socket, const ConnectionHistory* history,
-                           const CloseOutcome& outcome, firewall::facts::FactKinds hung_on,
-                           std::uint32_t facts_as_of) {
+                           const CloseOutcome& outcome, firewall::facts::FactKinds hung_on, std::uint32_t facts_as_of) {
   Remembered remembered;
   remembered.facts_as_of = facts_as_of;
   remembered.hung_on = hung_on;

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string_view>
 
+#include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/tracking.h"
-#include "collectors/firewall/facts/resolver.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/drop_site.h"
 
@@ -37,7 +37,8 @@ constexpr std::size_t PathPacket(std::string_view name) {
                                   std::begin(kPathPackets));
 }
 
-/// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are resolved.
+/// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are
+/// resolved.
 bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
                       firewall::facts::FactStore& facts);
 

@@ -37,15 +37,12 @@ bool TranslationHistory::ArrivalsAreLeftAlone(const Connection& connection, cons
 
 NatEffect TranslationHistory::ByRules(const Connection& connection, OpenedBy opened_by,
                                       const NamespaceSettings& settings) {
-  const auto evaluate = [&](OpenedBy by) {
-    return firewall::eval::EvaluateNat(evaluator_, connection, by, settings);
-  };
+  const auto evaluate = [&](OpenedBy by) { return firewall::eval::EvaluateNat(evaluator_, connection, by, settings); };
   if (opened_by == OpenedBy::kLocal || !ArrivalsAreLeftAlone(connection, settings)) {
     return evaluate(opened_by);
   }
   const NatEffect untouched{Tristate::kNo, Tristate::kNo, {}};
-  return opened_by == OpenedBy::kPeer ? untouched
-                                      : firewall::eval::EitherOpener(evaluate(OpenedBy::kLocal), untouched);
+  return opened_by == OpenedBy::kPeer ? untouched : firewall::eval::EitherOpener(evaluate(OpenedBy::kLocal), untouched);
 }
 
 }  // namespace finwait::diagnosis

@@ -20,8 +20,7 @@ class TranslationHistory {
   /// By what was seen; nothing where no collection saw the connection with its entry. `history` may be null.
   static std::optional<firewall::eval::NatEffect> Seen(const ConnectionHistory* history);
   /// By the nat chains. What peers open is evaluated once for all connections of a local address if it can be.
-  firewall::eval::NatEffect ByRules(const firewall::eval::Connection& connection,
-                                    firewall::eval::OpenedBy opened_by,
+  firewall::eval::NatEffect ByRules(const firewall::eval::Connection& connection, firewall::eval::OpenedBy opened_by,
                                     const firewall::eval::NamespaceSettings& settings);
 
  private:
@@ -30,8 +29,8 @@ class TranslationHistory {
 
   struct Arrivals {
     bool left_alone = false;
-    bool complete = false;    // nothing was missing when it was evaluated
-    std::uint64_t puts = 0;   // FactStore::Puts() then
+    bool complete = false;   // nothing was missing when it was evaluated
+    std::uint64_t puts = 0;  // FactStore::Puts() then
   };
   firewall::eval::ChainEvaluator& evaluator_;
   firewall::facts::FactQuery& facts_;

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "collectors/sources/firewall.h"
 #include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/load/kube_rules.h"
@@ -63,9 +63,8 @@ void Run(Rules backend, const std::vector<kernel::LiveSocket>& sockets, std::siz
     const std::size_t held_before = ::mallinfo2().uordblks;
     firewall::read::FactResolver resolver(host);
     diagnosis::CloseEvaluator evaluator(ruleset, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
-    const double first = CpuOfThread([&] {
-      EvaluateInRounds(evaluator, &resolver, [&] { evaluator.FateOf(sockets.front(), nullptr); });
-    });
+    const double first = CpuOfThread(
+        [&] { EvaluateInRounds(evaluator, &resolver, [&] { evaluator.FateOf(sockets.front(), nullptr); }); });
     std::array<std::size_t, 5> fates = {};
     const double all = CpuOfThread([&] {
       EvaluateInRounds(evaluator, &resolver, [&] {

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_entry.h"
 #include "collectors/kernel/live_socket_dump.h"
 #include "collectors/kernel/live_socket_index.h"
@@ -24,7 +25,6 @@
 #include "collectors/sources/registry.h"
 #include "collectors/sources/sockets.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/http/gzip.h"

@@ -49,8 +49,7 @@ const Chain* ChainEvaluator::GetChain(const Table& table, const std::string& nam
     return chain;
   }
   if (table.backend == Backend::kNft) {
-    const auto* read =
-        facts_->FindValue<std::shared_ptr<const Chain>>(facts::ChainKey{table.family, table.name, name});
+    const auto* read = facts_->FindValue<std::shared_ptr<const Chain>>(facts::ChainKey{table.family, table.name, name});
     return read != nullptr ? read->get() : chain;
   }
   const auto* whole = facts_->FindValue<std::shared_ptr<const Table>>(facts::LegacyTableKey{table.family, table.name});
@@ -90,8 +89,7 @@ bool ChainEvaluator::AskForElement(const Table& table, const Set& set, const Val
   if (facts_ == nullptr) {
     return false;
   }
-  const facts::Fact* fact =
-      facts_->Find(facts::ElementKey{{table.family, table.name, set.name}, key, FormOf(set)});
+  const facts::Fact* fact = facts_->Find(facts::ElementKey{{table.family, table.name, set.name}, key, FormOf(set)});
   if (fact == nullptr || fact->Why() != nullptr) {
     return false;
   }

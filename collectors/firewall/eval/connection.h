@@ -7,8 +7,8 @@
 #include "collectors/base/ip.h"
 #include "collectors/firewall/eval/packet.h"
 #include "collectors/firewall/eval/tristate.h"
-#include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/facts/interface.h"
+#include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {

@@ -17,8 +17,8 @@ namespace finwait::firewall::facts {
 using FactKinds = std::uint16_t;
 inline FactKinds Only(FactKind kind) { return static_cast<FactKinds>(1U << static_cast<unsigned>(kind)); }
 /// What the rules themselves say. It changes with the ruleset, of which the firewall collector tells.
-inline const FactKinds kRulesFacts = static_cast<FactKinds>(
-    Only(FactKind::kChain) | Only(FactKind::kLegacyTable) | Only(FactKind::kSet) | Only(FactKind::kQuota));
+inline const FactKinds kRulesFacts = static_cast<FactKinds>(Only(FactKind::kChain) | Only(FactKind::kLegacyTable) |
+                                                            Only(FactKind::kSet) | Only(FactKind::kQuota));
 
 /// What is known of one network namespace beside its samples: the one owner of it all, with one budget and one
 /// eviction. Asks nobody: a Resolver fills it. Facts are values; a reference to one lives until the next Put(),
@@ -86,7 +86,7 @@ class FactStore {
   Facts facts_;
   SteadyClock::time_point now_;  // as of the last Expire()
   std::uint32_t clock_ = 1;
-  std::array<std::uint32_t, kFactKinds> changed_ = {};                        // clock_ of the last change, by kind
+  std::array<std::uint32_t, kFactKinds> changed_ = {};                         // clock_ of the last change, by kind
   std::array<std::optional<SteadyClock::time_point>, kFactKinds> since_ = {};  // of the oldest fact, by kind
   std::optional<SteadyClock::time_point> failed_since_;
   std::uint64_t uses_ = 1;

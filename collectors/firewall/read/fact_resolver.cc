@@ -30,7 +30,8 @@ Fact FactOf(Result<T> result) {
   return result ? Fact::Present(std::move(*result)) : Fact::Failed(std::move(result.error()));
 }
 
-// One batch: rules are read at once, in the order of the needs; sockets and routes are collected and asked for together.
+// One batch: rules are read at once, in the order of the needs; sockets and routes are collected and asked for
+// together.
 class Batch {
  public:
   Batch(const kernel::Host& host, facts::FactStore& store, Deadline deadline)
@@ -110,8 +111,12 @@ class Batch {
                          key.source_port, key.destination_port});
     }
     auto found = FindRoutes(host_, queries, deadline_);
+    const std::vector<bool> by_ports = ChosenByPorts(queries, found);
     for (std::size_t i = 0; i < routes_.size(); ++i) {
-      if (found[i]) {
+      if (by_ports[i]) {
+        store_.Put(routes_[i], Fact::Failed({FailureReason::kUnsupported, 0,
+                                             "which of several next hops a connection's ports choose cannot be told"}));
+      } else if (found[i]) {
         store_.Put(routes_[i], Fact::Present(RouteFact(*found[i], routes_[i].destination)));
       } else if (kernel::IsNoRoute(found[i].error())) {
         store_.Put(routes_[i], Fact::Absent());
@@ -119,6 +124,39 @@ class Batch {
         store_.Put(routes_[i], Fact::Failed(std::move(found[i].error())));
       }
     }
+  }
+
+  // Where multipath routes are chosen by a hash over ports (fib_multipath_hash_policy), RTM_GETROUTE hashes the packet
+  // that it makes up and not the socket's flow, and picks another next hop. Such routes give themselves away: other
+  // source ports get other devices.
+  std::vector<bool> ChosenByPorts(const std::vector<kernel::RouteQuery>& queries,
+                                  const std::vector<Result<kernel::Route>>& found) const {
+    std::vector<bool> by_ports(queries.size(), false);
+    std::vector<kernel::RouteQuery> variants;
+    std::vector<std::size_t> of;  // which query each is a variant of
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      if (!found[i] || !queries[i].source_port || !HashesPorts(queries[i].destination.Family())) {
+        continue;
+      }
+      constexpr std::uint16_t kVariants = 8;  // of two equal next hops, one in 256 is missed
+      for (std::uint16_t variant = 1; variant <= kVariants; ++variant) {
+        variants.push_back(queries[i]);
+        variants.back().source_port = static_cast<std::uint16_t>(*queries[i].source_port ^ (variant * 257U));
+        of.push_back(i);
+      }
+    }
+    const auto routes = FindRoutes(host_, variants, deadline_);
+    for (std::size_t i = 0; i < variants.size(); ++i) {
+      const kernel::Route& chosen = *found[of[i]];
+      by_ports[of[i]] = by_ports[of[i]] || !routes[i] || routes[i]->interface_index != chosen.interface_index;
+    }
+    return by_ports;
+  }
+
+  bool HashesPorts(IpFamily family) const {
+    const auto policy =
+        kernel::ReadProcfsUnsigned(host_.procfs / "sys/net" / finwait::Name(family) / "fib_multipath_hash_policy");
+    return policy && *policy != 0;
   }
 
   // Shared by all connections that leave alike.

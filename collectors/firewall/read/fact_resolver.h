@@ -6,8 +6,8 @@
 
 namespace finwait::firewall::read {
 
-/// Asks the kernel, many needs with few sends. Ask only for tables of rulesets that were read in the same namespace. Use
-/// it on threads of the namespace that `host` is bound to.
+/// Asks the kernel, many needs with few sends. Ask only for tables of rulesets that were read in the same namespace.
+/// Use it on threads of the namespace that `host` is bound to.
 class FactResolver : public facts::Resolver {
  public:
   /// What one Resolve() may take, waiting included; a need that is not answered by then is a failed fact.

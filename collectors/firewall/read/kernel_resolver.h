@@ -15,8 +15,8 @@
 namespace finwait::firewall::read {
 
 /// Reads parts of the rules that a collection leaves out. Opens its channel with the first read of nftables; a legacy
-/// table is fetched whole and kept. Ask only for tables of a ruleset that was read in the same namespace: these exist, and
-/// so do their subsystems. Not thread-safe; keep one for as long as a batch of reads lasts.
+/// table is fetched whole and kept. Ask only for tables of a ruleset that was read in the same namespace: these exist,
+/// and so do their subsystems. Not thread-safe; keep one for as long as a batch of reads lasts.
 class KernelResolver {
  public:
   /// Everything that is asked has to be answered by `deadline`.
@@ -31,7 +31,8 @@ class KernelResolver {
   /// A set that only such rules refer to.
   Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set);
   /// The element that `key` (key_length bytes, as in the registers) hits now, in a set that is not kComplete, is
-  /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the model.
+  /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the
+  /// model.
   Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key);
   /// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota. Only for names that a rule has.
   Result<bool> HasQuota(const std::string& accounting_object);

@@ -24,9 +24,7 @@ TEST(FindSocketTest, ManyAreFoundTogetherThoseBoundToADeviceToo) {
   }
   const int mark = 0x77;
   ASSERT_EQ(::setsockopt(ends[0].Get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
-  wire.local.Run([&] {
-    ASSERT_EQ(::setsockopt(ends[2].Get(), SOL_SOCKET, SO_BINDTODEVICE, "veth0", 6), 0);
-  });
+  wire.local.Run([&] { ASSERT_EQ(::setsockopt(ends[2].Get(), SOL_SOCKET, SO_BINDTODEVICE, "veth0", 6), 0); });
   wanted.push_back({*Endpoint::Parse("192.0.2.1:9"), *Endpoint::Parse("192.0.2.2:80")});
   wire.local.Run([&] {
     const auto found = FindSockets(lab::HostHere(), wanted, Deadline::After(std::chrono::seconds(5)));

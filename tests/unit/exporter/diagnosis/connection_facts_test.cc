@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -50,7 +52,11 @@ TEST_F(ConnectionFactsTest, RoutingIsAskedAsTheSocketWould) {
   key.mark = 9;
   key.bound_device = 3;
   key.user = 1000;
-  EXPECT_TRUE(facts_.TakeNeeds().contains(key));
+  const firewall::facts::Needs needs = facts_.TakeNeeds();
+  EXPECT_TRUE(std::any_of(needs.begin(), needs.end(), [&](const firewall::facts::Need& need) {
+    const auto* route = std::get_if<RouteKey>(&need);
+    return route != nullptr && *route == key;
+  }));
   PutRoute(key, "wg0");
   const Connection connection = Build();
   EXPECT_EQ(connection.egress.name, "wg0");

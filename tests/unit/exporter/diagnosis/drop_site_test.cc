@@ -20,11 +20,11 @@ TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
   EXPECT_EQ(lost->rule.chain, "OUTPUT");
   EXPECT_EQ(lost->hook, Hook::kOutput);
   EXPECT_FALSE(lost->rejects);
-  EXPECT_FALSE(
-      SiteOf(judge.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck), judge));
+  EXPECT_FALSE(SiteOf(
+      judge.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck), judge));
   CloseEvaluator blind(UnreadableRules(), {true, {true, true}}, {});
-  EXPECT_FALSE(
-      SiteOf(blind.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin), blind));
+  EXPECT_FALSE(SiteOf(
+      blind.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin), blind));
 }
 
 }  // namespace

@@ -337,42 +337,42 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
 }
 
 void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& judge) {
-    for (Live& live : all) {
-      auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, judge.Facts());
-      if (!connection) {
-        throw std::runtime_error(connection.error().message);
-      }
-      for (SocketFacts* socket : {&connection->local_socket, &connection->peer_socket}) {
-        socket->group = ::getegid();  // which nobody outside can see
-        socket->time_to_live = 64;
-      }
-      diagnosis::ConnectionHistory past;
-      past.entry_state = kernel::ConntrackTcpState::kEstablished;
-      past.source_nat = live.translated;
-      const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
-      connection->translated = judge.TranslationOf(*connection, seen).Any();
-      const bool told = connection->opened_by != OpenedBy::kUnknown;
-      if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
-        throw std::runtime_error("which end opened a connection was told wrongly");
-      }
-      const auto foretell = [&](PacketKind kind) { live.verdicts[kind] = judge.EvaluatePath(*connection, kind); };
-      switch (live.role) {
-        case TrialRole::kClose:
-          foretell(PacketKind::kFin);
-          foretell(PacketKind::kAck);
-          live.judgement = judge.Evaluate(*connection, seen);
-          break;
-        case TrialRole::kReset:
-          foretell(PacketKind::kRst);
-          break;
-        case TrialRole::kSend:
-          foretell(PacketKind::kData);
-          break;
-        case TrialRole::kPeerClose:
-          foretell(PacketKind::kPeerFin);
-          break;
-      }
+  for (Live& live : all) {
+    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, judge.Facts());
+    if (!connection) {
+      throw std::runtime_error(connection.error().message);
     }
+    for (SocketFacts* socket : {&connection->local_socket, &connection->peer_socket}) {
+      socket->group = ::getegid();  // which nobody outside can see
+      socket->time_to_live = 64;
+    }
+    diagnosis::ConnectionHistory past;
+    past.entry_state = kernel::ConntrackTcpState::kEstablished;
+    past.source_nat = live.translated;
+    const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
+    connection->translated = judge.TranslationOf(*connection, seen).Any();
+    const bool told = connection->opened_by != OpenedBy::kUnknown;
+    if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
+      throw std::runtime_error("which end opened a connection was told wrongly");
+    }
+    const auto foretell = [&](PacketKind kind) { live.verdicts[kind] = judge.EvaluatePath(*connection, kind); };
+    switch (live.role) {
+      case TrialRole::kClose:
+        foretell(PacketKind::kFin);
+        foretell(PacketKind::kAck);
+        live.judgement = judge.Evaluate(*connection, seen);
+        break;
+      case TrialRole::kReset:
+        foretell(PacketKind::kRst);
+        break;
+      case TrialRole::kSend:
+        foretell(PacketKind::kData);
+        break;
+      case TrialRole::kPeerClose:
+        foretell(PacketKind::kPeerFin);
+        break;
+    }
+  }
 }
 
 void ClosingTrial::Act(std::vector<Live>& all) {
