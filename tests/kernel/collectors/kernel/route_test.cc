@@ -97,11 +97,12 @@ TEST_F(RouteTest, ManyAreAskedTogetherAndEachGetsItsOwnAnswer) {
 
 TEST_F(RouteTest, OverSeveralUplinksThePortsChooseOne) {
   host_.Sysctl("net.ipv4.fib_multipath_hash_policy", "1");
-  host_.Shell("ip route add 203.0.113.77/32 nexthop via 192.0.2.2 nexthop via 198.51.100.2");
+  host_.Shell(
+      "ip addr add 203.0.113.5/32 dev lo; ip route add 203.0.113.77/32 nexthop via 192.0.2.2 nexthop via 198.51.100.2");
   std::set<std::string> devices;
   for (std::uint16_t port = 40000; port < 40064; ++port) {
     RouteQuery query = To("203.0.113.77");
-    query.source = *IpAddress::Parse("192.0.2.1");
+    query.source = *IpAddress::Parse("203.0.113.5");
     query.source_port = port;
     query.destination_port = 80;
     devices.insert(DeviceOf(query));
