@@ -147,7 +147,7 @@ TEST_F(SocketFactsTest, AMarkedSocketIsRoutedByItsMark) {
 }
 
 TEST_F(SocketFactsTest, ABoundSocketLeavesThroughItsDevice) {
-  wire_.local.Shell("ip route add 203.0.113.9 via 198.51.100.2 metric 20 src 203.0.113.1");
+  wire_.local.Shell("ip route add 203.0.113.9 via 198.51.100.2 metric 20");
   wire_.local.Shell(kDropOnSecond);
   ExpectAll("fin_dropped", Connect([](int socket) { Bind(socket, "second0"); }));
   ExpectAll("clean", Connect());
