@@ -1,9 +1,7 @@
-#include "collectors/kernel/live_socket_list.h"
+#include "collectors/kernel/socket_table.h"
 
 #include <algorithm>
 #include <cstring>
-#include <span>
-#include <utility>
 
 namespace finwait::kernel {
 namespace {
@@ -18,145 +16,138 @@ IpAddress Address(std::span<const std::byte> bytes) { return IpAddress::FromByte
 
 }  // namespace
 
-LiveSocketList::LiveSocketList(std::span<const LiveSocket> sockets) {
-  for (const LiveSocket& socket : sockets) {
+SocketTable::SocketTable(std::span<const TcpSocket> sockets) {
+  for (const TcpSocket& socket : sockets) {
     Add(socket);
   }
 }
 
-template <typename T>
-void LiveSocketList::Append(Blocks<T>& blocks, const T& value) {
-  if (blocks.empty() || blocks.back().size() == kBlock) {
-    blocks.emplace_back().reserve(kBlock);
-  }
-  blocks.back().push_back(value);
-}
-
-void LiveSocketList::Add(const LiveSocket& socket) {
-  Packed packed = {};
-  packed.local_port = socket.local.port;
-  packed.peer_port = socket.peer.port;
+void SocketTable::Add(const TcpSocket& socket) {
+  Row row = {};
+  row.cookie = {static_cast<std::uint32_t>(socket.cookie), static_cast<std::uint32_t>(socket.cookie >> 32)};
+  row.local_port = socket.local.port;
+  row.peer_port = socket.peer.port;
   // Both ends of a connection are of one family.
-  packed.ipv6 = socket.local.address.Family() == IpFamily::kIpv6 ? 1 : 0;
-  if (packed.ipv6 != 0) {
-    packed.local = static_cast<std::uint32_t>(ipv6_size_);
+  const IpFamily family = socket.local.address.Family();
+  row.ipv6 = family == IpFamily::kIpv6 ? 1 : 0;
+  if (row.ipv6 != 0) {
+    row.local = static_cast<std::uint32_t>(ipv6_ends_.Size());
     Ipv6Ends ends = {};
     std::ranges::copy(socket.local.address.Bytes(), ends.begin());
     std::ranges::copy(socket.peer.address.Bytes(), ends.begin() + 16);
-    Append(ipv6_ends_, ends);
-    ++ipv6_size_;
+    ipv6_ends_.Add(ends);
   } else {
-    packed.local = Ipv4Word(socket.local.address);
-    packed.peer = Ipv4Word(socket.peer.address);
+    row.local = Ipv4Word(socket.local.address);
+    row.peer = Ipv4Word(socket.peer.address);
   }
-  PackAllButEnds(socket, size_, packed);
-  Append(packed_, packed);
-  ++size_;
+  row.profile = PositionOf({socket.uid, socket.device, socket.mark, socket.cgroup_id, socket.type_of_service});
+  row.keepalive_sixteenths = Sixteenths(socket.KeepaliveDue()) & kNoKeepalive;
+  row.state = static_cast<std::uint32_t>(socket.state) & 0xf;
+  row.orphan = socket.orphan ? 1 : 0;
+  rows_.Add(row);
+  entries_.Add(family, socket.entry);
 }
 
-void LiveSocketList::Replace(std::size_t position, const LiveSocket& socket) {
-  PackAllButEnds(socket, position, At(position));
+void SocketTable::SetEntry(std::size_t position, const SocketEntry& entry) {
+  entries_.Replace(position, FamilyOf(rows_[position]), entry);
 }
 
-std::uint64_t LiveSocketList::Sixteenths(std::optional<std::chrono::milliseconds> keepalive_due) {
+std::size_t SocketTable::Hash(const Profile& profile) {
+  std::uint64_t hash = 0;
+  for (const std::uint64_t word :
+       {std::uint64_t{profile.uid}, std::uint64_t{profile.device}, std::uint64_t{profile.mark.value_or(0)},
+        profile.cgroup_id.value_or(0), std::uint64_t{profile.type_of_service.value_or(0)}}) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
+    hash ^= hash >> 32;
+  }
+  return static_cast<std::size_t>(hash);
+}
+
+std::uint32_t SocketTable::PositionOf(const Profile& profile) {
+  if ((profiles_.size() + 1) * 2 > profile_slots_.size()) {
+    profile_slots_.assign(std::max<std::size_t>(16, profile_slots_.size() * 2), kEmpty);
+    for (std::uint32_t i = 0; i < profiles_.size(); ++i) {
+      *SlotOf(profiles_[i]) = i;
+    }
+  }
+  std::uint32_t& slot = *SlotOf(profile);
+  if (slot == kEmpty) {
+    slot = static_cast<std::uint32_t>(profiles_.size());
+    profiles_.push_back(profile);
+  }
+  return slot;
+}
+
+std::vector<std::uint32_t>::iterator SocketTable::SlotOf(const Profile& profile) {
+  const std::size_t mask = profile_slots_.size() - 1;
+  std::size_t slot = Hash(profile) & mask;
+  while (profile_slots_[slot] != kEmpty && profiles_[profile_slots_[slot]] != profile) {
+    slot = (slot + 1) & mask;
+  }
+  return profile_slots_.begin() + static_cast<std::ptrdiff_t>(slot);
+}
+
+std::uint32_t SocketTable::Sixteenths(std::optional<std::chrono::milliseconds> keepalive_due) {
   if (!keepalive_due) {
     return kNoKeepalive;
   }
-  return std::min<std::uint64_t>(
-      static_cast<std::uint64_t>(std::max<std::int64_t>(keepalive_due->count(), 0)) * 16 / 1000, kNoKeepalive - 1);
+  const auto milliseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(keepalive_due->count(), 0));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(milliseconds * 16 / 1000, kNoKeepalive - 1));
 }
 
-void LiveSocketList::PackAllButEnds(const LiveSocket& socket, std::size_t position, Packed& packed) {
-  packed.cookie = socket.cookie;
-  packed.uid = socket.uid;
-  packed.remaining_seconds = std::min<std::uint64_t>(socket.remaining_seconds, kMostRemaining) & kMostRemaining;
-  packed.keepalive_sixteenths = Sixteenths(socket.keepalive_due) & kNoKeepalive;
-  packed.state = static_cast<std::uint64_t>(socket.state) & 0xf;
-  packed.entry_state = (socket.entry_state ? static_cast<std::uint64_t>(*socket.entry_state) : kNoEntryState) & 0xf;
-  tracked_[FamilyIndex(packed)] -= packed.tracked;
-  packed.tracked = socket.tracking == Tracking::kTracked ? 1 : 0;
-  tracked_[FamilyIndex(packed)] += packed.tracked;
-  packed.source_nat = socket.source_nat ? 1 : 0;
-  packed.destination_nat = socket.destination_nat ? 1 : 0;
-  if (packed.translated != 0 && socket.translation == nullptr) {
-    translations_.erase(static_cast<std::uint32_t>(position));
-  }
-  packed.translated = socket.translation != nullptr ? 1 : 0;
-  if (packed.translated != 0) {
-    translations_[static_cast<std::uint32_t>(position)] = socket.translation;
-  }
-}
-
-void LiveSocketList::Shorten(std::size_t size) {
-  while (size_ > size) {
-    --size_;
-    const Packed& last = At(size_);
-    tracked_[FamilyIndex(last)] -= last.tracked;
-    if (last.translated != 0) {
-      translations_.erase(static_cast<std::uint32_t>(size_));
-    }
+void SocketTable::Shorten(std::size_t size) {
+  while (Size() > size) {
+    const Row& last = rows_[Size() - 1];
+    entries_.RemoveLast(FamilyOf(last));
     if (last.ipv6 != 0) {
-      --ipv6_size_;
-      ipv6_ends_.back().pop_back();
-      if (ipv6_ends_.back().empty()) {
-        ipv6_ends_.pop_back();
-      }
+      ipv6_ends_.RemoveLast();
     }
-    packed_.back().pop_back();
-    if (packed_.back().empty()) {
-      packed_.pop_back();
-    }
+    rows_.RemoveLast();
   }
 }
 
-Tracking LiveSocketList::TrackingOf(std::size_t position) const {
-  return At(position).tracked != 0 ? Tracking::kTracked : Tracking::kUntracked;
-}
-
-bool LiveSocketList::HasEnds(std::size_t position, const Endpoint& local, const Endpoint& peer) const {
-  const Packed& packed = At(position);
+bool SocketTable::HasEnds(std::size_t position, const Endpoint& local, const Endpoint& peer) const {
+  const Row& row = rows_[position];
   const bool ipv6 = local.address.Family() == IpFamily::kIpv6;
-  if (packed.local_port != local.port || packed.peer_port != peer.port || (packed.ipv6 != 0) != ipv6 ||
+  if (row.local_port != local.port || row.peer_port != peer.port || (row.ipv6 != 0) != ipv6 ||
       local.address.Family() != peer.address.Family()) {
     return false;
   }
   if (!ipv6) {
-    return packed.local == Ipv4Word(local.address) && packed.peer == Ipv4Word(peer.address);
+    return row.local == Ipv4Word(local.address) && row.peer == Ipv4Word(peer.address);
   }
-  const Ipv6Ends& ends = ipv6_ends_[packed.local / kBlock][packed.local % kBlock];
+  const Ipv6Ends& ends = ipv6_ends_[row.local];
   return std::ranges::equal(std::span(ends).first(16), local.address.Bytes()) &&
          std::ranges::equal(std::span(ends).last(16), peer.address.Bytes());
 }
 
-LiveSocket LiveSocketList::operator[](std::size_t position) const {
-  const Packed& packed = At(position);
-  LiveSocket socket;
-  socket.cookie = packed.cookie;
-  if (packed.ipv6 != 0) {
-    const Ipv6Ends& ends = ipv6_ends_[packed.local / kBlock][packed.local % kBlock];
+TcpSocket SocketTable::operator[](std::size_t position) const {
+  const Row& row = rows_[position];
+  TcpSocket socket;
+  socket.cookie = CookieOf(row);
+  if (row.ipv6 != 0) {
+    const Ipv6Ends& ends = ipv6_ends_[row.local];
     socket.local.address = Address(std::span(ends).first(16));
     socket.peer.address = Address(std::span(ends).last(16));
   } else {
-    socket.local.address = Address(std::as_bytes(std::span(&packed.local, 1)));
-    socket.peer.address = Address(std::as_bytes(std::span(&packed.peer, 1)));
+    socket.local.address = Address(std::as_bytes(std::span(&row.local, 1)));
+    socket.peer.address = Address(std::as_bytes(std::span(&row.peer, 1)));
   }
-  socket.local.port = packed.local_port;
-  socket.peer.port = packed.peer_port;
-  socket.state = static_cast<TcpState>(packed.state);
-  socket.tracking = TrackingOf(position);
-  socket.source_nat = packed.source_nat != 0;
-  socket.destination_nat = packed.destination_nat != 0;
-  if (packed.translated != 0) {
-    socket.translation = translations_.at(static_cast<std::uint32_t>(position));
+  socket.local.port = row.local_port;
+  socket.peer.port = row.peer_port;
+  socket.state = static_cast<TcpState>(row.state);
+  socket.orphan = row.orphan != 0;
+  const Profile& profile = profiles_[row.profile];
+  socket.uid = profile.uid;
+  socket.device = profile.device;
+  socket.mark = profile.mark;
+  socket.cgroup_id = profile.cgroup_id;
+  socket.type_of_service = profile.type_of_service;
+  if (row.keepalive_sixteenths != kNoKeepalive) {
+    socket.timer = SocketTimer::kKeepalive;
+    socket.timer_expires = std::chrono::milliseconds((std::uint64_t{row.keepalive_sixteenths} * 1000 + 15) / 16);
   }
-  if (packed.entry_state != kNoEntryState) {
-    socket.entry_state = static_cast<ConntrackTcpState>(packed.entry_state);
-  }
-  socket.remaining_seconds = static_cast<std::uint32_t>(packed.remaining_seconds);
-  socket.uid = packed.uid;
-  if (packed.keepalive_sixteenths != kNoKeepalive) {
-    socket.keepalive_due = std::chrono::milliseconds((std::uint64_t{packed.keepalive_sixteenths} * 1000 + 15) / 16);
-  }
+  socket.entry = entries_[position];
   return socket;
 }
 

@@ -43,14 +43,14 @@ std::vector<std::byte> Message(const Given& given) {
   return message;
 }
 
-kernel::ClosingSocket Decode(const Given& given) {
+kernel::TcpSocket Decode(const Given& given) {
   const auto record = kernel::DecodeSocket(Message(given));
   EXPECT_TRUE(record.has_value() && record->has_value());
-  return (*record)->closing;
+  return **record;
 }
 
 TEST(SocketsDecodeTest, ReadsWhatTellsAnUnsentFin) {
-  const kernel::ClosingSocket socket = Decode({});
+  const kernel::TcpSocket socket = Decode({});
   EXPECT_EQ(socket.cookie, 0x1'0000'0007U);
   EXPECT_EQ(socket.state, kernel::TcpState::kFinWait1);
   EXPECT_EQ(socket.timer, kernel::SocketTimer::kProbe);
