@@ -70,7 +70,7 @@ TEST_F(ConnectionMemoryTest, AnEntryThatComesBackIsThereAgain) {
 
 TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
   kernel::TcpSocket socket = Tracked(1, 300);
-  socket.destination_nat = true;
+  socket.entry.destination_nat = true;
   socket.timer = kernel::SocketTimer::kKeepalive;
   Look({socket});
   Look({Untracked(1)});
@@ -113,8 +113,8 @@ TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
 
 TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsTakenByItsFirst) {
   kernel::TcpSocket translated = Tracked(1, 300);
-  translated.source_nat = true;
-  translated.translation = std::make_shared<const kernel::Translation>();
+  translated.entry.source_nat = true;
+  translated.entry.translation = std::make_shared<const kernel::Translation>();
   Look({Tracked(1, 300), Tracked(1, 300)});
   Look({translated, translated});
   EXPECT_TRUE(memory_.Find(1)->source_nat);

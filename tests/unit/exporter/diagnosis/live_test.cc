@@ -145,7 +145,7 @@ TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
 
 TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
   kernel::TcpSocket& socket = AddTracked(90);
-  socket.destination_nat = true;
+  socket.entry.destination_nat = true;
   LiveEffort effort;
   effort.judging = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({}), {true, true}, effort);
