@@ -38,8 +38,8 @@ using Json = nlohmann::json;
 
 // By whether it is IPv6.
 constexpr const char* kPodAddress[2] = {"198.51.100.2", "2001:db8:1::2"};
-constexpr const char* kWorld[2] = {"192.0.2.2", "2001:db8::2"};
-constexpr const char* kHost[2] = {"192.0.2.1", "2001:db8::1"};
+constexpr const char* kWorldAddress[2] = {"192.0.2.2", "2001:db8::2"};
+constexpr const char* kHostAddress[2] = {"192.0.2.1", "2001:db8::1"};
 
 // A host with the world on one side and a container, or pod, on the other; as Docker has them, but for the bridge.
 struct Hosting {
@@ -62,6 +62,7 @@ enum class Place { kHost, kPod, kWorld };
 
 // One connection under the rules of a case, as a file in its folder `closes` tells it.
 struct Close {
+  Close(recording::Case its_rules, std::string its_name) : rules(std::move(its_rules)), name(std::move(its_name)) {}
   recording::Case rules;
   std::string name;  // of the file, without its ending
   Place client = Place::kHost;
@@ -99,7 +100,7 @@ Close ParseClose(const recording::Case& rules, const std::filesystem::path& file
       values[line.substr(0, colon)] = line.substr(colon + 2);
     }
   }
-  Close close{rules, file.stem().string()};
+  Close close(rules, file.stem().string());
   close.client = PlaceNamed(values.at("client"));
   close.server = PlaceNamed(values.at("server"));
   close.to = values.at("connects to");
@@ -210,8 +211,8 @@ TEST_P(RealRulesetTest, ClosesAsExplainedBeforehand) {
   recording::RulesRecord record(hosting_.wire.local);
   const Namespace& server_at = At(close.server);
   const std::string served = close.server == Place::kPod    ? kPodAddress[close.IsIpv6()]
-                             : close.server == Place::kHost ? kHost[close.IsIpv6()]
-                                                            : kWorld[close.IsIpv6()];
+                             : close.server == Place::kHost ? kHostAddress[close.IsIpv6()]
+                                                            : kWorldAddress[close.IsIpv6()];
   std::vector<std::unique_ptr<lab::Listener>> listeners;
   for (const std::uint16_t port : close.served_on) {
     listeners.push_back(std::make_unique<lab::Listener>(server_at, served, port));
