@@ -91,7 +91,8 @@ void ParseNft(const std::vector<std::string>& lines, std::vector<PrintedChain>& 
       chain = &chains.back();
     } else if (line == "\t}") {
       chain = nullptr;
-    } else if (chain != nullptr && line.starts_with("\t\t") && !line.starts_with("\t\ttype ")) {
+    } else if (chain != nullptr && line.starts_with("\t\t") && !line.starts_with("\t\ttype ") &&
+               !line.starts_with("\t\tcomment ")) {
       if (depth > 0) {
         depth -= line == "\t\t}" ? 1 : 0;
       } else {
