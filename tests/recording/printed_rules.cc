@@ -66,7 +66,7 @@ void ParseSave(const std::vector<std::string>& lines, const Tool& tool, std::vec
       const std::string chain = line.substr(3, line.find(' ', 3) - 3);
       const auto same = std::find_if(chains.begin(), chains.end(), [&](const PrintedChain& one) {
         return one.backend == tool.backend && one.family == Name(tool.family) && one.table == table &&
-               one.chain == chain;
+               one.chain == chain && !one.rules.empty() && one.rules[0].starts_with("-A ");
       });
       if (same != chains.end()) {
         same->rules.push_back(line);
