@@ -95,7 +95,8 @@ class DemoTest(unittest.TestCase):
         page = self.demo.until(r"page, live: (\S+)")[1]
         self.demo.until("none, score 0")
         self.demo.until("latent, score ")
-        self.demo.until("exposed, score .*20 of 25 open connections would get stuck")
+        # 25 to the service, and the connections that Prometheus now keeps from scrape to scrape.
+        self.demo.until("exposed, score .*20 of 2[5-9] open connections would get stuck")
         self.assertIn('<h1 id="stage">Exposed</h1>', lab.get(page)[1])
         self.demo.until("alert firing at the webhook: FinwaitSocketsAtRisk")
         self.demo.until("failing, score .*20 closed connections are stuck")
