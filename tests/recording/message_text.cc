@@ -136,11 +136,12 @@ class Parser {
         continue;
       }
       unsigned type = 0;
+      const std::string_view start = text_;
       while (!text_.empty() && std::isdigit(static_cast<unsigned char>(text_.front())) != 0) {
         type = type * 10 + static_cast<unsigned>(text_.front() - '0');
         text_.remove_prefix(1);
       }
-      if (type > 0xFFFF || !Takes('=')) {
+      if (text_.data() == start.data() || type > 0xFFFF || !Takes('=')) {
         Refuse("an attribute without its type");
       }
       AppendAttribute(static_cast<std::uint16_t>(type), Value(), bytes);

@@ -13,7 +13,7 @@ namespace {
 std::string MeaningOf(const firewall::Ruleset& ruleset, firewall::RuleResolver& resolver, const std::string& printed) {
   std::string meaning = SummaryOf(ruleset);
   for (const PrintedRule& rule : PrintedByBoth(printed, ruleset, resolver)) {
-    meaning += rule.place + " " + rule.product + "\n";
+    meaning += WithoutChainNumbers(rule.place + " " + rule.product) + "\n";
   }
   return meaning;
 }

@@ -1,6 +1,8 @@
 #include "tests/recording/ruleset_summary.h"
 
+#include <algorithm>
 #include <sstream>
+#include <string_view>
 
 #include "collectors/firewall/analysis/rule_identity.h"
 #include "collectors/firewall/print/rule_text.h"
@@ -8,6 +10,8 @@
 
 namespace finwait::recording {
 namespace {
+
+constexpr std::string_view kUnnamedChain = "__chain";
 
 using namespace firewall;  // NOLINT(google-build-using-namespace): the model, half of whose names are used
 
@@ -39,7 +43,7 @@ void Summarize(const Set& set, std::ostream& text) {
 }
 
 void Summarize(const Table& table, const Chain& chain, std::ostream& text) {
-  text << " chain " << chain.name << " contents " << static_cast<int>(chain.contents);
+  text << " chain " << WithoutChainNumbers(chain.name) << " contents " << static_cast<int>(chain.contents);
   if (chain.base) {
     text << " hook " << Name(chain.base->hook) << " priority " << chain.base->priority << " type "
          << static_cast<int>(chain.base->type) << (chain.base->policy_drop ? " policy drop" : "")
@@ -50,8 +54,13 @@ void Summarize(const Table& table, const Chain& chain, std::ostream& text) {
   }
   text << "\n";
   for (const Rule& rule : chain.rules) {
-    text << "  " << rule.index << " " << std::hex << analysis::HashRule(rule) << std::dec << " "
-         << print::RuleText(table, chain, rule) << (rule.comment.empty() ? "" : " # " + rule.comment) << "\n";
+    // nft numbers chains without a name anew at each load; the hash of a rule that goes there takes in its name.
+    const std::string words = WithoutChainNumbers(print::RuleText(table, chain, rule));
+    text << "  " << rule.index << " ";
+    if (words.find(kUnnamedChain) == std::string::npos) {
+      text << std::hex << analysis::HashRule(rule) << std::dec << " ";
+    }
+    text << words << (rule.comment.empty() ? "" : " # " + rule.comment) << "\n";
   }
 }
 
@@ -73,6 +82,14 @@ std::string SummaryOf(const firewall::Ruleset& ruleset) {
     }
   }
   return text.str();
+}
+
+std::string WithoutChainNumbers(std::string text) {
+  for (std::size_t at = text.find(kUnnamedChain); at != std::string::npos; at = text.find(kUnnamedChain, at + 1)) {
+    const std::size_t digits = at + kUnnamedChain.size();
+    text.erase(digits, std::min(text.find_first_not_of("0123456789", digits), text.size()) - digits);
+  }
+  return text;
 }
 
 }  // namespace finwait::recording

@@ -11,4 +11,7 @@ namespace finwait::recording {
 /// Two kernels with the same rules give the same lines.
 std::string SummaryOf(const firewall::Ruleset& ruleset);
 
+/// `text` without the numbers that nft gives to chains without a name ("__chain4"): they grow with each loading.
+std::string WithoutChainNumbers(std::string text);
+
 }  // namespace finwait::recording
