@@ -57,9 +57,7 @@ class Reader {
   // Loads. Everything with a `destination` and nothing else in common.
   template <typename Load>
   requires requires(const Load& load) { load.destination.offset; }
-  void Add(const Expression& expression, const Load& load) {
-    Write(load.destination, Operand{&expression});
-  }
+  void Add(const Expression& expression, const Load& load) { Write(load.destination, Operand{&expression}); }
 
   void Add(const Expression&, const Bitwise& bitwise) {
     Operand operand = At(bitwise.source);
