@@ -77,6 +77,11 @@ UniqueFd Listener::Accept() const {
   return fd;
 }
 
+bool Listener::HasConnection() const {
+  pollfd poll = {fd_.Get(), POLLIN, 0};
+  return ::poll(&poll, 1, 0) == 1;
+}
+
 UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16_t port,
                  const std::string& local_address) {
   UniqueFd fd;

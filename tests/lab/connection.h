@@ -16,6 +16,8 @@ class Listener {
   Listener(const Namespace& where, const std::string& address, std::uint16_t port);
   /// The next connection; throws after 5 s.
   UniqueFd Accept() const;
+  /// Whether Accept has one at once.
+  bool HasConnection() const;
 
  private:
   UniqueFd fd_;

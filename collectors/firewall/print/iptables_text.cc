@@ -162,6 +162,15 @@ class Line {
     if (protocol_number_ != kTcp && protocol_number_ != kUdp) {
       return false;
     }
+    if (payload.offset == 0 && payload.length == 4 && operand.bitwise == nullptr &&
+        comparison.relation == Relation::kEqual) {
+      // iptables-nft loads both ports at once where a rule wants one of each.
+      const auto ports = static_cast<std::uint32_t>(BigEndianNumber(comparison.value));
+      source_port_ = "--sport " + std::to_string(ports >> 16);
+      destination_port_ = "--dport " + std::to_string(ports & 0xffff);
+      PlaceTransport();
+      return true;
+    }
     std::string option;
     std::string* place = nullptr;
     if ((payload.offset == 0 || payload.offset == 2) && payload.length == 2 && operand.bitwise == nullptr) {
@@ -175,12 +184,17 @@ class Line {
     } else {
       return false;
     }
+    PlaceTransport();
+    *place = Option(IsInverted(comparison), option);
+    return true;
+  }
+
+  // "-m tcp" stands where the first of its options is tested.
+  void PlaceTransport() {
     if (transport_place_ == kNowhere) {
       transport_place_ = matches_.size();
       matches_.emplace_back();
     }
-    *place = Option(IsInverted(comparison), option);
-    return true;
   }
 
   static std::string PortsOf(const Comparison& comparison) {

@@ -203,10 +203,11 @@ struct Writer {
       return text + " to [...]";
     }
     text += " to ";
+    const bool ipv6 = nat.family == NFPROTO_IPV6;
     if (statement.first) {
-      text += OperandText(statement.first,
-                          Field{"", nat.family == NFPROTO_IPV6 ? ValueFormat::kIpv6Address : ValueFormat::kIpv4Address},
-                          context);
+      const std::string address = OperandText(
+          statement.first, Field{"", ipv6 ? ValueFormat::kIpv6Address : ValueFormat::kIpv4Address}, context);
+      text += ipv6 && statement.second ? "[" + address + "]" : address;
     }
     if (statement.second) {
       text += ":" + OperandText(statement.second, Field{"", ValueFormat::kBigEndian}, context);

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -171,7 +172,11 @@ class Line {
       if (zero) {
         return (equal ? " ! " : " ") + mask;
       }
-      return (equal ? " " : " != ") + FlagsText(field, comparison.value) + " / " + mask;
+      const std::string flags = FlagsText(field, comparison.value);
+      if (bitwise->mask == comparison.value && std::popcount(BigEndianNumber(bitwise->mask)) == 1) {
+        return " & " + mask + (equal ? " == " : " != ") + flags;  // nft writes a single bit so, several by a slash
+      }
+      return (equal ? " " : " != ") + flags + " / " + mask;
     }
     const int length = IsAddress(field.format) ? PrefixLength(bitwise->mask) : -1;
     if (length >= 0) {

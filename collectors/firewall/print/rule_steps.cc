@@ -57,26 +57,24 @@ class Reader {
   // Loads. Everything with a `destination` and nothing else in common.
   template <typename Load>
   requires requires(const Load& load) { load.destination.offset; }
-  void Add(const Expression& expression, const Load& load) {
-    registers_[load.destination.offset] = Operand{&expression};
-  }
+  void Add(const Expression& expression, const Load& load) { Write(load.destination, Operand{&expression}); }
 
   void Add(const Expression&, const Bitwise& bitwise) {
     Operand operand = At(bitwise.source);
     operand.changed = operand.changed || operand.bitwise != nullptr || bitwise.operation != NFT_BITWISE_BOOL;
     operand.bitwise = &bitwise;
-    registers_[bitwise.destination.offset] = operand;
+    Write(bitwise.destination, operand);
   }
 
   void Add(const Expression&, const ByteOrder& order) {
     Operand operand = At(order.source);
     operand.turned = !operand.turned;
-    registers_[order.destination.offset] = operand;
+    Write(order.destination, operand);
   }
 
   void Add(const Expression& expression, const ExtensionHeader& header) {
     if (header.destination) {
-      registers_[header.destination->offset] = Operand{&expression};
+      Write(*header.destination, Operand{&expression});
     } else {
       AddStatement(expression, At(header.source));
     }
@@ -112,7 +110,7 @@ class Reader {
 
   void Add(const Expression& expression, const Lookup& lookup) {
     if (lookup.destination) {
-      registers_[lookup.destination->offset] = Operand{&expression};
+      Write(*lookup.destination, Operand{&expression});
       return;
     }
     Comparison comparison;
@@ -120,14 +118,28 @@ class Reader {
                           : lookup.inverted ? Comparison::Relation::kNotInSet
                                             : Comparison::Relation::kInSet;
     comparison.set = lookup.set;
-    const Set* set = FindSet(table_, lookup.set);
-    const std::size_t end = lookup.source.offset + (set != nullptr ? set->key_length : 1);
-    for (std::size_t offset = lookup.source.offset; offset < end;) {
-      const Operand operand = At(Register{static_cast<std::uint8_t>(offset)});
-      comparison.operands.push_back(operand);
-      offset += (WidthOf(operand) + 3) / 4 * 4;
-    }
+    comparison.operands = KeyOf(lookup);
     steps_.emplace_back(std::move(comparison));
+  }
+
+  // The fields of a concatenation lie behind each other. Where the set was not read, its key ends before the first
+  // register that was not loaded for this very look-up.
+  std::vector<Operand> KeyOf(const Lookup& lookup) const {
+    const Set* set = FindSet(table_, lookup.set);
+    std::vector<Operand> operands;
+    std::size_t offset = lookup.source.offset;
+    const auto more = [&] {
+      if (set != nullptr) {
+        return offset < lookup.source.offset + set->key_length;
+      }
+      const auto found = registers_.find(static_cast<std::uint8_t>(offset));
+      return operands.empty() || (found != registers_.end() && found->second.loaded_before == steps_.size());
+    };
+    while (more()) {
+      operands.push_back(At(Register{static_cast<std::uint8_t>(offset)}));
+      offset += (WidthOf(operands.back()) + 3) / 4 * 4;
+    }
+    return operands;
   }
 
   void Add(const Expression& expression, const MetaSet& set) { AddStatement(expression, At(set.source)); }
@@ -150,17 +162,24 @@ class Reader {
     steps_.emplace_back(Statement{&expression, first, second});
   }
 
+  void Write(Register place, const Operand& operand) { registers_[place.offset] = {operand, steps_.size()}; }
+
   Operand At(Register place) const {
     const auto found = registers_.find(place.offset);
-    return found == registers_.end() ? Operand{} : found->second;
+    return found == registers_.end() ? Operand{} : found->second.operand;
   }
   std::optional<Operand> At(const std::optional<Register>& place) const {
     return place ? std::optional(At(*place)) : std::nullopt;
   }
 
+  struct Loaded {
+    Operand operand;
+    std::size_t loaded_before = 0;  ///< the step
+  };
+
   const Table& table_;
   std::vector<Step> steps_;
-  std::map<std::uint8_t, Operand> registers_;
+  std::map<std::uint8_t, Loaded> registers_;
 };
 
 }  // namespace

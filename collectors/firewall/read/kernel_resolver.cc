@@ -17,8 +17,10 @@ Failure NoSuchChain(const Table& table, const std::string& chain) {
 
 }  // namespace
 
-KernelResolver::KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits)
+KernelResolver::KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits,
+                               std::shared_ptr<LegacyKernel> legacy)
     : host_(std::move(host)),
+      legacy_(legacy != nullptr ? std::move(legacy) : std::make_shared<SocketLegacyKernel>()),
       deadline_(deadline),
       limits_(limits),
       rules_left_(limits.rules),
@@ -85,8 +87,7 @@ Result<const Table*> KernelResolver::KeptLegacyTable(const Table& table) {
   const std::pair key(table.family, table.name);
   auto known = legacy_tables_.find(key);
   if (known == legacy_tables_.end()) {
-    SocketLegacyKernel kernel;
-    LegacyReader reader(host_.procfs, kernel, deadline_, limits_);
+    LegacyReader reader(host_.procfs, *legacy_, deadline_, limits_);
     // The table was there when the ruleset was read. It is made sure of again, because asking would make it.
     auto names = reader.TableNames(table.family);
     if (!names) {

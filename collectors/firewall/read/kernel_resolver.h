@@ -18,8 +18,9 @@ namespace finwait::firewall::read {
 /// Ask only about tables of a ruleset that was read in the same namespace: these exist, and so do their subsystems.
 class KernelResolver : public RuleResolver {
  public:
-  /// Everything that is asked has to be answered by `deadline`.
-  KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits = {});
+  /// Everything that is asked has to be answered by `deadline`. `legacy`: a test's own kernel; null for the real one.
+  KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits = {},
+                 std::shared_ptr<LegacyKernel> legacy = nullptr);
   KernelResolver(const KernelResolver&) = delete;
   KernelResolver& operator=(const KernelResolver&) = delete;
 
@@ -37,6 +38,7 @@ class KernelResolver : public RuleResolver {
   Result<const Table*> KeptLegacyTable(const Table& table);
 
   kernel::Host host_;
+  std::shared_ptr<LegacyKernel> legacy_;
   Deadline deadline_;
   ReaderLimits limits_;
   std::size_t rules_left_;

@@ -19,7 +19,8 @@ Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Fact
   return {Condition::Of(quota == Tristate::kNo ? Tristate::kYes : Tristate::kUnknown, kQuota)};
 }
 
-OptionText Text(const xt_nfacct_match_info& info) { return " --nfacct-name " + Quoted(BoundedText(info.name)); }
+// Two blanks, as iptables-save prints them.
+OptionText Text(const xt_nfacct_match_info& info) { return " --nfacct-name  " + Quoted(BoundedText(info.name)); }
 
 constexpr Match kMatches[] = {{.name = "nfacct",
                                .revisions = kAnyRevision,

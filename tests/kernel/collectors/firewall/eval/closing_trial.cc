@@ -309,6 +309,9 @@ ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRo
 }
 
 void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
+  loose_ =
+      wire_.local.Shell("sysctl -n net.netfilter.nf_conntrack_tcp_loose") == "1\n";  // a ruleset's script may set it
+  closed_ = {loose_, {}};
   wire_.local.Run([&] {
     const kernel::Host host = lab::HostHere();
     sources::FirewallCollector collector(host);
@@ -348,7 +351,12 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
       if (connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
         throw std::runtime_error("which end opened a connection was told wrongly");
       }
-      const auto foretell = [&](PacketKind kind) { live.verdicts[kind] = judge.EvaluatePath(*connection, kind); };
+      recording::NoteRoutes(*connection);
+      closed_.all.push_back({*connection, {}});
+      const auto foretell = [&](PacketKind kind) {
+        live.verdicts[kind] = judge.EvaluatePath(*connection, kind);
+        closed_.all.back().passed[kind] = std::nullopt;
+      };
       switch (live.role) {
         case TrialRole::kClose:
           foretell(PacketKind::kFin);
@@ -365,6 +373,9 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
           foretell(PacketKind::kPeerFin);
           break;
       }
+    }
+    if (observer_) {
+      observer_(closed_);
     }
   });
 }
@@ -491,7 +502,11 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
   Reset();
   TrialOutcome outcome;
   outcome.pairs = all.size();
-  for (Live& live : all) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Live& live = all[i];
+    for (const auto& [kind, passed] : live.passed) {
+      closed_.all[i].passed[kind] = passed;
+    }
     for (const auto& [kind, verdict] : live.verdicts) {
       const auto passed = live.passed.find(kind);
       outcome.packets.push_back(

@@ -15,6 +15,7 @@
 #include "tests/kernel/collectors/firewall/eval/fin_tap.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
+#include "tests/recording/closed_connections.h"
 
 /// Holds the verdict engine against the kernel: opens connections, loads a ruleset, removes the connections' entries,
 /// closes them, and learns from the sockets at both ends which packets passed.
@@ -107,6 +108,13 @@ class ClosingTrial {
   /// The ruleset as the last Run read it.
   const Ruleset& LastRuleset() const { return *ruleset_; }
 
+  /// Calls `observer` in each later Run, inside the namespace, while its rules are there and nothing is closed yet,
+  /// with the connections and the packets that they will show. What it evaluates may ask the kernel.
+  using Observer = std::function<void(const recording::ClosedConnections& connections)>;
+  void BeforeClosing(Observer observer) { observer_ = std::move(observer); }
+  /// The connections of the last Run, and which of their packets passed.
+  const recording::ClosedConnections& LastConnections() const { return closed_; }
+
  private:
   struct Live;
 
@@ -124,6 +132,8 @@ class ClosingTrial {
   std::shared_ptr<const Ruleset> ruleset_;
   std::unique_ptr<diagnosis::CloseEvaluator> judge_;  // what verdicts point to lives as long as it
   bool loose_ = true;
+  Observer observer_;
+  recording::ClosedConnections closed_;  // in the order of the connections that are open
 };
 
 }  // namespace finwait::firewall::eval

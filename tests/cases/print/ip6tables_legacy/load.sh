@@ -1,0 +1,1 @@
+ip6tables-legacy-restore < $fixtures/ip6tables.rules

@@ -1,0 +1,1 @@
+ip6tables-nft-restore < $fixtures/ip6tables.rules

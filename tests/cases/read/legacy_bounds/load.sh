@@ -1,0 +1,2 @@
+iptables-legacy -A INPUT -j ACCEPT
+iptables-legacy -A OUTPUT -j ACCEPT

@@ -1,0 +1,1 @@
+iptables -A OUTPUT -m conntrack --ctstate INVALID -j REJECT

@@ -1,0 +1,1 @@
+ip6tables-nft-restore < $fixtures/real/docker.ip6tables

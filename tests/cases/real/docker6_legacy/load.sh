@@ -1,0 +1,1 @@
+ip6tables-legacy-restore < $fixtures/real/docker.ip6tables

@@ -1,0 +1,1 @@
+ip6tables-legacy-restore < $fixtures/real/kube-proxy.ip6tables

@@ -1,0 +1,1 @@
+nft -f $fixtures/real/kube-proxy.nft

@@ -1,0 +1,2 @@
+accounting_object a
+ipt -A OUTPUT -m conntrack --ctstate INVALID -m nfacct --nfacct-name a -j DROP

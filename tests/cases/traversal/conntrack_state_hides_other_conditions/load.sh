@@ -1,0 +1,1 @@
+ipt -A OUTPUT -m conntrack --ctstate INVALID,NEW --ctorigdstport 1 -j DROP

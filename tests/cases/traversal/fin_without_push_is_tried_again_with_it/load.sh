@@ -1,0 +1,1 @@
+ipt -A OUTPUT -p tcp --tcp-flags ALL FIN,ACK -j DROP

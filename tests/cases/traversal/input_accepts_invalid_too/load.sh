@@ -1,0 +1,2 @@
+ipt -P INPUT DROP
+ipt -A INPUT -m conntrack --ctstate ESTABLISHED,INVALID -j ACCEPT

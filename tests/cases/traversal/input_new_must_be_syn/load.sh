@@ -1,0 +1,1 @@
+ipt -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP

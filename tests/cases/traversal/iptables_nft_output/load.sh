@@ -1,0 +1,1 @@
+ipt -A OUTPUT -m conntrack --ctstate INVALID -j DROP

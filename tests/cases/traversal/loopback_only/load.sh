@@ -1,0 +1,1 @@
+ipt -A INPUT -i lo -m conntrack --ctstate INVALID -j DROP

@@ -1,0 +1,1 @@
+leg -A OUTPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP

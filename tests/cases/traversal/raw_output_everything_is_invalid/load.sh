@@ -1,0 +1,1 @@
+leg -t raw -A OUTPUT -m conntrack --ctstate INVALID -j DROP

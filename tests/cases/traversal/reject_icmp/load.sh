@@ -1,0 +1,1 @@
+leg -A OUTPUT -m conntrack --ctstate INVALID -j REJECT

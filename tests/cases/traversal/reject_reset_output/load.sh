@@ -1,0 +1,1 @@
+ipt -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset

@@ -1,0 +1,1 @@
+leg -A OUTPUT -m state --state INVALID -j DROP

@@ -1,0 +1,1 @@
+ipt -A INPUT -m state --state INVALID -j DROP

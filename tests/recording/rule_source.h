@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+#include "collectors/firewall/packet/connection.h"
+#include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/firewall/read/nft_reader.h"
+#include "tests/recording/kernel_recording.h"
+
+namespace finwait::recording {
+
+/// The rules of one namespace, read by the product's own readers: from the kernel, which is noted, or from a recording.
+class RuleSource {
+ public:
+  /// From the kernel, in the calling thread's network namespace. Everything that is asked goes into `recording`.
+  static RuleSource Recorded(const std::shared_ptr<KernelRecording>& recording);
+  static RuleSource Replayed(const KernelRecording& recording);
+
+  firewall::read::NftRuleset ReadNft(firewall::read::ReaderLimits limits = {});
+  firewall::read::LegacyRuleset ReadLegacy(firewall::read::ReaderLimits limits = {});
+  /// Both, as the firewall collector joins them. Throws where anything could not be read.
+  std::shared_ptr<const firewall::Ruleset> Read();
+  /// Reads what Read leaves out. Keeps what it has read.
+  firewall::RuleResolver& Resolver() { return *resolver_; }
+
+ private:
+  RuleSource(kernel::Host host, std::shared_ptr<firewall::read::LegacyKernel> legacy);
+
+  kernel::Host host_;
+  std::shared_ptr<firewall::read::LegacyKernel> legacy_;
+  std::unique_ptr<firewall::read::KernelResolver> resolver_;
+};
+
+/// Reads every chain of nat and every chain that such chains lead to, which a ruleset leaves out until a question needs
+/// it: so that a recording answers any such question.
+void ReadChainsOnDemand(const firewall::Ruleset& ruleset, firewall::RuleResolver& resolver);
+
+}  // namespace finwait::recording
