@@ -1,6 +1,6 @@
 #include "exporter/command_line/command_line.h"
 
-#include "collectors/base/quote.h"
+#include "collectors/base/text.h"
 #include "exporter/command_line/help_formatter.h"
 
 namespace finwait::command_line {

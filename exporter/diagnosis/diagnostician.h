@@ -44,7 +44,7 @@ class Diagnostician {
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
   /// Adds which rule the socket's FIN, or its peer's ACK, dies at.
-  static void FindSite(const StuckContext& context, StuckSocket& stuck);
+  static void FindSite(CloseEvaluator* evaluator, StuckSocket& stuck);
   void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this look.
   std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);

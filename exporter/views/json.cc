@@ -103,8 +103,7 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, Details details) {
                    {"tries", one.socket.tries},
                    {"unsent_bytes", OrNull(one.socket.unsent)},
                    {"unacknowledged_segments", one.socket.unacknowledged},
-                   {"send_window_bytes", OrNull(one.socket.send_window)},
-                   {"pending", one.pending}};
+                   {"send_window_bytes", OrNull(one.socket.send_window)}};
     AddHistory(one.past, socket);
     socket["rule"] = one.place ? PlaceJson(*one.place) : Json(nullptr);
     if (details == Details::kShow) {

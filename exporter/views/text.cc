@@ -3,6 +3,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "collectors/base/text.h"
 #include "exporter/report/phrases.h"
 
 namespace finwait::views {
@@ -11,19 +12,8 @@ namespace {
 constexpr std::size_t kWidth = 100;
 constexpr std::size_t kMostSockets = 20;
 
-// Text from the kernel may hold anything; a terminal must not act on it.
-std::string Printable(const std::string& text) {
-  std::string printable = text;
-  for (char& letter : printable) {
-    const auto code = static_cast<unsigned char>(letter);
-    if (code < 0x20 || code == 0x7f) {
-      letter = '?';
-    }
-  }
-  return printable;
-}
-
-// `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
+// Text from the kernel may hold anything, and a terminal must not act on it: what comes from there is shown
+// Printable(). `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
 void Wrap(const std::string& text, const std::string& first, const std::string& indent, std::ostringstream& out) {
   std::istringstream words(Printable(text));
   std::string line = first;
@@ -60,7 +50,7 @@ void Section(const char* title, const std::vector<diagnosis::Statement>& stateme
 std::string EntryText(const diagnosis::ConnectionHistory& past) {
   switch (past.entry_end) {
     case diagnosis::ExpiryReason::kTimedOut:
-      return ", entry timed out" + (past.entry_state ? " in " + report::UpperCase(Name(*past.entry_state)) : "");
+      return ", entry timed out" + (past.entry_state ? " in " + UpperCase(Name(*past.entry_state)) : "");
     case diagnosis::ExpiryReason::kRemoved:
       return ", entry removed before its time";
     case diagnosis::ExpiryReason::kStillThere:
@@ -85,7 +75,7 @@ void StuckSockets(const diagnosis::StuckSummary& stuck, std::ostringstream& out)
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
         << report::KernelName(one.socket.state) << "  " << (one.cause ? Name(*one.cause) : "cause unknown") << "  "
-        << report::Lasting(one.age.count()) << ", " << report::Counted(one.socket.tries, "try", "tries")
+        << report::Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
         << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
   }
 }
@@ -109,7 +99,7 @@ void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) 
 std::string ReportText(const diagnosis::Diagnosis& diagnosis) {
   std::ostringstream out;
   const diagnosis::Explanation& words = diagnosis.explanation;
-  const std::string stage = diagnosis.risk.stage ? report::UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
+  const std::string stage = diagnosis.risk.stage ? UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
   std::string verdict = words.verdict;
   if (diagnosis.risk.score) {
     verdict += " Risk " + std::to_string(std::lround(*diagnosis.risk.score)) + " of 100.";

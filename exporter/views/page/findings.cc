@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "exporter/report/phrases.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 
@@ -10,14 +11,6 @@ namespace {
 
 // More rows than this help nobody; the report has them all.
 constexpr std::size_t kMostRows = 10;
-
-std::string KernelName(kernel::TcpState state) {
-  std::string name(Name(state));
-  std::transform(name.begin(), name.end(), name.begin(), [](char letter) {
-    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
-  });
-  return name;
-}
 
 std::string List(const std::vector<diagnosis::Statement>& statements, Details details, const char* tag,
                  const char* style) {
@@ -78,7 +71,7 @@ std::string StuckSockets(const diagnosis::StuckSummary& stuck) {
   const std::size_t shown = std::min(stuck.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
     const diagnosis::StuckSocket& one = stuck.sockets[i];
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(report::KernelName(one.socket.state)) +
             Cell(CauseName(one)) + Cell(html::Duration(one.age.count())) + Cell(html::Number(one.socket.tries)) +
             Cell(one.socket.orphan ? "gone" : "still there") + "</tr>\n";
   }
@@ -113,7 +106,7 @@ std::string StuckKinds(const diagnosis::StuckSummary& stuck) {
   }
   std::string rows;
   for (const Kind& kind : kinds) {
-    rows += "<tr><th scope=\"row\">" + KernelName(kind.state) + "</th>" + Cell(kind.cause) +
+    rows += "<tr><th scope=\"row\">" + report::KernelName(kind.state) + "</th>" + Cell(kind.cause) +
             Cell(html::Number(kind.number)) + Cell(html::Duration(kind.oldest)) + Cell(html::Number(kind.most_tries)) +
             "</tr>\n";
   }
@@ -125,7 +118,7 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   const std::size_t shown = std::min(live.sockets.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) {
     const diagnosis::AtRiskSocket& one = live.sockets[i];
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(KernelName(one.socket.state)) +
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) + Cell(report::KernelName(one.socket.state)) +
             Cell(std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
             Cell(!one.past.keepalive   ? "unknown"
                  : *one.past.keepalive ? "on"

@@ -16,9 +16,9 @@ class WordsTest : public testing::Test {
   diagnosis::Explanation Look() {
     return diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now())->explanation;
   }
-  void Track(const std::vector<kernel::LiveSocket>& sockets) {
+  void Track(const std::vector<kernel::TcpSocket>& sockets) {
     sources::TrackingSample sample;
-    sample.sockets = kernel::LiveSocketList(sockets);
+    sample.sockets = kernel::SocketTable(sockets);
     host_.Set(sample);
     host_.Advance(seconds(5));
   }
@@ -74,9 +74,9 @@ TEST_F(WordsTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
 }
 
 TEST_F(WordsTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
-  kernel::LiveSocket open = diagnosis::OpenSocket(1);
+  kernel::TcpSocket open = diagnosis::OpenSocket(1);
   open.state = kernel::TcpState::kCloseWait;
-  open.entry_state = kernel::ConntrackTcpState::kCloseWait;
+  open.entry.state = kernel::ConntrackTcpState::kCloseWait;
   Track({open});
   Look();
   Track({diagnosis::ForgottenSocket(1, kernel::TcpState::kCloseWait)});
@@ -88,8 +88,8 @@ TEST_F(WordsTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
 }
 
 TEST_F(WordsTest, EntriesThatWereRemovedAreNotBlamedOnATimeout) {
-  kernel::LiveSocket open = diagnosis::OpenSocket(1);
-  open.remaining_seconds = 400'000;
+  kernel::TcpSocket open = diagnosis::OpenSocket(1);
+  open.entry.remaining_seconds = 400'000;
   Track({open});
   Look();
   Track({diagnosis::ForgottenSocket(1)});
