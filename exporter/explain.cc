@@ -6,11 +6,12 @@
 #include "collectors/firewall/analysis/conntrack_use.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/routing_rules.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
-#include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/kernel_queries.h"
@@ -36,17 +37,19 @@ std::shared_ptr<const Sample> Collect(sources::Collector& collector, std::ostrea
 }
 
 // Its entry now: whether there is one, and through which NAT; nothing, and why, when that cannot be asked.
-std::optional<kernel::LiveSocket> FindEntry(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
-                                            std::ostream& err) {
-  kernel::LiveSocket socket;
+std::optional<kernel::TcpSocket> FindEntry(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
+                                           std::ostream& err) {
+  kernel::TcpSocket socket;
   socket.local = local;
   socket.peer = peer;
-  kernel::LiveSocketList sockets = {socket};
   if (!HasConntrack(host)) {
-    return sockets[0];
+    socket.entry.tracking = kernel::Tracking::kUntracked;
+    return socket;
   }
-  if (auto asked = sources::tracking::AskForEntries(host, {0}, Deadline::After(kLimit), sockets); !asked) {
-    err << "finwait_exporter explain: " << asked.error().message << "\n";
+  kernel::SocketTable sockets = {socket};
+  kernel::EntryJoin join(std::make_shared<kernel::KnownZones>());
+  if (const auto joined = join.Join(host, Deadline::After(kLimit), sockets); !joined) {
+    err << "finwait_exporter explain: " << joined.error().message << "\n";
     return std::nullopt;
   }
   return sockets[0];
@@ -95,7 +98,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
 
   const auto entry = FindEntry(*host, local, peer, err);
   const std::optional<bool> tracked =
-      entry ? std::optional(entry->tracking == kernel::Tracking::kTracked) : std::nullopt;
+      entry ? std::optional(entry->entry.tracking == kernel::Tracking::kTracked) : std::nullopt;
   const diagnosis::KernelQueries questions = diagnosis::QueriesTo(*host);
   diagnosis::EvaluationSettings settings;
   if (sysctl->conntrack_tcp_loose) {
@@ -113,9 +116,9 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
 
   diagnosis::ConnectionHistory past;
   if (tracked == true) {
-    past.entry_state = entry->entry_state;
-    past.source_nat = entry->source_nat;
-    past.destination_nat = entry->destination_nat;
+    past.entry_state = entry->entry.state;
+    past.source_nat = entry->entry.source_nat;
+    past.destination_nat = entry->entry.destination_nat;
   }
   const diagnosis::ConnectionHistory* known_past = tracked == true ? &past : nullptr;
   connection->translated = judge.TranslationOf(*connection, known_past).Any();

@@ -7,37 +7,34 @@
 namespace finwait::kernel {
 namespace {
 
-using netlink::Attribute;
-using netlink::ForEachAttribute;
+using netlink::AttributeReader;
 
-bool ReadProtocol(const Attribute& tuple, ConntrackEntry& entry) {
-  bool sound = true;
-  sound &= ForEachAttribute(tuple, [&](const Attribute& part) {
-    if (part.Type() == CTA_TUPLE_PROTO) {
-      sound &= ForEachAttribute(part, [&](const Attribute& field) {
+// The protocol and the zone of one direction, where it has one of its own; both are in the tuple.
+void ReadTuple(AttributeReader& tuple, ConntrackEntry& entry) {
+  switch (tuple.Type()) {
+    case CTA_TUPLE_PROTO:
+      tuple.Nested([&](AttributeReader& field) {
         if (field.Type() == CTA_PROTO_NUM) {
-          entry.protocol = field.U8().value_or(0);
+          entry.protocol = field.U8();
         }
       });
-    }
-  });
-  return sound;
+      break;
+    case CTA_TUPLE_ZONE:
+      entry.zone = tuple.BigEndian16();
+      break;
+    default:
+      break;
+  }
 }
 
-bool ReadTcpState(const Attribute& protocol_info, ConntrackEntry& entry) {
-  bool sound = true;
-  sound &= ForEachAttribute(protocol_info, [&](const Attribute& protocol) {
-    if (protocol.Type() == CTA_PROTOINFO_TCP) {
-      sound &= ForEachAttribute(protocol, [&](const Attribute& field) {
-        if (field.Type() == CTA_PROTOINFO_TCP_STATE) {
-          if (const auto state = field.U8()) {
-            entry.tcp_state = ConntrackTcpStateFromKernel(*state);
-          }
-        }
-      });
-    }
-  });
-  return sound;
+void ReadProtocolInfo(AttributeReader& info, ConntrackEntry& entry) {
+  if (info.Type() == CTA_PROTOINFO_TCP) {
+    info.Nested([&](AttributeReader& field) {
+      if (field.Type() == CTA_PROTOINFO_TCP_STATE) {
+        entry.tcp_state = ConntrackTcpStateFromKernel(field.U8());
+      }
+    });
+  }
 }
 
 }  // namespace
@@ -52,30 +49,38 @@ Result<std::optional<ConntrackEntry>> DecodeConntrackEntry(const netlink::Messag
   }
   ConntrackEntry entry;
   entry.family = header->nfgen_family == AF_INET ? IpFamily::kIpv4 : IpFamily::kIpv6;
-  bool sound = true;
-  sound &= ForEachAttribute(message.Attributes<nfgenmsg>(), [&](const Attribute& attribute) {
-    switch (attribute.Type()) {
+  AttributeReader reader(message.Attributes<nfgenmsg>());
+  while (reader.Next()) {
+    switch (reader.Type()) {
       case CTA_TUPLE_ORIG:
-        entry.original = attribute.Payload();
-        sound &= ReadProtocol(attribute, entry);
+        entry.original = reader.Payload();
+        reader.Nested([&](AttributeReader& tuple) { ReadTuple(tuple, entry); });
         break;
       case CTA_TUPLE_REPLY:
-        entry.reply = attribute.Payload();
+        entry.reply = reader.Payload();
+        reader.Nested([&](AttributeReader& tuple) {
+          if (tuple.Type() == CTA_TUPLE_ZONE) {
+            entry.zone = tuple.BigEndian16();
+          }
+        });
+        break;
+      case CTA_ZONE:
+        entry.zone = reader.BigEndian16();
         break;
       case CTA_STATUS:
-        entry.status = attribute.BigEndian32().value_or(0);
+        entry.status = reader.BigEndian32();
         break;
       case CTA_TIMEOUT:
-        entry.remaining_seconds = attribute.BigEndian32();
+        entry.remaining_seconds = reader.BigEndian32();
         break;
       case CTA_PROTOINFO:
-        sound &= ReadTcpState(attribute, entry);
+        reader.Nested([&](AttributeReader& info) { ReadProtocolInfo(info, entry); });
         break;
       default:
         break;
     }
-  });
-  if (!sound) {
+  }
+  if (!reader.Sound()) {
     return Fail(FailureReason::kError, "read conntrack: a malformed attribute");
   }
   return entry;
@@ -86,25 +91,23 @@ std::optional<ConntrackTuple> DecodeConntrackTuple(netlink::Bytes tuple) {
   std::optional<IpAddress> destination;
   std::optional<std::uint16_t> source_port;
   std::optional<std::uint16_t> destination_port;
-  ForEachAttribute(tuple, [&](const Attribute& part) {
-    if (part.Type() == CTA_TUPLE_IP) {
-      ForEachAttribute(part, [&](const Attribute& field) {
-        if (field.Type() == CTA_IP_V4_SRC || field.Type() == CTA_IP_V6_SRC) {
-          source = IpAddress::FromBytes(field.Payload());
-        } else if (field.Type() == CTA_IP_V4_DST || field.Type() == CTA_IP_V6_DST) {
-          destination = IpAddress::FromBytes(field.Payload());
-        }
-      });
-    } else if (part.Type() == CTA_TUPLE_PROTO) {
-      ForEachAttribute(part, [&](const Attribute& field) {
-        if (field.Type() == CTA_PROTO_SRC_PORT) {
-          source_port = field.BigEndian16();
-        } else if (field.Type() == CTA_PROTO_DST_PORT) {
-          destination_port = field.BigEndian16();
-        }
-      });
+  AttributeReader reader(tuple);
+  while (reader.Next()) {
+    if (reader.Type() != CTA_TUPLE_IP && reader.Type() != CTA_TUPLE_PROTO) {
+      continue;
     }
-  });
+    reader.Nested([&, part = reader.Type()](AttributeReader& field) {
+      if (part == CTA_TUPLE_IP && (field.Type() == CTA_IP_V4_SRC || field.Type() == CTA_IP_V6_SRC)) {
+        source = IpAddress::FromBytes(field.Payload());
+      } else if (part == CTA_TUPLE_IP && (field.Type() == CTA_IP_V4_DST || field.Type() == CTA_IP_V6_DST)) {
+        destination = IpAddress::FromBytes(field.Payload());
+      } else if (part == CTA_TUPLE_PROTO && field.Type() == CTA_PROTO_SRC_PORT) {
+        source_port = field.BigEndian16();
+      } else if (part == CTA_TUPLE_PROTO && field.Type() == CTA_PROTO_DST_PORT) {
+        destination_port = field.BigEndian16();
+      }
+    });
+  }
   if (!source || !destination || !source_port || !destination_port) {
     return std::nullopt;
   }

@@ -23,7 +23,10 @@ struct ConntrackEntry {
   IpFamily family = IpFamily::kIpv4;
   std::uint8_t protocol = 0;                   ///< IPPROTO_*
   std::optional<ConntrackTcpState> tcp_state;  ///< TCP only
-  std::uint32_t status = 0;                    ///< IPS_* bits (nf_conntrack_common.h)
+  /// Of the direction that has one (CTA_ZONE, or CTA_TUPLE_ZONE of either tuple where a zone is for one direction); 0
+  /// is the zone that everything is in unless a rule says otherwise.
+  std::uint16_t zone = 0;
+  std::uint32_t status = 0;  ///< IPS_* bits (nf_conntrack_common.h)
   /// Seconds until the entry times out unless a packet comes. An event of an entry that timed out has none.
   std::optional<std::uint32_t> remaining_seconds;
   netlink::Bytes original;  ///< CTA_TUPLE_ORIG, from the connection's opener

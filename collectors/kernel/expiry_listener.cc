@@ -186,30 +186,30 @@ Result<void> ExpiryListener::CountDatagram(const netlink::Datagram& datagram, Ow
   if (datagram.sender_port != 0) {
     return {};  // not from the kernel
   }
-  Result<void> outcome;
-  const bool sound = netlink::ForEachMessage(datagram.bytes, [&](const netlink::Message& message) {
-    const auto expiry = DecodeConntrackExpiry(message);
-    if (outcome && !expiry) {
-      outcome = Failure(expiry.error());
+  netlink::MessageReader reader(datagram.bytes);
+  while (reader.Next()) {
+    const auto expiry = DecodeConntrackExpiry(reader.Current());
+    if (!expiry) {
+      return Failure(expiry.error());
     }
-    if (!outcome || !*expiry) {
-      return;
+    if (!*expiry) {
+      continue;
     }
     ExpiryScope scope = ScopeOf(**expiry, addresses);
     if (scope == ExpiryScope::kForwarded) {
       // Unless the address is new: the kernel has told of it before it could have told of this.
-      outcome = addresses.Update(Deadline::After(kAddressesLimit));
+      if (auto updated = addresses.Update(Deadline::After(kAddressesLimit)); !updated) {
+        return updated;
+      }
       scope = ScopeOf(**expiry, addresses);
     }
-    if (outcome) {
-      const std::lock_guard lock(mutex_);
-      ++counts_.expired[(*expiry)->state][static_cast<std::size_t>(scope)];
-    }
-  });
-  if (outcome && (!sound || datagram.truncated)) {
+    const std::lock_guard lock(mutex_);
+    ++counts_.expired[(*expiry)->state][static_cast<std::size_t>(scope)];
+  }
+  if (!reader.Sound() || datagram.truncated) {
     return Fail(FailureReason::kError, "read conntrack events: a malformed message");
   }
-  return outcome;
+  return {};
 }
 
 }  // namespace finwait::kernel

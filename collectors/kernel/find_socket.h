@@ -1,31 +1,17 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
 #include "collectors/kernel/host.h"
-#include "collectors/kernel/tcp_state.h"
+#include "collectors/kernel/tcp_socket.h"
 
 namespace finwait::kernel {
 
-/// One TCP socket that was asked for by its two ends.
-struct SocketDetails {
-  TcpState state = TcpState::kEstablished;
-  std::uint32_t uid = 0;                        ///< owner; 0 for an orphan too
-  bool orphan = false;                          ///< no process holds it
-  std::optional<std::uint32_t> mark;            ///< SO_MARK; told only to who has CAP_NET_ADMIN
-  std::optional<std::uint8_t> type_of_service;  ///< IP_TOS or IPV6_TCLASS, whichever its packets carry
-  /// Whether this end opened the connection. A SYN counts as one acknowledged byte (tcpi_bytes_acked) on the side that
-  /// sent it first, and only there; nothing while sent bytes are unacknowledged, or on a kernel that does not count
-  /// both (before Linux 4.19).
-  std::optional<bool> opened_here;
-};
-
-/// Asks the kernel for the connection between `local` and `peer` (inet_diag, one socket). Nothing where there is no
-/// such socket in this namespace, or it is bound to a device. Needs no capability.
-Result<std::optional<SocketDetails>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
-                                                Deadline deadline);
+/// Asks the kernel for the connection between `local` and `peer` (inet_diag, one socket, with tcp_info and the type of
+/// service). Nothing where there is no such socket in this namespace, or it is bound to a device. Needs no capability.
+Result<std::optional<TcpSocket>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
+                                            Deadline deadline);
 
 }  // namespace finwait::kernel

@@ -29,17 +29,17 @@ Result<std::optional<IpAddress>> DecodeOwnAddress(const netlink::Message& messag
   // IFA_ADDRESS is the other end's on a point-to-point link; IFA_LOCAL is there whenever the two differ.
   std::optional<netlink::Bytes> address;
   std::optional<netlink::Bytes> local;
-  const bool sound =
-      netlink::ForEachAttribute(message.Attributes<ifaddrmsg>(), [&](const netlink::Attribute& attribute) {
-        if (attribute.Type() == IFA_ADDRESS) {
-          address = attribute.Payload();
-        } else if (attribute.Type() == IFA_LOCAL) {
-          local = attribute.Payload();
-        }
-      });
+  netlink::AttributeReader reader(message.Attributes<ifaddrmsg>());
+  while (reader.Next()) {
+    if (reader.Type() == IFA_ADDRESS) {
+      address = reader.Payload();
+    } else if (reader.Type() == IFA_LOCAL) {
+      local = reader.Payload();
+    }
+  }
   const auto& own = local ? local : address;
   const auto decoded = own ? IpAddress::FromBytes(*own) : std::nullopt;
-  if (!sound || !decoded) {
+  if (!reader.Sound() || !decoded) {
     return Malformed();
   }
   return decoded;
@@ -76,16 +76,13 @@ Result<void> OwnAddresses::TakeInChanges() {
     if ((*datagram)->sender_port != 0) {
       continue;
     }
-    Result<void> taken;
-    const bool sound = netlink::ForEachMessage((*datagram)->bytes, [&](const netlink::Message& message) {
-      if (taken) {
-        taken = TakeIn(message);
+    netlink::MessageReader reader((*datagram)->bytes);
+    while (reader.Next()) {
+      if (auto taken = TakeIn(reader.Current()); !taken) {
+        return taken;
       }
-    });
-    if (!taken) {
-      return taken;
     }
-    if (!sound || (*datagram)->truncated) {
+    if (!reader.Sound() || (*datagram)->truncated) {
       return Malformed();
     }
   }

@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "collectors/base/quote.h"
+#include "collectors/base/text.h"
 #include "collectors/base/unique_fd.h"
 
 namespace finwait::kernel {
@@ -107,7 +107,7 @@ Result<std::uint64_t> ReadProcfsUnsigned(const std::filesystem::path& path, std:
   if (text.ends_with('\n')) {
     text.remove_suffix(1);
   }
-  const auto number = ParseUnsigned<std::uint64_t>(text);
+  const auto number = ParseNumber<std::uint64_t>(text);
   if (!number || *number > maximum) {
     return Fail(FailureReason::kError,
                 path.string() + " holds " + Quoted(text) + ", not a whole number from 0 to " + std::to_string(maximum));

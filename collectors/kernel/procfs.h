@@ -1,13 +1,10 @@
 #pragma once
 
-#include <charconv>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,16 +32,5 @@ Result<std::uint64_t> ReadProcfsUnsigned(const std::filesystem::path& path,
 
 /// Whether the error says that the file is not there: in procfs, that this kernel or this namespace lacks the feature.
 bool IsAbsent(const Error& error);
-
-/// A decimal number that fills all of `text` and fits T: no sign, no space, no base prefix.
-template <std::unsigned_integral T>
-std::optional<T> ParseUnsigned(std::string_view text) {
-  T value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
-}
 
 }  // namespace finwait::kernel

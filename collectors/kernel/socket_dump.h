@@ -14,8 +14,10 @@ namespace finwait::kernel {
 /// the kernel would load a module to answer.
 Result<netlink::Channel> OpenTcpDiag(const Host& host);
 
-/// What is asked of inet_diag beside the socket itself: 0, or this bit for tcp_info.
+/// What may be asked of inet_diag beside the socket itself, as bits of idiag_ext. Unasked it adds the cgroup
+/// (Linux 5.7) and, for who has CAP_NET_ADMIN, the mark.
 inline constexpr std::uint8_t kWithTcpInfo = 1U << (INET_DIAG_INFO - 1);
+inline constexpr std::uint8_t kWithTypeOfService = 1U << (INET_DIAG_TOS - 1) | 1U << (INET_DIAG_TCLASS - 1);
 
 /// Streams the TCP sockets of one address family (AF_INET, AF_INET6) in the states of `states` (see KernelStateBit)
 /// into `sink`. A family that this kernel does not have is an empty answer.

@@ -47,15 +47,15 @@ Result<conntrack_stats::CpuRecord> conntrack_stats::Decode(const kernel::netlink
   }
   conntrack_stats::CpuRecord record;
   record.cpu = ntohs(header->res_id);
-  const bool sound = kernel::netlink::ForEachAttribute(message.Attributes<nfgenmsg>(),
-                                                       [&](const kernel::netlink::Attribute& attribute) {
-                                                         for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
-                                                           if (kRows[i].attribute == attribute.Type()) {
-                                                             record.counters[i] = attribute.BigEndian32();
-                                                           }
-                                                         }
-                                                       });
-  if (!sound || record.cpu >= kMostCpus) {
+  kernel::netlink::AttributeReader reader(message.Attributes<nfgenmsg>());
+  while (reader.Next()) {
+    for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
+      if (kRows[i].attribute == reader.Type()) {
+        record.counters[i] = reader.BigEndian32();
+      }
+    }
+  }
+  if (!reader.Sound() || record.cpu >= kMostCpus) {
     return Fail(FailureReason::kError, "read conntrack statistics: a malformed message");
   }
   return record;

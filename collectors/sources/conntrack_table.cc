@@ -36,6 +36,7 @@ class TableSink : public kernel::netlink::MessageSink {
   TableSink(ConntrackTableSample& sample, const Timeouts& timeouts) : sample_(sample), timeouts_(timeouts) {}
 
   void Restart() override {
+    zones_.clear();
     sample_ = ConntrackTableSample();
     for (std::size_t i = 0; i < timeouts_.size(); ++i) {
       if (timeouts_[i]) {
@@ -51,9 +52,14 @@ class TableSink : public kernel::netlink::MessageSink {
     }
     if (*entry) {
       Count(**entry);
+      if ((*entry)->zone != 0) {
+        zones_.insert((*entry)->zone);
+      }
     }
     return {};
   }
+
+  const kernel::ConntrackZones& Zones() const { return zones_; }
 
  private:
   void Count(const kernel::ConntrackEntry& entry) {
@@ -94,6 +100,7 @@ class TableSink : public kernel::netlink::MessageSink {
 
   ConntrackTableSample& sample_;
   const Timeouts& timeouts_;
+  kernel::ConntrackZones zones_;
 };
 
 }  // namespace
@@ -125,13 +132,14 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   if (!dumped) {
     return Failure(kernel::WithConntrackRemedy(dumped.error()));
   }
+  zones_->Set(sink.Zones(), SteadyClock::now());
   // A resize moves entries between buckets under the dump's cursor and does not set NLM_F_DUMP_INTR.
   const auto buckets_after = kernel::ReadProcfsUnsigned(buckets);
   sample->torn = dumped->torn || (buckets_before && buckets_after && *buckets_before != *buckets_after);
   if (sample->torn) {
     gaps.push_back(Error{FailureReason::kError, 0,
                          "the conntrack table was resized or changed while it was read: some of its entries may be "
-                         "missing here or counted twice, until the next look"});
+                         "missing here or counted twice, until the next collection"});
   }
   return Collected{std::move(sample), std::move(gaps)};
 }

@@ -2,14 +2,17 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "collectors/base/ip.h"
 #include "collectors/kernel/conntrack_entry.h"
 #include "collectors/kernel/conntrack_state.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
 
@@ -48,14 +51,17 @@ struct ConntrackTableSample : SampleData {
   bool torn = false;
 };
 
-/// Streams the table of this namespace once a look; holds counts, never the table. Needs CAP_NET_ADMIN.
+/// Streams the table of this namespace once a collection; holds counts, never the table. Tells the joins which zones
+/// its entries are in. Needs CAP_NET_ADMIN.
 class ConntrackTableCollector : public Collector {
  public:
-  explicit ConntrackTableCollector(kernel::Host host) : host_(std::move(host)) {}
+  explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {})
+      : host_(std::move(host)), zones_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
   kernel::Host host_;
+  std::shared_ptr<kernel::KnownZones> zones_;
 };
 
 }  // namespace finwait::sources

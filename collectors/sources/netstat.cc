@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "collectors/base/quote.h"
+#include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
 
 namespace finwait::sources {
@@ -43,7 +43,7 @@ Result<void> ReadColumns(const std::string& where, std::string_view names, std::
       if (counter.column != name) {
         continue;
       }
-      const auto value = kernel::ParseUnsigned<std::uint64_t>(text);
+      const auto value = ParseNumber<std::uint64_t>(text);
       if (!value) {
         return Fail(FailureReason::kError,
                     where + ": " + std::string(name) + " is " + Quoted(text) + ", not a 64-bit whole number");

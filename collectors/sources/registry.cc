@@ -19,18 +19,24 @@ std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSetting
 }
 
 std::unique_ptr<Collector> MakeSockets(const kernel::Host& host, const CollectorSettings& settings) {
-  return std::make_unique<SocketsCollector>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare));
+  return std::make_unique<SocketsCollector>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare),
+                                            settings.shared);
+}
+
+template <typename T>
+std::unique_ptr<Collector> MakeSharing(const kernel::Host& host, const CollectorSettings& settings) {
+  return std::make_unique<T>(host, settings.shared);
 }
 
 constexpr CollectorInfo kRegistry[] = {
     {"conntrack_stats", "conntrack's counters and the size of its table", "CAP_NET_ADMIN for the counters", true, 0,
      Make<ConntrackStatsCollector>},
     {"conntrack_table", "conntrack entries by state, their idle age and remaining lifetime", "CAP_NET_ADMIN", true,
-     kTableShare, Make<ConntrackTableCollector>},
+     kTableShare, MakeSharing<ConntrackTableCollector>},
     {"conntrack_events", "live conntrack entries that timed out, as the kernel tells of them", "CAP_NET_ADMIN", true, 0,
      Make<ConntrackEventsCollector>},
     {"tracking", "which live sockets have a conntrack entry, for how long, and through which NAT", "CAP_NET_ADMIN",
-     true, kTrackingShare, Make<TrackingCollector>},
+     true, kTrackingShare, MakeSharing<TrackingCollector>},
     {"sysctl", "conntrack's TCP timeouts and switches, TCP keepalive and orphan settings", "", true, 0,
      Make<SysctlCollector>},
     {"sockets", "TCP sockets by state, orphans, and closing sockets with timer and tries", "", true,

@@ -7,6 +7,7 @@
 #include "collectors/base/cpu_budget.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
 
@@ -15,6 +16,7 @@ struct CollectorSettings {
   SteadyClock::duration interval = std::chrono::seconds(5);  ///< between two collections of a cheap collector
   /// What all collectors and the evaluation of sockets may take together (--sampling.cpu-budget).
   std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
+  SharedReads shared = {};  ///< of the collectors of one namespace
 };
 
 /// How --sampling.cpu-budget is divided where it is scarce; what one does not need goes to the others. What is cheap

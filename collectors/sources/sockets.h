@@ -3,21 +3,20 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "collectors/base/ip.h"
 #include "collectors/base/pacer.h"
+#include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
-#include "collectors/kernel/socket_record.h"
-#include "collectors/kernel/tcp_state.h"
+#include "collectors/kernel/socket_pass.h"
+#include "collectors/kernel/tcp_socket.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
-
-/// Sockets by state for one IP family.
-using SocketCounts = std::array<std::uint64_t, kernel::kTcpStateCount>;
 
 /// TCP sockets of one network namespace, from sock_diag (inet_diag).
 struct SocketsSample : SampleData {
@@ -26,27 +25,37 @@ struct SocketsSample : SampleData {
   static constexpr std::size_t kMaxClosing = 65536;
 
   /// By IpFamily, then TcpState. A count of every socket needs a walk of them all, so it may be older than the rest.
-  std::array<SocketCounts, 2> counts = {};
+  std::array<kernel::SocketCounts, 2> counts = {};
   SteadyClock::time_point counts_taken_at;
-  SteadyClock::duration counts_interval{0};  ///< from one count to the next
+  SteadyClock::duration counts_interval{0};  ///< at most, from one count to the next
   /// Sockets that no process holds; only fin_wait_1, fin_wait_2, closing and last_ack are filled.
-  SocketCounts orphans = {};
-  std::vector<kernel::ClosingSocket> closing;
+  kernel::SocketCounts orphans = {};
+  /// FIN_WAIT_1, CLOSING and LAST_ACK, with tcp_info, and with their conntrack entries as they were at the same time:
+  /// Tracking::kUnknown where conntrack cannot be asked, whose reason the collector `tracking` tells.
+  std::vector<kernel::TcpSocket> closing;
   std::uint64_t closing_unlisted = 0;
 };
 
-/// Reads the sockets in closing states at every look, and counts all sockets as often as its share of CPU time allows.
-/// Needs no capability.
+/// Reads the sockets in closing states, joined with their entries, at every collection. Counts all sockets as often as
+/// its share of CPU time allows, unless `tracking` has done so meanwhile. Needs no capability but for the entries.
 class SocketsCollector : public Collector {
  public:
-  SocketsCollector(kernel::Host host, Pacer pacer) : host_(std::move(host)), pacer_(std::move(pacer)) {}
+  SocketsCollector(kernel::Host host, Pacer pacer, SharedReads shared = {})
+      : host_(std::move(host)),
+        pacer_(std::move(pacer)),
+        census_(std::move(shared.census)),
+        join_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
+  /// Counts all sockets if that is due. Returns the CPU time that it took.
+  Result<std::chrono::nanoseconds> KeepCounted(Deadline deadline);
+  void JoinEntries(Deadline deadline, std::vector<kernel::TcpSocket>& closing);
+
   kernel::Host host_;
   Pacer pacer_;
-  std::array<SocketCounts, 2> counts_ = {};
-  SteadyClock::time_point counts_taken_at_;
+  std::shared_ptr<SocketCensus> census_;
+  kernel::EntryJoin join_;
 };
 
 }  // namespace finwait::sources

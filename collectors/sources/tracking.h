@@ -1,55 +1,37 @@
 #pragma once
 
+#include <memory>
 #include <string_view>
-#include <vector>
+#include <utility>
 
+#include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
-#include "collectors/kernel/live_socket_list.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
 
-/// Which live sockets have a conntrack entry.
+/// All unfinished sockets, each with its conntrack entry or without.
 struct TrackingSample : SampleData {
   static constexpr std::string_view kCollector = "tracking";
 
-  /// How the entries were found.
-  enum class Strategy {
-    kAsk,    ///< each socket's entry was asked for by its addresses
-    kStream  ///< the table was streamed past a hash of the sockets
-  };
-
-  kernel::LiveSocketList sockets;
-  Strategy strategy = Strategy::kAsk;
+  kernel::SocketTable sockets;
+  kernel::EntryJoin::Strategy strategy = kernel::EntryJoin::Strategy::kAsk;
 };
 
-/// Reads live sockets, then their conntrack entries, by whichever way has measured cheaper: asking costs by the socket,
-/// streaming by the entry. Sockets are read first, so that one which opens meanwhile is not there to be missed, and one
-/// that closes meanwhile still has its entry. A socket that a streamed table did not show is asked for before it is
-/// called untracked. Needs CAP_NET_ADMIN.
+/// Walks all sockets once, counts them for `sockets`, and joins the unfinished ones with their entries. Needs
+/// CAP_NET_ADMIN.
 class TrackingCollector : public Collector {
  public:
-  explicit TrackingCollector(kernel::Host host) : host_(std::move(host)) {}
+  explicit TrackingCollector(kernel::Host host, SharedReads shared = {})
+      : host_(std::move(host)), census_(std::move(shared.census)), join_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
   kernel::Host host_;
-  // Seconds of CPU, moving averages, which begin with what was measured on Linux 6.18 (docs/performance.md).
-  static constexpr double kAskCost = 4e-6;     // by the socket
-  static constexpr double kStreamCost = 2e-6;  // by the entry
-  double ask_cost_ = kAskCost;
-  double stream_cost_ = kStreamCost;
+  std::shared_ptr<SocketCensus> census_;
+  kernel::EntryJoin join_;
 };
-
-namespace tracking {
-
-/// Asks conntrack for the entry of each socket at `positions` and marks those that have one.
-Result<void> AskForEntries(const kernel::Host& host, const std::vector<std::size_t>& positions, Deadline deadline,
-                           kernel::LiveSocketList& sockets);
-
-/// Streams the whole table and marks the sockets that have an entry. Returns the number of entries.
-Result<std::uint64_t> StreamTable(const kernel::Host& host, Deadline deadline, kernel::LiveSocketList& sockets);
-
-}  // namespace tracking
 
 }  // namespace finwait::sources

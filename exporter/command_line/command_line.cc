@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "collectors/base/quote.h"
+#include "collectors/base/text.h"
 #include "exporter/command_line/help_formatter.h"
 
 namespace finwait::command_line {

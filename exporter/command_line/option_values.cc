@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "collectors/base/duration.h"
-#include "collectors/base/quote.h"
+#include "collectors/base/text.h"
 
 namespace finwait::command_line::option_values {
 
@@ -35,16 +34,6 @@ Value<Choice> OneOf(const std::string& flag, const std::string& text, const std:
     }
   }
   return Refuse(flag, text, right);
-}
-
-template <typename Number>
-std::optional<Number> ParseNumber(std::string_view text) {
-  Number number{};
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || rest != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return number;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using firewall::eval::TraversalResult;
 using firewall::eval::Tristate;
 
 // A connection between two sockets of this host: a packet that goes out comes in again.
-bool IsLoopback(const kernel::LiveSocket& socket) {
+bool IsLoopback(const kernel::TcpSocket& socket) {
   return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;
 }
 
@@ -106,7 +106,7 @@ firewall::eval::Interface CloseEvaluator::DeviceOf(const kernel::Route& route) {
           route.interface_kind};
 }
 
-Connection CloseEvaluator::ConnectionFor(const kernel::LiveSocket& socket, const std::optional<kernel::Route>& route) {
+Connection CloseEvaluator::ConnectionFor(const kernel::TcpSocket& socket, const std::optional<kernel::Route>& route) {
   Connection connection;
   connection.family = socket.local.address.Family();
   connection.journey = IsLoopback(socket) || (route && route->local) ? PathKind::kLoopback : PathKind::kLocal;
@@ -122,7 +122,7 @@ Connection CloseEvaluator::ConnectionFor(const kernel::LiveSocket& socket, const
   return connection;
 }
 
-Connection CloseEvaluator::Routed(const kernel::LiveSocket& socket) {
+Connection CloseEvaluator::Routed(const kernel::TcpSocket& socket) {
   const IpFamily family = socket.local.address.Family();
   // Most rulesets decide without asking for a device; only then is routing asked. Where the FIN is lost, nobody asks
   // for its ACK, and a route costs less than to find out.
@@ -186,7 +186,7 @@ firewall::eval::NatEffect CloseEvaluator::TranslationOf(const Connection& connec
   return NatOf(known, opened_by);
 }
 
-CloseOutcome CloseEvaluator::Evaluate(const kernel::LiveSocket& socket, const ConnectionHistory* past) {
+CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* past) {
   return Evaluate(Routed(socket), past);
 }
 
@@ -224,7 +224,7 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
   return judgement;
 }
 
-std::optional<Fate> CloseEvaluator::Remembered(const kernel::LiveSocket& socket, const ConnectionHistory* past) const {
+std::optional<Fate> CloseEvaluator::Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* past) const {
   const bool translated = past != nullptr && past->Translated();
   const bool seen_tracked = past != nullptr && past->SeenTracked();
   const Judged* judged = judged_.Find(socket.cookie);
@@ -235,7 +235,7 @@ std::optional<Fate> CloseEvaluator::Remembered(const kernel::LiveSocket& socket,
   return std::nullopt;
 }
 
-Fate CloseEvaluator::FateOf(const kernel::LiveSocket& socket, const ConnectionHistory* past) {
+Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* past) {
   if (const auto remembered = Remembered(socket, past)) {
     return *remembered;
   }
@@ -245,7 +245,7 @@ Fate CloseEvaluator::FateOf(const kernel::LiveSocket& socket, const ConnectionHi
   return fate;
 }
 
-TraversalResult CloseEvaluator::TrackedFin(const kernel::LiveSocket& socket) {
+TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
   const Connection connection = Routed(socket);
   evaluator_.ResetBudget();
   return firewall::eval::EvaluateTrackedPacket(evaluator_, connection, PacketKind::kFin,
@@ -256,7 +256,7 @@ TraversalResult CloseEvaluator::General(IpFamily family, PathKind journey, Packe
   return EvaluatePath(firewall::eval::RepresentativeFlow(family, journey), kind);
 }
 
-void CloseEvaluator::Keep(const kernel::LiveSocketList& sockets) {
+void CloseEvaluator::Keep(const kernel::SocketTable& sockets) {
   if (judged_.Size() == 0) {
     return;
   }

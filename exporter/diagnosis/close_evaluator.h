@@ -13,8 +13,8 @@
 #include "collectors/base/cookie_table.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/firewall/eval/packet_traversal.h"
-#include "collectors/kernel/live_socket_list.h"
 #include "collectors/kernel/route.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/connection_history.h"
 
@@ -74,7 +74,7 @@ class CloseEvaluator {
   }
 
   /// The fate of a close of `socket` without an entry. `past`: what earlier looks saw of it, null for nothing.
-  CloseOutcome Evaluate(const kernel::LiveSocket& socket, const ConnectionHistory* past);
+  CloseOutcome Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* past);
   /// The same for a connection that need have no socket here.
   CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* past);
   /// Whether nat translated the connection when it was opened: from what earlier looks saw, or else from the nat chains
@@ -83,26 +83,26 @@ class CloseEvaluator {
   /// The device of a route as rules see it.
   static firewall::eval::Interface DeviceOf(const kernel::Route& route);
   /// `socket` as the firewall sees it; `route`: where its packets leave, nothing where that is not known.
-  static firewall::eval::Connection ConnectionFor(const kernel::LiveSocket& socket,
+  static firewall::eval::Connection ConnectionFor(const kernel::TcpSocket& socket,
                                                   const std::optional<kernel::Route>& route);
   /// What becomes of one packet without an entry. Judged for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::eval::TraversalResult EvaluatePath(const firewall::eval::Connection& connection,
                                                firewall::eval::PacketKind kind);
   /// The fate if it has been judged in an earlier look under the same circumstances.
-  std::optional<Fate> Remembered(const kernel::LiveSocket& socket, const ConnectionHistory* past) const;
+  std::optional<Fate> Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* past) const;
   /// The same without its reasons, remembered from look to look.
-  Fate FateOf(const kernel::LiveSocket& socket, const ConnectionHistory* past);
+  Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* past);
 
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
-  firewall::eval::TraversalResult TrackedFin(const kernel::LiveSocket& socket);
+  firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket);
 
   /// What becomes of a packet of the general connection, which no narrower rule singles out.
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind journey,
                                           firewall::eval::PacketKind kind);
 
   /// Forgets the connections that are not among `sockets`.
-  void Keep(const kernel::LiveSocketList& sockets);
+  void Keep(const kernel::SocketTable& sockets);
 
   /// Frees the rules that were read only to answer questions, once nobody has asked for kKeepUnused. Returns whether it
   /// did. Call with every look.
@@ -112,7 +112,7 @@ class CloseEvaluator {
   static constexpr std::chrono::seconds kKeepUnused{15};
 
  private:
-  firewall::eval::Connection Routed(const kernel::LiveSocket& socket);
+  firewall::eval::Connection Routed(const kernel::TcpSocket& socket);
   firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose) const;
   /// The same for every connection of the family that is not over loopback, or nothing where it depends on the
   /// connection.

@@ -47,7 +47,7 @@ void ConnectionHistories::Merge(const sources::TrackingSample& sample, SteadyClo
   // In place: two memories beside two samples would be the most that this program holds.
   std::vector<Packed> added;
   Translations translations;
-  for (const kernel::LiveSocket& socket : sample.sockets) {
+  for (const kernel::TcpSocket& socket : sample.sockets) {
     const auto known = PositionOf(socket.cookie);
     if (known && connections_[*known].listed != 0) {
       continue;  // a dump may list a socket twice
@@ -77,23 +77,41 @@ void ConnectionHistories::Merge(const sources::TrackingSample& sample, SteadyClo
   }
 }
 
-void ConnectionHistories::Learn(const kernel::LiveSocket& socket, SteadyClock::time_point now, Memory& memory) {
+void ConnectionHistories::Observe(std::span<const kernel::TcpSocket> closing, SteadyClock::time_point now) {
+  for (const kernel::TcpSocket& socket : closing) {
+    const auto known = PositionOf(socket.cookie);
+    if (!known) {
+      continue;  // only a complete sample adds connections: it is what drops them, too
+    }
+    Memory memory = Unpack(connections_[*known]);
+    Learn(socket, now, memory);
+    if (memory.past.translation != nullptr) {
+      translations_[socket.cookie] = memory.past.translation;
+    }
+    connections_[*known] = Pack(socket.cookie, memory);
+  }
+}
+
+void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) {
   // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
   constexpr auto kSlack = std::chrono::seconds(2);
   ConnectionHistory& past = memory.past;
   if (socket.IsOpen()) {
     // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
-    past.keepalive = past.keepalive.value_or(false) || socket.keepalive_due.has_value();
+    past.keepalive = past.keepalive.value_or(false) || socket.KeepaliveDue().has_value();
   }
-  if (socket.tracking == kernel::Tracking::kTracked) {
+  if (socket.entry.tracking == kernel::Tracking::kUnknown) {
+    return;
+  }
+  if (socket.entry.tracking == kernel::Tracking::kTracked) {
     past.entry_end = ExpiryReason::kStillThere;
-    past.entry_state = socket.entry_state;
-    past.source_nat = socket.source_nat;
-    past.destination_nat = socket.destination_nat;
-    past.translation = socket.translation;
+    past.entry_state = socket.entry.state;
+    past.source_nat = socket.entry.source_nat;
+    past.destination_nat = socket.entry.destination_nat;
+    past.translation = socket.entry.translation;
     past.lost_while_open = false;
     past.closed_tracked = past.closed_tracked || !socket.IsOpen();
-    memory.ends_at = now + std::chrono::seconds(socket.remaining_seconds);
+    memory.ends_at = now + std::chrono::seconds(socket.entry.remaining_seconds);
     memory.state = socket.state;
     return;
   }

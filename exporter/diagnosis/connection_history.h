@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -45,8 +46,12 @@ struct ConnectionHistory {
 /// last sample listed. Not thread-safe.
 class ConnectionHistories {
  public:
-  /// Takes a sample that was complete at `now`. Forgets everything if it throws, for want of memory.
+  /// Takes a sample of all unfinished sockets that was complete at `now`. Forgets everything if it throws, for want of
+  /// memory.
   void Update(const sources::TrackingSample& sample, SteadyClock::time_point now);
+
+  /// Adds what closing sockets, read with their entries at `now`, show of those that the last sample listed.
+  void Observe(std::span<const kernel::TcpSocket> closing, SteadyClock::time_point now);
 
   /// The past of a socket; nothing for one that the last sample did not list.
   std::optional<ConnectionHistory> Find(std::uint64_t cookie) const;
@@ -83,7 +88,7 @@ class ConnectionHistories {
   Memory Unpack(const Packed& packed) const;
   void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
   /// Adds to `memory` what a look at `now` shows of its socket.
-  static void Learn(const kernel::LiveSocket& socket, SteadyClock::time_point now, Memory& memory);
+  static void Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory);
   Packed Pack(std::uint64_t cookie, const Memory& memory) const;
 
   SteadyClock::time_point epoch_;    // of the first look after there was no connection

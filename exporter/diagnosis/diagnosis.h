@@ -20,10 +20,8 @@ namespace finwait::diagnosis {
 
 /// A socket that is stuck, and why.
 struct StuckSocket {
-  kernel::ClosingSocket socket;
-  std::optional<Cause> cause;  ///< nothing: cannot be told, or not yet
-  /// No cause yet because the newest look at conntrack is older than the close: the next one tells.
-  bool pending = false;
+  kernel::TcpSocket socket;
+  std::optional<Cause> cause;  ///< nothing: cannot be told
   std::chrono::duration<double> age{0};
   ConnectionHistory past;
   std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding

@@ -1,7 +1,6 @@
 #include "exporter/diagnosis/diagnostician.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "collectors/sources/conntrack_table.h"
@@ -43,32 +42,6 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
   return unknown ? std::nullopt : std::optional(false);
 }
 
-// What is known of a socket that is stuck beside what it shows itself.
-struct KnownOfStuck {
-  std::optional<kernel::LiveSocket> entry;
-  std::optional<ConnectionHistory> past;
-};
-
-// Of the stuck among `closing`, by cookie.
-std::unordered_map<std::uint64_t, KnownOfStuck> KnownOf(const std::vector<kernel::ClosingSocket>& closing,
-                                                        const sources::TrackingSample* tracking,
-                                                        const ConnectionHistories& memory) {
-  std::unordered_map<std::uint64_t, KnownOfStuck> known;
-  for (const kernel::ClosingSocket& socket : closing) {
-    if (IsStuck(socket)) {
-      known[socket.cookie].past = memory.Find(socket.cookie);
-    }
-  }
-  if (!known.empty() && tracking != nullptr) {
-    for (std::size_t i = 0; i < tracking->sockets.Size(); ++i) {
-      if (const auto found = known.find(tracking->sockets.Cookie(i)); found != known.end()) {
-        found->second.entry = tracking->sockets[i];
-      }
-    }
-  }
-  return known;
-}
-
 std::uint64_t SumProven(const StuckHistory::Totals& totals) {
   std::uint64_t sum = 0;
   for (const auto& by_cause : totals) {
@@ -77,11 +50,6 @@ std::uint64_t SumProven(const StuckHistory::Totals& totals) {
     }
   }
   return sum;
-}
-
-std::size_t StateIndex(kernel::TcpState state) {
-  return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
-                                  std::begin(kStuckStates));
 }
 
 }  // namespace
@@ -185,18 +153,19 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
     diagnosis.stuck = stuck_now_;
     return;
   }
-  const auto* tracking = snapshot.Find<sources::TrackingSample>();
-  const auto known = KnownOf(sample->closing, tracking, connections_);
-  const auto context_of = [&](const kernel::ClosingSocket& socket) {
-    const KnownOfStuck& of_it = known.at(socket.cookie);
-    return StuckContext{judge_.get(), of_it.entry ? &*of_it.entry : nullptr, of_it.past ? &*of_it.past : nullptr,
-                        snapshot.Find<sources::SysctlSample>(), &sites_};
-  };
+  if (is_new) {
+    connections_.Observe(sample->closing, status->taken_at);
+  }
+  const auto* sysctl = snapshot.Find<sources::SysctlSample>();
   std::vector<StuckCandidate> judged;
-  for (const kernel::ClosingSocket& socket : sample->closing) {
+  std::vector<std::optional<ConnectionHistory>> histories;  // of those in `judged`
+  for (const kernel::TcpSocket& socket : sample->closing) {
     if (IsStuck(socket)) {
+      const auto& history = histories.emplace_back(connections_.Find(socket.cookie));
       const auto settled = stuck_.FindingOfLastTry(socket);
-      judged.push_back({&socket, settled ? *settled : FindCause(socket, context_of(socket))});
+      judged.push_back(
+          {&socket,
+           settled ? *settled : FindCause(socket, {judge_.get(), history ? &*history : nullptr, sysctl, &sites_})});
     }
   }
   if (is_new) {
@@ -204,8 +173,9 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   }
   StuckSummary summary;
   summary.total = stuck_.Counted();
-  for (const StuckCandidate& one : judged) {
-    const std::size_t state = StateIndex(one.socket->state);
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    const StuckCandidate& one = judged[i];
+    const std::size_t state = StuckStateIndex(one.socket->state);
     const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
     const std::optional<Cause>& cause = one.finding.cause;
     if (cause) {
@@ -214,9 +184,7 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
       ++summary.undetermined[state];
     }
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
-    const bool pending = !cause && tracking != nullptr && !context_of(*one.socket).IsCurrent();
-    summary.sockets.push_back({*one.socket, cause, pending, age,
-                               known.at(one.socket->cookie).past.value_or(ConnectionHistory()), one.finding.site});
+    summary.sockets.push_back({*one.socket, cause, age, histories[i].value_or(ConnectionHistory()), one.finding.site});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
@@ -296,7 +264,7 @@ void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallCl
       if (stuck.cause && ProvesFailure(*stuck.cause)) {
         ++inputs.stuck_sockets;
         inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
-      } else if (!stuck.cause && !stuck.pending) {
+      } else if (!stuck.cause) {
         inputs.failure_observable = false;
       }
     }

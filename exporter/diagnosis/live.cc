@@ -8,17 +8,18 @@ namespace finwait::diagnosis {
 namespace {
 
 // Less than half of its timeout left, and no keepalive that would refresh it before.
-bool IsExpiring(const kernel::LiveSocket& socket, const sources::SysctlSample& sysctl) {
-  if (socket.tracking != kernel::Tracking::kTracked || !socket.entry_state) {
+bool IsExpiring(const kernel::TcpSocket& socket, const sources::SysctlSample& sysctl) {
+  if (socket.entry.tracking != kernel::Tracking::kTracked || !socket.entry.state) {
     return false;
   }
-  const auto timeout = TimeoutOf(*socket.entry_state, sysctl);
-  const std::chrono::seconds remaining(socket.remaining_seconds);
-  const bool refreshed = socket.keepalive_due && *socket.keepalive_due < remaining;
+  const auto timeout = TimeoutOf(*socket.entry.state, sysctl);
+  const std::chrono::seconds remaining(socket.entry.remaining_seconds);
+  const auto keepalive_due = socket.KeepaliveDue();
+  const bool refreshed = keepalive_due && *keepalive_due < remaining;
   return timeout && remaining * 2 < *timeout && !refreshed;
 }
 
-AtRiskSocket Describe(const kernel::LiveSocket& socket, const ConnectionHistory* past, CloseEvaluator& judge) {
+AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* past, CloseEvaluator& judge) {
   const CloseOutcome judgement = judge.Evaluate(socket, past);
   AtRiskSocket described;
   described.socket = socket;
@@ -33,7 +34,7 @@ AtRiskSocket Describe(const kernel::LiveSocket& socket, const ConnectionHistory*
   return described;
 }
 
-AtRiskSocket NotEvaluatedYet(const kernel::LiveSocket& socket) {
+AtRiskSocket NotEvaluatedYet(const kernel::TcpSocket& socket) {
   AtRiskSocket described;
   described.socket = socket;
   described.reason = "its turn to be judged has not come yet: judging keeps to --sampling.cpu-budget";
@@ -59,7 +60,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
   if (sysctl != nullptr) {
     summary.expiring = 0;
   }
-  for (const kernel::LiveSocket& socket : sample.sockets) {
+  for (const kernel::TcpSocket& socket : sample.sockets) {
     if (!socket.IsOpen()) {
       continue;
     }
@@ -72,7 +73,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     }
     const std::optional<ConnectionHistory> remembered = memory.Find(socket.cookie);
     const ConnectionHistory* past = remembered ? &*remembered : nullptr;
-    if (socket.tracking == kernel::Tracking::kTracked) {
+    if (socket.entry.tracking == kernel::Tracking::kTracked) {
       const bool translated = past != nullptr && past->Translated();
       summary.translated += translated ? 1 : 0;
       summary.any_would_stick = summary.any_would_stick || translated;
@@ -88,7 +89,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     const Fate fate = known.value_or(Fate::kUnknown);
     summary.any_would_stick = summary.any_would_stick || (fate != Fate::kClean && fate != Fate::kUnknown);
     summary.any_unknown = summary.any_unknown || fate == Fate::kUnknown;
-    if (socket.tracking == kernel::Tracking::kTracked) {
+    if (socket.entry.tracking == kernel::Tracking::kTracked) {
       continue;
     }
     ++(socket.state == kernel::TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);

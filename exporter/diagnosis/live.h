@@ -19,7 +19,7 @@ namespace finwait::diagnosis {
 
 /// A live socket without an entry that would not close cleanly now, and what decides it.
 struct AtRiskSocket {
-  kernel::LiveSocket socket;
+  kernel::TcpSocket socket;
   Fate fate = Fate::kUnknown;
   ConnectionHistory past;
   std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die

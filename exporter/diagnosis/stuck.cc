@@ -1,19 +1,22 @@
 #include "exporter/diagnosis/stuck.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace finwait::diagnosis {
 namespace {
 
 constexpr std::uint32_t kStuckTries = 2;
 // Whether the FIN has not left: something is unsent although the peer's window is open. The probe timer alone does not
 // say so, as it also runs for a closed window.
-bool FinIsUnsent(const kernel::ClosingSocket& socket) {
+bool FinIsUnsent(const kernel::TcpSocket& socket) {
   return socket.timer == kernel::SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
 }
 
 // Whether the FIN may have been tracked although its entry is gone by now: between two of its tries more time may have
 // passed than the entry lives. A FIN that never had one finds none however old it is, so only having watched tells the
 // two apart.
-bool EntryMayHaveOutlivedTheFin(const kernel::ClosingSocket& socket, const sources::SysctlSample* sysctl) {
+bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::SysctlSample* sysctl) {
   const auto timeout = sysctl == nullptr ? std::nullopt
                                          : sysctl->Timeout(socket.state == kernel::TcpState::kFinWait1
                                                                ? sources::ConntrackTcpTimeout::kFinWait
@@ -33,9 +36,14 @@ bool ProvesFailure(Cause cause) {
   return cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost;
 }
 
-bool IsStuck(const kernel::ClosingSocket& socket) { return socket.tries >= kStuckTries; }
+std::size_t StuckStateIndex(kernel::TcpState state) {
+  return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
+                                  std::begin(kStuckStates));
+}
 
-StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& context) {
+bool IsStuck(const kernel::TcpSocket& socket) { return socket.tries >= kStuckTries; }
+
+StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
   const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
     return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict) : nullptr};
@@ -43,13 +51,13 @@ StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& 
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return {Cause::kZeroWindow, nullptr};
   }
-  if (!context.IsCurrent() || context.judge == nullptr) {
+  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr) {
     return {};
   }
-  const bool tracked = context.entry->tracking == kernel::Tracking::kTracked;
+  const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   if (FinIsUnsent(socket)) {
     const firewall::eval::TraversalResult fin =
-        tracked ? context.judge->TrackedFin(*context.entry) : context.judge->Evaluate(*context.entry, context.past).fin;
+        tracked ? context.judge->TrackedFin(socket) : context.judge->Evaluate(socket, context.past).fin;
     switch (fin.decision) {
       case Disposition::kDrop:
       case Disposition::kReject:
@@ -67,7 +75,7 @@ StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& 
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  switch (const CloseOutcome outcome = context.judge->Evaluate(*context.entry, context.past); outcome.fate) {
+  switch (const CloseOutcome outcome = context.judge->Evaluate(socket, context.past); outcome.fate) {
     case Fate::kNatLost:
       return {Cause::kNatLost, nullptr};
     case Fate::kAckDropped:

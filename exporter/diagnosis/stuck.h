@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,20 +35,18 @@ bool ProvesFailure(Cause cause);
 /// The states that a socket can be stuck in, in the order of the label `state`.
 inline constexpr kernel::TcpState kStuckStates[] = {kernel::TcpState::kFinWait1, kernel::TcpState::kClosing,
                                                     kernel::TcpState::kLastAck};
+/// Its position in kStuckStates; their number for another state.
+std::size_t StuckStateIndex(kernel::TcpState state);
 
 /// Whether the socket has tried at least twice without an answer.
-bool IsStuck(const kernel::ClosingSocket& socket);
+bool IsStuck(const kernel::TcpSocket& socket);
 
 /// What is known of a stuck socket beside the socket itself.
 struct StuckContext {
-  CloseEvaluator* judge = nullptr;            ///< null: the rules cannot be read
-  const kernel::LiveSocket* entry = nullptr;  ///< its conntrack entry, or that it has none; null: cannot be told (yet)
+  CloseEvaluator* judge = nullptr;  ///< null: the rules cannot be read
   const ConnectionHistory* past = nullptr;
   const sources::SysctlSample* sysctl = nullptr;  ///< null: cannot be read
   DropSites* sites = nullptr;                     ///< null: drop sites are not asked for
-
-  /// Whether `entry` was read after the socket had closed: before that it does not tell how the FIN fared.
-  bool IsCurrent() const { return entry != nullptr && !entry->IsOpen(); }
 };
 
 /// Why a socket is stuck, and at which rule. The drop site is part of the finding, as both come from one evaluation:
@@ -58,8 +57,8 @@ struct StuckFinding {
   std::shared_ptr<const DropSite> site;
 };
 
-/// Why `socket`, which IsStuck, is stuck; no cause when that cannot be told: a collector is blind, or has not seen the
-/// socket since it closed, or nobody watched and the entry may have timed out before the FIN or after it.
-StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& context);
+/// Why `socket`, which IsStuck, is stuck; no cause when that cannot be told: the rules or its entry cannot be read, or
+/// nobody watched and the entry may have timed out before the FIN or after it.
+StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context);
 
 }  // namespace finwait::diagnosis

@@ -3,27 +3,19 @@
 #include <algorithm>
 
 namespace finwait::diagnosis {
-namespace {
-
-std::size_t StateIndex(kernel::TcpState state) {
-  return static_cast<std::size_t>(std::find(std::begin(kStuckStates), std::end(kStuckStates), state) -
-                                  std::begin(kStuckStates));
-}
-
-}  // namespace
 
 void StuckHistory::Count(Memory& memory) {
-  const std::size_t state = StateIndex(memory.state);
+  const std::size_t state = StuckStateIndex(memory.state);
   if (!memory.counted && memory.finding.cause && state < std::size(kStuckStates)) {
     ++totals_[state][static_cast<std::size_t>(*memory.finding.cause)];
     memory.counted = true;
   }
 }
 
-void StuckHistory::Update(std::span<const kernel::ClosingSocket> closing, std::span<const StuckCandidate> stuck,
+void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<const StuckCandidate> stuck,
                           SteadyClock::time_point now) {
   ++looks_;
-  for (const kernel::ClosingSocket& socket : closing) {
+  for (const kernel::TcpSocket& socket : closing) {
     Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, 0, false}).first->second;
     memory.look = looks_;
     memory.state = socket.state;
@@ -54,7 +46,7 @@ void StuckHistory::Update(std::span<const kernel::ClosingSocket> closing, std::s
   }
 }
 
-std::optional<StuckFinding> StuckHistory::FindingOfLastTry(const kernel::ClosingSocket& socket) const {
+std::optional<StuckFinding> StuckHistory::FindingOfLastTry(const kernel::TcpSocket& socket) const {
   const auto found = sockets_.find(socket.cookie);
   if (found == sockets_.end() || !found->second.counted || found->second.tries != socket.tries) {
     return std::nullopt;
@@ -63,7 +55,7 @@ std::optional<StuckFinding> StuckHistory::FindingOfLastTry(const kernel::Closing
   return finding.cause && ProvesFailure(*finding.cause) ? std::optional(finding) : std::nullopt;
 }
 
-SteadyClock::duration StuckHistory::Age(const kernel::ClosingSocket& socket, SteadyClock::time_point now) const {
+SteadyClock::duration StuckHistory::Age(const kernel::TcpSocket& socket, SteadyClock::time_point now) const {
   const auto found = sockets_.find(socket.cookie);
   const SteadyClock::duration seen =
       found != sockets_.end() ? now - found->second.first_seen : SteadyClock::duration(0);

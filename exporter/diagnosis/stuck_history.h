@@ -13,7 +13,7 @@ namespace finwait::diagnosis {
 
 /// A stuck socket of one sample, and what was found of it.
 struct StuckCandidate {
-  const kernel::ClosingSocket* socket = nullptr;
+  const kernel::TcpSocket* socket = nullptr;
   StuckFinding finding;
 };
 
@@ -26,16 +26,16 @@ class StuckHistory {
   using Totals = std::array<std::array<std::uint64_t, std::size(kCauses)>, std::size(kStuckStates)>;
 
   /// Takes all closing sockets of one look, of which `stuck` are stuck.
-  void Update(std::span<const kernel::ClosingSocket> closing, std::span<const StuckCandidate> stuck,
+  void Update(std::span<const kernel::TcpSocket> closing, std::span<const StuckCandidate> stuck,
               SteadyClock::time_point now);
 
   /// The finding that was settled as this host's doing, while the socket has not tried again since: what the rules do
   /// now tells of its next try, not of the last, so a rule that was opened meanwhile leaves it as it is.
-  std::optional<StuckFinding> FindingOfLastTry(const kernel::ClosingSocket& socket) const;
+  std::optional<StuckFinding> FindingOfLastTry(const kernel::TcpSocket& socket) const;
 
   /// How long the socket has been closing: since it was first seen, or the least its tries must have taken, whichever
   /// is longer.
-  SteadyClock::duration Age(const kernel::ClosingSocket& socket, SteadyClock::time_point now) const;
+  SteadyClock::duration Age(const kernel::TcpSocket& socket, SteadyClock::time_point now) const;
 
   const Totals& Counted() const { return totals_; }
 

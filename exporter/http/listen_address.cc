@@ -3,20 +3,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "collectors/base/text.h"
 
 namespace finwait::http {
 
 namespace {
-
-std::optional<std::uint16_t> ParsePort(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (text.empty() || error != std::errc() || rest != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return port;
-}
 
 /// An IPv6 address, with or without a zone ("fe80::1%eth0").
 bool IsIpv6(const std::string& text) {
@@ -43,7 +35,7 @@ std::optional<ListenAddress> ParseListenAddress(std::string_view text) {
   if (colon == std::string_view::npos) {
     return std::nullopt;
   }
-  const std::optional<std::uint16_t> port = ParsePort(text.substr(colon + 1));
+  const std::optional<std::uint16_t> port = ParseNumber<std::uint16_t>(text.substr(colon + 1));
   std::string host(text.substr(0, colon));
   if (!port) {
     return std::nullopt;

@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "collectors/base/text.h"
 #include "exporter/http/message.h"
 
 namespace finwait::http {
 
 namespace {
-
-std::string_view Trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /// Cuts the part before the next separator off `rest`.
 std::string_view Next(std::string_view& rest, char separator) {

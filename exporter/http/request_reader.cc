@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "collectors/base/text.h"
+
 namespace finwait::http {
 
 namespace {
@@ -20,13 +22,6 @@ bool IsToken(std::string_view text) {
   });
 }
 
-int HexDigit(char c) {
-  return c >= '0' && c <= '9'   ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
-
 /// Nothing when a '%' is not followed by two hexadecimal digits.
 std::optional<std::string> PercentDecode(std::string_view text) {
   std::string decoded;
@@ -35,8 +30,8 @@ std::optional<std::string> PercentDecode(std::string_view text) {
       decoded += text[i];
       continue;
     }
-    const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
+    const int high = i + 2 < text.size() ? HexDigitValue(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? HexDigitValue(text[i + 2]) : -1;
     if (high < 0 || low < 0) {
       return std::nullopt;
     }
@@ -44,11 +39,6 @@ std::optional<std::string> PercentDecode(std::string_view text) {
     i += 2;
   }
   return decoded;
-}
-
-std::string_view TrimBlanks(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 }  // namespace
@@ -200,7 +190,7 @@ void RequestHead::ForEachField(const std::function<void(std::string_view name, s
     const std::size_t end = lines.find(kLineEnd);
     const std::string_view line = lines.substr(0, end);
     const std::size_t colon = line.find(':');
-    visit(line.substr(0, colon), TrimBlanks(line.substr(colon + 1)));
+    visit(line.substr(0, colon), Trim(line.substr(colon + 1)));
     lines.remove_prefix(end + kLineEnd.size());
   }
 }

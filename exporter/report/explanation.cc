@@ -48,16 +48,9 @@ void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanatio
       }
     }
   }
-  std::uint64_t pending = 0;
   std::uint64_t undetermined = 0;
   for (const diagnosis::StuckSocket& one : stuck.sockets) {
-    if (!one.cause) {
-      ++(one.pending ? pending : undetermined);
-    }
-  }
-  if (pending > 0) {
-    explanation.stuck.push_back({Counted(pending, "socket has", "sockets have") +
-                                 " tried at least twice; the next look at conntrack tells why."});
+    undetermined += one.cause ? 0 : 1;
   }
   if (undetermined > 0) {
     explanation.stuck.push_back(

@@ -13,6 +13,7 @@
 #include <spdlog/formatter.h>
 #include <spdlog/logger.h>
 
+#include "collectors/base/text.h"
 #include "collectors/base/utf8.h"
 #include "exporter/service/stderr_sink.h"
 
@@ -62,16 +63,8 @@ std::string Timestamp(std::chrono::system_clock::time_point time) {
   return std::string(text.data(), length) + "." + milliseconds + "Z";
 }
 
-/// Whether a terminal, a pager or a log reader may take the character for something else than text: C0 and C1 controls,
-/// DEL, the line and paragraph separators, and the controls that change the direction of what follows.
-bool IsDeceptive(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
-         (c >= 0x2066 && c <= 0x2069);
-}
-
 /// A JSON string, which is also what logfmt readers take between quotes.
 void AppendQuoted(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   out += '"';
   while (!text.empty()) {
     const Utf8Character character = FirstUtf8Character(text);
@@ -88,10 +81,7 @@ void AppendQuoted(std::string& out, std::string_view text) {
     } else if (c == '\t') {
       out += "\\t";
     } else if (IsDeceptive(c)) {  // all of them fit four digits
-      out += "\\u";
-      for (int shift = 12; shift >= 0; shift -= 4) {
-        out += kHex[(c >> shift) & 0xF];
-      }
+      out += "\\u" + Hex(c, 4);
     } else {
       out += text.substr(0, character.bytes);
     }

@@ -5,32 +5,24 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+
+#include "collectors/base/text.h"
 
 namespace finwait::service {
 namespace {
 
 constexpr std::chrono::microseconds kLongestPeriod = std::chrono::hours(24 * 365);
 
-std::optional<std::int64_t> ParseInteger(const std::string& text) {
-  std::int64_t number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || rest != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return number;
-}
-
 std::optional<std::chrono::microseconds> ReadWatchdogPeriod(const ServiceNotify::Environment& environment) {
   const auto watched = environment("WATCHDOG_PID");
   const auto period = environment("WATCHDOG_USEC");
-  if (!period || (watched && ParseInteger(*watched) != ::getpid())) {
+  if (!period || (watched && ParseNumber<std::int64_t>(*watched) != ::getpid())) {
     return std::nullopt;
   }
-  const auto microseconds = ParseInteger(*period);
+  const auto microseconds = ParseNumber<std::int64_t>(*period);
   if (!microseconds || *microseconds <= 0 || *microseconds > kLongestPeriod.count()) {
     return std::nullopt;
   }

@@ -111,8 +111,7 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
                    {"tries", one.socket.tries},
                    {"unsent_bytes", OrNull(one.socket.unsent)},
                    {"unacknowledged_segments", one.socket.unacknowledged},
-                   {"send_window_bytes", OrNull(one.socket.send_window)},
-                   {"pending", one.pending}};
+                   {"send_window_bytes", OrNull(one.socket.send_window)}};
     AddHistory(one.past, socket);
     socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {

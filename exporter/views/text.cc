@@ -5,6 +5,7 @@
 #include <span>
 #include <sstream>
 
+#include "collectors/base/text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
 
@@ -17,19 +18,8 @@ constexpr std::size_t kMostGroups = 10;
 // Statements of one id beyond these (the same advice for many places) are counted.
 constexpr std::size_t kMostOfOneId = 10;
 
-// Text from the kernel may hold anything; a terminal must not act on it.
-std::string Printable(const std::string& text) {
-  std::string printable = text;
-  for (char& letter : printable) {
-    const auto code = static_cast<unsigned char>(letter);
-    if (code < 0x20 || code == 0x7f) {
-      letter = '?';
-    }
-  }
-  return printable;
-}
-
-// `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
+// Text from the kernel may hold anything, and a terminal must not act on it: what comes from there is shown
+// Printable(). `text` with its lines broken at spaces, the first behind `first`, the others behind `indent`.
 void Wrap(const std::string& text, const std::string& first, const std::string& indent, std::ostringstream& out) {
   std::istringstream stream(Printable(text));
   std::string line = first;
@@ -70,7 +60,7 @@ void Section(const char* title, std::span<const report::Statement> statements, s
     }
     const bool last_of_id = i + 1 == statements.size() || statements[i + 1].id != id;
     if (last_of_id && known >= kMostOfOneId) {
-      out << "      ... and the same at " << report::Counted(known + 1 - kMostOfOneId, "more place", "more places")
+      out << "      ... and the same at " << Counted(known + 1 - kMostOfOneId, "more place", "more places")
           << " (check --format=json has each command)\n";
     }
   }
@@ -84,8 +74,8 @@ void DoFirst(const report::Explanation& explanation, std::ostringstream& out) {
   out << "\nWhat to do first\n";
   Statement(explanation.what_to_do.front(), out);
   if (explanation.urgent > 1) {
-    Wrap("... and at " + report::Counted(explanation.urgent - 1, "more place", "more places") + ": see What to do.",
-         "      ", "      ", out);
+    Wrap("... and at " + Counted(explanation.urgent - 1, "more place", "more places") + ": see What to do.", "      ",
+         "      ", out);
   }
 }
 
@@ -93,7 +83,7 @@ void DoFirst(const report::Explanation& explanation, std::ostringstream& out) {
 std::string EntryText(const diagnosis::ConnectionHistory& past) {
   switch (past.entry_end) {
     case diagnosis::ExpiryReason::kTimedOut:
-      return ", entry timed out" + (past.entry_state ? " in " + report::UpperCase(Name(*past.entry_state)) : "");
+      return ", entry timed out" + (past.entry_state ? " in " + UpperCase(Name(*past.entry_state)) : "");
     case diagnosis::ExpiryReason::kRemoved:
       return ", entry removed before its time";
     case diagnosis::ExpiryReason::kStillThere:
@@ -116,7 +106,7 @@ std::string CauseText(const std::optional<diagnosis::Cause>& cause) {
 void OneSocket(const diagnosis::StuckSocket& one, const char* before, std::ostringstream& out) {
   out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
       << report::KernelName(one.socket.state) << "  " << CauseText(one.cause) << "  "
-      << report::Lasting(one.age.count()) << ", " << report::Counted(one.socket.tries, "try", "tries")
+      << report::Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
       << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
 }
 
@@ -169,7 +159,7 @@ std::string ReportText(const report::Report& report) {
   std::ostringstream out;
   const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const report::Explanation& explanation = report.explanation;
-  const std::string stage = diagnosis.risk.stage ? report::UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
+  const std::string stage = diagnosis.risk.stage ? UpperCase(Name(*diagnosis.risk.stage)) : "CANNOT TELL";
   std::string verdict = explanation.verdict;
   if (diagnosis.risk.score) {
     verdict += " Risk " + std::to_string(std::lround(*diagnosis.risk.score)) + " of 100.";

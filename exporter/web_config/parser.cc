@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "exporter/web_config/cipher_suites.h"
 #include "exporter/web_config/yaml.h"
 #include "exporter/web_config/yaml_values.h"

@@ -1,5 +1,6 @@
 #include "exporter/web_config/protection.h"
 
+#include "collectors/base/text.h"
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
 #include "exporter/web_config/web_auth.h"

@@ -1,12 +1,12 @@
 #include "exporter/web_config/yaml_values.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <optional>
 #include <set>
 
 #include "collectors/base/duration.h"
+#include "collectors/base/text.h"
 
 namespace finwait::web_config {
 
@@ -23,11 +23,10 @@ std::string KeysOf(const Fields& fields) {
   return names;
 }
 
-std::optional<std::int64_t> Digits(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_number = !text.empty() && text[0] != '-' && error == std::errc() && rest == text.data() + text.size();
-  return is_number ? std::optional(number) : std::nullopt;
+// Not negative, and fit for a signed number.
+std::optional<std::int64_t> ParseNatural(std::string_view text) {
+  const auto number = ParseNumber<std::int64_t>(text);
+  return number && text[0] != '-' ? number : std::nullopt;
 }
 
 bool IsMerge(const YamlNode& key) { return key.IsPlain() && key.Text() == "<<"; }
@@ -110,18 +109,6 @@ Result<void> ReadStrings(const YamlNode& node, std::map<std::string, std::string
 
 }  // namespace
 
-std::string Quoted(std::string_view text) {
-  constexpr std::size_t kMostBytes = 80;
-  const bool is_long = text.size() > kMostBytes;
-  std::string shown(text.substr(0, kMostBytes));
-  while (is_long && !shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) {
-    shown.pop_back();  // of a character that is cut
-  }
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return "\"" + shown + (is_long ? "...\"" : "\"");
-}
-
 Failure FailAt(const YamlNode& node, const std::string& what) {
   return Fail(FailureReason::kError, "line " + std::to_string(node.Line()) + ": " + what);
 }
@@ -155,7 +142,7 @@ Result<int> IntOf(const YamlNode& node) {
   if (node.IsNull()) {
     return 0;
   }
-  const auto number = node.IsPlain() ? Digits(node.Text()) : std::nullopt;
+  const auto number = node.IsPlain() ? ParseNatural(node.Text()) : std::nullopt;
   if (!number || *number > std::numeric_limits<int>::max()) {
     return FailAt(node, Quoted(node.Text()) + " must be a whole number, 0 or more");
   }
@@ -166,7 +153,7 @@ Result<std::chrono::nanoseconds> DurationOf(const YamlNode& node) {
   if (node.IsNull()) {
     return std::chrono::nanoseconds(0);
   }
-  if (const auto number = node.IsPlain() ? Digits(node.Text()) : std::nullopt) {
+  if (const auto number = node.IsPlain() ? ParseNatural(node.Text()) : std::nullopt) {
     return std::chrono::nanoseconds(*number);
   }
   if (const auto duration = ParseDuration(node.Text())) {

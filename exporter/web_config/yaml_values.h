@@ -15,9 +15,6 @@ namespace finwait::web_config {
 /// Values of YAML nodes as Go's yaml.v2 decodes them in strict mode: null is the zero value of whatever is wanted, and
 /// every other scalar is a string when a string is wanted. Errors begin with the line.
 
-/// A text of the file's in quotes, as a sentence can hold it: on one line, and cut where it is long.
-std::string Quoted(std::string_view text);
-
 /// "line N: WHAT".
 Failure FailAt(const YamlNode& node, const std::string& what);
 

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "collectors/kernel/live_socket_dump.h"
+#include "collectors/kernel/socket_pass.h"
 #include "collectors/kernel/tcp_state.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
@@ -102,18 +102,20 @@ std::string Thousands(std::size_t count) {
 // Asks for, or streams for, the entries of the first `count` live sockets.
 double CpuOfJoin(const kernel::Host& host, std::size_t count, bool ask) {
   return CpuOfThread([&] {
-    auto live = ReadLiveSockets(host, Deadline::After(std::chrono::seconds(60)));
-    if (!live) {
-      throw std::runtime_error(live.error().message);
+    kernel::SocketTable live;
+    if (const auto read = ReadSockets(host, kernel::kAllSocketStates, 0, Deadline::After(std::chrono::seconds(60)),
+                                      kernel::Into(live));
+        !read) {
+      throw std::runtime_error(read.error().message);
     }
-    live->Shorten(std::min(count, live->Size()));
+    live.Shorten(std::min(count, live.Size()));
     std::vector<std::size_t> positions;
-    for (std::size_t i = 0; ask && i < live->Size(); ++i) {
+    for (std::size_t i = 0; ask && i < live.Size(); ++i) {
       positions.push_back(i);
     }
     const Deadline deadline = Deadline::After(std::chrono::seconds(60));
-    const bool done = ask ? bool(sources::tracking::AskForEntries(host, positions, deadline, *live))
-                          : bool(sources::tracking::StreamTable(host, deadline, *live));
+    const bool done =
+        ask ? bool(AskForEntries(host, positions, {}, deadline, live)) : bool(StreamEntries(host, deadline, live));
     if (!done) {
       throw std::runtime_error("the join failed");
     }

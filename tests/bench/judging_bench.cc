@@ -25,10 +25,10 @@ namespace finwait::bench {
 namespace {
 
 // Half of them to a service's port elsewhere, half of clients to a port here.
-std::vector<kernel::LiveSocket> MakeSockets(std::size_t count) {
-  std::vector<kernel::LiveSocket> sockets(count);
+std::vector<kernel::TcpSocket> MakeSockets(std::size_t count) {
+  std::vector<kernel::TcpSocket> sockets(count);
   for (std::size_t i = 0; i < count; ++i) {
-    kernel::LiveSocket& socket = sockets[i];
+    kernel::TcpSocket& socket = sockets[i];
     socket.cookie = i + 1;
     const std::string there =
         "10." + std::to_string(i / 62500) + "." + std::to_string(i / 250 % 250) + "." + std::to_string(1 + i % 250);
@@ -48,7 +48,7 @@ std::shared_ptr<const firewall::Ruleset> ReadRules(const kernel::Host& host) {
   return dynamic_cast<const sources::FirewallSample&>(*collected->data).ruleset;
 }
 
-void Run(Rules backend, const std::vector<kernel::LiveSocket>& sockets, std::size_t rules) {
+void Run(Rules backend, const std::vector<kernel::TcpSocket>& sockets, std::size_t rules) {
   const lab::Namespace alone;
   LoadKubeRules(alone, backend, rules);
   alone.Shell("ip link set lo up; ip link add veth0 type veth peer name veth1; ip address add 192.0.2.1/24 dev veth0");
@@ -65,12 +65,12 @@ void Run(Rules backend, const std::vector<kernel::LiveSocket>& sockets, std::siz
     const double first = CpuOfThread([&] { judge.FateOf(sockets.front(), nullptr); });
     std::array<std::size_t, 5> fates = {};
     const double all = CpuOfThread([&] {
-      for (const kernel::LiveSocket& socket : sockets) {
+      for (const kernel::TcpSocket& socket : sockets) {
         ++fates[static_cast<std::size_t>(judge.FateOf(socket, nullptr))];
       }
     });
     const double again = CpuOfThread([&] {
-      for (const kernel::LiveSocket& socket : sockets) {
+      for (const kernel::TcpSocket& socket : sockets) {
         judge.FateOf(socket, nullptr);
       }
     });

@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "collectors/kernel/conntrack_entry.h"
-#include "collectors/kernel/live_socket_dump.h"
-#include "collectors/kernel/live_socket_index.h"
 #include "collectors/kernel/socket_dump.h"
+#include "collectors/kernel/socket_index.h"
+#include "collectors/kernel/socket_pass.h"
 #include "collectors/sources/registry.h"
 #include "collectors/sources/sockets.h"
 #include "exporter/diagnosis/diagnostician.h"
@@ -80,7 +80,7 @@ struct Input {
   Recording entries;
   Recording sockets;
   Recording sockets_with_info;
-  kernel::LiveSocketList live;
+  kernel::SocketTable live;
   std::shared_ptr<const diagnosis::Diagnosis> diagnosis;
   std::shared_ptr<const firewall::Ruleset> rules;
   diagnosis::KernelQueries questions;
@@ -96,7 +96,7 @@ struct Input {
         throw std::runtime_error(dumped.error().message);
       }
     }
-    live = Value(ReadLiveSockets(host, Soon()));
+    Value(ReadSockets(host, kernel::kAllSocketStates, 0, Soon(), kernel::Into(live)));
     std::vector<scheduling::EnabledCollector> collectors;
     for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
       collectors.push_back({&info, info.make(host, sources::CollectorSettings())});
@@ -138,7 +138,7 @@ void Register(Input& input) {
 
   // As a streamed table goes past the sockets.
   benchmark::RegisterBenchmark("join: one entry with 10,000 sockets", [&](benchmark::State& state) {
-    const kernel::LiveSocketIndex index(input.live);
+    const kernel::SocketIndex index(input.live);
     for (auto _ : state) {
       const auto entry = kernel::DecodeConntrackEntry(input.entries.Next());
       for (const kernel::netlink::Bytes direction : {(*entry)->original, (*entry)->reply}) {
@@ -150,18 +150,18 @@ void Register(Input& input) {
   });
   benchmark::RegisterBenchmark("join: the index, each socket", [&](benchmark::State& state) {
     for (auto _ : state) {
-      benchmark::DoNotOptimize(kernel::LiveSocketIndex(input.live));
+      benchmark::DoNotOptimize(kernel::SocketIndex(input.live));
     }
     state.counters["each"] =
         benchmark::Counter(static_cast<double>(input.live.Size()),
                            benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
   });
   benchmark::RegisterBenchmark("pack and unpack a live socket", [&](benchmark::State& state) {
-    kernel::LiveSocketList list = {input.live[0]};
+    kernel::SocketTable list = {input.live[0]};
     std::size_t i = 0;
     for (auto _ : state) {
-      const kernel::LiveSocket socket = input.live[i];
-      list.Replace(0, socket);
+      list.Shorten(0);
+      list.Add(input.live[i]);
       i = i + 1 < input.live.Size() ? i + 1 : 0;
     }
     benchmark::DoNotOptimize(list);
@@ -183,7 +183,7 @@ void Register(Input& input) {
   benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
     diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
     const auto ask = [&](std::size_t i) {
-      kernel::LiveSocket socket = input.live[i];
+      kernel::TcpSocket socket = input.live[i];
       socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
       benchmark::DoNotOptimize(
           judge.TranslationOf(diagnosis::CloseEvaluator::ConnectionFor(socket, std::nullopt), nullptr));

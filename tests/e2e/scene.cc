@@ -15,7 +15,7 @@ namespace finwait::e2e {
 namespace {
 
 constexpr std::uint16_t kPort = 80;
-constexpr const char* kClosingSockets = "ss -Hton state fin-wait-1 state closing state last-ack";
+constexpr const char* kTcpSockets = "ss -Hton state fin-wait-1 state closing state last-ack";
 
 }  // namespace
 
@@ -64,14 +64,14 @@ void Scene::Follow(const std::string& command) const {
   }
   wire_.local.Shell(std::regex_replace(
       command, std::regex("sleep 130"),
-      "for i in $(seq 150); do [ -n \"$(" + std::string(kClosingSockets) + ")\" ] || break; sleep 0.1; done"));
+      "for i in $(seq 150); do [ -n \"$(" + std::string(kTcpSockets) + ")\" ] || break; sleep 0.1; done"));
 }
 
-int Scene::Stuck() const { return std::stoi(wire_.local.Shell(std::string(kClosingSockets) + " | wc -l")); }
+int Scene::Stuck() const { return std::stoi(wire_.local.Shell(std::string(kTcpSockets) + " | wc -l")); }
 
 std::vector<int> Scene::Tries() const {
   // timer:(persist,1.5sec,3); none while the FIN has just left
-  std::istringstream lines(wire_.local.Shell(kClosingSockets));
+  std::istringstream lines(wire_.local.Shell(kTcpSockets));
   std::vector<int> all;
   const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");
   for (std::string line; std::getline(lines, line);) {

@@ -73,7 +73,7 @@ void RunSockets(std::span<const std::byte> input) {
   if (collected) {
     const auto& sample = static_cast<const sources::SocketsSample&>(*collected->data);
     Require(sample.closing.size() <= sources::SocketsSample::kMaxClosing, "closing sockets are bounded");
-    for (const kernel::ClosingSocket& socket : sample.closing) {
+    for (const kernel::TcpSocket& socket : sample.closing) {
       Require(socket.minimum_age.count() >= 0, "an age is not negative");
     }
   }

@@ -10,13 +10,6 @@
 namespace finwait::firewall {
 namespace {
 
-constexpr char kDigits[] = "0123456789abcdef";
-
-std::string HexByte(std::byte byte) {
-  const auto value = std::to_integer<unsigned>(byte);
-  return {kDigits[value >> 4], kDigits[value & 0xf]};
-}
-
 constexpr NamedBit kTcpFlags[] = {{0x01, "fin"}, {0x02, "syn"}, {0x04, "rst"}, {0x08, "psh"},
                                   {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"}};
 
@@ -74,18 +67,15 @@ std::string ProtocolText(unsigned protocol) {
 }
 
 std::string HexText(std::uint64_t number) {
-  std::string digits;
-  do {
-    digits.insert(digits.begin(), kDigits[number & 0xf]);
-    number >>= 4;
-  } while (number != 0);
-  return "0x" + digits;
+  constexpr int kBitsOfADigit = 4;
+  const int digits = (static_cast<int>(std::bit_width(number)) + kBitsOfADigit - 1) / kBitsOfADigit;
+  return "0x" + Hex(number, std::max(digits, 1));
 }
 
 std::string HexBytesText(std::span<const std::byte> bytes) {
   std::string text = "0x";
   for (const std::byte byte : bytes) {
-    text += HexByte(byte);
+    text += Hex(std::to_integer<std::uint64_t>(byte), 2);
   }
   return text;
 }
@@ -126,18 +116,5 @@ std::string BitsText(std::uint32_t bits, std::span<const NamedBit> names, std::s
 }
 
 std::span<const NamedBit> TcpFlagNames() { return kTcpFlags; }
-
-std::string Printable(std::string_view text) {
-  std::string printable;
-  for (const char character : text) {
-    const auto value = static_cast<unsigned char>(character);
-    if (value < 0x20 || value == 0x7f) {
-      printable += "\\x" + HexByte(static_cast<std::byte>(value));
-    } else {
-      printable += character;
-    }
-  }
-  return printable;
-}
 
 }  // namespace finwait::firewall

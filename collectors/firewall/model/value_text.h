@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "collectors/base/text.h"
 #include "collectors/firewall/model/expression.h"
 
 /// Values as iptables and nft write them.
@@ -41,8 +42,5 @@ std::string BitsText(std::uint32_t bits, std::span<const NamedBit> names, std::s
 
 /// fin, syn, rst, psh, ack, urg, ecn, cwr.
 std::span<const NamedBit> TcpFlagNames();
-
-/// `text` with control characters escaped as \xNN.
-std::string Printable(std::string_view text);
 
 }  // namespace finwait::firewall

@@ -68,21 +68,86 @@ class Attribute {
   Bytes payload_;
 };
 
-/// Calls `visit(const Attribute&)` for each attribute in `bytes`, in order. False when an attribute's length is shorter
-/// than its header or runs past the end: what was visited before is sound, the rest is not there.
-template <typename Visit>
-bool ForEachAttribute(Bytes bytes, Visit&& visit) {
-  while (bytes.size() >= sizeof(nlattr)) {
+/// Walks the attributes of one nest, in order. Its error is sticky: an attribute whose length is shorter than its
+/// header or runs past the end ends the walk, and one that is shorter than the type asked for, or a nest that is itself
+/// malformed, is remembered too. A decoder reads all it wants and asks Sound() once, at the end.
+///
+///     AttributeReader reader(message.Attributes<nfgenmsg>());
+///     while (reader.Next()) {
+///       switch (reader.Type()) {
+///         case CTA_STATUS: entry.status = reader.BigEndian32(); break;
+///         case CTA_PROTOINFO: reader.Nested([&](AttributeReader& info) { ... }); break;
+///       }
+///     }
+///     if (!reader.Sound()) { ... }
+class AttributeReader {
+ public:
+  explicit AttributeReader(Bytes bytes) : rest_(bytes) {}
+
+  /// Moves to the next attribute. False at the end, and at a malformed one: what was read before is sound.
+  bool Next() {
     nlattr header;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.nla_len < sizeof(nlattr) || header.nla_len > bytes.size()) {
+    if (rest_.size() < sizeof header) {
+      sound_ = sound_ && rest_.empty();
       return false;
     }
-    visit(Attribute(header.nla_type, bytes.subspan(sizeof(nlattr), header.nla_len - sizeof(nlattr))));
+    std::memcpy(&header, rest_.data(), sizeof header);
+    if (header.nla_len < sizeof header || header.nla_len > rest_.size()) {
+      sound_ = false;
+      return false;
+    }
+    current_ = Attribute(header.nla_type, rest_.subspan(sizeof header, header.nla_len - sizeof header));
     const std::size_t aligned = NLA_ALIGN(header.nla_len);
-    bytes = bytes.subspan(aligned < bytes.size() ? aligned : bytes.size());
+    rest_ = rest_.subspan(aligned < rest_.size() ? aligned : rest_.size());
+    return true;
   }
-  return bytes.empty();
+
+  // Of the attribute that Next() has moved to.
+  const Attribute& Current() const { return current_; }
+  std::uint16_t Type() const { return current_.Type(); }
+  Bytes Payload() const { return current_.Payload(); }
+  std::string_view Text() const { return current_.Text(); }
+  // 0 where it is too short, which Sound() then tells.
+  std::uint8_t U8() { return Need(current_.U8()); }
+  std::uint16_t U16() { return Need(current_.U16()); }
+  std::uint32_t U32() { return Need(current_.U32()); }
+  std::uint64_t U64() { return Need(current_.U64()); }
+  std::uint16_t BigEndian16() { return Need(current_.BigEndian16()); }
+  std::uint32_t BigEndian32() { return Need(current_.BigEndian32()); }
+  std::uint64_t BigEndian64() { return Need(current_.BigEndian64()); }
+  /// Calls `read(AttributeReader&)` once for each attribute nested in this one.
+  template <typename Read>
+  void Nested(Read&& read) {
+    AttributeReader nest(Payload());
+    while (nest.Next()) {
+      read(nest);
+    }
+    sound_ = sound_ && nest.Sound();
+  }
+
+  bool Sound() const { return sound_; }
+
+ private:
+  template <typename T>
+  T Need(std::optional<T> value) {
+    sound_ = sound_ && value.has_value();
+    return value.value_or(0);
+  }
+
+  Bytes rest_;
+  Attribute current_{0, {}};
+  bool sound_ = true;
+};
+
+/// Calls `visit(const Attribute&)` for each attribute in `bytes`, in order: AttributeReader for who reads numbers that
+/// may be of several sizes. False when an attribute is malformed: what was visited before is sound.
+template <typename Visit>
+bool ForEachAttribute(Bytes bytes, Visit&& visit) {
+  AttributeReader reader(bytes);
+  while (reader.Next()) {
+    visit(reader.Current());
+  }
+  return reader.Sound();
 }
 
 /// Calls `visit` for each attribute nested in `attribute`.

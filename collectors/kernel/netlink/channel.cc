@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -15,11 +14,12 @@ constexpr std::size_t kLongestSentence = 256;
 // The kernel's own sentence about an error (extended acknowledgement), empty where there is none among `attributes`.
 std::string ExtendedMessage(Bytes attributes) {
   std::string message;
-  ForEachAttribute(attributes, [&](const Attribute& attribute) {
-    if (attribute.Type() == NLMSGERR_ATTR_MSG) {
-      message = attribute.Text().substr(0, kLongestSentence);
+  AttributeReader reader(attributes);
+  while (reader.Next()) {
+    if (reader.Type() == NLMSGERR_ATTR_MSG) {
+      message = reader.Text().substr(0, kLongestSentence);
     }
-  });
+  }
   return message;
 }
 
@@ -43,8 +43,8 @@ Failure KernelError(const std::string& operation, int errno_code, const std::str
   return Failure(std::move(error));
 }
 
-Failure Malformed(const std::string& operation, const char* what) {
-  return Fail(FailureReason::kError, operation + ": malformed netlink answer, " + what);
+Failure Malformed(const std::string& operation, std::string_view what) {
+  return Fail(FailureReason::kError, operation + ": malformed netlink answer, " + std::string(what));
 }
 
 // What ends an exchange: `code` is 0 or a negative errno, `attributes` may hold the kernel's sentence about it.
@@ -137,22 +137,18 @@ Result<void> Channel::GetEach(std::span<Request> requests, const std::string& op
     if (datagram_in->truncated) {
       return Malformed(operation, "larger than the receive buffer");
     }
-    for (Bytes rest = datagram_in->bytes; !rest.empty();) {
-      const auto header = Attribute(0, rest).Read<nlmsghdr>();
-      if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > rest.size()) {
-        return Malformed(operation, "a length that does not fit");
-      }
-      const Bytes payload = rest.subspan(sizeof(nlmsghdr), header->nlmsg_len - sizeof(nlmsghdr));
-      rest = rest.subspan(std::min<std::size_t>(NLMSG_ALIGN(header->nlmsg_len), rest.size()));
-      const std::size_t position = header->nlmsg_seq - first;
-      if (header->nlmsg_pid != transport_->Port() || position >= requests.size()) {
+    MessageReader reader(datagram_in->bytes);
+    while (reader.Next()) {
+      const nlmsghdr& header = reader.Header();
+      const std::size_t position = header.nlmsg_seq - first;
+      if (header.nlmsg_pid != transport_->Port() || position >= requests.size()) {
         continue;
       }
-      if (header->nlmsg_type != NLMSG_ERROR) {
-        answered(position, Message{header->nlmsg_type, payload});
+      if (header.nlmsg_type != NLMSG_ERROR) {
+        answered(position, reader.Current());
         continue;
       }
-      if (auto outcome = OutcomeOfError(operation, *header, payload); !outcome) {
+      if (auto outcome = OutcomeOfError(operation, header, reader.Payload()); !outcome) {
         // Malformed, or no capability: nfnetlink_rcv() then refuses the whole datagram with one error and looks at none
         // of its requests, so that no more answers come.
         if (outcome.error().errno_code == 0 || outcome.error().reason == FailureReason::kPermission) {
@@ -161,6 +157,9 @@ Result<void> Channel::GetEach(std::span<Request> requests, const std::string& op
         answered(position, Failure(outcome.error()));
       }
       ++i;
+    }
+    if (!reader.Sound()) {
+      return Malformed(operation, reader.Problem());
     }
   }
   return {};
@@ -240,19 +239,10 @@ Result<Channel::Progress> Channel::Dispatch(Bytes datagram, const std::string& o
   if (datagram.empty()) {
     return Malformed(operation, "an empty datagram");
   }
-  while (!datagram.empty()) {
-    if (datagram.size() < sizeof(nlmsghdr)) {
-      return Malformed(operation, "a header cut short");
-    }
-    nlmsghdr header;
-    std::memcpy(&header, datagram.data(), sizeof header);
-    if (header.nlmsg_len < sizeof(nlmsghdr) || header.nlmsg_len > datagram.size()) {
-      return Malformed(operation, "a length that does not fit");
-    }
-    const Bytes payload = datagram.subspan(sizeof(nlmsghdr), header.nlmsg_len - sizeof(nlmsghdr));
-    const std::size_t aligned = NLMSG_ALIGN(header.nlmsg_len);
-    datagram = datagram.subspan(aligned < datagram.size() ? aligned : datagram.size());
-
+  MessageReader reader(datagram);
+  while (reader.Next()) {
+    const nlmsghdr& header = reader.Header();
+    const Bytes payload = reader.Payload();
     if (header.nlmsg_seq != sequence_ || header.nlmsg_pid != transport_->Port()) {
       continue;  // the tail of an exchange that was given up, or not meant for us
     }
@@ -274,12 +264,15 @@ Result<Channel::Progress> Channel::Dispatch(Bytes datagram, const std::string& o
         return Ended(Outcome(operation, header, code, attributes), interrupted);
       }
       default: {
-        auto visited = visit(Message{header.nlmsg_type, payload});
+        auto visited = visit(reader.Current());
         if (!visited) {
           return Failure(visited.error());
         }
       }
     }
+  }
+  if (!reader.Sound()) {
+    return Malformed(operation, reader.Problem());
   }
   return Progress::kMore;
 }

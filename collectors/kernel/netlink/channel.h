@@ -10,28 +10,11 @@
 
 #include "collectors/base/result.h"
 #include "collectors/kernel/netlink/attributes.h"
+#include "collectors/kernel/netlink/messages.h"
 #include "collectors/kernel/netlink/request.h"
 #include "collectors/kernel/netlink/transport.h"
 
 namespace finwait::kernel::netlink {
-
-/// One message of an answer: its type and everything behind the nlmsghdr (family header, then attributes).
-struct Message {
-  std::uint16_t type = 0;
-  Bytes payload;
-
-  /// The payload as the family's fixed header; nothing when it is too short for one.
-  template <typename T>
-  std::optional<T> Header() const {
-    return Attribute(0, payload).Read<T>();
-  }
-  /// The attributes behind a family header of type T; empty when the payload is too short for one.
-  template <typename T>
-  Bytes Attributes() const {
-    const std::size_t header = NLMSG_ALIGN(sizeof(T));
-    return payload.size() >= header ? payload.subspan(header) : Bytes();
-  }
-};
 
 /// Receives an answer as it streams in; nothing is held back.
 class MessageSink {

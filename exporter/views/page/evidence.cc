@@ -16,11 +16,8 @@ std::optional<double> InSeconds(const std::optional<std::chrono::seconds>& time)
 
 // The timeout that ends an entry of each of kLiveConntrackStates.
 std::optional<double> TimeoutOf(const sources::SysctlSample* sysctl, std::size_t live_state) {
-  constexpr sources::ConntrackTcpTimeout kTimeouts[] = {
-      sources::ConntrackTcpTimeout::kEstablished, sources::ConntrackTcpTimeout::kCloseWait,
-      sources::ConntrackTcpTimeout::kFinWait, sources::ConntrackTcpTimeout::kLastAck};
-  static_assert(std::size(kTimeouts) == std::size(kernel::kLiveConntrackStates));
-  return sysctl != nullptr ? InSeconds(sysctl->Timeout(kTimeouts[live_state])) : std::nullopt;
+  return sysctl != nullptr ? InSeconds(diagnosis::TimeoutOf(kernel::kLiveConntrackStates[live_state], *sysctl))
+                           : std::nullopt;
 }
 
 std::string Open(const char* id, const char* title, const char* about) {

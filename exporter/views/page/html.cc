@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "collectors/base/text.h"
 #include "collectors/base/utf8.h"
 
 namespace finwait::views::page::html {
@@ -10,16 +11,6 @@ namespace {
 
 constexpr std::string_view kNoBreakSpace = "\xC2\xA0";
 constexpr std::string_view kNarrowSpace = "\xE2\x80\xAF";
-
-bool IsControl(char32_t letter) {
-  return (letter < 0x20 && letter != '\n' && letter != '\t') || (letter >= 0x7F && letter < 0xA0);
-}
-
-// Unicode's explicit directional formatting characters (UAX #9, table 1).
-bool TurnsDirection(char32_t letter) {
-  return letter == 0x061C || letter == 0x200E || letter == 0x200F || (letter >= 0x202A && letter <= 0x202E) ||
-         (letter >= 0x2066 && letter <= 0x2069);
-}
 
 std::string_view Entity(char32_t letter) {
   switch (letter) {
@@ -49,7 +40,7 @@ std::string Escape(std::string_view text) {
   escaped.reserve(text.size());
   while (!text.empty()) {
     const Utf8Character letter = FirstUtf8Character(text);
-    if (!letter.valid || IsControl(letter.code_point) || TurnsDirection(letter.code_point)) {
+    if (!letter.valid || (IsDeceptive(letter.code_point) && letter.code_point != '\n' && letter.code_point != '\t')) {
       escaped += kReplacementCharacter;
     } else if (const std::string_view entity = Entity(letter.code_point); !entity.empty()) {
       escaped += entity;
@@ -98,17 +89,8 @@ std::string Percent(double share) {
 }
 
 std::string Duration(double seconds) {
-  constexpr std::int64_t kMinute = 60;
-  constexpr std::int64_t kHour = 60 * kMinute;
-  constexpr std::int64_t kDay = 24 * kHour;
-  const auto whole = static_cast<std::int64_t>(std::llround(std::clamp(seconds, 0.0, 1e12)));
-  if (whole < 2 * kMinute) {
-    return WithUnit(whole, "s");
-  }
-  if (whole < 2 * kHour) {
-    return WithUnit(whole / kMinute, "min");
-  }
-  return whole < 2 * kDay ? WithUnit(whole / kHour, "h") : WithUnit(whole / kDay, "d");
+  const ReadableDuration duration = InReadableUnit(seconds);
+  return WithUnit(static_cast<std::int64_t>(duration.number), duration.unit);
 }
 
 std::string Count(std::uint64_t number, std::string_view one, std::string_view many) {

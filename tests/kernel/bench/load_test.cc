@@ -49,7 +49,7 @@ TEST(LoadTest, OpensRealSocketsOfBothFamiliesInSeveralStates) {
     const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
     ASSERT_TRUE(collected);
     const auto& counts = dynamic_cast<const sources::SocketsSample&>(*collected->data).counts;
-    for (const sources::SocketCounts& family : counts) {
+    for (const kernel::SocketCounts& family : counts) {
       EXPECT_GT(family[static_cast<std::size_t>(kernel::TcpState::kEstablished)], kSockets / 16);
     }
     EXPECT_GT(counts[0][static_cast<std::size_t>(kernel::TcpState::kCloseWait)], 0U);

@@ -114,7 +114,7 @@ TEST_P(UnsentFin, IsAnOrphanInFinWait1WithTheProbeTimerAndAnOpenWindow) {
     return sample.closing.size() == 1 && sample.closing[0].tries >= 2;
   }));
   const SocketsSample sample = Look(wire.local);
-  const kernel::ClosingSocket& socket = sample.closing.at(0);
+  const kernel::TcpSocket& socket = sample.closing.at(0);
   EXPECT_EQ(socket.state, kernel::TcpState::kFinWait1);
   EXPECT_EQ(socket.timer, kernel::SocketTimer::kProbe);
   EXPECT_TRUE(socket.orphan);
@@ -144,7 +144,7 @@ TEST(SocketsTest, AnUnansweredFinHasTheRetransmitTimer) {
     const SocketsSample sample = Look(wire.local);
     return sample.closing.size() == 1 && sample.closing[0].tries >= 2;
   }));
-  const kernel::ClosingSocket socket = Look(wire.local).closing.at(0);
+  const kernel::TcpSocket socket = Look(wire.local).closing.at(0);
   EXPECT_EQ(socket.timer, kernel::SocketTimer::kRetransmit);
   EXPECT_EQ(socket.unacknowledged, 1U);
   EXPECT_EQ(socket.unsent, 0U);

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <set>
 
-#include "collectors/kernel/live_socket_dump.h"
+#include "collectors/kernel/socket_pass.h"
 #include "tests/bench/load/conntrack_fill.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
@@ -23,23 +23,28 @@ using lab::Wire;
 
 TrackingSample Look(const lab::Namespace& where) { return lab::Look<TrackingSample, TrackingCollector>(where); }
 
-// By local end, which of the live sockets each way of looking finds tracked.
-std::map<std::string, kernel::Tracking> By(TrackingSample::Strategy strategy, const lab::Namespace& where) {
+// The unfinished sockets with what one strategy alone finds of their entries.
+kernel::SocketTable Joined(kernel::EntryJoin::Strategy strategy, const kernel::Host& host) {
+  const Deadline deadline = Deadline::After(std::chrono::seconds(10));
+  kernel::SocketTable sockets;
+  EXPECT_TRUE(ReadSockets(host, kernel::kAllSocketStates, 0, deadline, kernel::Into(sockets)).has_value());
+  if (strategy == kernel::EntryJoin::Strategy::kStream) {
+    EXPECT_TRUE(StreamEntries(host, deadline, sockets).has_value());
+  } else {
+    std::vector<std::size_t> all(sockets.Size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    EXPECT_TRUE(AskForEntries(host, all, {}, deadline, sockets).has_value());
+  }
+  return sockets;
+}
+
+// By local end, which of the unfinished sockets a strategy finds tracked.
+std::map<std::string, kernel::Tracking> By(kernel::EntryJoin::Strategy strategy, const lab::Namespace& where) {
   std::map<std::string, kernel::Tracking> found;
   where.Run([&] {
     const kernel::Host host = lab::HostHere();
-    const Deadline deadline = Deadline::After(std::chrono::seconds(10));
-    auto sockets = ReadLiveSockets(host, deadline);
-    ASSERT_TRUE(sockets.has_value());
-    if (strategy == TrackingSample::Strategy::kStream) {
-      ASSERT_TRUE(tracking::StreamTable(host, deadline, *sockets).has_value());
-    } else {
-      std::vector<std::size_t> all(sockets->Size());
-      std::iota(all.begin(), all.end(), std::size_t{0});
-      ASSERT_TRUE(tracking::AskForEntries(host, all, deadline, *sockets).has_value());
-    }
-    for (const kernel::LiveSocket& socket : *sockets) {
-      found[socket.local.Text()] = socket.tracking;
+    for (const kernel::TcpSocket& socket : Joined(strategy, host)) {
+      found[socket.local.Text()] = socket.entry.tracking;
     }
   });
   return found;
@@ -88,33 +93,24 @@ TEST(TrackingTest, FindsExactlyTheSocketsWhoseEntryIsGoneEitherWay) {
     held.push_back(std::move(in4));
     held.push_back(std::move(in6));
   }
-  for (const auto strategy : {TrackingSample::Strategy::kAsk, TrackingSample::Strategy::kStream}) {
+  for (const auto strategy : {kernel::EntryJoin::Strategy::kAsk, kernel::EntryJoin::Strategy::kStream}) {
     std::size_t untracked_inbound = 0;
     std::set<std::string> untracked_outbound;
     std::size_t sockets = 0;
     wire.local.Run([&] {
       const kernel::Host host = lab::HostHere();
-      const Deadline deadline = Deadline::After(std::chrono::seconds(10));
-      auto live = ReadLiveSockets(host, deadline);
-      ASSERT_TRUE(live.has_value());
-      sockets = live->Size();
-      if (strategy == TrackingSample::Strategy::kStream) {
-        ASSERT_TRUE(tracking::StreamTable(host, deadline, *live).has_value());
-      } else {
-        std::vector<std::size_t> all(live->Size());
-        std::iota(all.begin(), all.end(), std::size_t{0});
-        ASSERT_TRUE(tracking::AskForEntries(host, all, deadline, *live).has_value());
-      }
-      for (const kernel::LiveSocket& socket : *live) {
-        if (socket.tracking == kernel::Tracking::kUntracked) {
+      const kernel::SocketTable joined = Joined(strategy, host);
+      sockets = joined.Size();
+      for (const kernel::TcpSocket& socket : joined) {
+        if (socket.entry.tracking != kernel::Tracking::kTracked) {
           if (socket.local.port == 81) {
             ++untracked_inbound;
           } else {
             untracked_outbound.insert(socket.local.Text());
           }
         } else {
-          EXPECT_EQ(socket.entry_state, kernel::ConntrackTcpState::kEstablished);
-          EXPECT_GT(socket.remaining_seconds, 1000U);
+          EXPECT_EQ(socket.entry.state, kernel::ConntrackTcpState::kEstablished);
+          EXPECT_GT(socket.entry.remaining_seconds, 1000U);
         }
       }
     });
@@ -139,10 +135,10 @@ TEST(TrackingTest, ATranslatedConnectionIsTrackedAndMarkedAsNat) {
   const UniqueFd server2 = other.Accept();
   const TrackingSample sample = Look(wire.local);
   ASSERT_EQ(sample.sockets.Size(), 2U);
-  for (const kernel::LiveSocket& socket : sample.sockets) {
-    EXPECT_EQ(socket.tracking, kernel::Tracking::kTracked) << socket.peer.Text();
-    EXPECT_EQ(socket.destination_nat, socket.peer.port == 80);
-    EXPECT_EQ(socket.source_nat, socket.peer.port == 82);
+  for (const kernel::TcpSocket& socket : sample.sockets) {
+    EXPECT_EQ(socket.entry.tracking, kernel::Tracking::kTracked) << socket.peer.Text();
+    EXPECT_EQ(socket.entry.destination_nat, socket.peer.port == 80);
+    EXPECT_EQ(socket.entry.source_nat, socket.peer.port == 82);
   }
 }
 
@@ -151,14 +147,14 @@ TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
-  EXPECT_EQ(Look(wire.local).strategy, TrackingSample::Strategy::kStream) << "an entry costs less than a question";
+  EXPECT_EQ(Look(wire.local).strategy, kernel::EntryJoin::Strategy::kStream) << "an entry costs less than a question";
   held.resize(2);  // the others' entries stay behind in TIME_WAIT
   ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 80);
   const TrackingSample few = Look(wire.local);
-  EXPECT_EQ(few.strategy, TrackingSample::Strategy::kAsk);
+  EXPECT_EQ(few.strategy, kernel::EntryJoin::Strategy::kAsk);
   ASSERT_FALSE(few.sockets.IsEmpty());
-  for (const kernel::LiveSocket& socket : few.sockets) {
-    EXPECT_EQ(socket.tracking, kernel::Tracking::kTracked);
+  for (const kernel::TcpSocket& socket : few.sockets) {
+    EXPECT_EQ(socket.entry.tracking, kernel::Tracking::kTracked);
   }
 }
 
@@ -172,7 +168,7 @@ TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
   ASSERT_LT(std::stoi(wire.local.Shell("conntrack -C")), 100) << "few enough to be taken for nothing";
   wire.local.Run([] {
     TrackingCollector collector(lab::HostHere());
-    std::vector<TrackingSample::Strategy> strategies;
+    std::vector<kernel::EntryJoin::Strategy> strategies;
     for (int i = 0; i < 3; ++i) {
       const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
       ASSERT_TRUE(collected.has_value());
@@ -180,7 +176,7 @@ TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
       EXPECT_EQ(sample.sockets.CountTracked(IpFamily::kIpv4), 80U);
       strategies.push_back(sample.strategy);
     }
-    using enum TrackingSample::Strategy;
+    using enum kernel::EntryJoin::Strategy;
     EXPECT_EQ(strategies, (std::vector{kStream, kAsk, kAsk}));
   });
 }
@@ -191,13 +187,71 @@ TEST(TrackingTest, OverLoopbackBothEndsShareOneEntry) {
   const Listener listener(alone, "127.0.0.1", 80);
   const UniqueFd client = Connect(alone, "127.0.0.1", 80);
   const UniqueFd server = listener.Accept();
-  for (const auto strategy : {TrackingSample::Strategy::kAsk, TrackingSample::Strategy::kStream}) {
+  for (const auto strategy : {kernel::EntryJoin::Strategy::kAsk, kernel::EntryJoin::Strategy::kStream}) {
     const auto found = By(strategy, alone);
     EXPECT_EQ(found.size(), 2U);
     for (const auto& [local, tracking] : found) {
       EXPECT_EQ(tracking, kernel::Tracking::kTracked) << local;
     }
   }
+}
+
+// The sockets of a connection whose entry a rule has put into a zone.
+void ExpectTrackedInZone(const std::string& zone) {
+  const Wire wire;
+  wire.local.Shell("iptables -t raw -A PREROUTING -j CT " + zone + "; iptables -t raw -A OUTPUT -j CT " + zone +
+                   "; iptables -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT");
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  const Listener inbound(wire.local, "0.0.0.0", 81);
+  const UniqueFd out = Connect(wire.local, Wire::kPeer4, 80);
+  const UniqueFd in = Connect(wire.peer, Wire::kLocal4, 81);
+  const UniqueFd accepted = inbound.Accept();
+  wire.local.Run([] {
+    TrackingCollector collector(lab::HostHere());
+    for (int i = 0; i < 2; ++i) {  // the first finds the zone by streaming, the second asks in it
+      const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
+      ASSERT_TRUE(collected.has_value());
+      const auto& sample = dynamic_cast<const TrackingSample&>(*collected->data);
+      EXPECT_EQ(sample.sockets.Size(), 2U);
+      EXPECT_EQ(sample.sockets.CountTracked(IpFamily::kIpv4), 2U) << i;
+    }
+  });
+}
+
+TEST(TrackingTest, AnEntryInAZoneIsFound) { ExpectTrackedInZone("--zone 7"); }
+
+TEST(TrackingTest, AnEntryInAZoneOfOneDirectionIsFound) {
+  ExpectTrackedInZone("--zone-orig 7");
+  ExpectTrackedInZone("--zone-reply 7");
+}
+
+TEST(TrackingTest, AZoneDoesNotHideThatAnEntryIsGone) {
+  const Wire wire;
+  wire.local.Shell(
+      "iptables -t raw -A PREROUTING -j CT --zone 7; iptables -t raw -A OUTPUT -j CT --zone 7; "
+      "iptables -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT");
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  const UniqueFd kept = Connect(wire.local, Wire::kPeer4, 80);
+  const UniqueFd forgotten = Connect(wire.local, Wire::kPeer4, 80);
+  const Endpoint local = *Endpoint::Parse(lab::LocalEndpoint(forgotten));
+  wire.local.Shell("conntrack -D -p tcp --sport " + std::to_string(local.port) + " >/dev/null 2>&1");
+  for (const kernel::TcpSocket& socket : Look(wire.local).sockets) {
+    EXPECT_EQ(socket.entry.tracking, socket.local == local ? kernel::Tracking::kUntracked : kernel::Tracking::kTracked);
+  }
+}
+
+TEST(TrackingTest, KnowsWhatElseTheKernelTellsOfASocket) {
+  const Wire wire;
+  ActivateConntrack(wire.local);
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  const UniqueFd marked = Connect(wire.local, Wire::kPeer4, 80);
+  const int mark = 0x5a;
+  ASSERT_EQ(::setsockopt(marked.Get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
+  const TrackingSample sample = Look(wire.local);
+  ASSERT_EQ(sample.sockets.Size(), 1U);
+  EXPECT_EQ(sample.sockets[0].mark, 0x5aU);
+  EXPECT_FALSE(sample.sockets[0].orphan);
+  EXPECT_TRUE(sample.sockets[0].cgroup_id.has_value());
 }
 
 TEST(TrackingTest, KnowsWhenTheNextKeepaliveIsDue) {
@@ -210,12 +264,12 @@ TEST(TrackingTest, KnowsWhenTheNextKeepaliveIsDue) {
   const int seconds = 500;
   ASSERT_EQ(::setsockopt(kept.Get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on), 0);
   ASSERT_EQ(::setsockopt(kept.Get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds), 0);
-  for (const kernel::LiveSocket& socket : Look(wire.local).sockets) {
+  for (const kernel::TcpSocket& socket : Look(wire.local).sockets) {
     if (socket.local.Text() == lab::LocalEndpoint(kept)) {
-      ASSERT_TRUE(socket.keepalive_due.has_value());
-      EXPECT_NEAR(static_cast<double>(socket.keepalive_due->count()), 500'000, 5'000);
+      ASSERT_TRUE(socket.KeepaliveDue().has_value());
+      EXPECT_NEAR(static_cast<double>(socket.KeepaliveDue()->count()), 500'000, 5'000);
     } else {
-      EXPECT_FALSE(socket.keepalive_due.has_value());
+      EXPECT_FALSE(socket.KeepaliveDue().has_value());
     }
   }
 }

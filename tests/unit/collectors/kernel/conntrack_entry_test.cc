@@ -61,6 +61,21 @@ TEST(ConntrackEntryTest, ReadsWhatTheKernelSends) {
   EXPECT_EQ(tuple->destination.Text(), "192.0.2.2:80");
 }
 
+TEST(ConntrackEntryTest, TellsItsZoneWhereverTheKernelPutsIt) {
+  const auto zone_of = [](const std::function<void(netlink::Request&)>& fill) {
+    const auto payload = Entry(fill);
+    return (*Decode(payload))->zone;
+  };
+  EXPECT_EQ(zone_of(PutEstablished), 0);
+  EXPECT_EQ(zone_of([](netlink::Request& request) { request.PutBigEndian16(CTA_ZONE, 7); }), 7);
+  for (const std::uint16_t direction : {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY}) {
+    EXPECT_EQ(zone_of([direction](netlink::Request& request) {
+                request.BeginNested(direction).PutBigEndian16(CTA_TUPLE_ZONE, 8).EndNested();
+              }),
+              8);
+  }
+}
+
 TEST(ConntrackEntryTest, AStateThatThisProgramDoesNotKnowIsNone) {
   const auto payload = Entry([](netlink::Request& request) {
     request.BeginNested(CTA_PROTOINFO)

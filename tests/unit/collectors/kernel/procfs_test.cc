@@ -16,19 +16,6 @@ using testing::HasSubstr;
 
 Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
-TEST(ParseUnsigned, TakesDigitsThatFillTheTextAndFitTheType) {
-  EXPECT_EQ(ParseUnsigned<std::uint32_t>("0"), 0u);
-  EXPECT_EQ(ParseUnsigned<std::uint32_t>("4294967295"), 4294967295u);
-  EXPECT_EQ(ParseUnsigned<std::uint64_t>("18446744073709551615"), 18446744073709551615u);
-}
-
-TEST(ParseUnsigned, RefusesEverythingElse) {
-  for (const char* text : {"", " 1", "1 ", "1\n", "+1", "-1", "-0", "0x10", "1.0", "1e3", "4294967296", "one"}) {
-    EXPECT_EQ(ParseUnsigned<std::uint32_t>(text), std::nullopt) << text;
-  }
-  EXPECT_EQ(ParseUnsigned<std::uint32_t>(std::string_view("1\0", 2)), std::nullopt);
-}
-
 TEST(ReadSmallFile, ReturnsEveryByte) {
   const ProcfsFixture procfs;
   const std::string content("a\0b\n\xff", 5);

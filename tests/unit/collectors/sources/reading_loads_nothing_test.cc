@@ -9,7 +9,7 @@
 #include <string>
 
 #include "collectors/kernel/find_socket.h"
-#include "collectors/kernel/live_socket_dump.h"
+#include "collectors/kernel/socket_pass.h"
 #include "collectors/sources/registry.h"
 #include "collectors/sources/tracking.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
@@ -80,10 +80,11 @@ TEST_P(LookingLoadsNothingTest, NeitherDoesAQuestionAboutOneConnection) {
   const auto socket = FindSocket(host_, local, peer, Soon());
   ASSERT_FALSE(socket);
   EXPECT_THAT(socket.error().message, HasSubstr("`modprobe tcp_diag`"));
-  kernel::LiveSocketList sockets = {kernel::LiveSocket()};
-  EXPECT_FALSE(tracking::AskForEntries(host_, {0}, Soon(), sockets));
-  EXPECT_FALSE(tracking::StreamTable(host_, Soon(), sockets));
-  EXPECT_FALSE(ReadLiveSockets(host_, Soon()));
+  kernel::SocketTable sockets = {kernel::TcpSocket()};
+  const std::vector<std::size_t> first = {0};
+  EXPECT_FALSE(AskForEntries(host_, first, {}, Soon(), sockets));
+  EXPECT_FALSE(StreamEntries(host_, Soon(), sockets));
+  EXPECT_FALSE(ReadSockets(host_, kernel::kAllSocketStates, 0, Soon(), kernel::Into(sockets)));
   EXPECT_THAT(Asked(), IsEmpty());
 }
 

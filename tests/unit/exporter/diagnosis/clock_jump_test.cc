@@ -38,11 +38,13 @@ std::shared_ptr<const sources::FirewallSample> DropsOutput() {
 }
 
 // A socket whose FIN never left, and that has no entry.
-kernel::ClosingSocket Stuck() {
-  kernel::ClosingSocket socket;
+kernel::TcpSocket Stuck() {
+  kernel::TcpSocket socket;
   socket.cookie = 1;
   socket.local = {*IpAddress::Parse("192.0.2.1"), 40000};
   socket.peer = {*IpAddress::Parse("192.0.2.2"), 443};
+  socket.state = kernel::TcpState::kFinWait1;
+  socket.entry.tracking = kernel::Tracking::kUntracked;
   socket.orphan = true;
   socket.timer = kernel::SocketTimer::kProbe;
   socket.tries = 3;
@@ -60,12 +62,7 @@ class ClockJumpTest : public testing::Test {
     auto tracking = std::make_shared<sources::TrackingSample>();
     if (stuck) {
       sockets->closing.push_back(Stuck());
-      kernel::LiveSocket live;
-      live.cookie = 1;
-      live.local = Stuck().local;
-      live.peer = Stuck().peer;
-      live.state = kernel::TcpState::kFinWait1;
-      tracking->sockets.Add(live);
+      tracking->sockets.Add(Stuck());
     }
     auto snapshot = std::make_shared<scheduling::Snapshot>();
     for (const auto& [info, data] :

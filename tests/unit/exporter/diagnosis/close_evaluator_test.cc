@@ -17,7 +17,7 @@ class FateTest : public testing::Test {
     CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
     return judge.Evaluate(socket_, &past_).fate;
   }
-  kernel::LiveSocket socket_ = ForgottenSocket(1);
+  kernel::TcpSocket socket_ = ForgottenSocket(1);
   ConnectionHistory past_;
 };
 

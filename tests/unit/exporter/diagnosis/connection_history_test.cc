@@ -7,26 +7,27 @@ namespace {
 
 using std::chrono::seconds;
 
-kernel::LiveSocket Tracked(std::uint64_t cookie, std::uint32_t remaining) {
-  kernel::LiveSocket socket;
+kernel::TcpSocket Tracked(std::uint64_t cookie, std::uint32_t remaining) {
+  kernel::TcpSocket socket;
   socket.cookie = cookie;
-  socket.tracking = kernel::Tracking::kTracked;
-  socket.entry_state = kernel::ConntrackTcpState::kEstablished;
-  socket.remaining_seconds = remaining;
+  socket.entry.tracking = kernel::Tracking::kTracked;
+  socket.entry.state = kernel::ConntrackTcpState::kEstablished;
+  socket.entry.remaining_seconds = remaining;
   return socket;
 }
 
-kernel::LiveSocket Untracked(std::uint64_t cookie) {
-  kernel::LiveSocket socket;
+kernel::TcpSocket Untracked(std::uint64_t cookie) {
+  kernel::TcpSocket socket;
   socket.cookie = cookie;
+  socket.entry.tracking = kernel::Tracking::kUntracked;
   return socket;
 }
 
 class ConnectionMemoryTest : public testing::Test {
  protected:
-  void Look(const std::vector<kernel::LiveSocket>& sockets) {
+  void Look(const std::vector<kernel::TcpSocket>& sockets) {
     sources::TrackingSample sample;
-    sample.sockets = kernel::LiveSocketList(sockets);
+    sample.sockets = kernel::SocketTable(sockets);
     memory_.Update(sample, now_);
   }
   ConnectionHistories memory_;
@@ -68,9 +69,9 @@ TEST_F(ConnectionMemoryTest, AnEntryThatComesBackIsThereAgain) {
 }
 
 TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
-  kernel::LiveSocket socket = Tracked(1, 300);
-  socket.destination_nat = true;
-  socket.keepalive_due = std::chrono::milliseconds(1000);
+  kernel::TcpSocket socket = Tracked(1, 300);
+  socket.entry.destination_nat = true;
+  socket.timer = kernel::SocketTimer::kKeepalive;
   Look({socket});
   Look({Untracked(1)});
   EXPECT_TRUE(memory_.Find(1)->Translated());
@@ -87,7 +88,7 @@ TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {
 TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
   // A thousand of them, of which each look loses a hundred, gains a hundred, and lists the newest first.
   for (std::uint64_t look = 0; look < 20; ++look) {
-    std::vector<kernel::LiveSocket> sockets;
+    std::vector<kernel::TcpSocket> sockets;
     for (std::uint64_t i = 1000; i > 0; --i) {
       const std::uint64_t cookie = 100 * look + i;
       sockets.push_back(cookie % 2 == 0 || look == cookie % 20 ? Tracked(cookie, 300) : Untracked(cookie));
@@ -111,9 +112,9 @@ TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
 }
 
 TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsTakenByItsFirst) {
-  kernel::LiveSocket translated = Tracked(1, 300);
-  translated.source_nat = true;
-  translated.translation = std::make_shared<const kernel::Translation>();
+  kernel::TcpSocket translated = Tracked(1, 300);
+  translated.entry.source_nat = true;
+  translated.entry.translation = std::make_shared<const kernel::Translation>();
   Look({Tracked(1, 300), Tracked(1, 300)});
   Look({translated, translated});
   EXPECT_TRUE(memory_.Find(1)->source_nat);

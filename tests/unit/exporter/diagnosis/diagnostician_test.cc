@@ -16,12 +16,12 @@ class DiagnosticianTest : public testing::Test {
     return diagnostician_.Diagnose(host_.Get(), host_.Now(),
                                    scheduling::WallClock::time_point(host_.Now().time_since_epoch()));
   }
-  void Track(const std::vector<kernel::LiveSocket>& sockets) {
+  void Track(const std::vector<kernel::TcpSocket>& sockets) {
     sources::TrackingSample sample;
-    sample.sockets = kernel::LiveSocketList(sockets);
+    sample.sockets = kernel::SocketTable(sockets);
     host_.Set(sample);
   }
-  void Close(std::vector<kernel::ClosingSocket> closing) {
+  void Close(std::vector<kernel::TcpSocket> closing) {
     sources::SocketsSample sample;
     sample.closing = std::move(closing);
     host_.Set(sample);
@@ -83,25 +83,39 @@ TEST_F(DiagnosticianTest, FailingHoldsForFiveMinutesAfterTheLastStuckSocketHasGo
   EXPECT_EQ(Look()->risk.stage, Stage::kLatent);
 }
 
-TEST_F(DiagnosticianTest, ASocketThatConntrackWasNotAskedAboutSinceItClosedIsPendingAndProvesNothing) {
+TEST_F(DiagnosticianTest, AStuckSocketNeedsNoSampleOfAllSocketsSinceItClosed) {
   SeeAnIdleConnection();
   Close({StuckClosing(1)});
-  const auto pending = Look();
-  EXPECT_TRUE(pending->stuck->sockets.front().pending);
-  EXPECT_EQ(pending->stuck->sockets.front().cause, std::nullopt);
-  EXPECT_EQ(pending->risk.stage, Stage::kExposed) << "what was known before still holds";
+  const auto failing = Look();
+  EXPECT_EQ(failing->stuck->sockets.front().cause, Cause::kLocalDrop);
+  EXPECT_EQ(failing->risk.stage, Stage::kFailing);
+}
+
+TEST_F(DiagnosticianTest, ATrackedFinIsRememberedBetweenSamplesOfAllSockets) {
+  Track({OpenSocket(1)});
+  Look();
+  kernel::TcpSocket socket = OpenSocket(1);
+  socket.state = kernel::TcpState::kFinWait1;
+  socket.timer = kernel::SocketTimer::kRetransmit;
+  socket.tries = 2;
+  Close({socket});
+  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN has an entry";
   host_.Advance(seconds(5));
-  Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
-  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  ++socket.tries;
+  socket.entry = {};
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  Close({socket});
+  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN had one";
 }
 
 TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
   Track({});
-  Close({StuckClosing(1)});
+  kernel::TcpSocket socket = StuckClosing(1);
+  socket.entry.tracking = kernel::Tracking::kUnknown;
+  Close({socket});
   host_.Fail<sources::TrackingSample>("conntrack may not be read");
   const auto diagnosis = Look();
   EXPECT_FALSE(diagnosis->risk.stage.has_value());
-  EXPECT_FALSE(diagnosis->stuck->sockets.front().pending);
   EXPECT_EQ(diagnosis->stuck->undetermined[0], 1U);
 }
 
@@ -131,7 +145,7 @@ TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
 TEST_F(DiagnosticianTest, ARuleThatIsOpenedTellsNothingOfTheTryThatItDropped) {
   SeeAnIdleConnection();
   Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
-  kernel::ClosingSocket socket = StuckClosing(1);
+  kernel::TcpSocket socket = StuckClosing(1);
   for (int i = 0; i < 2; ++i) {
     Close({socket});
     EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
@@ -208,11 +222,11 @@ TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManyLooksSeeIt) {
 
 TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
   SnapshotBuilder nat(DropsAt({}));
-  kernel::LiveSocket translated = OpenSocket(1);
-  translated.destination_nat = true;
-  translated.translation = std::make_shared<const kernel::Translation>(
+  kernel::TcpSocket translated = OpenSocket(1);
+  translated.entry.destination_nat = true;
+  translated.entry.translation = std::make_shared<const kernel::Translation>(
       kernel::Translation{*Endpoint::Parse("192.0.2.1:40001"), *Endpoint::Parse("198.51.100.7:8080")});
-  const auto look = [&](kernel::LiveSocket socket) {
+  const auto look = [&](kernel::TcpSocket socket) {
     sources::TrackingSample sample;
     sample.sockets = {std::move(socket)};
     nat.Set(sample);
@@ -233,11 +247,11 @@ TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
 }
 
 TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
-  std::vector<kernel::LiveSocket> many;
+  std::vector<kernel::TcpSocket> many;
   for (std::uint64_t i = 1; i <= 5000; ++i) {
     many.push_back(OpenSocket(i));
   }
-  const auto look_frees_much = [&](const std::vector<kernel::LiveSocket>& sockets) {
+  const auto look_frees_much = [&](const std::vector<kernel::TcpSocket>& sockets) {
     Track(sockets);
     Look();
     return diagnostician_.ForgetUnused(SteadyClock::now());

@@ -18,41 +18,47 @@ class LiveTest : public testing::Test {
       timeout = seconds(100);
     }
   }
-  kernel::LiveSocket& Add(kernel::TcpState state = kernel::TcpState::kEstablished) {
-    kernel::LiveSocket& socket = sockets_.emplace_back();
+  kernel::TcpSocket& Add(kernel::TcpState state = kernel::TcpState::kEstablished) {
+    kernel::TcpSocket& socket = sockets_.emplace_back();
     socket.cookie = sockets_.size();
     socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(40000 + socket.cookie));
     socket.peer = *Endpoint::Parse("192.0.2.2:80");
     socket.state = state;
+    socket.entry.tracking = kernel::Tracking::kUntracked;
     return socket;
   }
-  kernel::LiveSocket& AddTracked(std::uint32_t remaining) {
-    kernel::LiveSocket& socket = Add();
-    socket.tracking = kernel::Tracking::kTracked;
-    socket.entry_state = kernel::ConntrackTcpState::kEstablished;
-    socket.remaining_seconds = remaining;
+  kernel::TcpSocket& AddTracked(std::uint32_t remaining) {
+    kernel::TcpSocket& socket = Add();
+    socket.entry.tracking = kernel::Tracking::kTracked;
+    socket.entry.state = kernel::ConntrackTcpState::kEstablished;
+    socket.entry.remaining_seconds = remaining;
     return socket;
   }
-  static sources::TrackingSample SampleOf(const std::vector<kernel::LiveSocket>& sockets) {
+  void AddTrackedWithKeepalive(std::uint32_t remaining, std::chrono::milliseconds due) {
+    kernel::TcpSocket& socket = AddTracked(remaining);
+    socket.timer = kernel::SocketTimer::kKeepalive;
+    socket.timer_expires = due;
+  }
+  static sources::TrackingSample SampleOf(const std::vector<kernel::TcpSocket>& sockets) {
     sources::TrackingSample sample;
-    sample.sockets = kernel::LiveSocketList(sockets);
+    sample.sockets = kernel::SocketTable(sockets);
     return sample;
   }
   // All seen with their entries by an earlier look, so that NAT is known.
   LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true},
                   const LiveEffort& effort = {}) {
-    std::vector<kernel::LiveSocket> earlier = sockets_;
-    for (kernel::LiveSocket& socket : earlier) {
-      socket.tracking = kernel::Tracking::kTracked;
-      socket.entry_state = kernel::ConntrackTcpState::kEstablished;
-      socket.remaining_seconds = 1;
+    std::vector<kernel::TcpSocket> earlier = sockets_;
+    for (kernel::TcpSocket& socket : earlier) {
+      socket.entry.tracking = kernel::Tracking::kTracked;
+      socket.entry.state = kernel::ConntrackTcpState::kEstablished;
+      socket.entry.remaining_seconds = 1;
     }
     memory_.Update(SampleOf(earlier), SteadyClock::time_point());
     memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(5)));
     CloseEvaluator judge(std::move(rules), {true, active}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
   }
-  std::vector<kernel::LiveSocket> sockets_;
+  std::vector<kernel::TcpSocket> sockets_;
   ConnectionHistories memory_;
   sources::SysctlSample sysctl_;
 };
@@ -104,9 +110,9 @@ TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeftAndNoKeepaliveDue
   EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 0U);
   AddTracked(49);
   EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 1U);
-  AddTracked(40).keepalive_due = milliseconds(39'999);
+  AddTrackedWithKeepalive(40, milliseconds(39'999));
   EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 1U) << "the keepalive comes in time";
-  AddTracked(40).keepalive_due = milliseconds(40'001);
+  AddTrackedWithKeepalive(40, milliseconds(40'001));
   EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 2U);
 }
 
@@ -138,8 +144,8 @@ TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
 }
 
 TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
-  kernel::LiveSocket& socket = AddTracked(90);
-  socket.destination_nat = true;
+  kernel::TcpSocket& socket = AddTracked(90);
+  socket.entry.destination_nat = true;
   LiveEffort effort;
   effort.judging = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({}), {true, true}, effort);

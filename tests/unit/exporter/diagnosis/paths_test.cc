@@ -44,8 +44,8 @@ TEST(PathsTest, AnEntryShowsThatConntrackIsActiveWhateverTheRulesSay) {
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv4), true);
   EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv6), false);
   sources::TrackingSample tracking;
-  kernel::LiveSocket tracked;
-  tracked.tracking = kernel::Tracking::kTracked;
+  kernel::TcpSocket tracked;
+  tracked.entry.tracking = kernel::Tracking::kTracked;
   tracking.sockets.Add(tracked);
   EXPECT_EQ(IsConntrackActive(*rules, nullptr, &tracking, IpFamily::kIpv4), true);
 }

@@ -89,35 +89,30 @@ class SnapshotBuilder {
 };
 
 /// An open connection to 192.0.2.2:80, with its entry.
-inline kernel::LiveSocket OpenSocket(std::uint64_t cookie) {
-  kernel::LiveSocket socket;
+inline kernel::TcpSocket OpenSocket(std::uint64_t cookie) {
+  kernel::TcpSocket socket;
   socket.cookie = cookie;
   socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(40000 + cookie));
   socket.peer = *Endpoint::Parse("192.0.2.2:80");
-  socket.tracking = kernel::Tracking::kTracked;
-  socket.entry_state = kernel::ConntrackTcpState::kEstablished;
-  socket.remaining_seconds = 3;
+  socket.entry.tracking = kernel::Tracking::kTracked;
+  socket.entry.state = kernel::ConntrackTcpState::kEstablished;
+  socket.entry.remaining_seconds = 3;
   return socket;
 }
 
 /// The same without its entry.
-inline kernel::LiveSocket ForgottenSocket(std::uint64_t cookie,
-                                          kernel::TcpState state = kernel::TcpState::kEstablished) {
-  kernel::LiveSocket socket = OpenSocket(cookie);
-  socket.tracking = kernel::Tracking::kUntracked;
-  socket.entry_state.reset();
-  socket.remaining_seconds = 0;
+inline kernel::TcpSocket ForgottenSocket(std::uint64_t cookie,
+                                         kernel::TcpState state = kernel::TcpState::kEstablished) {
+  kernel::TcpSocket socket = OpenSocket(cookie);
+  socket.entry = {};
+  socket.entry.tracking = kernel::Tracking::kUntracked;
   socket.state = state;
   return socket;
 }
 
-/// The same closed, its FIN unsent.
-inline kernel::ClosingSocket StuckClosing(std::uint64_t cookie) {
-  const kernel::LiveSocket live = OpenSocket(cookie);
-  kernel::ClosingSocket socket;
-  socket.cookie = cookie;
-  socket.local = live.local;
-  socket.peer = live.peer;
+/// The same closed without its entry, its FIN unsent.
+inline kernel::TcpSocket StuckClosing(std::uint64_t cookie) {
+  kernel::TcpSocket socket = ForgottenSocket(cookie, kernel::TcpState::kFinWait1);
   socket.orphan = true;
   socket.timer = kernel::SocketTimer::kProbe;
   socket.tries = 3;

@@ -9,8 +9,8 @@ namespace {
 
 using std::chrono::seconds;
 
-kernel::ClosingSocket Socket(std::uint64_t cookie, kernel::TcpState state = kernel::TcpState::kFinWait1) {
-  kernel::ClosingSocket socket;
+kernel::TcpSocket Socket(std::uint64_t cookie, kernel::TcpState state = kernel::TcpState::kFinWait1) {
+  kernel::TcpSocket socket;
   socket.cookie = cookie;
   socket.state = state;
   socket.tries = 3;
@@ -20,15 +20,15 @@ kernel::ClosingSocket Socket(std::uint64_t cookie, kernel::TcpState state = kern
 class StuckHistoryTest : public testing::Test {
  protected:
   // One look that lists `sockets`, all of them stuck for `cause`.
-  void Look(const std::vector<kernel::ClosingSocket>& sockets, std::optional<Cause> cause) {
+  void Look(const std::vector<kernel::TcpSocket>& sockets, std::optional<Cause> cause) {
     std::vector<StuckCandidate> judged;
-    for (const kernel::ClosingSocket& socket : sockets) {
+    for (const kernel::TcpSocket& socket : sockets) {
       judged.push_back({&socket, {cause, nullptr}});
     }
     now_ += seconds(5);
     history_.Update(sockets, judged, now_);
   }
-  std::optional<Cause> CauseOfLastTry(const kernel::ClosingSocket& socket) const {
+  std::optional<Cause> CauseOfLastTry(const kernel::TcpSocket& socket) const {
     const auto finding = history_.FindingOfLastTry(socket);
     return finding ? finding->cause : std::nullopt;
   }
@@ -61,7 +61,7 @@ TEST_F(StuckHistoryTest, WaitsForASecondLookToSettleACause) {
 }
 
 TEST_F(StuckHistoryTest, KeepsTheSettledCauseUntilTheSocketTriesAgain) {
-  kernel::ClosingSocket socket = Socket(1);
+  kernel::TcpSocket socket = Socket(1);
   EXPECT_FALSE(CauseOfLastTry(socket)) << "never seen";
   Look({socket}, Cause::kLocalDrop);
   EXPECT_FALSE(CauseOfLastTry(socket)) << "not settled by one look";
@@ -98,8 +98,8 @@ TEST_F(StuckHistoryTest, CountsByTheStateTheSocketIsIn) {
   EXPECT_EQ(Counted(Cause::kLocalDrop, 2), 1U);
 }
 
-TEST_F(StuckHistoryTest, AClosingSocketThatIsNotStuckIsRememberedForItsAgeOnly) {
-  const std::vector<kernel::ClosingSocket> sockets = {Socket(1)};
+TEST_F(StuckHistoryTest, ATcpSocketThatIsNotStuckIsRememberedForItsAgeOnly) {
+  const std::vector<kernel::TcpSocket> sockets = {Socket(1)};
   now_ += seconds(5);
   history_.Update(sockets, {}, now_);
   EXPECT_EQ(history_.Age(sockets[0], now_ + seconds(30)), seconds(30));
@@ -112,7 +112,7 @@ TEST_F(StuckHistoryTest, AClosingSocketThatIsNotStuckIsRememberedForItsAgeOnly) 
 }
 
 TEST_F(StuckHistoryTest, ASocketFoundStuckAtTheStartIsAtLeastAsOldAsItsTries) {
-  kernel::ClosingSocket old = Socket(1);
+  kernel::TcpSocket old = Socket(1);
   old.minimum_age = std::chrono::milliseconds(50'000);
   Look({old}, Cause::kLocalDrop);
   EXPECT_EQ(history_.Age(old, now_), seconds(50));

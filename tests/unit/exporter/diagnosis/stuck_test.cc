@@ -17,10 +17,8 @@ class StuckTest : public testing::Test {
     socket_.local = *Endpoint::Parse("192.0.2.1:40000");
     socket_.peer = *Endpoint::Parse("192.0.2.2:80");
     socket_.tries = 3;
-    entry_.cookie = 7;
-    entry_.local = socket_.local;
-    entry_.peer = socket_.peer;
-    entry_.state = kernel::TcpState::kFinWait1;
+    socket_.state = kernel::TcpState::kFinWait1;
+    socket_.entry.tracking = kernel::Tracking::kUntracked;
     for (auto& timeout : sysctl_.conntrack_tcp_timeouts) {
       timeout = seconds(120);
     }
@@ -41,15 +39,14 @@ class StuckTest : public testing::Test {
     socket_.unacknowledged = 1;
   }
   void IsTracked() {
-    entry_.tracking = kernel::Tracking::kTracked;
-    entry_.entry_state = kernel::ConntrackTcpState::kFinWait;
+    socket_.entry.tracking = kernel::Tracking::kTracked;
+    socket_.entry.state = kernel::ConntrackTcpState::kFinWait;
   }
   std::optional<Cause> Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
-    return FindCause(socket_, {&judge, &entry_, &past_, &sysctl_}).cause;
+    return FindCause(socket_, {&judge, &past_, &sysctl_}).cause;
   }
-  kernel::ClosingSocket socket_;
-  kernel::LiveSocket entry_;
+  kernel::TcpSocket socket_;
   ConnectionHistory past_;
   sources::SysctlSample sysctl_;
 };
@@ -124,25 +121,18 @@ TEST_F(StuckTest, ATranslationThatIsRememberedAndLostIsTheCause) {
 
 TEST_F(StuckTest, OverLoopbackAFinThatIsDroppedOnItsWayInIsALocalDropAlthoughItWasSent) {
   FinIsUnanswered();
-  for (Endpoint* end : {&socket_.local, &socket_.peer, &entry_.local, &entry_.peer}) {
+  for (Endpoint* end : {&socket_.local, &socket_.peer}) {
     end->address = *IpAddress::Parse("127.0.0.1");
   }
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kLocalDrop);
 }
 
-TEST_F(StuckTest, NothingIsSaidWhileTheLookAtConntrackIsOlderThanTheClose) {
-  FinIsUnsent();
-  entry_.state = kernel::TcpState::kEstablished;
-  IsTracked();
-  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), std::nullopt);
-}
-
 TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
   FinIsUnsent();
   EXPECT_EQ(Evaluate(UnreadableRules()), std::nullopt);
-  EXPECT_EQ(FindCause(socket_, {nullptr, &entry_, &past_, &sysctl_}).cause, std::nullopt);
-  CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(FindCause(socket_, {&judge, nullptr, nullptr, nullptr}).cause, std::nullopt);
+  EXPECT_EQ(FindCause(socket_, {nullptr, &past_, &sysctl_}).cause, std::nullopt);
+  socket_.entry.tracking = kernel::Tracking::kUnknown;
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), std::nullopt);
 }
 
 TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {

@@ -17,9 +17,9 @@ class ExplanationTest : public testing::Test {
   Explanation Collect() {
     return MakeReport(diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now()))->explanation;
   }
-  void Track(const std::vector<kernel::LiveSocket>& sockets) {
+  void Track(const std::vector<kernel::TcpSocket>& sockets) {
     sources::TrackingSample sample;
-    sample.sockets = kernel::LiveSocketList(sockets);
+    sample.sockets = kernel::SocketTable(sockets);
     host_.Set(sample);
     host_.Advance(seconds(5));
   }
@@ -75,9 +75,9 @@ TEST_F(ExplanationTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
 }
 
 TEST_F(ExplanationTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
-  kernel::LiveSocket open = diagnosis::OpenSocket(1);
+  kernel::TcpSocket open = diagnosis::OpenSocket(1);
   open.state = kernel::TcpState::kCloseWait;
-  open.entry_state = kernel::ConntrackTcpState::kCloseWait;
+  open.entry.state = kernel::ConntrackTcpState::kCloseWait;
   Track({open});
   Collect();
   Track({diagnosis::ForgottenSocket(1, kernel::TcpState::kCloseWait)});
@@ -89,8 +89,8 @@ TEST_F(ExplanationTest, InCloseWaitTheTimeoutOfThatStateIsNamed) {
 }
 
 TEST_F(ExplanationTest, EntriesThatWereRemovedAreNotBlamedOnATimeout) {
-  kernel::LiveSocket open = diagnosis::OpenSocket(1);
-  open.remaining_seconds = 400'000;
+  kernel::TcpSocket open = diagnosis::OpenSocket(1);
+  open.entry.remaining_seconds = 400'000;
   Track({open});
   Collect();
   Track({diagnosis::ForgottenSocket(1)});

@@ -5,12 +5,6 @@
 namespace finwait::report {
 namespace {
 
-TEST(PhrasesTest, CountsOneAndMany) {
-  EXPECT_EQ(Counted(0, "socket", "sockets"), "0 sockets");
-  EXPECT_EQ(Counted(1, "socket", "sockets"), "1 socket");
-  EXPECT_EQ(Counted(2, "socket", "sockets"), "2 sockets");
-}
-
 TEST(PhrasesTest, SaysHowLongInTheUnitThatAPersonWouldUse) {
   EXPECT_EQ(Lasting(0.4), "0 s");
   EXPECT_EQ(Lasting(119), "119 s");

@@ -48,10 +48,10 @@ class ManyStuckTest : public testing::Test {
     std::uint64_t cookie = 0;
     for (std::size_t place = 0; place < kPlaces; ++place) {
       for (std::uint64_t i = 0; i < SocketsAt(place); ++i) {
-        kernel::LiveSocket live = diagnosis::ForgottenSocket(++cookie, kernel::TcpState::kFinWait1);
+        kernel::TcpSocket live = diagnosis::ForgottenSocket(++cookie, kernel::TcpState::kFinWait1);
         live.local = At(place, "192.0.2.1", "2001:db8::1", static_cast<std::uint16_t>(10'000 + cookie));
         live.peer = At(place, "192.0.2.2", "2001:db8::2", static_cast<std::uint16_t>(kFirstPort + place));
-        kernel::ClosingSocket closing = diagnosis::StuckClosing(cookie);
+        kernel::TcpSocket closing = diagnosis::StuckClosing(cookie);
         closing.local = live.local;
         closing.peer = live.peer;
         closing.minimum_age = seconds(10 + place);
@@ -60,7 +60,7 @@ class ManyStuckTest : public testing::Test {
       }
     }
     sources::TrackingSample tracking;
-    tracking.sockets = kernel::LiveSocketList(tracked_);
+    tracking.sockets = kernel::SocketTable(tracked_);
     host_.Set(tracking);
     sources::SocketsSample sockets;
     sockets.closing = closing_;
@@ -90,8 +90,8 @@ class ManyStuckTest : public testing::Test {
     }
   }
 
-  std::vector<kernel::LiveSocket> tracked_;
-  std::vector<kernel::ClosingSocket> closing_;
+  std::vector<kernel::TcpSocket> tracked_;
+  std::vector<kernel::TcpSocket> closing_;
   diagnosis::SnapshotBuilder host_ = diagnosis::SnapshotBuilder(RulesByPort());
   diagnosis::Diagnostician diagnostician_;
 };

@@ -144,8 +144,8 @@ std::shared_ptr<const sources::SampleData> CompleteSample(std::string_view colle
   }
   if (collector == sources::TrackingSample::kCollector) {
     auto sample = std::make_shared<sources::TrackingSample>();
-    kernel::LiveSocket socket;
-    socket.tracking = kernel::Tracking::kTracked;
+    kernel::TcpSocket socket;
+    socket.entry.tracking = kernel::Tracking::kTracked;
     sample->sockets.Add(socket);
     return sample;
   }

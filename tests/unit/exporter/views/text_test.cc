@@ -98,6 +98,7 @@ TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebody
   diagnosis::StuckSocket seen;
   seen.socket.local = *Endpoint::Parse("192.0.2.1:40000");
   seen.socket.peer = *Endpoint::Parse("[2001:db8::2]:80");
+  seen.socket.state = kernel::TcpState::kFinWait1;
   seen.socket.tries = 4;
   seen.socket.orphan = true;
   seen.cause = diagnosis::Cause::kLocalDrop;

@@ -96,6 +96,48 @@ TEST(Attributes, NestedOnesAreWalkedWithinTheirParent) {
   EXPECT_THAT(inner, ElementsAre(2));
 }
 
+TEST(AttributeReader, ReadsTypedValuesInOrder) {
+  const Block block({5, 0, 1, 0, 0xaa, 0, 0, 0, 8, 0, 2, 0, 1, 2, 3, 4});
+  AttributeReader reader(block.Get());
+  ASSERT_TRUE(reader.Next());
+  EXPECT_EQ(reader.Type(), 1);
+  EXPECT_EQ(reader.U8(), 0xaa);
+  ASSERT_TRUE(reader.Next());
+  EXPECT_EQ(reader.BigEndian32(), 0x01020304U);
+  EXPECT_FALSE(reader.Next());
+  EXPECT_TRUE(reader.Sound());
+}
+
+TEST(AttributeReader, AValueThatIsTooShortIsRememberedWhateverFollows) {
+  const Block block({5, 0, 1, 0, 0xaa, 0, 0, 0, 8, 0, 2, 0, 1, 2, 3, 4});
+  AttributeReader reader(block.Get());
+  ASSERT_TRUE(reader.Next());
+  EXPECT_EQ(reader.U32(), 0U);
+  EXPECT_FALSE(reader.Sound());
+  ASSERT_TRUE(reader.Next());
+  EXPECT_EQ(reader.BigEndian16(), 0x0102) << "longer than asked for is sound";
+  EXPECT_FALSE(reader.Sound());
+}
+
+TEST(AttributeReader, ANestThatIsMalformedMakesItsParentSo) {
+  for (const int inner : {3, 9}) {
+    const Block block({12, 0, 1, 0, inner, 0, 2, 0, 1, 2, 3, 4});
+    AttributeReader reader(block.Get());
+    ASSERT_TRUE(reader.Next());
+    EXPECT_TRUE(reader.Sound());
+    reader.Nested([](AttributeReader&) { ADD_FAILURE(); });
+    EXPECT_FALSE(reader.Sound()) << inner;
+  }
+}
+
+TEST(AttributeReader, AValueTooShortInANestIsRememberedByItsParent) {
+  const Block block({9, 0, 1, 0, 5, 0, 2, 0, 1});
+  AttributeReader reader(block.Get());
+  ASSERT_TRUE(reader.Next());
+  reader.Nested([](AttributeReader& nest) { EXPECT_EQ(nest.U16(), 0); });
+  EXPECT_FALSE(reader.Sound());
+}
+
 TEST(Attribute, ReadsNumbersInTheHostsAndInTheNetworksOrder) {
   const Block block({1, 2, 3, 4, 5, 6, 7, 8});
   const Attribute attribute(1, block.Get());

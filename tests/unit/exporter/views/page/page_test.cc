@@ -35,6 +35,7 @@ report::Report WithStuckSockets() {
   diagnosis::StuckSocket stuck;
   stuck.cause = diagnosis::Cause::kLocalDrop;
   stuck.socket.local.port = 40000;
+  stuck.socket.state = kernel::TcpState::kFinWait1;
   stuck.socket.tries = 4;
   stuck.age = std::chrono::seconds(24);
   diagnosis.stuck->sockets.assign(12, stuck);

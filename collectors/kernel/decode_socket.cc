@@ -1,4 +1,4 @@
-#include "collectors/kernel/socket_record.h"
+#include "collectors/kernel/decode_socket.h"
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
@@ -40,7 +40,19 @@ std::chrono::milliseconds MinimumAge(SocketTimer timer, std::uint32_t tries, std
   return std::chrono::milliseconds(static_cast<std::int64_t>(total));
 }
 
-void ApplyTcpInfo(netlink::Bytes info, ClosingSocket& socket) {
+std::optional<bool> OpenedHere(netlink::Bytes info) {
+  const auto acknowledged = InfoField<std::uint64_t>(info, offsetof(tcp_info, tcpi_bytes_acked));
+  const auto sent = InfoField<std::uint64_t>(info, offsetof(tcp_info, tcpi_bytes_sent));
+  const auto sent_again = InfoField<std::uint64_t>(info, offsetof(tcp_info, tcpi_bytes_retrans));
+  const auto in_flight = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_unacked));
+  if (!acknowledged || !sent || !sent_again || in_flight != 0U) {
+    return std::nullopt;
+  }
+  const std::uint64_t beyond_data = *acknowledged - (*sent - *sent_again);
+  return beyond_data <= 1 ? std::optional(beyond_data == 1) : std::nullopt;
+}
+
+void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
   socket.unsent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_notsent_bytes));
   socket.send_window = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_snd_wnd));
   socket.unacknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_unacked)).value_or(0);
@@ -51,11 +63,12 @@ void ApplyTcpInfo(netlink::Bytes info, ClosingSocket& socket) {
   }
   const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
   socket.minimum_age = MinimumAge(socket.timer, socket.tries, timeout);
+  socket.opened_here = OpenedHere(info);
 }
 
 }  // namespace
 
-Result<std::optional<SocketRecord>> DecodeSocket(netlink::Bytes message) {
+Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message) {
   const auto header = netlink::Attribute(0, message).Read<inet_diag_msg>();
   if (!header || (header->idiag_family != AF_INET && header->idiag_family != AF_INET6)) {
     return Fail(FailureReason::kError, "read sockets: malformed inet_diag message");
@@ -64,9 +77,7 @@ Result<std::optional<SocketRecord>> DecodeSocket(netlink::Bytes message) {
   if (!state) {
     return std::nullopt;
   }
-  SocketRecord record;
-  record.state = *state;
-  ClosingSocket& socket = record.closing;
+  TcpSocket socket;
   socket.state = *state;
   socket.cookie = std::uint64_t{header->id.idiag_cookie[1]} << 32 | header->id.idiag_cookie[0];
   const std::size_t address_size = header->idiag_family == AF_INET ? 4 : 16;
@@ -74,24 +85,38 @@ Result<std::optional<SocketRecord>> DecodeSocket(netlink::Bytes message) {
                   ntohs(header->id.idiag_sport)};
   socket.peer = {*IpAddress::FromBytes(std::as_bytes(std::span(header->id.idiag_dst)).first(address_size)),
                  ntohs(header->id.idiag_dport)};
-  record.family = socket.local.address.Family();
   socket.orphan = header->idiag_inode == 0;
+  socket.uid = header->idiag_uid;
+  socket.device = header->id.idiag_if;
   socket.timer = header->idiag_timer <= 4 ? static_cast<SocketTimer>(header->idiag_timer) : SocketTimer::kNone;
   socket.timer_expires = std::chrono::milliseconds(header->idiag_expires);
   socket.tries = header->idiag_retrans;
-  socket.uid = header->idiag_uid;
 
-  const bool sound = netlink::ForEachAttribute(
-      message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(sizeof(inet_diag_msg))})),
-      [&socket](const netlink::Attribute& attribute) {
-        if (attribute.Type() == INET_DIAG_INFO) {
-          ApplyTcpInfo(attribute.Payload(), socket);
+  const std::uint16_t type_of_service =
+      socket.local.address.Family() == IpFamily::kIpv4 ? INET_DIAG_TOS : INET_DIAG_TCLASS;
+  netlink::AttributeReader reader(
+      message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(sizeof(inet_diag_msg))})));
+  while (reader.Next()) {
+    switch (reader.Type()) {
+      case INET_DIAG_INFO:
+        ApplyTcpInfo(reader.Payload(), socket);
+        break;
+      case INET_DIAG_MARK:
+        socket.mark = reader.U32();
+        break;
+      case INET_DIAG_CGROUP_ID:
+        socket.cgroup_id = reader.U64();
+        break;
+      default:
+        if (reader.Type() == type_of_service) {
+          socket.type_of_service = reader.U8();
         }
-      });
-  if (!sound) {
+    }
+  }
+  if (!reader.Sound()) {
     return Fail(FailureReason::kError, "read sockets: malformed attribute in an inet_diag message");
   }
-  return record;
+  return socket;
 }
 
 }  // namespace finwait::kernel

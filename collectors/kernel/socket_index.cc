@@ -1,4 +1,4 @@
-#include "collectors/kernel/live_socket_index.h"
+#include "collectors/kernel/socket_index.h"
 
 #include <bit>
 #include <cstring>
@@ -6,11 +6,11 @@
 
 namespace finwait::kernel {
 
-LiveSocketIndex::LiveSocketIndex(const LiveSocketList& sockets)
+SocketIndex::SocketIndex(const SocketTable& sockets)
     : sockets_(sockets), seed_(std::random_device{}()), slots_(std::bit_ceil(sockets.Size() * 2 + 2), kEmpty) {
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = 0; i < sockets.Size(); ++i) {
-    const LiveSocket socket = sockets[i];
+    const TcpSocket socket = sockets[i];
     std::size_t slot = Hash(socket.local, socket.peer) & mask;
     while (slots_[slot] != kEmpty) {
       slot = (slot + 1) & mask;
@@ -19,7 +19,7 @@ LiveSocketIndex::LiveSocketIndex(const LiveSocketList& sockets)
   }
 }
 
-std::uint64_t LiveSocketIndex::Hash(const Endpoint& local, const Endpoint& peer) const {
+std::uint64_t SocketIndex::Hash(const Endpoint& local, const Endpoint& peer) const {
   std::uint64_t hash = seed_ << 32 | std::uint64_t{local.port} << 16 | peer.port;
   for (const IpAddress* address : {&local.address, &peer.address}) {
     std::uint64_t words[2] = {};
@@ -32,7 +32,7 @@ std::uint64_t LiveSocketIndex::Hash(const Endpoint& local, const Endpoint& peer)
   return hash;
 }
 
-std::optional<std::size_t> LiveSocketIndex::Find(const Endpoint& local, const Endpoint& peer) const {
+std::optional<std::size_t> SocketIndex::Find(const Endpoint& local, const Endpoint& peer) const {
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t slot = Hash(local, peer) & mask; slots_[slot] != kEmpty; slot = (slot + 1) & mask) {
     if (sockets_.HasEnds(slots_[slot], local, peer)) {

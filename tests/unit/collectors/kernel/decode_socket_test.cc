@@ -1,4 +1,4 @@
-#include "collectors/sources/sockets.h"
+#include "collectors/kernel/decode_socket.h"
 
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-namespace finwait::sources {
+namespace finwait::kernel {
 namespace {
 
 struct Given {
@@ -43,24 +43,24 @@ std::vector<std::byte> Message(const Given& given) {
   return message;
 }
 
-kernel::ClosingSocket Decode(const Given& given) {
-  const auto record = kernel::DecodeSocket(Message(given));
+TcpSocket Decode(const Given& given) {
+  const auto record = DecodeSocket(Message(given));
   EXPECT_TRUE(record.has_value() && record->has_value());
-  return (*record)->closing;
+  return **record;
 }
 
-TEST(SocketsDecodeTest, ReadsWhatTellsAnUnsentFin) {
-  const kernel::ClosingSocket socket = Decode({});
+TEST(DecodeSocketTest, ReadsWhatTellsAnUnsentFin) {
+  const TcpSocket socket = Decode({});
   EXPECT_EQ(socket.cookie, 0x1'0000'0007U);
-  EXPECT_EQ(socket.state, kernel::TcpState::kFinWait1);
-  EXPECT_EQ(socket.timer, kernel::SocketTimer::kProbe);
+  EXPECT_EQ(socket.state, TcpState::kFinWait1);
+  EXPECT_EQ(socket.timer, SocketTimer::kProbe);
   EXPECT_EQ(socket.tries, 3U);
   EXPECT_EQ(socket.unsent, 1U);
   EXPECT_EQ(socket.send_window, 65535U);
   EXPECT_TRUE(socket.orphan);
 }
 
-TEST(SocketsDecodeTest, AnOlderKernelsShorterTcpInfoLeavesWhatItLacksUnknown) {
+TEST(DecodeSocketTest, AnOlderKernelsShorterTcpInfoLeavesWhatItLacksUnknown) {
   Given given;
   given.info_size = offsetof(tcp_info, tcpi_snd_wnd);
   EXPECT_FALSE(Decode(given).send_window.has_value());
@@ -69,7 +69,7 @@ TEST(SocketsDecodeTest, AnOlderKernelsShorterTcpInfoLeavesWhatItLacksUnknown) {
   EXPECT_FALSE(Decode(given).unsent.has_value());
 }
 
-TEST(SocketsDecodeTest, ProbesOfAClosedWindowCountByTheirBackoffAsThePeerAnswersThem) {
+TEST(DecodeSocketTest, ProbesOfAClosedWindowCountByTheirBackoffAsThePeerAnswersThem) {
   Given given;
   given.tries = 0;
   given.backoff = 4;
@@ -79,7 +79,7 @@ TEST(SocketsDecodeTest, ProbesOfAClosedWindowCountByTheirBackoffAsThePeerAnswers
   EXPECT_EQ(Decode(given).tries, 0U);
 }
 
-TEST(SocketsDecodeTest, TheTriesTellTheLeastAgeForBothKindsOfTimer) {
+TEST(DecodeSocketTest, TheTriesTellTheLeastAgeForBothKindsOfTimer) {
   Given probes;  // the timeout shown has not doubled: 200 + 400 + 800 ms
   EXPECT_EQ(Decode(probes).minimum_age.count(), 1400);
   Given retransmissions;
@@ -88,21 +88,21 @@ TEST(SocketsDecodeTest, TheTriesTellTheLeastAgeForBothKindsOfTimer) {
   EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 1400);
 }
 
-TEST(SocketsDecodeTest, AStateThatIsNoConnectionIsLeftOut) {
+TEST(DecodeSocketTest, AStateThatIsNoConnectionIsLeftOut) {
   auto message = Message({});
   message[1] = std::byte{7};  // TCP_CLOSE
-  EXPECT_FALSE(kernel::DecodeSocket(message)->has_value());
+  EXPECT_FALSE(DecodeSocket(message)->has_value());
   message[1] = std::byte{12};  // TCP_NEW_SYN_RECV
-  EXPECT_EQ((**kernel::DecodeSocket(message)).state, kernel::TcpState::kSynReceived);
+  EXPECT_EQ((**DecodeSocket(message)).state, TcpState::kSynReceived);
 }
 
-TEST(SocketsDecodeTest, EveryTruncationIsAnErrorOrLessOfASocket) {
+TEST(DecodeSocketTest, EveryTruncationIsAnErrorOrLessOfASocket) {
   const auto whole = Message({});
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    const auto record = kernel::DecodeSocket(kernel::netlink::Bytes(whole).first(size));
+    const auto record = DecodeSocket(netlink::Bytes(whole).first(size));
     EXPECT_TRUE(!record || size >= sizeof(inet_diag_msg)) << size;
   }
 }
 
 }  // namespace
-}  // namespace finwait::sources
+}  // namespace finwait::kernel
