@@ -10,6 +10,8 @@
 #include "collectors/kernel/conntrack_state.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 
 namespace finwait::sources {
 
@@ -51,6 +53,14 @@ struct ConntrackTableSample : SampleData {
 /// Streams the table of this namespace once a look; holds counts, never the table. Needs CAP_NET_ADMIN.
 class ConntrackTableCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = ConntrackTableSample::kCollector,
+      .summary = "conntrack entries by state, their idle age and remaining lifetime",
+      .reads = "netlink; `/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_*`",
+      .capability = Capability::kNetAdmin,
+      .budget_share = kTableShare,
+  };
+
   explicit ConntrackTableCollector(kernel::Host host) : host_(std::move(host)) {}
   Result<Collected> Collect(Deadline deadline) override;
 

@@ -13,6 +13,8 @@
 #include "collectors/kernel/socket_record.h"
 #include "collectors/kernel/tcp_state.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 
 namespace finwait::sources {
 
@@ -39,6 +41,13 @@ struct SocketsSample : SampleData {
 /// Needs no capability.
 class SocketsCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = SocketsSample::kCollector,
+      .summary = "TCP sockets by state, orphans, and closing sockets with timer and tries",
+      .reads = "netlink",
+      .budget_share = kClosingSocketsShare,
+  };
+
   SocketsCollector(kernel::Host host, Pacer pacer) : host_(std::move(host)), pacer_(std::move(pacer)) {}
   Result<Collected> Collect(Deadline deadline) override;
 

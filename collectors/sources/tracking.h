@@ -6,6 +6,8 @@
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/live_socket_list.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 
 namespace finwait::sources {
 
@@ -29,6 +31,14 @@ struct TrackingSample : SampleData {
 /// called untracked. Needs CAP_NET_ADMIN.
 class TrackingCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = TrackingSample::kCollector,
+      .summary = "which live sockets have a conntrack entry, for how long, and through which NAT",
+      .reads = "netlink",
+      .capability = Capability::kNetAdmin,
+      .budget_share = kTrackingShare,
+  };
+
   explicit TrackingCollector(kernel::Host host) : host_(std::move(host)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
