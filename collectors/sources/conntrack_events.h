@@ -6,6 +6,7 @@
 #include "collectors/kernel/expiry_listener.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
 
 namespace finwait::sources {
 
@@ -44,6 +45,13 @@ struct ConntrackEventsSample : SampleData {
 /// listens to the same events, the kernel makes them anyhow, and a pause saves next to nothing.
 class ConntrackEventsCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = ConntrackEventsSample::kCollector,
+      .summary = "TCP entries that timed out while their connection was open, as the kernel tells of them",
+      .reads = "netlink, by subscription; `/proc/sys/net/netfilter/nf_conntrack_events`",
+      .capability = Capability::kNetAdmin,
+  };
+
   explicit ConntrackEventsCollector(kernel::Host host, const kernel::ListeningLimits& limits = {})
       : host_(std::move(host)), limits_(limits) {}
   Result<Collected> Collect(Deadline deadline) override;

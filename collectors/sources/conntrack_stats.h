@@ -9,6 +9,7 @@
 #include "collectors/base/wide_counter.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
 
 namespace finwait::sources {
 
@@ -44,9 +45,29 @@ struct ConntrackStatsSample : SampleData {
   std::optional<std::uint64_t> buckets;
 };
 
+inline constexpr Metric kConntrackStatsMetrics[] = {
+    {"conntrack_entries", MetricType::kGauge,
+     "Entries of this network namespace, expired ones that wait for collection included (nf_conntrack_count).",
+     Field<&ConntrackStatsSample::entries>},
+    {"conntrack_entries_limit", MetricType::kGauge, "The most entries the table may hold (nf_conntrack_max).",
+     Field<&ConntrackStatsSample::entries_limit>},
+    {"conntrack_buckets", MetricType::kGauge,
+     "Hash buckets of the table, shared by all namespaces (nf_conntrack_buckets).",
+     Field<&ConntrackStatsSample::buckets>},
+};
+
 /// Reads per-CPU statistics by ctnetlink (CAP_NET_ADMIN) and the table's size from procfs (no capability).
 class ConntrackStatsCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = ConntrackStatsSample::kCollector,
+      .summary = "conntrack's counters and the size of its table",
+      .reads = "`/proc/sys/net/netfilter/nf_conntrack_{count,max,buckets}`; netlink",
+      .capability = Capability::kNetAdmin,
+      .part = "the counters",
+      .metrics = kConntrackStatsMetrics,
+  };
+
   explicit ConntrackStatsCollector(kernel::Host host) : host_(std::move(host)) {}
   Result<Collected> Collect(Deadline deadline) override;
 

@@ -12,6 +12,8 @@
 #include "collectors/kernel/conntrack_state.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
@@ -55,6 +57,14 @@ struct ConntrackTableSample : SampleData {
 /// its entries are in. Needs CAP_NET_ADMIN.
 class ConntrackTableCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = ConntrackTableSample::kCollector,
+      .summary = "conntrack entries by state, their idle age and remaining lifetime",
+      .reads = "netlink; `/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_*`",
+      .capability = Capability::kNetAdmin,
+      .budget_share = kTableShare,
+  };
+
   explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {})
       : host_(std::move(host)), zones_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;

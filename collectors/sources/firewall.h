@@ -14,6 +14,8 @@
 #include "collectors/firewall/read/nft_reader.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 
 namespace finwait::sources {
 
@@ -48,6 +50,17 @@ struct FirewallSample : SampleData {
 /// content; nat, where rules are counted in tens of thousands, is not fetched.
 class FirewallCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = FirewallSample::kCollector,
+      .summary = "nftables, iptables-nft and iptables-legacy rules that can drop a packet",
+      .reads =
+          "netlink; of iptables-legacy `/proc/thread-self/net/ip_tables_names` and `ip6_tables_names`, then "
+          "`getsockopt(IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES)` of the tables named there only: asking for another would "
+          "create it",
+      .capability = Capability::kNetAdmin,
+      .budget_share = kFirewallShare,
+  };
+
   explicit FirewallCollector(const kernel::Host& host, firewall::read::ReaderLimits limits = {});
 
   Result<Collected> Collect(Deadline deadline) override;

@@ -5,6 +5,8 @@
 
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 
 namespace finwait::sources {
 
@@ -27,6 +29,15 @@ struct NetworkNamespacesSample : SampleData {
 /// user's link takes CAP_SYS_PTRACE; without, those processes are counted as unreadable.
 class NetworkNamespacesCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = NetworkNamespacesSample::kCollector,
+      .summary = "how many other network namespaces have processes, whose sockets are not read",
+      .reads = "`/proc/PID/ns/net`",
+      .capability = Capability::kSysPtrace,
+      .part = "other users' processes",
+      .budget_share = kNamespacesShare,
+  };
+
   explicit NetworkNamespacesCollector(kernel::Host host) : host_(std::move(host)) {}
   Result<Collected> Collect(Deadline deadline) override;
 

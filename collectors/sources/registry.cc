@@ -1,5 +1,8 @@
 #include "collectors/sources/registry.h"
 
+#include <array>
+#include <type_traits>
+
 #include "collectors/sources/conntrack_events.h"
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
@@ -14,40 +17,41 @@ namespace finwait::sources {
 namespace {
 
 template <typename T>
-std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSettings&) {
-  return std::make_unique<T>(host);
-}
-
-std::unique_ptr<Collector> MakeSockets(const kernel::Host& host, const CollectorSettings& settings) {
-  return std::make_unique<SocketsCollector>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare),
-                                            settings.shared);
+std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSettings& settings) {
+  if constexpr (std::is_same_v<T, SocketsCollector>) {
+    return std::make_unique<T>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare),
+                               settings.shared);
+  } else if constexpr (std::is_constructible_v<T, const kernel::Host&, const SharedReads&>) {
+    return std::make_unique<T>(host, settings.shared);
+  } else {
+    return std::make_unique<T>(host);
+  }
 }
 
 template <typename T>
-std::unique_ptr<Collector> MakeSharing(const kernel::Host& host, const CollectorSettings& settings) {
-  return std::make_unique<T>(host, settings.shared);
+constexpr CollectorInfo Row() {
+  CollectorInfo info = T::kInfo;
+  info.make = Make<T>;
+  return info;
 }
 
-constexpr CollectorInfo kRegistry[] = {
-    {"conntrack_stats", "conntrack's counters and the size of its table", "CAP_NET_ADMIN for the counters", true, 0,
-     Make<ConntrackStatsCollector>},
-    {"conntrack_table", "conntrack entries by state, their idle age and remaining lifetime", "CAP_NET_ADMIN", true,
-     kTableShare, MakeSharing<ConntrackTableCollector>},
-    {"conntrack_events", "live conntrack entries that timed out, as the kernel tells of them", "CAP_NET_ADMIN", true, 0,
-     Make<ConntrackEventsCollector>},
-    {"tracking", "which live sockets have a conntrack entry, for how long, and through which NAT", "CAP_NET_ADMIN",
-     true, kTrackingShare, MakeSharing<TrackingCollector>},
-    {"sysctl", "conntrack's TCP timeouts and switches, TCP keepalive and orphan settings", "", true, 0,
-     Make<SysctlCollector>},
-    {"sockets", "TCP sockets by state, orphans, and closing sockets with timer and tries", "", true,
-     kClosingSocketsShare, MakeSockets},
-    {"firewall", "nftables, iptables-nft and iptables-legacy rules that can drop a packet", "CAP_NET_ADMIN", true,
-     kFirewallShare, Make<FirewallCollector>},
-    {"netstat", "the kernel's TCP counters of aborted, retransmitted and reset connections", "", true, 0,
-     Make<NetstatCollector>},
-    {"network_namespaces", "other network namespaces that processes live in, whose sockets are not read",
-     "CAP_SYS_PTRACE for other users' processes", true, kNamespacesShare, Make<NetworkNamespacesCollector>},
-};
+template <typename... Collectors>
+constexpr auto Rows() {
+  return std::array{Row<Collectors>()...};
+}
+
+constexpr auto kRegistry =
+    Rows<ConntrackStatsCollector, ConntrackTableCollector, ConntrackEventsCollector, TrackingCollector, SysctlCollector,
+         SocketsCollector, FirewallCollector, NetstatCollector, NetworkNamespacesCollector>();
+
+constexpr double SumOfShares() {
+  double sum = kSharesOfNoCollector;
+  for (const CollectorInfo& info : kRegistry) {
+    sum += info.budget_share > 0 ? info.budget_share : kOtherShare;
+  }
+  return sum;
+}
+static_assert(SumOfShares() < 1 + 1e-9, "cpu_shares.h gives away more than there is: take from one what another gets");
 
 }  // namespace
 

@@ -14,6 +14,8 @@
 #include "collectors/kernel/socket_pass.h"
 #include "collectors/kernel/tcp_socket.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
@@ -40,6 +42,13 @@ struct SocketsSample : SampleData {
 /// its share of CPU time allows, unless `tracking` has done so meanwhile. Needs no capability but for the entries.
 class SocketsCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = SocketsSample::kCollector,
+      .summary = "TCP sockets by state, orphans, and closing sockets with timer and tries",
+      .reads = "netlink",
+      .budget_share = kClosingSocketsShare,
+  };
+
   SocketsCollector(kernel::Host host, Pacer pacer, SharedReads shared = {})
       : host_(std::move(host)),
         pacer_(std::move(pacer)),

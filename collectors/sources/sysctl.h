@@ -9,6 +9,7 @@
 
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
 
 namespace finwait::sources {
 
@@ -67,10 +68,45 @@ struct SysctlSample : SampleData {
   std::optional<std::uint32_t> tcp_orphans_limit;
 };
 
+inline constexpr Metric kSysctlMetrics[] = {
+    {"sysctl_conntrack_tcp_loose", MetricType::kGauge,
+     "1 where a bare ACK without an entry starts one, 0 where it is INVALID (nf_conntrack_tcp_loose).",
+     Field<&SysctlSample::conntrack_tcp_loose>},
+    {"sysctl_conntrack_tcp_be_liberal", MetricType::kGauge,
+     "1 where segments outside of the window are not INVALID; does not help a FIN without an entry "
+     "(nf_conntrack_tcp_be_liberal).",
+     Field<&SysctlSample::conntrack_tcp_be_liberal>},
+    {"sysctl_conntrack_events", MetricType::kGauge, "0 off, 1 on, 2 on while somebody listens (nf_conntrack_events).",
+     Field<&SysctlSample::conntrack_events>},
+    {"sysctl_tcp_keepalive_time_seconds", MetricType::kGauge,
+     "Idle time before the first keepalive probe (net.ipv4.tcp_keepalive_time).",
+     Field<&SysctlSample::tcp_keepalive_time>},
+    {"sysctl_tcp_keepalive_interval_seconds", MetricType::kGauge,
+     "Time between unanswered keepalive probes (net.ipv4.tcp_keepalive_intvl).",
+     Field<&SysctlSample::tcp_keepalive_interval>},
+    {"sysctl_tcp_fin_timeout_seconds", MetricType::kGauge,
+     "How long an orphan stays in FIN_WAIT_2 (net.ipv4.tcp_fin_timeout).", Field<&SysctlSample::tcp_fin_timeout>},
+    {"sysctl_tcp_keepalive_probes", MetricType::kGauge,
+     "Unanswered keepalive probes before giving up (net.ipv4.tcp_keepalive_probes).",
+     Field<&SysctlSample::tcp_keepalive_probes>},
+    {"sysctl_tcp_orphan_retries", MetricType::kGauge,
+     "Tries of an orphan before giving up; 0 means 8 (net.ipv4.tcp_orphan_retries).",
+     Field<&SysctlSample::tcp_orphan_retries>},
+    {"sysctl_tcp_orphans_limit", MetricType::kGauge, "The most orphans on this host (net.ipv4.tcp_max_orphans).",
+     Field<&SysctlSample::tcp_orphans_limit>},
+};
+
 /// Reads SysctlSample from <procfs>/sys/net, which shows the settings of the calling thread's network namespace. A file
 /// that does not hold a whole number, or may not be read, is a gap; that none of the files is there is kUnsupported.
 class SysctlCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = SysctlSample::kCollector,
+      .summary = "conntrack's TCP timeouts and switches, TCP keepalive and orphan settings",
+      .reads = "`/proc/sys/net/netfilter/`, `/proc/sys/net/ipv4/`",
+      .metrics = kSysctlMetrics,
+  };
+
   explicit SysctlCollector(const kernel::Host& host) : host_(host) {}
   Result<Collected> Collect(Deadline deadline) override;
 

@@ -8,6 +8,8 @@
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/socket_table.h"
 #include "collectors/sources/collector.h"
+#include "collectors/sources/collector_info.h"
+#include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
@@ -24,6 +26,14 @@ struct TrackingSample : SampleData {
 /// CAP_NET_ADMIN.
 class TrackingCollector : public Collector {
  public:
+  static constexpr CollectorInfo kInfo = {
+      .name = TrackingSample::kCollector,
+      .summary = "which live sockets have a conntrack entry, for how long, and through which NAT",
+      .reads = "netlink",
+      .capability = Capability::kNetAdmin,
+      .budget_share = kTrackingShare,
+  };
+
   explicit TrackingCollector(kernel::Host host, SharedReads shared = {})
       : host_(std::move(host)), census_(std::move(shared.census)), join_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;

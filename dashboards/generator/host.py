@@ -352,7 +352,12 @@ def build():
             Section(None, 4, _verdict()),
             Section("Why", 8, _why()),
             Section("What happened", 8, [(8, panel) for panel in _what_happened()]),
-            Section("Counters", 8, [(6, panel) for panel in host_details.counters()], folded=True),
+            Section(
+                "Counters",
+                8,
+                [(6, panel) for panel in host_details.counters()] + [(24, panel) for panel in host_details.other_counters()],
+                folded=True,
+            ),
             Section("Tracking of live connections", 8, [(12, panel) for panel in host_details.tracking()], folded=True),
             Section("Conntrack table", 8, [(8, panel) for panel in host_details.conntrack_table()], folded=True),
             Section("Settings", 8, host_details.settings(), folded=True),

@@ -1,5 +1,8 @@
 """The lower half of the Host dashboard: counters, tracking, the table, the settings."""
 
+import pathlib
+import re
+
 from panels import (
     PER_SECOND,
     colored,
@@ -69,6 +72,23 @@ def counters():
             PER_SECOND,
             *_rates("finwait_netstat_tcp", ["retrans_segs", "timeouts", "out_rsts"]),
         ),
+    ]
+
+
+def other_counters():
+    """A panel of the counters that docs/metrics.md lists below "Other counters of the kernel": a new one shows by itself."""
+    document = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text()
+    section = re.search(r"^## Other counters of the kernel\n(.*?)^## ", document, re.M | re.S)
+    names = re.findall(r"^\| `finwait_(\w+)_total` \| counter \|", section[1], re.M) if section else []
+    if not names:
+        return []
+    return [
+        timeseries(
+            "Other counters of the kernel",
+            "What else can make a close fail: a reason to look further, no proof. docs/metrics.md says what each counts.",
+            PER_SECOND,
+            *_rates("finwait", names),
+        )
     ]
 
 

@@ -11,10 +11,10 @@ bool IsEnabled(const sources::CollectorInfo& info, const Options& options) {
          options.enabled_collectors.end();
 }
 
-bool AnyEnabled(const Options& options, bool (*has_property)(const sources::CollectorInfo&)) {
+bool AnyEnabledNeeds(sources::Capability capability, const Options& options) {
   const auto registry = sources::CollectorRegistry();
   return std::any_of(registry.begin(), registry.end(), [&](const sources::CollectorInfo& info) {
-    return IsEnabled(info, options) && has_property(info);
+    return IsEnabled(info, options) && info.capability == capability;
   });
 }
 
@@ -44,8 +44,8 @@ std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
   return collectors;
 }
 
-bool NeedNetAdmin(const Options& options) { return AnyEnabled(options, sources::NeedsNetAdmin); }
+bool NeedNetAdmin(const Options& options) { return AnyEnabledNeeds(sources::Capability::kNetAdmin, options); }
 
-bool NeedSysPtrace(const Options& options) { return AnyEnabled(options, sources::NeedsSysPtrace); }
+bool NeedSysPtrace(const Options& options) { return AnyEnabledNeeds(sources::Capability::kSysPtrace, options); }
 
 }  // namespace finwait::command_line

@@ -31,8 +31,8 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
     if (!MayBeActive(diagnosis)[index]) {
       continue;
     }
-    for (const std::string_view packet : {"fin", "ack"}) {
-      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][PathPacket(packet)];
+    for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck}) {
+      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
       if (IsLost(decision)) {
         return true;
       }
@@ -203,7 +203,7 @@ std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapsho
   abort_failed_ = now;
   const bool drops_resets =
       diagnosis.paths && std::any_of(diagnosis.paths->begin(), diagnosis.paths->end(),
-                                     [](const auto& family) { return IsLost(family[PathPacket("rst")]); });
+                                     [](const auto& family) { return IsLost(family[Index(PathPacket::kRst)]); });
   return drops_resets && now > before ? now - before : 0;
 }
 

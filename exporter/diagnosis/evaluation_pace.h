@@ -22,10 +22,9 @@ struct EvaluationPace {
   /// As a part of the collectors' budget, in runs that disturb nobody.
   static EvaluationPace Within(const sources::CollectorSettings& settings) {
     constexpr std::chrono::milliseconds kMostAtOnce(250);
-    constexpr double kRulesShare = 0.05;  // beside those of collectors/sources/registry.h
     return {Pacer(std::min<SteadyClock::duration>(settings.interval, std::chrono::seconds(1)), settings.cpu_budget,
                   sources::kEvaluationShare),
-            kMostAtOnce, Pacer(std::chrono::milliseconds(1), settings.cpu_budget, kRulesShare)};
+            kMostAtOnce, Pacer(std::chrono::milliseconds(1), settings.cpu_budget, sources::kRulesShare)};
   }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -13,13 +13,19 @@
 
 namespace finwait::diagnosis {
 
-/// The packets that finwait_firewall_path_verdict judges, in the order of its label.
+/// The packets that finwait_firewall_path_verdict tells of.
+enum class PathPacket : std::size_t { kFin, kRst, kData, kAck, kPeerFin, kForwardedFin };
+
+/// Their labels, by PathPacket.
 inline constexpr std::string_view kPathPackets[] = {"fin", "rst", "data", "ack", "peer_fin", "forwarded_fin"};
 
-/// What becomes of the closing packets of the general connection without an entry, by position in kPathPackets.
+/// The position of `packet` in kPathPackets and in the arrays below.
+constexpr std::size_t Index(PathPacket packet) { return static_cast<std::size_t>(packet); }
+
+/// What becomes of the closing packets of the general connection without an entry, by PathPacket.
 using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
 
-/// Where those of them die that are lost, by position in kPathPackets.
+/// Where those of them die that are lost, by PathPacket.
 using PathSites = std::array<std::optional<DropSite>, std::size(kPathPackets)>;
 
 struct PathResults {
@@ -29,12 +35,6 @@ struct PathResults {
 
 /// Of one IP family.
 PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family);
-
-/// The position of `name` in kPathPackets.
-constexpr std::size_t PathPacket(std::string_view name) {
-  return static_cast<std::size_t>(std::find(std::begin(kPathPackets), std::end(kPathPackets), name) -
-                                  std::begin(kPathPackets));
-}
 
 /// Whether conntrack's hooks run for a family; nothing where that cannot be told. Inferred from entries, which only an
 /// active conntrack makes, and from rules that need it. `table` and `tracking` may be null.

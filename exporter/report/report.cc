@@ -15,11 +15,11 @@ bool IsOutbound(firewall::Hook hook) {
 }
 
 // Marks the packets that `hook` can drop, in a family that `table` covers.
-void Mark(firewall::TableFamily table, std::initializer_list<std::string_view> packets, DroppedForSome& dropped) {
+void Mark(firewall::TableFamily table, std::initializer_list<diagnosis::PathPacket> packets, DroppedForSome& dropped) {
   for (const IpFamily family : kIpFamilies) {
     if (firewall::Covers(table, family)) {
-      for (const std::string_view packet : packets) {
-        dropped[static_cast<std::size_t>(family)][diagnosis::PathPacket(packet)] = true;
+      for (const diagnosis::PathPacket packet : packets) {
+        dropped[static_cast<std::size_t>(family)][diagnosis::Index(packet)] = true;
       }
     }
   }
@@ -31,16 +31,16 @@ DroppedForSome FindDroppedForSome(const diagnosis::Diagnosis& diagnosis, const s
   DroppedForSome dropped = {};
   for (const AffectedSite& site : sites) {
     if (site.stuck + site.at_risk > 0) {
-      Mark(site.place.rule.family, {site.inbound ? std::string_view("ack") : std::string_view("fin")}, dropped);
+      Mark(site.place.rule.family, {site.inbound ? diagnosis::PathPacket::kAck : diagnosis::PathPacket::kFin}, dropped);
     }
   }
   if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
     for (const firewall::analysis::InvalidDropRule& rule : firewall->invalid_drops) {
       for (const firewall::Hook hook : rule.hooks) {
         if (rule.narrow && IsOutbound(hook)) {
-          Mark(rule.location.family, {"fin", "rst"}, dropped);
+          Mark(rule.location.family, {diagnosis::PathPacket::kFin, diagnosis::PathPacket::kRst}, dropped);
         } else if (rule.narrow && hook != firewall::Hook::kForward) {
-          Mark(rule.location.family, {"peer_fin"}, dropped);
+          Mark(rule.location.family, {diagnosis::PathPacket::kPeerFin}, dropped);
         }
       }
     }

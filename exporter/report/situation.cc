@@ -83,13 +83,14 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
       continue;
     }
     const diagnosis::PathSites& places = diagnosis.path_places[index];
-    const auto& fin = places[diagnosis::PathPacket("fin")];
+    const auto& fin = places[diagnosis::Index(diagnosis::PathPacket::kFin)];
     if (fin) {
       At(situation.losses, *fin, false).general = true;
-    } else if (const auto& ack = places[diagnosis::PathPacket("ack")]) {
+    } else if (const auto& ack = places[diagnosis::Index(diagnosis::PathPacket::kAck)]) {
       At(situation.losses, *ack, true).general = true;  // whether it is let in matters only when the FIN gets out
     }
-    if (const auto& rst = places[diagnosis::PathPacket("rst")]; rst && (!fin || fin->rule != rst->rule)) {
+    if (const auto& rst = places[diagnosis::Index(diagnosis::PathPacket::kRst)];
+        rst && (!fin || fin->rule != rst->rule)) {
       AffectedSite& loss = At(situation.losses, *rst, false);
       loss.reset_only = !loss.general && loss.stuck == 0 && loss.at_risk == 0;
       loss.general = true;

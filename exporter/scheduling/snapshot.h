@@ -53,7 +53,7 @@ struct Snapshot {
   template <typename T>
   const T* Find() const {
     const CollectorStatus* status = Status<T>();
-    return status != nullptr ? static_cast<const T*>(status->data.get()) : nullptr;
+    return status != nullptr ? dynamic_cast<const T*>(status->data.get()) : nullptr;
   }
 };
 

@@ -84,7 +84,7 @@ TEST(SecurityPage, NamesEveryCollectorThatIsBlindWithoutTheCapability) {
     if (row.at(0) == "CAP_NET_ADMIN") {
       for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
         const bool named = row.at(2).find("`" + std::string(info.name) + "`") != std::string::npos;
-        EXPECT_EQ(named, NeedsNetAdmin(info)) << info.name;
+        EXPECT_EQ(named, info.capability == sources::Capability::kNetAdmin) << info.name;
       }
       return;
     }

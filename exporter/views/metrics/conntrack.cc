@@ -22,13 +22,6 @@ constexpr std::string_view kStatHelp[sources::kConntrackStatCount] = {
     "Entries not inserted because their hash chain was too long (ctnetlink CTA_STATS_CHAIN_TOOLONG, Linux 5.15).",
 };
 
-void AppendSize(Families& families, std::string_view name, std::string_view help,
-                const std::optional<std::uint64_t>& value) {
-  if (value) {
-    Family::Gauge(name, help).Add({}, static_cast<double>(*value)).AppendTo(families);
-  }
-}
-
 }  // namespace
 
 void AppendConntrackStats(const scheduling::Snapshot& snapshot, Families& families) {
@@ -42,13 +35,6 @@ void AppendConntrackStats(const scheduling::Snapshot& snapshot, Families& famili
       Family::Counter(name, kStatHelp[i]).Add({}, static_cast<double>(*sample->counters[i])).AppendTo(families);
     }
   }
-  AppendSize(families, "conntrack_entries",
-             "Entries of this network namespace, expired ones that wait for collection included (nf_conntrack_count).",
-             sample->entries);
-  AppendSize(families, "conntrack_entries_limit", "The most entries the table may hold (nf_conntrack_max).",
-             sample->entries_limit);
-  AppendSize(families, "conntrack_buckets",
-             "Hash buckets of the table, shared by all namespaces (nf_conntrack_buckets).", sample->buckets);
 }
 
 void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& families) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
+#include "tests/unit/collectors/sources/complete_samples.h"
 
 namespace finwait::sources {
 namespace {
@@ -11,6 +12,15 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+
+const bool kComplete = [] {
+  NetstatSample sample;
+  for (auto* counter : {&sample.abort_failed, &sample.abort_on_timeout, &sample.abort_on_close, &sample.abort_on_memory,
+                        &sample.retrans_segs, &sample.timeouts, &sample.out_rsts}) {
+    *counter = 0;
+  }
+  return CompleteSamples::Add(sample);
+}();
 
 constexpr const char* kNetstat = "thread-self/net/netstat";
 constexpr const char* kSnmp = "thread-self/net/snmp";

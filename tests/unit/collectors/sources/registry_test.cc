@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string>
 
+#include "collectors/sources/netstat.h"
+#include "collectors/sources/sysctl.h"
 #include "tests/lab/paths.h"
 
 namespace finwait::sources {
@@ -27,19 +29,29 @@ TEST(RegistryTest, EveryCollectorHasItsFilePairATestAndARowInTheReadme) {
     EXPECT_NE(readme.str().find("\n| `" + name + "` |"), std::string::npos) << name << " has no row in README.md";
     EXPECT_NE(collector.make, nullptr) << name;
     EXPECT_FALSE(collector.summary.empty()) << name;
-    EXPECT_EQ(NeedsNetAdmin(collector) || NeedsSysPtrace(collector), !collector.needs.empty())
-        << name << ": the program gives up every other capability when it starts";
+    EXPECT_FALSE(collector.reads.empty()) << name;
+    EXPECT_TRUE(collector.part.empty() || collector.capability != Capability::kNone) << name;
   }
 }
 
-TEST(RegistryTest, NoCollectorIsThereTwiceAndTheirSharesAreNoMoreThanThereIs) {
+TEST(RegistryTest, NoCollectorAndNoMetricIsThereTwice) {
   std::set<std::string_view> names;
-  double share = kSocketCountsShare + kEvaluationShare;
+  std::set<std::string_view> metrics;
   for (const CollectorInfo& collector : CollectorRegistry()) {
     EXPECT_TRUE(names.insert(collector.name).second) << collector.name;
-    share += collector.budget_share > 0 ? collector.budget_share : kOtherShare;
+    for (const Metric& metric : collector.metrics) {
+      EXPECT_TRUE(metrics.insert(metric.name).second) << metric.name;
+      EXPECT_EQ(metric.name.ends_with("_total"), metric.type == MetricType::kCounter) << metric.name;
+    }
   }
-  EXPECT_LE(share, 1);
+}
+
+TEST(CollectorInfoTest, AFieldIsReadFromItsOwnSampleOnly) {
+  SysctlSample sysctl;
+  EXPECT_EQ(Field<&SysctlSample::tcp_fin_timeout>(sysctl), std::nullopt);
+  sysctl.tcp_fin_timeout = std::chrono::seconds(60);
+  EXPECT_EQ(Field<&SysctlSample::tcp_fin_timeout>(sysctl), 60);
+  EXPECT_EQ(Field<&SysctlSample::tcp_fin_timeout>(NetstatSample()), std::nullopt);
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr sources::CollectorInfo kSockets = {"sockets", "", "", true, 0, nullptr};
-constexpr sources::CollectorInfo kTracking = {"tracking", "", "", true, 0, nullptr};
-constexpr sources::CollectorInfo kFirewall = {"firewall", "", "", true, 0, nullptr};
+constexpr sources::CollectorInfo kSockets = {.name = "sockets"};
+constexpr sources::CollectorInfo kTracking = {.name = "tracking"};
+constexpr sources::CollectorInfo kFirewall = {.name = "firewall"};
 
 // A namespace whose OUTPUT policy drops everything.
 std::shared_ptr<const sources::FirewallSample> DropsOutput() {

@@ -273,7 +273,7 @@ TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreJudgedAsOftenAsTheBudgetAl
     sources::FirewallSample firewall;
     firewall.ruleset = std::move(rules);
     host_.Set(firewall);
-    return (*paced.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now())->paths)[0][PathPacket("fin")];
+    return (*paced.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::now())->paths)[0][Index(PathPacket::kFin)];
   };
   EXPECT_EQ(fin(DropsAt({Hook::kOutput})), firewall::eval::Disposition::kDrop) << "the first ones are judged at once";
   host_.Advance(seconds(5));

@@ -17,17 +17,17 @@ PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
 
 TEST(PathsTest, EachPacketIsJudgedOnItsOwnWay) {
   const PathResults out = Evaluate(DropsAt({Hook::kOutput}));
-  for (const char* packet : {"fin", "rst", "data"}) {
-    EXPECT_EQ(out.decisions[PathPacket(packet)], Disposition::kDrop) << packet;
-    EXPECT_TRUE(out.places[PathPacket(packet)].has_value()) << packet;
+  for (const PathPacket packet : {PathPacket::kFin, PathPacket::kRst, PathPacket::kData}) {
+    EXPECT_EQ(out.decisions[Index(packet)], Disposition::kDrop) << kPathPackets[Index(packet)];
+    EXPECT_TRUE(out.places[Index(packet)].has_value()) << kPathPackets[Index(packet)];
   }
-  for (const char* packet : {"ack", "peer_fin", "forwarded_fin"}) {
-    EXPECT_EQ(out.decisions[PathPacket(packet)], Disposition::kAccept) << packet;
-    EXPECT_FALSE(out.places[PathPacket(packet)].has_value()) << packet;
+  for (const PathPacket packet : {PathPacket::kAck, PathPacket::kPeerFin, PathPacket::kForwardedFin}) {
+    EXPECT_EQ(out.decisions[Index(packet)], Disposition::kAccept) << kPathPackets[Index(packet)];
+    EXPECT_FALSE(out.places[Index(packet)].has_value()) << kPathPackets[Index(packet)];
   }
   const PathResults in = Evaluate(DropsAt({Hook::kInput}));
-  EXPECT_EQ(in.decisions[PathPacket("fin")], Disposition::kAccept);
-  EXPECT_EQ(in.decisions[PathPacket("ack")], Disposition::kDrop);
+  EXPECT_EQ(in.decisions[Index(PathPacket::kFin)], Disposition::kAccept);
+  EXPECT_EQ(in.decisions[Index(PathPacket::kAck)], Disposition::kDrop);
 }
 
 TEST(PathsTest, WhatCannotBeReadIsUnknown) {

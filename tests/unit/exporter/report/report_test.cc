@@ -154,11 +154,11 @@ TEST_F(ManyStuckTest, GroupsHoldEverySocketOnceTheLargestFirst) {
 
 TEST_F(ManyStuckTest, APacketThatSomeRulesDropDoesNotPassForAll) {
   const auto report = Collect();
-  const std::size_t fin = diagnosis::PathPacket("fin");
+  const std::size_t fin = diagnosis::Index(diagnosis::PathPacket::kFin);
   EXPECT_EQ((*report->diagnosis->paths)[0][fin], firewall::eval::Disposition::kAccept) << "in general";
   EXPECT_TRUE(report->dropped_for_some[0][fin]);
   EXPECT_TRUE(report->dropped_for_some[1][fin]);
-  EXPECT_FALSE(report->dropped_for_some[0][diagnosis::PathPacket("peer_fin")]);
+  EXPECT_FALSE(report->dropped_for_some[0][diagnosis::Index(diagnosis::PathPacket::kPeerFin)]);
 }
 
 }  // namespace

@@ -39,9 +39,9 @@ sources::Collected Number(int number) {
   return {std::move(sample), {}};
 }
 
-const sources::CollectorInfo kNumber = {"number", "", "", true, 0, nullptr};
-const sources::CollectorInfo kOther = {"other", "", "", true, 0, nullptr};
-const sources::CollectorInfo kCostly = {"costly", "", "", true, 0.5, nullptr};
+const sources::CollectorInfo kNumber = {.name = "number"};
+const sources::CollectorInfo kOther = {.name = "other"};
+const sources::CollectorInfo kCostly = {.name = "costly", .budget_share = 0.5};
 
 // Keeps the snapshots and lets a test wait for the first one that it likes, however short it was the newest.
 class Published {

@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::seconds;
 
-const sources::CollectorInfo kInfo = {"number", "", "", true, 0, nullptr};
+const sources::CollectorInfo kInfo = {.name = "number"};
 
 class ReadinessTest : public testing::Test {
  protected:

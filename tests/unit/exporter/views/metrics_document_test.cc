@@ -16,7 +16,6 @@
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
-#include "collectors/sources/netstat.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/sysctl.h"
@@ -24,6 +23,7 @@
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/views/metrics/metrics.h"
 #include "tests/lab/paths.h"
+#include "tests/unit/collectors/sources/complete_samples.h"
 
 namespace finwait::views {
 namespace {
@@ -36,6 +36,20 @@ struct Section {
   std::vector<std::string> prefixes;
   const char* text;
 };
+
+// Of collectors whose metrics are all without labels, such as netstat: the prefix is the collector's name.
+std::vector<std::string> OtherCounters() {
+  std::vector<std::string> prefixes;
+  for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+    const std::string prefix = std::string(info.name) + "_";
+    if (!info.metrics.empty() && std::all_of(info.metrics.begin(), info.metrics.end(), [&](const auto& metric) {
+          return metric.name.starts_with(prefix) && metric.type == sources::MetricType::kCounter;
+        })) {
+      prefixes.push_back("finwait_" + prefix);
+    }
+  }
+  return prefixes;
+}
 
 const std::vector<Section>& Sections() {
   static const std::vector<Section> sections = {
@@ -67,6 +81,8 @@ const std::vector<Section>& Sections() {
       {"The kernel's TCP counters",
        {"finwait_netstat_"},
        "Closes that went wrong, as the kernel itself counts them. What each of them does not see is in its meaning."},
+      {"Other counters of the kernel", OtherCounters(),
+       "What else can make a close fail, one collector each: a reason to look further, no proof."},
       {"The exporter itself",
        {"finwait_collector_", "finwait_sampling_", "finwait_exporter_", "process_"},
        "A collector that fails takes its own metrics away and leaves the others alone. "
@@ -126,14 +142,6 @@ std::shared_ptr<const sources::SampleData> CompleteSample(std::string_view colle
     sample->tcp_keepalive_time = sample->tcp_keepalive_interval = sample->tcp_fin_timeout = std::chrono::seconds(1);
     return sample;
   }
-  if (collector == sources::NetstatSample::kCollector) {
-    auto sample = std::make_shared<sources::NetstatSample>();
-    for (auto* counter : {&sample->abort_failed, &sample->abort_on_timeout, &sample->abort_on_close,
-                          &sample->abort_on_memory, &sample->retrans_segs, &sample->timeouts, &sample->out_rsts}) {
-      *counter = 0;
-    }
-    return sample;
-  }
   if (collector == sources::FirewallSample::kCollector) {
     auto sample = std::make_shared<sources::FirewallSample>();
     sample->ruleset = DroppingRules();
@@ -155,8 +163,9 @@ std::shared_ptr<const sources::SampleData> CompleteSample(std::string_view colle
   if (collector == sources::NetworkNamespacesSample::kCollector) {
     return std::make_shared<sources::NetworkNamespacesSample>();
   }
-  ADD_FAILURE() << "make a complete sample of collector " << collector << " here";
-  return nullptr;
+  const auto sample = sources::CompleteSamples::Of(collector);
+  EXPECT_NE(sample, nullptr) << "add a complete sample in the unit test of collector " << collector;
+  return sample;
 }
 
 /// What a scrape has while every collector but `blind` works.
@@ -280,6 +289,11 @@ std::string Document() {
          "`finwait_collector_last_success_timestamp_seconds` tells its age. Names, labels and meanings are a contract: "
          "they are added to, never renamed.\n";
   for (const Section& section : Sections()) {
+    const bool is_empty = std::none_of(families.begin(), families.end(),
+                                       [&](const MetricFamily& family) { return SectionOf(family.name) == &section; });
+    if (is_empty) {
+      continue;
+    }
     text << "\n## " << section.heading << "\n\n"
          << section.text << "\n\n| metric | type | labels | meaning | absent without |\n|---|---|---|---|---|\n";
     for (const MetricFamily& family : families) {

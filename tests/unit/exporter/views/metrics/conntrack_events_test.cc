@@ -14,7 +14,7 @@ namespace {
 using testing::IsEmpty;
 
 scheduling::Snapshot SnapshotOf(std::shared_ptr<const sources::ConntrackEventsSample> sample) {
-  static const sources::CollectorInfo info = {sources::ConntrackEventsSample::kCollector, "", "", true, 0, nullptr};
+  static const sources::CollectorInfo info = {.name = sources::ConntrackEventsSample::kCollector};
   scheduling::Snapshot snapshot;
   scheduling::CollectorStatus status;
   status.info = &info;

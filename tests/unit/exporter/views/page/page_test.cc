@@ -44,7 +44,7 @@ report::Report WithStuckSockets() {
   report.explanation.why = {{"INVALID packets are dropped", "-A OUTPUT <comment>"}};
   report.explanation.what_to_do = {{"Now: let them finish.", "", "iptables <here>", "finish_stuck"}};
   report.explanation.urgent = 1;
-  report.dropped_for_some[0][diagnosis::PathPacket("fin")] = true;
+  report.dropped_for_some[0][diagnosis::Index(diagnosis::PathPacket::kFin)] = true;
   return report;
 }
 
