@@ -2,19 +2,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "collectors/firewall/analysis/conntrack_use.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/firewall/print/rule_text.h"
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_presence.h"
-#include "collectors/kernel/procfs.h"
-#include "collectors/kernel/routing_rules.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
-#include "exporter/diagnosis/kernel_queries.h"
-#include "exporter/report/explanation.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/diagnosis/paths.h"
+#include "exporter/report/describe.h"
 
 namespace finwait::exporter {
 namespace {
@@ -32,6 +31,7 @@ struct NamedPacket {
   const char* name;
   PacketKind kind;
   TraversalResult verdict;
+  std::string text;  // of the rule that decides, or of the policy
 };
 
 template <typename Sample>
@@ -61,41 +61,32 @@ std::optional<kernel::LiveSocket> FindEntry(const kernel::Host& host, const Endp
   return sockets[0];
 }
 
-// ip_early_demux is for both families, despite its name.
-firewall::eval::Tristate EarlyDemultiplexing(const kernel::Host& host) {
-  const auto all = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/ip_early_demux");
-  const auto tcp = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/tcp_early_demux");
-  if (!all || !tcp) {
-    return firewall::eval::Tristate::kUnknown;
-  }
-  return firewall::eval::TristateOf(*all != 0 && *tcp != 0);
-}
-
 // The rule's text, or the policy's, the way its own tool prints it.
-std::string TextOf(const TraversalResult& verdict) {
-  if (verdict.table == nullptr || verdict.chain == nullptr) {
+std::string TextOf(const TraversalResult& verdict, diagnosis::CloseEvaluator& evaluator) {
+  if (!verdict.location || (verdict.location->IsPolicy() && verdict.decision == Disposition::kUnknown)) {
     return "";
   }
-  const firewall::Table& table = *verdict.table;
-  const firewall::Chain& chain = *verdict.chain;
-  if (verdict.rule != nullptr) {
-    return firewall::print::RuleText(table, chain, *verdict.rule);
+  const firewall::eval::RulePlace place = evaluator.FindRule(*verdict.location);
+  if (place.rule != nullptr) {
+    return firewall::print::RuleText(*place.table, *place.chain, *place.rule);
   }
-  if (!chain.base || verdict.decision == Disposition::kUnknown) {
+  if (place.chain == nullptr || !place.chain->base || !verdict.location->IsPolicy()) {
     return "";
   }
-  if (table.backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(table)) {
-    return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
+  const bool drops = place.chain->base->policy_drop;
+  if (place.table->dialect == firewall::Dialect::kIptables) {
+    return "-P " + place.chain->name + (drops ? " DROP" : " ACCEPT");
   }
-  return chain.base->policy_drop ? "policy drop" : "policy accept";
+  return drops ? "policy drop" : "policy accept";
 }
 
 // Every field is always there; null where nothing fills it. A rule has a handle or an index, a policy has neither.
-Json PacketJson(const TraversalResult& verdict) {
+Json PacketJson(const NamedPacket& packet) {
+  const TraversalResult& verdict = packet.verdict;
   Json json = {{"verdict", firewall::eval::Name(verdict.decision)},
                {"state", verdict.state ? Json(firewall::eval::Name(*verdict.state)) : Json(nullptr)},
                {"hook", verdict.hook ? Json(firewall::Name(*verdict.hook)) : Json(nullptr)}};
-  const std::optional<firewall::RuleLocation>& location = verdict.location;
+  const std::optional<firewall::RuleId>& location = verdict.location;
   json["backend"] = location ? Json(firewall::Name(location->backend)) : Json(nullptr);
   json["family"] = location ? Json(firewall::Name(location->family)) : Json(nullptr);
   json["table"] = location ? Json(location->table) : Json(nullptr);
@@ -103,10 +94,10 @@ Json PacketJson(const TraversalResult& verdict) {
   if (location && location->handle) {
     json["handle"] = *location->handle;
   }
-  if (location && location->rule_index) {
-    json["rule_index"] = *location->rule_index;
+  if (location && location->index) {
+    json["rule_index"] = *location->index;
   }
-  json["text"] = TextOf(verdict);
+  json["text"] = packet.text;
   json["reason"] = verdict.reason;
   return json;
 }
@@ -175,7 +166,7 @@ void PrintText(PathKind journey, diagnosis::Fate fate, const std::string& reason
       out << " at " << firewall::Name(*verdict.hook);
     }
     if (verdict.location && verdict.decision != Disposition::kAccept) {
-      out << " by " << report::DescribeLocation(*verdict.location) << "\n            " << TextOf(verdict);
+      out << " by " << report::Describe(*verdict.location) << "\n            " << packet.text;
     }
     if (!verdict.reason.empty()) {
       out << "\n            " << verdict.reason;
@@ -195,12 +186,6 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const Endpoint local{*IpAddress::Parse(options.local.address), options.local.port};
   const Endpoint peer{*IpAddress::Parse(options.peer.address), options.peer.port};
 
-  auto connection = diagnosis::FindConnection(*host, local, peer, Deadline::After(kLimit));
-  if (!connection) {
-    err << "finwait_exporter explain: " << connection.error().message << "\n";
-    return kUnknownExit;
-  }
-
   sources::FirewallCollector firewall_collector(*host);
   sources::SysctlCollector sysctl_collector(*host);
   const auto firewall_sample = Look<sources::FirewallSample>(firewall_collector, err);
@@ -212,52 +197,60 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const auto entry = FindEntry(*host, local, peer, err);
   const std::optional<bool> tracked =
       entry ? std::optional(entry->tracking == kernel::Tracking::kTracked) : std::nullopt;
-  const diagnosis::KernelQueries questions = diagnosis::QueriesTo(*host);
   diagnosis::EvaluationSettings settings;
   if (sysctl->conntrack_tcp_loose) {
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   const IpFamily family = local.address.Family();
+  firewall::read::FactResolver resolver(*host);
+  const auto facts = std::make_shared<firewall::facts::FactStore>();
   settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true || firewall::analysis::NeedsConntrack(*firewall_sample->ruleset, family, questions.rules.get()) !=
-                             firewall::eval::Tristate::kNo;
-  settings.early_demultiplexing = EarlyDemultiplexing(*host);
-  if (const auto by_mark = RoutesByMark(*host, family, Deadline::After(kLimit))) {
-    settings.routes_by_mark = firewall::eval::TristateOf(*by_mark);
-  }
-  diagnosis::CloseEvaluator judge(firewall_sample->ruleset, settings, questions);
+      tracked == true || diagnosis::MayNeedConntrack(*firewall_sample->ruleset, family, resolver, *facts);
+  diagnosis::CloseEvaluator evaluator(firewall_sample->ruleset, settings, facts);
 
-  diagnosis::ConnectionHistory past;
+  diagnosis::ConnectionHistory history;
   if (tracked == true) {
-    past.entry_state = entry->entry_state;
-    past.source_nat = entry->source_nat;
-    past.destination_nat = entry->destination_nat;
+    history.entry_state = entry->entry_state;
+    history.source_nat = entry->source_nat;
+    history.destination_nat = entry->destination_nat;
   }
-  std::vector<NamedPacket> packets = {{"fin", PacketKind::kFin, {}},
-                                      {"rst", PacketKind::kRst, {}},
-                                      {"data", PacketKind::kData, {}},
-                                      {"ack", PacketKind::kAck, {}},
-                                      {"peer_fin", PacketKind::kPeerFin, {}}};
-  const diagnosis::ConnectionHistory* known_past = tracked == true ? &past : nullptr;
-  connection->translated = judge.TranslationOf(*connection, known_past).Any();
-  connection->opened_by = questions.opened_by(local, peer);
-  for (NamedPacket& packet : packets) {
-    packet.verdict = judge.EvaluatePath(*connection, packet.kind);
+  const diagnosis::ConnectionHistory* seen = tracked == true ? &history : nullptr;
+  std::vector<NamedPacket> packets = {{"fin", PacketKind::kFin, {}, {}},
+                                      {"rst", PacketKind::kRst, {}, {}},
+                                      {"data", PacketKind::kData, {}, {}},
+                                      {"ack", PacketKind::kAck, {}, {}},
+                                      {"peer_fin", PacketKind::kPeerFin, {}, {}}};
+  Result<firewall::eval::Connection> connection = firewall::eval::Connection();
+  diagnosis::CloseOutcome outcome;
+  diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
+    connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
+    if (!connection) {
+      return;
+    }
+    connection->translated = evaluator.TranslationOf(*connection, seen).Any();
+    for (NamedPacket& packet : packets) {
+      packet.verdict = evaluator.EvaluatePath(*connection, packet.kind);
+      packet.text = TextOf(packet.verdict, evaluator);
+    }
+    outcome = evaluator.Evaluate(*connection, seen);
+  });
+  if (!connection) {
+    err << "finwait_exporter explain: " << connection.error().message << "\n";
+    return kUnknownExit;
   }
-  const diagnosis::CloseOutcome judgement = judge.Evaluate(*connection, known_past);
 
   if (options.report_format == command_line::ReportFormat::kJson) {
-    Json json = {{"fate", Name(judgement.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
-    json["reason"] = judgement.reason;
+    Json json = {{"fate", Name(outcome.fate)}, {"tracked", tracked ? Json(*tracked) : Json(nullptr)}};
+    json["reason"] = outcome.reason;
     json["journey"] = Name(connection->journey);
     for (const NamedPacket& packet : packets) {
-      json[packet.name] = PacketJson(packet.verdict);
+      json[packet.name] = PacketJson(packet);
     }
     out << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
-    PrintText(connection->journey, judgement.fate, judgement.reason, tracked, packets, out);
+    PrintText(connection->journey, outcome.fate, outcome.reason, tracked, packets, out);
   }
-  return judgement.fate == diagnosis::Fate::kClean ? 0 : judgement.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
+  return outcome.fate == diagnosis::Fate::kClean ? 0 : outcome.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
 }
 
 }  // namespace finwait::exporter

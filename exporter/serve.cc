@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/diagnosis/kernel_queries.h"
 #include "exporter/diagnosis/latest.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/scheduling/sampler.h"
@@ -152,8 +152,8 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       },
       latest);
   const sources::CollectorSettings settings = SettingsOf(options);
-  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), diagnosis::EvaluationPace::Within(settings),
-                                         report::Explain);
+  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
+                                         diagnosis::EvaluationPace::Within(settings), report::Explain);
   service::CollectorLog collector_log(logger);
   service::RefusedCallLog refused_call_log(logger);
   scheduling::SnapshotConsumer consumer([&](std::shared_ptr<const scheduling::Snapshot> snapshot) {

@@ -1,6 +1,7 @@
 #include "exporter/diagnosis/drop_site.h"
 
 #include "collectors/firewall/print/rule_text.h"
+#include "exporter/diagnosis/close_evaluator.h"
 
 namespace finwait::diagnosis {
 
@@ -8,40 +9,19 @@ bool IsLost(firewall::eval::Disposition decision) {
   return decision == firewall::eval::Disposition::kDrop || decision == firewall::eval::Disposition::kReject;
 }
 
-std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict) {
-  if (!IsLost(verdict.decision) || !verdict.location || !verdict.hook || verdict.table == nullptr ||
-      verdict.chain == nullptr) {
+std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator) {
+  if (!IsLost(result.decision) || !result.location || !result.hook) {
     return std::nullopt;
   }
-  DropSite place;
-  place.location = *verdict.location;
-  place.hook = *verdict.hook;
-  place.iptables =
-      verdict.table->backend == firewall::Backend::kLegacy || firewall::print::IsIptablesTable(*verdict.table);
-  place.rejects = verdict.decision == firewall::eval::Disposition::kReject;
-  if (verdict.rule != nullptr) {
-    place.rule_text = firewall::print::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
+  DropSite site;
+  site.rule = *result.location;
+  site.hook = *result.hook;
+  site.rejects = result.decision == firewall::eval::Disposition::kReject;
+  const firewall::eval::RulePlace place = evaluator.FindRule(site.rule);
+  if (place.rule != nullptr) {
+    site.rule_text = firewall::print::RuleText(*place.table, *place.chain, *place.rule);
   }
-  return place;
-}
-
-std::string DescribeSite(const DropSite& place) {
-  const firewall::RuleLocation& location = place.location;
-  std::string text = place.IsPolicy() ? "the policy of " : "";
-  if (place.iptables) {
-    text += location.family == firewall::TableFamily::kIpv6 ? "ip6tables-" : "iptables-";
-    text += std::string(Name(location.backend)) + " table " + location.table;
-  } else {
-    text += "nft table " + std::string(Name(location.family)) + " " + location.table;
-  }
-  text += ", chain " + location.chain;
-  if (location.handle) {
-    text += ", handle " + std::to_string(*location.handle);
-  }
-  if (location.rule_index) {
-    text += ", rule " + std::to_string(*location.rule_index);
-  }
-  return text;
+  return site;
 }
 
 }  // namespace finwait::diagnosis

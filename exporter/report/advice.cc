@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/remedy.h"
 
@@ -35,7 +36,7 @@ seconds SufficientTimeout(const Situation& situation) {
 
 // In front of what.
 std::string Before(const diagnosis::DropSite& place) {
-  return (place.IsPolicy() ? " before " : " before the rule in ") + DescribeSite(place);
+  return (place.rule.IsPolicy() ? " before " : " before the rule in ") + Describe(place.rule);
 }
 
 void FinishStuck(const AffectedSite& loss, std::vector<diagnosis::Statement>& out) {

@@ -1,11 +1,11 @@
 #include "exporter/report/explanation.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/report/advice.h"
+#include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/situation.h"
 
@@ -95,8 +95,8 @@ void DescribeLive(const diagnosis::LiveSummary& live, diagnosis::Explanation& ex
 // The rules that decide, and how many connections each has on its account.
 void DescribeDropSites(const Situation& situation, diagnosis::Explanation& explanation) {
   for (const AffectedSite& loss : situation.losses) {
-    std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
-    text.front() = loss.place.IsPolicy() ? 'T' : text.front();  // "The policy of"
+    std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
+    text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
     text += loss.inbound ? "the peer's answer to a FIN" : loss.reset_only ? "the RST" : "the FIN";
     text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
     if (loss.stuck > 0) {
@@ -177,13 +177,11 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
                         diagnosis::Explanation& explanation) {
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
     if (std::any_of(situation.losses.begin(), situation.losses.end(),
-                    [&](const AffectedSite& loss) { return loss.place.location == rule.location; })) {
+                    [&](const AffectedSite& loss) { return loss.place.rule == rule.location; })) {
       continue;
     }
-    // iptables' rules, of either backend, are shown as iptables-save prints them.
-    const diagnosis::DropSite place{rule.location, rule.hooks.front(), rule.text.starts_with("-A "), false, rule.text};
-    std::string text =
-        "INVALID packets are also dropped in " + DescribeSite(place) + " (" + std::string(Name(place.hook)) + ")";
+    std::string text = "INVALID packets are also dropped in " + Describe(rule.location) + " (" +
+                       std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
     }
@@ -316,7 +314,7 @@ std::string LossOf(const Situation& situation) {
   }
   const AffectedSite& loss = situation.losses.front();
   const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
-  std::string text = DescribeSite(loss.place) + (loss.place.rejects ? " rejects " : " drops ");
+  std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
   text += loss.inbound ? "the peer's answer to the FIN" : only_resets || loss.reset_only ? "the RST" : "the FIN";
   if (situation.losses.size() > 1) {
     text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
@@ -364,27 +362,6 @@ std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situ
 }
 
 }  // namespace
-
-std::string DescribeLocation(const firewall::RuleLocation& location) {
-  std::ostringstream text;
-  if (location.backend == firewall::Backend::kLegacy) {
-    text << (location.family == firewall::TableFamily::kIpv6 ? "ip6tables" : "iptables") << "-legacy";
-  } else {
-    text << "nft";
-  }
-  text << " table ";
-  if (location.backend == firewall::Backend::kNft) {
-    text << Name(location.family) << " ";
-  }
-  text << location.table << ", chain " << location.chain;
-  if (location.handle) {
-    text << ", handle " << *location.handle;
-  }
-  if (location.rule_index) {
-    text << ", rule " << *location.rule_index;
-  }
-  return text.str();
-}
 
 diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis) {
   const Situation situation = SituationOf(diagnosis);

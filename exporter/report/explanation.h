@@ -8,7 +8,4 @@ namespace finwait::report {
 /// explanation. A pure function.
 diagnosis::Explanation Explain(const diagnosis::Diagnosis& diagnosis);
 
-/// "INVALID-drop rule in table ip filter, chain OUTPUT, handle 7": where a rule is, without what it says.
-std::string DescribeLocation(const firewall::RuleLocation& location);
-
 }  // namespace finwait::report

@@ -13,9 +13,9 @@ bool IsPlain(const std::string& name) {
   });
 }
 
-std::string IptablesTool(const firewall::RuleLocation& location) {
-  return std::string(location.family == firewall::TableFamily::kIpv6 ? "ip6tables-" : "iptables-") +
-         std::string(Name(location.backend)) + (location.table == "filter" ? "" : " -t " + location.table);
+std::string IptablesTool(const firewall::RuleId& id) {
+  return std::string(id.family == firewall::TableFamily::kIpv6 ? "ip6tables-" : "iptables-") +
+         std::string(Name(id.backend)) + (id.table == "filter" ? "" : " -t " + id.table);
 }
 
 std::string_view IptablesMatch(Accepts accepts) {
@@ -42,21 +42,19 @@ std::string_view NftMatch(Accepts accepts) {
   return "";
 }
 
-std::string NftChain(const firewall::RuleLocation& location) {
-  return std::string(Name(location.family)) + " " + location.table + " " + location.chain;
+std::string NftChain(const firewall::RuleId& id) {
+  return std::string(Name(id.family)) + " " + id.table + " " + id.chain;
 }
 
 // What nft is to do, without quotes.
 std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts) {
-  const std::string where = place.location.handle ? "insert rule " + NftChain(place.location) + " handle " +
-                                                        std::to_string(*place.location.handle)
-                                                  : "add rule " + NftChain(place.location);
+  const std::string where =
+      place.rule.handle ? "insert rule " + NftChain(place.rule) + " handle " + std::to_string(*place.rule.handle)
+                        : "add rule " + NftChain(place.rule);
   return where + " " + std::string(NftMatch(accepts));
 }
 
-bool CanWrite(const diagnosis::DropSite& place) {
-  return IsPlain(place.location.table) && IsPlain(place.location.chain);
-}
+bool CanWrite(const diagnosis::DropSite& place) { return IsPlain(place.rule.table) && IsPlain(place.rule.chain); }
 
 std::string Sleep() { return "; sleep " + std::to_string(kRetrySeconds) + "; "; }
 
@@ -66,11 +64,11 @@ std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
   if (!CanWrite(place)) {
     return "";
   }
-  if (!place.iptables) {
+  if (place.rule.dialect == firewall::Dialect::kNft) {
     return "nft '" + NftInsert(place, accepts) + "'";
   }
   const std::string insert =
-      IptablesTool(place.location) + " -I " + place.location.chain + " " + std::string(IptablesMatch(accepts));
+      IptablesTool(place.rule) + " -I " + place.rule.chain + " " + std::string(IptablesMatch(accepts));
   return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
 }
 
@@ -78,12 +76,12 @@ std::string TemporaryAcceptCommand(const diagnosis::DropSite& place, Accepts acc
   if (!CanWrite(place)) {
     return "";
   }
-  if (!place.iptables) {
+  if (place.rule.dialect == firewall::Dialect::kNft) {
     return "rule=$(nft -ea '" + NftInsert(place, accepts) + "' | grep -o 'handle [0-9]*$')" + Sleep() +
-           "nft \"delete rule " + NftChain(place.location) + " $rule\"";
+           "nft \"delete rule " + NftChain(place.rule) + " $rule\"";
   }
-  const std::string tool = IptablesTool(place.location);
-  const std::string rule = place.location.chain + " " + std::string(IptablesMatch(accepts));
+  const std::string tool = IptablesTool(place.rule);
+  const std::string rule = place.rule.chain + " " + std::string(IptablesMatch(accepts));
   return tool + " -I " + rule + Sleep() + tool + " -D " + rule;
 }
 

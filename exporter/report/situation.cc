@@ -7,7 +7,7 @@ namespace {
 
 AffectedSite& At(std::vector<AffectedSite>& losses, const diagnosis::DropSite& place, bool inbound) {
   const auto found = std::find_if(losses.begin(), losses.end(), [&](const AffectedSite& loss) {
-    return loss.inbound == inbound && loss.place.location == place.location;
+    return loss.inbound == inbound && loss.place.rule == place.rule;
   });
   if (found != losses.end()) {
     return *found;
@@ -66,7 +66,7 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
     } else if (const auto& ack = places[diagnosis::PathPacket("ack")]) {
       At(situation.losses, *ack, true).general = true;  // whether it is let in matters only when the FIN gets out
     }
-    if (const auto& rst = places[diagnosis::PathPacket("rst")]; rst && (!fin || fin->location != rst->location)) {
+    if (const auto& rst = places[diagnosis::PathPacket("rst")]; rst && (!fin || fin->rule != rst->rule)) {
       AffectedSite& loss = At(situation.losses, *rst, false);
       loss.reset_only = !loss.general && loss.stuck == 0 && loss.at_risk == 0;
       loss.general = true;

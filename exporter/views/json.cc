@@ -37,24 +37,22 @@ Json FactorsJson(const diagnosis::RiskFactors& factors) {
               {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
 }
 
-Json LocationJson(const firewall::RuleLocation& location) {
-  Json json = {{"backend", Name(location.backend)},
-               {"family", Name(location.family)},
-               {"table", location.table},
-               {"chain", location.chain}};
-  if (location.handle) {
-    json["handle"] = *location.handle;
+Json RuleJson(const firewall::RuleId& rule) {
+  Json json = {
+      {"backend", Name(rule.backend)}, {"family", Name(rule.family)}, {"table", rule.table}, {"chain", rule.chain}};
+  if (rule.handle) {
+    json["handle"] = *rule.handle;
   }
-  if (location.rule_index) {
-    json["rule_index"] = *location.rule_index;
+  if (rule.index) {
+    json["rule_index"] = *rule.index;
   }
   return json;
 }
 
 Json PlaceJson(const diagnosis::DropSite& place) {
-  Json json = LocationJson(place.location);
+  Json json = RuleJson(place.rule);
   json["hook"] = Name(place.hook);
-  json["policy"] = place.IsPolicy();
+  json["policy"] = place.rule.IsPolicy();
   json["verdict"] = place.rejects ? "reject" : "drop";
   return json;
 }
@@ -145,7 +143,7 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
 Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   Json rules = Json::array();
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
-    Json json = LocationJson(rule.location);
+    Json json = RuleJson(rule.location);
     json["hooks"] = Json::array();
     for (const firewall::Hook hook : rule.hooks) {
       json["hooks"].push_back(Name(hook));
@@ -159,7 +157,7 @@ Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   }
   Json policies = Json::array();
   for (const firewall::analysis::PolicyDrop& policy : firewall.policy_drops) {
-    Json json = LocationJson(policy.location);
+    Json json = RuleJson(policy.location);
     json["hook"] = Name(policy.hook);
     json["packets"] = policy.drops ? Json(policy.drops->packets) : Json(nullptr);
     policies.push_back(std::move(json));

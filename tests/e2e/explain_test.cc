@@ -161,11 +161,11 @@ TEST_F(ExplainTest, TheTextNamesFatePacketsRulesAndReasons) {
             "NOT CLEAN (fin_dropped): once its conntrack entry is gone, its FIN never leaves this host: the socket "
             "sticks and the peer stays connected.\n"
             "It has no entry now. Its local end is on this host.\n\n"
-            "  fin       drop as INVALID at output by nft table ip filter, chain OUTPUT, handle " +
+            "  fin       drop as INVALID at output by iptables-nft table filter, chain OUTPUT, handle " +
                 one +
                 "\n"
                 "            -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j DROP\n"
-                "  rst       drop as INVALID at output by nft table ip filter, chain OUTPUT, handle " +
+                "  rst       drop as INVALID at output by iptables-nft table filter, chain OUTPUT, handle " +
                 one +
                 "\n"
                 "            -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j DROP\n"

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <memory>
 #include <string_view>
 #include <variant>
 
+#include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/xt_match.h"
 
 namespace finwait::firewall::analysis {
@@ -56,15 +56,8 @@ bool Leads(const Expression& expression) {
   return (statement != nullptr && !statement->verdict.chain.empty()) || (lookup != nullptr && lookup->verdict);
 }
 
-eval::Tristate Needs(const Table& table, const Chain& chain, RuleResolver* on_demand) {
-  std::shared_ptr<const Chain> read;
-  const Chain* rules = &chain;
-  if (chain.contents == Contents::kNotRead && on_demand != nullptr) {
-    if (auto result = on_demand->ReadChain(table, chain.name)) {
-      read = *result;
-      rules = read.get();
-    }
-  }
+eval::Tristate Needs(eval::ChainEvaluator& evaluator, const Table& table, const Chain& chain) {
+  const Chain* rules = evaluator.GetChain(table, chain.name);
   const bool nat = chain.base && chain.base->type == ChainType::kNat;
   for (const Rule& rule : rules->rules) {
     for (const Expression& expression : rule.expressions) {
@@ -78,14 +71,15 @@ eval::Tristate Needs(const Table& table, const Chain& chain, RuleResolver* on_de
 
 }  // namespace
 
-eval::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, RuleResolver* on_demand) {
+eval::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, facts::FactQuery* facts) {
+  eval::ChainEvaluator evaluator(ruleset, facts);
   eval::Tristate needs = eval::Tristate::kNo;
   for (const Table& table : ruleset.tables) {
     if (!Covers(table.family, family) || table.family == TableFamily::kNetdev) {
       continue;  // the kernel accepts no rule of family netdev that needs conntrack
     }
     for (const auto& [name, chain] : table.chains) {
-      needs = Or(needs, Needs(table, *chain, on_demand));
+      needs = Or(needs, Needs(evaluator, table, *chain));
       if (needs == eval::Tristate::kYes) {
         return needs;
       }

@@ -19,6 +19,7 @@ bool CountsInElements(const Set* set) {
 Result<Table> ReadCountersOf(read::NftReader& reader, const Table& known, const Rule& rule) {
   Table table;
   table.backend = known.backend;
+  table.dialect = known.dialect;
   table.family = known.family;
   table.name = known.name;
   table.sets = known.sets;
@@ -43,7 +44,7 @@ Result<Table> ReadCountersOf(read::NftReader& reader, const Table& known, const 
   return table;
 }
 
-Result<std::optional<Counter>> ReadCounter(read::NftReader& reader, const Table& known, const RuleLocation& location) {
+Result<std::optional<Counter>> ReadCounter(read::NftReader& reader, const Table& known, const RuleId& location) {
   auto rule = reader.ReadRule(location.family, location.table, location.chain, location.handle.value_or(0));
   if (!rule) {
     return Failure(rule.error());
@@ -55,7 +56,7 @@ Result<std::optional<Counter>> ReadCounter(read::NftReader& reader, const Table&
   return DropCounter(*table, *rule);
 }
 
-const Table* FindLegacyTable(const std::vector<Table>& tables, const RuleLocation& location) {
+const Table* FindLegacyTable(const std::vector<Table>& tables, const RuleId& location) {
   const auto found = std::find_if(tables.begin(), tables.end(), [&](const Table& table) {
     return table.family == location.family && table.name == location.table;
   });
@@ -67,7 +68,7 @@ const Table* FindLegacyTable(const std::vector<Table>& tables, const RuleLocatio
 Result<bool> RefreshNftCounters(read::NftReader& reader, const Ruleset& ruleset, std::vector<InvalidDropRule>& drops,
                                 std::vector<PolicyDrop>& policies) {
   for (InvalidDropRule& drop : drops) {
-    const RuleLocation& location = drop.location;
+    const RuleId& location = drop.location;
     const Table* table = FindTable(ruleset, location.backend, location.family, location.table);
     if (location.backend != Backend::kNft || table == nullptr || !drop.drops) {
       continue;  // what has no counter in a ruleset has none until that changes
@@ -79,7 +80,7 @@ Result<bool> RefreshNftCounters(read::NftReader& reader, const Ruleset& ruleset,
     drop.drops = *counter;
   }
   for (PolicyDrop& policy : policies) {
-    const RuleLocation& location = policy.location;
+    const RuleId& location = policy.location;
     if (location.backend != Backend::kNft || !policy.drops) {
       continue;
     }
@@ -98,16 +99,16 @@ Result<bool> RefreshNftCounters(read::NftReader& reader, const Ruleset& ruleset,
 void RefreshLegacyCounters(const std::vector<Table>& tables, std::vector<InvalidDropRule>& drops,
                            std::vector<PolicyDrop>& policies) {
   for (InvalidDropRule& drop : drops) {
-    const RuleLocation& location = drop.location;
+    const RuleId& location = drop.location;
     const Table* table = location.backend == Backend::kLegacy ? FindLegacyTable(tables, location) : nullptr;
     const Chain* chain = table != nullptr ? FindChain(*table, location.chain) : nullptr;
-    const std::uint32_t index = location.rule_index.value_or(0);
+    const std::uint32_t index = location.index.value_or(0);
     if (chain != nullptr && index >= 1 && index <= chain->rules.size()) {
       drop.drops = DropCounter(*table, chain->rules[index - 1]);
     }
   }
   for (PolicyDrop& policy : policies) {
-    const RuleLocation& location = policy.location;
+    const RuleId& location = policy.location;
     const Table* table = location.backend == Backend::kLegacy ? FindLegacyTable(tables, location) : nullptr;
     const Chain* chain = table != nullptr ? FindChain(*table, location.chain) : nullptr;
     if (chain != nullptr && chain->base) {

@@ -74,15 +74,6 @@ std::vector<IpFamily> FamiliesOf(const Table& table) {
   return families;
 }
 
-RuleLocation LocationOf(const Table& table, const Chain& chain) {
-  RuleLocation location;
-  location.backend = table.backend;
-  location.family = table.family;
-  location.table = table.name;
-  location.chain = chain.name;
-  return location;
-}
-
 // Adds `rule` when it drops INVALID at one of `hooks`.
 void Examine(eval::ChainEvaluator& evaluator, const Table& table, const Chain& chain, const Rule& rule,
              const HookSet& hooks, std::vector<InvalidDropRule>& found) {
@@ -109,12 +100,7 @@ void Examine(eval::ChainEvaluator& evaluator, const Table& table, const Chain& c
     return;
   }
   std::sort(drop.hooks.begin(), drop.hooks.end());
-  drop.location = LocationOf(table, chain);
-  if (table.backend == Backend::kNft) {
-    drop.location.handle = rule.handle;
-  } else {
-    drop.location.rule_index = rule.index;
-  }
+  drop.location = IdOf(table, chain, &rule);
   drop.drops = FindDropCounter(evaluator, table, rule);
   drop.identity = RuleIdentity(table, chain, rule);
   drop.text = print::RuleText(table, chain, rule);
@@ -151,8 +137,8 @@ std::vector<PolicyDrop> FindPolicyDrops(const Ruleset& ruleset) {
   for (const Table& table : ruleset.tables) {
     for (const auto& [name, chain] : table.chains) {
       if (!table.dormant && CanDrop(*chain) && chain->base->policy_drop) {
-        found.push_back({LocationOf(table, *chain), FamiliesOf(table), chain->base->hook, chain->base->policy_counter,
-                         PolicyIdentity(table, *chain)});
+        found.push_back({IdOf(table, *chain, nullptr), FamiliesOf(table), chain->base->hook,
+                         chain->base->policy_counter, PolicyIdentity(table, *chain)});
       }
     }
   }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall/model/rule_location.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/firewall/model/ruleset.h"
 
 /// Finds what drops packets that conntrack calls INVALID, by what rules mean and not by how they are written.
@@ -13,7 +13,7 @@ namespace finwait::firewall::analysis {
 
 /// A rule that drops or rejects INVALID packets (for a verdict map: the rule with the lookup).
 struct InvalidDropRule {
-  RuleLocation location;
+  RuleId location;
   std::vector<IpFamily> families;  ///< of the packets that it can see; at least one
   std::vector<Hook> hooks;         ///< whose base chains reach it; at least one, in the order of kHooks
   /// What the rule itself counted; absent where it has no counter that counts the INVALID drops alone or with others.
@@ -29,7 +29,7 @@ struct InvalidDropRule {
 
 /// A base chain whose policy is drop.
 struct PolicyDrop {
-  RuleLocation location;  ///< no handle and no rule_index
+  RuleId location;  ///< a policy's
   std::vector<IpFamily> families;
   Hook hook = Hook::kInput;
   std::optional<Counter> drops;

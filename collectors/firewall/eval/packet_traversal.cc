@@ -12,26 +12,9 @@
 namespace finwait::firewall::eval {
 namespace {
 
-RuleLocation Locate(const Table& table, const Chain& chain, const Rule* rule) {
-  RuleLocation location;
-  location.backend = table.backend;
-  location.family = table.family;
-  location.table = table.name;
-  location.chain = chain.name;
-  if (rule != nullptr && table.backend == Backend::kNft) {
-    location.handle = rule->handle;
-  } else if (rule != nullptr) {
-    location.rule_index = rule->index;
-  }
-  return location;
-}
-
 void SetPlace(TraversalResult& verdict, const Table* table, const Chain* chain, const Rule* rule) {
   if (table != nullptr && chain != nullptr) {
-    verdict.table = table;
-    verdict.chain = chain;
-    verdict.rule = rule;
-    verdict.location = Locate(*table, *chain, rule);
+    verdict.location = IdOf(*table, *chain, rule);
   }
 }
 

@@ -6,7 +6,7 @@
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/connection.h"
 #include "collectors/firewall/eval/hook_traversal.h"
-#include "collectors/firewall/model/rule_location.h"
+#include "collectors/firewall/model/rule_id.h"
 
 namespace finwait::firewall::eval {
 
@@ -22,13 +22,10 @@ struct TraversalResult {
   std::optional<PacketTracking> state;
   /// Where it is decided; absent where no chain looks at the packet.
   std::optional<Hook> hook;
-  /// The rule or, without handle and rule_index, the policy that decides. kAccept: the last one that let it pass.
+  /// The rule or the policy that decides. kAccept: the last one that let it pass.
   /// kUnknown: the first one whose answer nobody can know.
-  std::optional<RuleLocation> location;
-  const Table* table = nullptr;  ///< of `location`
-  const Chain* chain = nullptr;
-  const Rule* rule = nullptr;  ///< null: the policy
-  std::string reason;          ///< kUnknown: what it hangs on. Else a remark, mostly empty
+  std::optional<RuleId> location;
+  std::string reason;  ///< kUnknown: what it hangs on. Else a remark, mostly empty
 };
 
 /// Judges one packet of `connection` on its whole way through this network namespace.

@@ -15,7 +15,4 @@ inline constexpr std::size_t kMaxRuleText = 512;
 /// expression of nftables as "[NAME]". Control characters in it are escaped.
 std::string RuleText(const Table& table, const Chain& chain, const Rule& rule);
 
-/// Whether iptables-nft made the table: one of iptables' names, with base chains where iptables has them.
-bool IsIptablesTable(const Table& table);
-
 }  // namespace finwait::firewall::print

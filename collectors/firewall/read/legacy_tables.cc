@@ -70,6 +70,7 @@ Result<Table> DescribeLegacyTable(TableFamily family, const std::string& name, s
   }
   Table table;
   table.backend = Backend::kLegacy;
+  table.dialect = Dialect::kIptables;
   table.family = family;
   table.name = name;
   for (std::uint32_t hook = 0; hook < kLegacyHooks; ++hook) {

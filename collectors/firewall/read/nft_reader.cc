@@ -148,6 +148,7 @@ Result<NftRuleset> NftReader::ReadOnce() {
   }
   NftWalk walk(*this, limits_);
   for (Table& table : ruleset.tables) {
+    table.dialect = DialectOf(table);
     // A dormant table's chains are not registered: nothing in it runs.
     if (!table.dormant) {
       if (auto walked = walk.ReadReachable(table); !walked) {

@@ -3,6 +3,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "collectors/firewall/read/nft_attributes.h"
@@ -74,6 +76,23 @@ std::optional<BaseChain> DecodeBaseChain(TableFamily family, const AttributeMap&
   base.policy_counter = DecodeCounter(AttributeMap(attributes.Nested(NFTA_CHAIN_COUNTERS)));
   base.devices = DecodeDevices(hook_attributes);
   return base;
+}
+
+std::string_view IptablesName(Hook hook) {
+  switch (hook) {
+    case Hook::kPrerouting:
+      return "PREROUTING";
+    case Hook::kInput:
+      return "INPUT";
+    case Hook::kForward:
+      return "FORWARD";
+    case Hook::kOutput:
+      return "OUTPUT";
+    case Hook::kPostrouting:
+      return "POSTROUTING";
+    default:
+      return "";
+  }
 }
 
 }  // namespace
@@ -157,6 +176,16 @@ std::optional<Table> DecodeTable(const kernel::netlink::Message& message) {
   table.family = *family;
   table.dormant = (attributes.Number(NFTA_TABLE_FLAGS).value_or(0) & NFT_TABLE_F_DORMANT) != 0;
   return table;
+}
+
+Dialect DialectOf(const Table& table) {
+  static constexpr std::string_view kNames[] = {"raw", "mangle", "nat", "filter", "security"};
+  const bool iptables = (table.family == TableFamily::kIpv4 || table.family == TableFamily::kIpv6) &&
+                        std::find(std::begin(kNames), std::end(kNames), table.name) != std::end(kNames) &&
+                        std::all_of(table.chains.begin(), table.chains.end(), [](const auto& entry) {
+                          return !entry.second->base || entry.first == IptablesName(entry.second->base->hook);
+                        });
+  return iptables ? Dialect::kIptables : Dialect::kNft;
 }
 
 std::optional<ChainInTable> DecodeChain(const kernel::netlink::Message& message) {

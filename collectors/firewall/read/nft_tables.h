@@ -26,6 +26,10 @@ std::optional<std::uint32_t> DecodeGeneration(const kernel::netlink::Message& me
 /// NFT_MSG_NEWTABLE: a table without chains.
 std::optional<Table> DecodeTable(const kernel::netlink::Message& message);
 
+/// Whose a table with these base chains is: iptables-nft's when it has one of iptables' names and base chains only
+/// where iptables has them. Nothing else in the kernel tells who made a table.
+Dialect DialectOf(const Table& table);
+
 struct ChainInTable {
   TableFamily family = TableFamily::kIpv4;
   std::string table;

@@ -61,7 +61,7 @@ TEST_F(DiagnosticianTest, TheStageFollowsAConnectionFromLatentToFailing) {
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   const StuckSocket& stuck = failing->stuck->sockets.front();
   EXPECT_EQ(stuck.cause, Cause::kLocalDrop);
-  EXPECT_EQ(stuck.place->location.chain, "OUTPUT");
+  EXPECT_EQ(stuck.place->rule.chain, "OUTPUT");
   EXPECT_EQ(stuck.past.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(stuck.past.keepalive, false);
 }
@@ -177,7 +177,8 @@ TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
   sources::FirewallSample firewall;
   firewall.ruleset = DropsAt({Hook::kOutput});
   firewall::analysis::InvalidDropRule rule;
-  rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
+  rule.location = {
+      firewall::Backend::kNft, firewall::Dialect::kIptables, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
   rule.drops = firewall::Counter{0, 0};

@@ -14,6 +14,7 @@ inline std::shared_ptr<const firewall::Ruleset> DropsAt(std::initializer_list<fi
     firewall::Table table;
     table.family = family;
     table.name = "filter";
+    table.dialect = firewall::Dialect::kIptables;
     for (const firewall::Hook hook : hooks) {
       auto chain = std::make_shared<firewall::Chain>();
       chain->name = hook == firewall::Hook::kInput ? "INPUT" : "OUTPUT";

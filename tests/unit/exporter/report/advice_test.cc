@@ -8,15 +8,16 @@ namespace finwait::report {
 namespace {
 
 using firewall::Backend;
+using firewall::Dialect;
 using firewall::Hook;
 using firewall::TableFamily;
 using std::chrono::seconds;
 
 AffectedSite LossAt(bool inbound, std::uint64_t stuck, std::uint64_t at_risk) {
   AffectedSite loss;
-  loss.place.location = {Backend::kNft, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
+  loss.place.rule = {
+      Backend::kNft, Dialect::kIptables, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
   loss.place.hook = inbound ? Hook::kInput : Hook::kOutput;
-  loss.place.iptables = true;
   loss.place.rule_text = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
   loss.inbound = inbound;
   loss.general = true;
@@ -168,7 +169,7 @@ TEST(AdviceWordsTest, GiveAdviceForAFewPlacesAndNotForHundreds) {
   std::vector<AffectedSite> losses;
   for (std::uint64_t i = 0; i < 100; ++i) {
     losses.push_back(LossAt(false, 1, 0));
-    losses.back().place.location.handle = i;
+    losses.back().place.rule.handle = i;
   }
   EXPECT_LT(WhatToDo(Of(losses, Sysctls(seconds(600), seconds(7200)))).size(), 12U);
 }

@@ -6,18 +6,18 @@ namespace finwait::report {
 namespace {
 
 using firewall::Backend;
+using firewall::Dialect;
 using firewall::TableFamily;
 
 diagnosis::DropSite Iptables(Backend backend, TableFamily family, const std::string& table, const std::string& chain) {
   diagnosis::DropSite place;
-  place.location = {backend, family, table, chain, {}, {}};
-  place.iptables = true;
+  place.rule = {backend, Dialect::kIptables, family, table, chain, {}, {}};
   return place;
 }
 
 diagnosis::DropSite Nft(TableFamily family, std::optional<std::uint64_t> handle) {
   diagnosis::DropSite place;
-  place.location = {Backend::kNft, family, "fw", "out", handle, {}};
+  place.rule = {Backend::kNft, Dialect::kNft, family, "fw", "out", handle, {}};
   return place;
 }
 

@@ -25,7 +25,8 @@ std::shared_ptr<const diagnosis::Diagnosis> Failing() {
   sources::FirewallSample firewall;
   firewall.ruleset = diagnosis::DropsAt({Hook::kOutput});
   firewall::analysis::InvalidDropRule rule;
-  rule.location = {firewall::Backend::kNft, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
+  rule.location = {
+      firewall::Backend::kNft, firewall::Dialect::kIptables, firewall::TableFamily::kIpv4, "filter", "OUTPUT", 3, {}};
   rule.families = {IpFamily::kIpv4};
   rule.hooks = {Hook::kOutput};
   rule.text = "-A OUTPUT -d 192.0.2.2 -j DROP";

@@ -32,6 +32,7 @@ class HandMadeTable {
  public:
   explicit HandMadeTable(Backend backend = Backend::kNft, TableFamily family = TableFamily::kInet) {
     table_.backend = backend;
+    table_.dialect = backend == Backend::kLegacy ? Dialect::kIptables : Dialect::kNft;
     table_.family = family;
     table_.name = "t";
   }
