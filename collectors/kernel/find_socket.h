@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
@@ -21,10 +23,21 @@ struct SocketDetails {
   /// sent it first, and only there; nothing while sent bytes are unacknowledged, or on a kernel that does not count
   /// both (before Linux 4.19).
   std::optional<bool> opened_here;
+  std::uint32_t bound_device = 0;  ///< index of the device that it is bound to (idiag_if); 0: none
 };
 
-/// Asks the kernel for the connection between `local` and `peer` (inet_diag, one socket). Nothing where there is no
-/// such socket in this namespace, or it is bound to a device. Needs no capability.
+/// The two ends of a connection, the local one first.
+struct SocketEnds {
+  Endpoint local;
+  Endpoint peer;
+  auto operator<=>(const SocketEnds&) const = default;
+};
+
+/// Asks the kernel for connections by their ends (inet_diag), many with one send. One answer for each, in order;
+/// nothing where there is no such socket in this namespace. One that is bound to a device is found only by its device,
+/// and so the sockets that were not found at once are looked for in a dump of all. Needs no capability.
+Result<std::vector<std::optional<SocketDetails>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
+                                                              Deadline deadline);
 Result<std::optional<SocketDetails>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
                                                 Deadline deadline);
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/tracking.h"
@@ -13,10 +14,10 @@
 
 namespace finwait::diagnosis {
 
-/// The packets that finwait_firewall_path_verdict judges, in the order of its label.
+/// The packets that finwait_firewall_path_verdict tells of, in the order of its label.
 inline constexpr std::string_view kPathPackets[] = {"fin", "rst", "data", "ack", "peer_fin", "forwarded_fin"};
 
-/// What becomes of the closing packets of the general connection without an entry, by position in kPathPackets.
+/// What becomes of the closing packets of the representative flow without an entry, by position in kPathPackets.
 using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
 
 /// Where those of them die that are lost, by position in kPathPackets.
@@ -28,13 +29,18 @@ struct PathResults {
 };
 
 /// Of one IP family.
-PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family);
+PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family);
 
 /// The position of `name` in kPathPackets.
 constexpr std::size_t PathPacket(std::string_view name) {
   return static_cast<std::size_t>(std::find(std::begin(kPathPackets), std::end(kPathPackets), name) -
                                   std::begin(kPathPackets));
 }
+
+/// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are
+/// resolved.
+bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
+                      firewall::facts::FactStore& facts);
 
 /// Whether conntrack's hooks run for a family; nothing where that cannot be told. Inferred from entries, which only an
 /// active conntrack makes, and from rules that need it. `table` and `tracking` may be null.

@@ -38,7 +38,7 @@ bool IsStuck(const kernel::ClosingSocket& socket) { return socket.tries >= kStuc
 StuckFinding FindCause(const kernel::ClosingSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
   const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
-    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict) : nullptr};
+    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict, *context.judge) : nullptr};
   };
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return {Cause::kZeroWindow, nullptr};

@@ -113,6 +113,7 @@ class ClosingTrial {
   void Reset();
   Live Open(const TrialConnection& connection, TrialRole role);
   void Evaluate(std::vector<Live>& all, bool never_seen);
+  static void EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator);
   void Act(std::vector<Live>& all);
   void Observe(std::vector<Live>& all);
 
@@ -122,7 +123,6 @@ class ClosingTrial {
   std::map<Place, std::unique_ptr<lab::Listener>> peer_listeners_;
   std::map<Place, std::unique_ptr<lab::Listener>> local_listeners_;
   std::shared_ptr<const Ruleset> ruleset_;
-  std::unique_ptr<diagnosis::CloseEvaluator> judge_;  // what verdicts point to lives as long as it
   bool loose_ = true;
 };
 
