@@ -1,8 +1,8 @@
 #include "exporter/check.h"
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/diagnosis/kernel_queries.h"
 #include "exporter/report/report.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/views/json.h"
@@ -40,7 +40,7 @@ int RunCheck(const command_line::Options& options, std::ostream& out, std::ostre
   constexpr auto kCollectTimeout = std::chrono::seconds(30);
   const auto snapshot =
       CollectOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kCollectTimeout);
-  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host));
+  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host));
   const auto report =
       report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
   out << (options.report_format == command_line::ReportFormat::kJson ? ReportJson(*report, views::Details::kShow)

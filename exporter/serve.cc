@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/diagnosis/kernel_queries.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/report/latest.h"
@@ -166,7 +166,8 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       },
       latest);
   const sources::CollectorSettings settings = SettingsOf(options);
-  diagnosis::Diagnostician diagnostician(diagnosis::QueriesTo(*host), diagnosis::EvaluationPace::Within(settings));
+  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
+                                         diagnosis::EvaluationPace::Within(settings));
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);

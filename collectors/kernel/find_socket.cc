@@ -5,8 +5,11 @@
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "collectors/kernel/decode_socket.h"
 #include "collectors/kernel/netlink/channel.h"
@@ -20,39 +23,105 @@ void PutEnd(const Endpoint& end, __be16& port, __be32 (&address)[4]) {
   std::memcpy(address, end.address.Bytes().data(), end.address.Bytes().size());
 }
 
+constexpr std::uint8_t kExtensions = kWithTcpInfo | kWithTypeOfService;
+
+netlink::Request RequestFor(const SocketEnds& ends) {
+  inet_diag_req_v2 header = {};
+  header.sdiag_family = ends.local.address.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
+  header.sdiag_protocol = IPPROTO_TCP;
+  header.idiag_ext = kExtensions;
+  header.idiag_states = ~std::uint32_t{0};
+  PutEnd(ends.local, header.id.idiag_sport, header.id.idiag_src);
+  PutEnd(ends.peer, header.id.idiag_dport, header.id.idiag_dst);
+  header.id.idiag_cookie[0] = header.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  netlink::Request request(SOCK_DIAG_BY_FAMILY);
+  request.Header(header);
+  return request;
+}
+
+// Where in the answers each of the sockets stands that were not found by their ends.
+using Positions = std::map<SocketEnds, std::size_t>;
+
+Result<void> LookInDump(const Host& host, const Positions& positions, Deadline deadline,
+                        std::vector<std::optional<TcpSocket>>& found) {
+  const std::uint32_t connections = ~(KernelStateBit(TcpState::kListen) | KernelStateBit(TcpState::kTimeWait));
+  for (const int family : {AF_INET, AF_INET6}) {  // IPv4-mapped sockets are among IPv6's
+    netlink::FunctionSink sink(
+        [] {},
+        [&](const netlink::Message& message) -> Result<void> {
+          auto socket = DecodeSocket(message.payload);
+          if (!socket) {
+            return Failure(socket.error());
+          }
+          const auto place = *socket ? positions.find({(*socket)->local, (*socket)->peer}) : positions.end();
+          if (place != positions.end()) {
+            found[place->second] = std::move(*socket);
+          }
+          return {};
+        });
+    if (auto dumped = DumpTcpSockets(host, family, connections, kExtensions, deadline, sink); !dumped) {
+      return dumped;
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<std::vector<std::optional<TcpSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
+                                                          Deadline deadline) {
+  std::vector<std::optional<TcpSocket>> found(wanted.size());
+  for (std::size_t from = 0; from < wanted.size(); from += netlink::Channel::kMostAtOnce) {
+    auto channel = OpenTcpDiag(host);
+    if (!channel) {
+      return Failure(channel.error());
+    }
+    std::vector<netlink::Request> requests;
+    for (std::size_t i = from; i < std::min(wanted.size(), from + netlink::Channel::kMostAtOnce); ++i) {
+      requests.push_back(RequestFor(wanted[i]));
+    }
+    std::optional<Error> problem;
+    const auto asked = channel->GetEach(
+        requests, "look up a socket", deadline, [&](std::size_t i, const Result<netlink::Message>& answer) {
+          if (!answer && answer.error().errno_code != ENOENT) {
+            problem = answer.error();
+          }
+          if (!answer) {
+            return;
+          }
+          auto socket = DecodeSocket(answer->payload);
+          // A listening socket is what the kernel finds where there is no such
+          // connection.
+          if (socket && *socket && SocketEnds{(*socket)->local, (*socket)->peer} == wanted[from + i]) {
+            found[from + i] = std::move(*socket);
+          }
+        });
+    if (!asked || problem) {
+      return Failure(asked ? *problem : asked.error());
+    }
+  }
+  Positions missing;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!found[i]) {
+      missing.emplace(wanted[i], i);
+    }
+  }
+  if (!missing.empty()) {
+    if (auto looked = LookInDump(host, missing, deadline, found); !looked) {
+      return Failure(looked.error());
+    }
+  }
+  return found;
+}
 
 Result<std::optional<TcpSocket>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
                                             Deadline deadline) {
-  auto channel = OpenTcpDiag(host);
-  if (!channel) {
-    return Failure(channel.error());
+  const SocketEnds ends{local, peer};
+  auto found = FindSockets(host, std::span(&ends, 1), deadline);
+  if (!found) {
+    return Failure(found.error());
   }
-  inet_diag_req_v2 header = {};
-  header.sdiag_family = local.address.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
-  header.sdiag_protocol = IPPROTO_TCP;
-  header.idiag_ext = kWithTcpInfo | kWithTypeOfService;
-  header.idiag_states = ~std::uint32_t{0};
-  PutEnd(local, header.id.idiag_sport, header.id.idiag_src);
-  PutEnd(peer, header.id.idiag_dport, header.id.idiag_dst);
-  header.id.idiag_cookie[0] = header.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-  std::optional<TcpSocket> found;
-  const auto asked = channel->Get(netlink::Request(SOCK_DIAG_BY_FAMILY).Header(header), "look up a socket", deadline,
-                                  [&](const netlink::Message& message) -> Result<void> {
-                                    auto socket = DecodeSocket(message.payload);
-                                    if (!socket) {
-                                      return Failure(socket.error());
-                                    }
-                                    // Where there is no such connection the kernel answers with a listening socket.
-                                    if (*socket && (*socket)->local == local && (*socket)->peer == peer) {
-                                      found = std::move(*socket);
-                                    }
-                                    return {};
-                                  });
-  if (!asked && asked.error().errno_code != ENOENT) {
-    return Failure(asked.error());
-  }
-  return found;
+  return found->front();
 }
 
 }  // namespace finwait::kernel

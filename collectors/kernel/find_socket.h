@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
@@ -9,8 +11,19 @@
 
 namespace finwait::kernel {
 
-/// Asks the kernel for the connection between `local` and `peer` (inet_diag, one socket, with tcp_info and the type of
-/// service). Nothing where there is no such socket in this namespace, or it is bound to a device. Needs no capability.
+/// The two ends of a connection, the local one first.
+struct SocketEnds {
+  Endpoint local;
+  Endpoint peer;
+  auto operator<=>(const SocketEnds&) const = default;
+};
+
+/// Asks the kernel for connections by their ends (inet_diag, with tcp_info and the type of service), many with one
+/// send. One answer for each, in order; nothing where there is no such socket in this namespace. One that is bound to a
+/// device is found only by its device, and so the sockets that were not found at once are looked for in a dump of all.
+/// Needs no capability.
+Result<std::vector<std::optional<TcpSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
+                                                          Deadline deadline);
 Result<std::optional<TcpSocket>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
                                             Deadline deadline);
 

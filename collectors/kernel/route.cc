@@ -3,10 +3,12 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -24,93 +26,102 @@ std::string KindOf(const netlink::Attribute& link_info) {
   return kind;
 }
 
-Result<void> DescribeInterface(const Host& host, Deadline deadline, Route& route) {
-  auto channel = host.open_channel(NETLINK_ROUTE);
-  if (!channel) {
-    return Failure(channel.error());
-  }
+// The device of a route, in `route` itself.
+Result<void> DescribeInterface(netlink::Channel& channel, Deadline deadline, Route& route) {
   ifinfomsg header = {};
   header.ifi_family = AF_UNSPEC;
   header.ifi_index = static_cast<int>(route.interface_index);
-  return channel->Get(netlink::Request(RTM_GETLINK).Header(header), "look up a network device", deadline,
-                      [&](const netlink::Message& message) -> Result<void> {
-                        if (const auto link = message.Header<ifinfomsg>()) {
-                          route.interface_type = link->ifi_type;
-                        }
-                        netlink::ForEachAttribute(message.Attributes<ifinfomsg>(),
-                                                  [&](const netlink::Attribute& attribute) {
-                                                    if (attribute.Type() == IFLA_IFNAME) {
-                                                      route.interface_name = attribute.Text();
-                                                    } else if (attribute.Type() == IFLA_GROUP) {
-                                                      route.interface_group = attribute.U32().value_or(0);
-                                                    } else if (attribute.Type() == IFLA_LINKINFO) {
-                                                      route.interface_kind = KindOf(attribute);
-                                                    }
-                                                  });
-                        return {};
-                      });
+  return channel.Get(netlink::Request(RTM_GETLINK).Header(header), "look up a network device", deadline,
+                     [&](const netlink::Message& message) -> Result<void> {
+                       if (const auto link = message.Header<ifinfomsg>()) {
+                         route.interface_type = link->ifi_type;
+                       }
+                       netlink::ForEachAttribute(message.Attributes<ifinfomsg>(),
+                                                 [&](const netlink::Attribute& attribute) {
+                                                   if (attribute.Type() == IFLA_IFNAME) {
+                                                     route.interface_name = attribute.Text();
+                                                   } else if (attribute.Type() == IFLA_GROUP) {
+                                                     route.interface_group = attribute.U32().value_or(0);
+                                                   } else if (attribute.Type() == IFLA_LINKINFO) {
+                                                     route.interface_kind = KindOf(attribute);
+                                                   }
+                                                 });
+                       return {};
+                     });
 }
 
-// An address of a device, in the order of the kernel's list.
-struct DeviceAddress {
-  IpAddress address;
-  unsigned prefix_length = 0;
-  unsigned flags = 0;  // IFA_F_*
-  unsigned scope = 0;  // RT_SCOPE_*
-};
-
-std::optional<DeviceAddress> DecodeAddress(const netlink::Message& message, std::uint32_t device) {
-  const auto header = message.Header<ifaddrmsg>();
-  if (!header || header->ifa_index != device) {
-    return std::nullopt;
+netlink::Request RequestFor(const RouteQuery& query) {
+  rtmsg header = {};
+  header.rtm_family = query.destination.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
+  header.rtm_dst_len = static_cast<unsigned char>(query.destination.Bytes().size() * 8);
+  header.rtm_src_len = query.source ? static_cast<unsigned char>(query.source->Bytes().size() * 8) : 0;
+  netlink::Request request(RTM_GETROUTE);
+  request.Header(header).PutBytes(RTA_DST, query.destination.Bytes());
+  if (query.source) {
+    request.PutBytes(RTA_SRC, query.source->Bytes());
   }
-  DeviceAddress found;
-  found.prefix_length = header->ifa_prefixlen;
-  found.flags = header->ifa_flags;
-  found.scope = header->ifa_scope;
-  std::optional<IpAddress> address;
-  std::optional<IpAddress> local;
-  netlink::ForEachAttribute(message.Attributes<ifaddrmsg>(), [&](const netlink::Attribute& attribute) {
-    if (attribute.Type() == IFA_LOCAL) {
-      local = IpAddress::FromBytes(attribute.Payload());
-    } else if (attribute.Type() == IFA_ADDRESS) {
-      address = IpAddress::FromBytes(attribute.Payload());
-    } else if (attribute.Type() == IFA_FLAGS) {
-      found.flags = attribute.U32().value_or(found.flags);
+  if (query.bound_device != 0) {
+    request.PutU32(RTA_OIF, query.bound_device);
+  }
+  if (query.arriving_on != 0) {
+    request.PutU32(RTA_IIF, query.arriving_on);
+  }
+  if (query.mark != 0) {
+    request.PutU32(RTA_MARK, query.mark);
+  }
+  if (query.user) {
+    request.PutU32(RTA_UID, *query.user);
+  }
+  if (query.source_port && query.destination_port) {
+    request.PutU8(RTA_IP_PROTO, IPPROTO_TCP);
+    request.PutBigEndian16(RTA_SPORT, *query.source_port);
+    request.PutBigEndian16(RTA_DPORT, *query.destination_port);
+  }
+  return request;
+}
+
+Route DecodeRoute(const netlink::Message& message) {
+  Route route;
+  if (const auto answer = message.Header<rtmsg>()) {
+    route.local = answer->rtm_type == RTN_LOCAL;
+  }
+  netlink::ForEachAttribute(message.Attributes<rtmsg>(), [&](const netlink::Attribute& attribute) {
+    if (attribute.Type() == RTA_OIF) {
+      route.interface_index = attribute.U32().value_or(0);
+    } else if (attribute.Type() == RTA_GATEWAY) {
+      route.gateway = IpAddress::FromBytes(attribute.Payload());
     }
   });
-  local = local ? local : address;
-  if (!local) {
-    return std::nullopt;
-  }
-  found.address = *local;
-  return found;
+  return route;
 }
 
-bool InPrefix(const IpAddress& address, const DeviceAddress& network) {
-  for (unsigned bit = 0; bit < network.prefix_length && bit < 8 * address.Bytes().size(); ++bit) {
-    const std::byte mask{static_cast<std::uint8_t>(0x80U >> (bit % 8))};
-    if (((address.Bytes()[bit / 8] ^ network.address.Bytes()[bit / 8]) & mask) != std::byte{0}) {
-      return false;
-    }
+// The routes of at most Channel::kMostAtOnce queries, without their devices.
+void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline,
+                  std::span<Result<Route>> results) {
+  auto channel = host.open_channel(NETLINK_ROUTE);
+  if (!channel) {
+    std::fill(results.begin(), results.end(), Failure(channel.error()));
+    return;
   }
-  return true;
-}
-
-// inet_select_addr(device, nexthop, RT_SCOPE_UNIVERSE): the first primary address whose network the next hop is in, or
-// else the first.
-std::optional<IpAddress> SelectIpv4(const std::vector<DeviceAddress>& addresses, const IpAddress& next_hop) {
-  std::optional<IpAddress> first;
-  for (const DeviceAddress& each : addresses) {
-    if ((each.flags & IFA_F_SECONDARY) != 0 || each.scope != RT_SCOPE_UNIVERSE) {
-      continue;
-    }
-    if (InPrefix(next_hop, each)) {
-      return each.address;
-    }
-    first = first ? first : std::optional(each.address);
+  std::vector<netlink::Request> requests;
+  for (const RouteQuery& query : queries) {
+    requests.push_back(RequestFor(query));
   }
-  return first;
+  const auto asked = channel->GetEach(
+      requests, "look up a route", deadline, [&](std::size_t i, const Result<netlink::Message>& answer) {
+        results[i] = answer ? Result<Route>(DecodeRoute(*answer)) : Result<Route>(Failure(answer.error()));
+      });
+  if (asked) {
+    return;
+  }
+  // A route of type prohibit answers with EACCES, which GetEach takes for a word about all of them.
+  if (queries.size() > 1 && asked.error().reason == FailureReason::kPermission) {
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      AskForRoutes(host, queries.subspan(i, 1), deadline, results.subspan(i, 1));
+    }
+    return;
+  }
+  std::fill(results.begin(), results.end(), Failure(asked.error()));
 }
 
 unsigned CommonPrefix(const IpAddress& left, const IpAddress& right) {
@@ -133,10 +144,133 @@ bool IsPlainGlobal(const IpAddress& address) {
   return (byte(0) & 0xe0) == 0x20 && !(byte(0) == 0x20 && byte(1) == 0x02) && !teredo_or_orchid;
 }
 
+}  // namespace
+
+std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline) {
+  std::vector<Result<Route>> results(queries.size(),
+                                     Fail(FailureReason::kError, "look up a route: the kernel did not answer"));
+  for (std::size_t from = 0; from < queries.size(); from += netlink::Channel::kMostAtOnce) {
+    const std::size_t count = std::min(queries.size() - from, netlink::Channel::kMostAtOnce);
+    AskForRoutes(host, queries.subspan(from, count), deadline, std::span(results).subspan(from, count));
+  }
+  std::map<std::uint32_t, Result<Route>> devices;  // by index: the same few for all
+  for (Result<Route>& result : results) {
+    if (!result) {
+      continue;
+    }
+    auto device = devices.find(result->interface_index);
+    if (device == devices.end()) {
+      Result<Route> described = *result;
+      auto channel = host.open_channel(NETLINK_ROUTE);
+      if (!channel) {
+        described = Failure(channel.error());
+      } else if (auto asked = DescribeInterface(*channel, deadline, *described); !asked) {
+        described = Failure(asked.error());
+      }
+      device = devices.emplace(result->interface_index, std::move(described)).first;
+    }
+    if (!device->second) {
+      result = Failure(device->second.error());
+      continue;
+    }
+    result->interface_name = device->second->interface_name;
+    result->interface_type = device->second->interface_type;
+    result->interface_group = device->second->interface_group;
+    result->interface_kind = device->second->interface_kind;
+  }
+  return results;
+}
+
+Result<Route> FindRoute(const Host& host, const RouteQuery& query, Deadline deadline) {
+  return std::move(FindRoutes(host, std::span(&query, 1), deadline).front());
+}
+
+// fib_table_lookup() and fib6_rule_action(): no route, or one of type unreachable, prohibit, blackhole (fib_props[]).
+bool IsNoRoute(const Error& error) {
+  return error.errno_code == ENETUNREACH || error.errno_code == EHOSTUNREACH || error.errno_code == EACCES ||
+         error.errno_code == EINVAL;
+}
+
+Result<DeviceAddresses> DeviceAddresses::Read(const Host& host, IpFamily family, Deadline deadline) {
+  auto channel = host.open_channel(NETLINK_ROUTE);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  DeviceAddresses all;
+  ifaddrmsg header = {};
+  header.ifa_family = family == IpFamily::kIpv4 ? AF_INET : AF_INET6;
+  netlink::Request request(RTM_GETADDR);
+  request.Header(header);
+  netlink::FunctionSink sink([&] { all.addresses_.clear(); },
+                             [&](const netlink::Message& message) -> Result<void> {
+                               all.TakeIn(message);
+                               return {};
+                             });
+  if (auto dumped = channel->Dump(std::move(request), "read the devices' addresses", deadline, sink); !dumped) {
+    return Failure(dumped.error());
+  }
+  return all;
+}
+
+void DeviceAddresses::TakeIn(const netlink::Message& message) {
+  const auto header = message.Header<ifaddrmsg>();
+  if (!header) {
+    return;
+  }
+  DeviceAddress found;
+  found.prefix_length = header->ifa_prefixlen;
+  found.flags = header->ifa_flags;
+  found.scope = header->ifa_scope;
+  std::optional<IpAddress> address;
+  std::optional<IpAddress> local;
+  netlink::ForEachAttribute(message.Attributes<ifaddrmsg>(), [&](const netlink::Attribute& attribute) {
+    if (attribute.Type() == IFA_LOCAL) {
+      local = IpAddress::FromBytes(attribute.Payload());
+    } else if (attribute.Type() == IFA_ADDRESS) {
+      address = IpAddress::FromBytes(attribute.Payload());
+    } else if (attribute.Type() == IFA_FLAGS) {
+      found.flags = attribute.U32().value_or(found.flags);
+    }
+  });
+  local = local ? local : address;
+  if (local) {
+    found.address = *local;
+    addresses_[header->ifa_index].push_back(found);
+  }
+}
+
+bool DeviceAddresses::InPrefix(const IpAddress& address, const DeviceAddress& network) {
+  for (unsigned bit = 0; bit < network.prefix_length && bit < 8 * address.Bytes().size(); ++bit) {
+    const std::byte mask{static_cast<std::uint8_t>(0x80U >> (bit % 8))};
+    if (((address.Bytes()[bit / 8] ^ network.address.Bytes()[bit / 8]) & mask) != std::byte{0}) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// inet_select_addr(device, nexthop, RT_SCOPE_UNIVERSE): the first primary address whose network the next hop is in, or
+// else the first.
+std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAddress>& addresses,
+                                                     const IpAddress& next_hop) {
+  std::optional<IpAddress> first;
+  for (const DeviceAddress& each : addresses) {
+    if ((each.flags & IFA_F_SECONDARY) != 0 || each.scope != RT_SCOPE_UNIVERSE) {
+      continue;
+    }
+    if (InPrefix(next_hop, each)) {
+      return each.address;
+    }
+    first = first ? first : std::optional(each.address);
+  }
+  return first;
+}
+
 // ipv6_dev_get_saddr() among the addresses of the device: of ordinary addresses the one with the longest prefix in
 // common with the destination, as far as its own network reaches, and of equals the first. Nothing where the other
 // rules of RFC 6724 would have to choose.
-std::optional<IpAddress> SelectIpv6(const std::vector<DeviceAddress>& addresses, const IpAddress& destination) {
+std::optional<IpAddress> DeviceAddresses::SelectIpv6(const std::vector<DeviceAddress>& addresses,
+                                                     const IpAddress& destination) {
   constexpr unsigned kOutOfTheOrdinary =
       IFA_F_TEMPORARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED | IFA_F_HOMEADDRESS;
   std::optional<IpAddress> best;
@@ -157,78 +291,14 @@ std::optional<IpAddress> SelectIpv6(const std::vector<DeviceAddress>& addresses,
   return IsPlainGlobal(destination) ? best : std::nullopt;
 }
 
-}  // namespace
-
-std::optional<IpAddress> MasqueradeAddress(const Host& host, const Route& route, const IpAddress& destination,
-                                           Deadline deadline) {
-  auto channel = host.open_channel(NETLINK_ROUTE);
-  if (!channel) {
-    return std::nullopt;
-  }
-  const bool ipv4 = destination.Family() == IpFamily::kIpv4;
-  ifaddrmsg header = {};
-  header.ifa_family = ipv4 ? AF_INET : AF_INET6;
-  netlink::Request request(RTM_GETADDR);
-  request.Header(header);
-  std::vector<DeviceAddress> addresses;
-  netlink::FunctionSink sink([&] { addresses.clear(); },
-                             [&](const netlink::Message& message) -> Result<void> {
-                               if (const auto address = DecodeAddress(message, route.interface_index)) {
-                                 addresses.push_back(*address);
-                               }
-                               return {};
-                             });
-  if (!channel->Dump(std::move(request), "read a device's addresses", deadline, sink)) {
-    return std::nullopt;
-  }
+std::optional<IpAddress> DeviceAddresses::ForMasquerade(const Route& route, const IpAddress& destination) const {
+  const auto device = addresses_.find(route.interface_index);
   const IpAddress& next_hop = route.gateway ? *route.gateway : destination;
-  if (next_hop.Family() != destination.Family()) {
-    return std::nullopt;  // an IPv4 route through an IPv6 gateway
+  if (device == addresses_.end() || next_hop.Family() != destination.Family()) {
+    return std::nullopt;  // no address, or an IPv4 route through an IPv6 gateway
   }
-  return ipv4 ? SelectIpv4(addresses, next_hop) : SelectIpv6(addresses, destination);
-}
-
-Result<Route> FindRoute(const Host& host, const std::optional<IpAddress>& source, const IpAddress& destination,
-                        Deadline deadline, std::optional<std::uint32_t> arriving_on) {
-  auto channel = host.open_channel(NETLINK_ROUTE);
-  if (!channel) {
-    return Failure(channel.error());
-  }
-  rtmsg header = {};
-  header.rtm_family = destination.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
-  header.rtm_dst_len = static_cast<unsigned char>(destination.Bytes().size() * 8);
-  header.rtm_src_len = source ? static_cast<unsigned char>(source->Bytes().size() * 8) : 0;
-  netlink::Request request(RTM_GETROUTE);
-  request.Header(header).PutBytes(RTA_DST, destination.Bytes());
-  if (source) {
-    request.PutBytes(RTA_SRC, source->Bytes());
-  }
-  if (arriving_on) {
-    request.PutU32(RTA_IIF, *arriving_on);
-  }
-  Route route;
-  auto asked =
-      channel->Get(std::move(request), "look up the route to " + destination.Text(), deadline,
-                   [&](const netlink::Message& message) -> Result<void> {
-                     if (const auto answer = message.Header<rtmsg>()) {
-                       route.local = answer->rtm_type == RTN_LOCAL;
-                     }
-                     netlink::ForEachAttribute(message.Attributes<rtmsg>(), [&](const netlink::Attribute& attribute) {
-                       if (attribute.Type() == RTA_OIF) {
-                         route.interface_index = attribute.U32().value_or(0);
-                       } else if (attribute.Type() == RTA_GATEWAY) {
-                         route.gateway = IpAddress::FromBytes(attribute.Payload());
-                       }
-                     });
-                     return {};
-                   });
-  if (!asked) {
-    return Failure(asked.error());
-  }
-  if (auto described = DescribeInterface(host, deadline, route); !described) {
-    return Failure(described.error());
-  }
-  return route;
+  return destination.Family() == IpFamily::kIpv4 ? SelectIpv4(device->second, next_hop)
+                                                 : SelectIpv6(device->second, destination);
 }
 
 }  // namespace finwait::kernel

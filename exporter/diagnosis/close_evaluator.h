@@ -1,142 +1,115 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 
-#include "collectors/base/cookie_table.h"
-#include "collectors/firewall/eval/nat_effect.h"
+#include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/packet_traversal.h"
-#include "collectors/kernel/route.h"
+#include "collectors/firewall/facts/fact_query.h"
+#include "collectors/firewall/facts/resolver.h"
 #include "collectors/kernel/socket_table.h"
-#include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/close_outcome.h"
+#include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/connection_history.h"
+#include "exporter/diagnosis/outcome_memo.h"
+#include "exporter/diagnosis/translation_history.h"
 
 namespace finwait::diagnosis {
 
-/// What becomes of a connection that is closed when its conntrack entry is gone.
-enum class Fate : std::uint8_t {
-  kClean,       ///< it closes
-  kFinDropped,  ///< its FIN never leaves: the socket sticks, the peer knows nothing
-  kAckDropped,  ///< its FIN leaves and the peer's answer is dropped here: the socket sticks
-  kNatLost,     ///< it was translated and no longer is: its FIN goes astray
-  kUnknown,     ///< what decides it cannot be known
-};
-/// The ones that finwait_tcp_at_risk_sockets has, in the order of its label.
-inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kUnknown};
-std::string_view Name(Fate fate);
-
-/// The fate of one connection, and what decides it.
-struct CloseOutcome {
-  Fate fate = Fate::kUnknown;
-  firewall::eval::TraversalResult fin;
-  firewall::eval::TraversalResult ack;  ///< not judged with kFinDropped
-  std::string reason;                   ///< kUnknown: what it hangs on
-};
-
-/// What a judgement needs to know of the namespace beside its rules.
+/// What an evaluation needs to know of the namespace from samples, beside the rules.
 struct EvaluationSettings {
   std::optional<bool> tcp_loose;                        ///< nothing: could not be read
   std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
-  /// See firewall::NamespaceSettings.
-  firewall::eval::Tristate early_demultiplexing = firewall::eval::Tristate::kUnknown;
-  firewall::eval::Tristate routes_by_mark = firewall::eval::Tristate::kUnknown;
   bool operator==(const EvaluationSettings&) const = default;
 };
 
-/// How a judge asks the kernel for what no sample holds. Each may be null.
-struct KernelQueries {
-  std::shared_ptr<firewall::RuleResolver> rules;
-  std::function<std::optional<kernel::Route>(const IpAddress& source, const IpAddress& destination)> route;
-  /// See MasqueradeAddress().
-  std::function<std::optional<IpAddress>(const kernel::Route& route, const IpAddress& destination)> masquerade;
-  /// Which end opened a connection of a socket here.
-  std::function<firewall::eval::OpenedBy(const Endpoint& local, const Endpoint& peer)> opened_by;
-};
-
-/// Judges closes against one ruleset, and remembers what it has judged: what holds for every connection of a family is
-/// judged once, what depends on addresses once a connection. Not thread-safe.
+/// Evaluates closes against one ruleset and a store of facts. Asks nobody: facts that the store does not hold are
+/// noted, and what hangs on them is unknown until a resolver has put them there; EvaluateInRounds() is the loop. What
+/// holds for every connection of a family is evaluated once, what depends on addresses once a connection. Not
+/// thread-safe.
 class CloseEvaluator {
  public:
-  /// `questions` answers what the ruleset leaves out: nat chains, and where routing sends a packet; without, that stays
-  /// unknown.
+  /// `facts`: null for a store of its own.
   CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
-                 KernelQueries questions);
+                 std::shared_ptr<firewall::facts::FactStore> facts);
+  CloseEvaluator(const CloseEvaluator&) = delete;
+  CloseEvaluator& operator=(const CloseEvaluator&) = delete;
 
   bool IsFor(const firewall::Ruleset* ruleset, const EvaluationSettings& settings) const {
     return ruleset_.get() == ruleset && settings_ == settings;
   }
+  const firewall::Ruleset& GetRuleset() const { return *ruleset_; }
+  /// What is missing for the evaluations so far.
+  firewall::facts::FactQuery& Facts() { return facts_; }
 
-  /// The fate of a close of `socket` without an entry. `past`: what earlier looks saw of it, null for nothing.
-  CloseOutcome Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* past);
+  /// The outcome of a close of `socket` without an entry. `history`: what earlier collections saw of it, null for
+  /// nothing.
+  CloseOutcome Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* history);
   /// The same for a connection that need have no socket here.
-  CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* past);
-  /// Whether nat translated the connection when it was opened: from what earlier looks saw, or else from the nat chains
-  /// as they are now.
-  firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection, const ConnectionHistory* past);
-  /// The device of a route as rules see it.
-  static firewall::eval::Interface DeviceOf(const kernel::Route& route);
-  /// `socket` as the firewall sees it; `route`: where its packets leave, nothing where that is not known.
-  static firewall::eval::Connection ConnectionFor(const kernel::TcpSocket& socket,
-                                                  const std::optional<kernel::Route>& route);
-  /// What becomes of one packet without an entry. Judged for either value of tcp_loose where that could not be read:
+  CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* history);
+  /// Whether nat translated the connection when it was opened.
+  firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection,
+                                          const ConnectionHistory* history);
+  /// What becomes of one packet without an entry. Evaluated for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::eval::TraversalResult EvaluatePath(const firewall::eval::Connection& connection,
                                                firewall::eval::PacketKind kind);
-  /// The fate if it has been judged in an earlier look under the same circumstances.
-  std::optional<Fate> Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* past) const;
-  /// The same without its reasons, remembered from look to look.
-  Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* past);
+
+  /// The fate if it has been evaluated before under the same circumstances.
+  std::optional<Fate> Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {
+    return memo_.Find(socket, history, facts_.Store());
+  }
+  /// The same, also where facts were missing for it.
+  std::optional<Fate> RememberedProvisionally(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {
+    return memo_.FindProvisional(socket, history, facts_.Store());
+  }
+  /// The fate alone, remembered. Complete only if Remembered() finds it afterwards.
+  Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history);
 
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
   firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket);
 
-  /// What becomes of a packet of the general connection, which no narrower rule singles out.
-  firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind journey,
+  /// What becomes of a packet of the representative flow, which no narrower rule singles out.
+  firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);
 
-  /// Forgets the connections that are not among `sockets`.
-  void Keep(const kernel::SocketTable& sockets);
+  /// What a result's id names. Valid until facts change.
+  firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }
 
-  /// Frees the rules that were read only to answer questions, once nobody has asked for kKeepUnused. Returns whether it
-  /// did. Call with every look.
-  bool ForgetUnusedRules(SteadyClock::time_point now);
-  /// The same without waiting. Returns whether there were any.
-  bool ForgetRules();
-  static constexpr std::chrono::seconds kKeepUnused{15};
+  /// Forgets the sockets that are not among `sockets`.
+  void Retain(const kernel::SocketTable& sockets) { memo_.Retain(sockets); }
 
  private:
-  firewall::eval::Connection Routed(const kernel::TcpSocket& socket);
-  firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose) const;
-  /// The same for every connection of the family that is not over loopback, or nothing where it depends on the
-  /// connection.
+  // What holds for all connections of a family, and all that it hung on.
+  struct ForFamily {
+    std::optional<firewall::eval::TraversalResult> result;  // nothing: it depends on the connection
+    firewall::facts::FactKinds hung_on = 0;
+    std::uint32_t facts_as_of = 0;
+    bool complete = false;
+    std::uint64_t puts = 0;
+  };
+
+  firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
+  firewall::eval::Connection WithFacts(const ListedSocket& socket);
+  CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
+                            const ConnectionHistory* history);
+  firewall::eval::NatEffect TranslationWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
+                                            const ConnectionHistory* history);
+  /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind);
   firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection, firewall::eval::PacketKind kind);
-  /// firewall::EvaluateNat(), which for what peers open is asked once for all connections of a local address if it can
-  /// be.
-  firewall::eval::NatEffect NatOf(const firewall::eval::Connection& connection, firewall::eval::OpenedBy opened_by);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
   EvaluationSettings settings_;
-  KernelQueries questions_;
+  std::shared_ptr<firewall::facts::FactStore> store_;
+  firewall::facts::FactQuery facts_;
   firewall::eval::ChainEvaluator evaluator_;
-  std::map<std::pair<IpFamily, firewall::eval::PacketKind>, std::optional<firewall::eval::TraversalResult>> for_all_;
-  std::map<IpAddress, bool> arrivals_left_alone_;  // by local address; of few, as those of sockets here are this host's
-  struct Judged {
-    bool translated = false;  // what the memory said when it was judged
-    bool seen_tracked = false;
-    bool held = true;
-    Fate fate = Fate::kUnknown;
-  };
-  CookieTable<Judged> judged_;
-  std::uint64_t uses_seen_ = 0;  // of the evaluator's rules on demand, at the last look that saw them used
-  SteadyClock::time_point last_used_;
+  TranslationHistory translation_;
+  std::map<std::pair<IpFamily, firewall::eval::PacketKind>, ForFamily> for_all_;
+  OutcomeMemo memo_;
 };
 
 }  // namespace finwait::diagnosis

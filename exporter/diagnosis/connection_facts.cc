@@ -1,105 +1,147 @@
 #include "exporter/diagnosis/connection_facts.h"
 
-#include <chrono>
-#include <optional>
-
-#include "collectors/kernel/find_socket.h"
-#include "collectors/kernel/route.h"
-#include "exporter/diagnosis/close_evaluator.h"
+#include <memory>
 
 namespace finwait::diagnosis {
 namespace {
 
 using firewall::eval::Connection;
-using firewall::eval::Interface;
-using firewall::eval::NewRoute;
+using firewall::eval::OpenedBy;
 using firewall::eval::PathKind;
-using firewall::eval::SocketFacts;
+using firewall::facts::FactQuery;
+using firewall::facts::NamespaceFacts;
+using firewall::facts::NamespaceKey;
+using firewall::facts::Route;
+using firewall::facts::RouteKey;
+using firewall::facts::Socket;
+using firewall::facts::SocketKey;
 
-// Where packets to `address` go from here; nothing where there is no route.
-std::optional<kernel::Route> RouteTo(const kernel::Host& host, const std::optional<IpAddress>& source,
-                                     const IpAddress& address, Deadline deadline,
-                                     std::optional<std::uint32_t> arriving_on = std::nullopt) {
-  auto route = FindRoute(host, source, address, deadline, arriving_on);
-  return route ? std::optional(std::move(*route)) : std::nullopt;
+const Route* FindRoute(FactQuery& facts, const RouteKey& key) {
+  const auto* route = facts.FindValue<std::shared_ptr<const Route>>(key);
+  return route != nullptr ? route->get() : nullptr;
 }
 
-bool IsOwn(const kernel::Host& host, const IpAddress& address, Deadline deadline) {
-  const auto route = RouteTo(host, std::nullopt, address, deadline);
-  return address.IsLoopback() || (route && route->local);
+RouteKey KeyFor(const std::optional<IpAddress>& source, const IpAddress& destination) {
+  RouteKey key;
+  key.source = source;
+  key.destination = destination;
+  return key;
 }
 
-Interface DeviceOf(const std::optional<kernel::Route>& route) {
-  return route && !route->local ? CloseEvaluator::DeviceOf(*route) : Interface{};
-}
-
-std::optional<NewRoute> RouteAnew(const kernel::Host& host, const IpAddress& source, const IpAddress& destination) {
-  const Deadline deadline = Deadline::After(std::chrono::seconds(1));
-  const auto route = RouteTo(host, source, destination, deadline);
-  if (!route) {
-    return std::nullopt;
+bool IsOwn(FactQuery& facts, const IpAddress& address) {
+  if (address.IsLoopback()) {
+    return true;
   }
-  return NewRoute{route->local, DeviceOf(route),
-                  route->local ? std::nullopt : MasqueradeAddress(host, *route, destination, deadline)};
+  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
+  return route != nullptr && route->local;
 }
 
-// Of a socket that is not there nothing is known but that a process would hold it.
-SocketFacts FactsOf(const kernel::Host& host, const Endpoint& local, const Endpoint& peer, Deadline deadline) {
-  SocketFacts facts;
-  facts.mark.reset();
-  const auto socket = FindSocket(host, local, peer, deadline);
-  if (!socket || !*socket) {
-    return facts;
+// What rules can ask of a socket; of one that is not there, nothing but what the list shows.
+void Describe(const Socket* socket, firewall::eval::SocketFacts& described) {
+  if (socket == nullptr) {
+    return;
   }
-  facts.mark = (*socket)->mark;
-  facts.type_of_service = (*socket)->type_of_service;
-  facts.held = !(*socket)->orphan;
-  if (facts.held) {
-    facts.user = (*socket)->uid;
+  described.mark = socket->mark;
+  described.type_of_service = socket->type_of_service;
+  described.held = !socket->orphan;
+  described.user = described.held ? std::optional(socket->user) : std::nullopt;
+}
+
+// How routing is asked for the socket's packets; nothing where it hangs on a mark that is not known.
+std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* socket, FactQuery& facts) {
+  RouteKey key = KeyFor(listed.local.address, listed.peer.address);
+  key.source_port = listed.local.port;
+  key.destination_port = listed.peer.port;
+  if (socket != nullptr) {
+    key.bound_device = socket->bound_device;
+    key.mark = socket->mark.value_or(0);
+    // An orphan's owner is not told, and the kernel routes by the one that it had.
+    key.user = socket->orphan ? std::nullopt : std::optional(socket->user);
   }
-  return facts;
+  if (socket == nullptr || !socket->mark) {
+    const auto* settings = facts.FindValue<NamespaceFacts>(NamespaceKey{listed.local.address.Family()});
+    if (settings == nullptr || settings->routes_by_mark.value_or(true)) {
+      return std::nullopt;
+    }
+  }
+  return key;
+}
+
+Connection ForwardedBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
+  Connection connection;
+  connection.family = local.address.Family();
+  connection.journey = PathKind::kForwarded;
+  connection.local = local;
+  connection.peer = peer;
+  const Route* back = FindRoute(facts, KeyFor(std::nullopt, local.address));
+  connection.ingress = back != nullptr ? back->egress : firewall::eval::Interface();
+  if (back == nullptr || !back->egress.index) {
+    return connection;
+  }
+  RouteKey key = KeyFor(local.address, peer.address);
+  key.arriving_on = *back->egress.index;
+  key.source_port = local.port;
+  key.destination_port = peer.port;
+  if (const Route* forth = FindRoute(facts, key)) {
+    connection.egress = forth->egress;
+    connection.masquerade = forth->masquerade;
+  }
+  return connection;
 }
 
 }  // namespace
 
-Result<Connection> FindConnection(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
-                                  Deadline deadline) {
+bool IsLoopback(const ListedSocket& socket) {
+  return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;
+}
+
+Connection ConnectionByEnds(const ListedSocket& socket) {
   Connection connection;
-  connection.family = local.address.Family();
-  connection.local = local;
-  connection.peer = peer;
-  const bool peer_is_own = IsOwn(host, peer.address, deadline);
-  if (!IsOwn(host, local.address, deadline)) {
-    if (peer_is_own) {
-      return Fail(FailureReason::kUnsupported, "LOCAL, " + local.address.Text() +
-                                                   ", is not an address of this host, but PEER, " +
-                                                   peer.address.Text() + ", is: give this host's end first");
-    }
-    connection.journey = PathKind::kForwarded;
-    const auto back = RouteTo(host, std::nullopt, local.address, deadline);
-    connection.ingress = DeviceOf(back);
-    if (back) {
-      const auto forth = RouteTo(host, local.address, peer.address, deadline, back->interface_index);
-      connection.egress = DeviceOf(forth);
-      connection.masquerade = forth ? MasqueradeAddress(host, *forth, peer.address, deadline) : std::nullopt;
-    }
-    return connection;
+  connection.family = socket.local.address.Family();
+  connection.journey = IsLoopback(socket) ? PathKind::kLoopback : PathKind::kLocal;
+  connection.local = socket.local;
+  connection.peer = socket.peer;
+  connection.local_socket.mark.reset();
+  connection.peer_socket.mark.reset();
+  connection.local_socket.user = socket.user;
+  connection.local_socket.held = socket.held;
+  return connection;
+}
+
+Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
+  Connection connection = ConnectionByEnds(listed);
+  const Socket* socket = facts.FindValue<Socket>(SocketKey{listed.local, listed.peer});
+  Describe(socket, connection.local_socket);
+  if (socket != nullptr && socket->opened_here) {
+    connection.opened_by = *socket->opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
   }
-  connection.local_socket = FactsOf(host, local, peer, deadline);
-  if (peer_is_own) {
-    connection.journey = PathKind::kLoopback;
-    connection.peer_socket = FactsOf(host, peer, local, deadline);
-    return connection;
+  if (connection.journey == PathKind::kLocal) {
+    connection.routing = RoutingOf(listed, socket, facts);
+    if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
+      connection.journey = route->local ? PathKind::kLoopback : PathKind::kLocal;
+      connection.egress = route->egress;
+      connection.masquerade = route->masquerade;
+    }
   }
-  connection.route_anew = [host, source = local.address](const IpAddress& destination) {
-    return RouteAnew(host, source, destination);
-  };
-  const auto route = RouteTo(host, local.address, peer.address, deadline);
-  connection.egress = DeviceOf(route);
-  if (route) {
-    connection.masquerade = MasqueradeAddress(host, *route, peer.address, deadline);
+  if (connection.journey == PathKind::kLoopback) {
+    Describe(facts.FindValue<Socket>(SocketKey{listed.peer, listed.local}), connection.peer_socket);
   }
   return connection;
+}
+
+Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
+  const std::size_t missed = facts.Missed();
+  const bool peer_is_own = IsOwn(facts, peer.address);
+  const bool local_is_own = IsOwn(facts, local.address);
+  if (local_is_own) {
+    return ConnectionOf(ListedSocket(local, peer), facts);
+  }
+  if (peer_is_own && facts.Missed() == missed) {
+    return Fail(FailureReason::kUnsupported, "LOCAL, " + local.address.Text() +
+                                                 ", is not an address of this host, but PEER, " + peer.address.Text() +
+                                                 ", is: give this host's end first");
+  }
+  return ForwardedBetween(local, peer, facts);
 }
 
 }  // namespace finwait::diagnosis

@@ -1,16 +1,41 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
 #include "collectors/firewall/eval/packet_names.h"
-#include "collectors/kernel/host.h"
+#include "collectors/firewall/facts/fact_query.h"
+#include "collectors/kernel/tcp_socket.h"
 
 namespace finwait::diagnosis {
 
-/// What this host knows of the connection between `local` and `peer`: whether it is its own, over loopback or one that
-/// it forwards, the devices that routing picks, and what rules can ask of its sockets. It need not exist. An error
+/// A socket as the list of sockets shows it.
+struct ListedSocket {
+  Endpoint local;
+  Endpoint peer;
+  std::optional<std::uint32_t> user;  ///< its owner
+  bool held = true;                   ///< a process holds it, as far as the list tells
+
+  ListedSocket(const Endpoint& local_end, const Endpoint& peer_end) : local(local_end), peer(peer_end) {}
+  explicit ListedSocket(const kernel::TcpSocket& socket)
+      : local(socket.local), peer(socket.peer), user(socket.uid), held(socket.IsOpen()) {}
+};
+
+/// Whether both ends are this host's, as far as their addresses alone tell.
+bool IsLoopback(const ListedSocket& socket);
+
+/// The connection by what the list alone tells.
+firewall::eval::Connection ConnectionByEnds(const ListedSocket& socket);
+
+/// The connection of a socket of this host, with all that sock_diag and routing tell of it: the one builder for
+/// `explain`, `check` and the service. What is missing is noted in `facts`.
+firewall::eval::Connection ConnectionOf(const ListedSocket& socket, firewall::facts::FactQuery& facts);
+
+/// The same for any connection, which need not exist: of this host's, over loopback, or one that it forwards. An error
 /// where the two ends were given in the wrong order.
-Result<firewall::eval::Connection> FindConnection(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
-                                                  Deadline deadline);
+Result<firewall::eval::Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer,
+                                                     firewall::facts::FactQuery& facts);
 
 }  // namespace finwait::diagnosis

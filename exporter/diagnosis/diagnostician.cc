@@ -7,6 +7,7 @@
 #include "collectors/sources/netstat.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -63,6 +64,23 @@ bool Diagnostician::IsNew(const scheduling::CollectorStatus* status,
   return true;
 }
 
+template <typename Pass>
+void Diagnostician::InRounds(Pass pass) {
+  if (judge_ != nullptr) {
+    EvaluateInRounds(*judge_, resolver_.get(), pass);
+  } else {
+    pass();
+  }
+}
+
+void Diagnostician::RefreshFacts(SteadyClock::time_point now) {
+  facts_->Expire(now);
+  if (resolver_ != nullptr) {
+    resolver_->TakeInChanges(*facts_);
+    resolver_->Resolve(facts_->Stale(), *facts_);
+  }
+}
+
 bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now,
                                   Diagnosis& diagnosis) {
   const auto* firewall = snapshot.Find<sources::FirewallSample>();
@@ -84,13 +102,24 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
   settings.conntrack_active = MayBeActive(diagnosis);
   // Rules that have changed wait for their turn; until then everything is judged by those before them.
   const bool in_turn = firewall->ruleset == evaluated_rules_ || !evaluation_.rules || evaluation_.rules->Due(now);
-  const bool changed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
+  const bool renewed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
+  // What the paths of the representative flow hang on beside the rules changes seldom.
+  const bool changed = renewed || !facts_->Holds(paths_hang_on_, paths_as_of_);
+  if (renewed) {
+    facts_->Invalidate(static_cast<firewall::facts::FactKinds>(
+        firewall::facts::kRulesFacts | firewall::facts::Only(firewall::facts::FactKind::kElement)));
+    judge_ = std::make_unique<CloseEvaluator>(firewall->ruleset, settings, facts_);
+    evaluated_rules_ = firewall->ruleset;
+  }
   if (changed) {
     const CpuStopwatch stopwatch;
-    judge_ = std::make_unique<CloseEvaluator>(firewall->ruleset, settings, questions_);
-    evaluated_rules_ = firewall->ruleset;
     sites_.Clear();
-    paths_ = {EvaluatePaths(*judge_, IpFamily::kIpv4), EvaluatePaths(*judge_, IpFamily::kIpv6)};
+    judge_->Facts().TakeHungOn();
+    EvaluateInRounds(*judge_, resolver_.get(), [this] {
+      paths_ = {EvaluatePaths(*judge_, IpFamily::kIpv4), EvaluatePaths(*judge_, IpFamily::kIpv6)};
+    });
+    paths_hang_on_ = judge_->Facts().TakeHungOn();
+    paths_as_of_ = facts_->Now();
     paths_are_new_ = true;
     if (evaluation_.rules) {
       evaluation_.rules->Ran(now, stopwatch.Elapsed());
@@ -112,7 +141,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
     const bool was_long = std::exchange(list_is_long_, tracking->sockets.Size() > kMany);
     long_list_is_new_ = list_is_long_ || was_long;
     if (judge_ != nullptr) {
-      judge_->Keep(tracking->sockets);
+      judge_->Retain(tracking->sockets);
     }
   }
   if (tracking == nullptr || judge_ == nullptr) {
@@ -123,7 +152,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   const auto* sysctl = snapshot.Find<sources::SysctlSample>();
   // The timeouts have been read for the first time: what lacked for them would be missing in the first scrape.
   const bool completed = live_ && !live_->expiring && sysctl != nullptr;
-  // Sockets that are judged one by one may cost more than all collectors: what is new waits for its turn.
+  // Sockets that are evaluated one by one may cost more than all collectors: what is new waits for its turn.
   live_due_ = live_due_ || is_new || rules_changed || completed || !live_ || live_->unevaluated > 0;
   diagnosis.evaluation_interval = evaluation_.pacer.Interval();
   if (!live_due_ || (live_ && !completed && !evaluation_.pacer.Due(now))) {
@@ -132,7 +161,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   }
   const CpuStopwatch stopwatch;
   live_ = SumUpLive(*tracking, connections_, *judge_, sysctl, MayBeActive(diagnosis),
-                    {HasDropPath(diagnosis) == true, evaluation_.most_at_once});
+                    {HasDropPath(diagnosis) == true, evaluation_.most_at_once}, resolver_.get());
   evaluation_.pacer.Ran(now, stopwatch.Elapsed());
   live_due_ = false;
   diagnosis.evaluation_interval = evaluation_.pacer.Interval();
@@ -159,15 +188,19 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   const auto* sysctl = snapshot.Find<sources::SysctlSample>();
   std::vector<StuckCandidate> judged;
   std::vector<std::optional<ConnectionHistory>> histories;  // of those in `judged`
-  for (const kernel::TcpSocket& socket : sample->closing) {
-    if (IsStuck(socket)) {
-      const auto& history = histories.emplace_back(connections_.Find(socket.cookie));
-      const auto settled = stuck_.FindingOfLastTry(socket);
-      judged.push_back(
-          {&socket,
-           settled ? *settled : FindCause(socket, {judge_.get(), history ? &*history : nullptr, sysctl, &sites_})});
+  InRounds([&] {
+    judged.clear();
+    histories.clear();
+    for (const kernel::TcpSocket& socket : sample->closing) {
+      if (IsStuck(socket)) {
+        const auto& history = histories.emplace_back(connections_.Find(socket.cookie));
+        const auto settled = stuck_.FindingOfLastTry(socket);
+        judged.push_back(
+            {&socket,
+             settled ? *settled : FindCause(socket, {judge_.get(), history ? &*history : nullptr, sysctl, &sites_})});
+      }
     }
-  }
+  });
   if (is_new) {
     stuck_.Update(sample->closing, judged, status->taken_at);
   }
@@ -286,9 +319,10 @@ bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
   if (judge_ == nullptr) {
     return replaced;
   }
-  // The general paths run through every chain, the largest too, and once only.
-  const bool forgot = std::exchange(paths_are_new_, false) ? judge_->ForgetRules() : judge_->ForgetUnusedRules(now);
-  return forgot || replaced;
+  // The paths of the representative flow run through every chain, the largest too, and once only.
+  constexpr std::size_t kMuch = 64 * 1024;
+  const std::size_t freed = std::exchange(paths_are_new_, false) ? facts_->EvictRules() : facts_->EvictUnused(now);
+  return freed >= kMuch || replaced;
 }
 
 std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
@@ -297,6 +331,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   auto diagnosis = std::make_shared<Diagnosis>();
   diagnosis->at = wall;
   diagnosis->snapshot = std::move(snapshot);
+  RefreshFacts(now);
   const bool rules_changed = EvaluateRules(*diagnosis->snapshot, now, *diagnosis);
   const bool live_changed = EvaluateLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);

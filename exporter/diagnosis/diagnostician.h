@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "collectors/firewall/facts/resolver.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_history.h"
 #include "exporter/diagnosis/counter_ledger.h"
@@ -17,9 +18,9 @@ namespace finwait::diagnosis {
 /// looks. Not thread-safe; feed it every snapshot, in order.
 class Diagnostician {
  public:
-  /// `questions`: how to ask the kernel for what no sample holds.
-  explicit Diagnostician(KernelQueries questions = {}, EvaluationPace judging = {})
-      : questions_(std::move(questions)), evaluation_(std::move(judging)) {}
+  /// `resolver`: answers what no sample holds; null: that stays unknown.
+  explicit Diagnostician(std::shared_ptr<firewall::facts::Resolver> resolver = nullptr, EvaluationPace pace = {})
+      : resolver_(std::move(resolver)), evaluation_(std::move(pace)) {}
 
   /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
@@ -40,13 +41,19 @@ class Diagnostician {
                     Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
+  /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
+  void RefreshFacts(SteadyClock::time_point now);
+  /// EvaluateInRounds() with the evaluator, or once without one.
+  template <typename Pass>
+  void InRounds(Pass pass);
   void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this look.
   std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);
   void AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t resets_lost,
                     Diagnosis& diagnosis);
 
-  KernelQueries questions_;
+  std::shared_ptr<firewall::facts::Resolver> resolver_;  // null: nobody can be asked
+  std::shared_ptr<firewall::facts::FactStore> facts_ = std::make_shared<firewall::facts::FactStore>();
   std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
   std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the judge's
   DropSites sites_;                                           // in the judge's rules
@@ -57,6 +64,8 @@ class Diagnostician {
   bool long_list_is_new_ = false;  // the same, of live sockets; or the list before it was long
   bool list_is_long_ = false;      // the newest
   bool live_due_ = false;          // there is news that live_ does not show yet
+  firewall::facts::FactKinds paths_hang_on_ = 0;
+  std::uint32_t paths_as_of_ = 0;  // FactStore::Now() when they were evaluated
   std::optional<LiveSummary> live_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;

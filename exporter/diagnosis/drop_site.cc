@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "collectors/firewall/print/rule_text.h"
+#include "exporter/diagnosis/close_evaluator.h"
 
 namespace finwait::diagnosis {
 
@@ -10,29 +11,31 @@ bool IsLost(firewall::eval::Disposition decision) {
   return decision == firewall::eval::Disposition::kDrop || decision == firewall::eval::Disposition::kReject;
 }
 
-std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict) {
-  if (!IsLost(verdict.decision) || !verdict.location || !verdict.hook || verdict.table == nullptr ||
-      verdict.chain == nullptr) {
+std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator) {
+  if (!IsLost(result.decision) || !result.location || !result.hook) {
     return std::nullopt;
   }
-  DropSite place;
-  place.rule = *verdict.location;
-  place.hook = *verdict.hook;
-  place.rejects = verdict.decision == firewall::eval::Disposition::kReject;
-  if (verdict.rule != nullptr) {
-    place.rule_text = firewall::print::RuleText(*verdict.table, *verdict.chain, *verdict.rule);
+  DropSite site;
+  site.rule = *result.location;
+  site.hook = *result.hook;
+  site.rejects = result.decision == firewall::eval::Disposition::kReject;
+  const firewall::eval::RulePlace place = evaluator.FindRule(site.rule);
+  if (place.rule != nullptr) {
+    site.rule_text = firewall::print::RuleText(*place.table, *place.chain, *place.rule);
   }
-  return place;
+  return site;
 }
 
-std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& verdict) {
-  if (!IsLost(verdict.decision) || !verdict.location || !verdict.hook) {
+std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& result,
+                                              CloseEvaluator& evaluator) {
+  if (!IsLost(result.decision) || !result.location || !result.hook) {
     return nullptr;
   }
   // The text of a rule costs more than to find the rule again.
-  auto& known = known_[{*verdict.location, *verdict.hook, verdict.decision == firewall::eval::Disposition::kReject}];
-  if (known == nullptr) {
-    if (auto site = SiteOf(verdict)) {
+  auto& known = known_[{*result.location, *result.hook, result.decision == firewall::eval::Disposition::kReject}];
+  // A rule whose chain has to be read again has no text yet: a later round has it.
+  if (known == nullptr || (known->rule_text.empty() && !known->rule.IsPolicy())) {
+    if (auto site = SiteOf(result, evaluator)) {
       known = std::make_shared<const DropSite>(std::move(*site));
     }
   }

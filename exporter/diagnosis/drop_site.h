@@ -20,15 +20,18 @@ struct DropSite {
   bool operator==(const DropSite&) const = default;
 };
 
-/// Where a packet with this verdict dies; nothing for one that does not, or where no rule is known.
-std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& verdict);
+class CloseEvaluator;
+
+/// Where a packet with this result dies; nothing for one that does not, or where no rule is known. `evaluator`: that
+/// has it from the same rules.
+std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator);
 
 /// Each drop site once, shared by all whose packets are dropped there: thousands of sockets at one rule hold one text.
 /// Good for one ruleset; holds at most one site for each rule, hook and kind of drop in it. Not thread-safe.
 class DropSites {
  public:
   /// The same as SiteOf(); null for nothing.
-  std::shared_ptr<const DropSite> Of(const firewall::eval::TraversalResult& verdict);
+  std::shared_ptr<const DropSite> Of(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator);
   void Clear() { known_.clear(); }
 
  private:

@@ -39,7 +39,7 @@ struct LiveSummary {
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
   bool any_unknown = false;  ///< for some it cannot be told
-  /// Of those with an unknown fate, the ones that nobody has judged yet: the next summary goes on with them.
+  /// Of those with an unknown fate, the ones that nobody has evaluated yet: the next summary goes on with them.
   std::uint64_t unevaluated = 0;
   /// At most kMostListed of those counted in `at_risk`.
   std::vector<AtRiskSocket> sockets;
@@ -61,13 +61,15 @@ std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, c
 struct LiveEffort {
   /// A drop path is known already: what would become of sockets that still have their entry is not asked.
   bool drop_path_known = false;
-  /// CPU time for judgements that are not remembered from earlier looks.
-  std::chrono::nanoseconds judging{std::chrono::hours(1)};
+  /// CPU time for evaluations that are not remembered, and for resolving what they miss.
+  std::chrono::nanoseconds evaluation{std::chrono::hours(1)};
 };
 
-/// Sums up one sample. `active`: whether conntrack is active, by IpFamily. A pure function but for what the judge
-/// remembers, and the time it takes.
-LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& judge,
-                      const sources::SysctlSample* sysctl, const std::array<bool, 2>& active, const LiveEffort& effort);
+/// Evaluates the sockets of one sample, in rounds, and sums them up. `active`: whether conntrack is active, by
+/// IpFamily. `resolver`: answers what evaluations miss; null: that stays unknown. A pure function but for what the
+/// evaluator remembers, and the time it takes.
+LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
+                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      const LiveEffort& effort, firewall::facts::Resolver* resolver = nullptr);
 
 }  // namespace finwait::diagnosis

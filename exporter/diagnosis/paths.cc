@@ -3,10 +3,11 @@
 #include <numeric>
 
 #include "collectors/firewall/analysis/conntrack_use.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
 
-PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family) {
+PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
   using firewall::eval::PathKind;
   const struct {
@@ -17,13 +18,26 @@ PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family) {
       {PathKind::kLocal, PacketKind::kData},    {PathKind::kLocal, PacketKind::kAck},
       {PathKind::kLocal, PacketKind::kPeerFin}, {PathKind::kForwarded, PacketKind::kFin},
   };
-  PathResults judgement;
-  for (std::size_t i = 0; i < judgement.decisions.size(); ++i) {
-    const firewall::eval::TraversalResult verdict = judge.General(family, packets[i].journey, packets[i].kind);
-    judgement.decisions[i] = verdict.decision;
-    judgement.places[i] = SiteOf(verdict);
+  PathResults results;
+  for (std::size_t i = 0; i < results.decisions.size(); ++i) {
+    const firewall::eval::TraversalResult result = evaluator.General(family, packets[i].journey, packets[i].kind);
+    results.decisions[i] = result.decision;
+    results.places[i] = SiteOf(result, evaluator);
   }
-  return judgement;
+  return results;
+}
+
+bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
+                      firewall::facts::FactStore& facts) {
+  firewall::facts::FactQuery query(facts);
+  for (int round = 1;; ++round) {
+    const auto needs = firewall::analysis::NeedsConntrack(ruleset, family, &query);
+    const firewall::facts::Needs missing = query.TakeNeeds();
+    if (missing.empty() || round == kMostRounds) {
+      return needs != firewall::eval::Tristate::kNo;
+    }
+    resolver.Resolve(missing, facts);
+  }
 }
 
 std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/tracking.h"
@@ -22,7 +23,7 @@ inline constexpr std::string_view kPathPackets[] = {"fin", "rst", "data", "ack",
 /// The position of `packet` in kPathPackets and in the arrays below.
 constexpr std::size_t Index(PathPacket packet) { return static_cast<std::size_t>(packet); }
 
-/// What becomes of the closing packets of the general connection without an entry, by PathPacket.
+/// What becomes of the closing packets of the representative flow without an entry, by PathPacket.
 using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
 
 /// Where those of them die that are lost, by PathPacket.
@@ -34,7 +35,12 @@ struct PathResults {
 };
 
 /// Of one IP family.
-PathResults EvaluatePaths(CloseEvaluator& judge, IpFamily family);
+PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family);
+
+/// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are
+/// resolved.
+bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
+                      firewall::facts::FactStore& facts);
 
 /// Whether conntrack's hooks run for a family; nothing where that cannot be told. Inferred from entries, which only an
 /// active conntrack makes, and from rules that need it. `table` and `tracking` may be null.

@@ -46,7 +46,7 @@ bool IsStuck(const kernel::TcpSocket& socket) { return socket.tries >= kStuckTri
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
   const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
-    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict) : nullptr};
+    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict, *context.judge) : nullptr};
   };
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return {Cause::kZeroWindow, nullptr};

@@ -9,18 +9,22 @@ using firewall::eval::Disposition;
 using firewall::eval::PathKind;
 
 // The rule's text, or the policy's, the way its own tool prints it.
-std::string TextOf(const firewall::eval::TraversalResult& result) {
-  if (result.table == nullptr || result.chain == nullptr) {
+std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::CloseEvaluator& evaluator) {
+  if (!result.location) {
     return "";
   }
-  const firewall::Chain& chain = *result.chain;
-  if (result.rule != nullptr) {
-    return firewall::print::RuleText(*result.table, chain, *result.rule);
-  }
-  if (!chain.base || result.decision == Disposition::kUnknown) {
+  const firewall::eval::RulePlace place = evaluator.FindRule(*result.location);
+  if (place.table == nullptr || place.chain == nullptr) {
     return "";
   }
-  if (result.table->dialect == firewall::Dialect::kIptables) {
+  const firewall::Chain& chain = *place.chain;
+  if (place.rule != nullptr) {
+    return firewall::print::RuleText(*place.table, chain, *place.rule);
+  }
+  if (!chain.base || !result.location->IsPolicy() || result.decision == Disposition::kUnknown) {
+    return "";
+  }
+  if (place.table->dialect == firewall::Dialect::kIptables) {
     return "-P " + chain.name + (chain.base->policy_drop ? " DROP" : " ACCEPT");
   }
   return chain.base->policy_drop ? "policy drop" : "policy accept";
@@ -28,7 +32,8 @@ std::string TextOf(const firewall::eval::TraversalResult& result) {
 
 }  // namespace
 
-PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result) {
+PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
+                          diagnosis::CloseEvaluator& evaluator) {
   PacketReport packet;
   packet.name = name;
   packet.verdict = firewall::eval::Name(result.decision);
@@ -36,7 +41,7 @@ PacketReport ReportPacket(std::string_view name, const firewall::eval::Traversal
   packet.state = result.state ? firewall::eval::Name(*result.state) : "";
   packet.hook = result.hook ? firewall::Name(*result.hook) : "";
   packet.rule = result.location;
-  packet.text = TextOf(result);
+  packet.text = TextOf(result, evaluator);
   packet.reason = result.reason;
   return packet;
 }

@@ -32,8 +32,9 @@ struct CloseReport {
   std::vector<PacketReport> packets;
 };
 
-/// Reports what became of packet `name`. Call before the rules that `result` names are freed.
-PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result);
+/// Reports what became of packet `name`. `evaluator`: that has `result` from the same rules.
+PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
+                          diagnosis::CloseEvaluator& evaluator);
 
 std::string_view Name(firewall::eval::PathKind path);      ///< "local", "loopback" or "forwarded"
 std::string_view Sentence(firewall::eval::PathKind path);  ///< how the connection's packets pass this host

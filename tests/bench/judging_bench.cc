@@ -14,8 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/sources/firewall.h"
-#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/load/kube_rules.h"
 #include "tests/lab/connection.h"
@@ -60,18 +61,22 @@ void Run(Rules backend, const std::vector<kernel::TcpSocket>& sockets, std::size
     const kernel::Host host = lab::HostHere();
     const auto ruleset = ReadRules(host);
     const std::size_t held_before = ::mallinfo2().uordblks;
-    diagnosis::CloseEvaluator judge(ruleset, diagnosis::EvaluationSettings{true, {true, true}},
-                                    diagnosis::QueriesTo(host));
-    const double first = CpuOfThread([&] { judge.FateOf(sockets.front(), nullptr); });
+    firewall::read::FactResolver resolver(host);
+    diagnosis::CloseEvaluator evaluator(ruleset, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
+    const double first = CpuOfThread(
+        [&] { EvaluateInRounds(evaluator, &resolver, [&] { evaluator.FateOf(sockets.front(), nullptr); }); });
     std::array<std::size_t, 5> fates = {};
     const double all = CpuOfThread([&] {
-      for (const kernel::TcpSocket& socket : sockets) {
-        ++fates[static_cast<std::size_t>(judge.FateOf(socket, nullptr))];
-      }
+      EvaluateInRounds(evaluator, &resolver, [&] {
+        fates = {};
+        for (const kernel::TcpSocket& socket : sockets) {
+          ++fates[static_cast<std::size_t>(evaluator.FateOf(socket, nullptr))];
+        }
+      });
     });
     const double again = CpuOfThread([&] {
       for (const kernel::TcpSocket& socket : sockets) {
-        judge.FateOf(socket, nullptr);
+        evaluator.FateOf(socket, nullptr);
       }
     });
     const double held = static_cast<double>(::mallinfo2().uordblks) - static_cast<double>(held_before);

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_entry.h"
 #include "collectors/kernel/socket_dump.h"
 #include "collectors/kernel/socket_index.h"
@@ -24,7 +25,7 @@
 #include "collectors/sources/registry.h"
 #include "collectors/sources/sockets.h"
 #include "exporter/diagnosis/diagnostician.h"
-#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/http/gzip.h"
 #include "exporter/report/report.h"
@@ -83,9 +84,9 @@ struct Input {
   kernel::SocketTable live;
   std::shared_ptr<const diagnosis::Diagnosis> diagnosis;
   std::shared_ptr<const firewall::Ruleset> rules;
-  diagnosis::KernelQueries questions;
+  std::shared_ptr<firewall::facts::Resolver> resolver;
 
-  explicit Input(const kernel::Host& host) : questions(diagnosis::QueriesTo(host)) {
+  explicit Input(const kernel::Host& host) : resolver(std::make_shared<firewall::read::FactResolver>(host)) {
     auto channel = Value(host.open_channel(NETLINK_NETFILTER));
     kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
     request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
@@ -102,7 +103,7 @@ struct Input {
       collectors.push_back({&info, info.make(host, sources::CollectorSettings())});
     }
     const auto snapshot = CollectOnce(host.network_namespace, std::move(collectors), std::chrono::seconds(30));
-    diagnosis::Diagnostician diagnostician(questions);
+    diagnosis::Diagnostician diagnostician(resolver);
     diagnosis = diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now());
     const auto* firewall = snapshot->Find<sources::FirewallSample>();
     if (firewall == nullptr) {
@@ -169,24 +170,27 @@ void Register(Input& input) {
 
   benchmark::RegisterBenchmark("judge the general paths of IPv4, rules read anew", [&](benchmark::State& state) {
     for (auto _ : state) {
-      diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
-      benchmark::DoNotOptimize(EvaluatePaths(judge, IpFamily::kIpv4));
+      diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
+      EvaluateInRounds(judge, input.resolver.get(),
+                       [&] { benchmark::DoNotOptimize(EvaluatePaths(judge, IpFamily::kIpv4)); });
     }
   });
   benchmark::RegisterBenchmark("judge the general connection's FIN", [&](benchmark::State& state) {
-    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
+    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     for (auto _ : state) {
       benchmark::DoNotOptimize(
           judge.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin));
     }
   });
   benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
-    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, input.questions);
+    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     const auto ask = [&](std::size_t i) {
       kernel::TcpSocket socket = input.live[i];
       socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
-      benchmark::DoNotOptimize(
-          judge.TranslationOf(diagnosis::CloseEvaluator::ConnectionFor(socket, std::nullopt), nullptr));
+      EvaluateInRounds(judge, input.resolver.get(), [&] {
+        benchmark::DoNotOptimize(
+            judge.TranslationOf(diagnosis::ConnectionByEnds(diagnosis::ListedSocket(socket)), nullptr));
+      });
     };
     // The first question about each local address reads and runs through what later ones have an answer to.
     constexpr std::size_t kWarm = 100;

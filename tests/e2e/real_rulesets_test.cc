@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
@@ -189,14 +190,19 @@ class RealRulesetTest : public testing::TestWithParam<Close> {
     using firewall::eval::PacketKind;
     recording::ClosedConnections connections;
     hosting_.wire.local.Run([&] {
-      auto facts = diagnosis::FindConnection(lab::HostHere(), *Endpoint::Parse(local), *Endpoint::Parse(peer),
-                                             Deadline::After(std::chrono::seconds(10)));
+      firewall::read::FactResolver resolver(lab::HostHere());
+      firewall::facts::FactStore store;
+      firewall::facts::FactQuery query(store);
+      auto facts = diagnosis::ConnectionBetween(*Endpoint::Parse(local), *Endpoint::Parse(peer), query);
+      for (auto missing = query.TakeNeeds(); !missing.empty(); missing = query.TakeNeeds()) {
+        resolver.Resolve(missing, store);
+        facts = diagnosis::ConnectionBetween(*Endpoint::Parse(local), *Endpoint::Parse(peer), query);
+      }
       ASSERT_TRUE(facts) << facts.error().message;
       facts->opened_by = close.client_closes ? OpenedBy::kLocal : OpenedBy::kPeer;
       facts->translated = firewall::eval::TristateOf(close.fate == "nat_lost");
-      recording::NoteRoutes(*facts);
       connections.all.push_back({*facts, {{PacketKind::kFin, std::nullopt}, {PacketKind::kAck, std::nullopt}}});
-      EvaluateAll(connections, record.GetRuleset(), record.Resolver());
+      EvaluateAll(connections, record.GetRuleset(), record.Facts());
     });
     return connections;
   }

@@ -214,8 +214,8 @@ void CaptureConnections(const Seeds& seeds) {
   seeds.Write("tracking", "tracked", RecordedSample<sources::TrackingCollector>(wire.local));
   seeds.Write("routes", "route", Recorded(wire.local, [](const kernel::Host& host) {
                 const IpAddress from = *IpAddress::Parse(lab::Wire::kLocal4);
-                (void)FindRoute(host, from, *IpAddress::Parse(lab::Wire::kPeer4), Soon());
-                (void)FindRoute(host, from, *IpAddress::Parse("198.51.100.1"), Soon());
+                (void)FindRoute(host, {.source = from, .destination = *IpAddress::Parse(lab::Wire::kPeer4)}, Soon());
+                (void)FindRoute(host, {.source = from, .destination = *IpAddress::Parse("198.51.100.1")}, Soon());
               }));
   seeds.Write("routes", "addresses",
               Recorded(wire.local, [](const kernel::Host& host) { (void)kernel::OwnAddresses(host).Update(Soon()); }));

@@ -90,7 +90,7 @@ void RunRoutes(std::span<const std::byte> input) {
   const IpAddress local = *IpAddress::Parse("192.0.2.1");
   const IpAddress peer = *IpAddress::Parse("2001:db8::2");
   for (int question = 0; question < 2; ++question) {
-    const auto route = FindRoute(host, local, peer, Soon());
+    const auto route = FindRoute(host, {.source = local, .destination = peer}, Soon());
     Require(route || !route.error().message.empty(), "a failure says what failed");
   }
   // The same bytes as an answer to the question for all addresses, and as news of them.

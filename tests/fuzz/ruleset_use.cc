@@ -47,8 +47,8 @@ void Evaluate(firewall::eval::ChainEvaluator& evaluator, const firewall::eval::C
     const firewall::eval::TraversalResult verdict = EvaluatePacket(evaluator, connection, kind, settings);
     Require(verdict.decision != firewall::eval::Disposition::kUnknown || !verdict.reason.empty(),
             "who cannot tell says why");
-    Require(verdict.rule == nullptr || (verdict.chain != nullptr && verdict.table != nullptr),
-            "a rule is in a chain of a table");
+    Require(!verdict.location || verdict.location->IsPolicy() || evaluator.FindRule(*verdict.location).rule != nullptr,
+            "a rule that decides is there");
   }
   for (const firewall::eval::OpenedBy opened_by :
        {firewall::eval::OpenedBy::kLocal, firewall::eval::OpenedBy::kPeer, firewall::eval::OpenedBy::kUnknown}) {

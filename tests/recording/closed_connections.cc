@@ -6,8 +6,12 @@
 #include <regex>
 #include <sstream>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include "collectors/firewall/analysis/conntrack_use.h"
+#include "collectors/firewall/facts/fact_query.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::recording {
 namespace {
@@ -16,12 +20,13 @@ using Json = nlohmann::ordered_json;
 using firewall::eval::Connection;
 using firewall::eval::Disposition;
 using firewall::eval::Interface;
-using firewall::eval::NewRoute;
 using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
 using firewall::eval::PathKind;
 using firewall::eval::SocketFacts;
 using firewall::eval::Tristate;
+using firewall::facts::Fact;
+using firewall::facts::RouteKey;
 
 constexpr PacketKind kKinds[] = {PacketKind::kFin,     PacketKind::kRst, PacketKind::kData,   PacketKind::kAck,
                                  PacketKind::kPeerFin, PacketKind::kSyn, PacketKind::kPeerSyn};
@@ -107,51 +112,122 @@ SocketFacts SocketOf(const Json& json) {
   return socket;
 }
 
-// What routing answered, by destination. It is what Connection::route_anew calls, so that a recorded connection answers
-// the same and can be written down.
-struct NotedRoutes {
-  std::function<std::optional<NewRoute>(const IpAddress&)> ask;  // null: a recording
-  std::shared_ptr<std::map<IpAddress, std::optional<NewRoute>>> answers =
-      std::make_shared<std::map<IpAddress, std::optional<NewRoute>>>();
-
-  std::optional<NewRoute> operator()(const IpAddress& destination) const {
-    const auto known = answers->find(destination);
-    if (known != answers->end()) {
-      return known->second;
-    }
-    if (!ask) {
-      throw std::runtime_error("the recording has no route to " + destination.Text() +
-                               "; record it again with FINWAIT_RECORD=1");
-    }
-    return (*answers)[destination] = ask(destination);
+// An end of a route's question: "192.0.2.1:443", or the address alone.
+std::string EndText(const IpAddress& address, const std::optional<std::uint16_t>& port) {
+  return port ? Endpoint{address, *port}.Text() : address.Text();
+}
+std::pair<IpAddress, std::optional<std::uint16_t>> EndOf(const Json& json) {
+  const auto text = json.get<std::string>();
+  if (const auto end = Endpoint::Parse(text)) {
+    return {end->address, end->port};
   }
-};
-
-Json RoutesOf(const Connection& connection) {
-  Json routes = Json::object();
-  if (const auto* noted = connection.route_anew.target<NotedRoutes>()) {
-    for (const auto& [destination, route] : *noted->answers) {
-      Json json;
-      if (route) {
-        json = {{"local", route->local}, {"egress", ToJson(route->egress)}};
-        PutAddress(json, "masquerade", route->masquerade);
-      }
-      routes[destination.Text()] = json;
-    }
-  }
-  return routes;
+  return {IpAddress::Parse(text).value(), std::nullopt};
 }
 
-NotedRoutes RoutesFrom(const Json& json) {
+Json ToJson(const RouteKey& key) {
+  Json json = Json::object();
+  if (key.source) {
+    json["from"] = EndText(*key.source, key.source_port);
+  }
+  json["to"] = EndText(key.destination, key.destination_port);
+  json["bound_device"] = key.bound_device;
+  json["arriving_on"] = key.arriving_on;
+  json["mark"] = key.mark;
+  Put(json, "user", key.user);
+  return json;
+}
+
+RouteKey RouteKeyOf(const Json& json) {
+  RouteKey key;
+  if (json.contains("from")) {
+    std::tie(key.source, key.source_port) = EndOf(json["from"]);
+  }
+  std::tie(key.destination, key.destination_port) = EndOf(json.at("to"));
+  key.bound_device = json.at("bound_device").get<std::uint32_t>();
+  key.arriving_on = json.at("arriving_on").get<std::uint32_t>();
+  key.mark = json.at("mark").get<std::uint32_t>();
+  Get(json, "user", key.user);
+  return key;
+}
+
+Json ToJson(const NotedRoutes& routes) {
+  Json all = Json::array();
+  for (const auto& [key, noted] : routes) {
+    Json json = ToJson(key);
+    if (noted.route) {
+      json["local"] = noted.route->local;
+      json["egress"] = ToJson(noted.route->egress);
+      PutAddress(json, "masquerade", noted.route->masquerade);
+    } else if (!noted.unknown_because.empty()) {
+      json["unknown_because"] = noted.unknown_because;
+    }
+    all.push_back(std::move(json));
+  }
+  return all;
+}
+
+NotedRoutes RoutesOf(const Json& all) {
   NotedRoutes routes;
-  for (const auto& [destination, route] : json.items()) {
-    auto& answer = (*routes.answers)[IpAddress::Parse(destination).value()];
-    if (!route.is_null()) {
-      answer = NewRoute{route.at("local").get<bool>(), DeviceOf(route.at("egress")), AddressOf(route, "masquerade")};
+  for (const Json& json : all) {
+    NotedRoute& noted = routes[RouteKeyOf(json)];
+    if (json.contains("egress")) {
+      noted.route =
+          firewall::facts::Route{json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade")};
+    } else if (json.contains("unknown_because")) {
+      noted.unknown_because = json["unknown_because"].get<std::string>();
     }
   }
   return routes;
 }
+
+// Answers for routes from notes, and notes what it had to ask for.
+class RouteNotes : public firewall::facts::Resolver {
+ public:
+  RouteNotes(NotedRoutes& routes, firewall::facts::Resolver& next) : routes_(routes), next_(next) {}
+
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    firewall::facts::Needs others;
+    for (const firewall::facts::Need& need : needs) {
+      const auto* key = std::get_if<RouteKey>(&need);
+      const auto noted = key != nullptr ? routes_.find(*key) : routes_.end();
+      if (noted == routes_.end()) {
+        others.insert(need);
+      } else {
+        store.Put(need, FactOf(noted->second));
+      }
+    }
+    if (!others.empty()) {
+      next_.Resolve(others, store);
+    }
+    for (const firewall::facts::Need& need : others) {
+      if (const auto* key = std::get_if<RouteKey>(&need)) {
+        routes_[*key] = Note(*store.Find(need));
+      }
+    }
+  }
+  void TakeInChanges(firewall::facts::FactStore&) override {}
+
+ private:
+  static Fact FactOf(const NotedRoute& noted) {
+    if (noted.route) {
+      return Fact::Present(std::make_shared<const firewall::facts::Route>(*noted.route));
+    }
+    return noted.unknown_because.empty() ? Fact::Absent()
+                                         : Fact::Failed(Error{FailureReason::kUnsupported, 0, noted.unknown_because});
+  }
+  static NotedRoute Note(const Fact& fact) {
+    NotedRoute noted;
+    if (const auto* route = fact.As<std::shared_ptr<const firewall::facts::Route>>()) {
+      noted.route = **route;
+    } else if (fact.Why() != nullptr) {
+      noted.unknown_because = fact.Why()->message;
+    }
+    return noted;
+  }
+
+  NotedRoutes& routes_;
+  firewall::facts::Resolver& next_;
+};
 
 Json ToJson(const ClosedConnection& one) {
   const Connection& facts = one.facts;
@@ -171,7 +247,9 @@ Json ToJson(const ClosedConnection& one) {
   PutAddress(json, "masquerade", facts.masquerade);
   json["local_socket"] = ToJson(facts.local_socket);
   json["peer_socket"] = ToJson(facts.peer_socket);
-  json["routes"] = RoutesOf(facts);
+  if (facts.routing) {
+    json["routing"] = ToJson(*facts.routing);
+  }
   return json;
 }
 
@@ -198,7 +276,9 @@ ClosedConnection ConnectionOf(const Json& json) {
   facts.masquerade = AddressOf(json, "masquerade");
   facts.local_socket = SocketOf(json.at("local_socket"));
   facts.peer_socket = SocketOf(json.at("peer_socket"));
-  facts.route_anew = RoutesFrom(json.at("routes"));
+  if (json.contains("routing")) {
+    facts.routing = RouteKeyOf(json["routing"]);
+  }
   return one;
 }
 
@@ -209,18 +289,15 @@ std::string_view NameOf(PacketKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-void NoteRoutes(Connection& connection) {
-  if (connection.route_anew) {
-    NotedRoutes noted;
-    noted.ask = std::move(connection.route_anew);
-    connection.route_anew = std::move(noted);
-  }
-}
-
 std::string ClosedConnections::Text() const {
   std::string text = std::string("{\"tcp_loose\": ") + (tcp_loose ? "true" : "false") + ", \"connections\": [";
   for (std::size_t i = 0; i < all.size(); ++i) {
     text += (i == 0 ? "\n" : ",\n") + ToJson(all[i]).dump();
+  }
+  text += "\n], \"routes\": [";
+  const Json noted = ToJson(routes);
+  for (std::size_t i = 0; i < noted.size(); ++i) {
+    text += (i == 0 ? "\n" : ",\n") + noted[i].dump();
   }
   return text + "\n]}\n";
 }
@@ -232,6 +309,7 @@ ClosedConnections ClosedConnections::Parse(const std::string& text) {
   for (const Json& one : json.at("connections")) {
     connections.all.push_back(ConnectionOf(one));
   }
+  connections.routes = RoutesOf(json.at("routes"));
   return connections;
 }
 
@@ -257,22 +335,36 @@ std::string EvaluatedPacket::Describe() const {
                     : "stopped it");
 }
 
-std::vector<EvaluatedPacket> EvaluateAll(const ClosedConnections& connections, const firewall::Ruleset& ruleset,
-                                         firewall::RuleResolver& resolver) {
-  firewall::eval::ChainEvaluator evaluator(ruleset, &resolver);
+std::vector<EvaluatedPacket> EvaluateAll(ClosedConnections& connections, const firewall::Ruleset& ruleset,
+                                         firewall::facts::Resolver& resolver) {
+  RouteNotes notes(connections.routes, resolver);
+  firewall::facts::FactStore store;
+  firewall::facts::FactQuery query(store);
+  firewall::eval::ChainEvaluator evaluator(ruleset, &query);
   std::vector<EvaluatedPacket> packets;
-  for (const ClosedConnection& one : connections.all) {
-    firewall::eval::NamespaceSettings settings;
-    settings.tcp_loose = connections.tcp_loose;
-    settings.early_demultiplexing = Tristate::kYes;
-    settings.routes_by_mark = Tristate::kNo;
-    settings.conntrack_active =
-        firewall::analysis::NeedsConntrack(ruleset, one.facts.family, &resolver) != Tristate::kNo;
-    for (const auto& [kind, passed] : one.passed) {
-      evaluator.ResetBudget();
-      const auto result = firewall::eval::EvaluatePacket(evaluator, one.facts, kind, settings);
-      packets.push_back({&one, kind, result.decision, result.reason, passed});
+  const auto evaluate_each = [&] {
+    packets.clear();
+    for (const ClosedConnection& one : connections.all) {
+      firewall::eval::NamespaceSettings settings;
+      settings.tcp_loose = connections.tcp_loose;
+      settings.early_demultiplexing = Tristate::kYes;
+      settings.routes_by_mark = Tristate::kNo;
+      settings.conntrack_active =
+          firewall::analysis::NeedsConntrack(ruleset, one.facts.family, &query) != Tristate::kNo;
+      for (const auto& [kind, passed] : one.passed) {
+        evaluator.ResetBudget();
+        const auto result = firewall::eval::EvaluatePacket(evaluator, one.facts, kind, settings);
+        packets.push_back({&one, kind, result.decision, result.reason, passed});
+      }
     }
+  };
+  for (int round = 0; round < diagnosis::kMostRounds; ++round) {
+    evaluate_each();
+    const firewall::facts::Needs missing = query.TakeNeeds();
+    if (missing.empty()) {
+      break;
+    }
+    notes.Resolve(missing, store);
   }
   return packets;
 }

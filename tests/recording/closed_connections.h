@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectors/firewall/eval/packet_traversal.h"
+#include "collectors/firewall/facts/resolver.h"
 #include "tests/recording/case.h"
 
 namespace finwait::recording {
@@ -20,10 +21,18 @@ struct ClosedConnection {
 
 inline constexpr const char* kConnectionsFile = "connections.json";
 
+/// What routing answered, where a route is, and why not where it could not be told; nothing: there is no route.
+struct NotedRoute {
+  std::optional<firewall::facts::Route> route;
+  std::string unknown_because;
+};
+using NotedRoutes = std::map<firewall::facts::RouteKey, NotedRoute>;
+
 /// All connections that were closed under the rules of one case, as a file like `connections.json` has them.
 struct ClosedConnections {
   bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose
   std::vector<ClosedConnection> all;
+  NotedRoutes routes;  ///< all that their evaluation asked for
 
   std::string Text() const;
   /// Throws where `text` is not such a file.
@@ -35,11 +44,9 @@ struct ClosedConnections {
 /// "fin", "rst", "data", "ack", "peer_fin", "syn", "peer_syn".
 std::string_view NameOf(firewall::eval::PacketKind kind);
 
-/// Notes each answer of `connection.route_anew`, so that it is written down with the connection.
-void NoteRoutes(firewall::eval::Connection& connection);
-
-/// What becomes of each packet that `connections` showed, evaluated from `ruleset` and what `resolver` reads on demand.
-/// In their order, the packets of a connection in the order of their kinds.
+/// What becomes of each packet that `connections` showed, evaluated from `ruleset` and what `resolver` tells. Routes
+/// that are not noted yet are asked for and noted. In their order, the packets of a connection in the order of their
+/// kinds.
 struct EvaluatedPacket {
   const ClosedConnection* connection = nullptr;
   firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
@@ -51,8 +58,8 @@ struct EvaluatedPacket {
   bool IsWrong() const;
   std::string Describe() const;
 };
-std::vector<EvaluatedPacket> EvaluateAll(const ClosedConnections& connections, const firewall::Ruleset& ruleset,
-                                         firewall::RuleResolver& resolver);
+std::vector<EvaluatedPacket> EvaluateAll(ClosedConnections& connections, const firewall::Ruleset& ruleset,
+                                         firewall::facts::Resolver& resolver);
 
 /// "fin passed" for each packet, in the order of `connections`: what two runs of one case have in common.
 std::string OutcomesOf(const ClosedConnections& connections);

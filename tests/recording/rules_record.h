@@ -25,7 +25,7 @@ class RulesRecord {
   const std::shared_ptr<KernelRecording>& Recording() const { return recording_; }
   /// The rules as they were read; more may be asked, by a thread that is in the namespace.
   const firewall::Ruleset& GetRuleset() const { return *ruleset_; }
-  firewall::RuleResolver& Resolver() { return source_->Resolver(); }
+  firewall::facts::Resolver& Facts() { return source_->Facts(); }
 
   /// In what the case's folder is not true any more; empty where it is. Handles, counters and times do not matter.
   std::string Compare(const Case& one) const;

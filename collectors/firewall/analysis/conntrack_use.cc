@@ -1,7 +1,6 @@
 #include "collectors/firewall/analysis/conntrack_use.h"
 
-#include <memory>
-
+#include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/expression_traits.h"
 #include "collectors/firewall/model/references.h"
 
@@ -19,15 +18,8 @@ bool Jumps(const Expression& expression) {
   return jumps;
 }
 
-Tristate Needs(const Table& table, const Chain& chain, RuleResolver* on_demand) {
-  std::shared_ptr<const Chain> read;
-  const Chain* rules = &chain;
-  if (chain.contents == Contents::kNotRead && on_demand != nullptr) {
-    if (auto result = on_demand->ReadChain(table, chain.name)) {
-      read = *result;
-      rules = read.get();
-    }
-  }
+Tristate Needs(eval::ChainEvaluator& evaluator, const Table& table, const Chain& chain) {
+  const Chain* rules = evaluator.GetChain(table, chain.name);
   const bool nat = chain.base && chain.base->type == ChainType::kNat;
   for (const Rule& rule : rules->rules) {
     for (const Expression& expression : rule.expressions) {
@@ -41,14 +33,15 @@ Tristate Needs(const Table& table, const Chain& chain, RuleResolver* on_demand) 
 
 }  // namespace
 
-Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, RuleResolver* on_demand) {
+Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, facts::FactQuery* facts) {
+  eval::ChainEvaluator evaluator(ruleset, facts);
   Tristate needs = Tristate::kNo;
   for (const Table& table : ruleset.tables) {
     if (!Covers(table.family, family) || table.family == TableFamily::kNetdev) {
       continue;  // the kernel accepts no rule of family netdev that needs conntrack
     }
     for (const auto& [name, chain] : table.chains) {
-      needs = Or(needs, Needs(table, *chain, on_demand));
+      needs = Or(needs, Needs(evaluator, table, *chain));
       if (needs == Tristate::kYes) {
         return needs;
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/packet/tristate.h"
 
@@ -10,9 +11,9 @@ namespace finwait::firewall::analysis {
 /// the rule is there, dormant tables included; empty nat chains and NOTRACK do not count.
 ///
 /// kUnknown: nothing that was read needs it, but something was not read: parts that failed, nat chains without
-/// `on_demand`. Rules in chains that no base chain reaches, conntrack helper objects that no rule names, and other
+/// `facts`. Rules in chains that no base chain reaches, conntrack helper objects that no rule names, and other
 /// users (IPVS, tc's act_ct, Open vSwitch, the module's parameter enable_hooks) are not seen at all: where there are
 /// entries, conntrack runs whatever this says.
-packet::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, RuleResolver* on_demand = nullptr);
+packet::Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, facts::FactQuery* facts = nullptr);
 
 }  // namespace finwait::firewall::analysis

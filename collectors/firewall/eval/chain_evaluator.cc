@@ -1,7 +1,7 @@
 #include "collectors/firewall/eval/chain_evaluator.h"
 
 #include <algorithm>
-#include <iterator>
+#include <memory>
 
 namespace finwait::firewall::eval {
 namespace {
@@ -9,8 +9,25 @@ namespace {
 // nft_chain_validate() allows 16 levels (NFT_JUMP_STACK_SIZE). x_tables allows as many as there are chains.
 constexpr std::size_t kNftDepth = 16;
 constexpr std::size_t kLegacyDepth = 512;
-// Elements asked from the kernel that are kept; beyond it, sets that are not held are unknown.
-constexpr std::size_t kAskedElements = 65536;
+
+// The set without its elements: what the kernel's answer about one of them is decoded by.
+std::shared_ptr<const Set> FormOf(const Set& set) {
+  auto form = std::make_shared<Set>();
+  form->name = set.name;
+  form->key_length = set.key_length;
+  form->field_lengths = set.field_lengths;
+  form->key_type = set.key_type;
+  form->data_type = set.data_type;
+  form->anonymous = set.anonymous;
+  form->interval = set.interval;
+  form->map = set.map;
+  form->verdict_map = set.verdict_map;
+  form->object_map = set.object_map;
+  form->has_timeout = set.has_timeout;
+  form->dynamic = set.dynamic;
+  form->contents = set.contents;
+  return form;
+}
 
 ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Packet packet, std::string because) {
   return {ChainResult::Kind::kUnknown, std::move(packet), &table, &chain, rule, std::move(because)};
@@ -18,85 +35,73 @@ ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Pa
 
 }  // namespace
 
+void ChainEvaluator::ResetBudget() {
+  budget_ = limits_.expressions;
+  if (facts_ != nullptr && evictions_seen_ != facts_->Store().Evictions()) {
+    evictions_seen_ = facts_->Store().Evictions();
+    indexes_.clear();
+  }
+}
+
 const Chain* ChainEvaluator::GetChain(const Table& table, const std::string& name) {
   const Chain* chain = FindChain(table, name);
-  if ((chain != nullptr && chain->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+  if ((chain != nullptr && chain->contents != Contents::kNotRead) || facts_ == nullptr) {
     return chain;
   }
-  ++on_demand_uses_;
-  if (table.backend == Backend::kLegacy && legacy_tables_read_.insert(&table).second) {
-    if (auto whole = on_demand_->ReadLegacyTable(table)) {
-      for (const auto& [chain_name, read] : whole->chains) {
-        chains_.try_emplace(Key(&table, chain_name), read);
-      }
-    }
+  if (table.backend == Backend::kNft) {
+    const auto* read = facts_->FindValue<std::shared_ptr<const Chain>>(facts::ChainKey{table.family, table.name, name});
+    return read != nullptr ? read->get() : chain;
   }
-  const auto [place, added] = chains_.try_emplace(Key(&table, name));
-  if (added && table.backend == Backend::kNft) {
-    if (auto read = on_demand_->ReadChain(table, name)) {
-      place->second = *read;
-    }
-  }
-  return place->second != nullptr ? place->second.get() : chain;
+  const auto* whole = facts_->FindValue<std::shared_ptr<const Table>>(facts::LegacyTableKey{table.family, table.name});
+  const Chain* read = whole != nullptr ? FindChain(**whole, name) : nullptr;
+  return read != nullptr ? read : chain;
 }
 
-bool ChainEvaluator::IsOnDemand(const Chain* chain) const {
-  return std::any_of(chains_.begin(), chains_.end(), [chain](const auto& read) { return read.second.get() == chain; });
-}
-
-void ChainEvaluator::ForgetOnDemand() {
-  for (const auto& [key, chain] : chains_) {
-    indexes_.erase(chain.get());
+RulePlace ChainEvaluator::FindRule(const RuleId& id) {
+  RulePlace place;
+  place.table = FindTable(ruleset_, id.backend, id.family, id.table);
+  if (place.table == nullptr) {
+    return place;
   }
-  chains_.clear();
-  legacy_tables_read_.clear();
-  sets_.clear();
-  elements_.clear();
+  place.chain = id.IsPolicy() ? FindChain(*place.table, id.chain) : GetChain(*place.table, id.chain);
+  if (place.chain == nullptr || id.IsPolicy()) {
+    return place;
+  }
+  const auto& rules = place.chain->rules;
+  const auto found = std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) {
+    return id.handle ? rule.handle == id.handle : rule.index == *id.index;
+  });
+  place.rule = found != rules.end() ? &*found : nullptr;
+  return place;
 }
 
 const Set* ChainEvaluator::GetSet(const Table& table, const std::string& name) {
   const Set* set = FindSet(table, name);
-  if ((set != nullptr && set->contents != Contents::kNotRead) || on_demand_ == nullptr) {
+  if ((set != nullptr && set->contents != Contents::kNotRead) || facts_ == nullptr) {
     return set;
   }
-  ++on_demand_uses_;
-  const auto [place, added] = sets_.try_emplace(Key(&table, name));
-  if (added) {
-    if (auto read = on_demand_->ReadSet(table, name)) {
-      place->second = *read;
-    }
-  }
-  return place->second != nullptr ? place->second.get() : set;
+  const auto* read = facts_->FindValue<std::shared_ptr<const Set>>(facts::SetKey{table.family, table.name, name});
+  return read != nullptr ? read->get() : set;
 }
 
 bool ChainEvaluator::AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) {
   *element = nullptr;
-  if (on_demand_ == nullptr || elements_.size() >= kAskedElements) {
+  if (facts_ == nullptr) {
     return false;
   }
-  ++on_demand_uses_;
-  auto found = on_demand_->FindElement(table, set, key);
-  if (!found) {
+  const facts::Fact* fact = facts_->Find(facts::ElementKey{{table.family, table.name, set.name}, key, FormOf(set)});
+  if (fact == nullptr || fact->Why() != nullptr) {
     return false;
   }
-  if (*found) {
-    elements_.push_back(std::make_unique<const SetElement>(std::move(**found)));
-    *element = elements_.back().get();
+  if (const auto* found = fact->As<std::shared_ptr<const SetElement>>()) {
+    *element = found->get();
   }
   return true;
 }
 
 Tristate ChainEvaluator::HasQuota(const std::string& accounting_object) {
-  if (on_demand_ == nullptr) {
-    return Tristate::kUnknown;
-  }
-  const auto [place, added] = quotas_.try_emplace(accounting_object, Tristate::kUnknown);
-  if (added) {
-    if (const auto asked = on_demand_->HasQuota(accounting_object)) {
-      place->second = TristateOf(*asked);
-    }
-  }
-  return place->second;
+  const bool* quota = facts_ != nullptr ? facts_->FindValue<bool>(facts::QuotaKey{accounting_object}) : nullptr;
+  return quota != nullptr ? TristateOf(*quota) : Tristate::kUnknown;
 }
 
 bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {

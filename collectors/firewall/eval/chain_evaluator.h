@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +10,8 @@
 #include "collectors/firewall/eval/chain_index.h"
 #include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/eval/rule_machine.h"
+#include "collectors/firewall/facts/fact_query.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {
@@ -33,6 +33,13 @@ struct ChainResult {
   std::string because;
 };
 
+/// Where a rule stands now; null where it is gone, or not known.
+struct RulePlace {
+  const Table* table = nullptr;
+  const Chain* chain = nullptr;
+  const Rule* rule = nullptr;  ///< null for a policy
+};
+
 /// How much work one question may cost. Beyond it the answer is kUnknown.
 struct EvaluationLimits {
   std::size_t expressions = 2'000'000;
@@ -44,13 +51,15 @@ struct EvaluationLimits {
 /// `ruleset` must outlive it and everything it returns. Not thread-safe.
 class ChainEvaluator : public SetSource {
  public:
-  /// `on_demand` fetches what the ruleset leaves out; null: what is left out is unknown.
-  explicit ChainEvaluator(const Ruleset& ruleset, RuleResolver* on_demand = nullptr, EvaluationLimits limits = {})
-      : ruleset_(ruleset), on_demand_(on_demand), limits_(limits), budget_(limits.expressions) {}
+  /// `facts` holds what the ruleset leaves out, and notes what it does not hold; null: what is left out is unknown.
+  explicit ChainEvaluator(const Ruleset& ruleset, facts::FactQuery* facts = nullptr, EvaluationLimits limits = {})
+      : ruleset_(ruleset), facts_(facts), limits_(limits), budget_(limits.expressions) {}
 
   const Ruleset& GetRuleset() const { return ruleset_; }
+  /// May be null.
+  facts::FactQuery* Facts() const { return facts_; }
   /// Starts a new question with the whole allowance.
-  void ResetBudget() { budget_ = limits_.expressions; }
+  void ResetBudget();
 
   /// Runs `base` for `packet` at the hook of `context`. At least one ending.
   std::vector<ChainResult> RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
@@ -59,23 +68,17 @@ class ChainEvaluator : public SetSource {
   std::vector<ChainResult> RunJump(const Table& table, const std::string& chain, const HookContext& context,
                                    Packet packet);
 
-  /// The chain of that name with its rules, read on demand where the ruleset leaves them out; null: nobody has it.
+  /// The chain of that name with its rules, from the facts where the ruleset leaves them out; null: nobody has it.
   const Chain* GetChain(const Table& table, const std::string& name);
-  /// What was read on demand is kept for the next question: it may be the largest part of a host's rules. `Uses` counts
-  /// how often questions needed any of it; once that stands still it can be forgotten, and is read again when needed.
-  /// Forgetting ends the life of the chains, rules and elements that answers from before point to.
-  std::uint64_t UsesOfOnDemand() const { return on_demand_uses_; }
-  bool HoldsOnDemand() const { return !chains_.empty() || !sets_.empty() || !elements_.empty(); }
-  bool IsOnDemand(const Chain* chain) const;
-  void ForgetOnDemand();
+
+  /// What an id names, among the ruleset and the facts. Valid until facts change.
+  RulePlace FindRule(const RuleId& id);
 
   const Set* GetSet(const Table& table, const std::string& name) override;
   bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;
   Tristate HasQuota(const std::string& accounting_object) override;
 
  private:
-  using Key = std::pair<const Table*, std::string>;
-
   /// Runs the rules; endings go to `endings`, packets that come back to the caller (by the chain's end or by return)
   /// are returned.
   std::vector<Packet> RunChain(const Table& table, const Chain& chain, const HookContext& context,
@@ -89,16 +92,11 @@ class ChainEvaluator : public SetSource {
   bool AddPacket(std::vector<Packet>& packets, Packet packet) const;
 
   const Ruleset& ruleset_;
-  RuleResolver* on_demand_;
+  facts::FactQuery* facts_;
   EvaluationLimits limits_;
   std::size_t budget_;
-  std::uint64_t on_demand_uses_ = 0;
-  std::map<Key, std::shared_ptr<const Chain>> chains_;  // read on demand; null: there is none
-  std::set<const Table*> legacy_tables_read_;           // or tried to
-  std::map<const Chain*, const ChainIndex> indexes_;    // of long chains, made when first run
-  std::map<Key, std::shared_ptr<const Set>> sets_;
-  std::map<std::string, Tristate> quotas_;                   // by accounting object
-  std::vector<std::unique_ptr<const SetElement>> elements_;  // that the kernel was asked for
+  std::map<const Chain*, const ChainIndex> indexes_;  // of long chains, made when first run
+  std::uint64_t evictions_seen_ = 0;                  // of the facts: then an index may be of a chain that is gone
 };
 
 }  // namespace finwait::firewall::eval

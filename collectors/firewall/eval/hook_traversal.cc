@@ -470,23 +470,37 @@ class Walk {
                     packet.DestinationAddress().begin());
     if (addresses || settings_.routes_by_mark != Tristate::kNo) {
       packet.rerouted = true;
-    }
-    if (addresses && settings_.routes_by_mark == Tristate::kNo) {
-      packet.new_route = RouteAnew(packet);
+      packet.new_route = RouteOf(packet);
     }
   }
 
-  std::shared_ptr<const NewRoute> RouteAnew(const Packet& packet) const {
+  // ip_route_me_harder() routes by addresses, mark, bound device and user; not by protocol and ports.
+  std::shared_ptr<const facts::Route> RouteOf(const Packet& packet) const {
+    Wide mark = 0;
+    const bool mark_known = KnownNumber(packet.mark.bytes, &mark);
+    const auto destination = KnownAddress(packet.DestinationAddress());
+    if (evaluator_.Facts() == nullptr || !connection_.routing || !destination ||
+        (!mark_known && settings_.routes_by_mark != Tristate::kNo)) {
+      return nullptr;
+    }
+    facts::RouteKey key = *connection_.routing;
+    key.destination = *destination;
+    key.mark = settings_.routes_by_mark == Tristate::kNo ? 0 : static_cast<std::uint32_t>(mark);
+    key.source_port.reset();
+    key.destination_port.reset();
+    const auto* route = evaluator_.Facts()->FindValue<std::shared_ptr<const facts::Route>>(key);
+    return route != nullptr ? *route : nullptr;
+  }
+
+  static std::optional<IpAddress> KnownAddress(AbstractBytes address) {
     std::vector<std::byte> bytes;
-    for (const AbstractByte& byte : packet.DestinationAddress()) {
+    for (const AbstractByte& byte : address) {
       if (!byte.IsKnown()) {
-        return nullptr;
+        return std::nullopt;
       }
       bytes.push_back(std::byte{byte.value});
     }
-    const auto address = IpAddress::FromBytes(bytes);
-    const auto route = address && connection_.route_anew ? connection_.route_anew(*address) : std::nullopt;
-    return route ? std::make_shared<const NewRoute>(*route) : nullptr;
+    return IpAddress::FromBytes(bytes);
   }
 
   void Keep(std::vector<InFlightPacket>& travellers, InFlightPacket traveller, Hook hook) {

@@ -19,8 +19,7 @@ struct NatEffect {
 
 /// Runs the nat chains, as they are now, for the connection's first packet. `connection` is as its local socket sees
 /// it; for one that the peer opened, the address it was sent to before any translation is not known, and only rules
-/// that could have led to the local end count. Give the evaluator a RuleResolver: nat chains are not part of a normal
-/// look.
+/// that could have led to the local end count. Give the evaluator facts: nat chains are not part of a collection.
 NatEffect EvaluateNat(ChainEvaluator& evaluator, const Connection& connection, OpenedBy opened_by,
                       const NamespaceSettings& settings);
 

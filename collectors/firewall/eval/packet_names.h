@@ -33,7 +33,6 @@ using packet::LeadingBytesOf;
 using packet::Loopback;
 using packet::MakePacket;
 using packet::Name;
-using packet::NewRoute;
 using packet::NewValue;
 using packet::Not;
 using packet::OpenedBy;

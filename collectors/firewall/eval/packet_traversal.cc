@@ -14,9 +14,6 @@ namespace {
 
 void SetPlace(TraversalResult& verdict, const Table* table, const Chain* chain, const Rule* rule) {
   if (table != nullptr && chain != nullptr) {
-    verdict.table = table;
-    verdict.chain = chain;
-    verdict.rule = rule;
     verdict.location = IdOf(*table, *chain, rule);
   }
 }

@@ -25,10 +25,7 @@ struct TraversalResult {
   /// The rule or the policy that decides. kAccept: the last one that let it pass.
   /// kUnknown: the first one whose answer nobody can know.
   std::optional<RuleId> location;
-  const Table* table = nullptr;  ///< of `location`
-  const Chain* chain = nullptr;
-  const Rule* rule = nullptr;  ///< null: the policy
-  std::string reason;          ///< kUnknown: what it hangs on. Else a remark, mostly empty
+  std::string reason;  ///< kUnknown: what it hangs on. Else a remark, mostly empty
 };
 
 /// Judges one packet of `connection` on its whole way through this network namespace.

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,7 +63,7 @@ struct Rule {
 enum class Contents {
   kComplete,
   kTruncated,  ///< larger than the reader's bounds
-  kNotRead,    ///< left out of a normal read (nat chains); RuleResolver can fetch it
+  kNotRead,    ///< left out of a collection (nat chains); facts::Resolver fetches it
 };
 
 enum class ChainType {
@@ -141,7 +140,7 @@ struct Set {
   std::uint64_t element_count = 0;  ///< what the reader saw, also where it did not keep them
   /// Ordered by key, then catch-all; ranges do not overlap except in concatenations. Where elements come and go without
   /// a new generation (has_timeout, dynamic), these are those of the time when the ruleset last changed; only
-  /// RuleResolver::FindElement tells what is there now.
+  /// facts::ElementKey asks for what is there now.
   std::vector<SetElement> elements;
   Contents contents = Contents::kComplete;
 };
@@ -192,24 +191,5 @@ const Set* FindSet(const Table& table, std::string_view name);
 
 /// Whether rules of `backend` that packets of `family` pass could not be read, in part or wholly.
 bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family);
-
-/// Fetches from the kernel what a normal read leaves out, when a question about one connection needs it. Not
-/// thread-safe; keep one for as long as the question lasts, it caches what it has read.
-class RuleResolver {
- public:
-  virtual ~RuleResolver() = default;
-  /// The rules of a chain that FindChain gives as kNotRead or not at all. kUnsupported when there is no such chain.
-  virtual Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) = 0;
-  /// The whole of a legacy table, which the kernel gives in no smaller part: ask for it once instead of for its chains.
-  virtual Result<Table> ReadLegacyTable(const Table& table) = 0;
-  /// A set that only such rules refer to.
-  virtual Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) = 0;
-  /// The element that `key` (key_length bytes, as in the registers) hits now, in a set that is not kComplete, is
-  /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the
-  /// model.
-  virtual Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) = 0;
-  /// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota. Only for names that a rule has.
-  virtual Result<bool> HasQuota(const std::string& accounting_object) = 0;
-};
 
 }  // namespace finwait::firewall

@@ -1,32 +1,19 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "collectors/base/ip.h"
+#include "collectors/firewall/facts/interface.h"
+#include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/packet/packet.h"
 #include "collectors/firewall/packet/tristate.h"
 
 namespace finwait::firewall::packet {
 
-/// A network device as rules see it. What is absent is not known.
-struct Interface {
-  std::optional<std::string> name;
-  std::optional<std::uint32_t> index;
-  std::optional<std::uint16_t> type;   ///< ARPHRD_*: 1 Ethernet, 772 loopback
-  std::optional<std::uint32_t> group;  ///< `ip link set group`
-  std::optional<std::string> kind;     ///< rtnl_link_ops: "veth", "bridge"; "" where it has none
-};
-
-/// Where routing sends a packet whose destination a nat rule has changed.
-struct NewRoute {
-  bool local = false;  ///< to this host itself, over loopback
-  Interface egress;    ///< not for local ones
-  std::optional<IpAddress> masquerade;
-};
+using facts::Interface;
 
 /// The loopback device: every namespace has it under this name and index.
 Interface Loopback();
@@ -67,8 +54,9 @@ struct Connection {
   std::optional<Interface> ingress;
   /// The address that MASQUERADE gives to packets that leave through `egress`; absent: not known.
   std::optional<IpAddress> masquerade;
-  /// Asks where a packet to another destination would leave; null: nobody can be asked.
-  std::function<std::optional<NewRoute>(const IpAddress& destination)> route_anew;
+  /// What routing is told of the packets that the local end sends; absent: not known. Where rules change a packet's
+  /// destination or mark, the route of what comes out is asked for by it.
+  std::optional<facts::RouteKey> routing;
   /// Whether nat translated it when it was opened. Its data may make an entry anew, and be translated anew.
   Tristate translated = Tristate::kNo;
   OpenedBy opened_by = OpenedBy::kUnknown;

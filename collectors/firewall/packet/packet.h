@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/facts/fact.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/packet/abstract_value.h"
 #include "collectors/firewall/packet/tristate.h"
@@ -44,8 +45,6 @@ struct Doubt {
   Hook hook = Hook::kInput;
 };
 
-struct NewRoute;
-
 /// One TCP packet on its way through the hooks, known as far as anybody can know it. Rules narrow it down (a
 /// condition on an unknown field splits it in two) and change it (marks, rewritten headers).
 struct Packet {
@@ -77,8 +76,8 @@ struct Packet {
   bool source_decided = false;
   /// It was routed again on its way out, and may leave through another device than it was going to.
   bool rerouted = false;
-  /// Where it leaves then; null: not known. Follows from its destination.
-  std::shared_ptr<const NewRoute> new_route;
+  /// Where it leaves then; null: not known. Follows from its destination and mark.
+  std::shared_ptr<const facts::Route> new_route;
 
   /// The possible values of the fields that are narrower than everything.
   std::vector<std::pair<Field, IntervalSet>> domains;

@@ -14,9 +14,10 @@
 
 namespace finwait::firewall::read {
 
-/// Asks the kernel. Opens its channel with the first question about nftables; a legacy table is fetched whole and kept.
-/// Ask only about tables of a ruleset that was read in the same namespace: these exist, and so do their subsystems.
-class KernelResolver : public RuleResolver {
+/// Reads parts of the rules that a collection leaves out. Opens its channel with the first read of nftables; a legacy
+/// table is fetched whole and kept. Ask only for tables of a ruleset that was read in the same namespace: these exist,
+/// and so do their subsystems. Not thread-safe; keep one for as long as a batch of reads lasts.
+class KernelResolver {
  public:
   /// Everything that is asked has to be answered by `deadline`. `legacy`: a test's own kernel; null for the real one.
   KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits = {},
@@ -24,11 +25,18 @@ class KernelResolver : public RuleResolver {
   KernelResolver(const KernelResolver&) = delete;
   KernelResolver& operator=(const KernelResolver&) = delete;
 
-  Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain) override;
-  Result<Table> ReadLegacyTable(const Table& table) override;
-  Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set) override;
-  Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key) override;
-  Result<bool> HasQuota(const std::string& accounting_object) override;
+  /// The rules of a chain that the model gives as kNotRead or not at all. kUnsupported when there is no such chain.
+  Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain);
+  /// The whole of a legacy table.
+  Result<Table> ReadLegacyTable(const Table& table);
+  /// A set that only such rules refer to.
+  Result<std::shared_ptr<const Set>> ReadSet(const Table& table, const std::string& set);
+  /// The element that `key` (key_length bytes, as in the registers) hits now, in a set that is not kComplete, is
+  /// dynamic or has timeouts; nothing when none does. Not for sets with catch-all elements only: those are in the
+  /// model.
+  Result<std::optional<SetElement>> FindElement(const Table& table, const Set& set, const Value& key);
+  /// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota. Only for names that a rule has.
+  Result<bool> HasQuota(const std::string& accounting_object);
 
  private:
   using Key = std::tuple<Backend, TableFamily, std::string, std::string>;  ///< backend, family, table, chain or set

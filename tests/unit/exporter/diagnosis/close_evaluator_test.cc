@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exporter/diagnosis/evaluation_rounds.h"
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
@@ -55,32 +56,37 @@ TEST_F(FateTest, AFinWithAnEntryIsJudgedAsEstablished) {
   EXPECT_EQ(open.TrackedFin(socket_).decision, firewall::eval::Disposition::kAccept);
 }
 
-// The one chain that a look leaves out: a nat chain without a rule.
-class OneNatChain : public firewall::RuleResolver {
+// Answers for a host whose only nat chain has no rule, and whose sockets have no mark.
+class PlainHost : public firewall::facts::Resolver {
  public:
-  Result<std::shared_ptr<const firewall::Chain>> ReadChain(const firewall::Table& table,
-                                                           const std::string& chain) override {
-    ++reads;
-    auto read = std::make_shared<firewall::Chain>(*table.chains.at(chain));
-    read->contents = firewall::Contents::kComplete;
-    newest = read;
-    return std::shared_ptr<const firewall::Chain>(read);
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    ++calls;
+    for (const firewall::facts::Need& need : needs) {
+      store.Put(need, Answer(need));
+    }
   }
-  Result<firewall::Table> ReadLegacyTable(const firewall::Table&) override { return Refused(); }
-  Result<std::shared_ptr<const firewall::Set>> ReadSet(const firewall::Table&, const std::string&) override {
-    return Refused();
-  }
-  Result<std::optional<firewall::SetElement>> FindElement(const firewall::Table&, const firewall::Set&,
-                                                          const firewall::Value&) override {
-    return Refused();
-  }
-  Result<bool> HasQuota(const std::string&) override { return Refused(); }
+  void TakeInChanges(firewall::facts::FactStore&) override {}
 
-  int reads = 0;
-  std::weak_ptr<const firewall::Chain> newest;
+  int calls = 0;
+  int chains = 0;
 
  private:
-  static Failure Refused() { return Fail(FailureReason::kError, "not asked for here"); }
+  firewall::facts::Fact Answer(const firewall::facts::Need& need) {
+    using firewall::facts::Fact;
+    if (const auto* key = std::get_if<firewall::facts::ChainKey>(&need)) {
+      ++chains;
+      auto chain = std::make_shared<firewall::Chain>();
+      chain->name = key->chain;
+      return Fact::Present(std::shared_ptr<const firewall::Chain>(std::move(chain)));
+    }
+    if (std::holds_alternative<firewall::facts::SocketKey>(need)) {
+      return Fact::Present(firewall::facts::Socket{0U, 0, 0, false, {}, {}});
+    }
+    if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
+      return Fact::Present(firewall::facts::NamespaceFacts{true, false});
+    }
+    return Fact::Absent();
+  }
 };
 
 std::shared_ptr<const firewall::Ruleset> WithUnreadNat(firewall::Ruleset rules) {
@@ -95,34 +101,68 @@ std::shared_ptr<const firewall::Ruleset> WithUnreadNat(firewall::Ruleset rules) 
 }
 
 TEST_F(FateTest, NatIsNotAskedForAConnectionWhoseFinIsLost) {
-  const auto questions = std::make_shared<OneNatChain>();
-  CloseEvaluator judge(WithUnreadNat(*DropsAt({Hook::kOutput})), {true, {true, true}}, {questions, {}, {}, {}});
-  EXPECT_EQ(judge.Evaluate(socket_, nullptr).fate, Fate::kFinDropped);
-  EXPECT_EQ(questions->reads, 0);
+  PlainHost host;
+  CloseEvaluator evaluator(WithUnreadNat(*DropsAt({Hook::kOutput})), {true, {true, true}}, nullptr);
+  Fate fate = Fate::kUnknown;
+  EvaluateInRounds(evaluator, &host, [&] { fate = evaluator.Evaluate(socket_, nullptr).fate; });
+  EXPECT_EQ(fate, Fate::kFinDropped);
+  EXPECT_EQ(host.chains, 0);
 }
 
-TEST_F(FateTest, RulesReadForAQuestionAreKeptWhileQuestionsComeAndFreedAfterwards) {
-  const auto rules = WithUnreadNat(*DropsAt({}));
-  const auto questions = std::make_shared<OneNatChain>();
-  CloseEvaluator judge(rules, {true, {true, true}}, {questions, {}, {}, {}});
-  SteadyClock::time_point now{std::chrono::hours(1)};
-  const auto ask = [&] { return judge.Evaluate(socket_, nullptr).fate; };
+TEST_F(FateTest, WhatIsMissingIsUnknownAndNamedUntilItIsResolved) {
+  PlainHost host;
+  CloseEvaluator evaluator(WithUnreadNat(*DropsAt({})), {true, {true, true}}, nullptr);
+  const CloseOutcome before = evaluator.Evaluate(socket_, nullptr);
+  EXPECT_EQ(before.fate, Fate::kUnknown);
+  EXPECT_TRUE(before.incomplete);
+  EXPECT_NE(before.reason.find("POSTROUTING"), std::string::npos) << before.reason;
+  CloseOutcome outcome;
+  EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.Evaluate(socket_, nullptr); });
+  EXPECT_EQ(outcome.fate, Fate::kClean) << outcome.reason;
+  EXPECT_FALSE(outcome.incomplete);
+  EXPECT_EQ(host.chains, 1);
+}
 
-  EXPECT_EQ(ask(), Fate::kClean);
-  EXPECT_EQ(questions->reads, 1);
-  EXPECT_FALSE(judge.ForgetUnusedRules(now));
-  now += CloseEvaluator::kKeepUnused;
-  EXPECT_EQ(ask(), Fate::kClean);
-  EXPECT_FALSE(judge.ForgetUnusedRules(now)) << "it has just been asked for again";
-  EXPECT_EQ(questions->reads, 1);
-  EXPECT_FALSE(questions->newest.expired());
+TEST_F(FateTest, ManySocketsAreResolvedTogether) {
+  PlainHost host;
+  CloseEvaluator evaluator(WithUnreadNat(*DropsAt({})), {true, {true, true}}, nullptr);
+  EvaluateInRounds(evaluator, &host, [&] {
+    for (std::uint64_t cookie = 1; cookie <= 500; ++cookie) {
+      evaluator.FateOf(ForgottenSocket(cookie), nullptr);
+    }
+  });
+  EXPECT_LE(host.calls, 5);
+  EXPECT_EQ(host.chains, 1);
+  for (std::uint64_t cookie = 1; cookie <= 500; ++cookie) {
+    EXPECT_EQ(evaluator.Remembered(ForgottenSocket(cookie), nullptr), Fate::kClean);
+  }
+}
 
-  now += CloseEvaluator::kKeepUnused;
-  EXPECT_TRUE(judge.ForgetUnusedRules(now));
-  EXPECT_TRUE(questions->newest.expired());
-  EXPECT_FALSE(judge.ForgetUnusedRules(now)) << "there is nothing left";
-  EXPECT_EQ(ask(), Fate::kClean);
-  EXPECT_EQ(questions->reads, 2);
+TEST_F(FateTest, AnOutcomeThatMissedFactsIsNotRemembered) {
+  CloseEvaluator evaluator(WithUnreadNat(*DropsAt({})), {true, {true, true}}, nullptr);
+  EXPECT_EQ(evaluator.FateOf(socket_, nullptr), Fate::kUnknown);
+  EXPECT_FALSE(evaluator.Remembered(socket_, nullptr).has_value());
+  EXPECT_EQ(evaluator.RememberedProvisionally(socket_, nullptr), Fate::kUnknown);
+}
+
+TEST_F(FateTest, NoOutcomeOutlivesAFactThatItHungOn) {
+  PlainHost host;
+  const auto facts = std::make_shared<firewall::facts::FactStore>();
+  CloseEvaluator evaluator(WithUnreadNat(*DropsAt({})), {true, {true, true}}, facts);
+  EvaluateInRounds(evaluator, &host, [&] { evaluator.FateOf(socket_, nullptr); });
+  EXPECT_EQ(evaluator.Remembered(socket_, nullptr), Fate::kClean);
+  facts->EvictRules();
+  EXPECT_EQ(evaluator.Remembered(socket_, nullptr), Fate::kClean) << "what was freed is as true as before";
+  facts->Invalidate(firewall::facts::Only(firewall::facts::FactKind::kChain));
+  EXPECT_FALSE(evaluator.Remembered(socket_, nullptr).has_value());
+}
+
+TEST_F(FateTest, ResultsNameTheirRuleAfterTheFactsAreGone) {
+  CloseEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, nullptr);
+  const CloseOutcome outcome = evaluator.Evaluate(socket_, &past_);
+  ASSERT_TRUE(outcome.fin.location.has_value());
+  EXPECT_EQ(outcome.fin.location->chain, "OUTPUT");
+  EXPECT_TRUE(outcome.fin.location->IsPolicy());
 }
 
 }  // namespace

@@ -136,7 +136,7 @@ TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
   AddTracked(90);
   LiveEffort effort;
   effort.drop_path_known = true;
-  effort.judging = std::chrono::nanoseconds(0);
+  effort.evaluation = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
   EXPECT_EQ(live.unevaluated, 0U);
   EXPECT_FALSE(live.any_unknown);
@@ -147,7 +147,7 @@ TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
   kernel::TcpSocket& socket = AddTracked(90);
   socket.entry.destination_nat = true;
   LiveEffort effort;
-  effort.judging = std::chrono::nanoseconds(0);
+  effort.evaluation = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({}), {true, true}, effort);
   EXPECT_EQ(live.translated, 1U);
   EXPECT_TRUE(live.any_would_stick);
@@ -158,7 +158,7 @@ TEST_F(LiveTest, WhatThereIsNoTimeToJudgeIsUnknownAndSaysWhy) {
   Add();
   Add();
   LiveEffort effort;
-  effort.judging = std::chrono::nanoseconds(0);
+  effort.evaluation = std::chrono::nanoseconds(0);
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {true, true}, effort);
   EXPECT_EQ(live.unevaluated, 2U);
   EXPECT_EQ(live.AtRisk(Fate::kUnknown), 2U);

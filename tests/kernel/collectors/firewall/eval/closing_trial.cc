@@ -16,9 +16,11 @@
 #include <thread>
 
 #include "collectors/firewall/analysis/conntrack_use.h"
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/connection_facts.h"
-#include "exporter/diagnosis/kernel_queries.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/diagnosis/paths.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::eval {
@@ -136,8 +138,10 @@ std::string TrialPacket::Describe() const {
   if (verdict.location) {
     text << " by " << Name(verdict.location->backend) << " " << verdict.location->table << " "
          << verdict.location->chain;
-    if (verdict.rule != nullptr) {
-      text << " rule " << verdict.rule->index;
+    if (verdict.location->handle) {
+      text << " handle " << *verdict.location->handle;
+    } else if (verdict.location->index) {
+      text << " rule " << *verdict.location->index;
     } else {
       text << " policy";
     }
@@ -311,7 +315,6 @@ ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRo
 void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
   loose_ =
       wire_.local.Shell("sysctl -n net.netfilter.nf_conntrack_tcp_loose") == "1\n";  // a ruleset's script may set it
-  closed_ = {loose_, {}};
   wire_.local.Run([&] {
     const kernel::Host host = lab::HostHere();
     sources::FirewallCollector collector(host);
@@ -322,62 +325,66 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
                                (collected ? collected->gaps.front().message : collected.error().message));
     }
     ruleset_ = dynamic_cast<const sources::FirewallSample&>(*collected->data).ruleset;
-    const diagnosis::KernelQueries questions = diagnosis::QueriesTo(host);
+    read::FactResolver resolver(host);
+    const auto facts = std::make_shared<facts::FactStore>();
     diagnosis::EvaluationSettings settings;
     settings.tcp_loose = loose_;
-    settings.early_demultiplexing = Tristate::kYes;
-    settings.routes_by_mark = Tristate::kNo;
     for (const IpFamily family : kIpFamilies) {
       settings.conntrack_active[static_cast<std::size_t>(family)] =
-          analysis::NeedsConntrack(*ruleset_, family, questions.rules.get()) != Tristate::kNo;
+          diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
     }
-    judge_ = std::make_unique<diagnosis::CloseEvaluator>(ruleset_, settings, questions);
-    diagnosis::CloseEvaluator& judge = *judge_;
-    for (Live& live : all) {
-      auto connection = diagnosis::FindConnection(host, live.local_end, live.peer_end, deadline);
-      if (!connection) {
-        throw std::runtime_error(connection.error().message);
-      }
-      for (SocketFacts* socket : {&connection->local_socket, &connection->peer_socket}) {
-        socket->group = ::getegid();  // which nobody outside can see
-        socket->time_to_live = 64;
-      }
-      diagnosis::ConnectionHistory past;
-      past.entry_state = kernel::ConntrackTcpState::kEstablished;
-      past.source_nat = live.translated;
-      const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
-      connection->translated = judge.TranslationOf(*connection, seen).Any();
-      connection->opened_by = questions.opened_by(live.local_end, live.peer_end);
-      if (connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
-        throw std::runtime_error("which end opened a connection was told wrongly");
-      }
-      recording::NoteRoutes(*connection);
-      closed_.all.push_back({*connection, {}});
-      const auto foretell = [&](PacketKind kind) {
-        live.verdicts[kind] = judge.EvaluatePath(*connection, kind);
-        closed_.all.back().passed[kind] = std::nullopt;
-      };
-      switch (live.role) {
-        case TrialRole::kClose:
-          foretell(PacketKind::kFin);
-          foretell(PacketKind::kAck);
-          live.judgement = judge.Evaluate(*connection, seen);
-          break;
-        case TrialRole::kReset:
-          foretell(PacketKind::kRst);
-          break;
-        case TrialRole::kSend:
-          foretell(PacketKind::kData);
-          break;
-        case TrialRole::kPeerClose:
-          foretell(PacketKind::kPeerFin);
-          break;
-      }
-    }
+    diagnosis::CloseEvaluator judge(ruleset_, settings, facts);
+    EvaluateInRounds(judge, &resolver, [&] {
+      closed_ = {loose_, {}, {}};
+      EvaluateEach(all, never_seen, judge);
+    });
     if (observer_) {
       observer_(closed_);
     }
   });
+}
+
+void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& judge) {
+  for (Live& live : all) {
+    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, judge.Facts());
+    if (!connection) {
+      throw std::runtime_error(connection.error().message);
+    }
+    for (SocketFacts* socket : {&connection->local_socket, &connection->peer_socket}) {
+      socket->group = ::getegid();  // which nobody outside can see
+      socket->time_to_live = 64;
+    }
+    diagnosis::ConnectionHistory past;
+    past.entry_state = kernel::ConntrackTcpState::kEstablished;
+    past.source_nat = live.translated;
+    const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
+    connection->translated = judge.TranslationOf(*connection, seen).Any();
+    const bool told = connection->opened_by != OpenedBy::kUnknown;
+    if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
+      throw std::runtime_error("which end opened a connection was told wrongly");
+    }
+    closed_.all.push_back({*connection, {}});
+    const auto foretell = [&](PacketKind kind) {
+      live.verdicts[kind] = judge.EvaluatePath(*connection, kind);
+      closed_.all.back().passed[kind] = std::nullopt;
+    };
+    switch (live.role) {
+      case TrialRole::kClose:
+        foretell(PacketKind::kFin);
+        foretell(PacketKind::kAck);
+        live.judgement = judge.Evaluate(*connection, seen);
+        break;
+      case TrialRole::kReset:
+        foretell(PacketKind::kRst);
+        break;
+      case TrialRole::kSend:
+        foretell(PacketKind::kData);
+        break;
+      case TrialRole::kPeerClose:
+        foretell(PacketKind::kPeerFin);
+        break;
+    }
+  }
 }
 
 void ClosingTrial::Act(std::vector<Live>& all) {

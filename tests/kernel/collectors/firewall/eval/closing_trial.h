@@ -110,7 +110,7 @@ class ClosingTrial {
 
   /// Calls `observer` in each later Run, inside the namespace, while its rules are there and nothing is closed yet,
   /// with the connections and the packets that they will show. What it evaluates may ask the kernel.
-  using Observer = std::function<void(const recording::ClosedConnections& connections)>;
+  using Observer = std::function<void(recording::ClosedConnections& connections)>;
   void BeforeClosing(Observer observer) { observer_ = std::move(observer); }
   /// The connections of the last Run, and which of their packets passed.
   const recording::ClosedConnections& LastConnections() const { return closed_; }
@@ -121,6 +121,7 @@ class ClosingTrial {
   void Reset();
   Live Open(const TrialConnection& connection, TrialRole role);
   void Evaluate(std::vector<Live>& all, bool never_seen);
+  void EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator);
   void Act(std::vector<Live>& all);
   void Observe(std::vector<Live>& all);
 
@@ -130,7 +131,6 @@ class ClosingTrial {
   std::map<Place, std::unique_ptr<lab::Listener>> peer_listeners_;
   std::map<Place, std::unique_ptr<lab::Listener>> local_listeners_;
   std::shared_ptr<const Ruleset> ruleset_;
-  std::unique_ptr<diagnosis::CloseEvaluator> judge_;  // what verdicts point to lives as long as it
   bool loose_ = true;
   Observer observer_;
   recording::ClosedConnections closed_;  // in the order of the connections that are open

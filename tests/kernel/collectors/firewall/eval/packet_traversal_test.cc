@@ -30,7 +30,7 @@ std::vector<TrialConnection> Connections() {
 }
 
 // What is evaluated from the case's folder, for `connections`; empty where the folder does not tell.
-std::string EvaluatedFrom(const Case& each, const ClosedConnections& connections) {
+std::string EvaluatedFrom(const Case& each, ClosedConnections connections) {
   std::string text;
   try {
     auto source = recording::RuleSource::Replayed(
@@ -60,8 +60,8 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
   std::optional<recording::RulesRecord> record;
   std::string evaluated;
   trial_->SetTcpLoose(true);
-  trial_->BeforeClosing([&](const ClosedConnections& connections) {
-    for (const auto& packet : EvaluateAll(connections, record->GetRuleset(), record->Resolver())) {
+  trial_->BeforeClosing([&](ClosedConnections& connections) {
+    for (const auto& packet : EvaluateAll(connections, record->GetRuleset(), record->Facts())) {
       evaluated += packet.Describe() + "\n";
     }
   });

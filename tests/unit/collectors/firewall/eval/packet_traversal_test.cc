@@ -21,9 +21,9 @@ std::size_t Evaluated(const Case& one, const std::string& file, bool all_known) 
   SCOPED_TRACE(one.Folder().string() + " " + file);
   auto source = recording::RuleSource::Replayed(recording::KernelRecording::Parse(one.Require(recording::kKernelFile)));
   const auto ruleset = source.Read();
-  const auto connections = ClosedConnections::Parse(one.Require(file));
+  auto connections = ClosedConnections::Parse(one.Require(file));
   std::size_t seen = 0;
-  for (const auto& packet : EvaluateAll(connections, *ruleset, source.Resolver())) {
+  for (const auto& packet : EvaluateAll(connections, *ruleset, source.Facts())) {
     EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
     EXPECT_FALSE(all_known && packet.disposition == Disposition::kUnknown) << packet.Describe();
     seen += packet.passed ? 1 : 0;

@@ -46,9 +46,7 @@ template <typename Evaluator>
 eval::TraversalResult EvaluateFin(const HandMadeTable& table) {
   const Ruleset ruleset = table.AsRuleset();
   Evaluator evaluator(ruleset);
-  eval::TraversalResult result = EvaluatePacket(evaluator, ToPort80(), packet::PacketKind::kFin, {});
-  result.table = nullptr;  // the ruleset ends here
-  return result;
+  return EvaluatePacket(evaluator, ToPort80(), packet::PacketKind::kFin, {});
 }
 
 HandMadeTable WithRules(std::vector<std::vector<Expression>> rules) {

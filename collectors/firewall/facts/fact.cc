@@ -1,0 +1,55 @@
+#include "collectors/firewall/facts/fact.h"
+
+namespace finwait::firewall::facts {
+namespace {
+
+std::size_t SizeOf(const Chain& chain) {
+  std::size_t size = sizeof(Chain) + chain.name.size();
+  for (const Rule& rule : chain.rules) {
+    size += sizeof(Rule) + rule.comment.size() + rule.expressions.capacity() * sizeof(Expression);
+  }
+  return size;
+}
+
+std::size_t SizeOf(const Set& set) {
+  std::size_t size = sizeof(Set);
+  for (const SetElement& element : set.elements) {
+    size += sizeof(SetElement) + element.key.size() + (element.key_end ? element.key_end->size() : 0);
+  }
+  return size;
+}
+
+struct Sizer {
+  std::size_t operator()(std::monostate) const { return 0; }
+  std::size_t operator()(const Error& error) const { return error.message.size(); }
+  std::size_t operator()(const std::shared_ptr<const Chain>& chain) const { return SizeOf(*chain); }
+  std::size_t operator()(const std::shared_ptr<const Table>& table) const {
+    std::size_t size = sizeof(Table);
+    for (const auto& [name, chain] : table->chains) {
+      size += SizeOf(*chain);
+    }
+    return size;
+  }
+  std::size_t operator()(const std::shared_ptr<const Set>& set) const { return SizeOf(*set); }
+  std::size_t operator()(const std::shared_ptr<const SetElement>& element) const {
+    return sizeof(SetElement) + 2 * element->key.size();
+  }
+  std::size_t operator()(const std::shared_ptr<const Route>&) const { return sizeof(Route); }
+  std::size_t operator()(const Socket&) const { return 0; }
+  std::size_t operator()(const NamespaceFacts&) const { return 0; }
+  std::size_t operator()(bool) const { return 0; }
+};
+
+}  // namespace
+
+bool Fact::SameAs(const Fact& other) const {
+  const auto same = [&](const auto* mine, const auto* theirs) {
+    return mine != nullptr && theirs != nullptr && *mine == *theirs;
+  };
+  return (IsAbsent() && other.IsAbsent()) || same(As<bool>(), other.As<bool>()) ||
+         same(As<Socket>(), other.As<Socket>()) || same(As<NamespaceFacts>(), other.As<NamespaceFacts>());
+}
+
+std::size_t Fact::Size() const { return sizeof(Fact) + std::visit(Sizer(), value_); }
+
+}  // namespace finwait::firewall::facts

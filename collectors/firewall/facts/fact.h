@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "collectors/base/ip.h"
+#include "collectors/base/result.h"
+#include "collectors/firewall/facts/interface.h"
+#include "collectors/firewall/facts/need.h"
+#include "collectors/firewall/model/ruleset.h"
+
+namespace finwait::firewall::facts {
+
+/// Where routing sends a packet.
+struct Route {
+  bool local = false;                   ///< to this host itself, over loopback
+  Interface egress;                     ///< not for local ones
+  std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
+};
+
+/// What sock_diag tells of one TCP socket. What is absent is not told.
+struct Socket {
+  std::optional<std::uint32_t> mark;            ///< SO_MARK (INET_DIAG_MARK): told to who has CAP_NET_ADMIN
+  std::uint32_t bound_device = 0;               ///< its index (idiag_if); 0: none
+  std::uint32_t user = 0;                       ///< owner; 0 for an orphan too
+  bool orphan = false;                          ///< no process holds it
+  std::optional<std::uint8_t> type_of_service;  ///< IP_TOS or IPV6_TCLASS, whichever its packets carry
+  std::optional<bool> opened_here;              ///< which end opened the connection
+  bool operator==(const Socket&) const = default;
+};
+
+/// What the network namespace does to packets of one family besides its rules. What is absent cannot be read.
+struct NamespaceFacts {
+  /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
+  std::optional<bool> early_demultiplexing;
+  std::optional<bool> routes_by_mark;  ///< `ip rule ... fwmark`
+  bool operator==(const NamespaceFacts&) const = default;
+};
+
+/// The answer to a need: something is there (`present`), or the kernel says that nothing is (`absent`), or it could not
+/// be asked (`failed`, and why).
+class Fact {
+ public:
+  static Fact Absent() { return Fact(); }
+  static Fact Failed(Error why) { return Fact(Value(std::move(why))); }
+  template <typename T>
+  static Fact Present(T value) {
+    return Fact(Value(std::move(value)));
+  }
+
+  bool IsAbsent() const { return std::holds_alternative<std::monostate>(value_); }
+  /// Null unless failed.
+  const Error* Why() const { return std::get_if<Error>(&value_); }
+  /// Null unless present. T follows from the need: a chain, legacy table, set, element or route by shared_ptr, a quota
+  /// as bool, a Socket, NamespaceFacts.
+  template <typename T>
+  const T* As() const {
+    return std::get_if<T>(&value_);
+  }
+  /// Whether both say the same of a quota, a socket, or settings, or say that nothing is there. Others never do.
+  bool SameAs(const Fact& other) const;
+  /// Bytes of memory, estimated.
+  std::size_t Size() const;
+
+ private:
+  using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
+                             std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
+                             std::shared_ptr<const Route>, Socket, NamespaceFacts, bool>;
+  Fact() = default;
+  explicit Fact(Value value) : value_(std::move(value)) {}
+
+  Value value_;
+};
+
+}  // namespace finwait::firewall::facts

@@ -1,0 +1,32 @@
+#include "collectors/firewall/facts/need.h"
+
+namespace finwait::firewall::facts {
+namespace {
+
+struct Words {
+  std::string operator()(const ChainKey& key) const {
+    return "the rules of chain " + key.chain + " in table " + std::string(Name(key.family)) + " " + key.table;
+  }
+  std::string operator()(const LegacyTableKey& key) const {
+    return "the rules of " + std::string(key.family == TableFamily::kIpv6 ? "ip6tables" : "iptables") +
+           "-legacy table " + key.table;
+  }
+  std::string operator()(const SetKey& key) const {
+    return "the set " + key.set + " in table " + std::string(Name(key.family)) + " " + key.table;
+  }
+  std::string operator()(const ElementKey& key) const { return "an element of " + (*this)(key.set); }
+  std::string operator()(const QuotaKey& key) const { return "the accounting object " + key.accounting_object; }
+  std::string operator()(const RouteKey& key) const { return "the route to " + key.destination.Text(); }
+  std::string operator()(const SocketKey& key) const {
+    return "the socket of " + key.local.Text() + " and " + key.peer.Text();
+  }
+  std::string operator()(const NamespaceKey& key) const {
+    return "this host's settings of " + std::string(Name(key.family));
+  }
+};
+
+}  // namespace
+
+std::string Describe(const Need& need) { return std::visit(Words(), need); }
+
+}  // namespace finwait::firewall::facts

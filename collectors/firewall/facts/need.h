@@ -1,0 +1,97 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "collectors/base/ip.h"
+#include "collectors/firewall/model/ruleset.h"
+
+namespace finwait::firewall::facts {
+
+// A need names one fact that an evaluation may ask for, by everything that its answer hangs on.
+
+/// The rules of an nft chain that a collection leaves out (nat chains, and what they jump to).
+struct ChainKey {
+  TableFamily family = TableFamily::kIpv4;
+  std::string table;
+  std::string chain;
+  auto operator<=>(const ChainKey&) const = default;
+};
+
+/// A whole legacy table: the kernel gives no smaller part of it.
+struct LegacyTableKey {
+  TableFamily family = TableFamily::kIpv4;
+  std::string table;
+  auto operator<=>(const LegacyTableKey&) const = default;
+};
+
+/// A set that only such rules refer to.
+struct SetKey {
+  TableFamily family = TableFamily::kIpv4;
+  std::string table;
+  std::string set;
+  auto operator<=>(const SetKey&) const = default;
+};
+
+/// What `key` hits now in a set that the model does not hold wholly, or whose elements come and go.
+struct ElementKey {
+  SetKey set;
+  Value key;                        ///< as it lies in the registers
+  std::shared_ptr<const Set> form;  ///< the set without its elements, to decode the answer by; no part of the identity
+  auto operator<=>(const ElementKey& other) const {
+    const auto by_set = set <=> other.set;
+    return by_set != 0 ? by_set : key <=> other.key;
+  }
+  bool operator==(const ElementKey& other) const { return (*this <=> other) == 0; }
+};
+
+/// Whether an accounting object (`-m nfacct --nfacct-name`) has a quota.
+struct QuotaKey {
+  std::string accounting_object;
+  auto operator<=>(const QuotaKey&) const = default;
+};
+
+/// Where a packet leaves: everything that routing hangs on (struct flowi4, flowi6).
+struct RouteKey {
+  std::optional<IpAddress> source;  ///< absent: the address that this host would choose
+  IpAddress destination;
+  std::uint32_t bound_device = 0;            ///< SO_BINDTODEVICE, a VRF, a link-local scope (index); 0: none
+  std::uint32_t arriving_on = 0;             ///< the device that a forwarded packet comes in on; 0: sent here
+  std::uint32_t mark = 0;                    ///< SO_MARK, or what rules have made of it
+  std::optional<std::uint32_t> user;         ///< the socket's owner (`ip rule uidrange`)
+  std::optional<std::uint16_t> source_port;  ///< TCP; host byte order. Absent: routing is not told the protocol either,
+  std::optional<std::uint16_t> destination_port;  ///< as where a hook routes a packet again (ip_route_me_harder)
+  auto operator<=>(const RouteKey&) const = default;
+};
+
+/// What sock_diag knows of one TCP socket.
+struct SocketKey {
+  Endpoint local;
+  Endpoint peer;
+  auto operator<=>(const SocketKey&) const = default;
+};
+
+/// What the network namespace does to packets of a family besides its rules.
+struct NamespaceKey {
+  IpFamily family = IpFamily::kIpv4;
+  auto operator<=>(const NamespaceKey&) const = default;
+};
+
+using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey>;
+using Needs = std::set<Need>;
+
+/// The alternatives of Need, in its order.
+enum class FactKind : std::uint8_t { kChain, kLegacyTable, kSet, kElement, kQuota, kRoute, kSocket, kNamespace };
+inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
+inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }
+
+/// What is asked, for an operator: "the rules of chain KUBE-SVC-X in table nat", "the route to 192.0.2.9".
+std::string Describe(const Need& need);
+
+}  // namespace finwait::firewall::facts

@@ -1,0 +1,215 @@
+#include "collectors/firewall/read/fact_resolver.h"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/kernel/find_socket.h"
+#include "collectors/kernel/procfs.h"
+#include "collectors/kernel/route.h"
+#include "collectors/kernel/routing_rules.h"
+
+namespace finwait::firewall::read {
+namespace {
+
+using facts::Fact;
+
+Table NamedTable(Backend backend, TableFamily family, const std::string& name) {
+  Table table;
+  table.backend = backend;
+  table.family = family;
+  table.name = name;
+  return table;
+}
+
+template <typename T>
+Fact FactOf(Result<T> result) {
+  return result ? Fact::Present(std::move(*result)) : Fact::Failed(std::move(result.error()));
+}
+
+// One batch: rules are read at once, in the order of the needs; sockets and routes are collected and asked for
+// together.
+class Batch {
+ public:
+  Batch(const kernel::Host& host, const std::shared_ptr<LegacyKernel>& legacy, facts::FactStore& store,
+        Deadline deadline)
+      : host_(host), store_(store), deadline_(deadline), rules_(host, deadline, ReaderLimits(), legacy) {}
+
+  void Run(const facts::Needs& needs) {
+    for (const facts::Need& need : needs) {
+      need_ = &need;
+      std::visit(*this, need);
+    }
+    AskForSockets();
+    AskForRoutes();
+  }
+
+  void operator()(const facts::ChainKey& key) {
+    Put(FactOf(rules_.ReadChain(NamedTable(Backend::kNft, key.family, key.table), key.chain)));
+  }
+  void operator()(const facts::LegacyTableKey& key) {
+    auto table = rules_.ReadLegacyTable(NamedTable(Backend::kLegacy, key.family, key.table));
+    Put(table ? Fact::Present(std::make_shared<const Table>(std::move(*table)))
+              : Fact::Failed(std::move(table.error())));
+  }
+  void operator()(const facts::SetKey& key) {
+    Put(FactOf(rules_.ReadSet(NamedTable(Backend::kNft, key.family, key.table), key.set)));
+  }
+  void operator()(const facts::ElementKey& key) {
+    auto found = rules_.FindElement(NamedTable(Backend::kNft, key.set.family, key.set.table), *key.form, key.key);
+    if (found && !*found) {
+      Put(Fact::Absent());
+    } else {
+      Put(found ? Fact::Present(std::make_shared<const SetElement>(std::move(**found)))
+                : Fact::Failed(std::move(found.error())));
+    }
+  }
+  void operator()(const facts::QuotaKey& key) { Put(FactOf(rules_.HasQuota(key.accounting_object))); }
+  void operator()(const facts::RouteKey& key) { routes_.push_back(key); }
+  void operator()(const facts::SocketKey& key) { sockets_.push_back({key.local, key.peer}); }
+  void operator()(const facts::NamespaceKey& key) {
+    facts::NamespaceFacts facts;
+    // ip_early_demux is for both families, despite its name.
+    const auto all = kernel::ReadProcfsUnsigned(host_.procfs / "sys/net/ipv4/ip_early_demux");
+    const auto tcp = kernel::ReadProcfsUnsigned(host_.procfs / "sys/net/ipv4/tcp_early_demux");
+    if (all && tcp) {
+      facts.early_demultiplexing = *all != 0 && *tcp != 0;
+    }
+    if (const auto by_mark = RoutesByMark(host_, key.family, deadline_)) {
+      facts.routes_by_mark = *by_mark;
+    }
+    Put(Fact::Present(facts));
+  }
+
+ private:
+  void Put(Fact fact) { store_.Put(*need_, std::move(fact)); }
+
+  void AskForSockets() {
+    if (sockets_.empty()) {
+      return;
+    }
+    const auto found = FindSockets(host_, sockets_, deadline_);
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      const facts::SocketKey key{sockets_[i].local, sockets_[i].peer};
+      if (!found) {
+        store_.Put(key, Fact::Failed(found.error()));
+      } else if (const auto& socket = (*found)[i]) {
+        store_.Put(key, Fact::Present(facts::Socket{socket->mark, socket->device, socket->uid, socket->orphan,
+                                                    socket->type_of_service, socket->opened_here}));
+      } else {
+        store_.Put(key, Fact::Absent());
+      }
+    }
+  }
+
+  void AskForRoutes() {
+    std::vector<kernel::RouteQuery> queries;
+    for (const facts::RouteKey& key : routes_) {
+      queries.push_back({key.source, key.destination, key.bound_device, key.arriving_on, key.mark, key.user,
+                         key.source_port, key.destination_port});
+    }
+    auto found = FindRoutes(host_, queries, deadline_);
+    const std::vector<bool> by_ports = ChosenByPorts(queries, found);
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      if (by_ports[i]) {
+        store_.Put(routes_[i], Fact::Failed({FailureReason::kUnsupported, 0,
+                                             "which of several next hops a connection's ports choose cannot be told"}));
+      } else if (found[i]) {
+        store_.Put(routes_[i], Fact::Present(RouteFact(*found[i], routes_[i].destination)));
+      } else if (kernel::IsNoRoute(found[i].error())) {
+        store_.Put(routes_[i], Fact::Absent());
+      } else {
+        store_.Put(routes_[i], Fact::Failed(std::move(found[i].error())));
+      }
+    }
+  }
+
+  // Where multipath routes are chosen by a hash over ports (fib_multipath_hash_policy), RTM_GETROUTE hashes the packet
+  // that it makes up and not the socket's flow, and picks another next hop. Such routes give themselves away: other
+  // source ports get other devices.
+  std::vector<bool> ChosenByPorts(const std::vector<kernel::RouteQuery>& queries,
+                                  const std::vector<Result<kernel::Route>>& found) const {
+    std::vector<bool> by_ports(queries.size(), false);
+    std::vector<kernel::RouteQuery> variants;
+    std::vector<std::size_t> of;  // which query each is a variant of
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      if (!found[i] || !queries[i].source_port || !HashesPorts(queries[i].destination.Family())) {
+        continue;
+      }
+      constexpr std::uint16_t kVariants = 8;  // of two equal next hops, one in 256 is missed
+      for (std::uint16_t variant = 1; variant <= kVariants; ++variant) {
+        variants.push_back(queries[i]);
+        variants.back().source_port = static_cast<std::uint16_t>(*queries[i].source_port ^ (variant * 257U));
+        of.push_back(i);
+      }
+    }
+    const auto routes = FindRoutes(host_, variants, deadline_);
+    for (std::size_t i = 0; i < variants.size(); ++i) {
+      const kernel::Route& chosen = *found[of[i]];
+      by_ports[of[i]] = by_ports[of[i]] || !routes[i] || routes[i]->interface_index != chosen.interface_index;
+    }
+    return by_ports;
+  }
+
+  bool HashesPorts(IpFamily family) const {
+    const auto policy =
+        kernel::ReadProcfsUnsigned(host_.procfs / "sys/net" / finwait::Name(family) / "fib_multipath_hash_policy");
+    return policy && *policy != 0;
+  }
+
+  // Shared by all connections that leave alike.
+  std::shared_ptr<const facts::Route> RouteFact(const kernel::Route& route, const IpAddress& destination) {
+    auto fact = std::make_shared<facts::Route>();
+    fact->local = route.local;
+    if (!route.local) {
+      fact->egress = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
+                      route.interface_kind};
+      if (const auto* addresses = AddressesOf(destination.Family())) {
+        fact->masquerade = addresses->ForMasquerade(route, destination);
+      }
+    }
+    std::shared_ptr<const facts::Route>& newest = newest_route_;
+    if (newest == nullptr || newest->local != fact->local || newest->egress != fact->egress ||
+        newest->masquerade != fact->masquerade) {
+      newest = std::move(fact);
+    }
+    return newest;
+  }
+
+  // Null where they cannot be read.
+  const kernel::DeviceAddresses* AddressesOf(IpFamily family) {
+    auto& read = addresses_[static_cast<std::size_t>(family)];
+    if (!read) {
+      read = kernel::DeviceAddresses::Read(host_, family, deadline_);
+    }
+    return *read ? &**read : nullptr;
+  }
+
+  const kernel::Host& host_;
+  facts::FactStore& store_;
+  Deadline deadline_;
+  KernelResolver rules_;
+  const facts::Need* need_ = nullptr;  // that is being answered
+  std::vector<kernel::SocketEnds> sockets_;
+  std::vector<facts::RouteKey> routes_;
+  std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
+  std::shared_ptr<const facts::Route> newest_route_;
+};
+
+}  // namespace
+
+void FactResolver::Resolve(const facts::Needs& needs, facts::FactStore& store) {
+  Batch(host_, legacy_, store, Deadline::After(kLimit)).Run(needs);
+}
+
+void FactResolver::TakeInChanges(facts::FactStore& store) {
+  if (routing_.HasChanged()) {
+    store.Invalidate(facts::Only(facts::FactKind::kRoute));
+    store.MarkSettingsStale();  // `ip rule` is one of them
+  }
+}
+
+}  // namespace finwait::firewall::read

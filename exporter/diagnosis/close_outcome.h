@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "collectors/firewall/eval/packet_traversal.h"
+
+namespace finwait::diagnosis {
+
+/// What becomes of a connection that is closed when its conntrack entry is gone.
+enum class Fate : std::uint8_t {
+  kClean,       ///< it closes
+  kFinDropped,  ///< its FIN never leaves: the socket sticks, the peer knows nothing
+  kAckDropped,  ///< its FIN leaves and the peer's answer is dropped here: the socket sticks
+  kNatLost,     ///< it was translated and no longer is: its FIN is misrouted
+  kUnknown,     ///< what decides it cannot be known
+};
+/// The ones that finwait_tcp_at_risk_sockets has, in the order of its label.
+inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kUnknown};
+std::string_view Name(Fate fate);
+
+/// How a connection would close, and what decides it.
+struct CloseOutcome {
+  Fate fate = Fate::kUnknown;
+  firewall::eval::TraversalResult fin;
+  firewall::eval::TraversalResult ack;  ///< not evaluated with kFinDropped
+  std::string reason;                   ///< kUnknown: what it hangs on
+  /// Facts are missing that somebody can resolve: the evaluation has noted them, and tells more once they are there.
+  bool incomplete = false;
+};
+
+}  // namespace finwait::diagnosis

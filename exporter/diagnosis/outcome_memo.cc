@@ -1,0 +1,54 @@
+#include "exporter/diagnosis/outcome_memo.h"
+
+#include <utility>
+
+namespace finwait::diagnosis {
+
+void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                           const CloseOutcome& outcome, firewall::facts::FactKinds hung_on, std::uint32_t facts_as_of) {
+  Remembered remembered;
+  remembered.facts_as_of = facts_as_of;
+  remembered.hung_on = hung_on;
+  remembered.fate = outcome.fate;
+  remembered.translated = history != nullptr && history->Translated();
+  remembered.seen_tracked = history != nullptr && history->SeenTracked();
+  remembered.open = socket.IsOpen();
+  remembered.incomplete = outcome.incomplete;
+  remembered_.Set(socket.cookie, remembered);
+}
+
+const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                                                   const firewall::facts::FactStore& facts) const {
+  const Remembered* found = remembered_.Find(socket.cookie);
+  const bool same = found != nullptr && found->translated == (history != nullptr && history->Translated()) &&
+                    found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
+                    found->open == socket.IsOpen() && facts.Holds(found->hung_on, found->facts_as_of);
+  return same ? found : nullptr;
+}
+
+std::optional<Fate> OutcomeMemo::Find(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                                      const firewall::facts::FactStore& facts) const {
+  const Remembered* found = FindIn(socket, history, facts);
+  return found != nullptr && !found->incomplete ? std::optional(found->fate) : std::nullopt;
+}
+
+std::optional<Fate> OutcomeMemo::FindProvisional(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                                                 const firewall::facts::FactStore& facts) const {
+  const Remembered* found = FindIn(socket, history, facts);
+  return found != nullptr ? std::optional(found->fate) : std::nullopt;
+}
+
+void OutcomeMemo::Retain(const kernel::SocketTable& sockets) {
+  if (remembered_.Size() == 0) {
+    return;
+  }
+  CookieTable<Remembered> retained;
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    if (const Remembered* one = remembered_.Find(sockets.Cookie(i))) {
+      retained.Set(sockets.Cookie(i), *one);
+    }
+  }
+  remembered_ = std::move(retained);
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "collectors/base/cookie_table.h"
+#include "collectors/firewall/facts/fact_store.h"
+#include "collectors/kernel/socket_table.h"
+#include "exporter/diagnosis/close_outcome.h"
+#include "exporter/diagnosis/connection_history.h"
+
+namespace finwait::diagnosis {
+
+/// The fates that have been evaluated, by socket: each with all that it hung on, so that none outlives it. Belongs to
+/// one ruleset and one set of settings. Not thread-safe.
+class OutcomeMemo {
+ public:
+  /// `history` may be null, here and below.
+  void Remember(const kernel::TcpSocket& socket, const ConnectionHistory* history, const CloseOutcome& outcome,
+                firewall::facts::FactKinds hung_on, std::uint32_t facts_as_of);
+  /// The fate, where nothing that it hung on can have changed.
+  std::optional<Fate> Find(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                           const firewall::facts::FactStore& facts) const;
+  /// The newest one, also where facts were missing for it.
+  std::optional<Fate> FindProvisional(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                                      const firewall::facts::FactStore& facts) const;
+  /// Forgets the sockets that are not among `sockets`.
+  void Retain(const kernel::SocketTable& sockets);
+
+ private:
+  struct Remembered {
+    std::uint32_t facts_as_of = 0;  // FactStore::Now()
+    firewall::facts::FactKinds hung_on = 0;
+    Fate fate = Fate::kUnknown;
+    // What the history and the socket said when it was evaluated.
+    bool translated : 1 = false;
+    bool seen_tracked : 1 = false;
+    bool open : 1 = true;
+    bool incomplete : 1 = false;
+  };
+  const Remembered* FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                           const firewall::facts::FactStore& facts) const;
+
+  CookieTable<Remembered> remembered_;
+};
+
+}  // namespace finwait::diagnosis

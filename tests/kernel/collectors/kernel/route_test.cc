@@ -1,0 +1,129 @@
+// Routes asked as a socket would, against the kernel's own routing.
+#include "collectors/kernel/route.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "collectors/kernel/routing_monitor.h"
+#include "tests/lab/host.h"
+#include "tests/lab/namespace.h"
+
+namespace finwait::kernel {
+namespace {
+
+Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
+
+// A host with two ways out: veth0 (192.0.2.0/24) and veth1 (198.51.100.0/24).
+class RouteTest : public testing::Test {
+ protected:
+  RouteTest() {
+    host_.Shell(
+        "ip link add veth0 type veth peer name far0; ip link add veth1 type veth peer name far1;"
+        "ip addr add 192.0.2.1/24 dev veth0; ip addr add 198.51.100.1/24 dev veth1;"
+        "for d in veth0 far0 veth1 far1; do ip link set $d up; done;"
+        "ip route add 203.0.113.0/24 via 192.0.2.2; ip route add 203.0.113.0/24 via 198.51.100.2 metric 50");
+  }
+  Result<Route> Find(const RouteQuery& query) const {
+    Result<Route> found = Fail(FailureReason::kError, "not asked");
+    host_.Run([&] { found = FindRoute(lab::HostHere(), query, Soon()); });
+    return found;
+  }
+  std::string DeviceOf(const RouteQuery& query) const {
+    const auto route = Find(query);
+    return route ? route->interface_name : route.error().message;
+  }
+  static RouteQuery To(const std::string& address) {
+    RouteQuery query;
+    query.destination = *IpAddress::Parse(address);
+    return query;
+  }
+
+  lab::Namespace host_;
+};
+
+TEST_F(RouteTest, FollowsTheBoundDevice) {
+  RouteQuery query = To("203.0.113.9");
+  EXPECT_EQ(DeviceOf(query), "veth0");
+  const auto other = Find(To("198.51.100.2"));
+  ASSERT_TRUE(other.has_value());
+  query.bound_device = other->interface_index;
+  EXPECT_EQ(DeviceOf(query), "veth1");
+}
+
+TEST_F(RouteTest, FollowsMarkUserAndPortsWhereRulesAskForThem) {
+  host_.Shell("ip route add 203.0.113.0/24 via 198.51.100.2 table 100");
+  const auto with_rule = [&](const std::string& rule, const RouteQuery& query) {
+    host_.Shell("ip rule add " + rule + " lookup 100");
+    const std::string device = DeviceOf(query);
+    host_.Shell("ip rule del " + rule + " lookup 100");
+    return device;
+  };
+  RouteQuery query = To("203.0.113.9");
+  query.mark = 7;
+  EXPECT_EQ(DeviceOf(query), "veth0");
+  EXPECT_EQ(with_rule("fwmark 7", query), "veth1");
+  query.mark = 8;
+  EXPECT_EQ(with_rule("fwmark 7", query), "veth0");
+  query.user = 4242;
+  EXPECT_EQ(with_rule("uidrange 4242-4242", query), "veth1");
+  query.user = 4243;
+  EXPECT_EQ(with_rule("uidrange 4242-4242", query), "veth0");
+  query.source_port = 40000;
+  query.destination_port = 443;
+  EXPECT_EQ(with_rule("ipproto tcp dport 443", query), "veth1");
+  EXPECT_EQ(with_rule("ipproto tcp sport 40000", query), "veth1");
+  query.destination_port = 444;
+  EXPECT_EQ(with_rule("ipproto tcp dport 443", query), "veth0");
+}
+
+TEST_F(RouteTest, ManyAreAskedTogetherAndEachGetsItsOwnAnswer) {
+  host_.Shell("ip route add prohibit 203.0.113.128/25; ip route add unreachable 203.0.113.64/26");
+  std::vector<RouteQuery> queries;
+  for (int i = 0; i < 250; ++i) {
+    queries.push_back(To("203.0.113." + std::to_string(i)));
+  }
+  std::vector<Result<Route>> found;
+  host_.Run([&] { found = FindRoutes(lab::HostHere(), queries, Soon()); });
+  ASSERT_EQ(found.size(), queries.size());
+  for (int i = 0; i < 250; ++i) {
+    const auto& route = found[static_cast<std::size_t>(i)];
+    EXPECT_EQ(route.has_value(), i < 64) << i;
+    if (!route) {
+      EXPECT_TRUE(IsNoRoute(route.error())) << route.error().message;
+    }
+  }
+}
+
+TEST_F(RouteTest, OverSeveralUplinksThePortsChooseOne) {
+  host_.Sysctl("net.ipv4.fib_multipath_hash_policy", "1");
+  host_.Shell(
+      "ip addr add 203.0.113.5/32 dev lo; ip route add 203.0.113.77/32 nexthop via 192.0.2.2 nexthop via 198.51.100.2");
+  std::set<std::string> devices;
+  for (std::uint16_t port = 40000; port < 40064; ++port) {
+    RouteQuery query = To("203.0.113.77");
+    query.source = *IpAddress::Parse("203.0.113.5");
+    query.source_port = port;
+    query.destination_port = 80;
+    devices.insert(DeviceOf(query));
+  }
+  EXPECT_EQ(devices, (std::set<std::string>{"veth0", "veth1"}));
+}
+
+TEST_F(RouteTest, TheMonitorHearsOfRoutesRulesAddressesAndDevices) {
+  host_.Run([&] {
+    RoutingMonitor monitor(lab::HostHere());
+    EXPECT_TRUE(monitor.HasChanged()) << "before the first call anything may have";
+    EXPECT_FALSE(monitor.HasChanged());
+    for (const char* change :
+         {"ip route add 203.0.113.200/32 via 192.0.2.2", "ip rule add fwmark 9 lookup 100",
+          "ip addr add 192.0.2.77/24 dev veth0", "ip link set veth1 down", "ip -6 rule add fwmark 9 lookup 100"}) {
+      host_.Shell(change);
+      EXPECT_TRUE(monitor.HasChanged()) << change;
+    }
+    EXPECT_FALSE(monitor.HasChanged());
+  });
+}
+
+}  // namespace
+}  // namespace finwait::kernel
