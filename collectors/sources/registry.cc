@@ -10,6 +10,7 @@
 #include "collectors/sources/netstat.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sockets.h"
+#include "collectors/sources/softnet.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 
@@ -42,7 +43,7 @@ constexpr auto Rows() {
 
 constexpr auto kRegistry =
     Rows<ConntrackStatsCollector, ConntrackTableCollector, ConntrackEventsCollector, TrackingCollector, SysctlCollector,
-         SocketsCollector, FirewallCollector, NetstatCollector, NetworkNamespacesCollector>();
+         SocketsCollector, FirewallCollector, NetstatCollector, SoftnetCollector, NetworkNamespacesCollector>();
 
 constexpr double SumOfShares() {
   double sum = kSharesOfNoCollector;
