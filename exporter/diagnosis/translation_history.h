@@ -24,14 +24,14 @@ class TranslationHistory {
                                     const firewall::eval::NamespaceSettings& settings);
 
  private:
-  bool ArrivalsAreLeftAlone(const firewall::eval::Connection& connection,
-                            const firewall::eval::NamespaceSettings& settings);
-
   struct Arrivals {
     bool left_alone = false;
     bool complete = false;   // nothing was missing when it was evaluated
     std::uint64_t puts = 0;  // FactStore::Puts() then
   };
+  // Of connections that peers open to `local`.
+  const Arrivals& ArrivalsAt(const IpAddress& local, const firewall::eval::NamespaceSettings& settings);
+
   firewall::eval::ChainEvaluator& evaluator_;
   firewall::facts::FactQuery& facts_;
   std::map<IpAddress, Arrivals> arrivals_;  // by local address; of few, as those of sockets here are this host's

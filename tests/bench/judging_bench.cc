@@ -12,6 +12,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "collectors/firewall/read/fact_resolver.h"
@@ -25,6 +26,8 @@
 namespace finwait::bench {
 namespace {
 
+constexpr std::uint16_t kServicePort = 443;
+
 // Half of them to a service's port elsewhere, half of clients to a port here.
 std::vector<kernel::TcpSocket> MakeSockets(std::size_t count) {
   std::vector<kernel::TcpSocket> sockets(count);
@@ -35,7 +38,7 @@ std::vector<kernel::TcpSocket> MakeSockets(std::size_t count) {
         "10." + std::to_string(i / 62500) + "." + std::to_string(i / 250 % 250) + "." + std::to_string(1 + i % 250);
     const bool client = i % 2 == 0;
     socket.local = *Endpoint::Parse("192.0.2.1:" + std::to_string(client ? 20000 + i % 40000 : 8080));
-    socket.peer = *Endpoint::Parse(there + ":" + std::to_string(client ? 443 : 20000 + i % 40000));
+    socket.peer = *Endpoint::Parse(there + ":" + std::to_string(client ? kServicePort : 20000 + i % 40000));
   }
   return sockets;
 }
@@ -49,6 +52,23 @@ std::shared_ptr<const firewall::Ruleset> ReadRules(const kernel::Host& host) {
   return dynamic_cast<const sources::FirewallSample&>(*collected->data).ruleset;
 }
 
+// The sockets are made up: the kernel is asked for each all the same, and its answer (none) is replaced by a plain one.
+class ResolverOfMadeUpSockets : public firewall::read::FactResolver {
+ public:
+  using FactResolver::FactResolver;
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    FactResolver::Resolve(needs, store);
+    for (const firewall::facts::Need& need : needs) {
+      if (const auto* key = std::get_if<firewall::facts::SocketKey>(&need)) {
+        firewall::facts::Socket plain;
+        plain.mark = 0;
+        plain.opened_here = key->peer.port == kServicePort;
+        store.Put(need, firewall::facts::Fact::Present(plain));
+      }
+    }
+  }
+};
+
 void Run(Rules backend, const std::vector<kernel::TcpSocket>& sockets, std::size_t rules) {
   const lab::Namespace alone;
   LoadKubeRules(alone, backend, rules);
@@ -61,7 +81,7 @@ void Run(Rules backend, const std::vector<kernel::TcpSocket>& sockets, std::size
     const kernel::Host host = lab::HostHere();
     const auto ruleset = ReadRules(host);
     const std::size_t held_before = ::mallinfo2().uordblks;
-    firewall::read::FactResolver resolver(host);
+    ResolverOfMadeUpSockets resolver(host);
     diagnosis::CloseEvaluator evaluator(ruleset, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     const double first = CpuOfThread(
         [&] { EvaluateInRounds(evaluator, &resolver, [&] { evaluator.FateOf(sockets.front(), nullptr); }); });

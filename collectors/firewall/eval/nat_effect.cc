@@ -96,7 +96,8 @@ bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
 }
 
 // Whether a rule of the nat chains that arriving packets meet may translate a destination to `local`. Each rule is run
-// once, for a packet of which nothing is known: what no rule does to that one, none does to any.
+// once, for a packet of which nothing is known: what no rule does to that one, none does to any. Goes on past chains
+// that have not been read, so that all that are missing are asked for together.
 bool LeadsFromElsewhere(ChainEvaluator& evaluator, Packet anything, const IpAddress& local) {
   anything.tracking = PacketTracking::kNew;
   anything.mark = AbstractNumber<4>::Unknown();
@@ -107,22 +108,21 @@ bool LeadsFromElsewhere(ChainEvaluator& evaluator, Packet anything, const IpAddr
   context.has_link_header = true;
   std::vector<std::pair<const Table*, const Chain*>> waiting;
   std::set<const Chain*> met;
+  bool unread = false;
   const auto enter = [&](const Table& table, const std::string& name) {
     const Chain* chain = evaluator.GetChain(table, name);
     if (chain == nullptr || chain->contents != Contents::kComplete) {
-      return false;
-    }
-    if (met.insert(chain).second) {
+      unread = true;
+    } else if (met.insert(chain).second) {
       waiting.emplace_back(&table, chain);
     }
-    return true;
   };
   for (const Table& table : evaluator.GetRuleset().tables) {
     for (const auto& [name, chain] : table.chains) {
       const bool runs = !table.dormant && Covers(table.family, anything.family) && chain->base &&
                         chain->base->type == ChainType::kNat && chain->base->hook == Hook::kPrerouting;
-      if (runs && !enter(table, name)) {
-        return true;
+      if (runs) {
+        enter(table, name);
       }
     }
   }
@@ -134,15 +134,17 @@ bool LeadsFromElsewhere(ChainEvaluator& evaluator, Packet anything, const IpAddr
       outcomes.clear();
       RuleMachine(*table, *chain, rule, context, evaluator).Run(anything, outcomes);
       for (const RuleResult& outcome : outcomes) {
-        const bool jumps = outcome.kind == RuleResult::Kind::kJump || outcome.kind == RuleResult::Kind::kGoto;
-        if (outcome.kind == RuleResult::Kind::kUnknown || (jumps && !enter(*table, std::string(outcome.chain))) ||
+        if (outcome.kind == RuleResult::Kind::kJump || outcome.kind == RuleResult::Kind::kGoto) {
+          enter(*table, std::string(outcome.chain));
+        }
+        if (outcome.kind == RuleResult::Kind::kUnknown ||
             (outcome.packet.destination_translated != Tristate::kNo && CanReach(outcome.packet, local))) {
           return true;
         }
       }
     }
   }
-  return false;
+  return unread;
 }
 
 Tristate Either(Tristate a, Tristate b) { return a == b ? a : Tristate::kUnknown; }

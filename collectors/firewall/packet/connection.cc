@@ -35,9 +35,12 @@ void PutAddress(std::span<AbstractByte> place, const std::optional<Endpoint>& en
     return;
   }
   PutField(place, field);
-  // A connection has unicast addresses, and over anything but loopback no loopback ones.
-  if (packet.family == IpFamily::kIpv4) {
+  // A connection has unicast addresses, and over anything but loopback no loopback ones. Linux takes 0.0.0.0/8 (but for
+  // 0.0.0.0) and 240.0.0.0/4 (but for the broadcast) for unicast; the representative flow is not of them.
+  if (packet.family == IpFamily::kIpv4 && packet.general) {
     packet.Restrict(field, IntervalSet::Union({{0x01000000, 0x7effffff}, {0x80000000, 0xdfffffff}}));
+  } else if (packet.family == IpFamily::kIpv4) {
+    packet.Restrict(field, IntervalSet::Union({{1, 0x7effffff}, {0x80000000, 0xdfffffff}, {0xf0000000, 0xfffffffe}}));
   } else if (packet.general) {
     packet.Restrict(field, IntervalSet::Between(Wide{0x2} << 124, (Wide{0x4} << 124) - 1));  // global unicast, 2000::/3
   } else {
