@@ -7,4 +7,4 @@ set -euo pipefail
 FINWAIT_PROGRAM=$(realpath "${1:-build}")/finwait_exporter
 export FINWAIT_PROGRAM
 cd "$(dirname "$0")"
-/usr/bin/python3 -m unittest documents_test flags_test
+/usr/bin/python3 -m unittest documents_test flags_test messages_test
