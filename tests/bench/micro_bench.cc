@@ -19,6 +19,7 @@
 
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_entry.h"
+#include "collectors/kernel/decode_socket.h"
 #include "collectors/kernel/socket_dump.h"
 #include "collectors/kernel/socket_index.h"
 #include "collectors/kernel/socket_pass.h"

@@ -35,7 +35,7 @@ std::string EvaluatedFrom(const Case& each, ClosedConnections connections) {
   try {
     auto source = recording::RuleSource::Replayed(
         recording::KernelRecording::Parse(each.Read(recording::kKernelFile).value_or("")));
-    for (const auto& packet : EvaluateAll(connections, *source.Read(), source.Resolver())) {
+    for (const auto& packet : EvaluateAll(connections, *source.Read(), source.Facts())) {
       text += packet.Describe() + "\n";
     }
   } catch (const std::exception&) {
