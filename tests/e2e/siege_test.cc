@@ -112,20 +112,22 @@ class SiegeTest : public testing::Test {
  protected:
   void Hold(const std::string& scheme, const std::string& web_config) {
     std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to connections that the program has cut
-    program_.Start(web_config);
     std::unique_ptr<SSL_CTX, SslContextDeleter> tls;
     if (scheme == "https") {
       tls.reset(SSL_CTX_new(TLS_client_method()));
     }
     for (const bool same_peer : {true, false}) {
       SCOPED_TRACE(same_peer ? "from the address of the victim" : "from 265 addresses");
-      const Siege siege(program_.Where(), tls.get(), [same_peer](int i) {
-        return same_peer ? "127.0.0.1" : "127.0." + std::to_string(1 + i / 200) + "." + std::to_string(1 + i % 200);
+      ProtectedProgram program;  // a new one: who has besieged is remembered for a while
+      program.Start(web_config);
+      // Others than the victim's: who asks from an address that also holds a connection open has had more than they.
+      const Siege siege(program.Where(), tls.get(), [same_peer](int i) {
+        return same_peer ? "127.0.0.1" : "127.0." + std::to_string(1 + i / 200) + "." + std::to_string(2 + i % 200);
       });
       SteadyClock::duration slowest{};
       for (int i = 0; i < 10; ++i) {
         for (const char* path : {"/metrics", "/healthz"}) {
-          const auto reply = program_.Get(path, {"--max-time", "5", "-w", "\n%{time_total}"}, scheme);
+          const auto reply = program.Get(path, {"--max-time", "5", "-w", "\n%{time_total}"}, scheme);
           EXPECT_EQ(reply.status, 200) << reply.errors;
           const double seconds = std::stod(reply.text.substr(reply.text.rfind('\n') + 1));
           EXPECT_LT(seconds, 1) << path;
@@ -134,16 +136,14 @@ class SiegeTest : public testing::Test {
         }
       }
       if (!kSanitized) {
-        EXPECT_LT(program_.ResidentBytes("VmHWM"), 64U * 1024 * 1024);
+        EXPECT_LT(program.ResidentBytes("VmHWM"), 64U * 1024 * 1024);
       }
       std::cout << scheme << (same_peer ? ", one address" : ", 265 addresses") << ": slowest answer "
                 << std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count() << " ms, resident "
-                << program_.ResidentBytes() / 1024 << " kB, at most " << program_.ResidentBytes("VmHWM") / 1024
+                << program.ResidentBytes() / 1024 << " kB, at most " << program.ResidentBytes("VmHWM") / 1024
                 << " kB, headers of 50 MB begun " << siege.Floods() << "\n";
     }
   }
-
-  ProtectedProgram program_;
 };
 
 TEST_F(SiegeTest, PlainHttpAnswersWithinASecondIn64MB) { Hold("http", ""); }

@@ -44,29 +44,24 @@ std::string EvaluatedFrom(const Case& each, ClosedConnections connections) {
   return text;
 }
 
+// Each in a namespace of its own: a table of iptables-legacy stays there once it was made.
 class PacketTraversalTest : public testing::TestWithParam<Case> {
  protected:
-  static void SetUpTestSuite() { trial_ = new ClosingTrial; }
-  static void TearDownTestSuite() {
-    delete trial_;
-    trial_ = nullptr;
-  }
-  static ClosingTrial* trial_;
+  ClosingTrial trial_;
 };
-ClosingTrial* PacketTraversalTest::trial_ = nullptr;
 
 TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
   const Case& each = GetParam();
   std::optional<recording::RulesRecord> record;
   std::string evaluated;
-  trial_->SetTcpLoose(true);
-  trial_->BeforeClosing([&](ClosedConnections& connections) {
+  trial_.SetTcpLoose(true);
+  trial_.BeforeClosing([&](ClosedConnections& connections) {
     for (const auto& packet : EvaluateAll(connections, record->GetRuleset(), record->Facts())) {
       evaluated += packet.Describe() + "\n";
     }
   });
   const auto packets =
-      trial_->Run(Connections(), {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose},
+      trial_.Run(Connections(), {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose},
                   [&](const lab::Namespace& local) {
                     local.Shell(each.LoadScript());
                     record.emplace(local);
@@ -76,7 +71,7 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
     EXPECT_NE(packet.verdict.decision, Disposition::kUnknown) << packet.Describe();
     EXPECT_TRUE(packet.passed || packet.kind == PacketKind::kAck) << packet.Describe();
   }
-  ClosedConnections connections = trial_->LastConnections();
+  ClosedConnections connections = trial_.LastConnections();
   if (recording::IsRecording() && !HasFailure()) {
     ClosedConnections not_closed = connections;
     for (auto& one : not_closed.all) {
