@@ -330,7 +330,7 @@ class PageTest(unittest.TestCase):
                 lab.wait_for("the chain", lambda: "onerror" in lab.get(URL)[1])
                 page = self.tab()
                 shown = page.evaluate("document.body.innerText")
-                self.assertIn("<script>alert(1)</script></code>\ufffd&amp;", shown)
+                self.assertIn(r"<script>alert(1)</script></code>\u202e&amp;", shown)
                 self.assertIn(chain, shown)
                 self.assertIn("<b>host</b>", shown)
                 self.assertEqual(page.evaluate("document.querySelectorAll('script').length"), 1)
