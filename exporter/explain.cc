@@ -7,6 +7,7 @@
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_presence.h"
 #include "collectors/kernel/entry_join.h"
+#include "collectors/kernel/entry_text.h"
 #include "collectors/kernel/socket_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
@@ -35,23 +36,35 @@ std::shared_ptr<const Sample> Collect(sources::Collector& collector, std::ostrea
   return std::static_pointer_cast<const Sample>(collected->data);
 }
 
+struct EntryNow {
+  kernel::SocketEntry entry;
+  std::string text;  ///< as conntrack -L prints it
+};
+
 // Its entry now: whether there is one, and through which NAT; nothing, and why, when that cannot be asked.
-std::optional<kernel::TcpSocket> FindEntry(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
-                                           std::ostream& err) {
+std::optional<EntryNow> FindEntry(const kernel::Host& host, const Endpoint& local, const Endpoint& peer,
+                                  std::ostream& err) {
   kernel::TcpSocket socket;
   socket.local = local;
   socket.peer = peer;
   if (!HasConntrack(host)) {
     socket.entry.tracking = kernel::Tracking::kUntracked;
-    return socket;
+    return EntryNow{socket.entry, ""};
   }
   kernel::SocketTable sockets = {socket};
-  kernel::EntryJoin join(std::make_shared<kernel::KnownZones>());
+  const auto zones = std::make_shared<kernel::KnownZones>();
+  kernel::EntryJoin join(zones);
   if (const auto joined = join.Join(host, Deadline::After(kLimit), sockets); !joined) {
     err << "finwait_exporter explain: " << joined.error().message << "\n";
     return std::nullopt;
   }
-  return sockets[0];
+  EntryNow now{sockets[0].entry, ""};
+  if (now.entry.tracking == kernel::Tracking::kTracked) {
+    // For show: what is concluded hangs on the join alone.
+    const auto text = FindEntryText(host, local, peer, zones->Get(), Deadline::After(kLimit));
+    now.text = text ? text->value_or("") : "";
+  }
+  return now;
 }
 
 constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKind::kFin},
@@ -102,6 +115,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const diagnosis::ConnectionHistory* seen = tracked == true ? &history : nullptr;
   report::CloseReport report;
   report.tracked = tracked;
+  report.entry = entry ? entry->text : "";
   std::optional<Error> error;
   diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
     auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());

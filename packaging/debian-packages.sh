@@ -12,6 +12,7 @@ fi
 BUILD_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config
   libmnl-dev                   # netlink messages
+  libnetfilter-conntrack-dev   # one entry, asked for and printed; the reference that our own reader is tested against
   prometheus-cpp-dev           # the data model of metrics
   libcpp-httplib-dev           # HTTP, with libssl-dev and libbrotli-dev, which its header includes
   libssl-dev libbrotli-dev zlib1g-dev
@@ -31,7 +32,6 @@ RELEASE_TOOLS=(dpkg-dev file rpm python3 apt-utils createrepo-c xz-utils)
 # To build the tests, too.
 TEST_BUILD_PACKAGES=(
   libgtest-dev libgmock-dev
-  libnetfilter-conntrack-dev   # the reference that our own reader is tested against
 )
 
 # To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.

@@ -28,6 +28,7 @@ struct CloseReport {
   diagnosis::Fate fate = diagnosis::Fate::kUnknown;
   std::string reason;           ///< what an unknown fate hangs on
   std::optional<bool> tracked;  ///< nothing: cannot be asked
+  std::string entry;  ///< its entry as `conntrack -L` prints it; empty where there is none, or it cannot be asked
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
   std::vector<PacketReport> packets;
 };

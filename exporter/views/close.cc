@@ -39,7 +39,8 @@ std::string CloseText(const report::CloseReport& report) {
       << (!report.tracked   ? "an entry or not: that cannot be asked"
           : *report.tracked ? "an entry now"
                             : "no entry now")
-      << ". " << report::Sentence(report.path) << "\n\n";
+      << ". " << report::Sentence(report.path) << "\n"
+      << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
     if (!packet.state.empty()) {
@@ -64,6 +65,7 @@ std::string CloseText(const report::CloseReport& report) {
 
 std::string CloseJson(const report::CloseReport& report) {
   Json json = {{"fate", Name(report.fate)}, {"tracked", report.tracked ? Json(*report.tracked) : Json(nullptr)}};
+  json["entry"] = TextOrNull(report.entry);
   json["reason"] = report.reason;
   json["journey"] = report::Name(report.path);
   for (const report::PacketReport& packet : report.packets) {

@@ -244,12 +244,14 @@ TEST_P(RealRulesetTest, ClosesAsExplainedBeforehand) {
   int exit_code = 0;
   const Json tracked = Explain(local, peer, &exit_code);
   EXPECT_EQ(tracked["tracked"], true) << tracked;
+  EXPECT_NE(tracked["entry"].get<std::string>().find("ESTABLISHED"), std::string::npos) << tracked;
   EXPECT_EQ(tracked["fate"], close.fate) << tracked.dump(1);
   EXPECT_EQ(exit_code, close.fate == "clean" ? 0 : 1);
 
   hosting_.wire.local.Command({"conntrack", "-F"});
   const Json gone = Explain(local, peer, &exit_code);
   EXPECT_EQ(gone["tracked"], false) << gone;
+  EXPECT_EQ(gone["entry"], nullptr) << gone;
   EXPECT_EQ(gone["fate"], close.fate_without_entry) << gone.dump(1);
   EXPECT_EQ(exit_code, close.fate_without_entry == "clean" ? 0 : close.fate_without_entry == "unknown" ? 3 : 1);
   recording::ClosedConnections connections = FactsOf(close, local, peer, record);

@@ -37,10 +37,22 @@ TEST(CloseTest, TheTextNamesTheRuleAsCheckDoes) {
             "  ack       accept\n");
 }
 
+TEST(CloseTest, AnEntryIsShownAsConntrackPrintsIt) {
+  report::CloseReport report = Dropped();
+  report.tracked = true;
+  report.entry = "tcp      6 431999 ESTABLISHED src=192.0.2.1";
+  EXPECT_NE(CloseText(report).find("It has an entry now. Its local end is on this host.\n\n"
+                                   "  tcp      6 431999 ESTABLISHED src=192.0.2.1\n\n  fin "),
+            std::string::npos)
+      << CloseText(report);
+  EXPECT_EQ(nlohmann::json::parse(CloseJson(report))["entry"], report.entry);
+}
+
 TEST(CloseTest, TheJsonHasEveryKeyOfEveryPacket) {
   const auto json = nlohmann::json::parse(CloseJson(Dropped()));
   EXPECT_EQ(json["fate"], "fin_dropped");
   EXPECT_EQ(json["tracked"], false);
+  EXPECT_EQ(json["entry"], nullptr);
   EXPECT_EQ(json["journey"], "local");
   EXPECT_EQ(json["reason"], "");
   EXPECT_EQ(json["fin"]["handle"], 4);

@@ -62,10 +62,10 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
   });
   const auto packets =
       trial_.Run(Connections(), {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose},
-                  [&](const lab::Namespace& local) {
-                    local.Shell(each.LoadScript());
-                    record.emplace(local);
-                  });
+                 [&](const lab::Namespace& local) {
+                   local.Shell(each.LoadScript());
+                   record.emplace(local);
+                 });
   for (const TrialPacket& packet : packets) {
     EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
     EXPECT_NE(packet.verdict.decision, Disposition::kUnknown) << packet.Describe();
