@@ -185,7 +185,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       }
     } catch (const std::exception& problem) {
       // No memory, as a rule. The next look tells everything anew; without one, readiness and the watchdog notice.
-      logger.Error("what was read could not be judged", {{"error", problem.what()}});
+      logger.Error("what was read could not be diagnosed", {{"error", problem.what()}});
     }
   });
   scheduling::Sampler sampler(

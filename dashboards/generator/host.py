@@ -195,7 +195,7 @@ def _what_happened():
         timeseries(
             "Stuck sockets by cause",
             "Closing sockets stuck at this moment: at least two tries unanswered, whether or not a process still "
-            "holds them. Cannot tell: a collector that would show the cause is blind.",
+            "holds them. Cannot tell: a collector that would show the cause is unavailable.",
             "short",
             query(f"sum by (cause) ({series('finwait_tcp_stuck_sockets')})", "{{cause}}"),
             query(f"sum({series('finwait_tcp_stuck_sockets_undetermined')})", "cannot tell"),

@@ -65,7 +65,7 @@ std::string_view Sentence(PathKind path) {
     case PathKind::kLoopback:
       return "Both its ends are on this host: what goes out comes in again.";
     case PathKind::kForwarded:
-      return "Neither end is on this host: it is judged as one that this host forwards.";
+      return "Neither end is on this host: it is evaluated as one that this host forwards.";
   }
   return "";
 }

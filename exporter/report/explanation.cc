@@ -169,7 +169,7 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
   }
   if (ends.unknown > 0) {
     explanation.why.push_back({Counted(ends.unknown, "entry was", "entries were") +
-                               " gone before the first look: whether timed out or removed, nobody saw."});
+                               " gone before the first sample: whether timed out or removed, nobody saw."});
   }
   if (ends.with_keepalive + ends.without_keepalive > 0) {
     explanation.why.push_back({"TCP keepalive was on for " + std::to_string(ends.with_keepalive) + " and off for " +
@@ -283,7 +283,7 @@ void DescribeBlindness(const scheduling::Snapshot& snapshot, Explanation& explan
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     if (!status.collected) {
       explanation.cannot_see.push_back(
-          {"collector " + std::string(status.info->name) + " has not finished its first look", ""});
+          {"collector " + std::string(status.info->name) + " has not finished its first collection", ""});
     }
   }
   if (const auto* others = snapshot.Find<sources::NetworkNamespacesSample>()) {

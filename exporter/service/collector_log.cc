@@ -19,7 +19,7 @@ void CollectorLog::Report(const scheduling::Snapshot& snapshot) {
         failing_.erase(known);
       }
     } else if (known == failing_.end() || known->second != messages) {
-      logger_.Warn(status.data ? "collector cannot see everything" : "collector is blind",
+      logger_.Warn(status.data ? "collector cannot read everything" : "collector is unavailable",
                    {{"collector", name}, {"reason", Name(status.errors.front().reason)}, {"error", messages}});
       failing_[name] = messages;
     }

@@ -19,7 +19,7 @@ std::vector<std::string> NotReady(const scheduling::Snapshot& snapshot, SteadyCl
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     const std::string name(status.info->name);
     if (!status.collected) {
-      missing.push_back(name + ": has not finished its first look");
+      missing.push_back(name + ": has not finished its first collection");
     } else if (status.data == nullptr) {
       if (CanWorkHere(status)) {
         missing.push_back(name + ": " + status.errors.front().message);

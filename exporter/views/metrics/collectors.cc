@@ -12,13 +12,13 @@ double Seconds(SteadyClock::duration duration) { return std::chrono::duration<do
 void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families) {
   const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
   Family success =
-      Family::Gauge("collector_success", "1 where the collector's newest look had no error at all, else 0.");
-  Family duration = Family::Gauge("collector_duration_seconds", "How long the collector's newest look took.");
+      Family::Gauge("collector_success", "1 where the collector's newest collection had no error at all, else 0.");
+  Family duration = Family::Gauge("collector_duration_seconds", "How long the collector's newest collection took.");
   Family last = Family::Gauge("collector_last_success_timestamp_seconds",
-                              "Unix time of the collector's last look without an error; 0 before the first.");
+                              "Unix time of the collector's last collection without an error; 0 before the first.");
   Family interval = Family::Gauge("collector_interval_seconds",
-                                  "Time between the collector's looks now; stretches to keep --sampling.cpu-budget.");
-  Family failures = Family::Counter("collector_failures_total", "The collector's looks that had an error.");
+                                  "Time between the collections now; stretches to keep --sampling.cpu-budget.");
+  Family failures = Family::Counter("collector_failures_total", "The collector's collections that had an error.");
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     const std::string_view name = status.info->name;
     success.Add({{"collector", name}}, status.Succeeded() ? 1 : 0);
@@ -35,15 +35,15 @@ void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families)
   duration.AppendTo(families);
   last.AppendTo(families);
   interval.AppendTo(families);
-  Family part_interval =
-      Family::Gauge("sampling_interval_seconds",
-                    "Time between two runs of costly work that is spaced by itself: counting all sockets, and judging "
-                    "what would become of the live ones.");
+  Family part_interval = Family::Gauge(
+      "sampling_interval_seconds",
+      "Time between two runs of costly work that is spaced by itself: counting all sockets, and evaluating "
+      "what would become of the live ones.");
   if (const auto* sockets = snapshot.Find<sources::SocketsSample>()) {
     part_interval.Add({{"work", "socket_counts"}}, Seconds(sockets->counts_interval));
   }
   if (diagnosis.live) {
-    part_interval.Add({{"work", "judging"}}, Seconds(diagnosis.evaluation_interval));
+    part_interval.Add({{"work", "evaluation"}}, Seconds(diagnosis.evaluation_interval));
   }
   part_interval.AppendTo(families);
   failures.AppendTo(families);

@@ -124,7 +124,7 @@ void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families) {
   read.AppendTo(families);
   Family::Gauge(
       "firewall_last_change_timestamp_seconds",
-      "Unix time of the look that last found the ruleset changed; before the first change, of the first look.")
+      "Unix time of the sample that last found the ruleset changed; before the first change, of the first sample.")
       .Add({}, std::chrono::duration<double>(sample->last_change.time_since_epoch()).count())
       .AppendTo(families);
 }

@@ -25,10 +25,10 @@ void AppendStuck(const diagnosis::StuckSummary& stuck, Families& families) {
   AddByCause(stuck.now, now);
   now.AppendTo(families);
 
-  Family undetermined = Family::Gauge(
-      "tcp_stuck_sockets_undetermined",
-      "Stuck sockets whose cause cannot be told: a collector is blind, or has not looked since the close; not among "
-      "finwait_tcp_stuck_sockets.");
+  Family undetermined = Family::Gauge("tcp_stuck_sockets_undetermined",
+                                      "Stuck sockets whose cause cannot be told: a collector is unavailable, or has no "
+                                      "sample since the close; not among "
+                                      "finwait_tcp_stuck_sockets.");
   Family oldest = Family::Gauge("tcp_stuck_socket_oldest_seconds",
                                 "How long the longest-stuck socket has been closing, at least; 0 where none is stuck.");
   for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {

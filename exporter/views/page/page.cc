@@ -58,7 +58,7 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
          AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) + CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +
-         ". It only reads: nothing on this host changes because it looks.</p></footer>\n</div>\n<script>" +
+         ". It only reads: nothing on this host changes because it runs.</p></footer>\n</div>\n<script>" +
          kPageScript + "</script>\n</body>\n</html>\n";
 }
 
