@@ -49,7 +49,7 @@ TEST_PACKAGES=(
   npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
 )
 
-# To fuzz (scripts/fuzz.sh), which the tests do without.
+# To fuzz (tools/fuzz.sh), which the tests do without.
 FUZZ_PACKAGES=(
   clang
   "$CLANG_RUNTIME"             # libFuzzer and the sanitizers of clang
@@ -62,10 +62,10 @@ COMMAND_IS_ENOUGH=(npm)
 # To run scripts/demo.sh.
 DEMO_PACKAGES=(iproute2 iptables procps python3 prometheus prometheus-alertmanager)
 
-# To run scripts/bench.sh and scripts/fleet.sh: the tools that people use today, and microbenchmarks.
+# To run tools/bench.sh and tools/fleet.sh: the tools that people use today, and microbenchmarks.
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
-# To run scripts/other_kernel.sh: a machine, and what its start is made of.
+# To run tools/other_kernel.sh: a machine, and what its start is made of.
 OTHER_KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 scripts/build.sh
 
 lint=0
-scripts/lint.sh || lint=$?
+tools/lint.sh || lint=$?
 
 # Modules that nothing of the program loads, but all tests need, where the kernel has them as modules.
 [ "$(id -u)" -ne 0 ] || modprobe --quiet --all tcp_diag nf_conntrack_netlink 2>/dev/null || true
@@ -15,5 +15,5 @@ scripts/lint.sh || lint=$?
 tests=0
 ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)" || tests=$?
 
-[ "$lint" -eq 0 ] || echo "scripts/lint.sh failed; see above" >&2
+[ "$lint" -eq 0 ] || echo "tools/lint.sh failed; see above" >&2
 exit $((lint > tests ? lint : tests))

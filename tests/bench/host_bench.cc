@@ -7,7 +7,7 @@
 //   bench_host rules [RULES] [ROUNDS]               kube-proxy's, by each of three backends
 //   bench_host growth [MOST_ENTRIES]                our collectors over four sizes of each
 //
-// Beyond the default nf_conntrack_max only the initial namespace can make room: scripts/bench.sh --full does.
+// Beyond the default nf_conntrack_max only the initial namespace can make room: tools/bench.sh --full does.
 
 #include <linux/inet_diag.h>
 #include <signal.h>

@@ -22,6 +22,7 @@ DOCUMENTS = [
     *(path for path in (ROOT / "helm").rglob("*.yaml") if not path.is_symlink()),
     *(ROOT / "helm").rglob("NOTES.txt"),
     *(ROOT / "scripts").glob("*.sh"),
+    *(ROOT / "tools").glob("*.sh"),
 ]
 OWN_FLAG = re.compile(r"--(?:no-)?(?:web|log|path|sampling|report|collector)\.[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
@@ -131,7 +132,7 @@ class Links(unittest.TestCase):
                         self.assertIn(anchor, anchors(there))
 
     def test_scripts_and_folders_named_in_the_documents_are_there(self):
-        for path, name in documents(r"`((?:scripts|tests|packaging|dashboards|docs|exporter|collectors|helm)/[\w./-]*)[` ]"):
+        for path, name in documents(r"`((?:scripts|tools|tests|packaging|dashboards|docs|exporter|collectors|helm)/[\w./-]*)[` ]"):
             if path.suffix == ".md" and not re.search("[A-Z]{4}", name):  # collectors/NAME.h
                 self.assertTrue((ROOT / name).exists(), f"{path}: {name}")
 
@@ -144,7 +145,7 @@ class Workflow(unittest.TestCase):
         self.jobs = yaml.safe_load(self.text)["jobs"]
 
     def test_scripts_that_it_runs_are_there_and_executable(self):
-        scripts = set(re.findall(r"(?<![\w/.])(?:scripts|tests|packaging)/[\w./-]+", self.text))
+        scripts = set(re.findall(r"(?<![\w/.])(?:scripts|tools|tests|packaging)/[\w./-]+", self.text))
         self.assertGreaterEqual(len(scripts), 4)
         for name in scripts:
             path = ROOT / name

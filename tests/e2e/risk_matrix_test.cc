@@ -1,5 +1,5 @@
 // The score held against the kernel: every scenario of the risk matrix is played for real, with the program watching.
-// scripts/risk_matrix.sh plays them all in one go and writes the table of docs/verification.md.
+// tools/risk_matrix.sh plays them all in one go and writes the table of docs/verification.md.
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The program under churn of connections, entries, rules and scrapes, for as long as FINWAIT_SOAK_SECONDS says:
-// scripts/soak.sh is the long form. It prints its figures as one line of JSON.
+// tools/soak.sh is the long form. It prints its figures as one line of JSON.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>

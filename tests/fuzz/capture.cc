@@ -1,5 +1,5 @@
 // Records what a real kernel answers, as seeds: capture_fuzz_seeds FOLDER writes FOLDER/TARGET/NAME. It makes networks,
-// connections and rulesets of its own in the lab; scripts/fuzz.sh --capture runs it and minimises what comes out.
+// connections and rulesets of its own in the lab; tools/fuzz.sh --capture runs it and minimises what comes out.
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>

@@ -1,6 +1,6 @@
 // The short form of fuzzing: every target runs over its committed corpus, and over some thousand inputs made from it.
 // Built with the release it finds crashes, hangs and broken promises; with the presets asan and tsan also what these
-// see. The long form is scripts/fuzz.sh.
+// see. The long form is tools/fuzz.sh.
 #include <gtest/gtest.h>
 
 #include <algorithm>

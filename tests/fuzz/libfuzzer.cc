@@ -1,5 +1,5 @@
 // The targets under libFuzzer: build/fuzz/finwait_fuzz --target=NAME [libFuzzer's options] CORPUS...
-// scripts/fuzz.sh runs them all.
+// tools/fuzz.sh runs them all.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

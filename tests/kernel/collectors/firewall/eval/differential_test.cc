@@ -170,7 +170,7 @@ void Print(const std::map<std::string, Tally>& tallies) {
 
 TEST_F(DifferentialTest, RandomRulesetsDoWhatWasForetold) {
   // A fixed seed by default: whether a change lands must not hang on luck. New ground is for other seeds and longer
-  // runs (scripts/differential.sh).
+  // runs (tools/differential.sh).
   const std::uint64_t seed = Number("FINWAIT_SEED", 20261123);
   const std::uint64_t pairs = Number("FINWAIT_DIFFERENTIAL_PAIRS", 640);
   const bool verbose = std::getenv("FINWAIT_DIFFERENTIAL_VERBOSE") != nullptr;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the benchmarks: what the exporter costs against the kernel's own share and against the tools of today.
 # Prints Markdown tables; docs/performance.md keeps a run and says how to read it.
-#   scripts/bench.sh           a few minutes, below the default limit of conntrack entries; as root or an ordinary user
-#   scripts/bench.sh --full    1,000,000 entries, 100,000 sockets, 50,000 rules; needs root, 4 GB of memory, 20 minutes.
+#   tools/bench.sh           a few minutes, below the default limit of conntrack entries; as root or an ordinary user
+#   tools/bench.sh --full    1,000,000 entries, 100,000 sockets, 50,000 rules; needs root, 4 GB of memory, 20 minutes.
 #                              Raises nf_conntrack_max of this machine meanwhile and puts it back.
 # Other work on the machine disturbs absolute times, ratios hardly: what is compared runs in turn.
 set -euo pipefail

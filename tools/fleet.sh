@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A fleet of simulated hosts and one real Prometheus that scrapes them with our rules and alerts: what it costs.
-#   scripts/fleet.sh [HOSTS] [SECONDS]     1000 hosts, 300 seconds of steady state
+#   tools/fleet.sh [HOSTS] [SECONDS]     1000 hosts, 300 seconds of steady state
 # Exits 1 when a scrape, a rule or its interval was missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

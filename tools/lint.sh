@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the form of the sources: clang-format, shellcheck, clang-tidy (the checks of .clang-tidy, each an error).
-#   scripts/lint.sh [--no-tidy]   clang-tidy needs build/compile_commands.json and, the first time, minutes
+#   tools/lint.sh [--no-tidy]   clang-tidy needs build/compile_commands.json and, the first time, minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,14 +24,14 @@ echo "== clang-format"
   xargs -0 clang-format --dry-run --Werror || failed+=(clang-format)
 
 echo "== shellcheck"
-shellcheck --external-sources .ci/run scripts/*.sh packaging/*.sh packaging/*/*.sh tests/packaging/*.sh || failed+=(shellcheck)
+shellcheck --external-sources .ci/run scripts/*.sh tools/*.sh packaging/*.sh packaging/*/*.sh tests/packaging/*.sh || failed+=(shellcheck)
 
 if [ "$tidy" = yes ]; then
   echo "== clang-tidy"
 fi
 if [ "$tidy" = yes ] && is_ours clang-tidy; then
   # Tests are left out: gtest's macros cost more time than they are worth. Two at once, as the smallest machine has cores.
-  find collectors exporter -name '*.cc' -print0 | xargs -0 -n 1 -P 2 scripts/tidy.sh || failed+=(clang-tidy)
+  find collectors exporter -name '*.cc' -print0 | xargs -0 -n 1 -P 2 tools/tidy.sh || failed+=(clang-tidy)
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -2,7 +2,7 @@
 # Runs the program and its tests under another kernel: Debian 12's own, in qemu, without hardware help. That kernel is
 # downloaded and unpacked, never installed, and this machine's files are lent to it read-only, so nothing changes here.
 # No part of test.sh: it takes a quarter of an hour, more on a busy machine.
-#   scripts/other_kernel.sh [GTEST_FILTER]   default: the failure's variants, prediction, and all of kernel_tests
+#   tools/other_kernel.sh [GTEST_FILTER]   default: the failure's variants, prediction, and all of kernel_tests
 # Needs root, a build (scripts/build.sh) and a Debian mirror. Leaves what the machine said in build/other_kernel/console.log.
 # Exits 0 only where looking loaded no kernel module and every test passed.
 set -euo pipefail
@@ -70,7 +70,7 @@ mount --move /proc /root/proc
 mount --move /sys /root/sys
 # Not chroot: a process of a chroot may not make user namespaces, and the kernel looks for modprobe in the first process's root.
 exec switch_root /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \\
-  /bin/bash $PWD/scripts/other_kernel_guest.sh ${1:+"'$1'"}
+  /bin/bash $PWD/tools/other_kernel_guest.sh ${1:+"'$1'"}
 END
 chmod 755 "$start/init"
 (cd "$start" && find . | cpio --quiet --create --format=newc | gzip -1) >"$folder/start.gz"

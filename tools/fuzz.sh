@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets (tests/fuzz) under libFuzzer, one after the other, each from its committed corpus and from what
 # earlier runs have found. Ends with a table, and with 1 where something crashed: the input is in build/fuzz/crashes.
-#   scripts/fuzz.sh [CPU_SECONDS [TARGET...]]   in all, shared out evenly; an hour for all targets where nothing is given
-#   scripts/fuzz.sh --capture                   records new seeds from the kernel, in networks of the lab
-#   scripts/fuzz.sh --minimize                  makes the committed corpus of it all: as few and as short as cover as much
+#   tools/fuzz.sh [CPU_SECONDS [TARGET...]]   in all, shared out evenly; an hour for all targets where nothing is given
+#   tools/fuzz.sh --capture                   records new seeds from the kernel, in networks of the lab
+#   tools/fuzz.sh --minimize                  makes the committed corpus of it all: as few and as short as cover as much
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -2,7 +2,7 @@
 # Proves that the scripts are enough on a bare Debian: makes one with debootstrap, puts a clone of this commit into it,
 # runs them there, and walks the README's way from nothing to a host that Prometheus scrapes. Takes some 20 minutes, root,
 # 4 GB, a Debian mirror and the npm registry; no part of test.sh. What is not committed is not proven.
-#   scripts/prove_bare_debian.sh [DIRECTORY]   where the system is made; it must not exist, and is removed at the end
+#   tools/prove_bare_debian.sh [DIRECTORY]   where the system is made; it must not exist, and is removed at the end
 # FINWAIT_SUITE names another Debian than bookworm (trixie), FINWAIT_MIRROR another mirror than deb.debian.org; http_proxy and
 # NODE_EXTRA_CA_CERTS are passed on. FINWAIT_CCACHE names a ccache folder that may save compiling what was compiled before.
 set -euo pipefail

@@ -3,7 +3,7 @@
 # packaging/container/Dockerfile of this commit on it with buildah, looks at what is in the image, and lets crun run it in
 # a network namespace of its own, with one capability and with none. Takes some 10 minutes, root, 3 GB and a Debian
 # mirror; no part of test.sh. What is not committed is not proven.
-#   scripts/prove_container.sh [DIRECTORY]   where all is made; it must not exist, and is removed at the end
+#   tools/prove_container.sh [DIRECTORY]   where all is made; it must not exist, and is removed at the end
 # FINWAIT_MIRROR names another mirror than deb.debian.org; http_proxy is passed on. FINWAIT_CCACHE names a ccache folder
 # that may save compiling what was compiled before.
 set -euo pipefail

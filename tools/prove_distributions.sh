@@ -2,7 +2,7 @@
 # Proves that this commit builds without a warning and passes its unit tests on every supported Debian, by its gcc and its
 # clang: each in a fresh system that debootstrap makes. Takes an hour on 2 cores, root, 8 GB and a Debian mirror; no part of
 # test.sh. What is not committed is not proven.
-#   scripts/prove_distributions.sh [SUITE/COMPILER...]   all of bookworm/gcc bookworm/clang trixie/gcc trixie/clang unless named
+#   tools/prove_distributions.sh [SUITE/COMPILER...]   all of bookworm/gcc bookworm/clang trixie/gcc trixie/clang unless named
 # FINWAIT_ROOTS names where the systems are kept for another time (else they are removed); packaging/debian-root.sh what else
 # there is to choose.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Makes every variant of the failure for real and measures what one sees: the tables of docs/how-it-works.md.
 
-    scripts/measure_failure.py [VARIANT...]     all of them at once; some 2 minutes; needs root and build/finwait_exporter
+    tools/measure_failure.py [VARIANT...]     all of them at once; some 2 minutes; needs root and build/finwait_exporter
 
 Each variant has two network namespaces of its own, joined by a veth pair: this process's (the local host, with the rules
 and the exporter) and its peer's. A connection idles until its conntrack entry has timed out, then its process is killed.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything with AddressSanitizer and UndefinedBehaviorSanitizer, then with ThreadSanitizer, and runs the tests of
 # the program under each: unit, kernel, e2e, and the fuzz targets over their corpus.
-#   scripts/sanitizers.sh [asan|tsan]
+#   tools/sanitizers.sh [asan|tsan]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

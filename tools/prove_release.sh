@@ -2,7 +2,7 @@
 # Proves a release of this commit: makes it twice, in two folders at two times, and compares every byte; then installs each
 # form as on its first day, on fresh Debians through apt, too, and changes a byte that apt must refuse. Takes an hour on 2
 # cores, root, 8 GB and a Debian mirror; no part of test.sh. What is not committed is not proven.
-#   scripts/prove_release.sh [RELEASE.SH OPTION...]   as --architectures=amd64
+#   tools/prove_release.sh [RELEASE.SH OPTION...]   as --architectures=amd64
 # FINWAIT_ROOTS and the rest are as in scripts/release.sh. The key that signs is made for this run alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."

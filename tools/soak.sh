@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The program under churn of connections, conntrack entries, rules and scrapes, in networks of the lab. Fails where memory
 # or descriptors grow, a scrape is missed, or a counter goes back; prints its figures.
-#   scripts/soak.sh [SECONDS]   1800 where nothing is given
+#   tools/soak.sh [SECONDS]   1800 where nothing is given
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -3,10 +3,10 @@
 # what the verdict engine foretells is held against what the sockets then do. A wrong verdict is shrunk to a small
 # ruleset and printed.
 #
-#   scripts/differential.sh [PAIRS [SEED]...]     PAIRS: connections to try for each seed, 5000 by default
+#   tools/differential.sh [PAIRS [SEED]...]     PAIRS: connections to try for each seed, 5000 by default
 #
 # Without a seed one is drawn. Each ruleset has the seed's number plus its place in the run, and so can be repeated
-# alone: scripts/differential.sh 1 NUMBER. Exit code 0: nothing was foretold wrongly.
+# alone: tools/differential.sh 1 NUMBER. Exit code 0: nothing was foretold wrongly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ cmake --build --preset release --target kernel_tests >&2
 
 failed=0
 for seed in "${seeds[@]}"; do
-  echo "== scripts/differential.sh $pairs $seed"
+  echo "== tools/differential.sh $pairs $seed"
   FINWAIT_SEED=$seed FINWAIT_DIFFERENTIAL_PAIRS=$pairs \
     nice -n 19 build/kernel_tests --gtest_filter='DifferentialTest.*' || failed=1
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plays every scenario of the risk matrix on the real kernel and prints what was foretold and what happened, as a table.
-#   scripts/risk_matrix.sh [BUILD_FOLDER]
+#   tools/risk_matrix.sh [BUILD_FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
