@@ -57,6 +57,37 @@ TEST_F(ExplainTest, EveryPacketHasEveryField) {
   }
 }
 
+// Stateless NAT: rules write addresses into packets without conntrack. What is on the wire is not what the socket has.
+TEST_F(ExplainTest, AnswersComeBackToTheEndsThatRulesWrite) {
+  const std::string there = "203.0.113.5";
+  wire_.local.Shell(
+      "ip route add 203.0.113.5 via 192.0.2.2; nft 'table ip s {"
+      " chain o { type filter hook output priority -350; ip daddr 203.0.113.5 ip daddr set 192.0.2.2 notrack; };"
+      " chain p { type filter hook prerouting priority -350; ip saddr 192.0.2.2 ip saddr set 203.0.113.5 notrack; }; "
+      "}'");
+  const lab::Listener listener(wire_.peer, "192.0.2.2", 80);
+  UniqueFd client = lab::Connect(wire_.local, there, 80);
+  const UniqueFd server = listener.Accept();
+  const std::string local = lab::LocalEndpoint(client);
+  EXPECT_EQ(Ask(local, there + ":80", 0)["fate"], "clean");
+
+  wire_.local.Shell(
+      "nft 'table ip e { chain p { type filter hook prerouting priority -300; ip saddr 192.0.2.2 drop; }; }'");
+  EXPECT_EQ(Ask(local, there + ":80", 0)["fate"], "clean") << "they are turned back before that rule";
+  wire_.local.Shell(
+      "nft 'table ip d { chain p { type filter hook prerouting priority -400; ip saddr 192.0.2.2 drop; }; }'");
+  const Json dropped = Ask(local, there + ":80", 1);
+  EXPECT_EQ(dropped["fate"], "ack_dropped") << dropped;
+  EXPECT_EQ(dropped["ack"]["table"], "d");
+
+  client.Reset();
+  EXPECT_TRUE(
+      lab::Eventually([&] { return wire_.local.Shell("ss -Htn state fin-wait-1").find(local) != std::string::npos; }));
+  wire_.local.Shell("nft delete table ip d; nft flush chain ip s p");
+  const Json untranslated = Ask(local, there + ":80", 1);
+  EXPECT_EQ(untranslated["fate"], "ack_dropped") << "nothing turns the answers back: " << untranslated;
+}
+
 TEST_F(ExplainTest, ARuleOfNftablesIsNamedByItsHandle) {
   wire_.local.Shell(
       "nft 'add table inet t; add chain inet t o { type filter hook output priority 0; }; "

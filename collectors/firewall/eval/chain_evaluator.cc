@@ -1,5 +1,7 @@
 #include "collectors/firewall/eval/chain_evaluator.h"
 
+#include <linux/netfilter/nf_tables.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -34,6 +36,30 @@ ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Pa
 }
 
 }  // namespace
+
+bool ChainEvaluator::RewritesEnds() {
+  const auto writes_ends = [](const Expression& expression) {
+    const auto* write = std::get_if<PayloadWrite>(&expression);
+    constexpr std::uint32_t kPortsEnd = 4;
+    constexpr std::uint32_t kAddresses = 8;  // IPv6's begin there, IPv4's behind 12
+    return write != nullptr &&
+           (write->base == NFT_PAYLOAD_TRANSPORT_HEADER
+                ? write->offset < kPortsEnd
+                : write->base == NFT_PAYLOAD_NETWORK_HEADER && write->offset + write->length > kAddresses);
+  };
+  if (!rewrites_ends_) {
+    rewrites_ends_ = false;
+    for (const Table& table : ruleset_.tables) {
+      for (const auto& [name, chain] : table.chains) {
+        for (const Rule& rule : chain->rules) {
+          rewrites_ends_ =
+              *rewrites_ends_ || std::any_of(rule.expressions.begin(), rule.expressions.end(), writes_ends);
+        }
+      }
+    }
+  }
+  return *rewrites_ends_;
+}
 
 void ChainEvaluator::ResetBudget() {
   budget_ = limits_.expressions;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,10 @@ class ChainEvaluator : public SetSource {
   std::vector<ChainResult> RunJump(const Table& table, const std::string& chain, const HookContext& context,
                                    Packet packet);
 
+  /// Whether a rule of the ruleset writes addresses or ports into packets by itself, without conntrack (nftables'
+  /// "ip daddr set"). Found out once.
+  bool RewritesEnds();
+
   /// The chain of that name with its rules, from the facts where the ruleset leaves them out; null: nobody has it.
   const Chain* GetChain(const Table& table, const std::string& name);
 
@@ -96,7 +101,8 @@ class ChainEvaluator : public SetSource {
   EvaluationLimits limits_;
   std::size_t budget_;
   std::map<const Chain*, const ChainIndex> indexes_;  // of long chains, made when first run
-  std::uint64_t evictions_seen_ = 0;                  // of the facts: then an index may be of a chain that is gone
+  std::optional<bool> rewrites_ends_;
+  std::uint64_t evictions_seen_ = 0;  // of the facts: then an index may be of a chain that is gone
 };
 
 }  // namespace finwait::firewall::eval

@@ -112,6 +112,18 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
   }
 }
 
+bool HasEndsOf(const Packet& packet, const Packet& other) { return EndsOf(packet) == EndsOf(other); }
+
+// The ends of a packet that answers `sent`.
+void TurnRound(const Packet& sent, Packet& answer) {
+  const std::size_t source = sent.family == IpFamily::kIpv4 ? 12 : 8;
+  const std::size_t size = sent.family == IpFamily::kIpv4 ? 4 : 16;
+  std::copy_n(sent.network.begin() + source, size, answer.network.begin() + source + size);
+  std::copy_n(sent.network.begin() + source + size, size, answer.network.begin() + source);
+  std::copy_n(sent.transport.begin(), 2, answer.transport.begin() + 2);
+  std::copy_n(sent.transport.begin() + 2, 2, answer.transport.begin());
+}
+
 // What all the ways together say.
 TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSettings& settings) {
   const auto first = [&](ChainResult::Kind kind) {
@@ -177,6 +189,10 @@ class Judgement {
     if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
       return OfFinSentHere(kind);
     }
+    if (!IsOutgoing(kind) && connection_.journey == PathKind::kLocal && !connection_.general &&
+        evaluator_.RewritesEnds()) {
+      return OfAnswerToRewritten(kind);
+    }
     TraversalResult verdict = Walk(kind, MakePacket(connection_, kind));
     if (kind == PacketKind::kAck && connection_.journey == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
         verdict.state == PacketTracking::kNew) {
@@ -210,6 +226,34 @@ class Judgement {
   }
   TraversalResult Walk(PacketKind kind, const Packet& packet) {
     return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
+  }
+
+  // Rules may rewrite addresses and ports without conntrack (stateless NAT). The peer then sees other ends than the
+  // socket has, its packets come back to those, and reach the socket only if rules turn them back.
+  TraversalResult OfAnswerToRewritten(PacketKind kind) {
+    const PacketKind asked_by = kind == PacketKind::kAck ? PacketKind::kFin : PacketKind::kData;
+    const std::vector<TraversalEnd> left =
+        Ways(asked_by, MakePacket(connection_, asked_by), TrackingWithoutEntry(asked_by, settings_.tcp_loose));
+    const auto passed = std::find_if(left.begin(), left.end(),
+                                     [](const TraversalEnd& end) { return Is(end, ChainResult::Kind::kAccept); });
+    const Packet expected = MakePacket(connection_, kind);
+    Packet answer = expected;
+    if (passed != left.end()) {
+      if (!LeadToOnePlace(left)) {
+        TraversalResult verdict;
+        verdict.reason = "which ends a rule gives to what this socket sends";
+        return verdict;
+      }
+      TurnRound(passed->ending.packet, answer);
+    }
+    std::vector<TraversalEnd> ends = Ways(kind, answer, TrackingWithoutEntry(kind, settings_.tcp_loose));
+    for (TraversalEnd& end : ends) {
+      if (Is(end, ChainResult::Kind::kAccept) && !HasEndsOf(end.ending.packet, expected)) {
+        end.ending.kind = ChainResult::Kind::kDrop;
+        end.ending.because = "no rule turns its addresses back into those of the socket";
+      }
+    }
+    return Combine(ends, settings_);
   }
 
   // The packet of a later try: sent by a timer, for a socket that no process holds any more. A FIN that failed to leave
