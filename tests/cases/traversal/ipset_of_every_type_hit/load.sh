@@ -9,30 +9,23 @@ for family in 4 6; do
  test $family = 4 && tool=iptables net=192.0.2.0/24 peer=192.0.2.2 local=192.0.2.1 inet=inet
  test $family = 6 && tool=ip6tables net=2001:db8::/64 peer=2001:db8::2 local=2001:db8::1 inet=inet6
  hit() { $tool -A OUTPUT -o veth+ -p tcp -m set ! --match-set "$@" -j ACCEPT; }
- set_of() { ipset create "$1$family" "$2" family $inet; shift 2; }
- set_of ip hash:ip; ipset add ip$family $peer timeout 0 2>/dev/null || ipset add ip$family $peer
+ set_of() { ipset create "$1$family" "$2" family $inet; }
+ set_of ip hash:ip; ipset add ip$family $peer
  set_of net hash:net; ipset add net$family $net
- set_of netnet hash:net,net; ipset add netnet$family $net,$peer
  set_of ipport hash:ip,port; ipset add ipport$family $peer,80; ipset add ipport$family $peer,443
  set_of netport hash:net,port; ipset add netport$family $net,1-1000
  set_of ipportip hash:ip,port,ip; ipset add ipportip$family $peer,80,$local; ipset add ipportip$family $peer,443,$local
  set_of ipportnet hash:ip,port,net; ipset add ipportnet$family $peer,80,$net; ipset add ipportnet$family $peer,443,$net
- set_of netportnet hash:net,port,net; ipset add netportnet$family $net,80,$net; ipset add netportnet$family $net,443,$net
  set_of netiface hash:net,iface; ipset add netiface$family $net,veth0
- set_of ipmark hash:ip,mark; ipset add ipmark$family $peer,9
  $tool -A OUTPUT -p tcp -m multiport ! --dports 80,443 -j ACCEPT
- $tool -A OUTPUT -j MARK --set-mark 9
  hit ip$family dst
  hit net$family dst
- hit netnet$family src,dst
  hit b dst
  hit ipport$family dst,dst
  hit netport$family dst,dst
  hit ipportip$family dst,dst,src
  hit ipportnet$family dst,dst,src
- hit netportnet$family dst,dst,src
  hit netiface$family dst,dst
- hit ipmark$family dst,dst
 done
 ipset add listed4 b
 ipset add listed4 members4
