@@ -36,7 +36,7 @@ TEST_BUILD_PACKAGES=(
 
 # To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.
 TEST_PACKAGES=(
-  iproute2 iptables nftables conntrack procps curl jq openssl
+  iproute2 iptables nftables ipset conntrack procps curl jq openssl
   prometheus prometheus-alertmanager   # alerts end to end, and promtool
   python3 python3-yaml
   python3-prometheus-client    # the reference parser of OpenMetrics

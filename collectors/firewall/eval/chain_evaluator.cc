@@ -130,6 +130,17 @@ Tristate ChainEvaluator::HasQuota(const std::string& accounting_object) {
   return quota != nullptr ? TristateOf(*quota) : Tristate::kUnknown;
 }
 
+const facts::Ipset* ChainEvaluator::FindIpset(std::uint16_t index) {
+  const auto* set =
+      facts_ != nullptr ? facts_->FindValue<std::shared_ptr<const facts::Ipset>>(facts::IpsetKey{index}) : nullptr;
+  return set != nullptr ? set->get() : nullptr;
+}
+
+Tristate ChainEvaluator::IsInIpset(const facts::IpsetElementKey& element) {
+  const bool* found = facts_ != nullptr ? facts_->FindValue<bool>(element) : nullptr;
+  return found != nullptr ? TristateOf(*found) : Tristate::kUnknown;
+}
+
 bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
   for (const Packet& each : packets) {
     if (each.SameAs(packet)) {

@@ -82,6 +82,8 @@ class ChainEvaluator : public SetSource {
   const Set* GetSet(const Table& table, const std::string& name) override;
   bool AskForElement(const Table& table, const Set& set, const Value& key, const SetElement** element) override;
   Tristate HasQuota(const std::string& accounting_object) override;
+  const facts::Ipset* FindIpset(std::uint16_t index) override;
+  Tristate IsInIpset(const facts::IpsetElementKey& element) override;
 
  private:
   /// Runs the rules; endings go to `endings`, packets that come back to the caller (by the chain's end or by return)

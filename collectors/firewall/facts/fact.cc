@@ -35,6 +35,9 @@ struct Sizer {
     return sizeof(SetElement) + 2 * element->key.size();
   }
   std::size_t operator()(const std::shared_ptr<const Route>&) const { return sizeof(Route); }
+  std::size_t operator()(const std::shared_ptr<const Ipset>& set) const {
+    return sizeof(Ipset) + set->members.size() * sizeof(Ipset);
+  }
   std::size_t operator()(const Socket&) const { return 0; }
   std::size_t operator()(const NamespaceFacts&) const { return 0; }
   std::size_t operator()(bool) const { return 0; }

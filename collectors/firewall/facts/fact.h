@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
@@ -40,6 +42,15 @@ struct NamespaceFacts {
   bool operator==(const NamespaceFacts&) const = default;
 };
 
+/// An ipset without its elements.
+struct Ipset {
+  std::string name;
+  std::string type;                ///< "hash:net,port"; "list:set" lists others
+  std::optional<IpFamily> family;  ///< absent: of no family
+  std::vector<Ipset> members;      ///< of a list:set, in its order
+  bool operator==(const Ipset&) const = default;
+};
+
 /// The answer to a need: something is there (`present`), or the kernel says that nothing is (`absent`), or it could not
 /// be asked (`failed`, and why).
 class Fact {
@@ -54,8 +65,8 @@ class Fact {
   bool IsAbsent() const { return std::holds_alternative<std::monostate>(value_); }
   /// Null unless failed.
   const Error* Why() const { return std::get_if<Error>(&value_); }
-  /// Null unless present. T follows from the need: a chain, legacy table, set, element or route by shared_ptr, a quota
-  /// as bool, a Socket, NamespaceFacts.
+  /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
+  /// quota or an ipset's element as bool, a Socket, NamespaceFacts.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);
@@ -68,7 +79,7 @@ class Fact {
  private:
   using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
                              std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
-                             std::shared_ptr<const Route>, Socket, NamespaceFacts, bool>;
+                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool>;
   Fact() = default;
   explicit Fact(Value value) : value_(std::move(value)) {}
 

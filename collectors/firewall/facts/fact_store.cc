@@ -11,6 +11,8 @@ namespace {
 std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
   switch (kind) {
     case FactKind::kElement:
+    case FactKind::kIpset:
+    case FactKind::kIpsetElement:
       return std::chrono::seconds(10);
     case FactKind::kNamespace:
       return std::chrono::seconds(60);

@@ -23,6 +23,8 @@ struct Words {
   std::string operator()(const NamespaceKey& key) const {
     return "this host's settings of " + std::string(Name(key.family));
   }
+  std::string operator()(const IpsetKey& key) const { return "the ipset of number " + std::to_string(key.index); }
+  std::string operator()(const IpsetElementKey& key) const { return "an element of the ipset " + key.set; }
 };
 
 }  // namespace

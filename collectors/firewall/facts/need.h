@@ -57,6 +57,24 @@ struct QuotaKey {
   auto operator<=>(const QuotaKey&) const = default;
 };
 
+/// An ipset, by the number that rules have for it (ip_set_id_t).
+struct IpsetKey {
+  std::uint16_t index = 0;
+  auto operator<=>(const IpsetKey&) const = default;
+};
+
+/// Whether an ipset has an element. What its type does not hold is absent.
+struct IpsetElementKey {
+  std::string set;
+  std::optional<IpAddress> address;
+  std::optional<IpAddress> second_address;
+  std::optional<std::uint16_t> port;  ///< TCP; host byte order
+  std::optional<std::uint32_t> mark;
+  std::string device;
+  bool excluded = false;  ///< an element that the set excludes (`nomatch`), in place of one that it has
+  auto operator<=>(const IpsetElementKey&) const = default;
+};
+
 /// Where a packet leaves: everything that routing hangs on (struct flowi4, flowi6).
 struct RouteKey {
   std::optional<IpAddress> source;  ///< absent: the address that this host would choose
@@ -83,11 +101,23 @@ struct NamespaceKey {
   auto operator<=>(const NamespaceKey&) const = default;
 };
 
-using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey>;
+using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
+                          IpsetKey, IpsetElementKey>;
 using Needs = std::set<Need>;
 
 /// The alternatives of Need, in its order.
-enum class FactKind : std::uint8_t { kChain, kLegacyTable, kSet, kElement, kQuota, kRoute, kSocket, kNamespace };
+enum class FactKind : std::uint8_t {
+  kChain,
+  kLegacyTable,
+  kSet,
+  kElement,
+  kQuota,
+  kRoute,
+  kSocket,
+  kNamespace,
+  kIpset,
+  kIpsetElement
+};
 inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }
 

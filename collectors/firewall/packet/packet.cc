@@ -58,7 +58,8 @@ bool Packet::SameAs(const Packet& other) const {
          connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
-         source_decided == other.source_decided && rerouted == other.rerouted && domains == other.domains;
+         source_decided == other.source_decided && rerouted == other.rerouted &&
+         changed_ipsets == other.changed_ipsets && domains == other.domains;
 }
 
 }  // namespace finwait::firewall::packet

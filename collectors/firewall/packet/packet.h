@@ -74,6 +74,8 @@ struct Packet {
   /// Whether nat has decided about it, for this way or that (IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE); it does so once.
   bool destination_decided = false;
   bool source_decided = false;
+  /// The ipsets (ip_set_id_t) that rules have changed on its account.
+  std::vector<std::uint16_t> changed_ipsets;
   /// It was routed again on its way out, and may leave through another device than it was going to.
   bool rerouted = false;
   /// Where it leaves then; null: not known. Follows from its destination and mark.

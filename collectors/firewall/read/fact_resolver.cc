@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/read/ipset.h"
 #include "collectors/firewall/read/kernel_resolver.h"
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/procfs.h"
@@ -30,8 +31,8 @@ Fact FactOf(Result<T> result) {
   return result ? Fact::Present(std::move(*result)) : Fact::Failed(std::move(result.error()));
 }
 
-// One batch: rules are read at once, in the order of the needs; sockets and routes are collected and asked for
-// together.
+// One batch: rules are read at once, in the order of the needs; sockets, routes and elements of ipsets are collected
+// and asked for together.
 class Batch {
  public:
   Batch(const kernel::Host& host, const std::shared_ptr<LegacyKernel>& legacy, facts::FactStore& store,
@@ -45,6 +46,7 @@ class Batch {
     }
     AskForSockets();
     AskForRoutes();
+    AskForIpsetElements();
   }
 
   void operator()(const facts::ChainKey& key) {
@@ -68,6 +70,12 @@ class Batch {
     }
   }
   void operator()(const facts::QuotaKey& key) { Put(FactOf(rules_.HasQuota(key.accounting_object))); }
+  void operator()(const facts::IpsetKey& key) {
+    auto set = ReadIpset(host_, key.index, deadline_);
+    Put(set ? Fact::Present(std::make_shared<const facts::Ipset>(std::move(*set)))
+            : Fact::Failed(std::move(set.error())));
+  }
+  void operator()(const facts::IpsetElementKey& key) { ipset_elements_.push_back(key); }
   void operator()(const facts::RouteKey& key) { routes_.push_back(key); }
   void operator()(const facts::SocketKey& key) { sockets_.push_back({key.local, key.peer}); }
   void operator()(const facts::NamespaceKey& key) {
@@ -124,6 +132,16 @@ class Batch {
       } else {
         store_.Put(routes_[i], Fact::Failed(std::move(found[i].error())));
       }
+    }
+  }
+
+  void AskForIpsetElements() {
+    if (ipset_elements_.empty()) {
+      return;
+    }
+    auto found = AreInIpsets(host_, ipset_elements_, deadline_);
+    for (std::size_t i = 0; i < ipset_elements_.size(); ++i) {
+      store_.Put(ipset_elements_[i], FactOf(std::move(found[i])));
     }
   }
 
@@ -195,6 +213,7 @@ class Batch {
   const facts::Need* need_ = nullptr;  // that is being answered
   std::vector<kernel::SocketEnds> sockets_;
   std::vector<facts::RouteKey> routes_;
+  std::vector<facts::IpsetElementKey> ipset_elements_;
   std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };

@@ -1,6 +1,8 @@
 // Type of service, DSCP and ECN: -m dscp, -m tos, -m ecn and the targets that write them.
+#include <linux/netfilter/xt_DSCP.h>
 #include <linux/netfilter/xt_dscp.h>
 #include <linux/netfilter/xt_ecn.h>
+#include <linux/netfilter_ipv4/ipt_ECN.h>
 
 #include <utility>
 
@@ -40,13 +42,53 @@ Conditions EcnConditions(const xt_ecn_info& info, const Packet& packet, const Ho
   return conditions;
 }
 
-// Whatever the field is set to, what it was is no longer known.
-Effect Rewrite(const XtTarget&, Packet& packet, const HookContext&) {
-  if (packet.family == IpFamily::kIpv4) {
-    packet.network[1] = AbstractByte::Unknown();
-  } else {
+// A target of a form that this version does not know may have written anything.
+void Forget(Packet& packet) {
+  packet.network[1] = AbstractByte::Unknown();
+  if (packet.family == IpFamily::kIpv6) {
     packet.network[0] = AbstractByte::Unknown();
-    packet.network[1] = AbstractByte::Unknown();
+  }
+}
+
+// dscp_tg(): ECN stays.
+Effect SetDscp(const XtTarget& target, Packet& packet, const HookContext&) {
+  if (const auto info = ReadAs<xt_DSCP_info>(target.info); info && target.revision == 0) {
+    MarkTypeOfService(packet, XT_DSCP_MASK, static_cast<std::uint8_t>(info->dscp << XT_DSCP_SHIFT));
+  } else {
+    Forget(packet);
+  }
+  return {};
+}
+
+// tos_tg().
+Effect SetTos(const XtTarget& target, Packet& packet, const HookContext&) {
+  if (const auto info = ReadAs<xt_tos_target_info>(target.info); info && target.revision == 1) {
+    MarkTypeOfService(packet, info->tos_mask, info->tos_value);
+  } else {
+    Forget(packet);
+  }
+  return {};
+}
+
+// set_ect_ip() and set_ect_tcp(); the target is of IPv4 only.
+Effect SetEcn(const XtTarget& target, Packet& packet, const HookContext&) {
+  const auto info = ReadAs<ipt_ECN_info>(target.info);
+  if (!info || target.revision != 0) {
+    Forget(packet);
+    packet.TcpFlags() = AbstractByte::Unknown();
+    return {};
+  }
+  if ((info->operation & IPT_ECN_OP_SET_IP) != 0) {
+    constexpr auto kMask = static_cast<std::uint8_t>(IPT_ECN_IP_MASK);
+    MarkTypeOfService(packet, kMask, info->ip_ect & kMask);
+  }
+  constexpr std::uint8_t kEce = 0x40;
+  constexpr std::uint8_t kCwr = 0x80;
+  if ((info->operation & IPT_ECN_OP_SET_ECE) != 0) {
+    packet.TcpFlags() = Marked(packet.TcpFlags(), kEce, info->proto.tcp.ece != 0 ? kEce : 0);
+  }
+  if ((info->operation & IPT_ECN_OP_SET_CWR) != 0) {
+    packet.TcpFlags() = Marked(packet.TcpFlags(), kCwr, info->proto.tcp.cwr != 0 ? kCwr : 0);
   }
   return {};
 }
@@ -62,9 +104,9 @@ constexpr Match kMatches[] = {
 };
 
 constexpr Target kTargets[] = {
-    {.name = "DSCP", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = Rewrite},
-    {.name = "ECN", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = Rewrite},
-    {.name = "TOS", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = Rewrite},
+    {.name = "DSCP", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = SetDscp},
+    {.name = "ECN", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = SetEcn},
+    {.name = "TOS", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = SetTos},
 };
 
 }  // namespace

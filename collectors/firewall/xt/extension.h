@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "collectors/firewall/facts/fact.h"
+#include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/expression.h"
 #include "collectors/firewall/model/traits.h"
 #include "collectors/firewall/packet/condition.h"
@@ -46,6 +48,10 @@ class Facts {
   virtual ~Facts() = default;
   /// Whether an accounting object (nfacct) has a quota; kUnknown: nobody can be asked.
   virtual Tristate HasQuota(const std::string& accounting_object) = 0;
+  /// The ipset of that number; null: not known.
+  virtual const facts::Ipset* FindIpset(std::uint16_t index) = 0;
+  /// Whether an ipset has that element now; kUnknown: nobody can be asked.
+  virtual Tristate IsInIpset(const facts::IpsetElementKey& element) = 0;
 };
 
 /// An extension's options as its tool writes them: each with a space before it, "" where there are none.

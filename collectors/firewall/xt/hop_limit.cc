@@ -2,6 +2,7 @@
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_hl.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "collectors/firewall/xt/option_text.h"
@@ -45,8 +46,26 @@ std::optional<OptionText> Text(const XtMatch& match, bool ipv6) {
          std::to_string(info->ttl);
 }
 
-Effect Rewrite(const XtTarget&, Packet& packet, const HookContext&) {
-  packet.network[FieldOffset(packet)] = AbstractByte::Unknown();
+// ipt_TTL_info and ip6t_HL_info: their headers have the guards of those of the matches, so only one can be included.
+struct Write {
+  enum : std::uint8_t { kSet, kIncrease, kDecrease };
+  std::uint8_t mode;
+  std::uint8_t by;
+};
+
+// ttl_tg(), and hl_tg6(), whose structure is the same: what is above 255 is 255, what is below 0 is 0.
+Effect Rewrite(const XtTarget& target, Packet& packet, const HookContext&) {
+  AbstractByte& byte = packet.network[FieldOffset(packet)];
+  const auto info = ReadAs<Write>(target.info);
+  if (info && info->mode == Write::kSet) {
+    byte = AbstractByte::Known(info->by);
+  } else if (info && info->mode == Write::kIncrease && byte.IsKnown()) {
+    byte = AbstractByte::Known(static_cast<std::uint8_t>(std::min(byte.value + info->by, 255)));
+  } else if (info && info->mode == Write::kDecrease && byte.IsKnown()) {
+    byte = AbstractByte::Known(static_cast<std::uint8_t>(std::max(byte.value - info->by, 0)));
+  } else {
+    byte = AbstractByte::Unknown();
+  }
   return {};
 }
 

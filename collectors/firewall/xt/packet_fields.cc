@@ -39,17 +39,31 @@ Condition TypeOfServiceIs(const Packet& packet, std::uint8_t mask, std::uint8_t 
 AbstractNumber<4> Marked(const AbstractNumber<4>& number, std::uint32_t clear, std::uint32_t flip) {
   AbstractNumber<4> marked = number;
   for (std::size_t i = 0; i < 4; ++i) {
-    const auto cleared = static_cast<std::uint8_t>(clear >> (24 - 8 * i));
-    const auto flipped = static_cast<std::uint8_t>(flip >> (24 - 8 * i));
-    AbstractByte& byte = marked.bytes[i];
-    byte.value = static_cast<std::uint8_t>(byte.value & byte.known & ~cleared);
-    byte.known |= cleared;
-    if ((flipped & static_cast<std::uint8_t>(~byte.known)) != 0) {
-      byte.field = Field::kNone;
-    }
-    byte.value ^= flipped & byte.known;
+    marked.bytes[i] = Marked(number.bytes[i], static_cast<std::uint8_t>(clear >> (24 - 8 * i)),
+                             static_cast<std::uint8_t>(flip >> (24 - 8 * i)));
   }
   return marked;
+}
+
+AbstractByte Marked(const AbstractByte& byte, std::uint8_t clear, std::uint8_t flip) {
+  AbstractByte marked = byte;
+  marked.value = static_cast<std::uint8_t>(marked.value & marked.known & ~clear);
+  marked.known |= clear;
+  if ((flip & static_cast<std::uint8_t>(~marked.known)) != 0) {
+    marked.field = Field::kNone;
+  }
+  marked.value ^= flip & marked.known;
+  return marked;
+}
+
+void MarkTypeOfService(Packet& packet, std::uint8_t clear, std::uint8_t flip) {
+  if (packet.family == IpFamily::kIpv4) {
+    packet.network[1] = Marked(packet.network[1], clear, flip);
+    return;
+  }
+  packet.network[0] = Marked(packet.network[0], clear >> 4, flip >> 4);
+  packet.network[1] =
+      Marked(packet.network[1], static_cast<std::uint8_t>(clear << 4), static_cast<std::uint8_t>(flip << 4));
 }
 
 bool HasEntry(const Packet& packet) {

@@ -22,6 +22,12 @@ Condition TypeOfServiceIs(const Packet& packet, std::uint8_t mask, std::uint8_t 
 /// `number` with the bits of `clear` cleared and those of `flip` inverted after that, as the targets for marks write.
 AbstractNumber<4> Marked(const AbstractNumber<4>& number, std::uint32_t clear, std::uint32_t flip);
 
+/// The same for one byte.
+AbstractByte Marked(const AbstractByte& byte, std::uint8_t clear, std::uint8_t flip);
+
+/// Writes the type of service or traffic class of `packet` in the same way.
+void MarkTypeOfService(Packet& packet, std::uint8_t clear, std::uint8_t flip);
+
 /// Whether nf_ct_get() gives an entry (or a template) for the packet.
 bool HasEntry(const Packet& packet);
 

@@ -2,21 +2,44 @@
 // everything asked for is inverted; a packet of our own has not met one yet.
 #include <linux/netfilter/xt_physdev.h>
 
+#include <string>
+
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
+
+// Whether what came in over the device cannot have come through a bridge: devices of other kinds (vlan, macvlan, bond)
+// may stand on one.
+bool IsNoBridge(const packet::DeviceView& device) {
+  if (device.no_kind) {
+    return true;
+  }
+  std::string kind;
+  for (const AbstractByte& byte : device.kind.bytes) {
+    if (!byte.IsKnown()) {
+      return false;
+    }
+    if (byte.value != 0) {
+      kind += static_cast<char>(byte.value);
+    }
+  }
+  return kind == "veth" || kind == "tun" || kind == "dummy" || kind == "wireguard";
+}
 
 Conditions Meaning(const xt_physdev_info& info, const Packet&, const HookContext& context) {
   const bool fresh = context.journey == PathKind::kLoopback || context.hook == Hook::kOutput ||
                      (context.journey == PathKind::kLocal && context.hook == Hook::kPostrouting);
   // "Bridged" is what a bridge forwards from port to port. Our packets are sent, received or routed here, whatever
   // port of a bridge they came in through.
+  // So they have no port to leave through yet: whatever asks for one fails (physdev_mt()).
+  constexpr unsigned kNeedsWayOut = XT_PHYSDEV_OP_BRIDGED | XT_PHYSDEV_OP_ISOUT | XT_PHYSDEV_OP_OUT;
+  const unsigned asked = info.bitmask & ~unsigned{info.invert};
   const bool only_bridged = info.bitmask == XT_PHYSDEV_OP_BRIDGED;
-  if (!fresh && !only_bridged) {
-    return {Condition::Of(Tristate::kUnknown, "whether a bridge port received the packet")};
+  if (fresh || only_bridged || (asked & kNeedsWayOut) != 0 || IsNoBridge(context.in)) {
+    return {Condition::Of(asked == 0)};
   }
-  return {Condition::Of((info.bitmask & ~info.invert) == 0)};
+  return {Condition::Of(Tristate::kUnknown, "whether a bridge port received the packet")};
 }
 
 constexpr Match kMatches[] = {

@@ -1,12 +1,201 @@
-// -m set and -j SET: ipsets, whose contents are no part of the ruleset.
-// Whether --map-set may give the packet an element's mark or priority (revision 3, set_target_v3()).
+// -m set and -j SET: ipsets, whose contents are no part of the ruleset. An element is made of the packet as the set's
+// type says (the kadt function of each), and asked for.
 #include <linux/netfilter/xt_set.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
 
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
 
+constexpr std::string_view kIpset = "an ipset";
+
+// All revisions but 0, whose structure iptables has not written since 2011.
+struct SetMatch {
+  xt_set_info set = {};
+  bool counted = false;   // it also asks how often the element was hit
+  bool excluded = false;  // --return-nomatch
+};
+
+std::optional<SetMatch> DecodeMatch(const XtMatch& match) {
+  SetMatch decoded;
+  std::uint32_t flags = 0;
+  if (match.revision == 1 || match.revision == 2) {
+    const auto info = ReadAs<xt_set_info_match_v1>(match.info);
+    if (!info) {
+      return std::nullopt;
+    }
+    decoded.set = info->match_set;
+    decoded.excluded = (decoded.set.flags & IPSET_RETURN_NOMATCH) != 0;
+    return decoded;
+  }
+  if (match.revision == 3) {
+    const auto info = ReadAs<xt_set_info_match_v3>(match.info);
+    if (!info) {
+      return std::nullopt;
+    }
+    decoded.set = info->match_set;
+    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
+    flags = info->flags;
+  } else if (match.revision == 4) {
+    const auto info = ReadAs<xt_set_info_match_v4>(match.info);
+    if (!info) {
+      return std::nullopt;
+    }
+    decoded.set = info->match_set;
+    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
+    flags = info->flags;
+  } else {
+    return std::nullopt;
+  }
+  decoded.excluded = (flags & IPSET_FLAG_RETURN_NOMATCH) != 0;
+  return decoded;
+}
+
+// "hash:net,port" is made of "net" and "port".
+std::vector<std::string_view> ComponentsOf(std::string_view type) {
+  std::vector<std::string_view> components;
+  std::string_view rest = type.substr(std::min(type.find(':'), type.size() - 1) + 1);
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    components.push_back(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return components;
+}
+
+// One element, made of a packet.
+class ElementOf {
+ public:
+  ElementOf(const SetMatch& match, const Packet& packet, const HookContext& context)
+      : match_(match), packet_(packet), context_(context) {}
+
+  // kNo: the packet has no such element, whatever the set holds. kUnknown: what it is cannot be known.
+  Tristate Make(const facts::Ipset& set, facts::IpsetElementKey* key) const {
+    const std::vector<std::string_view> components = ComponentsOf(set.type);
+    // ip_set_test(): a rule has to name a direction for each.
+    if (match_.set.dim < components.size() || (set.family && *set.family != packet_.family)) {
+      return Tristate::kNo;
+    }
+    key->set = set.name;
+    key->excluded = match_.excluded && set.type.find("net") != std::string::npos;  // IPSET_TYPE_NOMATCH
+    Tristate made = Tristate::kYes;
+    for (std::size_t i = 0; i < components.size(); ++i) {
+      const bool source = (match_.set.flags & (IPSET_DIM_ONE_SRC << i)) != 0;
+      made = packet::And(made, Put(components[i], source, key));
+    }
+    return made;
+  }
+
+ private:
+  Tristate Put(std::string_view component, bool source, facts::IpsetElementKey* key) const {
+    if (component == "ip" || component == "net") {
+      return PutAddress(source ? packet_.SourceAddress() : packet_.DestinationAddress(),
+                        key->address ? &key->second_address : &key->address);
+    }
+    packet::Wide number = 0;
+    if (component == "port") {
+      const AbstractBytes port = source ? packet_.SourcePort() : packet_.DestinationPort();
+      if (!KnownNumber(port, &number)) {
+        return NotKnown(port);
+      }
+      key->port = static_cast<std::uint16_t>(number);
+      return Tristate::kYes;
+    }
+    if (component == "mark") {
+      if (!KnownNumber(packet_.mark.bytes, &number)) {
+        return NotKnown(packet_.mark.bytes);
+      }
+      key->mark = static_cast<std::uint32_t>(number);
+      return Tristate::kYes;
+    }
+    if (component == "iface") {
+      return PutDevice(source ? context_.in : context_.out, key);
+    }
+    if (component == "mac") {  // without a link-layer header nothing is hit
+      return context_.has_link_header && !packet_.general ? Tristate::kUnknown : Tristate::kNo;
+    }
+    return Tristate::kUnknown;  // a component that this version does not know
+  }
+
+  Tristate PutAddress(AbstractBytes address, std::optional<IpAddress>* place) const {
+    std::vector<std::byte> bytes;
+    for (const AbstractByte& byte : address) {
+      if (!byte.IsKnown()) {
+        return NotKnown(address);
+      }
+      bytes.push_back(std::byte{byte.value});
+    }
+    *place = IpAddress::FromBytes(bytes);
+    return Tristate::kYes;
+  }
+
+  Tristate PutDevice(const packet::DeviceView& device, facts::IpsetElementKey* key) const {
+    if (!device.present) {
+      return Tristate::kNo;
+    }
+    for (const AbstractByte& byte : device.name.bytes) {
+      if (!byte.IsKnown()) {
+        return NotKnown(device.name.bytes);
+      }
+      if (byte.value != 0) {
+        key->device += static_cast<char>(byte.value);
+      }
+    }
+    return key->device.empty() ? Tristate::kNo : Tristate::kYes;
+  }
+
+  // No list singles out the general connection.
+  Tristate NotKnown(AbstractBytes bytes) const {
+    const bool general = packet_.general && std::all_of(bytes.begin(), bytes.end(), [](const AbstractByte& byte) {
+                           return byte.IsKnown() || TellsConnectionsApart(byte.field);
+                         });
+    return general ? Tristate::kNo : Tristate::kUnknown;
+  }
+
+  const SetMatch& match_;
+  const Packet& packet_;
+  const HookContext& context_;
+};
+
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+  const auto decoded = DecodeMatch(match);
+  if (!decoded) {
+    return Unreadable();
+  }
+  const facts::Ipset* set = facts.FindIpset(decoded->set.index);
+  // A rule before this one may have changed what it asks for.
+  const auto& changed = packet.changed_ipsets;
+  const bool as_it_was = set != nullptr && (set->members.empty() || changed.empty()) &&
+                         std::find(changed.begin(), changed.end(), decoded->set.index) == changed.end();
+  if (!as_it_was) {
+    return {Condition::Of(Tristate::kUnknown, kIpset)};
+  }
+  const ElementOf element(*decoded, packet, context);
+  const auto holds = [&](const facts::Ipset& one) {
+    facts::IpsetElementKey key;
+    const Tristate made = element.Make(one, &key);
+    return made == Tristate::kYes ? facts.IsInIpset(key) : made;
+  };
+  Tristate found = Tristate::kNo;
+  if (set->type == "list:set") {
+    for (const facts::Ipset& member : set->members) {
+      found = packet::Or(found, holds(member));
+    }
+  } else {
+    found = holds(*set);
+  }
+  if (decoded->counted && found != Tristate::kNo) {
+    found = Tristate::kUnknown;
+  }
+  return {Condition::Of(found, kIpset).Invert((decoded->set.flags & IPSET_INV_MATCH) != 0)};
+}
+
+// Whether --map-set may give the packet an element's mark or priority (revision 3, set_target_v3()).
 bool Maps(const XtTarget& target) {
   if (target.revision < 3) {
     return false;
@@ -15,17 +204,36 @@ bool Maps(const XtTarget& target) {
   return !info || info->map_set.index != IPSET_INVALID_ID;
 }
 
+// The sets that --add-set and --del-set change.
+std::vector<std::uint16_t> ChangedBy(const XtTarget& target) {
+  std::vector<std::uint16_t> changed;
+  const auto info = ReadAs<xt_set_info_target_v1>(target.info);
+  if (target.revision > 0 && info) {
+    for (const xt_set_info& set : {info->add_set, info->del_set}) {
+      if (set.index != IPSET_INVALID_ID) {
+        changed.push_back(set.index);
+      }
+    }
+  }
+  return changed;
+}
+
 Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
   if (Maps(target)) {
     packet.mark = AbstractNumber<4>::Unknown();
     packet.priority = AbstractNumber<4>::Unknown();
   }
+  for (const std::uint16_t index : ChangedBy(target)) {
+    if (std::find(packet.changed_ipsets.begin(), packet.changed_ipsets.end(), index) == packet.changed_ipsets.end()) {
+      packet.changed_ipsets.push_back(index);
+    }
+  }
   return {};
 }
 
-Traits TraitsOfSet(const XtTarget& target) { return {.changes_packet = Maps(target)}; }
+Traits TraitsOfSet(const XtTarget& target) { return {.changes_packet = Maps(target) || !ChangedBy(target).empty()}; }
 
-constexpr Match kMatches[] = {{.name = "set", .revisions = kAnyRevision, .traits = {.unknowable_because = "an ipset"}}};
+constexpr Match kMatches[] = {{.name = "set", .revisions = kAnyRevision, .traits = {}, .conditions = Meaning}};
 
 constexpr Target kTargets[] = {{.name = "SET",
                                 .revisions = kAnyRevision,

@@ -8,7 +8,8 @@
 namespace finwait::kernel::netlink {
 namespace {
 
-constexpr int kLargestErrno = 4095;  // the kernel's MAX_ERRNO
+// The kernel's MAX_ERRNO is 4095; ipset's own numbers are above it, up to those of its types (IPSET_ERR_TYPE_SPECIFIC).
+constexpr int kLargestErrno = 4607;
 constexpr std::size_t kLongestSentence = 256;
 
 // The kernel's own sentence about an error (extended acknowledgement), empty where there is none among `attributes`.

@@ -1,5 +1,6 @@
 #include "collectors/kernel/netlink/read_requests.h"
 
+#include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_acct.h>
@@ -28,6 +29,10 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN), "NFT_MSG_GETGEN"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ), "NFT_MSG_GETOBJ"},
     {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_ACCT, NFNL_MSG_ACCT_GET), "NFNL_MSG_ACCT_GET"},
+    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_IPSET, IPSET_CMD_GET_BYINDEX), "IPSET_CMD_GET_BYINDEX"},
+    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_IPSET, IPSET_CMD_HEADER), "IPSET_CMD_HEADER"},
+    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_IPSET, IPSET_CMD_LIST), "IPSET_CMD_LIST"},
+    {NETLINK_NETFILTER, NetfilterType(NFNL_SUBSYS_IPSET, IPSET_CMD_TEST), "IPSET_CMD_TEST"},
     {NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, "SOCK_DIAG_BY_FAMILY"},
     {NETLINK_ROUTE, RTM_GETROUTE, "RTM_GETROUTE"},
     {NETLINK_ROUTE, RTM_GETLINK, "RTM_GETLINK"},

@@ -21,6 +21,8 @@ namespace {
 class NoFacts : public Facts {
  public:
   Tristate HasQuota(const std::string&) override { return Tristate::kUnknown; }
+  const facts::Ipset* FindIpset(std::uint16_t) override { return nullptr; }
+  Tristate IsInIpset(const facts::IpsetElementKey&) override { return Tristate::kUnknown; }
 };
 
 // Structures of extensions: absent, all zeros, all ones.

@@ -62,9 +62,9 @@ TEST_F(ChannelMalformed, ErrorCutShort) {
   }
 }
 
-// A kernel's errno lies between 1 and 4095 (MAX_ERRNO).
+// A kernel's errno lies between 1 and 4095 (MAX_ERRNO), those of ipset below 4608.
 TEST_F(ChannelMalformed, ErrorNumberThatNoKernelHas) {
-  for (const int code : {1, 95, INT_MAX, -4096, INT_MIN}) {
+  for (const int code : {1, 95, INT_MAX, -4608, INT_MIN}) {
     kernel->Answers({ErrorMessage(code)});
     ExpectMalformed("an impossible error number");
     kernel->Answers({Done(code)});

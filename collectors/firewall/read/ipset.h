@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "collectors/base/result.h"
+#include "collectors/firewall/facts/fact.h"
+#include "collectors/firewall/facts/need.h"
+#include "collectors/kernel/host.h"
+
+namespace finwait::firewall::read {
+
+/// The ipset that rules call by `index`, without its elements; of a list:set also what it lists. Ask only where a rule
+/// names it: then the subsystem is there. kUnsupported: there is no such set, or the kernel (before 4.20) does not tell
+/// the name behind an index.
+Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, Deadline deadline);
+
+/// Whether each of `keys` is in its set now, in their order (IPSET_CMD_TEST). Counts in no element.
+std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
+                                      Deadline deadline);
+
+}  // namespace finwait::firewall::read
