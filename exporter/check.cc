@@ -40,7 +40,8 @@ int RunCheck(const command_line::Options& options, std::ostream& out, std::ostre
   constexpr auto kCollectTimeout = std::chrono::seconds(30);
   const auto snapshot =
       CollectOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kCollectTimeout);
-  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host));
+  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host), {},
+                                         options.path_timeouts);
   const auto report =
       report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
   out << (options.report_format == command_line::ReportFormat::kJson ? ReportJson(*report, views::Details::kShow)

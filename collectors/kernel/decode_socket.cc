@@ -52,6 +52,16 @@ std::optional<bool> OpenedHere(netlink::Bytes info) {
   return beyond_data <= 1 ? std::optional(beyond_data == 1) : std::nullopt;
 }
 
+std::optional<std::chrono::milliseconds> Idle(netlink::Bytes info) {
+  const auto sent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_sent));
+  const auto received = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_recv));
+  const auto acknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_ack_recv));
+  if (!sent || !received || !acknowledged) {
+    return std::nullopt;
+  }
+  return std::chrono::milliseconds(std::min({*sent, *received, *acknowledged}));
+}
+
 void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
   socket.unsent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_notsent_bytes));
   socket.send_window = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_snd_wnd));
@@ -64,6 +74,10 @@ void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
   const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
   socket.minimum_age = MinimumAge(socket.timer, socket.tries, timeout);
   socket.opened_here = OpenedHere(info);
+  socket.idle = Idle(info);
+  socket.segments =
+      static_cast<std::uint8_t>(InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_segs_in)).value_or(0) +
+                                InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_segs_out)).value_or(0));
 }
 
 }  // namespace

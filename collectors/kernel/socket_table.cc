@@ -44,6 +44,13 @@ void SocketTable::Add(const TcpSocket& socket) {
   row.keepalive_sixteenths = Sixteenths(socket.KeepaliveDue()) & kNoKeepalive;
   row.state = static_cast<std::uint32_t>(socket.state) & 0xf;
   row.orphan = socket.orphan ? 1 : 0;
+  row.idle_seconds = kNoIdle;
+  if (socket.idle) {
+    const std::int64_t seconds = std::chrono::floor<std::chrono::seconds>(*socket.idle).count();
+    row.idle_seconds = static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, kNoIdle - 1)) & kNoIdle;
+  }
+  row.segments = socket.segments;
+  row.opened_here = !socket.opened_here ? kUnknownOpener : *socket.opened_here ? 1U : 0U;
   rows_.Add(row);
   entries_.Add(family, socket.entry);
 }
@@ -146,6 +153,13 @@ TcpSocket SocketTable::operator[](std::size_t position) const {
   if (row.keepalive_sixteenths != kNoKeepalive) {
     socket.timer = SocketTimer::kKeepalive;
     socket.timer_expires = std::chrono::milliseconds((std::uint64_t{row.keepalive_sixteenths} * 1000 + 15) / 16);
+  }
+  if (row.idle_seconds != kNoIdle) {
+    socket.idle = std::chrono::seconds(row.idle_seconds);
+  }
+  socket.segments = static_cast<std::uint8_t>(row.segments);
+  if (row.opened_here != kUnknownOpener) {
+    socket.opened_here = row.opened_here == 1;
   }
   socket.entry = entries_[position];
   return socket;

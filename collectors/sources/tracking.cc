@@ -1,6 +1,7 @@
 #include "collectors/sources/tracking.h"
 
 #include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/socket_dump.h"
 #include "collectors/kernel/socket_pass.h"
 
 namespace finwait::sources {
@@ -10,7 +11,8 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
     return Failure(present.error());
   }
   auto sample = std::make_shared<TrackingSample>();
-  const auto tally = ReadSockets(host_, kernel::kAllSocketStates, 0, deadline, kernel::Into(sample->sockets));
+  const auto tally =
+      ReadSockets(host_, kernel::kAllSocketStates, kernel::kWithTcpInfo, deadline, kernel::Into(sample->sockets));
   if (!tally) {
     return Failure(tally.error());
   }

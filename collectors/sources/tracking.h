@@ -14,7 +14,7 @@
 
 namespace finwait::sources {
 
-/// All unfinished sockets, each with its conntrack entry or without.
+/// All unfinished sockets, each with its idle time, and with its conntrack entry or without.
 struct TrackingSample : SampleData {
   static constexpr std::string_view kCollector = "tracking";
 

@@ -94,6 +94,9 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--log.level", "LEVEL", "Least severity that is logged: debug, info, warn or error. Default info.");
   AddText(app_, "--log.format", "FORMAT", "logfmt or json. Default logfmt.");
   AddText(app_, "--path.procfs", "PATH", "Where procfs is mounted. Default \"/proc\".");
+  AddText(app_, "--path.timeout", "CIDR=DURATION",
+          "A device on the way to those peers forgets silent connections after that time; or CIDR=PRESET: aws-nitro, "
+          "aws-nlb, aws-natgw, azure-lb, gcp, ipvs. May be given 8 times.");
   AddText(app_, "--sampling.interval", "DURATION", "How often the cheap collectors run, 1s to 1h. Default 5s.");
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
@@ -195,6 +198,26 @@ void CommandLine::Take(const std::string& flag, T& target,
   }
 }
 
+void CommandLine::ReadPathTimeouts(Options& options) {
+  for (const std::string& text : texts_.at("--path.timeout")) {
+    auto path = option_values::PathTimeout("--path.timeout", text);
+    if (!path) {
+      Complain(std::move(path.error()));
+      return;
+    }
+    for (const diagnosis::PathTimeout& other : options.path_timeouts) {
+      if (other.address == path->address && other.bits == path->bits) {
+        Complain("--path.timeout was given twice for " + Quoted(path->network) + "; give each network once.");
+      }
+    }
+    options.path_timeouts.push_back(std::move(*path));
+  }
+  if (options.path_timeouts.size() > Options::kMostPathTimeouts) {
+    Complain("--path.timeout may be given " + std::to_string(Options::kMostPathTimeouts) + " times, but was given " +
+             std::to_string(options.path_timeouts.size()) + " times.");
+  }
+}
+
 void CommandLine::ReadEnds(Options& options) {
   if (ends_.size() != 2) {
     Complain("explain takes two arguments, the local end and the peer's; " + std::to_string(ends_.size()) +
@@ -234,6 +257,7 @@ Options CommandLine::Read() {
   Take("--log.level", options.log_level, option_values::Level);
   Take("--log.format", options.log_format, option_values::Format);
   Take("--path.procfs", options.procfs, option_values::Directory);
+  ReadPathTimeouts(options);
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format, option_values::Report);

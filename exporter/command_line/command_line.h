@@ -37,6 +37,7 @@ class CommandLine {
   /// What was asked for, as far as Sort came.
   Command Asked() const;
   Options Read();
+  void ReadPathTimeouts(Options& options);
   void ReadEnds(Options& options);
   void RefuseLeftovers();
 

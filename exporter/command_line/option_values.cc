@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "collectors/base/duration.h"
+#include "collectors/base/ip.h"
 #include "collectors/base/text.h"
 
 namespace finwait::command_line::option_values {
@@ -19,6 +20,11 @@ namespace {
 /// The paths that mean something else than --web.telemetry-path.
 constexpr std::string_view kFixedPaths[] = {"/",        "/healthz", "/-/healthy",    "/readyz",
                                             "/-/ready", "/health",  "/api/v1/report"};
+/// After which time known devices forget a silent TCP connection; docs/timeouts.md has the sources.
+constexpr std::pair<std::string_view, std::chrono::seconds> kPathPresets[] = {
+    {"aws-nitro", std::chrono::seconds(350)}, {"aws-nlb", std::chrono::seconds(350)},
+    {"aws-natgw", std::chrono::seconds(350)}, {"azure-lb", std::chrono::seconds(240)},
+    {"gcp", std::chrono::seconds(600)},       {"ipvs", std::chrono::seconds(900)}};
 constexpr std::size_t kMostRequests = 1'000'000;
 
 tl::unexpected<std::string> Refuse(const std::string& flag, const std::string& text, const std::string& right) {
@@ -114,6 +120,30 @@ Value<std::filesystem::path> Directory(const std::string& flag, const std::strin
     return Refuse(flag, text, "a directory");
   }
   return std::filesystem::path(text);
+}
+
+Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::string& text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const std::string network = text.substr(0, equals);
+  const std::size_t slash = network.find('/');
+  const auto address = IpAddress::Parse(network.substr(0, slash));
+  const auto bits = slash == std::string::npos ? std::nullopt : ParseNumber<std::size_t>(network.substr(slash + 1));
+  if (!address || !bits || *bits > address->Bytes().size() * 8 || !diagnosis::IsNetwork(*address, *bits)) {
+    return Refuse(flag, text, "a network without host bits and a timeout, such as 198.51.100.0/24=350s");
+  }
+  const std::string value = text.substr(std::min(equals + 1, text.size()));
+  for (const auto& [name, timeout] : kPathPresets) {
+    if (name == value) {
+      return diagnosis::PathTimeout{network, *address, *bits, timeout};
+    }
+  }
+  const auto duration = ParseDuration(value);
+  if (!duration || *duration < std::chrono::seconds(1) || *duration % std::chrono::seconds(1) != duration->zero()) {
+    return Refuse(flag, text,
+                  "after \"=\" whole seconds from 1s to 10000h, such as 350s, or one of aws-nitro, aws-nlb, "
+                  "aws-natgw, azure-lb, gcp, ipvs");
+  }
+  return diagnosis::PathTimeout{network, *address, *bits, std::chrono::duration_cast<std::chrono::seconds>(*duration)};
 }
 
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text) {

@@ -28,6 +28,7 @@ Value<service::LogLevel> Level(const std::string& flag, const std::string& text)
 Value<service::LogFormat> Format(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> File(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text);
+Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::string& text);
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
 Value<double> CpuBudget(const std::string& flag, const std::string& text);
 Value<ReportFormat> Report(const std::string& flag, const std::string& text);

@@ -11,6 +11,7 @@
 
 #include <tl/expected.hpp>
 
+#include "exporter/diagnosis/path_timeout.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/service/log.h"
 
@@ -56,6 +57,8 @@ struct Options {
   service::LogLevel log_level = service::LogLevel::kInfo;
   service::LogFormat log_format = service::LogFormat::kLogfmt;
   std::filesystem::path procfs = "/proc";
+  std::vector<diagnosis::PathTimeout> path_timeouts;  ///< --path.timeout; at most kMostPathTimeouts
+  static constexpr std::size_t kMostPathTimeouts = 8;
   std::chrono::milliseconds sampling_interval{5000};  ///< 1 s to 1 h
   double cpu_budget = 0.02;                           ///< share of one core, above 0 and at most 1
   bool report_details = false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/diagnosis/risk.h"
@@ -55,6 +56,7 @@ struct Diagnosis {
   std::optional<StuckSummary> stuck;                               ///< nothing: the sockets collector is blind
   std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is blind
   std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is blind
+  std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily

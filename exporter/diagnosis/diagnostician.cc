@@ -169,6 +169,22 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   return true;
 }
 
+void Diagnostician::SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now,
+                                 Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::TrackingSample>();
+  const auto* tracking = snapshot.Find<sources::TrackingSample>();
+  if (tracking == nullptr) {
+    idle_now_.reset();
+    return;
+  }
+  if (IsNew(status, idle_counted_)) {
+    idle_history_.Update(*tracking, status->taken_at);
+    idle_now_ = SumUpIdle(*tracking, idle_history_, snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis),
+                          path_timeouts_, now);
+  }
+  diagnosis.idle = idle_now_;
+}
+
 void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed,
                                   SteadyClock::time_point now, Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::SocketsSample>();
@@ -334,6 +350,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   RefreshFacts(now);
   const bool rules_changed = EvaluateRules(*diagnosis->snapshot, now, *diagnosis);
   const bool live_changed = EvaluateLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
+  SumUpSilence(*diagnosis->snapshot, now, *diagnosis);
   EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
   AddUpFirewall(*diagnosis->snapshot, *diagnosis);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);

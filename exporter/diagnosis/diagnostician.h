@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "collectors/firewall/facts/resolver.h"
 #include "exporter/diagnosis/close_evaluator.h"
@@ -19,8 +21,10 @@ namespace finwait::diagnosis {
 class Diagnostician {
  public:
   /// `resolver`: answers what no sample holds; null: that stays unknown.
-  explicit Diagnostician(std::shared_ptr<firewall::facts::Resolver> resolver = nullptr, EvaluationPace pace = {})
-      : resolver_(std::move(resolver)), evaluation_(std::move(pace)) {}
+  /// `paths`: what forgets connections on the way to some peers.
+  explicit Diagnostician(std::shared_ptr<firewall::facts::Resolver> resolver = nullptr, EvaluationPace pace = {},
+                         std::vector<PathTimeout> paths = {})
+      : resolver_(std::move(resolver)), evaluation_(std::move(pace)), path_timeouts_(std::move(paths)) {}
 
   /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
@@ -39,6 +43,8 @@ class Diagnostician {
   bool EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   bool EvaluateLive(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
                     Diagnosis& diagnosis);
+  /// Sums up how long the live connections have been silent.
+  void SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
@@ -67,6 +73,9 @@ class Diagnostician {
   firewall::facts::FactKinds paths_hang_on_ = 0;
   std::uint32_t paths_as_of_ = 0;  // FactStore::Now() when they were evaluated
   std::optional<LiveSummary> live_;
+  std::vector<PathTimeout> path_timeouts_;
+  IdleHistory idle_history_;
+  std::optional<IdleSummary> idle_now_;
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;
   StuckHistory stuck_;
@@ -81,6 +90,7 @@ class Diagnostician {
   std::shared_ptr<const sources::SampleData> sockets_counted_;
   std::shared_ptr<const sources::SampleData> firewall_counted_;
   std::shared_ptr<const sources::SampleData> tracking_counted_;
+  std::shared_ptr<const sources::SampleData> idle_counted_;
   std::shared_ptr<const sources::SampleData> netstat_counted_;
 };
 

@@ -1,6 +1,7 @@
 #include "exporter/report/explanation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "collectors/sources/network_namespaces.h"
@@ -8,6 +9,7 @@
 #include "exporter/report/advice.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
+#include "exporter/report/idle_advice.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/situation.h"
 
@@ -446,6 +448,13 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     explanation.what_to_do = WhatToDo(situation);
     explanation.urgent = CountUrgent(diagnosis, situation, explanation.what_to_do);
     explanation.will_not_help = WhatWillNotHelp(situation);
+  }
+  if (diagnosis.idle) {
+    if (diagnosis.stuck) {
+      std::ranges::move(ForgottenByPaths(*diagnosis.stuck, *diagnosis.idle), std::back_inserter(explanation.stuck));
+    }
+    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>()),
+                      std::back_inserter(explanation.what_to_do));
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);
   return explanation;

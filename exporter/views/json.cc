@@ -157,6 +157,50 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
               {"sockets_not_listed", NotListed(live.sockets.size(), kMostSockets)}};
 }
 
+// How many each timeout of the ladder forgets, by its seconds.
+Json LadderJson(const diagnosis::LadderCounts& counts) {
+  Json json;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    json[std::to_string(diagnosis::kTimeoutLadder[i])] = counts[i];
+  }
+  return json;
+}
+
+Json KeepaliveJson(const std::array<std::uint64_t, 3>& counts) {
+  Json json;
+  for (const diagnosis::Keepalive keepalive : diagnosis::kKeepalives) {
+    json[std::string(Name(keepalive))] = counts[static_cast<std::size_t>(keepalive)];
+  }
+  return json;
+}
+
+Json IdleJson(const diagnosis::IdleSummary& idle) {
+  Json services = Json::array();
+  for (const diagnosis::ServiceIdle& service : idle.services) {
+    services.push_back({{"port", service.port},
+                        {"at_peer", service.at_peer},
+                        {"sockets", service.sockets},
+                        {"longest_seconds", service.longest_seconds},
+                        {"outlived_without_keepalive", LadderJson(service.outlived_without_keepalive)},
+                        {"keepalive", KeepaliveJson(service.by_keepalive)}});
+  }
+  Json paths = Json::array();
+  for (const diagnosis::PathIdle& path : idle.paths) {
+    paths.push_back(
+        {{"path", path.path.network}, {"timeout_seconds", path.path.timeout.count()}, {"expiring", path.expiring}});
+  }
+  return Json{
+      {"sockets", idle.sockets},
+      {"outlived", LadderJson(idle.outlived)},
+      {"outlived_without_keepalive", LadderJson(idle.outlived_without_keepalive)},
+      {"keepalive", KeepaliveJson(idle.by_keepalive)},
+      {"longest_needed_seconds", idle.longest_needed_seconds},
+      {"last_24_hours",
+       {{"largest_seconds", idle.last_24_hours.largest_seconds}, {"longer", LadderJson(idle.last_24_hours.longer)}}},
+      {"services", services},
+      {"paths", paths}};
+}
+
 Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   Json rules = Json::array();
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
@@ -277,6 +321,7 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
                {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, report.drop_sites, details) : Json(nullptr)},
                {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
+               {"idle", diagnosis.idle ? IdleJson(*diagnosis.idle) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
                {"resets_lost", diagnosis.resets_lost},

@@ -1,5 +1,7 @@
 #include "collectors/sources/sockets.h"
 
+#include <string>
+
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
@@ -68,6 +70,38 @@ void AppendLive(const diagnosis::LiveSummary& live, bool active, Families& famil
   }
 }
 
+void AppendIdle(const diagnosis::IdleSummary& idle, Families& families) {
+  Family::Histogram("tcp_idle_seconds",
+                    "Live sockets by time since the last packet either way, those now; may fall, never rate() it "
+                    "(tcp_info).")
+      .Add({}, idle.idle)
+      .AppendTo(families);
+  Family outlived =
+      Family::Gauge("tcp_outlived_sockets",
+                    "Live sockets that have been silent for longer than `timeout` seconds: a tracker with "
+                    "that timeout has forgotten them (tcp_info).");
+  for (std::size_t i = 0; i < diagnosis::kTimeoutLadder.size(); ++i) {
+    outlived.Add({{"timeout", std::to_string(diagnosis::kTimeoutLadder[i])}}, static_cast<double>(idle.outlived[i]));
+  }
+  outlived.AppendTo(families);
+  Family paths = Family::Gauge("tcp_path_expiring_sockets",
+                               "Live sockets to peers of `path` that have been silent for longer than its timeout "
+                               "(--path.timeout).");
+  for (const diagnosis::PathIdle& path : idle.paths) {
+    paths.Add({{"path", path.path.network}}, static_cast<double>(path.expiring));
+  }
+  paths.AppendTo(families);
+  Family keepalives =
+      Family::Gauge("tcp_keepalive_sockets",
+                    "Live sockets by TCP keepalive: off, longer than the timeout of conntrack or of the "
+                    "path, or sufficient (sock_diag's timer).");
+  for (const diagnosis::Keepalive keepalive : diagnosis::kKeepalives) {
+    keepalives.Add({{"keepalive", Name(keepalive)}},
+                   static_cast<double>(idle.by_keepalive[static_cast<std::size_t>(keepalive)]));
+  }
+  keepalives.AppendTo(families);
+}
+
 }  // namespace
 
 void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
@@ -97,6 +131,9 @@ void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
   if (diagnosis.live) {
     const auto& active = diagnosis.conntrack_active;
     AppendLive(*diagnosis.live, active[0] == true || active[1] == true, families);
+  }
+  if (diagnosis.idle) {
+    AppendIdle(*diagnosis.idle, families);
   }
 }
 

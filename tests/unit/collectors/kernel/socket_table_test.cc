@@ -40,6 +40,9 @@ TcpSocket Tracked(std::uint64_t number, IpFamily family) {
   socket.cgroup_id = 0xffff'ffff'ffff'ffff;
   socket.type_of_service = 255;
   SetKeepalive(socket, std::chrono::milliseconds(7'200'000));
+  socket.idle = std::chrono::seconds(4'000'000);
+  socket.segments = 255;
+  socket.opened_here = false;
   return socket;
 }
 
@@ -61,6 +64,9 @@ void ExpectSame(const TcpSocket& a, const TcpSocket& b) {
   EXPECT_EQ(a.cgroup_id, b.cgroup_id);
   EXPECT_EQ(a.type_of_service, b.type_of_service);
   EXPECT_EQ(a.KeepaliveDue(), b.KeepaliveDue());
+  EXPECT_EQ(a.idle, b.idle);
+  EXPECT_EQ(a.segments, b.segments);
+  EXPECT_EQ(a.opened_here, b.opened_here);
 }
 
 TEST(SocketTableTest, GivesBackWhatWasPutIn) {

@@ -92,6 +92,20 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
   EXPECT_FALSE(options.filter_calls);
 }
 
+TEST(Options, PathTimeoutsAreDurationsOrPresets) {
+  const Options options = Parsed({"--path.timeout=198.51.100.0/24=5m50s", "--path.timeout", "2001:db8::/32=azure-lb"});
+  ASSERT_EQ(options.path_timeouts.size(), 2u);
+  EXPECT_EQ(options.path_timeouts[0].network, "198.51.100.0/24");
+  EXPECT_EQ(options.path_timeouts[0].timeout, std::chrono::seconds(350));
+  EXPECT_EQ(options.path_timeouts[1].bits, 32u);
+  EXPECT_EQ(options.path_timeouts[1].timeout, std::chrono::seconds(240));
+  EXPECT_THAT(Complaint({"--path.timeout=::/0=gcp", "--path.timeout=::/0=ipvs"}), HasSubstr("twice for \"::/0\""));
+  EXPECT_THAT(Complaint({"--path.timeout=::/0=1s", "--path.timeout=::/1=1s", "--path.timeout=::/2=1s",
+                         "--path.timeout=::/3=1s", "--path.timeout=::/4=1s", "--path.timeout=::/5=1s",
+                         "--path.timeout=::/6=1s", "--path.timeout=::/7=1s", "--path.timeout=::/8=1s"}),
+              HasSubstr("may be given 8 times, but was given 9 times"));
+}
+
 TEST(Options, TheLastOfTwoContraryCollectorSwitchesWins) {
   EXPECT_THAT(Parsed({"--no-collector.sockets", "--collector.sockets"}).enabled_collectors,
               ElementsAre("sockets", "firewall"));
@@ -161,6 +175,13 @@ TEST(Options, EachWrongValueIsNamedWithItsFlagAndWhatWouldBeRight) {
       {"--sampling.cpu-budget", "1.01", "above 0 and at most 1"},
       {"--sampling.cpu-budget", "nan", "above 0 and at most 1"},
       {"--sampling.cpu-budget", "2%", "above 0 and at most 1"},
+      {"--path.timeout", "198.51.100.0/24", "after \"=\" whole seconds"},
+      {"--path.timeout", "198.51.100.1/24=350s", "a network without host bits"},
+      {"--path.timeout", "198.51.100.0/33=350s", "a network without host bits"},
+      {"--path.timeout", "198.51.100.0=350s", "a network without host bits"},
+      {"--path.timeout", "198.51.100.0/24=0s", "whole seconds"},
+      {"--path.timeout", "198.51.100.0/24=1500ms", "whole seconds"},
+      {"--path.timeout", "198.51.100.0/24=aws", "one of aws-nitro"},
   };
   for (const auto& [flag, value, right] : kCases) {
     const std::string joined = std::string(flag) + "=" + value;

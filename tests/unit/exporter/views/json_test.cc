@@ -118,7 +118,7 @@ TEST(JsonTest, WhatIsBlindIsNullAndNotEmpty) {
   const json report = json::parse(ReportJson(*made, Details::kShow));
   EXPECT_TRUE(report["verdict"]["stage"].is_null());
   EXPECT_TRUE(report["verdict"]["score"].is_null());
-  for (const char* part : {"stuck", "live", "firewall"}) {
+  for (const char* part : {"stuck", "live", "idle", "firewall"}) {
     EXPECT_TRUE(report[part].is_null()) << part;
   }
 }

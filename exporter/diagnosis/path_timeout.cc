@@ -1,0 +1,42 @@
+#include "exporter/diagnosis/path_timeout.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+namespace finwait::diagnosis {
+namespace {
+
+// The bits of byte `index` that are among the first `bits` of an address.
+std::byte MaskOf(std::size_t index, std::size_t bits) {
+  const std::size_t left = std::min<std::size_t>(bits - std::min(bits, index * 8), 8);
+  return static_cast<std::byte>(0xFF00U >> left & 0xFFU);
+}
+
+}  // namespace
+
+bool PathTimeout::Covers(const IpAddress& peer) const {
+  if (peer.Family() != address.Family()) {
+    return false;
+  }
+  const auto ours = address.Bytes();
+  const auto theirs = peer.Bytes();
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    if ((theirs[i] & MaskOf(i, bits)) != ours[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool IsNetwork(const IpAddress& address, std::size_t bits) {
+  const auto bytes = address.Bytes();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if ((bytes[i] & ~MaskOf(i, bits)) != std::byte{0}) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace finwait::diagnosis

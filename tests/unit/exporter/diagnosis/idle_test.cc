@@ -1,0 +1,139 @@
+#include "exporter/diagnosis/idle.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/diagnosis/snapshot_builder.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::array<bool, 2> kActive = {true, true};
+
+class IdleTest : public testing::Test {
+ protected:
+  // A connection to a service at 192.0.2.2:80 that was opened here.
+  kernel::TcpSocket& Add(std::uint32_t idle, std::optional<std::uint32_t> keepalive_after = std::nullopt) {
+    kernel::TcpSocket& socket = sockets_.emplace_back(OpenSocket(sockets_.size() + 1));
+    socket.opened_here = true;
+    socket.entry.remaining_seconds = 1000 - std::min(idle, 1000U);
+    Show(socket, idle, keepalive_after);
+    return socket;
+  }
+  static void Show(kernel::TcpSocket& socket, std::uint32_t idle, std::optional<std::uint32_t> keepalive_after = {}) {
+    socket.idle = seconds(idle);
+    if (keepalive_after) {
+      socket.timer = kernel::SocketTimer::kKeepalive;
+      socket.timer_expires = seconds(*keepalive_after - idle);
+    }
+  }
+  IdleSummary Sum(seconds now = seconds(10'000)) {
+    sources::TrackingSample sample;
+    sample.sockets = kernel::SocketTable(sockets_);
+    history_.Update(sample, SteadyClock::time_point(now));
+    return SumUpIdle(sample, history_, &sysctl_, kActive, paths_, SteadyClock::time_point(now));
+  }
+
+  std::vector<kernel::TcpSocket> sockets_;
+  std::vector<PathTimeout> paths_;
+  sources::SysctlSample sysctl_;
+  IdleHistory history_;
+};
+
+TEST_F(IdleTest, CountsThoseSilentForLongerThanEachTimeout) {
+  Add(60);
+  Add(61);
+  Add(351);
+  Add(90'000);
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.sockets, 4U);
+  EXPECT_EQ(summary.outlived, (LadderCounts{3, 2, 2, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(summary.longest_needed_seconds, 90'000U);
+}
+
+TEST_F(IdleTest, LeavesOutClosingSocketsAndThoseOfUnknownIdleTime) {
+  Add(100).state = kernel::TcpState::kFinWait1;
+  Add(100).idle.reset();
+  EXPECT_EQ(Sum().sockets, 0U);
+}
+
+TEST_F(IdleTest, SparesThoseWhoseKeepaliveComesBeforeTheTimeout) {
+  Add(100, 200);
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.outlived[0], 1U);
+  EXPECT_EQ(summary.outlived_without_keepalive[0], 1U);  // 60 s: the probe at 200 s is too late
+  EXPECT_EQ(summary.longest_needed_seconds, 200U);
+}
+
+TEST_F(IdleTest, ComparesKeepaliveWithTheEntrysOwnTimeout) {
+  Add(10);
+  Add(10, 999);
+  Add(10, 1000);
+  EXPECT_EQ(Sum().by_keepalive, (std::array<std::uint64_t, 3>{1, 1, 1}));
+}
+
+TEST_F(IdleTest, ComparesKeepaliveWithThePathsTimeoutWhereThatIsShorter) {
+  paths_.push_back({"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, seconds(350)});
+  Add(10, 349);
+  Add(10, 350);
+  Add(351);
+  Add(351).peer = *Endpoint::Parse("198.51.100.1:80");
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.by_keepalive, (std::array<std::uint64_t, 3>{2, 1, 1}));
+  EXPECT_EQ(summary.paths.at(0).expiring, 1U);
+}
+
+TEST_F(IdleTest, NamesTheServiceThatHoldsTheSilentConnections) {
+  Add(500);
+  Add(500);
+  kernel::TcpSocket& served = Add(1);
+  served.opened_here = false;
+  const IdleSummary summary = Sum();
+  ASSERT_EQ(summary.services.size(), 2U);
+  EXPECT_EQ(summary.services[0].port, 80);
+  EXPECT_TRUE(summary.services[0].at_peer);
+  EXPECT_EQ(summary.services[0].outlived_without_keepalive[2], 2U);
+  EXPECT_EQ(summary.services[1].port, served.local.port);
+  EXPECT_FALSE(summary.services[1].at_peer);
+}
+
+TEST_F(IdleTest, RemembersTheSilenceAfterWhichAConnectionSpoke) {
+  kernel::TcpSocket& socket = Add(300);
+  EXPECT_EQ(Sum(seconds(10'000)).last_24_hours.largest_seconds, 0U);
+  Show(socket, 2);
+  ++socket.segments;
+  const IdleSummary spoke = Sum(seconds(10'005));
+  EXPECT_EQ(spoke.last_24_hours.largest_seconds, 303U);
+  EXPECT_EQ(spoke.last_24_hours.longer, (LadderCounts{1, 1}));
+  EXPECT_EQ(spoke.longest_needed_seconds, 303U);
+  EXPECT_EQ(Sum(seconds(10'005) + std::chrono::hours(25)).last_24_hours.largest_seconds, 0U);
+}
+
+TEST_F(IdleTest, SeesAKeepaliveOfThePeersThatTcpInfoDoesNotDate) {
+  kernel::TcpSocket& socket = Add(300);
+  Sum(seconds(10'000));
+  Show(socket, 305);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'005)).outlived[0], 0U);
+}
+
+TEST_F(IdleTest, GoesOnCountingWhileNothingComes) {
+  kernel::TcpSocket& socket = Add(58);
+  EXPECT_EQ(Sum(seconds(10'000)).outlived[0], 0U);
+  Show(socket, 63);
+  EXPECT_EQ(Sum(seconds(10'005)).outlived[0], 1U);
+}
+
+TEST_F(IdleTest, KeepsTheLongestKeepaliveSeen) {
+  kernel::TcpSocket& socket = Add(10, 50);  // the timer was set before the last packet
+  Sum(seconds(10'000));
+  Show(socket, 50, 2000);
+  Sum(seconds(10'040));
+  Show(socket, 1, 1500);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'045)).by_keepalive, (std::array<std::uint64_t, 3>{0, 1, 0}));
+}
+
+}  // namespace
+}  // namespace finwait::diagnosis
