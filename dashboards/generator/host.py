@@ -205,7 +205,8 @@ def _what_happened():
         timeseries(
             "Sockets at risk by fate",
             "Live sockets without an entry, by what would happen if they closed now. fin_dropped: their FIN is "
-            "dropped here. ack_dropped: the peer's ACK is. nat_lost: the FIN leaves untranslated. unknown: the rules "
+            "dropped here. ack_dropped: the peer's ACK is. nat_lost: the FIN leaves untranslated. peer_fin_dropped: "
+            "the peer's FIN would be dropped here. peer_decides: it closes when the peer does. unknown: the rules "
             "cannot be judged.",
             "short",
             query(f"sum by (fate) ({series('finwait_tcp_at_risk_sockets')})", "{{fate}}"),

@@ -27,6 +27,12 @@ Connection AnyConnection(IpFamily family) {
   return connection;
 }
 
+// The peer's FIN has been received: it sends no other one.
+bool PeerHasClosed(kernel::TcpState state) {
+  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
+         state == kernel::TcpState::kClosing;
+}
+
 Tristate TristateOf(const std::optional<bool>& known) {
   return known ? firewall::eval::TristateOf(*known) : Tristate::kUnknown;
 }
@@ -34,7 +40,8 @@ Tristate TristateOf(const std::optional<bool>& known) {
 }  // namespace
 
 std::string_view Name(Fate fate) {
-  constexpr std::string_view kNames[] = {"clean", "fin_dropped", "ack_dropped", "nat_lost", "unknown"};
+  constexpr std::string_view kNames[] = {"clean",        "fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped",
+                                         "peer_decides", "unknown"};
   return kNames[static_cast<std::size_t>(fate)];
 }
 
@@ -120,12 +127,13 @@ TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind 
   return EvaluatePath(connection, kind);
 }
 
-Connection CloseEvaluator::WithFacts(const ListedSocket& socket) {
+Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_closed) {
   const IpFamily family = socket.local.address.Family();
   // Most rulesets decide without asking for a device or a mark; only then are these asked for.
   const auto& fin = ForAll(family, PacketKind::kFin);
-  const bool decided =
-      !IsLoopback(socket) && fin && !IsLost(fin->decision) && ForAll(family, PacketKind::kAck).has_value();
+  const bool decided = !IsLoopback(socket) && fin && !IsLost(fin->decision) &&
+                       ForAll(family, PacketKind::kAck).has_value() &&
+                       (peer_has_closed || (ForAll(family, PacketKind::kPeerFin) && ForAll(family, PacketKind::kData)));
   return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, facts_);
 }
 
@@ -152,20 +160,21 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
 CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
   const std::size_t missed = facts_.Missed();
   const ListedSocket listed(socket);
-  CloseOutcome outcome = EvaluateWith(WithFacts(listed), &listed, history);
+  const bool peer_has_closed = PeerHasClosed(socket.state);
+  CloseOutcome outcome = EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, peer_has_closed);
   outcome.incomplete = facts_.Missed() != missed;
   return outcome;
 }
 
 CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const ConnectionHistory* history) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome = EvaluateWith(connection, nullptr, history);
+  CloseOutcome outcome = EvaluateWith(connection, nullptr, history, false);
   outcome.incomplete = facts_.Missed() != missed;
   return outcome;
 }
 
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
-                                          const ConnectionHistory* history) {
+                                          const ConnectionHistory* history, bool peer_has_closed) {
   const std::size_t missed = facts_.Missed();
   CloseOutcome outcome;
   outcome.fin = ForOne(connection, PacketKind::kFin);
@@ -187,18 +196,45 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
   } else if (outcome.fin.decision == Disposition::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = outcome.fin.reason;
-  } else if (IsLost(outcome.ack.decision)) {
-    outcome.fate = Fate::kAckDropped;
-  } else if (outcome.ack.decision == Disposition::kUnknown) {
-    outcome.fate = Fate::kUnknown;
-    outcome.reason = outcome.ack.reason;
   } else {
-    outcome.fate = Fate::kClean;
+    EvaluatePeersHalf(connection, peer_has_closed, outcome);
   }
   if (outcome.fate == Fate::kUnknown && facts_.Missed() != missed && !facts_.Noted().empty()) {
     outcome.reason += " (not read yet: " + Describe(*facts_.Noted().begin()) + ")";
   }
   return outcome;
+}
+
+void CloseEvaluator::EvaluatePeersHalf(const Connection& connection, bool peer_has_closed, CloseOutcome& outcome) {
+  const auto unknown = [&](const TraversalResult& result) {
+    outcome.fate = Fate::kUnknown;
+    outcome.reason = result.reason;
+  };
+  if (outcome.ack.decision == Disposition::kUnknown) {
+    return unknown(outcome.ack);
+  }
+  const bool ack_lost = IsLost(outcome.ack.decision);
+  if (peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
+    return;
+  }
+  outcome.peer_fin = ForOne(connection, PacketKind::kPeerFin);
+  if (IsLost(outcome.peer_fin.decision)) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
+    return;
+  }
+  if (outcome.peer_fin.decision == Disposition::kUnknown) {
+    return unknown(outcome.peer_fin);
+  }
+  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
+    outcome.fate = Fate::kPeerDecides;
+    return;
+  }
+  outcome.last_ack = ForOne(connection, PacketKind::kData);  // a bare ACK, as every segment of data is
+  if (outcome.last_ack.decision == Disposition::kUnknown) {
+    return unknown(outcome.last_ack);
+  }
+  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
 }
 
 Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
@@ -212,7 +248,7 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
 }
 
 TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
-  const Connection connection = WithFacts(ListedSocket(socket));
+  const Connection connection = WithFacts(ListedSocket(socket), PeerHasClosed(socket.state));
   evaluator_.ResetBudget();
   return firewall::eval::EvaluateTrackedPacket(evaluator_, connection, PacketKind::kFin,
                                                SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));

@@ -93,9 +93,11 @@ class CloseEvaluator {
   };
 
   firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
-  firewall::eval::Connection WithFacts(const ListedSocket& socket);
+  firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
-                            const ConnectionHistory* history);
+                            const ConnectionHistory* history, bool peer_has_closed);
+  /// The fate of a connection whose FIN leaves, by what this host does to the peer's packets.
+  void EvaluatePeersHalf(const firewall::eval::Connection& connection, bool peer_has_closed, CloseOutcome& outcome);
   firewall::eval::NatEffect TranslationWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                                             const ConnectionHistory* history);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.

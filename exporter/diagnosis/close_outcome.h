@@ -14,18 +14,25 @@ enum class Fate : std::uint8_t {
   kFinDropped,  ///< its FIN never leaves: the socket sticks, the peer knows nothing
   kAckDropped,  ///< its FIN leaves and the peer's answer is dropped here: the socket sticks
   kNatLost,     ///< it was translated and no longer is: its FIN is misrouted
-  kUnknown,     ///< what decides it cannot be known
+  /// Its own close works; the peer's FIN, or the ACK of it, is dropped here: one end stays behind if the peer closes
+  /// first
+  kPeerFinDropped,
+  kPeerDecides,  ///< the peer's ACK is dropped here and its FIN let in: the socket closes when the peer does
+  kUnknown,      ///< what decides it cannot be known
 };
 /// The ones that finwait_tcp_at_risk_sockets has, in the order of its label.
-inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kUnknown};
+inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped,     Fate::kAckDropped,  Fate::kNatLost,
+                                        Fate::kPeerFinDropped, Fate::kPeerDecides, Fate::kUnknown};
 std::string_view Name(Fate fate);
 
 /// How a connection would close, and what decides it.
 struct CloseOutcome {
   Fate fate = Fate::kUnknown;
   firewall::eval::TraversalResult fin;
-  firewall::eval::TraversalResult ack;  ///< not evaluated with kFinDropped
-  std::string reason;                   ///< kUnknown: what it hangs on
+  firewall::eval::TraversalResult ack;       ///< not evaluated with kFinDropped
+  firewall::eval::TraversalResult peer_fin;  ///< evaluated only where the peer has not closed and `ack` does not decide
+  firewall::eval::TraversalResult last_ack;  ///< this host's ACK of the peer's FIN; evaluated only if that is let in
+  std::string reason;                        ///< kUnknown: what it hangs on
   /// Facts are missing that somebody can resolve: the evaluation has noted them, and tells more once they are there.
   bool incomplete = false;
 };

@@ -32,7 +32,7 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
     if (!MayBeActive(diagnosis)[index]) {
       continue;
     }
-    for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck}) {
+    for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
       const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
       if (IsLost(decision)) {
         return true;
@@ -314,7 +314,7 @@ void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallCl
         ++inputs.stuck_sockets;
         inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
       } else if (!stuck.cause) {
-        inputs.failure_observable = false;
+        ++inputs.undetermined_stuck;
       }
     }
     const std::uint64_t proven = SumProven(diagnosis.stuck->total);

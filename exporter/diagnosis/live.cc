@@ -32,6 +32,14 @@ AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* 
   }
   if (outcome.fate == Fate::kFinDropped || outcome.fate == Fate::kAckDropped) {
     described.place = SiteOf(outcome.fate == Fate::kFinDropped ? outcome.fin : outcome.ack, evaluator);
+  } else if (outcome.fate == Fate::kPeerFinDropped) {
+    described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
+    described.place_is_inbound = IsLost(outcome.peer_fin.decision);
+  } else if (outcome.fate == Fate::kPeerDecides) {
+    described.place = SiteOf(outcome.ack, evaluator);
+  }
+  if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
+    described.place_is_inbound = true;
   }
   return described;
 }
@@ -194,7 +202,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
-    if (fate != Fate::kUnknown) {
+    if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory());
     }

@@ -23,6 +23,7 @@ struct AtRiskSocket {
   Fate fate = Fate::kUnknown;
   ConnectionHistory past;
   std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die
+  bool place_is_inbound = false;  ///< `place` drops what comes from the peer
   std::string reason;             ///< kUnknown: what it hangs on
 };
 
@@ -32,9 +33,9 @@ struct LiveSummary {
   std::uint64_t untracked_established = 0;  ///< without an entry, where conntrack is active
   std::uint64_t untracked_close_wait = 0;
   std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
-  std::uint64_t would_stick_close_wait = 0;  ///< of those in `at_risk` but kUnknown: the peer has closed already
+  std::uint64_t would_stick_close_wait = 0;  ///< of those in WouldStick(): the peer has closed already
   std::uint64_t translated = 0;              ///< open and tracked, with a NAT that goes with the entry
-  ExpiryReasons ends;                        ///< of those in `at_risk` but kUnknown
+  ExpiryReasons ends;                        ///< of those in WouldStick()
   std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
@@ -45,8 +46,8 @@ struct LiveSummary {
   std::vector<AtRiskSocket> sockets;
   static constexpr std::size_t kMostListed = 100;
 
-  /// Without kUnknown.
-  std::uint64_t WouldStick() const { return at_risk[0] + at_risk[1] + at_risk[2]; }
+  /// Would stick or leave their peer stuck, whoever closes: what makes a host exposed. Without kPeerDecides, kUnknown.
+  std::uint64_t WouldStick() const { return at_risk[0] + at_risk[1] + at_risk[2] + at_risk[3]; }
   /// `fate` is one of kFatesAtRisk.
   std::uint64_t AtRisk(Fate fate) const {
     return at_risk[static_cast<std::size_t>(std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate) -

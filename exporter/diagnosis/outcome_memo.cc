@@ -13,6 +13,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.translated = history != nullptr && history->Translated();
   remembered.seen_tracked = history != nullptr && history->SeenTracked();
   remembered.open = socket.IsOpen();
+  remembered.peer_has_closed = socket.state != kernel::TcpState::kEstablished;
   remembered.incomplete = outcome.incomplete;
   remembered_.Set(socket.cookie, remembered);
 }
@@ -22,7 +23,9 @@ const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& sock
   const Remembered* found = remembered_.Find(socket.cookie);
   const bool same = found != nullptr && found->translated == (history != nullptr && history->Translated()) &&
                     found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
-                    found->open == socket.IsOpen() && facts.Holds(found->hung_on, found->facts_as_of);
+                    found->open == socket.IsOpen() &&
+                    found->peer_has_closed == (socket.state != kernel::TcpState::kEstablished) &&
+                    facts.Holds(found->hung_on, found->facts_as_of);
   return same ? found : nullptr;
 }
 

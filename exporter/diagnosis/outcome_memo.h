@@ -36,6 +36,7 @@ class OutcomeMemo {
     bool translated : 1 = false;
     bool seen_tracked : 1 = false;
     bool open : 1 = true;
+    bool peer_has_closed : 1 = false;
     bool incomplete : 1 = false;
   };
   const Remembered* FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,

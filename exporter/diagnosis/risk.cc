@@ -36,6 +36,9 @@ std::optional<Stage> AssessStage(const RiskInputs& inputs) {
   if (inputs.at_risk_sockets.value_or(0) > 0) {
     return Stage::kExposed;
   }
+  if (inputs.undetermined_stuck > 0) {
+    return std::nullopt;
+  }
   if (!inputs.drop_path || (*inputs.drop_path && !inputs.at_risk_sockets)) {
     return std::nullopt;
   }
@@ -73,7 +76,7 @@ Risk AssessRisk(const RiskInputs& inputs) {
   if (inputs.at_risk_sockets) {
     risk.factors.at_risk_count = CountFactor(*inputs.at_risk_sockets);
   }
-  if (inputs.failure_observable || inputs.stuck_sockets > 0) {
+  if ((inputs.failure_observable && inputs.undetermined_stuck == 0) || inputs.stuck_sockets > 0) {
     risk.factors.stuck_count = CountFactor(inputs.stuck_sockets);
     risk.factors.stuck_age = AgeFactor(inputs.oldest_stuck);
     risk.factors.lost_count = CountFactor(inputs.lost_closes);

@@ -30,7 +30,10 @@ struct RiskInputs {
   std::uint64_t lost_closes = 0;
   std::chrono::duration<double> oldest_stuck{0};
   bool evidence_within_hold = false;  ///< the last proven failure is less than kEvidenceHold ago
-  bool failure_observable = true;     ///< stuck sockets and their causes could be read
+  bool failure_observable = true;     ///< stuck sockets could be read
+  /// Stuck now for a reason that cannot be told: may be what tells failing from less, and takes nothing away that is
+  /// known.
+  std::uint64_t undetermined_stuck = 0;
 };
 
 /// How long the stage stays failing after the last evidence.

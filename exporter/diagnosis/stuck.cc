@@ -79,10 +79,12 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     case Fate::kNatLost:
       return {Cause::kNatLost, nullptr};
     case Fate::kAckDropped:
+    case Fate::kPeerDecides:  // the peer has not closed: its ACK is what is waited for
       return dropped(Cause::kReplyDrop, outcome.ack);
     case Fate::kFinDropped:  // over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing
       return dropped(Cause::kLocalDrop, outcome.fin);
     case Fate::kClean:
+    case Fate::kPeerFinDropped:  // its ACK would have come in
       return {Cause::kNoReply, nullptr};
     case Fate::kUnknown:
       return {};

@@ -54,8 +54,8 @@ void AcceptForGood(const AffectedSite& loss, std::vector<Statement>& out) {
   Statement one;
   if (loss.inbound) {
     one.id = "accept_replies";
-    one.text = "For good: let peers' answers in. Accept TCP packets without SYN that are NEW or INVALID" +
-               Before(loss.place) +
+    one.text = std::string("For good: let peers' ") + (loss.peer_fin ? "FINs" : "answers") +
+               " in. Accept TCP packets without SYN that are NEW or INVALID" + Before(loss.place) +
                ". Without SYN they open nothing: only a socket that is there already can take them.";
     one.command = AcceptCommand(loss.place, Accepts::kReplies);
   } else {
@@ -178,7 +178,9 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
         rejects ? "DROP in place of REJECT on the way out, or another kind of REJECT: the FIN is lost all the same."
                 : "REJECT in place of DROP on the way out: the FIN is lost all the same.");
   }
-  if (situation.AnyInbound() && (sysctl == nullptr || sysctl->conntrack_tcp_loose.value_or(1) != 0)) {
+  const bool drops_answers = std::any_of(situation.losses.begin(), situation.losses.end(),
+                                         [](const AffectedSite& loss) { return loss.inbound && !loss.peer_fin; });
+  if (drops_answers && (sysctl == nullptr || sysctl->conntrack_tcp_loose.value_or(1) != 0)) {
     say("accept_invalid_input",
         "Accepting INVALID alone on the way in: with nf_conntrack_tcp_loose = 1 the peer's bare ACK is not INVALID but "
         "NEW, and is dropped all the same; only what a peer sends that closes at once gets in.");

@@ -82,7 +82,10 @@ void DescribeDropSites(const Situation& situation, Explanation& explanation) {
   for (const AffectedSite& loss : std::span(situation.losses).first(named)) {
     std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
     text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
-    text += loss.inbound ? "the peer's answer to a FIN" : loss.reset_only ? "the RST" : "the FIN";
+    text += loss.peer_fin     ? "the peer's FIN"
+            : loss.inbound    ? "the peer's answer to a FIN"
+            : loss.reset_only ? "the RST"
+                              : "the FIN";
     text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
     if (loss.stuck > 0) {
       text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
@@ -310,8 +313,10 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
              "would.";
     case diagnosis::Stage::kExposed: {
       const std::uint64_t open = diagnosis.live ? diagnosis.live->open : 0;
+      const bool peer_only = diagnosis.live && diagnosis.live->AtRisk(diagnosis::Fate::kPeerFinDropped) > 0;
       return std::to_string(situation.at_risk) + " of " + Counted(open, "open connection", "open connections") +
-             " would get stuck if closed now.";
+             (peer_only ? " would get stuck if closed now, by this end or by the peer."
+                        : " would get stuck if closed now.");
     }
     case diagnosis::Stage::kFailing: {
       double oldest = 0;

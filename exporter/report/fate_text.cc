@@ -12,6 +12,14 @@ std::string_view Sentence(diagnosis::Fate fate) {
       return "its FIN leaves, and the peer's answer is dropped on its way in: the socket sticks";
     case diagnosis::Fate::kNatLost:
       return "it was translated, and without its entry its FIN goes out untranslated: it never arrives";
+    case diagnosis::Fate::kPeerFinDropped:
+      return "it closes cleanly if this end closes first; if the peer does, its FIN or the ACK of it is dropped here, "
+             "and "
+             "one end stays behind";
+    case diagnosis::Fate::kPeerDecides:
+      return "its FIN leaves, the peer's ACK is dropped on its way in and the peer's FIN is not: it closes as soon as "
+             "the "
+             "peer does, and sticks if the peer does not";
     case diagnosis::Fate::kUnknown:
       return "what becomes of it cannot be known";
   }
@@ -28,6 +36,12 @@ std::string_view Meaning(diagnosis::Fate fate) {
       return "no conntrack entry, and the peer's answer to the FIN would be dropped on its way in";
     case diagnosis::Fate::kNatLost:
       return "no conntrack entry, and the connection was NATed: its FIN would go out untranslated";
+    case diagnosis::Fate::kPeerFinDropped:
+      return "no conntrack entry, and if the peer closed first, its FIN or the ACK of it would be dropped here";
+    case diagnosis::Fate::kPeerDecides:
+      return "no conntrack entry, and it would close only once the peer does: the peer's ACK would be dropped on its "
+             "way "
+             "in, its FIN would not";
     case diagnosis::Fate::kUnknown:
       return "no conntrack entry, and what its rules do to the FIN cannot be known";
   }

@@ -70,7 +70,11 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   situation.all_at_risk_listed = live.sockets.size() < diagnosis::LiveSummary::kMostListed;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
     if (one.place) {
-      ++At(situation.losses, *one.place, one.fate == diagnosis::Fate::kAckDropped).at_risk;
+      const std::size_t before = situation.losses.size();
+      AffectedSite& loss = At(situation.losses, *one.place, one.place_is_inbound);
+      const bool peer_fin = one.fate == diagnosis::Fate::kPeerFinDropped && one.place_is_inbound;
+      loss.peer_fin = peer_fin && (loss.peer_fin || situation.losses.size() > before);
+      ++loss.at_risk;
     }
   }
 }
@@ -87,7 +91,14 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
     if (fin) {
       At(situation.losses, *fin, false).general = true;
     } else if (const auto& ack = places[diagnosis::Index(diagnosis::PathPacket::kAck)]) {
-      At(situation.losses, *ack, true).general = true;  // whether it is let in matters only when the FIN gets out
+      AffectedSite& loss = At(situation.losses, *ack, true);  // whether it is let in matters only when the FIN gets out
+      loss.general = true;
+      loss.peer_fin = false;
+    } else if (const auto& peer_fin = places[diagnosis::Index(diagnosis::PathPacket::kPeerFin)]) {
+      const std::size_t before = situation.losses.size();
+      AffectedSite& loss = At(situation.losses, *peer_fin, true);
+      loss.general = true;
+      loss.peer_fin = loss.peer_fin || situation.losses.size() > before;
     }
     if (const auto& rst = places[diagnosis::Index(diagnosis::PathPacket::kRst)];
         rst && (!fin || fin->rule != rst->rule)) {

@@ -14,6 +14,7 @@ namespace finwait::report {
 struct AffectedSite {
   diagnosis::DropSite place;
   bool inbound = false;       ///< it is the peer's answer that dies
+  bool peer_fin = false;      ///< it is the peer's FIN that dies, and answers do not
   bool reset_only = false;    ///< RSTs die here, FINs do not
   bool general = false;       ///< of every connection of `family` that no narrower rule singles out
   std::uint64_t stuck = 0;    ///< sockets stuck now, all of them

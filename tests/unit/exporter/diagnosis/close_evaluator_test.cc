@@ -29,6 +29,30 @@ TEST_F(FateTest, IsWhatBecomesOfTheFinFirstAndOfItsAnswerThen) {
   EXPECT_EQ(Of(DropsAt({Hook::kInput, Hook::kOutput})), Fate::kFinDropped);
 }
 
+// With tcp_loose a bare ACK without an entry is NEW, and a FIN INVALID: the first rule tells the two ends' packets
+// apart.
+TEST_F(FateTest, DropsOfThePeersFinAndOfTheAckOfItArePeerFinDropped) {
+  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kPeerFinDropped);
+  EXPECT_EQ(Of(DropsStateAt(Hook::kOutput, kStateNew)), Fate::kPeerFinDropped);
+}
+
+TEST_F(FateTest, IsUpToThePeerWhereItsBareAckAloneIsDropped) {
+  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateNew)), Fate::kPeerDecides);
+}
+
+TEST_F(FateTest, APeerThatHasClosedSendsNoOtherFin) {
+  socket_.state = kernel::TcpState::kCloseWait;
+  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kClean);
+  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateNew)), Fate::kAckDropped);
+}
+
+TEST_F(FateTest, IsEvaluatedAnewWhenThePeerCloses) {
+  CloseEvaluator judge(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
+  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerFinDropped);
+  socket_.state = kernel::TcpState::kCloseWait;
+  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kClean);
+}
+
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
   past_.source_nat = true;
   EXPECT_EQ(Of(DropsAt({})), Fate::kNatLost);

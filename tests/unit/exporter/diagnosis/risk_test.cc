@@ -58,6 +58,17 @@ TEST(RiskTest, WhatIsMissingAndCouldChangeTheStageMakesItUnknown) {
   EXPECT_FALSE(AssessRisk(no_sockets).stage.has_value()) << "it could be failing";
 }
 
+TEST(RiskTest, AStuckSocketWithoutACauseTakesNoKnownRiskAway) {
+  RiskInputs inputs = Latent();
+  inputs.undetermined_stuck = 1;
+  EXPECT_FALSE(AssessRisk(inputs).stage.has_value()) << "it could be failing";
+  EXPECT_FALSE(AssessRisk(inputs).factors.stuck_count.has_value());
+  inputs.at_risk_sockets = 1;
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kExposed);
+  inputs.stuck_sockets = 1;
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kFailing);
+}
+
 TEST(RiskTest, WithoutADropPathNoSocketCanBeAtRiskSoTheJoinIsNotMissed) {
   RiskInputs inputs = Healthy();
   inputs.at_risk_sockets.reset();

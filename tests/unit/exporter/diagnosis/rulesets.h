@@ -1,9 +1,12 @@
 #pragma once
 
+#include <linux/netfilter/nf_tables.h>
+
 #include <initializer_list>
 #include <memory>
 
 #include "collectors/firewall/model/ruleset.h"
+#include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
 
 namespace finwait::diagnosis {
 
@@ -26,6 +29,25 @@ inline std::shared_ptr<const firewall::Ruleset> DropsAt(std::initializer_list<fi
     ruleset->tables.push_back(std::move(table));
   }
   return ruleset;
+}
+
+/// Bits of "ct state", as nf_conntrack_common.h numbers them.
+inline constexpr unsigned kStateInvalid = 1;
+inline constexpr unsigned kStateNew = 8;
+
+/// A ruleset that drops every packet of `state` at `hook`: nft's "ct state ... drop".
+inline std::shared_ptr<const firewall::Ruleset> DropsStateAt(firewall::Hook hook, unsigned state) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  const Value none = ValueOf({0, 0, 0, 0});
+  Bitwise masked;
+  masked.length = 4;
+  masked.mask = ValueOf({state, 0, 0, 0});
+  masked.xor_value = none;
+  HandMadeTable table;
+  table.Base("chain", hook,
+             {{CtLoad{NFT_CT_STATE, {}, Register{0}}, masked, Compare{NFT_CMP_NEQ, Register{0}, none}, Drops()}});
+  return std::make_shared<const Ruleset>(table.AsRuleset());
 }
 
 /// A ruleset of which nothing could be read.

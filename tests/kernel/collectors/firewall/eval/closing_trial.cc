@@ -186,6 +186,7 @@ std::string TrialFate::Describe() const {
 bool TrialFate::IsWrong() const {
   switch (foretold) {
     case diagnosis::Fate::kClean:
+    case diagnosis::Fate::kPeerFinDropped:  // this end closes first
       return !closed;
     case diagnosis::Fate::kFinDropped:  // over loopback it may leave, and be dropped coming in
       return fin_arrived || (fin_left && !connection.loopback);
@@ -193,6 +194,8 @@ bool TrialFate::IsWrong() const {
       return !fin_arrived || closed;
     case diagnosis::Fate::kNatLost:
       return fin_arrived || !translated;
+    case diagnosis::Fate::kPeerDecides:  // whether the peer closes is its own affair
+      return !fin_arrived;
     case diagnosis::Fate::kUnknown:
       return false;
   }
