@@ -69,7 +69,8 @@ void IdleHistory::Merge(const sources::TrackingSample& sample, SteadyClock::time
       continue;  // a dump may list a socket twice
     }
     Packed packed = Learn(socket, known, elapsed, now);
-    if (packed.seconds < kLeastSilence && packed.keepalive_seconds == 0) {
+    // By what the kernel tells: what a keepalive of the peer's made of it is told here only.
+    if (*socket.idle < std::chrono::seconds(kLeastSilence) && packed.keepalive_seconds == 0) {
       continue;
     }
     packed.listed = 1;
