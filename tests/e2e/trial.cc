@@ -177,6 +177,7 @@ class Player {
   // What is foretold just before the end.
   void Evaluate(const Program& program) {
     nlohmann::json report;
+    int peer_half = 0;
     const auto as_foretold = [&]() -> std::optional<bool> {
       Talk();
       report = Report(program);
@@ -189,15 +190,19 @@ class Player {
       outcome_.at_risk = report["live"]["at_risk"]["fin_dropped"].get<int>() +
                          report["live"]["at_risk"]["ack_dropped"].get<int>() +
                          report["live"]["at_risk"]["nat_lost"].get<int>();
+      peer_half = report["live"]["at_risk"]["peer_fin_dropped"].get<int>() +
+                  report["live"]["at_risk"]["peer_decides"].get<int>();
       const int untracked =
           report["live"]["untracked"]["established"].get<int>() + report["live"]["untracked"]["close_wait"].get<int>();
       const bool settled = trial_.entries_stay || untracked >= trial_.idle;
-      return settled && outcome_.at_risk == trial_.at_risk && Stage(report) == trial_.stage_before;
+      return settled && outcome_.at_risk == trial_.at_risk && peer_half == trial_.peer_half &&
+             Stage(report) == trial_.stage_before;
     };
     // Entries time out one after the other, so the numbers pass through others before; they must stay where they are.
     if (!ComesAndStays(as_foretold, std::chrono::milliseconds(1500))) {
-      Complain("before the end: " + std::to_string(outcome_.at_risk) + " at risk, stage " + Stage(report) +
-               "; foretold " + std::to_string(trial_.at_risk) + ", " + trial_.stage_before);
+      Complain("before the end: " + std::to_string(outcome_.at_risk) + " and " + std::to_string(peer_half) +
+               " at risk, stage " + Stage(report) + "; foretold " + std::to_string(trial_.at_risk) + " and " +
+               std::to_string(trial_.peer_half) + ", " + trial_.stage_before);
     }
     outcome_.stage_before = Stage(report);
     if (!report["verdict"]["score"].is_null()) {

@@ -43,6 +43,7 @@ struct Trial {
   // What must come.
   std::string stage_before;  ///< just before the end
   int at_risk = 0;
+  int peer_half = 0;  ///< of those whose own close is not certainly lost: fates peer_fin_dropped and peer_decides
   std::string stage_after;
   /// Closes that do not get through, of whichever end; nothing: as many as were at risk.
   std::optional<int> lost;

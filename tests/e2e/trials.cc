@@ -1,5 +1,7 @@
 #include "tests/e2e/trials.h"
 
+#include <utility>
+
 namespace finwait::e2e {
 namespace {
 
@@ -145,7 +147,10 @@ TrialGroup InboundAndNat() {
   all.push_back(Lossy("peer closes first", kInbound[2], "reply_drop", End::kAfterPeer));
   Trial invalid = Lossy("INVALID accepted, tcp_loose on", kInbound[0], "reply_drop");
   invalid.rules += "; iptables-nft -I INPUT -m conntrack --ctstate INVALID -j ACCEPT";
-  invalid.peer_stays = true;  // its own FIN would be INVALID, and let in
+  invalid.peer_stays = true;  // its own FIN would be INVALID, and let in: the peer decides
+  invalid.stage_before = "latent";
+  invalid.lost = invalid.at_risk;
+  invalid.peer_half = std::exchange(invalid.at_risk, 0);
   all.push_back(invalid);
   Trial strict = Calm("INVALID accepted, tcp_loose off", kInbound[0], "none");
   strict.rules = invalid.rules;
@@ -232,15 +237,18 @@ TrialGroup NoAlarm() {
       Calm("close",
            {"iptables-nft INVALID ACCEPT", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT"},
            "none"));
-  all.push_back(
-      Calm("close",
-           {"ip6tables-nft INPUT INVALID DROP", true, "ip6tables-nft -A INPUT -m conntrack --ctstate INVALID -j DROP"},
-           "none"));
-  all.push_back(Calm("close",
-                     {"nft ufw-like input", false,
-                      "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
-                      "add rule inet f i ct state invalid drop'"},
-                     "none"));
+  // They close; but if the peer closed first, its FIN would not come in.
+  for (const Rules& rules : {Rules{"ip6tables-nft INPUT INVALID DROP", true,
+                                   "ip6tables-nft -A INPUT -m conntrack --ctstate INVALID -j DROP"},
+                             Rules{"nft ufw-like input", false,
+                                   "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
+                                   "add rule inet f i ct state invalid drop'"}}) {
+    Trial trial = Calm("close", rules, "latent");
+    trial.stage_before = "exposed";
+    trial.peer_half = trial.idle;
+    trial.lost = 0;
+    all.push_back(trial);
+  }
   all.push_back(Calm("close",
                      {"NOTRACK and OUTPUT INVALID DROP", false,
                       "iptables-nft -t raw -A OUTPUT -j NOTRACK; iptables-nft -t raw -A PREROUTING -j NOTRACK; "

@@ -174,14 +174,18 @@ TEST(ExtensionRegistryTest, ConnmarkSavesTheMarkInEitherRevision) {
   }
 }
 
-// set_target_v3(): --map-set gives the packet what an element of the set carries.
-TEST(ExtensionRegistryTest, SetChangesThePacketOnlyWithAMap) {
+// set_target_v3(): --map-set gives the packet what an element of the set carries. A later match of a set that the
+// packet itself was added to sees what the packet did.
+TEST(ExtensionRegistryTest, SetChangesThePacketWithAMapOrASet) {
   xt_set_info_target_v3 info = {};
-  info.map_set.index = IPSET_INVALID_ID;
+  info.add_set.index = info.del_set.index = info.map_set.index = IPSET_INVALID_ID;
+  const XtTarget nothing{"SET", 3, InfoOf(info)};
+  info.add_set.index = 3;
   const XtTarget adds{"SET", 3, InfoOf(info)};
   info.map_set.index = 4;
   const XtTarget maps{"SET", 3, InfoOf(info)};
-  EXPECT_FALSE(BuiltIn().TraitsOf(adds).changes_packet);
+  EXPECT_FALSE(BuiltIn().TraitsOf(nothing).changes_packet);
+  EXPECT_TRUE(BuiltIn().TraitsOf(adds).changes_packet);
   EXPECT_TRUE(BuiltIn().TraitsOf(maps).changes_packet);
   Packet packet = Packets().front();
   packet.mark = AbstractNumber<4>::Known(0);

@@ -33,6 +33,10 @@ const std::set<std::pair<int, int>> kAllowed = {
     {12, 0xa10},  // generation
     {12, 0xa13},  // objects
     {12, 0x701},  // accounting objects
+    {12, 0x607},  // ipsets: a set and its members
+    {12, 0x60b},  // whether an element is in a set
+    {12, 0x60c},  // a set's type
+    {12, 0x60f},  // a set's name by its index
     {4, 20},      // NETLINK_SOCK_DIAG: sockets
     {0, 18},      // NETLINK_ROUTE: links
     {0, 22},      // addresses
