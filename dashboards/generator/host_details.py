@@ -124,6 +124,27 @@ def tracking():
             stack=True,
         ),
         timeseries(
+            "Silent for longer than a timeout",
+            "Live sockets that have been silent for longer than each timeout: a tracker with that timeout has forgotten "
+            "them.",
+            "short",
+            query(f"sum by (timeout) ({series('finwait_tcp_outlived_sockets')})", "{{timeout}} s"),
+        ),
+        timeseries(
+            "Live sockets by keepalive",
+            "off: none. longer: the first probe comes after the timeout in force. sufficient: before it.",
+            "short",
+            query(f"sum by (keepalive) ({series('finwait_tcp_keepalive_sockets')})", "{{keepalive}}"),
+            stack=True,
+        ),
+        timeseries(
+            "Live sockets by silence",
+            "How long the most silent tenth, and the most silent hundredth, have been without a packet either way, at least.",
+            "s",
+            query(f"histogram_quantile(0.9, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))", "a tenth"),
+            query(f"histogram_quantile(0.99, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))", "a hundredth"),
+        ),
+        timeseries(
             "Sockets by state",
             "All TCP sockets of this network namespace.",
             "short",

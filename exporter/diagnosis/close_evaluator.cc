@@ -149,7 +149,7 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   const firewall::eval::NamespaceSettings settings = SettingsFor(connection.family, true);
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
-  const NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
+  NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
   if (effect.Any() != Tristate::kUnknown || connection.journey != PathKind::kLocal) {
     return effect;
   }

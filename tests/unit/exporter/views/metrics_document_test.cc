@@ -182,7 +182,8 @@ std::vector<MetricFamily> FamiliesWithout(std::string_view blind) {
     }
     snapshot->collectors.push_back(std::move(status));
   }
-  diagnosis::Diagnostician diagnostician;
+  diagnosis::Diagnostician diagnostician(
+      nullptr, {}, {{"198.51.100.0/24", *IpAddress::Parse("198.51.100.0"), 24, std::chrono::seconds(350)}});
   return metrics::MetricFamilies(*diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()),
                                  true);
 }
