@@ -129,6 +129,7 @@ def tracking():
             "them.",
             "short",
             query(f"sum by (timeout) ({series('finwait_tcp_outlived_sockets')})", "{{timeout}} s"),
+            query(f"sum by (path) ({series('finwait_tcp_path_expiring_sockets')})", "path {{path}}"),
         ),
         timeseries(
             "Live sockets by keepalive",
