@@ -190,7 +190,7 @@ std::string CollectorsSection(const diagnosis::Diagnosis& diagnosis) {
     const char* state = !status.collected ? "<td class=\"word open\"><span aria-hidden=\"true\">… </span>not yet</td>"
                         : status.Succeeded() ? "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>good</td>"
                         : status.data        ? "<td class=\"word no\"><span aria-hidden=\"true\">! </span>in part</td>"
-                                             : "<td class=\"word no\"><span aria-hidden=\"true\">✕ </span>unavailable</td>";
+                                      : "<td class=\"word no\"><span aria-hidden=\"true\">✕ </span>unavailable</td>";
     html += "<tr><th scope=\"row\">" + html::Escape(status.info->name) + "</th>" + state + "<td class=\"figure\">" +
             (status.last_success
                  ? html::Duration(std::chrono::duration<double>(diagnosis.at - *status.last_success).count()) + " ago"

@@ -58,8 +58,8 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
          AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) + CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +
-         ". It only reads: nothing on this host changes because it runs.</p></footer>\n</div>\n<script>" +
-         kPageScript + "</script>\n</body>\n</html>\n";
+         ". It only reads: nothing on this host changes because it runs.</p></footer>\n</div>\n<script>" + kPageScript +
+         "</script>\n</body>\n</html>\n";
 }
 
 }  // namespace finwait::views::page

@@ -31,7 +31,8 @@ std::string Tile(const char* name, std::optional<std::uint64_t> number, const st
          "</dt><dd class=\"number\">" +
          (number ? html::Number(*number)
                  : "<span aria-hidden=\"true\">–</span><span class=\"unseen\">cannot tell</span>") +
-         "</dd><dd class=\"beside\">" + (number ? beside : "cannot tell: see below what is not observed") + "</dd></div>\n";
+         "</dd><dd class=\"beside\">" + (number ? beside : "cannot tell: see below what is not observed") +
+         "</dd></div>\n";
 }
 
 // A socket is counted in the totals only once its cause is settled, a little after it is seen.
