@@ -31,12 +31,12 @@ TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const Nam
 
 bool Is(const TraversalEnd& end, ChainResult::Kind kind) { return end.ending.kind == kind; }
 
-// Whether a packet that was let through still belongs to its connection: nat chains translate what conntrack takes for
-// the first packet of a new one.
+bool IsTranslatedByNat(const Packet& packet) {
+  return packet.source_translated != Tristate::kNo || packet.destination_translated != Tristate::kNo;
+}
+
+// Whether the addresses and ports of a packet that was let through are those that it was sent with.
 Tristate StaysItself(const Packet& sent, const Packet& arrived) {
-  if (arrived.source_translated == Tristate::kNo && arrived.destination_translated == Tristate::kNo) {
-    return Tristate::kYes;
-  }
   Tristate same = Tristate::kYes;
   const auto compare = [&](AbstractBytes before, AbstractBytes after) {
     for (std::size_t i = 0; i < before.size(); ++i) {
@@ -90,7 +90,9 @@ bool LeadToOnePlace(const std::vector<TraversalEnd>& ends) {
   return true;
 }
 
-// A packet that ends up as another connection's is lost for its own.
+// A packet that ends up as another connection's is lost for its own: nat chains translate what conntrack takes for the
+// first packet of a new one. Where rules write other addresses or ports into packets (stateless NAT), the peer's
+// packets do not look as the socket says, and what becomes of them cannot be told.
 void ApplyTranslation(const Connection& connection, PacketKind kind, const Packet& sent,
                       std::vector<TraversalEnd>& ends) {
   const bool certain = LeadToOnePlace(ends);
@@ -99,6 +101,11 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
       continue;
     }
     Tristate stays = StaysItself(sent, end.ending.packet);
+    if (stays != Tristate::kYes && !IsTranslatedByNat(end.ending.packet)) {
+      end.ending.kind = ChainResult::Kind::kUnknown;
+      end.ending.because = "a rule writes another address or port into the packet";
+      continue;
+    }
     if (kind == PacketKind::kData && connection.translated != Tristate::kNo) {
       stays = StaysTranslated(connection, stays, certain);
     }

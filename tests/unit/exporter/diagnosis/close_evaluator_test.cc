@@ -1,8 +1,10 @@
 #include "exporter/diagnosis/close_evaluator.h"
 
 #include <gtest/gtest.h>
+#include <linux/netfilter/nf_tables.h>
 
 #include "exporter/diagnosis/evaluation_rounds.h"
+#include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
@@ -40,6 +42,37 @@ TEST_F(FateTest, OverLoopbackAnInputDropStopsTheFinItself) {
   socket_.local = *Endpoint::Parse("127.0.0.1:40001");
   socket_.peer = *Endpoint::Parse("127.0.0.1:80");
   EXPECT_EQ(Of(DropsAt({Hook::kInput})), Fate::kFinDropped);
+}
+
+// A rule that writes `bytes` into the IP header at `offset`.
+std::shared_ptr<const firewall::Ruleset> Writes(Hook hook, std::uint32_t offset, firewall::Value bytes) {
+  const firewall::Register scratch{16};
+  const auto length = static_cast<std::uint32_t>(bytes.size());
+  firewall::eval::HandMadeTable table;
+  table.Base("c", hook,
+             {{firewall::Immediate{scratch, std::move(bytes)},
+               firewall::PayloadWrite{NFT_PAYLOAD_NETWORK_HEADER, offset, length, scratch}}});
+  return std::make_shared<const firewall::Ruleset>(table.AsRuleset());
+}
+
+TEST_F(FateTest, IsUnknownWhereARuleWritesAddressesIntoPackets) {
+  constexpr std::uint32_t kDestination = 16;
+  EXPECT_EQ(Of(Writes(Hook::kOutput, kDestination, firewall::eval::ValueOf({203, 0, 113, 77}))), Fate::kUnknown);
+  constexpr std::uint32_t kTypeOfService = 1;
+  EXPECT_EQ(Of(Writes(Hook::kOutput, kTypeOfService, firewall::eval::ValueOf({8}))), Fate::kClean);
+}
+
+TEST_F(FateTest, ASynProxyIsLostWithTheEntryWhereThePeerOpenedTheConnection) {
+  firewall::eval::HandMadeTable table;
+  table.Base("c", Hook::kInput, {{firewall::Synproxy{}}});
+  CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
+  firewall::eval::Connection connection;
+  connection.local = socket_.local;
+  connection.peer = socket_.peer;
+  connection.opened_by = firewall::eval::OpenedBy::kPeer;
+  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kYes);
+  connection.opened_by = firewall::eval::OpenedBy::kLocal;
+  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kNo);
 }
 
 TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
