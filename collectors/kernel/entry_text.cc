@@ -9,8 +9,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "collectors/kernel/netlink/channel.h"
@@ -50,12 +50,16 @@ namespace entry_text {
 
 std::optional<std::string> Print(const netlink::Message& message) {
   const Entry entry(nfct_new());
-  std::vector<std::byte> buffer(NLMSG_ALIGN(sizeof(nlmsghdr)) + message.payload.size());
-  auto* header = reinterpret_cast<nlmsghdr*>(buffer.data());
-  header->nlmsg_type = message.type;
-  header->nlmsg_len = static_cast<std::uint32_t>(buffer.size());
-  std::memcpy(buffer.data() + NLMSG_ALIGN(sizeof(nlmsghdr)), message.payload.data(), message.payload.size());
-  if (!entry || message.payload.size() < sizeof(nfgenmsg) || nfct_nlmsg_parse(header, entry.get()) != 0) {
+  if (!entry || message.payload.size() < sizeof(nfgenmsg)) {
+    return std::nullopt;
+  }
+  nlmsghdr header = {};
+  header.nlmsg_type = message.type;
+  header.nlmsg_len = static_cast<std::uint32_t>(sizeof header + message.payload.size());
+  const auto head = std::as_bytes(std::span(&header, 1));
+  std::vector<std::byte> whole(head.begin(), head.end());
+  whole.insert(whole.end(), message.payload.begin(), message.payload.end());
+  if (nfct_nlmsg_parse(reinterpret_cast<const nlmsghdr*>(whole.data()), entry.get()) != 0) {
     return std::nullopt;
   }
   std::array<char, 1024> text = {};
