@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -51,6 +52,18 @@ std::string IpAddress::Text() const {
   char text[INET6_ADDRSTRLEN] = {};
   ::inet_ntop(family_ == IpFamily::kIpv4 ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);
   return text;
+}
+
+unsigned IpAddress::CommonPrefix(const IpAddress& other) const {
+  unsigned bits = 0;
+  for (std::size_t i = 0; family_ == other.family_ && i < Bytes().size(); ++i) {
+    const auto difference = std::to_integer<std::uint8_t>(bytes_[i] ^ other.bytes_[i]);
+    bits += static_cast<unsigned>(std::countl_zero(difference));
+    if (difference != 0) {
+      break;
+    }
+  }
+  return bits;
 }
 
 std::string Endpoint::Text() const {

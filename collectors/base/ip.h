@@ -33,6 +33,8 @@ class IpAddress {
   /// 127.0.0.0/8 or ::1.
   bool IsLoopback() const;
   std::string Text() const;
+  /// How many leading bits both have in common, up to 32 or 128; 0 for addresses of different families.
+  unsigned CommonPrefix(const IpAddress& other) const;
 
   auto operator<=>(const IpAddress&) const = default;
 

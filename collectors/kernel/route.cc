@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -124,18 +123,6 @@ void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadlin
   std::fill(results.begin(), results.end(), Failure(asked.error()));
 }
 
-unsigned CommonPrefix(const IpAddress& left, const IpAddress& right) {
-  unsigned bits = 0;
-  for (std::size_t i = 0; i < left.Bytes().size(); ++i) {
-    const auto difference = std::to_integer<std::uint8_t>(left.Bytes()[i] ^ right.Bytes()[i]);
-    bits += static_cast<unsigned>(std::countl_zero(difference));
-    if (difference != 0) {
-      break;
-    }
-  }
-  return bits;
-}
-
 // Ordinary global unicast: 2000::/3 without the ranges that have a label of their own in the kernel's table (2002::/16
 // and 2001::/28 to the left of 2001:db8::/32).
 bool IsPlainGlobal(const IpAddress& address) {
@@ -239,16 +226,6 @@ void DeviceAddresses::TakeIn(const netlink::Message& message) {
   }
 }
 
-bool DeviceAddresses::InPrefix(const IpAddress& address, const DeviceAddress& network) {
-  for (unsigned bit = 0; bit < network.prefix_length && bit < 8 * address.Bytes().size(); ++bit) {
-    const std::byte mask{static_cast<std::uint8_t>(0x80U >> (bit % 8))};
-    if (((address.Bytes()[bit / 8] ^ network.address.Bytes()[bit / 8]) & mask) != std::byte{0}) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // inet_select_addr(device, nexthop, RT_SCOPE_UNIVERSE): the first primary address whose network the next hop is in, or
 // else the first.
 std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAddress>& addresses,
@@ -258,7 +235,7 @@ std::optional<IpAddress> DeviceAddresses::SelectIpv4(const std::vector<DeviceAdd
     if ((each.flags & IFA_F_SECONDARY) != 0 || each.scope != RT_SCOPE_UNIVERSE) {
       continue;
     }
-    if (InPrefix(next_hop, each)) {
+    if (next_hop.CommonPrefix(each.address) >= each.prefix_length) {
       return each.address;
     }
     first = first ? first : std::optional(each.address);
@@ -282,7 +259,7 @@ std::optional<IpAddress> DeviceAddresses::SelectIpv6(const std::vector<DeviceAdd
     if ((each.flags & kOutOfTheOrdinary) != 0 || !IsPlainGlobal(each.address)) {
       return std::nullopt;
     }
-    const unsigned length = std::min(CommonPrefix(each.address, destination), each.prefix_length);
+    const unsigned length = std::min(each.address.CommonPrefix(destination), each.prefix_length);
     if (!best || length > longest) {
       best = each.address;
       longest = length;

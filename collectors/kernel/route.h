@@ -66,7 +66,6 @@ class DeviceAddresses {
     unsigned flags = 0;  // IFA_F_*
     unsigned scope = 0;  // RT_SCOPE_*
   };
-  static bool InPrefix(const IpAddress& address, const DeviceAddress& network);
   static std::optional<IpAddress> SelectIpv4(const std::vector<DeviceAddress>& addresses, const IpAddress& next_hop);
   static std::optional<IpAddress> SelectIpv6(const std::vector<DeviceAddress>& addresses, const IpAddress& destination);
 

@@ -16,17 +16,7 @@ std::byte MaskOf(std::size_t index, std::size_t bits) {
 }  // namespace
 
 bool PathTimeout::Covers(const IpAddress& peer) const {
-  if (peer.Family() != address.Family()) {
-    return false;
-  }
-  const auto ours = address.Bytes();
-  const auto theirs = peer.Bytes();
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    if ((theirs[i] & MaskOf(i, bits)) != ours[i]) {
-      return false;
-    }
-  }
-  return true;
+  return peer.Family() == address.Family() && peer.CommonPrefix(address) >= bits;
 }
 
 bool IsNetwork(const IpAddress& address, std::size_t bits) {
