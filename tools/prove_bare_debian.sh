@@ -7,17 +7,13 @@
 # NODE_EXTRA_CA_CERTS are passed on. FINWAIT_CCACHE names a ccache folder that may save compiling what was compiled before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/proving.sh
+. tools/proving.sh
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "$0: only root can make a Debian system in a directory" >&2
-  exit 1
-fi
+require_root
 root=$(realpath --canonicalize-missing "${1:-/var/tmp/finwait-bare-debian}")
 mirror=${FINWAIT_MIRROR:-http://deb.debian.org/debian}
-if [ -e "$root" ]; then
-  echo "$0: $root exists; name a directory that does not" >&2
-  exit 1
-fi
+require_new "$root"
 if ! command -v debootstrap >/dev/null; then
   apt-get -qq install -y --no-install-recommends debootstrap </dev/null
 fi
@@ -47,17 +43,6 @@ running_inside() {
   for process in /proc/[0-9]*; do
     [ "$(readlink "$process/root")" != "$root" ] || tr '\n' ' ' <"$process/comm"
   done 2>/dev/null
-}
-step() { printf '\n=== %s\n' "$*"; }
-expect() {  # WHAT COMMAND...: the command must succeed
-  local what=$1
-  shift
-  if "$@"; then
-    echo "ok: $what"
-  else
-    echo "FAILED: $what" >&2
-    exit 1
-  fi
 }
 
 suite=${FINWAIT_SUITE:-bookworm}

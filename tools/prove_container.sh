@@ -8,17 +8,13 @@
 # that may save compiling what was compiled before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/proving.sh
+. tools/proving.sh
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "$0: only root can make a Debian system in a directory" >&2
-  exit 1
-fi
+require_root
 work=$(realpath --canonicalize-missing "${1:-/var/tmp/finwait-container}")
 mirror=${FINWAIT_MIRROR:-http://deb.debian.org/debian}
-if [ -e "$work" ]; then
-  echo "$0: $work exists; name a directory that does not" >&2
-  exit 1
-fi
+require_new "$work"
 missing=()
 for tool in debootstrap buildah crun; do
   command -v $tool >/dev/null || missing+=("$tool")
@@ -30,7 +26,7 @@ mkdir -p "$work"
 if [ -z "${FINWAIT_UNSHARED-}" ]; then
   trap 'rm -rf --one-file-system "$work"' EXIT
   rmdir "$work"
-  FINWAIT_UNSHARED=yes unshare --mount --pid --fork --kill-child --mount-proc "scripts/${0##*/}" "$work"
+  FINWAIT_UNSHARED=yes unshare --mount --pid --fork --kill-child --mount-proc tools/prove_container.sh "$work"
   exit
 fi
 
@@ -38,17 +34,6 @@ export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 revision=$(git rev-parse HEAD)
 
-step() { printf '\n=== %s\n' "$*"; }
-expect() {  # WHAT COMMAND...: the command must succeed
-  local what=$1
-  shift
-  if "$@"; then
-    echo "ok: $what"
-  else
-    echo "FAILED: $what" >&2
-    exit 1
-  fi
-}
 store=(buildah --root "$work/store" --runroot "$work/run" --storage-driver "${FINWAIT_STORAGE_DRIVER:-overlay}")
 image() { "${store[@]}" inspect --type image --format "$1" localhost/finwait-exporter; }
 

@@ -7,15 +7,14 @@
 # there is to choose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/proving.sh
+. tools/proving.sh
 # shellcheck source=packaging/debian-packages.sh
 . packaging/debian-packages.sh
 # shellcheck source=packaging/debian-root.sh
 . packaging/debian-root.sh
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "$0: only root can make a Debian system in a directory" >&2
-  exit 1
-fi
+require_root
 [ $# -gt 0 ] || set -- bookworm/gcc bookworm/clang trixie/gcc trixie/clang
 roots=${FINWAIT_ROOTS-}
 if [ -z "$roots" ]; then

@@ -6,27 +6,15 @@
 # FINWAIT_ROOTS and the rest are as in scripts/release.sh. The key that signs is made for this run alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/proving.sh
+. tools/proving.sh
 # shellcheck source=packaging/debian-root.sh
 . packaging/debian-root.sh
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "$0: only root can make a Debian system in a directory" >&2
-  exit 1
-fi
+require_root
 work=$(mktemp -d /var/tmp/finwait-release.XXXXXX)
 trap 'gpgconf --kill all 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM
-step() { printf '\n=== %s\n' "$*"; }
-expect() {  # WHAT COMMAND...: the command must succeed
-  local what=$1
-  shift
-  if "$@"; then
-    echo "ok: $what"
-  else
-    echo "FAILED: $what" >&2
-    exit 1
-  fi
-}
 
 export GNUPGHOME=$work/gpg
 mkdir -m 700 "$GNUPGHOME"

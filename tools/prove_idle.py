@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the idle time that the program tells against a router that really forgets.
 
-  scripts/prove_idle.py PROGRAM [CONNECTIONS] [SEED]
+  tools/prove_idle.py PROGRAM [CONNECTIONS] [SEED]
 
 A client, a router and a server, each in a network namespace of its own; the router tracks connections with a timeout of
 60 s, takes up none half-way (tcp_loose = 0) and drops INVALID. Connections of four kinds, chosen at random: idle, talking
