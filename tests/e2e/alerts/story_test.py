@@ -68,7 +68,7 @@ class StoryTest(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             enter = stack.enter_context
             self.webhook = enter(monitoring.webhook())
-            enter(lab.exporter("--sampling.interval=1s"))
+            enter(lab.exporter("--sampling.interval=1s", "--path.timeout=192.0.2.0/24=aws-nlb"))
             enter(lab.exporter("--sampling.interval=1s", where="peer"))
             more = lab.add_hosts(["blind", "dead"])
             without_capability = ["setpriv", "--bounding-set=-net_admin"]
