@@ -12,6 +12,7 @@
 #include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/risk.h"
 #include "exporter/diagnosis/stuck.h"
 #include "exporter/diagnosis/stuck_history.h"
@@ -57,6 +58,8 @@ struct Diagnosis {
   std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is blind
   std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is blind
   std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
+  /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
+  std::optional<PredictionOutcomes::Totals> predictions;
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily

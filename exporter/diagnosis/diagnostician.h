@@ -12,6 +12,7 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evaluation_pace.h"
 #include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait::diagnosis {
@@ -79,6 +80,7 @@ class Diagnostician {
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;
   StuckHistory stuck_;
+  PredictionOutcomes outcomes_;
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
   CounterLedger policy_counters_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "collectors/base/result.h"
 #include "exporter/diagnosis/stuck.h"
@@ -39,6 +40,14 @@ class StuckHistory {
 
   const Totals& Counted() const { return totals_; }
 
+  /// A socket whose cause has settled.
+  struct Settled {
+    std::uint64_t cookie = 0;
+    Cause cause = Cause::kNoReply;
+  };
+  /// The sockets that the last Update() counted.
+  std::span<const Settled> LastCounted() const { return last_counted_; }
+
  private:
   struct Memory {
     SteadyClock::time_point first_seen;
@@ -48,11 +57,12 @@ class StuckHistory {
     std::uint32_t tries = 0;  // that `finding` is about
     bool counted = false;
   };
-  void Count(Memory& memory);
+  void Count(std::uint64_t cookie, Memory& memory);
 
   std::unordered_map<std::uint64_t, Memory> sockets_;
   std::uint64_t looks_ = 0;
   Totals totals_ = {};
+  std::vector<Settled> last_counted_;
 };
 
 }  // namespace finwait::diagnosis
