@@ -435,7 +435,8 @@ TEST(PlacesTest, MorePlacesThanAreListedAreDealtWithInTwoTurns) {
   const auto follow_all = [&] {
     int followed = 0;
     std::string more;
-    for (const auto& one : scene.Check()["explanation"]["what_to_do"]) {
+    const nlohmann::json report = scene.Check();
+    for (const auto& one : report["explanation"]["what_to_do"]) {
       if (one.value("id", "") == "accept_closing") {
         scene.Follow(one["command"]);
         ++followed;
