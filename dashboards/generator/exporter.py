@@ -224,9 +224,9 @@ def _predictions():
             12,
             table(
                 "Predicted closes by fate",
-                "How many closes of each fate came to which outcome since the exporters started, over all chosen hosts.",
+                "How many closes of each fate came to which outcome within the time shown, over all chosen hosts.",
                 "none",
-                column(f"sum by (fate, outcome) ({outcomes})"),
+                column(f"sum by (fate, outcome) (increase({outcomes}[$__range]))"),
                 sort_by="Closes",
                 columns={"fate": "Predicted fate", "outcome": "Outcome", "Value": "Closes"},
             ),
