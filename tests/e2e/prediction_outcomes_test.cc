@@ -55,8 +55,8 @@ TEST_F(PredictionOutcomesTest, ClosesOfEveryFateAreCountedOnceAsPredicted) {
       "ip route add 198.51.100.0/24 via 192.0.2.2; "
       "iptables -A OUTPUT -p tcp --dport 1008 -m conntrack --ctstate INVALID -m statistic --mode random "
       "--probability 0.5 -j DROP");
-  for (const std::uint16_t port : {1001, 1002, 1003, 1004, 1005, 1006, 1008}) {
-    Open(port);
+  for (const int port : {1001, 1002, 1003, 1004, 1005, 1006, 1008}) {
+    Open(static_cast<std::uint16_t>(port));
   }
   Open(1007, kTranslated);
   const Program program(scene_.Local(), {"--sampling.interval=1s"});

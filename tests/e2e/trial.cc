@@ -360,11 +360,11 @@ class Player {
     const std::string family = "finwait_prediction_outcomes_total";
     std::map<std::string, double> outcomes;
     const auto sum = [&](const std::string& outcome) {
-      double sum = 0;
+      double all = 0;
       for (const auto& [series, value] : outcomes) {
-        sum += series.ends_with("outcome=\"" + outcome + "\"}") ? value : 0;
+        all += series.ends_with("outcome=\"" + outcome + "\"}") ? value : 0;
       }
-      return sum;
+      return all;
     };
     const auto graded = [&] {
       outcomes.clear();
