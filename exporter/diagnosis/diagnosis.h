@@ -29,7 +29,7 @@ struct StuckSocket {
   std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
 };
 
-/// The stuck sockets of one look, and all there have been.
+/// The stuck sockets of one sample, and all there have been.
 struct StuckSummary {
   std::vector<StuckSocket> sockets;  ///< oldest first
   StuckHistory::Totals now = {};     ///< those with a cause
@@ -65,7 +65,7 @@ struct Diagnosis {
   std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
-  SteadyClock::duration evaluation_interval{0};  ///< from one judging of the live sockets to the next
+  SteadyClock::duration evaluation_interval{0};  ///< from one evaluation of the live sockets to the next
 };
 
 }  // namespace finwait::diagnosis

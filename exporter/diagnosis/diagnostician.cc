@@ -100,7 +100,7 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   settings.conntrack_active = MayBeActive(diagnosis);
-  // Rules that have changed wait for their turn; until then everything is judged by those before them.
+  // Rules that have changed wait for their turn; until then everything is evaluated by those before them.
   const bool in_turn = firewall->ruleset == evaluated_rules_ || !evaluation_.rules || evaluation_.rules->Due(now);
   const bool renewed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
   // What the paths of the representative flow hang on beside the rules changes seldom.

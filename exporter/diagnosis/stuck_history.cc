@@ -42,7 +42,7 @@ void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<
     if (item->second.look == looks_) {
       ++item;
     } else {
-      Count(item->first, item->second);  // gone between two looks: what was last seen is what it was
+      Count(item->first, item->second);  // gone between two samples: what was last seen is what it was
       item = sockets_.erase(item);
     }
   }
