@@ -6,8 +6,8 @@
 
 namespace finwait::exporter {
 
-/// One look at this host, printed to `out`: the `check` subcommand. Returns its exit code: 0 none or latent, 1 exposed,
-/// 2 failing, 3 cannot tell. A look that cannot even start is explained on `err`.
+/// One collection of this host, printed to `out`: the `check` subcommand. Returns its exit code: 0 none or latent, 1
+/// exposed, 2 failing, 3 cannot tell. A collection that cannot even start is explained on `err`.
 int RunCheck(const command_line::Options& options, std::ostream& out, std::ostream& err);
 
 }  // namespace finwait::exporter

@@ -26,7 +26,7 @@ int UsageExitCode(finwait::command_line::Command command) {
                                                                                                                   : 2;
 }
 
-// Runs a command that looks once, in the sandbox.
+// Runs a command that collects once, in the sandbox.
 int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept,
              int (*run)(const finwait::command_line::Options&, std::ostream& out, std::ostream& err)) {
   if (const auto given_up = finwait::privilege::GiveUpPrivileges(kept); !given_up) {

@@ -184,7 +184,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
         service::TrimMemory();
       }
     } catch (const std::exception& problem) {
-      // No memory, as a rule. The next look tells everything anew; without one, readiness and the watchdog notice.
+      // No memory, as a rule. The next sample tells everything again; without one, readiness and the watchdog notice.
       logger.Error("what was read could not be diagnosed", {{"error", problem.what()}});
     }
   });

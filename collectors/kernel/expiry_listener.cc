@@ -16,7 +16,7 @@
 namespace finwait::kernel {
 namespace {
 
-// For the thread, which has no look's deadline: reading all addresses once more takes milliseconds.
+// For the thread, which has no collection's deadline: reading all addresses once more takes milliseconds.
 constexpr auto kAddressesLimit = std::chrono::seconds(5);
 
 Result<std::unique_ptr<netlink::EventSource>> Subscribe(const Host& host) {

@@ -28,9 +28,9 @@ struct ExpiryCounts {
 
 /// Counts expiries of live TCP entries, from its start to its end, on a thread of its own. The thread is there because
 /// conntrack collects expired entries in bursts, up to a minute's worth at 64 000 a second: no receive buffer of a
-/// reasonable size would hold them from one look to the next. It sleeps while nothing expires, but for a short look at
-/// how many entries are made every few seconds. Where that is more than the limits pay for it pauses: it closes its
-/// socket, upon which the kernel does nothing more for us, and later opens another.
+/// reasonable size would hold them from one collection to the next. It sleeps while nothing expires, but for a short
+/// look at how many entries are made every few seconds. Where that is more than the limits pay for it pauses: it closes
+/// its socket, upon which the kernel does nothing more for us, and later opens another.
 class ExpiryListener {
  public:
   /// Kernel memory that events may take while they wait for the thread, as SO_RCVBUF counts it (the kernel doubles it,

@@ -26,7 +26,7 @@ struct Host {
   /// Where procfs is mounted; `--path.procfs`.
   std::filesystem::path procfs = "/proc";
   /// Opens a netlink channel of a protocol (NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NETLINK_ROUTE). Cheap (one socket);
-  /// collectors open one for each look, so that no state outlives an error.
+  /// collectors open one for each collection, so that no state outlives an error.
   std::function<Result<netlink::Channel>(int protocol)> open_channel;
   /// Tells whether asking a part of the kernel would make it load a module: see KernelFeatures.
   std::function<FeatureState(const KernelFeature&)> find_feature = [](const KernelFeature&) {

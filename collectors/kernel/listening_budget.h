@@ -33,7 +33,7 @@ class ListeningBudget {
   /// With a full account.
   explicit ListeningBudget(const ListeningLimits& limits);
 
-  /// How long to listen until the next charge: half to one and a half of the check interval, drawn anew each time, so
+  /// How long to listen until the next charge: half to one and a half of the check interval, drawn again each time, so
   /// that no beat of the traffic's hides from the checks.
   SteadyClock::duration NextCheck();
 

@@ -43,7 +43,7 @@ Result<Collected> ConntrackEventsCollector::Collect(Deadline deadline) {
     // Another kernel would be needed; listening again would show 0 until the next event.
     if (ended->reason != FailureReason::kUnsupported) {
       counts_ = listener_->Counts();
-      ++counts_.losses;  // what comes before the next look
+      ++counts_.losses;  // what comes before the next collection
       listener_.reset();
     }
     return Failure(*ended);

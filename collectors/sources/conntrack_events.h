@@ -11,7 +11,7 @@
 namespace finwait::sources {
 
 /// The TCP entries of one network namespace's conntrack table that timed out in a live state since the collector's
-/// first look: connections whose two ends may both be open, and whose next FIN or RST will be INVALID.
+/// first collection: connections whose two ends may both be open, and whose next FIN or RST will be INVALID.
 struct ConntrackEventsSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_events";
 
@@ -20,7 +20,7 @@ struct ConntrackEventsSample : SampleData {
   kernel::ExpiryCounts counts;
 };
 
-/// Listens to conntrack's DESTROY events of this namespace between looks, and tells in each look what it has counted.
+/// Listens to conntrack's DESTROY events of this namespace between collections, and tells in each what it has counted.
 /// The kernel filters them (LiveExpiryFilter). Needs CAP_NET_ADMIN to subscribe; kUnsupported where
 /// net.netfilter.nf_conntrack_events is 0.
 ///
@@ -31,7 +31,7 @@ struct ConntrackEventsSample : SampleData {
 ///
 /// When it is counted: conntrack collects expired entries when a packet or a dump comes across them, and by a worker
 /// that passes every 1 to 60 s (gc_worker), so an event can come a minute late; where the conntrack_table collector
-/// dumps the table, by its next look.
+/// dumps the table, by its next collection.
 ///
 /// What it costs: the kernel prepares each new entry for events and makes a message of each that ends, in every
 /// namespace, before any filter looks at it; about 3 us a connection (docs/verification.md), which only less listening

@@ -138,8 +138,8 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   sample->torn = dumped->torn || (buckets_before && buckets_after && *buckets_before != *buckets_after);
   if (sample->torn) {
     gaps.push_back(Error{FailureReason::kError, 0,
-                         "the conntrack table was resized or changed while it was read: some of its entries may be "
-                         "missing here or counted twice, until the next collection"});
+                         "the conntrack table was resized or changed while it was read: until the next collection, some "
+                         "entries may be missing or counted twice"});
   }
   return Collected{std::move(sample), std::move(gaps)};
 }

@@ -4,6 +4,7 @@ from dashboard import Section, dashboard
 from panels import (
     PER_SECOND,
     UNKNOWN_COLOR,
+    colored,
     column,
     dashed,
     instant,
@@ -204,6 +205,35 @@ def _collectors():
     ]
 
 
+def _predictions():
+    outcomes = series("finwait_prediction_outcomes_total")
+    colors = {"as_foretold": "green", "otherwise": "red", "unseen": UNKNOWN_COLOR}
+    return [
+        (
+            12,
+            timeseries(
+                "Predicted closes by outcome",
+                "Live sockets without an entry that have closed, held against the fate predicted last. otherwise: something "
+                "else was seen, so the rules were evaluated wrongly. unseen: what was seen proves neither.",
+                PER_SECOND,
+                query(f"sum by (outcome) (rate({outcomes}[$__rate_interval]))", "{{outcome}}"),
+                overrides=colored(colors),
+            ),
+        ),
+        (
+            12,
+            table(
+                "Predicted closes by fate",
+                "How many closes of each fate came to which outcome within the time shown, over all chosen hosts.",
+                "none",
+                column(f"sum by (fate, outcome) (increase({outcomes}[$__range]))"),
+                sort_by="Closes",
+                columns={"fate": "Predicted fate", "outcome": "Outcome", "Value": "Closes"},
+            ),
+        ),
+    ]
+
+
 def _cost():
     started = series("process_start_time_seconds")
     cpu = f"rate({series('process_cpu_seconds_total')}[$__rate_interval])"
@@ -278,6 +308,7 @@ def build():
             Section(None, 4, _trust()),
             Section(None, 8, [(24, _attention())]),
             Section("Collectors", 8, _collectors()),
+            Section("Predictions", 8, _predictions()),
             Section("Cost", 8, [(8, panel) for panel in _cost()]),
         ],
     )

@@ -33,7 +33,8 @@ void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyCl
   try {
     Merge(sample, now);
   } catch (...) {
-    // Out of memory half-way: what is half a look and half another must not be believed. The next look begins anew.
+    // Out of memory half-way: what is half one sample and half another must not be believed. The next sample begins
+    // again.
     connections_.clear();
     translations_.clear();
     throw;

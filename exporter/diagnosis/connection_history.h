@@ -16,16 +16,16 @@ namespace finwait::diagnosis {
 /// What became of a connection's conntrack entry.
 enum class ExpiryReason {
   kStillThere,
-  kNeverSeen,  ///< it was gone before the first look at this connection
-  kTimedOut,   ///< its time had run out by the look that missed it
+  kNeverSeen,  ///< it was gone before the first sample of this connection
+  kTimedOut,   ///< its time had run out by the sample that missed it
   kRemoved,    ///< it went before its time: deleted, flushed, or evicted from a full table
-  kUnknown,    ///< the peer's FIN came after the last look that saw it, and with it a shorter timeout
+  kUnknown,    ///< the peer's FIN came after the last sample that saw it, and with it a shorter timeout
 };
 
 /// "present", "timed_out", "removed" or "unknown".
 std::string_view Name(ExpiryReason end);
 
-/// What earlier looks saw of a connection; the socket itself no longer tells once its entry is gone.
+/// What earlier samples showed of a connection; the socket itself no longer tells once its entry is gone.
 struct ConnectionHistory {
   ExpiryReason entry_end = ExpiryReason::kNeverSeen;
   /// Of the entry when it was last seen; nothing when it never was.
@@ -33,10 +33,10 @@ struct ConnectionHistory {
   bool source_nat = false;
   bool destination_nat = false;
   std::shared_ptr<const kernel::Translation> translation;  ///< null unless translated
-  /// Whether SO_KEEPALIVE was on; nothing when no look saw the socket open, as a closing one does not tell.
+  /// Whether SO_KEEPALIVE was on; nothing when no sample saw the socket open, as a closing one does not tell.
   std::optional<bool> keepalive;
-  bool lost_while_open = false;  ///< a look saw the socket open and without its entry, and none saw an entry since
-  bool closed_tracked = false;   ///< a look saw the socket closing and with its entry: its FIN was tracked
+  bool lost_while_open = false;  ///< a sample saw the socket open and without its entry, and none saw an entry since
+  bool closed_tracked = false;   ///< a sample saw the socket closing and with its entry: its FIN was tracked
 
   bool SeenTracked() const { return entry_state.has_value(); }
   bool Translated() const { return source_nat || destination_nat; }
@@ -87,11 +87,11 @@ class ConnectionHistories {
   std::optional<std::size_t> PositionOf(std::uint64_t cookie) const;
   Memory Unpack(const Packed& packed) const;
   void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
-  /// Adds to `memory` what a look at `now` shows of its socket.
+  /// Adds to `memory` what a sample at `now` shows of its socket.
   static void Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory);
   Packed Pack(std::uint64_t cookie, const Memory& memory) const;
 
-  SteadyClock::time_point epoch_;    // of the first look after there was no connection
+  SteadyClock::time_point epoch_;    // of the first sample after there was no connection
   std::vector<Packed> connections_;  // by cookie, ascending
   Translations translations_;        // few connections are translated
 };

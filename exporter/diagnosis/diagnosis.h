@@ -12,6 +12,7 @@
 #include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/risk.h"
 #include "exporter/diagnosis/stuck.h"
 #include "exporter/diagnosis/stuck_history.h"
@@ -28,7 +29,7 @@ struct StuckSocket {
   std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
 };
 
-/// The stuck sockets of one look, and all there have been.
+/// The stuck sockets of one sample, and all there have been.
 struct StuckSummary {
   std::vector<StuckSocket> sockets;  ///< oldest first
   StuckHistory::Totals now = {};     ///< those with a cause
@@ -57,12 +58,14 @@ struct Diagnosis {
   std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is blind
   std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is blind
   std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
+  /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
+  std::optional<PredictionOutcomes::Totals> predictions;
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
-  SteadyClock::duration evaluation_interval{0};  ///< from one judging of the live sockets to the next
+  SteadyClock::duration evaluation_interval{0};  ///< from one evaluation of the live sockets to the next
 };
 
 }  // namespace finwait::diagnosis

@@ -100,7 +100,7 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
     settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
   }
   settings.conntrack_active = MayBeActive(diagnosis);
-  // Rules that have changed wait for their turn; until then everything is judged by those before them.
+  // Rules that have changed wait for their turn; until then everything is evaluated by those before them.
   const bool in_turn = firewall->ruleset == evaluated_rules_ || !evaluation_.rules || evaluation_.rules->Due(now);
   const bool renewed = judge_ == nullptr || (in_turn && !judge_->IsFor(firewall->ruleset.get(), settings));
   // What the paths of the representative flow hang on beside the rules changes seldom.
@@ -162,6 +162,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   const CpuStopwatch stopwatch;
   live_ = SumUpLive(*tracking, connections_, *judge_, sysctl, MayBeActive(diagnosis),
                     {HasDropPath(diagnosis) == true, evaluation_.most_at_once}, resolver_.get());
+  outcomes_.Predict(*tracking, status->taken_at, connections_, *judge_, MayBeActive(diagnosis));
   evaluation_.pacer.Ran(now, stopwatch.Elapsed());
   live_due_ = false;
   diagnosis.evaluation_interval = evaluation_.pacer.Interval();
@@ -219,6 +220,7 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   });
   if (is_new) {
     stuck_.Update(sample->closing, judged, status->taken_at);
+    outcomes_.ObserveClosing(*sample, judged, stuck_.LastCounted(), status->taken_at);
   }
   StuckSummary summary;
   summary.total = stuck_.Counted();
@@ -242,14 +244,16 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
 }
 
 std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::NetstatSample>();
   const auto* netstat = snapshot.Find<sources::NetstatSample>();
-  if (!IsNew(snapshot.Status<sources::NetstatSample>(), netstat_counted_) || !netstat->abort_failed) {
+  if (!IsNew(status, netstat_counted_) || !netstat->abort_failed) {
     return 0;
   }
   const std::uint64_t now = *netstat->abort_failed;
   const std::uint64_t before =
       abort_failed_.value_or(now);  // what was counted before this process started proves nothing
   abort_failed_ = now;
+  outcomes_.ObserveFailedResets(now > before ? now - before : 0, status->taken_at);
   const bool drops_resets =
       diagnosis.paths && std::any_of(diagnosis.paths->begin(), diagnosis.paths->end(),
                                      [](const auto& family) { return IsLost(family[Index(PathPacket::kRst)]); });
@@ -349,6 +353,9 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   diagnosis->snapshot = std::move(snapshot);
   RefreshFacts(now);
   const bool rules_changed = EvaluateRules(*diagnosis->snapshot, now, *diagnosis);
+  if (rules_changed) {
+    outcomes_.RulesChanged();
+  }
   const bool live_changed = EvaluateLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   SumUpSilence(*diagnosis->snapshot, now, *diagnosis);
   EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
@@ -356,6 +363,11 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
   resets_lost_ += resets_lost;
   diagnosis->resets_lost = resets_lost_;
+  const auto* netstat = diagnosis->snapshot->Find<sources::NetstatSample>();
+  outcomes_.CountGone(netstat != nullptr && netstat->abort_failed);
+  if (diagnosis->live && diagnosis->stuck) {
+    diagnosis->predictions = outcomes_.Counted();
+  }
   AssessRiskOf(now, wall, resets_lost, *diagnosis);
   return diagnosis;
 }

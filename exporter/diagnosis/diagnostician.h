@@ -12,12 +12,13 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evaluation_pace.h"
 #include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait::diagnosis {
 
-/// Makes diagnoses from snapshots: pure judgements over the snapshot, and the little that must be remembered between
-/// looks. Not thread-safe; feed it every snapshot, in order.
+/// Makes diagnoses from snapshots: pure evaluations of the snapshot, and the little that must be remembered between
+/// samples. Not thread-safe; feed it every snapshot, in order.
 class Diagnostician {
  public:
   /// `resolver`: answers what no sample holds; null: that stays unknown.
@@ -26,7 +27,8 @@ class Diagnostician {
                          std::vector<PathTimeout> paths = {})
       : resolver_(std::move(resolver)), evaluation_(std::move(pace)), path_timeouts_(std::move(paths)) {}
 
-  /// Judges `snapshot` as of `now` and `wall`. A sample that it has seen before is judged again but not counted again.
+  /// Evaluates `snapshot` as of `now` and `wall`. A sample that it has seen before is evaluated again but not counted
+  /// again.
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
                                             SteadyClock::time_point now, scheduling::WallClock::time_point wall);
 
@@ -39,7 +41,7 @@ class Diagnostician {
   /// Whether `status` holds a sample that `counted` has not seen; then it has.
   static bool IsNew(const scheduling::CollectorStatus* status, std::shared_ptr<const sources::SampleData>& counted);
 
-  /// Each returns whether what it judges is other than in the look before.
+  /// Each returns whether what it evaluates is other than in the snapshot before.
   bool EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   bool EvaluateLive(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
                     Diagnosis& diagnosis);
@@ -53,7 +55,7 @@ class Diagnostician {
   template <typename Pass>
   void InRounds(Pass pass);
   void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
-  /// Resets newly lost in this look.
+  /// Resets newly lost in this snapshot.
   std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);
   void AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t resets_lost,
                     Diagnosis& diagnosis);
@@ -61,9 +63,9 @@ class Diagnostician {
   std::shared_ptr<firewall::facts::Resolver> resolver_;  // null: nobody can be asked
   std::shared_ptr<firewall::facts::FactStore> facts_ = std::make_shared<firewall::facts::FactStore>();
   std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
-  std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the judge's
-  DropSites sites_;                                           // in the judge's rules
-  // What the newest samples and rules came to, so that a look of another collector costs nothing here.
+  std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the evaluator's
+  DropSites sites_;                                           // in the evaluator's rules
+  // What the newest samples and rules came to, so that a sample of another collector costs nothing here.
   std::array<PathResults, 2> paths_ = {};
   EvaluationPace evaluation_;
   bool paths_are_new_ = false;     // since the last ForgetUnused()
@@ -79,11 +81,12 @@ class Diagnostician {
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;
   StuckHistory stuck_;
+  PredictionOutcomes outcomes_;
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
   CounterLedger policy_counters_;
   FirewallTotals firewall_totals_;
-  std::uint64_t proven_before_ = 0;  // proven sockets counted by the history in the look before
+  std::uint64_t proven_before_ = 0;  // proven sockets counted by the history in the snapshot before
   std::optional<std::uint64_t> abort_failed_;
   std::uint64_t resets_lost_ = 0;
   // The samples last counted, held so that a new one cannot have an old one's address.

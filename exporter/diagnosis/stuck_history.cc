@@ -4,17 +4,19 @@
 
 namespace finwait::diagnosis {
 
-void StuckHistory::Count(Memory& memory) {
+void StuckHistory::Count(std::uint64_t cookie, Memory& memory) {
   const std::size_t state = StuckStateIndex(memory.state);
   if (!memory.counted && memory.finding.cause && state < std::size(kStuckStates)) {
     ++totals_[state][static_cast<std::size_t>(*memory.finding.cause)];
     memory.counted = true;
+    last_counted_.push_back({cookie, *memory.finding.cause});
   }
 }
 
 void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<const StuckCandidate> stuck,
                           SteadyClock::time_point now) {
   ++looks_;
+  last_counted_.clear();
   for (const kernel::TcpSocket& socket : closing) {
     Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, 0, false}).first->second;
     memory.look = looks_;
@@ -28,7 +30,7 @@ void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<
     Memory& memory = found->second;
     const StuckFinding& finding = judged.finding;
     if (finding.cause && memory.finding.cause == finding.cause) {
-      Count(memory);
+      Count(found->first, memory);
     }
     // A sample that cannot tell does not unsettle what an earlier one showed.
     if (finding.cause) {
@@ -40,7 +42,7 @@ void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<
     if (item->second.look == looks_) {
       ++item;
     } else {
-      Count(item->second);  // gone between two looks: what was last seen is what it was
+      Count(item->first, item->second);  // gone between two samples: what was last seen is what it was
       item = sockets_.erase(item);
     }
   }

@@ -92,6 +92,12 @@ void KeepEstablished(const Situation& situation, std::vector<Statement>& out) {
     text += " with TCP_KEEPIDLE below " + std::to_string(timeout->count()) + " s (" + now + "); its default here, " +
             Setting("tcp_keepalive_time", *keepalive) + " s, comes too late.";
   }
+  if (const auto& interval = situation.sysctl->tcp_keepalive_interval; interval && *interval >= *timeout) {
+    text +=
+        " TCP_KEEPINTVL must be below that timeout, too: the probe after an answered one waits for it, by default "
+        "for " +
+        Setting("tcp_keepalive_intvl", *interval) + " s.";
+  }
   text += " Each probe refreshes the entry of an idle connection.";
   if (situation.ends.without_keepalive > 0) {
     text += " It was off on " + std::to_string(situation.ends.without_keepalive) + " of the connections concerned.";

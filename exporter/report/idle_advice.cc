@@ -51,6 +51,16 @@ std::uint64_t KeepaliveTime(const IdleSummary& idle, const sources::SysctlSample
   return static_cast<std::uint64_t>(std::max<std::int64_t>(shortest / 2, 1));
 }
 
+// "TCP_KEEPIDLE = 120", and TCP_KEEPINTVL where that comes later: the probe after one that was answered waits for it.
+std::string KeepaliveSettings(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
+  constexpr std::int64_t kKernelsInterval = 75;
+  const std::uint64_t time = KeepaliveTime(idle, sysctl);
+  const std::int64_t interval =
+      sysctl != nullptr && sysctl->tcp_keepalive_interval ? sysctl->tcp_keepalive_interval->count() : kKernelsInterval;
+  const std::string text = "TCP_KEEPIDLE = " + std::to_string(time);
+  return static_cast<std::int64_t>(time) >= interval ? text : text + " and TCP_KEEPINTVL = " + std::to_string(time);
+}
+
 }  // namespace
 
 std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
@@ -88,8 +98,7 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
     out.push_back({"Or, for the " + Counted(too_late, "silent connection ", "silent connections ") + PortOf(service) +
                        " (longest " + std::to_string(service.longest_seconds) + " s; keepalive is off on " +
                        std::to_string(off) + " of " + std::to_string(service.sockets) +
-                       "): switch TCP keepalive on in the application, with TCP_KEEPIDLE = " +
-                       std::to_string(KeepaliveTime(idle, sysctl)) + ".",
+                       "): switch TCP keepalive on in the application, with " + KeepaliveSettings(idle, sysctl) + ".",
                    "", "", "idle_keepalive"});
   }
   return out;

@@ -8,8 +8,8 @@
 
 namespace finwait::service {
 
-/// Logs when a collector starts to fail, fails for another reason, or works again: once each, not once a look. Not
-/// thread-safe.
+/// Logs when a collector starts to fail, fails for another reason, or works again: once each, not once a collection.
+/// Not thread-safe.
 class CollectorLog {
  public:
   explicit CollectorLog(const Logger& logger) : logger_(logger) {}

@@ -56,7 +56,7 @@ class RenderedMetrics {
   struct Rendering {
     std::shared_ptr<const report::Report> report;
     SteadyClock::time_point made_at;
-    // One look for both formats: a counter must not differ between them.
+    // One sample for both formats: a counter must not differ between them.
     std::vector<prometheus::MetricFamily> families;
     std::array<Encodings, 2> bodies;  // by views::ExpositionFormat
   };

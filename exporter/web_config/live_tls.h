@@ -15,7 +15,7 @@ namespace finwait::web_config {
 /// TLS sessions as the web configuration, certificates, key and authorities are at the moment. Not thread-safe.
 class LiveTls final : public http::TlsSessions {
  public:
-  /// `report` is told of certificates and keys that change; `file` has its own. Not called for the first look.
+  /// `report` is told of certificates and keys that change; `file` has its own. Not called for the first reading.
   LiveTls(std::shared_ptr<WebConfigFile> file, ChangeReport report);
 
   /// Why there are no sessions to be had now, if so. Looks again.
@@ -24,7 +24,7 @@ class LiveTls final : public http::TlsSessions {
   void Reload() override { (void)Check(); }
 
  private:
-  /// Whether anything is not as it was at the last look.
+  /// Whether anything is not as it was at the last reading.
   bool Refresh();
   Result<SslContextPtr> MakeContext();
 

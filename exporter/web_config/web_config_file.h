@@ -16,7 +16,7 @@ using ChangeReport = std::function<void(const Result<void>&)>;
 /// The web configuration as its file is now. Not thread-safe.
 class WebConfigFile {
  public:
-  /// `report` is not called for the first look.
+  /// `report` is not called for the first reading.
   WebConfigFile(const std::filesystem::path& path, ChangeReport report);
 
   /// Looks at the file again. Errors name it and the line.

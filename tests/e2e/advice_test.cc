@@ -414,5 +414,46 @@ TEST(PlacesTest, EachPlacesAdviceFreesExactlyItsSockets) {
   EXPECT_EQ(followed, 4);
 }
 
+// Each of 66 rules in a chain of its own drops the FIN of one connection.
+TEST(PlacesTest, MorePlacesThanAreListedAreDealtWithInTwoTurns) {
+  constexpr int kPlaces = 66;
+  constexpr int kListed = 64;
+  Scene scene;
+  scene.Local().Shell(
+      "for port in $(seq 1001 1066); do iptables-nft -N to-$port; iptables-nft -A OUTPUT -p tcp --dport $port -j "
+      "to-$port; "
+      "iptables-nft -A to-$port -m conntrack --ctstate INVALID -j DROP; done");
+  std::vector<std::unique_ptr<lab::Listener>> listeners;
+  std::vector<UniqueFd> ends;
+  for (std::uint16_t port = 1001; port < 1001 + kPlaces; ++port) {
+    listeners.push_back(std::make_unique<lab::Listener>(scene.Peer(), lab::Wire::kPeer4, port));
+    for (UniqueFd& end : lab::ConnectMany(1, scene.Local(), lab::Wire::kPeer4, port, *listeners.back())) {
+      ends.push_back(std::move(end));
+    }
+  }
+  scene.LoseEntries();
+  const auto follow_all = [&] {
+    int followed = 0;
+    std::string more;
+    const nlohmann::json report = scene.Check();
+    for (const auto& one : report["explanation"]["what_to_do"]) {
+      if (one.value("id", "") == "accept_closing") {
+        scene.Follow(one["command"]);
+        ++followed;
+      } else if (one.value("id", "") == "more_places") {
+        more = one["text"];
+      }
+    }
+    return std::pair(followed, more);
+  };
+  const auto [first, more] = follow_all();
+  EXPECT_EQ(first, kListed);
+  EXPECT_EQ(more.find("And 2 more places drop closing packets"), 0U) << more;
+  EXPECT_EQ(scene.Check()["live"]["at_risk"]["fin_dropped"], kPlaces - kListed);
+  EXPECT_EQ(follow_all(), std::pair(kPlaces - kListed, std::string()));
+  ends.clear();
+  EXPECT_TRUE(scene.ClosesOnBothEnds());
+}
+
 }  // namespace
 }  // namespace finwait::e2e

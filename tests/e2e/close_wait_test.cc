@@ -13,7 +13,7 @@ namespace {
 using lab::Eventually;
 
 // Waits for the kernel's 60 s, as nothing but that shows what 60 s do.
-TEST(CloseWaitTest, LongerThan60SecondsAtDefaultSettingsIsForetoldAndThenFoundInLastAck) {
+TEST(CloseWaitTest, LongerThan60SecondsIsPredictedAndThenFoundInLastAck) {
   constexpr int kConnections = 10;
   Scene scene;
   scene.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");

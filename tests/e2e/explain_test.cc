@@ -217,7 +217,7 @@ TEST_F(ExplainTest, EndsInTheWrongOrderAreToldApart) {
             "this host's end first\n");
 }
 
-TEST_F(ExplainTest, AConnectionOfOthersIsJudgedAsForwarded) {
+TEST_F(ExplainTest, AConnectionOfOthersIsEvaluatedAsForwarded) {
   wire_.local.Shell("iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP");
   const Json json = Ask("198.51.100.7:1234", "198.51.100.8:80", 1);
   EXPECT_EQ(json["journey"], "forwarded");

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <optional>
@@ -349,6 +351,43 @@ class Player {
       Complain("after the end: stage " + outcome_.stage_after + ", stuck: " + outcome_.causes + ", lost " +
                std::to_string(outcome_.lost) + "; foretold " + trial_.stage_after + ", " + foretold + ", lost " +
                std::to_string(lost));
+    }
+    GradePredictions(program);
+  }
+
+  // No close may have come to something else than what was predicted, and each prediction is graded in the end.
+  void GradePredictions(const Program& program) {
+    const std::string family = "finwait_prediction_outcomes_total";
+    std::map<std::string, double> outcomes;
+    const auto sum = [&](const std::string& outcome) {
+      double all = 0;
+      for (const auto& [series, value] : outcomes) {
+        all += series.ends_with("outcome=\"" + outcome + "\"}") ? value : 0;
+      }
+      return all;
+    };
+    const auto graded = [&] {
+      outcomes.clear();
+      for (const auto& [series, value] : program.Scrape()) {
+        if (series.starts_with(family)) {
+          outcomes.insert({series, value});
+        }
+      }
+      return sum("as_foretold") + sum("otherwise") + sum("unseen") >= outcome_.at_risk;
+    };
+    if (!Eventually(graded, kPatience) || sum("otherwise") > 0) {
+      std::string text;
+      for (const auto& [series, value] : outcomes) {
+        text += value > 0 ? " " + series.substr(family.size()) + " " + std::to_string(static_cast<int>(value)) : "";
+      }
+      Complain("of " + std::to_string(outcome_.at_risk) + " predicted losses:" + text);
+    }
+    if (std::getenv("FINWAIT_SHOW_OUTCOMES") != nullptr) {
+      for (const auto& [series, value] : outcomes) {
+        if (value > 0) {
+          std::fprintf(stderr, "%s: %s %g\n", trial_.name.c_str(), series.c_str() + family.size(), value);
+        }
+      }
     }
   }
 

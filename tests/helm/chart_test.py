@@ -220,6 +220,8 @@ class Values(unittest.TestCase):
             "networkPolicy.from[0].podSelectors.a=b",
             "disabledCollectors[0]=conntrack",
             "extraArgs[0]=check",
+            "pathTimeouts[0]=10.0.0.0/8=aws",
+            "pathTimeouts[0]=350s",
             "port=0",
             "cpuBudget=0",
             "samplingInterval=5",
@@ -344,6 +346,14 @@ class Pods(unittest.TestCase):
         collectors = {flag.removeprefix("--collector.") for flag in flags if flag.startswith("--collector.")}
         known = Values.schema["properties"]["disabledCollectors"]["items"]["enum"]
         self.assertLessEqual(collectors, set(known))
+
+    def test_the_program_knows_every_preset_of_the_schema(self):
+        pattern = Values.schema["properties"]["pathTimeouts"]["items"]["pattern"]
+        for preset in re.search(r"h\)\|(.*)\)\$", pattern)[1].split("|"):
+            arguments = container(render("--set", f"pathTimeouts[0]=192.0.2.0/24={preset}"))["args"]
+            (flag,) = [one for one in arguments if one.startswith("--path.timeout")]
+            result = subprocess.run([PROGRAM, "check", flag, "--format=json"], capture_output=True, text=True)
+            self.assertEqual(result.stderr, "", preset)
 
     def test_it_listens_where_port_forward_connects_unless_told_otherwise(self):
         listens = [argument for argument in container(render())["args"] if "listen-address" in argument]

@@ -18,8 +18,8 @@ struct InvalidDropRule {
   std::vector<Hook> hooks;         ///< whose base chains reach it; at least one, in the order of kHooks
   /// What the rule itself counted; absent where it has no counter that counts the INVALID drops alone or with others.
   std::optional<Counter> drops;
-  /// The same rule keeps the same identity from look to look, for adding up counters that may restart. nft: table and
-  /// handle; legacy: table, chain, a hash of what the rule says, and which of its equals in the chain it is.
+  /// The same rule keeps the same identity from sample to sample, for adding up counters that may restart. nft: table
+  /// and handle; legacy: table, chain, a hash of what the rule says, and which of its equals in the chain it is.
   std::string identity;
   /// The rule the way its own tool prints it, bounded.
   std::string text;
@@ -41,7 +41,7 @@ std::vector<InvalidDropRule> FindInvalidDrops(const Ruleset& ruleset);
 std::vector<PolicyDrop> FindPolicyDrops(const Ruleset& ruleset);
 
 /// What `rule` of `table`, known from FindInvalidDrops, has counted: how InvalidDropRule::drops is found, alone, so
-/// that a look at an unchanged ruleset need not search it again.
+/// that a collection of an unchanged ruleset need not search it again.
 std::optional<Counter> DropCounter(const Table& table, const Rule& rule);
 
 }  // namespace finwait::firewall::analysis

@@ -242,7 +242,7 @@ class Walk {
     return context;
   }
 
-  // What the packet leaves through: where it was going to, or where it was routed anew.
+  // What the packet leaves through: where it was going to, or where it was routed again.
   Interface OutDevice(const Stage& stage, const Packet& packet) const {
     if (!packet.rerouted || (stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
       return *stage.out;

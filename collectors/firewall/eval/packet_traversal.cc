@@ -61,7 +61,7 @@ WireEnds EndsOf(const Packet& packet) {
 }
 
 // The same for the data of a connection that was translated when it was opened. If this end opened it, what opens its
-// entry anew is translated as its first packet was, unless chance has a part in it (`certain` says that all ways lead
+// entry again is translated as its first packet was, unless chance has a part in it (`certain` says that all ways lead
 // to the same ends). If the peer opened it, nothing here undoes what the peer's first packet met.
 Tristate StaysTranslated(const Connection& connection, Tristate stays_itself, bool certain) {
   if (connection.translated == Tristate::kUnknown || connection.opened_by == OpenedBy::kUnknown) {

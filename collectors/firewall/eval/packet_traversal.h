@@ -28,7 +28,7 @@ struct TraversalResult {
   std::string reason;  ///< kUnknown: what it hangs on. Else a remark, mostly empty
 };
 
-/// Judges one packet of `connection` on its whole way through this network namespace.
+/// Evaluates one packet of `connection` on its whole way through this network namespace.
 ///
 /// kFin: the FIN of a close. A FIN that does not leave is tried again, by a timer, when the process may be gone and
 /// with PSH set (tcp_write_wakeup()); it counts as dropped only if such a packet is dropped too, or if a rule answers

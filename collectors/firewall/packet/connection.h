@@ -57,7 +57,7 @@ struct Connection {
   /// What routing is told of the packets that the local end sends; absent: not known. Where rules change a packet's
   /// destination or mark, the route of what comes out is asked for by it.
   std::optional<facts::RouteKey> routing;
-  /// Whether nat translated it when it was opened. Its data may make an entry anew, and be translated anew.
+  /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.
   Tristate translated = Tristate::kNo;
   OpenedBy opened_by = OpenedBy::kUnknown;
   /// The local end's socket; kForwarded: ignored.

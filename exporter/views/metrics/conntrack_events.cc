@@ -29,8 +29,8 @@ void AppendConntrackEvents(const scheduling::Snapshot& snapshot, Families& famil
       .AppendTo(families);
   Family::Counter(
       "conntrack_events_paused_seconds_total",
-      "How long expiries were not listened for: from about 6500 new entries a second (ctnetlink NEW events) "
-      "only for as much of the time as 2 % of a core pay for.")
+      "How long nobody listened for expiries. From about 6500 new entries a second (ctnetlink NEW events) "
+      "the listener pauses, to stay within 2 % of a core.")
       .Add({}, std::chrono::duration<double>(sample->counts.paused).count())
       .AppendTo(families);
 }

@@ -54,8 +54,8 @@ void AppendPaths(const diagnosis::Diagnosis& diagnosis, Families& families) {
   }
   Family paths =
       Family::Gauge("firewall_path_verdict",
-                    "What this host's rules do to a packet of a connection that no narrower rule singles out and that "
-                    "has no conntrack entry: 1 for the verdict, 0 for the others.");
+                    "What this host's rules do to a packet without a conntrack entry, of a connection that no narrower "
+                    "rule singles out. 1 for the verdict, 0 for the others.");
   for (const IpFamily family : kIpFamilies) {
     for (std::size_t packet = 0; packet < std::size(diagnosis::kPathPackets); ++packet) {
       const std::string_view is = VerdictLabel((*diagnosis.paths)[static_cast<std::size_t>(family)][packet]);

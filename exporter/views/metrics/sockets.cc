@@ -102,6 +102,19 @@ void AppendIdle(const diagnosis::IdleSummary& idle, Families& families) {
   keepalives.AppendTo(families);
 }
 
+void AppendPredictions(const diagnosis::PredictionOutcomes::Totals& totals, Families& families) {
+  Family outcomes = Family::Counter("prediction_outcomes_total",
+                                    "Live sockets without an entry that have closed, by the fate predicted last and by "
+                                    "what became of them (sock_diag, TCPAbortFailed).");
+  for (const diagnosis::Fate fate : diagnosis::kFates) {
+    for (const diagnosis::PredictionOutcome outcome : diagnosis::kPredictionOutcomes) {
+      outcomes.Add({{"fate", Name(fate)}, {"outcome", Name(outcome)}},
+                   static_cast<double>(totals[static_cast<std::size_t>(fate)][static_cast<std::size_t>(outcome)]));
+    }
+  }
+  outcomes.AppendTo(families);
+}
+
 }  // namespace
 
 void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
@@ -134,6 +147,9 @@ void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
   }
   if (diagnosis.idle) {
     AppendIdle(*diagnosis.idle, families);
+  }
+  if (diagnosis.predictions) {
+    AppendPredictions(*diagnosis.predictions, families);
   }
 }
 

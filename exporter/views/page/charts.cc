@@ -140,6 +140,48 @@ std::string TimeoutLine(double timeout) {
          "\" y=\"12\">forgotten after " + html::Duration(timeout) + "</text></svg>";
 }
 
+constexpr std::size_t kSteps = diagnosis::kTimeoutLadder.size();
+constexpr double kCurveBase = 110;
+constexpr double kCurveTop = 22;  // room for the highest point's own number
+// Of kTimeoutLadder, short enough to stand side by side.
+constexpr std::string_view kStepNames[] = {"1m", "4m", "5m50", "10m", "15m", "1h", "2h04", "1d"};
+static_assert(std::size(kStepNames) == kSteps);
+
+double StepAt(std::size_t step) { return (static_cast<double>(step) + 0.5) / static_cast<double>(kSteps); }
+
+double CurveHeight(std::uint64_t count, std::uint64_t all) {
+  if (count == 0 || all == 0) {
+    return 0;
+  }
+  // One connection among a million is still to be seen.
+  return std::max(2.0, (kCurveBase - kCurveTop) * static_cast<double>(count) / static_cast<double>(all));
+}
+
+// The area under a curve, in a view of its own that is stretched to the width given.
+std::string Area(std::string_view style, const diagnosis::LadderCounts& counts, std::uint64_t all) {
+  const std::string base = std::to_string(std::lround(kCurveBase));
+  std::string points = std::to_string(std::lround(1000 * StepAt(0))) + "," + base;
+  for (std::size_t step = 0; step < kSteps; ++step) {
+    points += " " + std::to_string(std::lround(1000 * StepAt(step))) + "," +
+              std::to_string(std::lround(kCurveBase - CurveHeight(counts[step], all)));
+  }
+  points += " " + std::to_string(std::lround(1000 * StepAt(kSteps - 1))) + "," + base;
+  return "<polygon class=\"area " + std::string(style) + "\" points=\"" + points + "\"/>";
+}
+
+// "52 live connections. Silent for longer than 60 s: 40, of these 38 without a keepalive before; 240 s: ..."
+std::string InWords(const diagnosis::IdleSummary& idle) {
+  std::string words = html::Count(idle.sockets, "live connection", "live connections") + ". Silent for longer than";
+  for (std::size_t step = 0; step < kSteps; ++step) {
+    words += std::string(step == 0 ? " " : "; ") + std::to_string(diagnosis::kTimeoutLadder[step]) +
+             " s: " + html::Number(idle.outlived[step]);
+    if (idle.outlived[step] > 0) {
+      words += ", of these " + html::Number(idle.outlived_without_keepalive[step]) + " without a keepalive before";
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string StageIcon(std::optional<diagnosis::Stage> stage) {
@@ -199,6 +241,25 @@ std::string IdleHistogram(std::string_view state, const sources::AgeHistogram& i
     svg += TimeoutLine(*timeout);
   }
   return svg + "</svg>";
+}
+
+std::string SilenceCurve(const diagnosis::IdleSummary& idle) {
+  const std::string base = std::to_string(std::lround(kCurveBase));
+  std::string svg = "<svg class=\"curve\" height=\"132\" role=\"img\" aria-label=\"" + html::Escape(InWords(idle)) +
+                    "\"><svg x=\"0\" y=\"0\" width=\"100%\" height=\"" + base + "\" viewBox=\"0 0 1000 " + base +
+                    "\" preserveAspectRatio=\"none\">" + Area("all", idle.outlived, idle.sockets) +
+                    Area("unsaved", idle.outlived_without_keepalive, idle.sockets) + "</svg>";
+  for (std::size_t step = 0; step < kSteps; ++step) {
+    const std::uint64_t count = idle.outlived[step];
+    const double top = kCurveBase - CurveHeight(count, idle.sockets);
+    if (count > 0) {
+      svg += "<circle class=\"point\" cx=\"" + Percent(StepAt(step)) + "\" cy=\"" + std::to_string(std::lround(top)) +
+             "\" r=\"3\"/>" + Text(StepAt(step), top - 7, "count", html::Number(count));
+    }
+    svg += Text(StepAt(step), kCurveBase + 15, "tick", kStepNames[step]);
+  }
+  return svg + "<line class=\"axis\" x1=\"0\" x2=\"100%\" y1=\"" + base + "\" y2=\"" + base + "\"/>" +
+         (idle.outlived.front() == 0 ? Text(0.5, kCurveBase - 40, "empty", "none") : "") + "</svg>";
 }
 
 std::string TimeoutBar(double seconds, std::optional<double> keepalive) {

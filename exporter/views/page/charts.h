@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "collectors/sources/conntrack_table.h"
+#include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/risk.h"
 
 /// Small drawings in inline SVG. Lengths across are percentages, so a drawing fits whatever width it is given and its
@@ -24,6 +25,10 @@ std::string ScoreScale(std::optional<diagnosis::Stage> stage, std::optional<doub
 
 /// How long the entries in one state have been idle, and after how long conntrack forgets them.
 std::string IdleHistogram(std::string_view state, const sources::AgeHistogram& idle, std::optional<double> timeout);
+
+/// How many live connections have been silent for longer than each timeout of the ladder, and how many of them no
+/// keepalive would have saved. The steps stand side by side at equal widths, whatever the timeouts.
+std::string SilenceCurve(const diagnosis::IdleSummary& idle);
 
 /// A timeout's place between one second and ten days, and with it, dashed, when the first keepalive comes: a piece of a
 /// table's column. Decoration: the numbers stand beside it.

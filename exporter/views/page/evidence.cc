@@ -133,6 +133,26 @@ std::string AgesSection(const diagnosis::Diagnosis& diagnosis) {
   return html + "</div>\n</section>\n";
 }
 
+std::string SilenceSection(const diagnosis::Diagnosis& diagnosis) {
+  std::string html =
+      Open("silence", "Is this timeout safe?",
+           "Live connections that have been silent for longer than each timeout. What has that timeout, here or on the "
+           "way, has forgotten them.");
+  if (!diagnosis.idle) {
+    return html + kCannotTell;
+  }
+  const diagnosis::IdleSummary& idle = *diagnosis.idle;
+  html += "<figure>" + charts::SilenceCurve(idle) +
+          "</figure>\n<p class=\"about\"><span class=\"swatch all\"></span>of " +
+          html::Count(idle.sockets, "live connection", "live connections") +
+          " <span class=\"swatch unsaved\"></span>without a keepalive before that time</p>\n";
+  if (idle.last_24_hours.largest_seconds > 0) {
+    html += "<p class=\"about\">In 24 hours, the longest silence after which a connection spoke again was " +
+            html::Duration(idle.last_24_hours.largest_seconds) + ".</p>\n";
+  }
+  return html + "</section>\n";
+}
+
 std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis) {
   std::string html =
       Open("timeouts", "When conntrack forgets", "An idle connection's entry ends after the timeout of its state.");

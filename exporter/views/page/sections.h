@@ -22,6 +22,8 @@ std::string Findings(const report::Report& report, Details details);
 std::string FactorsSection(const diagnosis::Diagnosis& diagnosis);
 /// How long conntrack's entries have been idle, by state.
 std::string AgesSection(const diagnosis::Diagnosis& diagnosis);
+/// How many live connections each timeout would have forgotten.
+std::string SilenceSection(const diagnosis::Diagnosis& diagnosis);
 /// Conntrack's timeouts against TCP's keepalive, and the other settings.
 std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis);
 /// What the rules do to closing packets without an entry.

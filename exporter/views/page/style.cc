@@ -135,7 +135,7 @@ tbody th { font-weight: 500; }
 
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); gap: 1.75rem 1.75rem; }
 svg { overflow: visible; }
-.histogram, .row-chart { width: 100%; display: block; }
+.histogram, .row-chart, .curve { width: 100%; display: block; }
 .chart-title { display: flex; justify-content: space-between; gap: 1rem; font-size: .875rem; }
 .chart-title span { color: var(--soft); }
 .bar:is(rect) { fill: var(--chart); }
@@ -146,6 +146,12 @@ svg { overflow: visible; }
 .tick, .count, .empty, .limit-label { font-size: .6875rem; fill: var(--soft); text-anchor: middle; }
 .count { fill: var(--ink); font-weight: 600; }
 .empty { font-size: .8125rem; }
+.area { stroke-width: 2; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
+.area.all { fill: var(--chart); fill-opacity: .22; stroke: var(--chart); }
+.area.unsaved { fill: var(--early); fill-opacity: .3; stroke: var(--early); stroke-dasharray: 5 3; }
+.point { fill: var(--surface); stroke: var(--chart); stroke-width: 2; }
+.swatch { display: inline-block; width: 1.1rem; height: .7rem; border: 2px solid var(--chart); margin-inline-end: .4rem; }
+.swatch.unsaved { border: 2px dashed var(--early); margin-inline-start: 1rem; }
 .limit { stroke: var(--early); stroke-width: 1.5; stroke-dasharray: 3 3; }
 .limit-label { fill: var(--early); }
 .limit-label.before { text-anchor: end; } .limit-label.behind { text-anchor: start; }

@@ -73,7 +73,7 @@ TEST(ChurnTest, ATableThatIsFlushedAndFilledDuringTheDumpIsCountedWithinWhatItEv
   });
 }
 
-TEST(ChurnTest, RulesThatChangeDuringALookAreReadOrSaidToBeTornInBothBackends) {
+TEST(ChurnTest, RulesThatChangeWhileReadAreReadOrSaidToBeTorn) {
   const Namespace host;
   host.Shell("iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   const Meanwhile nft([&host] {

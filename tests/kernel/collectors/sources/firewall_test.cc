@@ -190,7 +190,7 @@ TEST(FirewallCollectorTest, AChangeInOneBackendLeavesTheCountersOfTheOtherCurren
   EXPECT_EQ(watch.Look().invalid_drops.at(0).drops->packets, 2U);
 }
 
-TEST(FirewallCollectorTest, ChangesAreSeenAtTheNextLookAndDated) {
+TEST(FirewallCollectorTest, ChangesAreSeenInTheNextSampleAndDated) {
   const Namespace where;
   const auto start = std::chrono::system_clock::now();
   Watch watch(where);
@@ -278,7 +278,7 @@ TEST(FirewallCollectorTest, CapNetAdminAndGroupRootAreEnoughForBothBackends) {
   });
 }
 
-TEST(FirewallCollectorTest, HundredsOfLooksChangeNothing) {
+TEST(FirewallCollectorTest, HundredsOfCollectionsChangeNothing) {
   const Namespace where;
   where.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP && iptables-legacy -A INPUT -j ACCEPT");
   const std::string state =
@@ -324,7 +324,7 @@ kernel::Host CountingHost(std::size_t& received) {
   return host;
 }
 
-TEST(FirewallCollectorTest, FiftyThousandNatRulesCostAnUnchangedLookNothing) {
+TEST(FirewallCollectorTest, FiftyThousandNatRulesCostAnUnchangedCollectionNothing) {
   const Namespace where;
   std::string rules =
       "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n";

@@ -46,7 +46,7 @@ TEST_F(FateTest, APeerThatHasClosedSendsNoOtherFin) {
   EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateNew)), Fate::kAckDropped);
 }
 
-TEST_F(FateTest, IsEvaluatedAnewWhenThePeerCloses) {
+TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   CloseEvaluator judge(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
   EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;
@@ -73,7 +73,7 @@ TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
   EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kNatLost);
 }
 
-TEST_F(FateTest, AFinWithAnEntryIsJudgedAsEstablished) {
+TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {
   CloseEvaluator drops(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
   EXPECT_EQ(drops.TrackedFin(socket_).decision, firewall::eval::Disposition::kDrop) << "a policy drops it all the same";
   CloseEvaluator open(DropsAt({}), {true, {true, true}}, {});

@@ -5,7 +5,7 @@
 namespace finwait::diagnosis {
 namespace {
 
-TEST(CounterLedgerTest, AddsWhatEachRuleCountedSinceTheLastLook) {
+TEST(CounterLedgerTest, AddsWhatEachRuleCountedSinceTheLastSample) {
   CounterLedger ledger;
   ledger.BeginSample();
   EXPECT_EQ(ledger.Advance("a", 5), 5U) << "what it had counted before the first look is part of the total";

@@ -209,7 +209,7 @@ TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
   EXPECT_EQ(after->risk.score, before->risk.score);
 }
 
-TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManyLooksSeeIt) {
+TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManySamplesShowIt) {
   SeeAnIdleConnection();
   Track({ForgottenSocket(1, kernel::TcpState::kFinWait1), ForgottenSocket(2, kernel::TcpState::kFinWait1)});
   for (int i = 0; i < 5; ++i) {
@@ -264,7 +264,7 @@ TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
   EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
 }
 
-TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreJudgedAsOftenAsTheBudgetAllows) {
+TEST_F(DiagnosticianTest, RulesThatChangeAllTheTimeAreEvaluatedAsTheBudgetAllows) {
   constexpr double kBudget = 1e-9;  // of a core: anything takes hours
   EvaluationPace pace;
   pace.rules = Pacer(std::chrono::milliseconds(1), kBudget);

@@ -132,7 +132,7 @@ TEST_F(LiveTest, WhatCannotBeKnownIsCountedAsUnknownAndNotAsARisk) {
   EXPECT_NE(live.sockets[0].reason, "");
 }
 
-TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsNeedNoJudgement) {
+TEST_F(LiveTest, WhereADropPathIsKnownTrackedSocketsAreNotEvaluated) {
   AddTracked(90);
   LiveEffort effort;
   effort.drop_path_known = true;
@@ -154,7 +154,7 @@ TEST_F(LiveTest, ATranslatedTrackedSocketWouldStickWhateverTheRulesSay) {
   EXPECT_EQ(live.unevaluated, 0U);
 }
 
-TEST_F(LiveTest, WhatThereIsNoTimeToJudgeIsUnknownAndSaysWhy) {
+TEST_F(LiveTest, WhatThereIsNoTimeToEvaluateIsUnknownAndSaysWhy) {
   Add();
   Add();
   LiveEffort effort;

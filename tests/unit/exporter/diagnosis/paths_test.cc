@@ -15,7 +15,7 @@ PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
   return EvaluatePaths(judge, IpFamily::kIpv4);
 }
 
-TEST(PathsTest, EachPacketIsJudgedOnItsOwnWay) {
+TEST(PathsTest, EachPacketIsEvaluatedOnItsOwnWay) {
   const PathResults out = Evaluate(DropsAt({Hook::kOutput}));
   for (const PathPacket packet : {PathPacket::kFin, PathPacket::kRst, PathPacket::kData}) {
     EXPECT_EQ(out.decisions[Index(packet)], Disposition::kDrop) << kPathPackets[Index(packet)];

@@ -47,7 +47,7 @@ TEST_F(StuckHistoryTest, CountsASocketOnceHoweverOftenItIsSeen) {
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
 }
 
-TEST_F(StuckHistoryTest, WaitsForASecondLookToSettleACause) {
+TEST_F(StuckHistoryTest, WaitsForASecondSampleToSettleACause) {
   Look({Socket(1)}, Cause::kLocalError);
   EXPECT_EQ(Counted(Cause::kLocalError), 0U);
   Look({Socket(1)}, Cause::kLocalDrop);
@@ -75,7 +75,7 @@ TEST_F(StuckHistoryTest, KeepsTheSettledCauseUntilTheSocketTriesAgain) {
   EXPECT_FALSE(CauseOfLastTry(socket)) << "what this host does not do can change without a try";
 }
 
-TEST_F(StuckHistoryTest, CountsASocketThatOnlyOneLookSaw) {
+TEST_F(StuckHistoryTest, CountsASocketThatOnlyOneSampleShowed) {
   Look({Socket(1)}, Cause::kLocalDrop);
   Look({}, std::nullopt);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);

@@ -44,7 +44,7 @@ TEST(IdleAdviceTest, AdvisesAKeepaliveWithinAShorterTimeoutOfThePath) {
   ASSERT_EQ(advice.size(), 3U);
   EXPECT_EQ(advice[0].id, "path_forgets");
   EXPECT_THAT(advice[0].text, HasSubstr("3 connections there have been silent"));
-  EXPECT_THAT(advice[2].text, HasSubstr("TCP_KEEPIDLE = 50."));
+  EXPECT_THAT(advice[2].text, HasSubstr("TCP_KEEPIDLE = 50 and TCP_KEEPINTVL = 50."));
 }
 
 TEST(IdleAdviceTest, SaysNothingWhereNobodyIsSilent) {

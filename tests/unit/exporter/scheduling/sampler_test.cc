@@ -79,7 +79,7 @@ std::vector<EnabledCollector> One(const sources::CollectorInfo& info,
   return collectors;
 }
 
-TEST(SamplerTest, PublishesEachLook) {
+TEST(SamplerTest, PublishesEachCollection) {
   Published published;
   Sampler sampler({}, One(kNumber, [](int look) { return Number(look); }),
                   {milliseconds(5), std::make_shared<CpuBudget>(1)}, published.Callback());
@@ -93,7 +93,7 @@ TEST(SamplerTest, PublishesEachLook) {
   EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
 }
 
-TEST(SamplerTest, AFailedLookTakesTheOldSampleAwayAndCountsItsReason) {
+TEST(SamplerTest, AFailedCollectionTakesTheOldSampleAway) {
   Published published;
   Sampler sampler({},
                   One(kNumber,
@@ -115,7 +115,7 @@ TEST(SamplerTest, AFailedLookTakesTheOldSampleAwayAndCountsItsReason) {
   EXPECT_EQ(snapshot->collectors[0].errors.at(0).message, "no");
 }
 
-TEST(SamplerTest, ALookWithAGapShowsWhatItReadAndStillCountsAsFailed) {
+TEST(SamplerTest, ACollectionWithAGapShowsWhatItReadAndCountsAsFailed) {
   Published published;
   Sampler sampler({},
                   One(kNumber,
@@ -163,7 +163,7 @@ TEST(SamplerTest, ACollectorThatHangsIsReportedAndHoldsUpNoOther) {
   release.set_value();
 }
 
-TEST(SamplerTest, ALookThatRunsOutOfMemoryFailsAloneAndTheNextOneCountsAgain) {
+TEST(SamplerTest, ACollectionThatRunsOutOfMemoryFailsAlone) {
   Published published;
   std::vector<EnabledCollector> collectors = One(kNumber, [](int look) -> Result<sources::Collected> {
     if (look == 2) {
@@ -188,7 +188,7 @@ TEST(SamplerTest, ALookThatRunsOutOfMemoryFailsAloneAndTheNextOneCountsAgain) {
   EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
 }
 
-TEST(SamplerTest, ALookThatThrowsIsAFailureOfThatCollector) {
+TEST(SamplerTest, ACollectionThatThrowsIsAFailureOfThatCollector) {
   std::vector<EnabledCollector> collectors =
       One(kNumber, [](int) -> Result<sources::Collected> { throw std::logic_error("no such thing"); });
   collectors.push_back({&kOther, std::make_unique<ScriptedCollector>([](int look) { return Number(look); })});
@@ -216,7 +216,7 @@ TEST(SamplerTest, AThreadIsNamedAfterItsCollector) {
   EXPECT_TRUE(sampler.Stop(Deadline::After(seconds(5))));
 }
 
-TEST(SamplerTest, ALookThatOverranAndThenEndsCountsAgain) {
+TEST(SamplerTest, ACollectionThatOverranAndThenEndsCountsAgain) {
   Published published;
   std::promise<void> release;
   auto released = release.get_future().share();

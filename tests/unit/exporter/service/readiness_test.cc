@@ -27,7 +27,7 @@ class ReadinessTest : public testing::Test {
   scheduling::CollectorStatus status_;
 };
 
-TEST_F(ReadinessTest, WaitsForTheFirstLook) {
+TEST_F(ReadinessTest, WaitsForTheFirstSample) {
   status_.collected = false;
   EXPECT_FALSE(Ready());
 }

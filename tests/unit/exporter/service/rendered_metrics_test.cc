@@ -132,7 +132,7 @@ TEST_F(RenderedMetricsTest, AReportThatCannotBeRenderedIsPublishedAllTheSame) {
   EXPECT_EQ(metrics.Answer(kPlain, start_).status, 200);
 }
 
-TEST_F(RenderedMetricsTest, RendersAnewWhenTheProcessMetricsHaveAged) {
+TEST_F(RenderedMetricsTest, RendersAgainWhenTheProcessMetricsHaveAged) {
   (void)Ask(kPlain);
   EXPECT_TRUE(Ask(kPlain, RenderedMetrics::kFreshFor).body->ends_with("finwait_x 2\n"));
 }

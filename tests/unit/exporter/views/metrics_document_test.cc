@@ -57,14 +57,15 @@ const std::vector<Section>& Sections() {
        {"finwait_risk_"},
        "The verdict of the host as one number and one stage. [risk.md](risk.md) has the formula. Score and stage are "
        "absent when something is missing that could change the stage, never 0; a proven failure stays visible whatever "
-       "else is blind."},
+       "else is unavailable."},
       {"Sockets",
-       {"finwait_tcp_"},
+       {"finwait_tcp_", "finwait_prediction_"},
        "The sockets of this network namespace, and what becomes of them; "
        "[how-it-works.md](how-it-works.md#why-a-socket-is-stuck) explains the causes. `finwait_tcp_untracked_sockets` "
        "is also "
        "absent where "
-       "conntrack is not active: there, no entry is no risk."},
+       "conntrack is not active: there, no entry is no risk. "
+       "`finwait_prediction_outcomes_total` counts only what is certain: [risk.md](risk.md#predictions-are-graded) says how."},
       {"Firewall",
        {"finwait_firewall_", "finwait_conntrack_active"},
        "What the rules do, read from the kernel: nftables (iptables-nft included) and iptables-legacy. Where one "

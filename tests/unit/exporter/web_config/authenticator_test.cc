@@ -61,7 +61,7 @@ TEST_F(AuthenticatorTest, ANameThatBecomesAUserIsNotHeldToWhatItWasBefore) {
   EXPECT_TRUE(IsRight("bob", "U*U"));
 }
 
-TEST_F(AuthenticatorTest, ANewHashIsAskedForAnew) {
+TEST_F(AuthenticatorTest, ANewHashIsAskedForAgain) {
   EXPECT_TRUE(IsRight("alice", "U*U"));
   users_["alice"] = kDecoy;
   EXPECT_FALSE(IsRight("alice", "U*U"));

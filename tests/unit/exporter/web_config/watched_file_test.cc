@@ -20,7 +20,7 @@ class WatchedFileTest : public testing::Test {
   WatchedFile file_{path_};
 };
 
-TEST_F(WatchedFileTest, TheFirstLookIsAChange) {
+TEST_F(WatchedFileTest, TheFirstReadingIsAChange) {
   EXPECT_TRUE(file_.Refresh());
   EXPECT_EQ(Content(), "one");
   EXPECT_FALSE(file_.Refresh());

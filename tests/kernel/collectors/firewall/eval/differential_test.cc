@@ -168,7 +168,7 @@ void Print(const std::map<std::string, Tally>& tallies) {
   }
 }
 
-TEST_F(DifferentialTest, RandomRulesetsDoWhatWasForetold) {
+TEST_F(DifferentialTest, RandomRulesetsDoWhatWasPredicted) {
   // A fixed seed by default: whether a change lands must not hang on luck. New ground is for other seeds and longer
   // runs (tools/differential.sh).
   const std::uint64_t seed = Number("FINWAIT_SEED", 20261123);

@@ -52,6 +52,20 @@ TEST(ChartsTest, OneEntryAmongAMillionIsStillDrawn) {
   EXPECT_THAT(IdleHistogram("established", idle, std::nullopt), HasSubstr("height=\"2\""));
 }
 
+TEST(ChartsTest, TheCurveSaysInWordsWhatItDraws) {
+  diagnosis::IdleSummary idle;
+  idle.sockets = 50;
+  idle.outlived = {40, 40, 1};
+  idle.outlived_without_keepalive = {38, 40, 1};
+  const std::string drawn = SilenceCurve(idle);
+  EXPECT_THAT(drawn, HasSubstr("role=\"img\" aria-label=\"50 live connections. Silent for longer than 60 s: 40, of "
+                               "these 38 without a keepalive before; 240 s: 40, of these 40"));
+  EXPECT_THAT(drawn, HasSubstr("86400 s: 0\""));
+  EXPECT_THAT(drawn, HasSubstr("<polygon class=\"area all\" points=\"63,110 63,40 188,40 313,108 438,110"))
+      << "one of fifty is still to be seen";
+  EXPECT_THAT(SilenceCurve({}), HasSubstr(">none</text>"));
+}
+
 TEST(ChartsTest, AnEmptyHistogramSaysSo) {
   const std::string drawn = IdleHistogram("last_ack", {}, 30);
   EXPECT_THAT(drawn, HasSubstr(">no entries</text>"));

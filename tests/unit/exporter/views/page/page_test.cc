@@ -106,7 +106,7 @@ TEST(PageTest, EverySectionIsThereInEveryStateSoThatAnUpdateFindsItsPlace) {
   for (const report::Report& report : {Blind(), WithStuckSockets()}) {
     const std::string page = ReportPage(report, {});
     for (const char* id : {"stuck", "would-stick", "why", "what-to-do", "will-not-help", "cannot-see", "factors",
-                           "ages", "timeouts", "paths", "collectors"}) {
+                           "ages", "silence", "timeouts", "paths", "collectors"}) {
       EXPECT_THAT(page, HasSubstr(std::string("<section id=\"") + id + "\"")) << id;
     }
   }
