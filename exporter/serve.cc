@@ -27,6 +27,8 @@
 #include "exporter/service/scheduler_slice.h"
 #include "exporter/service/service_signals.h"
 #include "exporter/service/stage_log.h"
+#include "exporter/views/metrics/boot_time.h"
+#include "exporter/views/metrics/counter_origin.h"
 #include "exporter/views/metrics/metrics.h"
 #include "exporter/web_config/protection.h"
 
@@ -125,6 +127,10 @@ void FilterCalls(const command_line::Options& options, const service::Logger& lo
   }
 }
 
+double UnixTime(scheduling::WallClock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
 }  // namespace
 
 int RunServe(const command_line::Options& options, const service::Logger& logger) {
@@ -164,7 +170,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       [exporter_metrics = options.exporter_metrics](const diagnosis::Diagnosis& diagnosis) {
         return views::metrics::MetricFamilies(diagnosis, exporter_metrics);
       },
-      latest);
+      latest,
+      [starts = views::metrics::CounterStarts{views::metrics::BootTime(), UnixTime(scheduling::WallClock::now())}](
+          std::string_view name) { return StartOf(name, starts); });
   const sources::CollectorSettings settings = SettingsOf(options);
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);

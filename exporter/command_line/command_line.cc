@@ -121,7 +121,10 @@ void CommandLine::DescribeSubcommands() {
       ->option_text("LOCAL PEER");
   for (CLI::App* subcommand : {check_, explain_}) {
     subcommand->get_help_ptr()->group("Flags");
-    AddText(*subcommand, "--format", "FORMAT", "text or json. Default text.");
+    AddText(*subcommand, "--format", "FORMAT",
+            subcommand == check_ ? "text, json, prometheus (metrics for node_exporter's textfile directory), nagios "
+                                   "(one line and performance data) or bug (a report without addresses). Default text."
+                                 : "text or json. Default text.");
   }
 }
 
@@ -260,7 +263,8 @@ Options CommandLine::Read() {
   ReadPathTimeouts(options);
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
-  Take("--format", options.report_format, option_values::Report);
+  Take("--format", options.report_format,
+       options.command == Command::kExplain ? option_values::ExplainFormat : option_values::CheckFormat);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
   }

@@ -162,7 +162,16 @@ Value<double> CpuBudget(const std::string& flag, const std::string& text) {
   return *share;
 }
 
-Value<ReportFormat> Report(const std::string& flag, const std::string& text) {
+Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text) {
+  return OneOf<ReportFormat>(flag, text, "text, json, prometheus, nagios or bug",
+                             {{"text", ReportFormat::kText},
+                              {"json", ReportFormat::kJson},
+                              {"prometheus", ReportFormat::kPrometheus},
+                              {"nagios", ReportFormat::kNagios},
+                              {"bug", ReportFormat::kBug}});
+}
+
+Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text) {
   return OneOf<ReportFormat>(flag, text, "text or json",
                              {{"text", ReportFormat::kText}, {"json", ReportFormat::kJson}});
 }

@@ -31,7 +31,10 @@ Value<std::filesystem::path> Directory(const std::string& flag, const std::strin
 Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::string& text);
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
 Value<double> CpuBudget(const std::string& flag, const std::string& text);
-Value<ReportFormat> Report(const std::string& flag, const std::string& text);
+/// Of `check`.
+Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text);
+/// Of `explain`.
+Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text);
 Value<ConnectionEnd> End(const std::string& argument, const std::string& text);
 
 }  // namespace finwait::command_line::option_values

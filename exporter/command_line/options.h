@@ -20,8 +20,14 @@ namespace finwait::command_line {
 /// What the program was asked to do.
 enum class Command { kServe, kCheck, kExplain, kVersion, kHelp };
 
-/// How `check` and `explain` print.
-enum class ReportFormat { kText, kJson };
+/// How `check` and `explain` print; `explain` knows the first two.
+enum class ReportFormat {
+  kText,
+  kJson,
+  kPrometheus,  ///< metrics, for node_exporter's textfile directory
+  kNagios,      ///< one line and its performance data, as the Monitoring Plugins guidelines have it
+  kBug,         ///< what a report of a fault needs, without addresses and rules' text
+};
 
 /// One end of a TCP connection, as `explain` is given it.
 struct ConnectionEnd {

@@ -119,6 +119,9 @@ TEST(Options, CheckTakesItsFormatAndTheGeneralFlagsBeforeAndAfterItsName) {
   EXPECT_EQ(options.procfs, "/p");
   EXPECT_THAT(options.enabled_collectors, ElementsAre("sockets"));
   EXPECT_EQ(Parsed({"check"}).report_format, ReportFormat::kText);
+  EXPECT_EQ(Parsed({"check", "--format=prometheus"}).report_format, ReportFormat::kPrometheus);
+  EXPECT_EQ(Parsed({"check", "--format=nagios"}).report_format, ReportFormat::kNagios);
+  EXPECT_EQ(Parsed({"check", "--format=bug"}).report_format, ReportFormat::kBug);
 }
 
 TEST(Options, ExplainTakesTheTwoEndsOfAConnection) {
@@ -190,7 +193,10 @@ TEST(Options, EachWrongValueIsNamedWithItsFlagAndWhatWouldBeRight) {
       EXPECT_THAT(complaint, HasSubstr(right)) << joined;
     }
   }
-  EXPECT_THAT(Complaint({"check", "--format=xml"}), HasSubstr("--format cannot be \"xml\": give text or json"));
+  EXPECT_THAT(Complaint({"check", "--format=xml"}),
+              HasSubstr("--format cannot be \"xml\": give text, json, prometheus, nagios or bug"));
+  EXPECT_THAT(Complaint({"explain", "192.0.2.1:1", "192.0.2.2:2", "--format=nagios"}),
+              HasSubstr("--format cannot be \"nagios\": give text or json"));
 }
 
 TEST(Options, WhatItDoesNotKnowIsNamed) {
