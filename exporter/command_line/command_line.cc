@@ -101,6 +101,9 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
           "of sockets become rarer until it holds. Default 0.02.");
+  AddText(app_, "--storage.path", "PATH",
+          "File, or folder for one, in which what has happened outlives a restart, counters too (an SQLite database of "
+          "at most 16 MiB); check --since reads it. Default: in memory only.");
   AddSwitch("report.details", report_details_,
             "Show socket addresses and rule text in HTTP reports and on the page. Default off.");
   AddSwitch("sandbox.seccomp", filter_calls_,
@@ -114,7 +117,13 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
 
 void CommandLine::DescribeSubcommands() {
   check_ = app_.add_subcommand("check", "Take one sample of this host and say what is stuck, what would be, and why.");
-  check_->footer("Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.");
+  AddText(
+      *check_, "--since", "DURATION",
+      "Say what has happened since then, such as 2h, from the service's store (--storage.path), and take no sample. "
+      "Format text or json.");
+  check_->footer(
+      "Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.\n"
+      "With --since: 0 this host lost no connection, 2 it did, 3 cannot tell or wrong usage.");
   explain_ = app_.add_subcommand("explain", "Say what becomes of a connection closed without its conntrack entry.");
   explain_->footer("Exit code: 0 clean, 1 not clean, 3 unknown or wrong usage.");
   explain_->add_option("ENDS", ends_, "The local end and the peer's, as 192.0.2.1:443 or [2001:db8::1]:443.")
@@ -267,6 +276,11 @@ Options CommandLine::Read() {
        options.command == Command::kExplain ? option_values::ExplainFormat : option_values::CheckFormat);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
+  }
+  Take("--storage.path", options.storage_path, option_values::StoragePath);
+  Take("--since", options.since, option_values::Since);
+  if (options.since && options.report_format != ReportFormat::kText && options.report_format != ReportFormat::kJson) {
+    Complain("check --since prints text or json: leave --format out or give one of them.");
   }
   for (const std::string& text : texts_.at("--web.allowed-hosts")) {
     const auto names = option_values::HostNames("--web.allowed-hosts", text);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,6 +53,10 @@ struct Options {
   ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
+  std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone
+  std::optional<std::chrono::nanoseconds>
+      since;  ///< kCheck, --since: tell what has happened since then, from the store
+
   std::string telemetry_path = "/metrics";  ///< begins with '/', is none of the paths that have another meaning
   std::filesystem::path web_config_file;    ///< empty: neither TLS nor authentication
   bool systemd_socket = false;              ///< serve on the sockets passed instead of listen_addresses

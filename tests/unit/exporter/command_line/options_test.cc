@@ -124,6 +124,18 @@ TEST(Options, CheckTakesItsFormatAndTheGeneralFlagsBeforeAndAfterItsName) {
   EXPECT_EQ(Parsed({"check", "--format=bug"}).report_format, ReportFormat::kBug);
 }
 
+TEST(Options, CheckTellsOfThePastFromTheStore) {
+  const Options options = Parsed({"check", "--since=1h30m", "--storage.path=/var/lib/x"});
+  EXPECT_EQ(options.since, std::chrono::minutes(90));
+  EXPECT_EQ(options.storage_path, "/var/lib/x");
+  EXPECT_EQ(Parsed({"check"}).since, std::nullopt);
+  EXPECT_THAT(Complaint({"check", "--since=yesterday"}),
+              HasSubstr("--since cannot be \"yesterday\": give how far back to look, as 30m or 2h."));
+  EXPECT_THAT(Complaint({"check", "--since=0s"}), HasSubstr("--since cannot be \"0s\""));
+  EXPECT_THAT(Complaint({"check", "--since=2h", "--format=nagios"}), HasSubstr("prints text or json"));
+  EXPECT_THAT(Complaint({"--since=2h"}), HasSubstr("There is no flag \"--since=2h\""));
+}
+
 TEST(Options, ExplainTakesTheTwoEndsOfAConnection) {
   const Options four = Parsed({"explain", "192.0.2.1:40000", "192.0.2.2:443", "--format", "json"});
   EXPECT_EQ(four.command, Command::kExplain);
