@@ -1,11 +1,17 @@
 #include "exporter/check.h"
 
+#include <sys/utsname.h>
+
 #include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/report/report.h"
 #include "exporter/scheduling/sampler.h"
+#include "exporter/views/bug_report.h"
+#include "exporter/views/exposition.h"
 #include "exporter/views/json.h"
+#include "exporter/views/metrics/one_sample.h"
+#include "exporter/views/nagios.h"
 #include "exporter/views/text.h"
 
 namespace finwait::exporter {
@@ -29,12 +35,39 @@ int ExitCode(const diagnosis::Risk& risk) {
   return kCannotTell;
 }
 
+// "Linux 6.1.0-18-amd64 x86_64".
+std::string Kernel() {
+  utsname system = {};
+  return ::uname(&system) == 0 ? std::string(system.sysname) + " " + system.release + " " + system.machine : "unknown";
+}
+
+std::string Shown(const report::Report& report, command_line::ReportFormat format) {
+  using command_line::ReportFormat;
+  switch (format) {
+    case ReportFormat::kText:
+      return views::ReportText(report);
+    case ReportFormat::kJson:
+      return ReportJson(report, views::Details::kShow);
+    case ReportFormat::kPrometheus:
+      return RenderFamilies(views::metrics::OneSampleFamilies(*report.diagnosis), views::ExpositionFormat::kText);
+    case ReportFormat::kNagios:
+      return views::NagiosLine(report);
+    case ReportFormat::kBug:
+      return views::BugReport(report, Kernel());
+  }
+  return "";
+}
+
 }  // namespace
 
 int RunCheck(const command_line::Options& options, std::ostream& out, std::ostream& err) {
   const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
-    err << "finwait_exporter check: " << host.error().message << "\n";
+    if (options.report_format == command_line::ReportFormat::kNagios) {
+      out << views::NagiosUnknown(host.error().message);  // who runs plugins reads their standard output only
+    } else {
+      err << "finwait_exporter check: " << host.error().message << "\n";
+    }
     return kCannotTell;
   }
   constexpr auto kCollectTimeout = std::chrono::seconds(30);
@@ -44,8 +77,7 @@ int RunCheck(const command_line::Options& options, std::ostream& out, std::ostre
                                          options.path_timeouts);
   const auto report =
       report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
-  out << (options.report_format == command_line::ReportFormat::kJson ? ReportJson(*report, views::Details::kShow)
-                                                                     : views::ReportText(*report));
+  out << Shown(*report, options.report_format);
   return ExitCode(report->diagnosis->risk);
 }
 

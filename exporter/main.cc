@@ -11,6 +11,7 @@
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
 #include "exporter/explain.h"
+#include "exporter/history.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
@@ -58,6 +59,9 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       std::cout << options->text;
       return 0;
     case Command::kCheck:
+      if (options->since) {
+        return finwait::exporter::RunHistory(*options, std::cout, std::cerr);
+      }
       return Confined(*options,
                       {finwait::command_line::NeedNetAdmin(*options), finwait::command_line::NeedSysPtrace(*options)},
                       finwait::exporter::RunCheck);

@@ -19,6 +19,7 @@
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_consumer.h"
 #include "exporter/service/collector_log.h"
+#include "exporter/service/incident_journal.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/notify.h"
 #include "exporter/service/refused_call_log.h"
@@ -27,6 +28,9 @@
 #include "exporter/service/scheduler_slice.h"
 #include "exporter/service/service_signals.h"
 #include "exporter/service/stage_log.h"
+#include "exporter/views/metrics/boot_time.h"
+#include "exporter/views/metrics/carried_counters.h"
+#include "exporter/views/metrics/counter_origin.h"
 #include "exporter/views/metrics/metrics.h"
 #include "exporter/web_config/protection.h"
 
@@ -91,12 +95,13 @@ std::optional<http::AllowedHosts> AllowedHostsOf(const command_line::Options& op
 }
 
 http::ServerOptions ServerOptionsOf(const command_line::Options& options, const report::LatestReport& latest,
-                                    service::RenderedMetrics& metrics, const service::Logger& logger) {
+                                    service::RenderedMetrics& metrics, const incidents::Journal& journal,
+                                    const service::Logger& logger) {
   http::ServerOptions server;
-  server.route_groups =
-      service::MakeRouteGroups({options.telemetry_path, options.max_requests,
-                                options.report_details ? views::Details::kShow : views::Details::kHide},
-                               latest, metrics);
+  server.route_groups = service::MakeRouteGroups(
+      {options.telemetry_path, options.max_requests,
+       options.report_details ? views::Details::kShow : views::Details::kHide, [&journal] { return journal.Latest(); }},
+      latest, metrics);
   server.limits.requests_per_connection = kRequestsPerConnection;
   server.allowed_hosts = AllowedHostsOf(options);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
@@ -119,11 +124,20 @@ Result<web_config::Protection> ProtectionOf(const command_line::Options& options
 }
 
 void FilterCalls(const command_line::Options& options, const service::Logger& logger) {
-  const auto unfiltered_because = privilege::FilterCalls(options.filter_calls);
+  const auto unfiltered_because = privilege::FilterCalls(options.filter_calls, !options.storage_path.empty());
   if (unfiltered_because) {
     logger.Warn("system calls are not filtered", {{"reason", *unfiltered_because}});
   }
 }
+
+views::metrics::CounterValues CountersToStore(const diagnosis::Diagnosis& diagnosis,
+                                              const incidents::Journal& journal) {
+  auto families = views::metrics::MetricFamilies(diagnosis, false);
+  views::metrics::CarryOn(families, journal.CountersBefore());
+  return views::metrics::ObservedCounters(families);
+}
+
+double UnixTime(incidents::Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 
 }  // namespace
 
@@ -136,6 +150,11 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   }
 
   service::SetSchedulerSlice();
+  auto store = service::OpenStore(options.storage_path);
+  if (!store) {
+    logger.Error("cannot start", {{"error", store.error().message}});
+    return kCannotStart;
+  }
   // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
   // reads them the first time may load libraries, which the filter allows no more.
   auto listeners = options.systemd_socket ? http::TakePassedSockets(Environment)
@@ -159,15 +178,23 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
 
   Watchdog watchdog;
+  const auto journal = service::StartJournal(std::move(*store), logger);
+  const bool stored = !options.storage_path.empty();
   report::LatestReport latest;
   service::RenderedMetrics metrics(
-      [exporter_metrics = options.exporter_metrics](const diagnosis::Diagnosis& diagnosis) {
-        return views::metrics::MetricFamilies(diagnosis, exporter_metrics);
+      [exporter_metrics = options.exporter_metrics,
+       &before = journal->CountersBefore()](const diagnosis::Diagnosis& diagnosis) {
+        auto families = views::metrics::MetricFamilies(diagnosis, exporter_metrics);
+        views::metrics::CarryOn(families, before);
+        return families;
       },
-      latest);
+      latest,
+      [starts = views::metrics::CounterStarts{views::metrics::BootTime(), UnixTime(journal->CountersSince())}](
+          std::string_view name) { return StartOf(name, starts); });
   const sources::CollectorSettings settings = SettingsOf(options);
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);
+  diagnostician.SkipCounted(journal->CountedBefore());
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);
@@ -176,7 +203,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       collector_log.Report(*snapshot);
       refused_call_log.Report();
       const auto now = SteadyClock::now();
-      auto report = report::MakeReport(diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now()));
+      auto diagnosis = diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now());
+      journal->Take(*diagnosis, stored ? CountersToStore(*diagnosis, *journal) : views::metrics::CounterValues());
+      auto report = report::MakeReport(std::move(diagnosis));
       stage_log.Report(*report, now);
       metrics.Publish(std::move(report), now);
       watchdog.Feed();
@@ -191,7 +220,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
       [&](std::shared_ptr<const scheduling::Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
-  auto server_options = ServerOptionsOf(options, latest, metrics, logger);
+  auto server_options = ServerOptionsOf(options, latest, metrics, *journal, logger);
   server_options.tls = protection->tls;
   server_options.auth = protection->auth;
   std::vector<http::ListenAddress> addresses;

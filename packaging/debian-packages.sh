@@ -17,6 +17,7 @@ BUILD_PACKAGES=(
   libcpp-httplib-dev           # HTTP, with libssl-dev and libbrotli-dev, which its header includes
   libssl-dev libbrotli-dev zlib1g-dev
   libyaml-dev libcrypt-dev     # the web configuration and its bcrypt hashes
+  libsqlite3-dev               # what has happened, kept across restarts
   libcap-dev libseccomp-dev    # giving up capabilities and system calls
   libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
 )

@@ -101,6 +101,9 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
           "of sockets become rarer until it holds. Default 0.02.");
+  AddText(app_, "--storage.path", "PATH",
+          "File, or folder for one, in which what has happened outlives a restart, counters too (an SQLite database of "
+          "at most 16 MiB); check --since reads it. Default: in memory only.");
   AddSwitch("report.details", report_details_,
             "Show socket addresses and rule text in HTTP reports and on the page. Default off.");
   AddSwitch("sandbox.seccomp", filter_calls_,
@@ -114,14 +117,23 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
 
 void CommandLine::DescribeSubcommands() {
   check_ = app_.add_subcommand("check", "Take one sample of this host and say what is stuck, what would be, and why.");
-  check_->footer("Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.");
+  AddText(
+      *check_, "--since", "DURATION",
+      "Say what has happened since then, such as 2h, from the service's store (--storage.path), and take no sample. "
+      "Format text or json.");
+  check_->footer(
+      "Exit code: 0 no or latent risk, 1 exposed, 2 failing, 3 cannot tell or wrong usage.\n"
+      "With --since: 0 this host lost no connection, 2 it did, 3 cannot tell or wrong usage.");
   explain_ = app_.add_subcommand("explain", "Say what becomes of a connection closed without its conntrack entry.");
   explain_->footer("Exit code: 0 clean, 1 not clean, 3 unknown or wrong usage.");
   explain_->add_option("ENDS", ends_, "The local end and the peer's, as 192.0.2.1:443 or [2001:db8::1]:443.")
       ->option_text("LOCAL PEER");
   for (CLI::App* subcommand : {check_, explain_}) {
     subcommand->get_help_ptr()->group("Flags");
-    AddText(*subcommand, "--format", "FORMAT", "text or json. Default text.");
+    AddText(*subcommand, "--format", "FORMAT",
+            subcommand == check_ ? "text, json, prometheus (metrics for node_exporter's textfile directory), nagios "
+                                   "(one line and performance data) or bug (a report without addresses). Default text."
+                                 : "text or json. Default text.");
   }
 }
 
@@ -260,9 +272,15 @@ Options CommandLine::Read() {
   ReadPathTimeouts(options);
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
-  Take("--format", options.report_format, option_values::Report);
+  Take("--format", options.report_format,
+       options.command == Command::kExplain ? option_values::ExplainFormat : option_values::CheckFormat);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
+  }
+  Take("--storage.path", options.storage_path, option_values::StoragePath);
+  Take("--since", options.since, option_values::Since);
+  if (options.since && options.report_format != ReportFormat::kText && options.report_format != ReportFormat::kJson) {
+    Complain("check --since prints text or json: leave --format out or give one of them.");
   }
   for (const std::string& text : texts_.at("--web.allowed-hosts")) {
     const auto names = option_values::HostNames("--web.allowed-hosts", text);

@@ -18,8 +18,8 @@ namespace finwait::command_line::option_values {
 namespace {
 
 /// The paths that mean something else than --web.telemetry-path.
-constexpr std::string_view kFixedPaths[] = {"/",        "/healthz", "/-/healthy",    "/readyz",
-                                            "/-/ready", "/health",  "/api/v1/report"};
+constexpr std::string_view kFixedPaths[] = {"/",        "/healthz", "/-/healthy",     "/readyz",
+                                            "/-/ready", "/health",  "/api/v1/report", "/api/v1/incidents"};
 /// After which time known devices forget a silent TCP connection; docs/timeouts.md has the sources.
 constexpr std::pair<std::string_view, std::chrono::seconds> kPathPresets[] = {
     {"aws-nitro", std::chrono::seconds(350)}, {"aws-nlb", std::chrono::seconds(350)},
@@ -162,7 +162,28 @@ Value<double> CpuBudget(const std::string& flag, const std::string& text) {
   return *share;
 }
 
-Value<ReportFormat> Report(const std::string& flag, const std::string& text) {
+Value<std::filesystem::path> StoragePath(const std::string&, const std::string& text) {
+  return std::filesystem::path(text);  // whether it can be used is found by using it
+}
+
+Value<std::optional<std::chrono::nanoseconds>> Since(const std::string& flag, const std::string& text) {
+  const auto duration = ParseDuration(text);
+  if (!duration || *duration <= std::chrono::nanoseconds(0)) {
+    return Refuse(flag, text, "how far back to look, as 30m or 2h");
+  }
+  return duration;
+}
+
+Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text) {
+  return OneOf<ReportFormat>(flag, text, "text, json, prometheus, nagios or bug",
+                             {{"text", ReportFormat::kText},
+                              {"json", ReportFormat::kJson},
+                              {"prometheus", ReportFormat::kPrometheus},
+                              {"nagios", ReportFormat::kNagios},
+                              {"bug", ReportFormat::kBug}});
+}
+
+Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text) {
   return OneOf<ReportFormat>(flag, text, "text or json",
                              {{"text", ReportFormat::kText}, {"json", ReportFormat::kJson}});
 }

@@ -30,8 +30,13 @@ Value<std::filesystem::path> File(const std::string& flag, const std::string& te
 Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text);
 Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::string& text);
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
+Value<std::filesystem::path> StoragePath(const std::string& flag, const std::string& text);
+Value<std::optional<std::chrono::nanoseconds>> Since(const std::string& flag, const std::string& text);
 Value<double> CpuBudget(const std::string& flag, const std::string& text);
-Value<ReportFormat> Report(const std::string& flag, const std::string& text);
+/// Of `check`.
+Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text);
+/// Of `explain`.
+Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text);
 Value<ConnectionEnd> End(const std::string& argument, const std::string& text);
 
 }  // namespace finwait::command_line::option_values

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,8 +21,14 @@ namespace finwait::command_line {
 /// What the program was asked to do.
 enum class Command { kServe, kCheck, kExplain, kVersion, kHelp };
 
-/// How `check` and `explain` print.
-enum class ReportFormat { kText, kJson };
+/// How `check` and `explain` print; `explain` knows the first two.
+enum class ReportFormat {
+  kText,
+  kJson,
+  kPrometheus,  ///< metrics, for node_exporter's textfile directory
+  kNagios,      ///< one line and its performance data, as the Monitoring Plugins guidelines have it
+  kBug,         ///< what a report of a fault needs, without addresses and rules' text
+};
 
 /// One end of a TCP connection, as `explain` is given it.
 struct ConnectionEnd {
@@ -46,6 +53,10 @@ struct Options {
   ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
+  std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone
+  std::optional<std::chrono::nanoseconds>
+      since;  ///< kCheck, --since: tell what has happened since then, from the store
+
   std::string telemetry_path = "/metrics";  ///< begins with '/', is none of the paths that have another meaning
   std::filesystem::path web_config_file;    ///< empty: neither TLS nor authentication
   bool systemd_socket = false;              ///< serve on the sockets passed instead of listen_addresses

@@ -186,6 +186,25 @@ void Diagnostician::SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClo
   diagnosis.idle = idle_now_;
 }
 
+void Diagnostician::CountStuck(const std::vector<kernel::TcpSocket>& closing, const std::vector<StuckCandidate>& stuck,
+                               SteadyClock::time_point now) {
+  if (counted_before_.empty()) {
+    stuck_.Update(closing, stuck, now);
+    return;
+  }
+  std::set<std::pair<Endpoint, Endpoint>> still_closing;
+  std::vector<kernel::TcpSocket> others;
+  for (const kernel::TcpSocket& socket : closing) {
+    if (counted_before_.contains({socket.local, socket.peer})) {
+      still_closing.insert({socket.local, socket.peer});
+    } else {
+      others.push_back(socket);
+    }
+  }
+  counted_before_ = std::move(still_closing);  // a new connection between the same ends is another
+  stuck_.Update(others, stuck, now);           // which passes over those that are not among `others`
+}
+
 void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed,
                                   SteadyClock::time_point now, Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::SocketsSample>();
@@ -219,7 +238,7 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
     }
   });
   if (is_new) {
-    stuck_.Update(sample->closing, judged, status->taken_at);
+    CountStuck(sample->closing, judged, status->taken_at);
     outcomes_.ObserveClosing(*sample, judged, stuck_.LastCounted(), status->taken_at);
   }
   StuckSummary summary;

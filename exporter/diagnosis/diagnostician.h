@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,9 @@ class Diagnostician {
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
                                             SteadyClock::time_point now, scheduling::WallClock::time_point wall);
 
+  /// Connections, by their ends, that an earlier run has counted as stuck: while they are, they are not counted again.
+  void SkipCounted(std::set<std::pair<Endpoint, Endpoint>> connections) { counted_before_ = std::move(connections); }
+
   /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
   /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
   /// time, and once nobody holds the diagnosis before.
@@ -49,6 +53,9 @@ class Diagnostician {
   void SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
+  /// Has the history of stuck sockets take in those that no earlier run has counted.
+  void CountStuck(const std::vector<kernel::TcpSocket>& closing, const std::vector<StuckCandidate>& stuck,
+                  SteadyClock::time_point now);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
   void RefreshFacts(SteadyClock::time_point now);
   /// EvaluateInRounds() with the evaluator, or once without one.
@@ -82,6 +89,7 @@ class Diagnostician {
   ConnectionHistories connections_;
   StuckHistory stuck_;
   PredictionOutcomes outcomes_;
+  std::set<std::pair<Endpoint, Endpoint>> counted_before_;  // those that are still closing
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
   CounterLedger policy_counters_;

@@ -160,7 +160,19 @@ constexpr AllowedCall kAllowedCalls[] = {
     Any("getegid"),
 };
 
+// SQLite with a log (WAL): pages, their way to the disk, and locks between it and who reads.
+constexpr AllowedCall kStoreCalls[] = {
+    Any("pwrite64"),
+    Any("fsync"),
+    Any("fdatasync"),
+    Any("ftruncate"),
+    If("fcntl", Is(1, F_SETLK)),
+    If("fcntl", Is(1, F_GETLK)),
+};
+
 }  // namespace
+
+std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 
 std::span<const AllowedCall> AllowedCalls() { return kAllowedCalls; }
 

@@ -23,7 +23,10 @@ struct AllowedCall {
   std::size_t demand_count = 0;
 };
 
-/// What the program does once it runs: the whole list.
+/// What the program does once it runs: the whole list, but for the store.
 std::span<const AllowedCall> AllowedCalls();
+/// What it does beside that with files that it has opened before, where it has a store (--storage.path). No file can be
+/// made, opened for writing or removed by them.
+std::span<const AllowedCall> StoreCalls();
 
 }  // namespace finwait::privilege

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -28,8 +29,8 @@ int Add(const Filter& filter, std::uint32_t action, const char* name, const std:
   return seccomp_rule_add_array(filter.get(), action, number, static_cast<unsigned>(demands.size()), demands.data());
 }
 
-int AddAllowed(const Filter& filter) {
-  for (const AllowedCall& call : AllowedCalls()) {
+int AddAll(const Filter& filter, std::span<const AllowedCall> calls) {
+  for (const AllowedCall& call : calls) {
     std::vector<scmp_arg_cmp> demands;
     for (std::size_t i = 0; i < call.demand_count; ++i) {
       demands.push_back(Compare(call.demands[i]));
@@ -37,6 +38,17 @@ int AddAllowed(const Filter& filter) {
     if (const int error = Add(filter, SCMP_ACT_ALLOW, call.name, demands); error != 0) {
       return error;
     }
+  }
+  return 0;
+}
+
+int AddAllowed(const Filter& filter, bool writes_store) {
+  int added = AddAll(filter, AllowedCalls());
+  if (added == 0 && writes_store) {
+    added = AddAll(filter, StoreCalls());
+  }
+  if (added != 0) {
+    return added;
   }
   // abort signals its own thread.
   const scmp_arg_cmp own_process = {0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0};
@@ -47,7 +59,7 @@ int AddAllowed(const Filter& filter) {
   return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
 }
 
-int Configure(const Filter& filter) {
+int Configure(const Filter& filter, bool writes_store) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -56,18 +68,18 @@ int Configure(const Filter& filter) {
       return error;
     }
   }
-  return AddAllowed(filter);
+  return AddAllowed(filter, writes_store);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter() {
+Result<void> InstallCallFilter(bool writes_store) {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter);
+  int error = Configure(filter, writes_store);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

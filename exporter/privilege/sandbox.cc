@@ -18,14 +18,14 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   return EffectiveCapabilities();
 }
 
-std::optional<std::string> FilterCalls(bool wanted) {
+std::optional<std::string> FilterCalls(bool wanted, bool writes_store) {
   if (!wanted) {
     return "--no-sandbox.seccomp was given";
   }
   if (kHasSanitizer) {
     return "this build has a sanitizer, which needs system calls of its own";
   }
-  const auto installed = InstallCallFilter();
+  const auto installed = InstallCallFilter(writes_store);
   return installed ? std::nullopt : std::optional(installed.error().message);
 }
 

@@ -24,10 +24,10 @@ RenderedMetrics::Rendering RenderedMetrics::Begin(std::shared_ptr<const report::
   return rendering;
 }
 
-void RenderedMetrics::Render(Rendering& rendering, views::ExpositionFormat format, bool gzip) {
+void RenderedMetrics::Render(Rendering& rendering, views::ExpositionFormat format, bool gzip) const {
   auto& [plain, compressed] = rendering.bodies[static_cast<std::size_t>(format)];
   if (!plain) {
-    plain = std::make_shared<const std::string>(RenderFamilies(rendering.families, format));
+    plain = std::make_shared<const std::string>(RenderFamilies(rendering.families, format, start_of_));
   }
   if (gzip && !compressed) {
     if (Result<std::string> zipped = http::Gzip(*plain)) {

@@ -38,9 +38,9 @@ class RenderedMetrics {
   /// How long something is rendered ahead that nobody asks for any more.
   static constexpr std::chrono::minutes kWantedFor{2};
 
-  /// `latest` must outlive this.
-  RenderedMetrics(MakeFamilies make_families, report::LatestReport& latest)
-      : make_families_(std::move(make_families)), latest_(latest) {}
+  /// `latest` must outlive this. `start_of` is called by several threads at once.
+  RenderedMetrics(MakeFamilies make_families, report::LatestReport& latest, views::StartOfCounter start_of = nullptr)
+      : make_families_(std::move(make_families)), start_of_(std::move(start_of)), latest_(latest) {}
 
   /// Makes `report` the latest one.
   void Publish(std::shared_ptr<const report::Report> report, SteadyClock::time_point now);
@@ -63,10 +63,11 @@ class RenderedMetrics {
   using AskedFor = std::array<std::array<std::optional<SteadyClock::time_point>, 2>, 2>;  // as Rendering::bodies
 
   Rendering Begin(std::shared_ptr<const report::Report> report, SteadyClock::time_point now) const;
-  static void Render(Rendering& rendering, views::ExpositionFormat format, bool gzip);
+  void Render(Rendering& rendering, views::ExpositionFormat format, bool gzip) const;
   Rendering RenderAhead(const std::shared_ptr<const report::Report>& report, SteadyClock::time_point now);
 
   MakeFamilies make_families_;
+  views::StartOfCounter start_of_;
   report::LatestReport& latest_;
   std::mutex mutex_;  // held while rendering for a scrape: who comes meanwhile wants the same
   Rendering rendering_;

@@ -8,6 +8,7 @@
 
 #include "exporter/service/readiness.h"
 #include "exporter/service/rendered_view.h"
+#include "exporter/views/incidents.h"
 #include "exporter/views/page/assets.h"
 #include "exporter/views/page/page.h"
 
@@ -91,9 +92,24 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   reports.routes["/api/v1/report"] = [report](const httplib::Request& request) {
     return Uncached(report->Answer(request));
   };
+  if (settings.latest_timeline) {
+    const auto view = std::make_shared<RenderedView>(
+        [details = settings.details, latest_timeline = settings.latest_timeline](const report::Report& shown) {
+          const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(shown.diagnosis->at);
+          return views::IncidentsJson(*latest_timeline(), now, std::nullopt, details);
+        },
+        std::string(kJson), latest);
+    reports.routes["/api/v1/incidents"] = [view](const httplib::Request& request) {
+      return Uncached(view->Answer(request));
+    };
+  }
   const auto page = std::make_shared<RenderedView>(
-      [page = views::page::PageSettings{settings.details, settings.telemetry_path, HostName()}](
-          const report::Report& shown) { return views::page::ReportPage(shown, page); },
+      [page = views::page::PageSettings{settings.details, settings.telemetry_path, HostName()},
+       latest_timeline = settings.latest_timeline](const report::Report& shown) {
+        views::page::PageSettings now = page;
+        now.timeline = latest_timeline ? latest_timeline() : nullptr;
+        return views::page::ReportPage(shown, now);
+      },
       "text/html; charset=utf-8", latest);
   reports.routes["/"] = [page, policy = views::page::PageSecurityPolicy()](const httplib::Request& request) {
     http::HttpResponse response = Uncached(page->Answer(request));

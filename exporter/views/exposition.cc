@@ -36,14 +36,19 @@ std::string_view TypeName(MetricType type, ExpositionFormat format) {
 /// One scrape being written.
 class Writer {
  public:
-  explicit Writer(ExpositionFormat format) : format_(format) {}
+  Writer(ExpositionFormat format, const StartOfCounter& start_of) : format_(format), start_of_(start_of) {}
 
   void Write(const MetricFamily& family) {
     WriteMetadata(family);
+    const bool has_start = IsOpenMetrics() && family.type == MetricType::Counter && start_of_;
+    const std::optional<double> start = has_start ? start_of_(family.name) : std::nullopt;
     for (const ClientMetric& metric : family.metric) {
       switch (family.type) {
         case MetricType::Counter:
           WriteNumber(family.name, metric, metric.counter.value);
+          if (start) {
+            WriteStart(family.name, metric, *start);
+          }
           break;
         case MetricType::Gauge:
           WriteNumber(family.name, metric, metric.gauge.value);
@@ -71,10 +76,15 @@ class Writer {
  private:
   bool IsOpenMetrics() const { return format_ == ExpositionFormat::kOpenMetrics; }
 
+  static std::string_view WithoutTotal(std::string_view name) {
+    constexpr std::string_view kTotal = "_total";
+    return name.ends_with(kTotal) ? name.substr(0, name.size() - kTotal.size()) : name;
+  }
+
   void WriteMetadata(const MetricFamily& family) {
     std::string_view name = family.name;
-    if (IsOpenMetrics() && family.type == MetricType::Counter && name.ends_with("_total")) {
-      name.remove_suffix(std::string_view("_total").size());
+    if (IsOpenMetrics() && family.type == MetricType::Counter) {
+      name = WithoutTotal(name);
     }
     if (!family.help.empty()) {
       out_ += "# HELP ";
@@ -174,6 +184,15 @@ class Writer {
     EndSample(metric);
   }
 
+  /// In Unix time with milliseconds, never in an exponent's form, as people compare it with a clock.
+  void WriteStart(std::string_view name, const ClientMetric& metric, double start) {
+    BeginSample(WithoutTotal(name), "_created", metric);
+    std::array<char, 32> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), start, std::chars_format::fixed, 3);
+    out_.append(text.data(), end);
+    out_ += '\n';
+  }
+
   void WriteSumAndCount(std::string_view name, const ClientMetric& metric, double sum, std::uint64_t count) {
     BeginSample(name, "_sum", metric);
     WriteDouble(sum);
@@ -213,6 +232,7 @@ class Writer {
   }
 
   ExpositionFormat format_;
+  const StartOfCounter& start_of_;
   std::string out_;
 };
 
@@ -223,8 +243,9 @@ std::string_view ContentType(ExpositionFormat format) {
                                                   : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-std::string RenderFamilies(const std::vector<MetricFamily>& families, ExpositionFormat format) {
-  Writer writer(format);
+std::string RenderFamilies(const std::vector<MetricFamily>& families, ExpositionFormat format,
+                           const StartOfCounter& start_of) {
+  Writer writer(format, start_of);
   for (const MetricFamily& family : families) {
     if (!family.metric.empty()) {
       writer.Write(family);

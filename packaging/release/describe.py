@@ -43,6 +43,7 @@ LICENCES = {
     "openssl": "Apache-2.0",
     "prometheus-cpp": "MIT",
     "spdlog": "MIT",
+    "sqlite3": "blessing",
     "tl-expected": "CC0-1.0",
     "zlib": "Zlib",
 }

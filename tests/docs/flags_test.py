@@ -45,7 +45,10 @@ class Flags(unittest.TestCase):
         self.assertEqual(completions("finwait_exporter", "--log.level", "=", ""), {"debug", "info", "warn", "error"})
         self.assertEqual(completions("finwait_exporter", "--log.format", "="), {"logfmt", "json"})
         self.assertEqual(completions("finwait_exporter", "check", "--format", "=", "j"), {"json"})
+        self.assertEqual(completions("finwait_exporter", "check", "--format", "=", "n"), {"nagios"})
+        self.assertEqual(completions("finwait_exporter", "explain", "--format", "="), {"text", "json"})
         self.assertNotIn("--format=", completions("finwait_exporter", "--"))
+        self.assertNotIn("--since=", completions("finwait_exporter", "explain", "--"))
 
 
 if __name__ == "__main__":

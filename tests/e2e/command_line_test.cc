@@ -104,6 +104,77 @@ TEST(CommandLineTest, CheckNamesTheRuleAndTheStuckSocketAndExitsWith2) {
   EXPECT_NE(text.out.find("nf_conntrack_tcp_timeout_established"), std::string::npos) << text.out;
 }
 
+TEST(CommandLineTest, CheckPrintsMetricsThatPromtoolTakesAndTheServiceHas) {
+  const lab::Namespace where;
+  where.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const auto checked = Start(where, {"check", "--format=prometheus"});
+  EXPECT_EQ(checked.exit_code, 0);
+  const auto linted = where.Command({"promtool", "check", "metrics"}, checked.out);
+  EXPECT_EQ(linted.exit_code, 0) << linted.out << linted.err;
+  const Program program(where);
+  const auto served = program.Scrape();
+  const auto series = ParseSeries(checked.out);
+  for (const auto& [name, value] : series) {
+    EXPECT_EQ(served.count(name), 1U) << name;
+  }
+  EXPECT_EQ(series.at("finwait_risk_stage{stage=\"latent\"}"), 1);
+  EXPECT_EQ(series.at("finwait_firewall_path_verdict{family=\"ipv4\",packet=\"fin\",verdict=\"drop\"}"), 1);
+  EXPECT_EQ(series.count("finwait_netstat_tcp_abort_failed_total"), 1U);
+  for (const auto& [name, value] : series) {
+    EXPECT_EQ(name.find("finwait_tcp_sockets_stuck_total"), std::string::npos) << "it would be 0 after each run";
+    EXPECT_EQ(name.find("finwait_conntrack_expired_total"), std::string::npos) << "one sample hears no event";
+  }
+}
+
+TEST(CommandLineTest, CheckSpeaksToNagiosInOneLineAndItsExitCodes) {
+  const lab::Wire wire;
+  const auto healthy = Start(wire.local, {"check", "--format=nagios"});
+  EXPECT_EQ(healthy.exit_code, 0);
+  EXPECT_TRUE(healthy.out.starts_with("FINWAIT OK - ")) << healthy.out;
+  EXPECT_NE(healthy.out.find("| risk_score=0;39;69;0;100 stuck_sockets=0;;;0 "), std::string::npos) << healthy.out;
+  EXPECT_EQ(Lines(healthy.out), 1U);
+  const auto blind = Start(wire.local, {"check", "--format=nagios", "--no-collector.firewall"});
+  EXPECT_EQ(blind.exit_code, 3);
+  EXPECT_TRUE(blind.out.starts_with("FINWAIT UNKNOWN - ")) << blind.out;
+  const auto nowhere = Start(wire.local, {"check", "--format=nagios", "--path.procfs=/nowhere"});
+  EXPECT_EQ(nowhere.exit_code, 3);
+  EXPECT_TRUE(nowhere.out.starts_with("FINWAIT UNKNOWN - ")) << nowhere.out;
+
+  wire.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
+  UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
+  const UniqueFd server = listener.Accept();
+  wire.local.Shell("conntrack -F 2>/dev/null");
+  const auto exposed = Start(wire.local, {"check", "--format=nagios"});
+  EXPECT_EQ(exposed.exit_code, 1) << exposed.out;
+  EXPECT_TRUE(exposed.out.starts_with("FINWAIT WARNING - ")) << exposed.out;
+  client.Reset();
+  lab::CommandOutput failing;
+  EXPECT_TRUE(lab::Eventually([&] {
+    failing = Start(wire.local, {"check", "--format=nagios"});
+    return failing.exit_code == 2;
+  })) << failing.out;
+  EXPECT_TRUE(failing.out.starts_with("FINWAIT CRITICAL - ")) << failing.out;
+  EXPECT_EQ(Lines(failing.out), 1U);
+}
+
+TEST(CommandLineTest, ABugReportHasNoAddressAndNoTextOfARule) {
+  const lab::Wire wire;
+  wire.local.Shell("iptables -A OUTPUT -d 192.0.2.0/24 -m conntrack --ctstate INVALID -j DROP");
+  const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
+  const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
+  const UniqueFd server = listener.Accept();
+  wire.local.Shell("conntrack -F 2>/dev/null");
+  const auto report = Start(wire.local, {"check", "--format=bug", "--path.timeout=198.51.100.0/24=350s"});
+  EXPECT_EQ(report.exit_code, 1);
+  const auto json = nlohmann::json::parse(report.out);
+  EXPECT_EQ(json["report"]["verdict"]["stage"], "exposed");
+  EXPECT_TRUE(json["kernel"].get<std::string>().starts_with("Linux "));
+  for (const char* private_text : {"192.0.2.", "198.51.100.", "INVALID -j DROP"}) {
+    EXPECT_EQ(report.out.find(private_text), std::string::npos) << report.out;
+  }
+}
+
 TEST(CommandLineTest, WithoutTheCapabilityItServesWhatItCanSeeAndNamesWhatIsMissing) {
   const lab::Wire wire;
   const lab::Listener listener(wire.local, "127.0.0.1", 80);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exporter/privilege/refused_calls.h"
+#include "exporter/views/metrics/boot_time.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
 
@@ -37,17 +38,6 @@ std::vector<std::string> StatFields() {
   return fields;
 }
 
-// When the system started, from /proc/stat, in Unix time.
-double BootTime() {
-  std::ifstream file("/proc/stat");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("btime ")) {
-      return std::stod(line.substr(6));
-    }
-  }
-  return 0;
-}
-
 }  // namespace
 
 void AppendProcess(Families& families) {
@@ -64,7 +54,7 @@ void AppendProcess(Families& families) {
     AppendProcessMetric("process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge, field(23),
                         families);
     AppendProcessMetric("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-                        MetricType::Gauge, BootTime() + field(22) / ticks, families);
+                        MetricType::Gauge, BootTime().value_or(0) + field(22) / ticks, families);
     AppendProcessMetric("process_threads", "Number of threads of the process.", MetricType::Gauge, field(20), families);
   }
   std::error_code error;

@@ -5,6 +5,7 @@
 #include "exporter/views/page/assets.h"
 #include "exporter/views/page/charts.h"
 #include "exporter/views/page/html.h"
+#include "exporter/views/page/incidents.h"
 #include "exporter/views/page/sections.h"
 
 namespace finwait::views::page {
@@ -54,9 +55,11 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
          "<div id=\"report\" class=\"" + stage + "\" data-stage=\"" + stage +
          "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(report) + Tiles(diagnosis) +
          "<div class=\"columns\">\n<div class=\"column\" id=\"findings\" tabindex=\"-1\">\n" +
-         Findings(report, settings.details) + "</div>\n<div class=\"column\">\n" + FactorsSection(diagnosis) +
-         AgesSection(diagnosis) + SilenceSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) +
-         CollectorsSection(diagnosis) +
+         Findings(report, settings.details) +
+         IncidentsSection(settings.timeline != nullptr ? *settings.timeline : incidents::Timeline(),
+                          std::chrono::time_point_cast<std::chrono::milliseconds>(diagnosis.at), settings.details) +
+         "</div>\n<div class=\"column\">\n" + FactorsSection(diagnosis) + AgesSection(diagnosis) +
+         SilenceSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) + CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +
          ". It only reads: nothing on this host changes because it runs.</p></footer>\n</div>\n<script>" + kPageScript +

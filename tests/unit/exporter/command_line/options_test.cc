@@ -119,6 +119,21 @@ TEST(Options, CheckTakesItsFormatAndTheGeneralFlagsBeforeAndAfterItsName) {
   EXPECT_EQ(options.procfs, "/p");
   EXPECT_THAT(options.enabled_collectors, ElementsAre("sockets"));
   EXPECT_EQ(Parsed({"check"}).report_format, ReportFormat::kText);
+  EXPECT_EQ(Parsed({"check", "--format=prometheus"}).report_format, ReportFormat::kPrometheus);
+  EXPECT_EQ(Parsed({"check", "--format=nagios"}).report_format, ReportFormat::kNagios);
+  EXPECT_EQ(Parsed({"check", "--format=bug"}).report_format, ReportFormat::kBug);
+}
+
+TEST(Options, CheckTellsOfThePastFromTheStore) {
+  const Options options = Parsed({"check", "--since=1h30m", "--storage.path=/var/lib/x"});
+  EXPECT_EQ(options.since, std::chrono::minutes(90));
+  EXPECT_EQ(options.storage_path, "/var/lib/x");
+  EXPECT_EQ(Parsed({"check"}).since, std::nullopt);
+  EXPECT_THAT(Complaint({"check", "--since=yesterday"}),
+              HasSubstr("--since cannot be \"yesterday\": give how far back to look, as 30m or 2h."));
+  EXPECT_THAT(Complaint({"check", "--since=0s"}), HasSubstr("--since cannot be \"0s\""));
+  EXPECT_THAT(Complaint({"check", "--since=2h", "--format=nagios"}), HasSubstr("prints text or json"));
+  EXPECT_THAT(Complaint({"--since=2h"}), HasSubstr("There is no flag \"--since=2h\""));
 }
 
 TEST(Options, ExplainTakesTheTwoEndsOfAConnection) {
@@ -190,7 +205,10 @@ TEST(Options, EachWrongValueIsNamedWithItsFlagAndWhatWouldBeRight) {
       EXPECT_THAT(complaint, HasSubstr(right)) << joined;
     }
   }
-  EXPECT_THAT(Complaint({"check", "--format=xml"}), HasSubstr("--format cannot be \"xml\": give text or json"));
+  EXPECT_THAT(Complaint({"check", "--format=xml"}),
+              HasSubstr("--format cannot be \"xml\": give text, json, prometheus, nagios or bug"));
+  EXPECT_THAT(Complaint({"explain", "192.0.2.1:1", "192.0.2.2:2", "--format=nagios"}),
+              HasSubstr("--format cannot be \"nagios\": give text or json"));
 }
 
 TEST(Options, WhatItDoesNotKnowIsNamed) {

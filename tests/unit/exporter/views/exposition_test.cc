@@ -32,6 +32,29 @@ ClientMetric Counter(double value, std::vector<ClientMetric::Label> labels = {})
   return metric;
 }
 
+TEST(Exposition, OpenMetricsSaysSinceWhenEachCounterCounts) {
+  MetricFamily counter{"a_total", "A.", MetricType::Counter, {}};
+  for (const char* label : {"x", "y"}) {
+    ClientMetric& metric = counter.metric.emplace_back();
+    metric.label = {{"l", label}};
+    metric.counter.value = 3;
+  }
+  MetricFamily unknown = counter;
+  unknown.name = "b_total";
+  MetricFamily gauge{"c", "C.", MetricType::Gauge, {ClientMetric{}}};
+  const auto start_of = [](std::string_view name) {
+    return name == "b_total" ? std::nullopt : std::optional(1764288000.25);
+  };
+  const std::vector<MetricFamily> families = {counter, unknown, gauge};
+  EXPECT_EQ(RenderFamilies(families, ExpositionFormat::kOpenMetrics, start_of),
+            "# HELP a A.\n# TYPE a counter\na_total{l=\"x\"} 3\na_created{l=\"x\"} 1764288000.250\n"
+            "a_total{l=\"y\"} 3\na_created{l=\"y\"} 1764288000.250\n"
+            "# HELP b A.\n# TYPE b counter\nb_total{l=\"x\"} 3\nb_total{l=\"y\"} 3\n"
+            "# HELP c C.\n# TYPE c gauge\nc 0\n# EOF\n");
+  EXPECT_EQ(RenderFamilies(families, ExpositionFormat::kText, start_of),
+            RenderFamilies(families, ExpositionFormat::kText));
+}
+
 TEST(Exposition, ACounterLosesItsSuffixOnlyInTheMetadataOfOpenMetrics) {
   const std::vector<MetricFamily> families = {
       {"finwait_drop_total", "Packets dropped.", MetricType::Counter, {Counter(3, {{"family", "ipv4"}}), Counter(0)}}};

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/incidents/record.h"
+
+/// Diagnoses and records as the tests of incidents need them.
+namespace finwait::incidents {
+
+inline Time At(std::int64_t seconds) { return Time(std::chrono::seconds(1'764'288'000 + seconds)); }
+
+inline std::shared_ptr<const diagnosis::DropSite> SiteAt(std::uint64_t handle, std::string text = "drop") {
+  diagnosis::DropSite site;
+  site.rule.table = "filter";
+  site.rule.chain = "OUTPUT";
+  site.rule.handle = handle;
+  site.rule_text = std::move(text);
+  return std::make_shared<const diagnosis::DropSite>(std::move(site));
+}
+
+/// A stuck socket: its peer's port is its cookie.
+inline diagnosis::StuckSocket Stuck(std::uint16_t cookie, std::optional<diagnosis::Cause> cause,
+                                    std::shared_ptr<const diagnosis::DropSite> site = nullptr,
+                                    std::uint32_t tries = 2) {
+  diagnosis::StuckSocket one;
+  one.socket.cookie = cookie;
+  one.socket.state = kernel::TcpState::kFinWait1;
+  one.socket.local = *Endpoint::Parse("192.0.2.1:40000");
+  one.socket.peer = *Endpoint::Parse("192.0.2.2:" + std::to_string(cookie));
+  one.socket.orphan = true;
+  one.socket.tries = tries;
+  one.cause = cause;
+  one.age = std::chrono::seconds(3);
+  one.site = std::move(site);
+  return one;
+}
+
+inline diagnosis::Diagnosis DiagnosisAt(std::int64_t seconds, std::vector<diagnosis::StuckSocket> stuck) {
+  diagnosis::Diagnosis diagnosis;
+  diagnosis.at = At(seconds);
+  diagnosis.snapshot = std::make_shared<const scheduling::Snapshot>();
+  diagnosis.stuck.emplace();
+  diagnosis.stuck->sockets = std::move(stuck);
+  return diagnosis;
+}
+
+inline Record RecordOf(std::uint64_t id, std::int64_t first, std::int64_t last,
+                       std::shared_ptr<const diagnosis::DropSite> site = nullptr) {
+  Record record;
+  record.id = id;
+  record.first = At(first);
+  record.last = At(last);
+  record.outcome = Outcome::kGaveUp;
+  record.cause = diagnosis::Cause::kLocalDrop;
+  record.local = *Endpoint::Parse("192.0.2.1:40000");
+  record.peer = *Endpoint::Parse("[2001:db8::1]:443");
+  record.state = kernel::TcpState::kLastAck;
+  record.orphan = true;
+  record.tries = 8;
+  record.site = std::move(site);
+  return record;
+}
+
+}  // namespace finwait::incidents
