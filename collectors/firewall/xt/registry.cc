@@ -10,10 +10,13 @@ using FamilyFunction = Family (*)();
 constexpr FamilyFunction kFamilies[] = {
     families::Accounting,
     families::Addrtype,
+    families::Bpf,
+    families::Cgroup,
     families::Checksum,
     families::Classify,
     families::Comment,
     families::ConnectionEntry,
+    families::Connlimit,
     families::Connmark,
     families::Conntrack,
     families::Ct,
@@ -36,7 +39,9 @@ constexpr FamilyFunction kFamilies[] = {
     families::Owner,
     families::Physdev,
     families::Pkttype,
+    families::Policy,
     families::Queue,
+    families::Recent,
     families::Reject,
     families::Rpfilter,
     families::Set,
@@ -45,6 +50,7 @@ constexpr FamilyFunction kFamilies[] = {
     families::Synproxy,
     families::Tcp,
     families::Tcpmss,
+    families::U32,
     families::Udp,
     families::Unpredictable,
 };
@@ -106,6 +112,12 @@ Conditions Registry::ConditionsOf(const XtMatch& match, const Packet& packet, co
   // A condition points at its reason: the name lives as long as the rule, the traits as long as the program.
   return {Condition::Of(Tristate::kUnknown,
                         known != nullptr ? known->traits.unknowable_because : std::string_view(match.name))};
+}
+
+void Registry::Change(const XtMatch& match, Packet& packet, const HookContext& context) const {
+  if (const Match* known = Find(match); known != nullptr && known->change != nullptr) {
+    known->change(match, packet, context);
+  }
 }
 
 bool Registry::TestsState(const XtMatch& match) const {
