@@ -229,6 +229,13 @@ class Judgement {
     return verdict;
   }
 
+  // As long as a FIN is, and without its flag.
+  TraversalResult OfLastAck() {
+    Packet packet = MakePacket(connection_, PacketKind::kFin);
+    packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_ACK});
+    return Walk(PacketKind::kData, packet);
+  }
+
   TraversalResult OfTracked(PacketKind kind) {
     return Walk(kind, MakePacket(connection_, kind), PacketTracking::kEstablished);
   }
@@ -396,6 +403,12 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
                                const NamespaceSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).Of(kind);
+}
+
+TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
+                                const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfLastAck();
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
