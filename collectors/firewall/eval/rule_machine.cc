@@ -270,12 +270,18 @@ Tristate RuleMachine::HasRoom(const std::string& set) {
 
 RuleMachine::Step RuleMachine::operator()(const Limit& limit) { return TestUnknowable(limit); }
 
-RuleMachine::Step RuleMachine::operator()(const Quota& quota) { return TestUnknowable(quota); }
+// nft_quota_do_eval(): what is used up stays so; how much has been used of the rest since the rule was read is not
+// told.
+RuleMachine::Step RuleMachine::operator()(const Quota& quota) {
+  const bool used_up = quota.consumed > quota.bytes;
+  return Test(Condition::Of(used_up ? Tristate::kYes : Tristate::kUnknown, TraitsOf(quota).unknowable_because)
+                  .Invert(!quota.inverted));
+}
 
 // nft_connlimit_do_eval(): all connections that reach the rule count together.
 RuleMachine::Step RuleMachine::operator()(const ConnectionLimit& limit) {
   return Test(
-      Condition::Of(xt::IsAboveCount(limit.count, nullptr, sets_), xt::kConnectionCount).Invert(limit.inverted));
+      Condition::Of(xt::IsAboveCount(limit.count, nullptr, sets_), xt::kConnectionCount).Invert(!limit.inverted));
 }
 
 RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {
