@@ -288,6 +288,22 @@ TEST_F(AskedFactsTest, AnAnswerThatIsLostMayBeLongerTheNextTime) {
   EXPECT_EQ(drop(64), Disposition::kAccept);
 }
 
+TEST_F(AskedFactsTest, WhatTheFinPutsIntoASetItsAnswerMeets) {
+  Set set;
+  set.name = "s";
+  set.key_length = 4;
+  set.dynamic = true;
+  const DynamicSet add{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {}};
+  const HandMadeTable table =
+      HandMadeTable()
+          .Holds(set)
+          .Base("o", Hook::kOutput, {{PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}}, add}})
+          .Base("i", Hook::kInput,
+                {{PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, 12, 4, Register{0}},
+                  Lookup{"s", Register{0}, std::nullopt, false, false}, Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop);
+}
+
 // Chains of priority 0 at the output hook, one in each table; those of the same name share a table.
 Ruleset InTables(const std::vector<std::pair<std::string, std::vector<Expression>>>& chains, bool with_older_rule) {
   Ruleset ruleset;
