@@ -148,12 +148,15 @@ Tristate RuleMachine::HeaderBytes(std::uint32_t base, std::size_t offset, std::s
     return Tristate::kUnknown;
   }
   const std::size_t transport = base == NFT_PAYLOAD_TRANSPORT_HEADER ? 0 : packet.NetworkLength();
-  const IntervalSet lengths = packet.Domain(Field::kPacketLength);
   const std::size_t to_end = offset + bytes.size() + packet.NetworkLength() - transport;  // from the network header
-  if (to_end > lengths.Intervals().back().last) {
-    return Tristate::kNo;
+  bool certain = true;                                                                    // all packets have headers
+  if (to_end > packet.NetworkLength() + packet.transport.size()) {
+    const IntervalSet lengths = packet.Domain(Field::kPacketLength);
+    if (to_end > lengths.Intervals().back().last) {
+      return Tristate::kNo;
+    }
+    certain = to_end <= lengths.Intervals().front().first;
   }
-  const bool certain = to_end <= lengths.Intervals().front().first;
   Tristate there = Tristate::kYes;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::size_t at = offset + i;
