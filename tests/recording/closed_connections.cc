@@ -175,8 +175,8 @@ NotedRoutes RoutesOf(const Json& all) {
   for (const Json& json : all) {
     NotedRoute& noted = routes[RouteKeyOf(json)];
     if (json.contains("egress")) {
-      noted.route =
-          firewall::facts::Route{json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade"), {}};
+      noted.route = firewall::facts::Route{
+          json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade"), {}};
     } else if (json.contains("unknown_because")) {
       noted.unknown_because = json["unknown_because"].get<std::string>();
     }

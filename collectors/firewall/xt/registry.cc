@@ -5,7 +5,8 @@
 namespace finwait::firewall::xt {
 namespace {
 
-// The one table of extensions.
+// The one table of extensions, one a line.
+// clang-format off
 using FamilyFunction = Family (*)();
 constexpr FamilyFunction kFamilies[] = {
     families::Accounting,
@@ -54,6 +55,7 @@ constexpr FamilyFunction kFamilies[] = {
     families::Udp,
     families::Unpredictable,
 };
+// clang-format on
 
 std::vector<Family> CallAll() {
   std::vector<Family> families;
