@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -39,17 +42,44 @@ netlink::Request RequestFor(const SocketEnds& ends) {
   return request;
 }
 
+Result<std::optional<FoundSocket>> DecodeFound(netlink::Bytes message) {
+  auto socket = DecodeSocket(message);
+  if (!socket) {
+    return Failure(socket.error());
+  }
+  if (!*socket) {
+    return std::nullopt;
+  }
+  FoundSocket found{std::move(**socket), {}, {}, {}};
+  netlink::AttributeReader reader(
+      message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(sizeof(inet_diag_msg))})));
+  while (reader.Next()) {
+    const netlink::Attribute attribute(reader.Type(), reader.Payload());
+    if (reader.Type() == INET_DIAG_INFO && reader.Payload().size() > offsetof(tcp_info, tcpi_options)) {
+      const auto options = std::to_integer<unsigned>(reader.Payload()[offsetof(tcp_info, tcpi_options)]);
+      found.timestamps = (options & TCPI_OPT_TIMESTAMPS) != 0;
+    } else if (reader.Type() == INET_DIAG_SOCKOPT) {
+      if (const auto options = attribute.Read<inet_diag_sockopt>()) {
+        found.transparent = options->transparent != 0;
+      }
+    } else if (reader.Type() == INET_DIAG_CLASS_ID) {
+      found.class_or_priority = reader.U32();
+    }
+  }
+  return found;
+}
+
 // Where in the answers each of the sockets stands that were not found by their ends.
 using Positions = std::map<SocketEnds, std::size_t>;
 
 Result<void> LookInDump(const Host& host, const Positions& positions, Deadline deadline,
-                        std::vector<std::optional<TcpSocket>>& found) {
+                        std::vector<std::optional<FoundSocket>>& found) {
   const std::uint32_t connections = ~(KernelStateBit(TcpState::kListen) | KernelStateBit(TcpState::kTimeWait));
   for (const int family : {AF_INET, AF_INET6}) {  // IPv4-mapped sockets are among IPv6's
     netlink::FunctionSink sink(
         [] {},
         [&](const netlink::Message& message) -> Result<void> {
-          auto socket = DecodeSocket(message.payload);
+          auto socket = DecodeFound(message.payload);
           if (!socket) {
             return Failure(socket.error());
           }
@@ -68,9 +98,9 @@ Result<void> LookInDump(const Host& host, const Positions& positions, Deadline d
 
 }  // namespace
 
-Result<std::vector<std::optional<TcpSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
-                                                          Deadline deadline) {
-  std::vector<std::optional<TcpSocket>> found(wanted.size());
+Result<std::vector<std::optional<FoundSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
+                                                            Deadline deadline) {
+  std::vector<std::optional<FoundSocket>> found(wanted.size());
   for (std::size_t from = 0; from < wanted.size(); from += netlink::Channel::kMostAtOnce) {
     auto channel = OpenTcpDiag(host);
     if (!channel) {
@@ -89,7 +119,7 @@ Result<std::vector<std::optional<TcpSocket>>> FindSockets(const Host& host, std:
           if (!answer) {
             return;
           }
-          auto socket = DecodeSocket(answer->payload);
+          auto socket = DecodeFound(answer->payload);
           // A listening socket is what the kernel finds where there is no such
           // connection.
           if (socket && *socket && SocketEnds{(*socket)->local, (*socket)->peer} == wanted[from + i]) {
@@ -114,8 +144,8 @@ Result<std::vector<std::optional<TcpSocket>>> FindSockets(const Host& host, std:
   return found;
 }
 
-Result<std::optional<TcpSocket>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
-                                            Deadline deadline) {
+Result<std::optional<FoundSocket>> FindSocket(const Host& host, const Endpoint& local, const Endpoint& peer,
+                                              Deadline deadline) {
   const SocketEnds ends{local, peer};
   auto found = FindSockets(host, std::span(&ends, 1), deadline);
   if (!found) {

@@ -89,6 +89,13 @@ Route DecodeRoute(const netlink::Message& message) {
       route.interface_index = attribute.U32().value_or(0);
     } else if (attribute.Type() == RTA_GATEWAY) {
       route.gateway = IpAddress::FromBytes(attribute.Payload());
+    } else if (attribute.Type() == RTA_METRICS) {
+      netlink::ForEachAttribute(attribute.Payload(), [&](const netlink::Attribute& metric) {
+        const auto limit = metric.Type() == RTAX_HOPLIMIT ? metric.U32() : std::nullopt;
+        if (limit && *limit > 0 && *limit <= 255) {
+          route.hop_limit = static_cast<std::uint8_t>(*limit);
+        }
+      });
     }
   });
   return route;

@@ -22,6 +22,7 @@ struct Route {
   std::string interface_kind;         ///< "veth", "bridge"; "" for one without a kind
   bool local = false;                 ///< to this host itself: the packet goes over loopback (RTN_LOCAL)
   std::optional<IpAddress> gateway;
+  std::optional<std::uint8_t> hop_limit;  ///< `hoplimit` of the route; absent: the default
 };
 
 /// A packet to be routed, by all that routing hangs on (struct flowi4, flowi6).

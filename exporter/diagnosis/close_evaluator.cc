@@ -65,14 +65,12 @@ firewall::eval::NamespaceSettings CloseEvaluator::SettingsFor(IpFamily family, b
   return settings;
 }
 
-TraversalResult CloseEvaluator::EvaluatePath(const Connection& connection, PacketKind kind) {
+TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Evaluation& evaluate) {
   evaluator_.ResetBudget();
-  TraversalResult result = firewall::eval::EvaluatePacket(
-      evaluator_, connection, kind, SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
+  TraversalResult result = evaluate(SettingsFor(family, settings_.tcp_loose.value_or(true)));
   if (!settings_.tcp_loose) {
     evaluator_.ResetBudget();
-    const TraversalResult other =
-        firewall::eval::EvaluatePacket(evaluator_, connection, kind, SettingsFor(connection.family, false));
+    const TraversalResult other = evaluate(SettingsFor(family, false));
     if (IsLost(other.decision) != IsLost(result.decision) || other.decision == Disposition::kUnknown) {
       result = TraversalResult();
       result.reason = "nf_conntrack_tcp_loose could not be read";
@@ -80,13 +78,31 @@ TraversalResult CloseEvaluator::EvaluatePath(const Connection& connection, Packe
   }
   if (result.decision != Disposition::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
-      if (!IsLost(result.decision) && firewall::IsBlind(*ruleset_, backend, connection.family)) {
+      if (!IsLost(result.decision) && firewall::IsBlind(*ruleset_, backend, family)) {
         result.decision = Disposition::kUnknown;
         result.reason = std::string(firewall::Name(backend)) + " rules could not be read";
       }
     }
   }
   return result;
+}
+
+TraversalResult CloseEvaluator::EvaluatePath(const Connection& connection, PacketKind kind) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+    return firewall::eval::EvaluatePacket(evaluator_, connection, kind, settings);
+  });
+}
+
+// What holds for all that this end may send holds for an ACK without data, too.
+TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
+  if (connection.journey == PathKind::kLocal) {
+    if (const auto& for_all = ForAll(connection.family, PacketKind::kData)) {
+      return *for_all;
+    }
+  }
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+    return firewall::eval::EvaluateLastAck(evaluator_, connection, settings);
+  });
 }
 
 const std::optional<TraversalResult>& CloseEvaluator::ForAll(IpFamily family, PacketKind kind) {
@@ -230,7 +246,7 @@ void CloseEvaluator::EvaluatePeersHalf(const Connection& connection, bool peer_h
     outcome.fate = Fate::kPeerDecides;
     return;
   }
-  outcome.last_ack = ForOne(connection, PacketKind::kData);  // a bare ACK, as every segment of data is
+  outcome.last_ack = LastAck(connection);
   if (outcome.last_ack.decision == Disposition::kUnknown) {
     return unknown(outcome.last_ack);
   }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -92,6 +93,10 @@ class CloseEvaluator {
     std::uint64_t puts = 0;
   };
 
+  using Evaluation = std::function<firewall::eval::TraversalResult(const firewall::eval::NamespaceSettings&)>;
+  /// What becomes of a packet, for either value of tcp_loose where that could not be read.
+  firewall::eval::TraversalResult EvaluateWithSettings(IpFamily family, const Evaluation& evaluate);
+  firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
   firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,

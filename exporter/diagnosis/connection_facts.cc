@@ -9,6 +9,7 @@ using firewall::eval::Connection;
 using firewall::eval::OpenedBy;
 using firewall::eval::PathKind;
 using firewall::facts::FactQuery;
+using firewall::facts::HopLimitKey;
 using firewall::facts::NamespaceFacts;
 using firewall::facts::NamespaceKey;
 using firewall::facts::Route;
@@ -44,7 +45,22 @@ void Describe(const Socket* socket, firewall::eval::SocketFacts& described) {
   described.mark = socket->mark;
   described.type_of_service = socket->type_of_service;
   described.held = !socket->orphan;
+  described.timestamps = socket->timestamps;
+  described.transparent = socket->transparent;
+  described.control_group = socket->control_group;
+  described.class_or_priority = socket->class_or_priority;
   described.user = described.held ? std::optional(socket->user) : std::nullopt;
+}
+
+// The time to live of what a socket sends through `device`, which IP_TTL would change: nobody tells that.
+std::optional<std::uint8_t> TimeToLive(IpFamily family, const std::optional<std::string>& device,
+                                       const std::optional<std::uint8_t>& of_route, FactQuery& facts) {
+  if (of_route || (family == IpFamily::kIpv6 && !device)) {
+    return of_route;
+  }
+  const auto* limit =
+      facts.FindValue<std::uint64_t>(HopLimitKey{family, family == IpFamily::kIpv6 ? *device : std::string()});
+  return limit != nullptr ? std::optional(static_cast<std::uint8_t>(*limit)) : std::nullopt;
 }
 
 // How routing is asked for the socket's packets; nothing where it hangs on a mark that is not known.
@@ -55,6 +71,9 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
   if (socket != nullptr) {
     key.bound_device = socket->bound_device;
     key.mark = socket->mark.value_or(0);
+    if (socket->transparent.value_or(false) && !IsOwn(facts, listed.local.address)) {
+      key.source.reset();  // it may send from any address, which routing would else refuse
+    }
     // An orphan's owner is not told, and the kernel routes by the one that it had.
     key.user = socket->orphan ? std::nullopt : std::optional(socket->user);
   }
@@ -115,21 +134,31 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
   if (socket != nullptr && socket->opened_here) {
     connection.opened_by = *socket->opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
   }
+  std::optional<std::uint8_t> hop_limit;
   if (connection.journey == PathKind::kLocal) {
     connection.routing = RoutingOf(listed, socket, facts);
     if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
       connection.journey = route->local ? PathKind::kLoopback : PathKind::kLocal;
       connection.egress = route->egress;
       connection.masquerade = route->masquerade;
+      hop_limit = route->hop_limit;
     }
   }
   if (connection.journey == PathKind::kLoopback) {
     Describe(facts.FindValue<Socket>(SocketKey{listed.peer, listed.local}), connection.peer_socket);
+    connection.local_socket.time_to_live = connection.peer_socket.time_to_live =
+        TimeToLive(connection.family, firewall::eval::Loopback().name, std::nullopt, facts);
+  } else {
+    connection.local_socket.time_to_live = TimeToLive(connection.family, connection.egress.name, hop_limit, facts);
   }
   return connection;
 }
 
 Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
+  // A socket here may have an address that is not this host's (a transparent proxy's), or not any more.
+  if (facts.FindValue<Socket>(SocketKey{local, peer}) != nullptr) {
+    return ConnectionOf(ListedSocket(local, peer), facts);
+  }
   const std::size_t missed = facts.Missed();
   const bool peer_is_own = IsOwn(facts, peer.address);
   const bool local_is_own = IsOwn(facts, local.address);

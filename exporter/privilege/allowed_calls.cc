@@ -117,6 +117,7 @@ constexpr AllowedCall kAllowedCalls[] = {
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)),
     If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
     If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
     // Too short for an IP address. Long enough for a Unix one, which would make a file: so no Unix socket can be made,

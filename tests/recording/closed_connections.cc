@@ -98,6 +98,8 @@ Json ToJson(const SocketFacts& socket) {
   json["held"] = socket.held;
   Put(json, "type_of_service", socket.type_of_service);
   Put(json, "time_to_live", socket.time_to_live);
+  Put(json, "timestamps", socket.timestamps);
+  Put(json, "transparent", socket.transparent);
   return json;
 }
 
@@ -109,6 +111,8 @@ SocketFacts SocketOf(const Json& json) {
   socket.held = json.at("held").get<bool>();
   Get(json, "type_of_service", socket.type_of_service);
   Get(json, "time_to_live", socket.time_to_live);
+  Get(json, "timestamps", socket.timestamps);
+  Get(json, "transparent", socket.transparent);
   return socket;
 }
 
@@ -171,8 +175,8 @@ NotedRoutes RoutesOf(const Json& all) {
   for (const Json& json : all) {
     NotedRoute& noted = routes[RouteKeyOf(json)];
     if (json.contains("egress")) {
-      noted.route =
-          firewall::facts::Route{json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade")};
+      noted.route = firewall::facts::Route{
+          json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade"), {}};
     } else if (json.contains("unknown_because")) {
       noted.unknown_because = json["unknown_because"].get<std::string>();
     }

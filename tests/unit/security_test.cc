@@ -53,6 +53,7 @@ std::string ProtocolName(int protocol) {
   return protocol == NETLINK_NETFILTER   ? "NETLINK_NETFILTER"
          : protocol == NETLINK_SOCK_DIAG ? "NETLINK_SOCK_DIAG"
          : protocol == NETLINK_ROUTE     ? "NETLINK_ROUTE"
+         : protocol == NETLINK_XFRM      ? "NETLINK_XFRM"
                                          : std::to_string(protocol);
 }
 

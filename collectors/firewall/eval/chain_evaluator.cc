@@ -37,28 +37,40 @@ ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Pa
 
 }  // namespace
 
-bool ChainEvaluator::RewritesEnds() {
-  const auto writes_ends = [](const Expression& expression) {
-    const auto* write = std::get_if<PayloadWrite>(&expression);
-    constexpr std::uint32_t kPortsEnd = 4;
-    constexpr std::uint32_t kAddresses = 8;  // IPv6's begin there, IPv4's behind 12
-    return write != nullptr &&
-           (write->base == NFT_PAYLOAD_TRANSPORT_HEADER
-                ? write->offset < kPortsEnd
-                : write->base == NFT_PAYLOAD_NETWORK_HEADER && write->offset + write->length > kAddresses);
-  };
-  if (!rewrites_ends_) {
-    rewrites_ends_ = false;
-    for (const Table& table : ruleset_.tables) {
-      for (const auto& [name, chain] : table.chains) {
-        for (const Rule& rule : chain->rules) {
-          rewrites_ends_ =
-              *rewrites_ends_ || std::any_of(rule.expressions.begin(), rule.expressions.end(), writes_ends);
+bool ChainEvaluator::HasExpression(bool (*is_so)(const Expression&)) const {
+  for (const Table& table : ruleset_.tables) {
+    for (const auto& [name, chain] : table.chains) {
+      for (const Rule& rule : chain->rules) {
+        if (std::any_of(rule.expressions.begin(), rule.expressions.end(), is_so)) {
+          return true;
         }
       }
     }
   }
+  return false;
+}
+
+bool ChainEvaluator::RewritesEnds() {
+  if (!rewrites_ends_) {
+    rewrites_ends_ = HasExpression([](const Expression& expression) {
+      const auto* write = std::get_if<PayloadWrite>(&expression);
+      constexpr std::uint32_t kPortsEnd = 4;
+      constexpr std::uint32_t kAddresses = 8;  // IPv6's begin there, IPv4's behind 12
+      return write != nullptr &&
+             (write->base == NFT_PAYLOAD_TRANSPORT_HEADER
+                  ? write->offset < kPortsEnd
+                  : write->base == NFT_PAYLOAD_NETWORK_HEADER && write->offset + write->length > kAddresses);
+    });
+  }
   return *rewrites_ends_;
+}
+
+bool ChainEvaluator::ChangesSets() {
+  if (!changes_sets_) {
+    changes_sets_ =
+        HasExpression([](const Expression& expression) { return std::holds_alternative<DynamicSet>(expression); });
+  }
+  return *changes_sets_;
 }
 
 void ChainEvaluator::ResetBudget() {

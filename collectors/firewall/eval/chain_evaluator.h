@@ -73,6 +73,9 @@ class ChainEvaluator : public SetSource {
   /// "ip daddr set"). Found out once.
   bool RewritesEnds();
 
+  /// Whether a rule of the ruleset adds to a set, or takes from it, as packets pass. Found out once.
+  bool ChangesSets();
+
   /// The chain of that name with its rules, from the facts where the ruleset leaves them out; null: nobody has it.
   const Chain* GetChain(const Table& table, const std::string& name);
 
@@ -84,6 +87,7 @@ class ChainEvaluator : public SetSource {
   Tristate HasQuota(const std::string& accounting_object) override;
   const facts::Ipset* FindIpset(std::uint16_t index) override;
   Tristate IsInIpset(const facts::IpsetElementKey& element) override;
+  const facts::Fact* Ask(const facts::Need& need) override { return facts_ != nullptr ? facts_->Find(need) : nullptr; }
 
  private:
   /// Runs the rules; endings go to `endings`, packets that come back to the caller (by the chain's end or by return)
@@ -103,7 +107,11 @@ class ChainEvaluator : public SetSource {
   EvaluationLimits limits_;
   std::size_t budget_;
   std::map<const Chain*, const ChainIndex> indexes_;  // of long chains, made when first run
+  /// Whether any expression of the ruleset's rules is so.
+  bool HasExpression(bool (*is_so)(const Expression&)) const;
+
   std::optional<bool> rewrites_ends_;
+  std::optional<bool> changes_sets_;
   std::uint64_t evictions_seen_ = 0;  // of the facts: then an index may be of a chain that is gone
 };
 

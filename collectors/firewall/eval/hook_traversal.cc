@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "collectors/firewall/eval/expression_traits.h"
+#include "collectors/firewall/eval/hook_order.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -21,14 +22,6 @@ struct Stage {
   const Interface* in = nullptr;
   const Interface* out = nullptr;
   bool has_link_header = false;
-};
-
-// Something that looks at packets at a hook: a base chain, or conntrack's look-up.
-struct HookEntry {
-  const Table* table = nullptr;  // null: conntrack
-  const Chain* chain = nullptr;
-  int priority = 0;
-  int priority_among_nat = 0;
 };
 
 // Any chain of the table could be reached from the base chain; asking for the table is enough.
@@ -229,6 +222,8 @@ class Walk {
     if (stage.out != nullptr) {
       context.out = DeviceView::Output(OutDevice(stage, packet));
     }
+    context.socket = SocketAt(stage);
+    context.socket_attached = AttachedAt(stage);
     context.source_routes_to_input = SourceRoutesToInput();
     context.route_to_destination = context.out;
     context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
@@ -240,6 +235,38 @@ class Walk {
       }
     }
     return context;
+  }
+
+  static bool ComesIn(const Stage& stage) {
+    return stage.hook == Hook::kIngress || stage.hook == Hook::kPrerouting || stage.hook == Hook::kInput;
+  }
+
+  // The socket that sent the packet or, where it comes in, that will receive it.
+  const SocketFacts* SocketAt(const Stage& stage) const {
+    const bool of_local_end = IsOutgoing(kind_) != ComesIn(stage);
+    switch (connection_.journey) {
+      case PathKind::kForwarded:
+        return nullptr;
+      case PathKind::kLoopback:
+        return of_local_end ? &connection_.local_socket : &connection_.peer_socket;
+      case PathKind::kLocal:
+        break;
+    }
+    // What was sent to the peer may come in again, translated to another receiver here.
+    return of_local_end ? &connection_.local_socket : nullptr;
+  }
+
+  // skb->sk: of what comes in it is set between prerouting and input, by early demultiplexing. What came through
+  // loopback has a route already, and is not looked at.
+  Tristate AttachedAt(const Stage& stage) const {
+    if (connection_.journey == PathKind::kForwarded) {
+      return Tristate::kNo;
+    }
+    if (!ComesIn(stage)) {
+      return Tristate::kYes;
+    }
+    const bool from_outside = connection_.journey == PathKind::kLocal && !IsOutgoing(kind_);
+    return stage.hook == Hook::kInput && from_outside ? settings_.early_demultiplexing : Tristate::kNo;
   }
 
   // What the packet leaves through: where it was going to, or where it was routed again.
@@ -311,6 +338,12 @@ class Walk {
 
   std::vector<InFlightPacket> PassGroup(const Stage& stage, const std::vector<HookEntry>& group,
                                         std::vector<InFlightPacket> travellers) {
+    if (const auto order = KernelOrder(group, evaluator_.GetRuleset())) {
+      for (const std::size_t i : *order) {
+        travellers = Pass(stage, group[i], std::move(travellers));
+      }
+      return travellers;
+    }
     const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
                                  return MayChangePackets(each, evaluator_.Extensions());
                                });

@@ -32,7 +32,8 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
 /// Takes `packet` of `kind` through all hooks of its journey: base chains of one hook in the order of their priorities,
 /// nft and legacy interleaved, conntrack's look-up between them at -200; an accept ends its own chain only, a drop ends
 /// the traversal. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
-/// have one priority and change packets, every order is taken, because nothing tells which the kernel has.
+/// have one priority, they run in the kernel's order or, where that cannot be told and they change packets, in every
+/// order.
 /// `drops`: whether rules that drop it end its journey, or let it pass as if they were not there.
 /// `astray`: a packet whose destination nat has just changed is followed no further where this says so; it has no end.
 /// Null: all are followed.

@@ -124,6 +124,26 @@ void TurnRound(const Packet& sent, Packet& answer) {
   std::copy_n(sent.transport.begin() + 2, 2, answer.transport.begin());
 }
 
+// A FIN that is sent again, because its answer was lost, is answered with what the peer has had already: one more
+// option (D-SACK, RFC 2883), where both agreed on that. Nothing where the length of the first answer is not known.
+std::optional<Packet> AnswerToSecondFin(Packet ack) {
+  constexpr unsigned kOption = 12;
+  const IntervalSet lengths = ack.Domain(Field::kPacketLength);
+  const auto& only = lengths.Intervals().front();
+  if (ack.general || lengths.Intervals().size() != 1 || only.first != only.last) {
+    return std::nullopt;
+  }
+  const unsigned whole = static_cast<unsigned>(only.first) + kOption;
+  const unsigned told = ack.family == IpFamily::kIpv4 ? whole : whole - 40;  // IPv6 counts its header out
+  const std::size_t place = ack.family == IpFamily::kIpv4 ? 2 : 4;
+  ack.network[place] = AbstractByte::Known(static_cast<std::uint8_t>(told >> 8));
+  ack.network[place + 1] = AbstractByte::Known(static_cast<std::uint8_t>(told));
+  const unsigned words = (whole - static_cast<unsigned>(ack.NetworkLength())) / 4;
+  ack.Restrict(Field::kPacketLength, IntervalSet::Between(whole, whole));
+  ack.Restrict(Field::kTcpOffset, IntervalSet::Between(words << 4, words << 4 | 0xf));
+  return ack;
+}
+
 // What all the ways together say.
 TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSettings& settings) {
   const auto first = [&](ChainResult::Kind kind) {
@@ -193,12 +213,27 @@ class Judgement {
         evaluator_.RewritesEnds()) {
       return OfAnswerToRewritten(kind);
     }
-    TraversalResult verdict = Walk(kind, MakePacket(connection_, kind));
+    TraversalResult verdict = Walk(kind, WithChangesBefore(kind, MakePacket(connection_, kind)));
+    if (kind == PacketKind::kAck && IsStopped(verdict)) {
+      const auto second = AnswerToSecondFin(WithChangesBefore(kind, MakePacket(connection_, kind)));
+      if (second && !IsStopped(Walk(kind, *second))) {
+        verdict.decision = Disposition::kUnknown;
+        verdict.reason = "whether the peer's later answers are longer than the first, which is not let through";
+        return verdict;
+      }
+    }
     if (kind == PacketKind::kAck && connection_.journey == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
         verdict.state == PacketTracking::kNew) {
       return OfAckThroughOwnEntry(verdict);
     }
     return verdict;
+  }
+
+  // As long as a FIN is, and without its flag.
+  TraversalResult OfLastAck() {
+    Packet packet = MakePacket(connection_, PacketKind::kFin);
+    packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_ACK});
+    return Walk(PacketKind::kData, packet);
   }
 
   TraversalResult OfTracked(PacketKind kind) {
@@ -226,6 +261,21 @@ class Judgement {
   }
   TraversalResult Walk(PacketKind kind, const Packet& packet) {
     return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
+  }
+
+  // What the FIN has put into sets, or taken out, is so when its answer comes. Where the FIN's ways differ, that is
+  // what one of them did.
+  Packet WithChangesBefore(PacketKind kind, Packet packet) {
+    if (kind != PacketKind::kAck || connection_.journey == PathKind::kForwarded || !evaluator_.ChangesSets()) {
+      return packet;
+    }
+    for (const TraversalEnd& end : Ways(PacketKind::kFin, MakePacket(connection_, PacketKind::kFin),
+                                        TrackingWithoutEntry(PacketKind::kFin, settings_.tcp_loose))) {
+      if (Is(end, ChainResult::Kind::kAccept) && !end.ending.packet.set_changes.empty()) {
+        packet.set_changes = end.ending.packet.set_changes;
+      }
+    }
+    return packet;
   }
 
   // Rules may rewrite addresses and ports without conntrack (stateless NAT). The peer then sees other ends than the
@@ -296,7 +346,9 @@ class Judgement {
       first.reason = "the reset that answers it ends the socket, which does not try again";
       return first;
     }
-    TraversalResult later = Walk(kind, LaterFin(kind, !IsLostBehindDevice(first)));
+    Packet again = LaterFin(kind, !IsLostBehindDevice(first));
+    again.set_changes = ways.front().ending.packet.set_changes;  // what the first try changed stays so
+    TraversalResult later = Walk(kind, std::move(again));
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
@@ -351,6 +403,12 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
                                const NamespaceSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).Of(kind);
+}
+
+TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
+                                const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfLastAck();
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,

@@ -38,6 +38,10 @@ struct TraversalResult {
 TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                const NamespaceSettings& settings);
 
+/// The same for the ACK by which this end answers the peer's FIN: kData without data.
+TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
+                                const NamespaceSettings& settings);
+
 /// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), as it is sent the first time.
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                       const NamespaceSettings& settings);

@@ -34,6 +34,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
   const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
   reversed.local_socket = SocketFacts();
   reversed.local_socket.held = false;
+  reversed.local_socket.timestamps = false;
   reversed.local_socket.type_of_service = 0;
   if (mark != 0U) {
     reversed.local_socket.mark.reset();

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "collectors/firewall/xt/entry_count.h"
 #include "collectors/firewall/xt/ip_header.h"
 
 namespace finwait::firewall::eval {
@@ -125,14 +126,26 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
     return {{LookupBranch::Kind::kSome, nullptr, at_->packet}, {LookupBranch::Kind::kMissing, nullptr, at_->packet}};
   }
   const std::vector<AbstractByte> key = Read(source, set->key_length);
+  if (const auto changed = OwnChange(name, key)) {
+    static const SetElement kPutThere;
+    *because = "a set that a rule changes for this packet";
+    std::vector<LookupBranch> branches;
+    if (*changed != Tristate::kNo) {
+      branches.push_back({set->map ? LookupBranch::Kind::kSome : LookupBranch::Kind::kFound, &kPutThere, at_->packet});
+    }
+    if (*changed != Tristate::kYes) {
+      branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
+    }
+    return branches;
+  }
   const bool known = std::all_of(key.begin(), key.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
   if (known && (MayHoldMore(*set) || set->has_timeout)) {
     Value value;
     std::transform(key.begin(), key.end(), std::back_inserter(value),
                    [](const AbstractByte& byte) { return std::byte{byte.value}; });
     const SetElement* element = nullptr;
-    // A set that packets fill may get this packet's element on the way here; all others hold what they hold now.
-    if (sets_.AskForElement(table_, *set, value, &element) && (element != nullptr || !set->dynamic)) {
+    // A set that packets fill holds what it holds now: what this packet put there itself is known.
+    if (sets_.AskForElement(table_, *set, value, &element)) {
       std::vector<LookupBranch> branches = {
           {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
       const bool limited = element != nullptr && std::any_of(element->expressions.begin(), element->expressions.end(),
@@ -145,6 +158,27 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
     }
   }
   return LookUp(*set, key, at_->packet, because);
+}
+
+std::optional<Tristate> RuleMachine::OwnChange(const std::string& set, AbstractBytes key) const {
+  const auto& changes = at_->packet.set_changes;
+  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+    if (change->set != KeyOf(set)) {
+      continue;
+    }
+    if (std::equal(key.begin(), key.end(), change->key.begin(), change->key.end()) &&
+        std::none_of(key.begin(), key.end(),
+                     [](const AbstractByte& byte) { return !byte.IsKnown() && byte.field == Field::kNone; })) {
+      return TristateOf(change->there);
+    }
+    const bool other = !std::equal(
+        key.begin(), key.end(), change->key.begin(), change->key.end(),
+        [](const AbstractByte& a, const AbstractByte& b) { return ((a.value ^ b.value) & a.known & b.known) == 0; });
+    if (!other) {
+      return Tristate::kUnknown;
+    }
+  }
+  return std::nullopt;
 }
 
 RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
@@ -201,25 +235,66 @@ RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
 RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
   const bool limited = std::any_of(dynamic.expressions.begin(), dynamic.expressions.end(),
                                    [](const std::string& each) { return each != "counter" && each != "last"; });
+  const Set* set = sets_.GetSet(table_, dynamic.set);
+  const auto remember = [&](bool there) {
+    if (set != nullptr) {
+      at_->packet.set_changes.push_back({KeyOf(dynamic.set), Read(dynamic.key, set->key_length), there});
+    }
+  };
   if (dynamic.operation == NFT_DYNSET_OP_DELETE) {
+    remember(false);
     return Step::kNext;
   }
-  return Test(Condition::Of(limited ? Tristate::kUnknown : Tristate::kYes, "a limit for each element of a set")
-                  .Invert(dynamic.inverted));
+  // nft_dynset_eval(): matches where the element is there or could be put there, which a full set refuses.
+  Tristate room = HasRoom(dynamic.set);
+  if (room != Tristate::kYes && set != nullptr) {
+    std::string because;
+    const std::vector<LookupBranch> now = LookUpNow(dynamic.set, dynamic.key, &because);
+    const bool there = now.size() == 1 && now.front().kind != LookupBranch::Kind::kMissing;
+    room = there ? Tristate::kYes : now.size() == 1 ? room : Tristate::kUnknown;
+  }
+  Condition condition = Condition::Of(room, "whether a set is full");
+  condition.And(limited ? Tristate::kUnknown : Tristate::kYes, "a limit for each element of a set");
+  if (room != Tristate::kNo) {
+    remember(true);
+  }
+  return Test(condition.Invert(dynamic.inverted));
+}
+
+Tristate RuleMachine::HasRoom(const std::string& set) {
+  const facts::Fact* fact = sets_.Ask(facts::SetRoomKey{KeyOf(set)});
+  const bool* room = fact != nullptr ? fact->As<bool>() : nullptr;
+  // One that nobody can be asked about is taken to have room, as nearly all have.
+  return room != nullptr ? TristateOf(*room) : Tristate::kYes;
 }
 
 RuleMachine::Step RuleMachine::operator()(const Limit& limit) { return TestUnknowable(limit); }
 
-RuleMachine::Step RuleMachine::operator()(const Quota& quota) { return TestUnknowable(quota); }
+// nft_quota_do_eval(): what is used up stays so; how much has been used of the rest since the rule was read is not
+// told.
+RuleMachine::Step RuleMachine::operator()(const Quota& quota) {
+  const bool used_up = quota.consumed > quota.bytes;
+  return Test(Condition::Of(used_up ? Tristate::kYes : Tristate::kUnknown, TraitsOf(quota).unknowable_because)
+                  .Invert(!quota.inverted));
+}
 
-RuleMachine::Step RuleMachine::operator()(const ConnectionLimit& limit) { return TestUnknowable(limit); }
+// nft_connlimit_do_eval(): all connections that reach the rule count together.
+RuleMachine::Step RuleMachine::operator()(const ConnectionLimit& limit) {
+  return Test(
+      Condition::Of(xt::IsAboveCount(limit.count, nullptr, sets_), xt::kConnectionCount).Invert(!limit.inverted));
+}
 
 RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {
   return TestAll(xt::ConditionsOf(*match, at_->packet, context_));
 }
 
 RuleMachine::Step RuleMachine::operator()(const XtMatch& match) {
-  return TestAll(sets_.Extensions().ConditionsOf(match, at_->packet, context_, sets_));
+  const xt::Registry& extensions = sets_.Extensions();
+  const Step step = TestAll(extensions.ConditionsOf(match, at_->packet, context_, sets_));
+  if (step == Step::kNext) {
+    extensions.Change(match, at_->packet, context_);
+  }
+  return step;
 }
 
 std::vector<AbstractByte> RuleMachine::Read(Register source, std::size_t size) const {

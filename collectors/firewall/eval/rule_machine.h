@@ -135,6 +135,15 @@ class RuleMachine {
   Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
   void Doubt(Packet& packet, std::string because) const;
   std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
+  /// What this packet's own changes to the set say of `key`: it is there, it is not, they say nothing (nothing), or
+  /// whether they are of this key cannot be told (kUnknown).
+  std::optional<Tristate> OwnChange(const std::string& set, AbstractBytes key) const;
+  facts::SetKey KeyOf(const std::string& set) const { return {table_.family, table_.name, set}; }
+  /// A program in user space decides; or nobody listens, and the kernel does.
+  Step ToQueue(const xt::QueueUse& queue);
+  Tristate HasIpsecPolicies();
+  Tristate HasRoom(const std::string& set);
+  Step LoadControlGroup(const SocketLoad& load);
   /// Ends the base chain with the packet translated: a native statement or an xt target asks for it.
   Step Translate(const Translation& translation);
   NewValue RangeOf(const std::optional<Register>& from, const std::optional<Register>& to, std::size_t size) const;

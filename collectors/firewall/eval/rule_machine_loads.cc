@@ -148,6 +148,15 @@ Tristate RuleMachine::HeaderBytes(std::uint32_t base, std::size_t offset, std::s
     return Tristate::kUnknown;
   }
   const std::size_t transport = base == NFT_PAYLOAD_TRANSPORT_HEADER ? 0 : packet.NetworkLength();
+  const std::size_t to_end = offset + bytes.size() + packet.NetworkLength() - transport;  // from the network header
+  bool certain = true;                                                                    // all packets have headers
+  if (to_end > packet.NetworkLength() + packet.transport.size()) {
+    const IntervalSet lengths = packet.Domain(Field::kPacketLength);
+    if (to_end > lengths.Intervals().back().last) {
+      return Tristate::kNo;
+    }
+    certain = to_end <= lengths.Intervals().front().first;
+  }
   Tristate there = Tristate::kYes;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::size_t at = offset + i;
@@ -157,7 +166,7 @@ Tristate RuleMachine::HeaderBytes(std::uint32_t base, std::size_t offset, std::s
       bytes[i] = packet.transport[at - transport];
     } else {
       bytes[i] = AbstractByte::Unknown();  // TCP options and data
-      there = Tristate::kUnknown;
+      there = certain ? Tristate::kYes : Tristate::kUnknown;
     }
   }
   return there;
@@ -190,7 +199,16 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
   switch (load.key) {
     case NFT_META_LEN:
       if (context_.hook == Hook::kEgress) {
-        StoreUnknown(to, 4);  // with the link-layer header, whatever its size
+        const IntervalSet domain = packet.Domain(Field::kPacketLength);
+        const auto& lengths = domain.Intervals();
+        Wide type = 0;
+        const bool ethernet =
+            KnownNumber(context_.out.type.bytes, &type) && (type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK);
+        if (ethernet && lengths.size() == 1 && lengths.front().first == lengths.front().last) {
+          StoreNumber(to, static_cast<std::uint64_t>(lengths.front().first) + ETH_HLEN, 4);
+        } else {
+          StoreUnknown(to, 4);  // with the link-layer header, whatever its size
+        }
       } else {
         StoreNumber(to, AbstractNumber<4>::Of(Field::kPacketLength).bytes);
       }
@@ -245,10 +263,24 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     case NFT_META_PKTTYPE:
       StoreNumber(to, PACKET_HOST, 1);
       return Step::kNext;
+    case NFT_META_SECPATH:
+      if (HasIpsecPolicies() == Tristate::kNo) {
+        StoreNumber(to, 0, 1);
+      } else {
+        StoreUnknown(to, 1);
+      }
+      return Step::kNext;
+    case NFT_META_CGROUP: {  // the class of net_cls
+      const SocketFacts* socket = context_.socket;
+      StoreUnknown(to, 4);
+      if (socket != nullptr && socket->class_or_priority == 0U) {
+        StoreNumber(to, 0, 4);  // neither a class nor a priority
+      }
+      return Test(socket != nullptr ? context_.socket_attached : Tristate::kNo, "the socket that the packet leads to");
+    }
     case NFT_META_CPU:
     case NFT_META_PRANDOM:
     case NFT_META_SECMARK:
-    case NFT_META_SECPATH:
     case NFT_META_TIME_NS:
     case NFT_META_TIME_DAY:
     case NFT_META_TIME_HOUR:
@@ -469,8 +501,18 @@ RuleMachine::Step RuleMachine::operator()(const Fib& fib) {
   return Step::kNext;
 }
 
+Tristate RuleMachine::HasIpsecPolicies() {
+  const facts::Fact* fact = sets_.Ask(facts::IpsecPoliciesKey{});
+  const bool* any = fact != nullptr ? fact->As<bool>() : nullptr;
+  return any != nullptr ? TristateOf(*any) : Tristate::kUnknown;
+}
+
 RuleMachine::Step RuleMachine::operator()(const RouteLoad& load) {
   StoreUnknown(load.destination, 16);
+  if (load.key == NFT_RT_XFRM && HasIpsecPolicies() == Tristate::kNo) {
+    StoreNumber(load.destination, 0, 1);
+    return Step::kNext;
+  }
   return Test(Tristate::kUnknown, "the packet's route");
 }
 
@@ -499,12 +541,47 @@ RuleMachine::Step RuleMachine::operator()(const ExtensionHeader& header) {
 
 RuleMachine::Step RuleMachine::operator()(const SocketLoad& load) {
   StoreUnknown(load.destination, 8);
-  if (context_.journey == PathKind::kForwarded) {
+  if (context_.socket == nullptr) {
     return Test(Tristate::kUnknown, "what socket receives the packet");
   }
-  if (load.key == NFT_SOCKET_WILDCARD) {
-    StoreNumber(load.destination, 0, 1);  // a connected socket is bound to an address
+  const SocketFacts& socket = *context_.socket;
+  switch (load.key) {
+    case NFT_SOCKET_WILDCARD:
+      StoreNumber(load.destination, 0, 1);  // a connected socket is bound to an address
+      return Step::kNext;
+    case NFT_SOCKET_TRANSPARENT:
+      if (socket.transparent) {
+        StoreNumber(load.destination, *socket.transparent ? 1 : 0, 1);
+      }
+      return Step::kNext;
+    case NFT_SOCKET_MARK:
+      if (socket.mark) {
+        StoreNumber(load.destination, *socket.mark, 4);
+      }
+      return Step::kNext;
+    case NFT_SOCKET_CGROUPV2:
+      return LoadControlGroup(load);
+    default:
+      return Step::kNext;
   }
+}
+
+// nft_sock_get_eval_cgroupv2(): the number of the group at that level above the socket's own; none: no match.
+RuleMachine::Step RuleMachine::LoadControlGroup(const SocketLoad& load) {
+  if (at_->packet.general) {
+    StoreNumber(load.destination, 0, 8);  // no rule for a group singles it out
+    return Step::kNext;
+  }
+  const auto& id = context_.socket->control_group;
+  const facts::Fact* fact = id ? sets_.Ask(facts::ControlGroupKey{*id}) : nullptr;
+  const auto* group = fact != nullptr ? fact->As<std::shared_ptr<const facts::ControlGroup>>() : nullptr;
+  if (group == nullptr) {
+    return Test(Tristate::kUnknown, "the socket's control group");
+  }
+  if (load.level >= (*group)->line.size()) {
+    return Miss();
+  }
+  StoreNumber(load.destination, (*group)->line[load.level], 8);
   return Step::kNext;
 }
 
@@ -518,7 +595,7 @@ RuleMachine::Step RuleMachine::operator()(const TunnelLoad& load) {
 
 RuleMachine::Step RuleMachine::operator()(const XfrmLoad& load) {
   StoreUnknown(load.destination, 16);
-  return Test(Tristate::kUnknown, "an IPsec state");
+  return Test(HasIpsecPolicies() == Tristate::kNo ? Tristate::kNo : Tristate::kUnknown, "an IPsec state");
 }
 
 RuleMachine::Step RuleMachine::operator()(const Inner&) {

@@ -110,7 +110,39 @@ RuleMachine::Step RuleMachine::operator()(const Notrack&) {
 
 RuleMachine::Step RuleMachine::operator()(const Reject&) { return Tell(Kind::kReject); }
 
-RuleMachine::Step RuleMachine::operator()(const Queue&) { return Tell(Kind::kQueue); }
+// nf_queue(): where nobody listens to the queue that the packet goes to, it is dropped or, with bypass, goes on to the
+// next base chain. To which of several it goes hangs on a hash, or on the CPU.
+RuleMachine::Step RuleMachine::ToQueue(const xt::QueueUse& queue) {
+  constexpr std::uint16_t kMostQueues = 256;
+  if (!queue.first || queue.total > kMostQueues) {
+    return Tell(Kind::kQueue);
+  }
+  for (unsigned i = 0; i < std::max<unsigned>(queue.total, 1); ++i) {
+    const facts::Fact* fact = sets_.Ask(facts::QueueListenerKey{static_cast<std::uint16_t>(*queue.first + i)});
+    const bool* listens = fact != nullptr ? fact->As<bool>() : nullptr;
+    if (listens == nullptr || *listens) {
+      return Tell(Kind::kQueue);
+    }
+  }
+  return Tell(queue.bypass ? Kind::kAccept : Kind::kDrop);
+}
+
+RuleMachine::Step RuleMachine::operator()(const Queue& queue) {
+  xt::QueueUse use;
+  use.first = queue.number;
+  use.total = queue.total;
+  use.bypass = (queue.flags & NFT_QUEUE_FLAG_BYPASS) != 0;
+  if (queue.number_source) {  // nft_queue_sreg_eval(): a number in the host's order
+    std::vector<AbstractByte> bytes = Read(*queue.number_source, 4);
+    if constexpr (std::endian::native == std::endian::little) {
+      std::reverse(bytes.begin(), bytes.end());
+    }
+    Wide number = 0;
+    use.first = KnownNumber(bytes, &number) ? std::optional(static_cast<std::uint16_t>(number)) : std::nullopt;
+    use.total = 1;
+  }
+  return ToQueue(use);
+}
 
 RuleMachine::Step RuleMachine::operator()(const Tproxy& tproxy) { return TestUnknowable(tproxy); }
 
@@ -199,7 +231,7 @@ RuleMachine::Step RuleMachine::operator()(const XtTarget& target) {
     case xt::Effect::Kind::kReject:
       return Tell(Kind::kReject);
     case xt::Effect::Kind::kQueue:
-      return Tell(Kind::kQueue);
+      return ToQueue(effect.queue);
     case xt::Effect::Kind::kTranslate:
       return Translate(effect.translation);
     case xt::Effect::Kind::kUnknown:

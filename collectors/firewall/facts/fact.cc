@@ -41,6 +41,11 @@ struct Sizer {
   std::size_t operator()(const Socket&) const { return 0; }
   std::size_t operator()(const NamespaceFacts&) const { return 0; }
   std::size_t operator()(bool) const { return 0; }
+  std::size_t operator()(std::uint64_t) const { return 0; }
+  std::size_t operator()(const RecentEntry&) const { return 0; }
+  std::size_t operator()(const std::shared_ptr<const ControlGroup>& group) const {
+    return sizeof(ControlGroup) + group->path.size() + group->line.size() * sizeof(std::uint64_t);
+  }
 };
 
 }  // namespace

@@ -21,16 +21,22 @@ struct Route {
   bool local = false;                   ///< to this host itself, over loopback
   Interface egress;                     ///< not for local ones
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
+  std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
 };
 
 /// What sock_diag tells of one TCP socket. What is absent is not told.
 struct Socket {
-  std::optional<std::uint32_t> mark;            ///< SO_MARK (INET_DIAG_MARK): told to who has CAP_NET_ADMIN
-  std::uint32_t bound_device = 0;               ///< its index (idiag_if); 0: none
-  std::uint32_t user = 0;                       ///< owner; 0 for an orphan too
-  bool orphan = false;                          ///< no process holds it
-  std::optional<std::uint8_t> type_of_service;  ///< IP_TOS or IPV6_TCLASS, whichever its packets carry
-  std::optional<bool> opened_here;              ///< which end opened the connection
+  std::optional<std::uint32_t> mark;                ///< SO_MARK (INET_DIAG_MARK): told to who has CAP_NET_ADMIN
+  std::uint32_t bound_device = 0;                   ///< its index (idiag_if); 0: none
+  std::uint32_t user = 0;                           ///< owner; 0 for an orphan too
+  bool orphan = false;                              ///< no process holds it
+  std::optional<std::uint8_t> type_of_service;      ///< IP_TOS or IPV6_TCLASS, whichever its packets carry
+  std::optional<bool> opened_here;                  ///< which end opened the connection
+  std::optional<bool> timestamps = {};              ///< its packets carry TCP timestamps, both ways
+  std::optional<bool> transparent = {};             ///< IP_TRANSPARENT, of a transparent proxy
+  std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number
+  /// The class of net_cls or, where it has none, the socket's priority (INET_DIAG_CLASS_ID).
+  std::optional<std::uint32_t> class_or_priority = {};
   bool operator==(const Socket&) const = default;
 };
 
@@ -51,6 +57,20 @@ struct Ipset {
   bool operator==(const Ipset&) const = default;
 };
 
+/// What a list of `-m recent` holds of one address.
+struct RecentEntry {
+  std::uint8_t time_to_live = 0;  ///< of the packet that was noted last
+  std::size_t packets = 0;        ///< that it has noted, the newest ones
+  bool operator==(const RecentEntry&) const = default;
+};
+
+/// A control group of cgroup v2.
+struct ControlGroup {
+  std::string path;                 ///< from the root of the tree: "/system.slice/ssh.service", "/"
+  std::vector<std::uint64_t> line;  ///< the numbers of the root, of each group on the way, and its own
+  bool operator==(const ControlGroup&) const = default;
+};
+
 /// The answer to a need: something is there (`present`), or the kernel says that nothing is (`absent`), or it could not
 /// be asked (`failed`, and why).
 class Fact {
@@ -66,7 +86,8 @@ class Fact {
   /// Null unless failed.
   const Error* Why() const { return std::get_if<Error>(&value_); }
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
-  /// quota or an ipset's element as bool, a Socket, NamespaceFacts.
+  /// quota, an ipset's element, IPsec policies, a listener or a set's room as bool, a default or a count as
+  /// std::uint64_t, a Socket, NamespaceFacts, a RecentEntry, a control group by shared_ptr.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);
@@ -79,7 +100,8 @@ class Fact {
  private:
   using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
                              std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
-                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool>;
+                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
+                             std::uint64_t, RecentEntry, std::shared_ptr<const ControlGroup>>;
   Fact() = default;
   explicit Fact(Value value) : value_(std::move(value)) {}
 

@@ -13,8 +13,15 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kElement:
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
+    case FactKind::kIpsecPolicies:
+    case FactKind::kQueueListener:
+    case FactKind::kEntryCount:
+    case FactKind::kRecent:
+    case FactKind::kSetRoom:
       return std::chrono::seconds(10);
     case FactKind::kNamespace:
+    case FactKind::kHopLimit:
+    case FactKind::kControlGroup:
       return std::chrono::seconds(60);
     case FactKind::kSocket:
       return std::chrono::minutes(5);

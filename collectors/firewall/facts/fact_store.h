@@ -14,8 +14,9 @@
 namespace finwait::firewall::facts {
 
 /// Kinds of facts, as a set of bits.
-using FactKinds = std::uint16_t;
-inline FactKinds Only(FactKind kind) { return static_cast<FactKinds>(1U << static_cast<unsigned>(kind)); }
+using FactKinds = std::uint32_t;
+static_assert(kFactKinds <= 32);
+inline FactKinds Only(FactKind kind) { return FactKinds{1} << static_cast<unsigned>(kind); }
 /// What the rules themselves say. It changes with the ruleset, of which the firewall collector tells.
 inline const FactKinds kRulesFacts = static_cast<FactKinds>(Only(FactKind::kChain) | Only(FactKind::kLegacyTable) |
                                                             Only(FactKind::kSet) | Only(FactKind::kQuota));
@@ -42,7 +43,8 @@ class FactStore {
   /// These facts may no longer be true: forgets them, and with them whatever hung on them.
   void Invalidate(FactKinds kinds);
   /// Invalidates facts of which nobody tells that they have changed, once they are too old: elements of sets that
-  /// packets fill and ipsets (10 s), sockets' options (5 min), and failures of any kind (10 s), which may have passed.
+  /// packets fill, ipsets, lists, counts and listeners (10 s), defaults and control groups (1 min), sockets' options
+  /// (5 min), and failures of any kind (10 s), which may have passed.
   /// Settings become stale (60 s).
   void Expire(SteadyClock::time_point now);
   /// The namespace's settings are to be read again. Until then the old ones count, and if they turn out to be the same,

@@ -25,6 +25,17 @@ struct Words {
   }
   std::string operator()(const IpsetKey& key) const { return "the ipset of number " + std::to_string(key.index); }
   std::string operator()(const IpsetElementKey& key) const { return "an element of the ipset " + key.set; }
+  std::string operator()(const HopLimitKey& key) const {
+    return "the default time to live of " + std::string(Name(key.family));
+  }
+  std::string operator()(const IpsecPoliciesKey&) const { return "whether there are IPsec policies"; }
+  std::string operator()(const QueueListenerKey& key) const {
+    return "whether a program listens to queue " + std::to_string(key.number);
+  }
+  std::string operator()(const EntryCountKey&) const { return "the number of conntrack entries"; }
+  std::string operator()(const RecentKey& key) const { return "an entry of the list of recent addresses " + key.list; }
+  std::string operator()(const SetRoomKey& key) const { return "the room in " + (*this)(key.set); }
+  std::string operator()(const ControlGroupKey&) const { return "the place of a socket's control group"; }
 };
 
 }  // namespace

@@ -101,8 +101,52 @@ struct NamespaceKey {
   auto operator<=>(const NamespaceKey&) const = default;
 };
 
+/// The time to live that packets sent through a device have, unless their socket or route says otherwise.
+struct HopLimitKey {
+  IpFamily family = IpFamily::kIpv4;
+  std::string device;  ///< empty: IPv4, which has one for all
+  auto operator<=>(const HopLimitKey&) const = default;
+};
+
+/// Whether the namespace has any IPsec policy.
+struct IpsecPoliciesKey {
+  auto operator<=>(const IpsecPoliciesKey&) const = default;
+};
+
+/// Whether a program listens to a queue of packets (NFQUEUE).
+struct QueueListenerKey {
+  std::uint16_t number = 0;
+  auto operator<=>(const QueueListenerKey&) const = default;
+};
+
+/// How many entries conntrack has in this namespace.
+struct EntryCountKey {
+  std::optional<IpAddress> source = {};  ///< of connections that this address has opened; absent: all
+  auto operator<=>(const EntryCountKey&) const = default;
+};
+
+/// What a list of `-m recent` holds of an address.
+struct RecentKey {
+  std::string list;
+  IpAddress address;
+  auto operator<=>(const RecentKey&) const = default;
+};
+
+/// Where a control group (cgroup v2) stands in its tree, by its number (INET_DIAG_CGROUP_ID).
+struct ControlGroupKey {
+  std::uint64_t id = 0;
+  auto operator<=>(const ControlGroupKey&) const = default;
+};
+
+/// Whether one more element fits into a set of nftables that packets fill.
+struct SetRoomKey {
+  SetKey set;
+  auto operator<=>(const SetRoomKey&) const = default;
+};
+
 using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
-                          IpsetKey, IpsetElementKey>;
+                          IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey,
+                          RecentKey, ControlGroupKey, SetRoomKey>;
 using Needs = std::set<Need>;
 
 /// The alternatives of Need, in its order.
@@ -116,7 +160,14 @@ enum class FactKind : std::uint8_t {
   kSocket,
   kNamespace,
   kIpset,
-  kIpsetElement
+  kIpsetElement,
+  kHopLimit,
+  kIpsecPolicies,
+  kQueueListener,
+  kEntryCount,
+  kRecent,
+  kControlGroup,
+  kSetRoom
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }

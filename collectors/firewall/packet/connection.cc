@@ -58,21 +58,58 @@ void PutPort(std::span<AbstractByte> place, const std::optional<Endpoint>& end, 
   packet.Restrict(field, IntervalSet::Between(1, 0xffff));
 }
 
-// The IP header: no options, no extension headers, no fragment. `longest` is the largest TCP segment, header included.
+// The sizes that the TCP header of such a packet can have. Packets without data carry no option but timestamps, which
+// both ends have agreed on or not.
+IntervalSet HeaderSizes(const Connection& connection, PacketKind kind) {
+  constexpr unsigned kPlain = 20;
+  constexpr unsigned kWithTimestamps = 32;
+  constexpr unsigned kLongest = 60;
+  if (kind == PacketKind::kSyn || kind == PacketKind::kPeerSyn) {
+    return IntervalSet::Between(kPlain, kLongest);
+  }
+  if (const auto& timestamps = connection.local_socket.timestamps) {
+    const unsigned size = *timestamps ? kWithTimestamps : kPlain;
+    return IntervalSet::Between(size, size);
+  }
+  return connection.general ? IntervalSet::Union({{kPlain, kPlain}, {kWithTimestamps, kWithTimestamps}})
+                            : IntervalSet::Between(kPlain, kLongest);
+}
+
+// `sizes` with `by` more bytes each.
+IntervalSet Moved(const IntervalSet& sizes, unsigned by) {
+  std::vector<IntervalSet::Interval> moved;
+  for (const IntervalSet::Interval& each : sizes.Intervals()) {
+    moved.push_back({each.first + by, each.last + by});
+  }
+  return IntervalSet::Union(std::move(moved));
+}
+
+// Writes a length that is known; else `field` stands there and has the values of `lengths`.
+void PutLength(std::span<AbstractByte> place, const IntervalSet& lengths, Packet& packet) {
+  const auto& all = lengths.Intervals();
+  if (all.size() == 1 && all.front().first == all.front().last) {
+    place[0] = AbstractByte::Known(static_cast<std::uint8_t>(all.front().first >> 8));
+    place[1] = AbstractByte::Known(static_cast<std::uint8_t>(all.front().first));
+    return;
+  }
+  PutField(place, Field::kIpLength);
+  packet.Restrict(Field::kIpLength, lengths);
+}
+
+// The IP header: no options, no extension headers, no fragment. `segments` are the sizes of its TCP segment, header
+// included.
 void PutNetworkHeader(Packet& packet, const Connection& connection, bool outgoing, const SocketFacts& sender,
-                      unsigned longest) {
+                      const IntervalSet& segments) {
   const std::span<AbstractByte> header(packet.network);
   const std::optional<Endpoint>& source = outgoing ? connection.local : connection.peer;
   const std::optional<Endpoint>& destination = outgoing ? connection.peer : connection.local;
-  constexpr unsigned kShortest = 20;
   if (packet.family == IpFamily::kIpv4) {
     header[0] = AbstractByte::Known(std::uint8_t{0x45});
     PutField(header.subspan(1, 1), Field::kTypeOfService);
     if (sender.type_of_service) {
       header[1] = AbstractByte::Known(*sender.type_of_service);
     }
-    PutField(header.subspan(2, 2), Field::kIpLength);
-    packet.Restrict(Field::kIpLength, IntervalSet::Between(20 + kShortest, std::min(20 + longest, 0xffffU)));
+    PutLength(header.subspan(2, 2), Moved(segments, 20).Intersection(IntervalSet::Between(0, 0xffff)), packet);
     PutField(header.subspan(4, 2), Field::kIdentification);
     PutField(header.subspan(6, 2), Field::kFragment);
     packet.Restrict(Field::kFragment, IntervalSet::Union({{0, 0}, {0x4000, 0x4000}}));  // only "don't fragment" is open
@@ -93,8 +130,7 @@ void PutNetworkHeader(Packet& packet, const Connection& connection, bool outgoin
   } else {
     packet.Restrict(Field::kFirstWord, IntervalSet::Between(0x60000000, 0x6fffffff));
   }
-  PutField(header.subspan(4, 2), Field::kIpLength);
-  packet.Restrict(Field::kIpLength, IntervalSet::Between(kShortest, std::min(longest, 0xffffU)));
+  PutLength(header.subspan(4, 2), segments.Intersection(IntervalSet::Between(0, 0xffff)), packet);
   header[6] = AbstractByte::Known(std::uint8_t{IPPROTO_TCP});
   PutField(header.subspan(7, 1), Field::kTimeToLive);
   if (sender.time_to_live) {
@@ -104,7 +140,7 @@ void PutNetworkHeader(Packet& packet, const Connection& connection, bool outgoin
   PutAddress(header.subspan(24, 16), destination, Field::kDestinationAddress, packet);
 }
 
-void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind kind) {
+void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind kind, const IntervalSet& sizes) {
   const bool outgoing = IsOutgoing(kind);
   const std::span<AbstractByte> header(packet.transport);
   PutPort(header.subspan(0, 2), outgoing ? connection.local : connection.peer, Field::kSourcePort, packet);
@@ -112,7 +148,11 @@ void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind
   PutField(header.subspan(4, 4), Field::kSequence);
   PutField(header.subspan(8, 4), Field::kAcknowledgement);
   PutField(header.subspan(12, 1), Field::kTcpOffset);
-  packet.Restrict(Field::kTcpOffset, IntervalSet::Between(0x50, 0xff));
+  std::vector<IntervalSet::Interval> offsets;  // in words of 4 bytes, the upper half of its byte
+  for (const IntervalSet::Interval& each : sizes.Intervals()) {
+    offsets.push_back({each.first / 4 << 4, (each.last / 4 << 4) | 0xf});
+  }
+  packet.Restrict(Field::kTcpOffset, IntervalSet::Union(std::move(offsets)));
   PutField(header.subspan(14, 2), Field::kWindow);
   PutField(header.subspan(16, 2), Field::kTcpChecksum);
   header[18] = AbstractByte::Known(std::uint8_t{0});
@@ -149,6 +189,7 @@ Connection RepresentativeFlow(IpFamily family, PathKind journey) {
   connection.family = family;
   connection.journey = journey;
   connection.general = true;
+  connection.local_socket.transparent = connection.peer_socket.transparent = false;
   return connection;
 }
 
@@ -167,12 +208,13 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
   const SocketFacts nobody;
   const SocketFacts& socket = outgoing ? connection.local_socket : connection.peer_socket;
   const SocketFacts& sender = sent_here ? socket : nobody;
-  // Options take 40 bytes at most. Segments of data grow to what segmentation offload carries.
-  const unsigned longest = kind == PacketKind::kData ? 0x100000 : 60;
-  PutNetworkHeader(packet, connection, outgoing, sender, longest);
-  PutTransportHeader(packet, connection, kind);
-  const unsigned ip = static_cast<unsigned>(packet.NetworkLength());
-  packet.Restrict(Field::kPacketLength, IntervalSet::Between(ip + 20, ip + longest));
+  const IntervalSet headers = HeaderSizes(connection, kind);
+  // Segments of data grow to what segmentation offload carries.
+  const IntervalSet segments =
+      kind == PacketKind::kData ? IntervalSet::Between(headers.Intervals().front().first, 0x100000) : headers;
+  PutNetworkHeader(packet, connection, outgoing, sender, segments);
+  PutTransportHeader(packet, connection, kind, headers);
+  packet.Restrict(Field::kPacketLength, Moved(segments, static_cast<unsigned>(packet.NetworkLength())));
   if (packet.general) {
     for (const Field type : {Field::kInType, Field::kOutType}) {
       packet.Restrict(type, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER));

@@ -35,8 +35,13 @@ struct SocketFacts {
   std::optional<std::uint32_t> group;
   /// A process still holds it; else it is an orphan already.
   bool held = true;
-  std::optional<std::uint8_t> type_of_service;  ///< IP_TOS, IPV6_TCLASS
-  std::optional<std::uint8_t> time_to_live;     ///< IP_TTL or net.ipv4.ip_default_ttl; the IPv6 hop limit
+  std::optional<std::uint8_t> type_of_service;      ///< IP_TOS, IPV6_TCLASS
+  std::optional<std::uint8_t> time_to_live;         ///< IP_TTL or net.ipv4.ip_default_ttl; the IPv6 hop limit
+  std::optional<bool> timestamps = {};              ///< TCP timestamps were agreed on: packets carry them, both ways
+  std::optional<bool> transparent = {};             ///< IP_TRANSPARENT
+  std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number
+  /// The class of net_cls or, where it has none, the socket's priority (INET_DIAG_CLASS_ID).
+  std::optional<std::uint32_t> class_or_priority = {};
 };
 
 /// A TCP connection as the firewall sees it. What is absent is not known; in the general connection (`general`) it is

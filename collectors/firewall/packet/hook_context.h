@@ -30,6 +30,12 @@ struct HookContext {
   DeviceView in;
   DeviceView out;
   PathKind journey = PathKind::kLocal;
+  /// The socket of this host that sent the packet, or on its way in the one that will receive it; null: neither end is
+  /// here.
+  const SocketFacts* socket = nullptr;
+  /// The packet leads to that socket (skb->sk): what was sent here does, what comes in does once it is known who
+  /// receives it.
+  Tristate socket_attached = Tristate::kNo;
   /// Reads what follows of a packet that came in over a device: its link-layer header is there.
   bool has_link_header = false;
   /// The packet came in, or will, on the device that routing picks for its source: what reverse path filters ask.

@@ -59,7 +59,8 @@ bool Packet::SameAs(const Packet& other) const {
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
          source_decided == other.source_decided && rerouted == other.rerouted &&
-         changed_ipsets == other.changed_ipsets && domains == other.domains;
+         changed_ipsets == other.changed_ipsets && changed_lists == other.changed_lists &&
+         set_changes == other.set_changes && domains == other.domains;
 }
 
 }  // namespace finwait::firewall::packet

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectors/firewall/facts/fact.h"
+#include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/packet/abstract_value.h"
 #include "collectors/firewall/packet/tristate.h"
@@ -34,6 +35,14 @@ enum class SocketOwner {
   kNone,     ///< no socket here, or an orphan: the process has gone
   kProcess,  ///< Packet::user and Packet::group are its
   kUnknown,
+};
+
+/// A change that a rule made to a set of nftables for one packet.
+struct SetChange {
+  facts::SetKey set;
+  std::vector<AbstractByte> key;
+  bool there = false;  ///< put into it, not taken out
+  bool operator==(const SetChange&) const = default;
 };
 
 /// Where a packet's fate first depended on something that cannot be known.
@@ -76,6 +85,10 @@ struct Packet {
   bool source_decided = false;
   /// The ipsets (ip_set_id_t) that rules have changed on its account.
   std::vector<std::uint16_t> changed_ipsets;
+  /// The lists of `-m recent` that rules have changed on its account.
+  std::vector<std::string> changed_lists;
+  /// What rules have put into sets of nftables on its account, or taken out; the newest change of a key counts.
+  std::vector<SetChange> set_changes;
   /// It was routed again on its way out, and may leave through another device than it was going to.
   bool rerouted = false;
   /// Where it leaves then; null: not known. Follows from its destination and mark.

@@ -1,14 +1,23 @@
 #include "collectors/firewall/read/fact_resolver.h"
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "collectors/firewall/read/ipset.h"
 #include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/firewall/read/queue_listeners.h"
+#include "collectors/firewall/read/recent_list.h"
+#include "collectors/firewall/read/set_room.h"
+#include "collectors/kernel/control_groups.h"
+#include "collectors/kernel/entry_count.h"
 #include "collectors/kernel/find_socket.h"
+#include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/routing_rules.h"
@@ -91,6 +100,39 @@ class Batch {
     }
     Put(Fact::Present(facts));
   }
+  void operator()(const facts::HopLimitKey& key) {
+    // One that slipped into a device's name leads nowhere else.
+    const auto path = key.family == IpFamily::kIpv4 ? host_.procfs / "sys/net/ipv4/ip_default_ttl"
+                                                    : host_.procfs / "sys/net/ipv6/conf" /
+                                                          std::filesystem::path(key.device).filename() / "hop_limit";
+    Put(FactOf(kernel::ReadProcfsUnsigned(path, 255)));
+  }
+  void operator()(const facts::IpsecPoliciesKey&) { Put(FactOf(kernel::HasIpsecPolicies(host_, deadline_))); }
+  void operator()(const facts::QueueListenerKey& key) {
+    queues_ = queues_ ? std::move(queues_) : ReadQueueListeners(host_, deadline_);
+    Put(*queues_ ? Fact::Present((*queues_)->contains(key.number)) : Fact::Failed(queues_->error()));
+  }
+  void operator()(const facts::EntryCountKey& key) {
+    Put(FactOf(key.source ? kernel::CountEntriesOf(host_, *key.source, deadline_) : kernel::CountEntries(host_)));
+  }
+  void operator()(const facts::RecentKey& key) {
+    auto& list = lists_[key.list];
+    list = list ? std::move(list) : ReadRecentList(host_, key.list, deadline_);
+    if (!*list) {
+      Put(Fact::Failed(list->error()));
+      return;
+    }
+    const auto entry = (*list)->find(key.address);
+    Put(entry != (*list)->end() ? Fact::Present(entry->second) : Fact::Absent());
+  }
+  void operator()(const facts::SetRoomKey& key) { Put(FactOf(HasRoom(host_, key.set, deadline_))); }
+  void operator()(const facts::ControlGroupKey& key) {
+    groups_ = groups_ ? std::move(groups_) : kernel::ControlGroups::Read(host_, deadline_);
+    auto place = *groups_ ? (*groups_)->Find(key.id) : Failure(groups_->error());
+    Put(place ? Fact::Present(std::shared_ptr<const facts::ControlGroup>(std::make_shared<facts::ControlGroup>(
+                    facts::ControlGroup{std::move(place->path), std::move(place->line)})))
+              : Fact::Failed(std::move(place.error())));
+  }
 
  private:
   void Put(Fact fact) { store_.Put(*need_, std::move(fact)); }
@@ -105,8 +147,18 @@ class Batch {
       if (!found) {
         store_.Put(key, Fact::Failed(found.error()));
       } else if (const auto& socket = (*found)[i]) {
-        store_.Put(key, Fact::Present(facts::Socket{socket->mark, socket->device, socket->uid, socket->orphan,
-                                                    socket->type_of_service, socket->opened_here}));
+        facts::Socket known;
+        known.mark = socket->mark;
+        known.bound_device = socket->device;
+        known.user = socket->uid;
+        known.orphan = socket->orphan;
+        known.type_of_service = socket->type_of_service;
+        known.opened_here = socket->opened_here;
+        known.timestamps = socket->timestamps;
+        known.transparent = socket->transparent;
+        known.control_group = socket->cgroup_id;
+        known.class_or_priority = socket->class_or_priority;
+        store_.Put(key, Fact::Present(known));
       } else {
         store_.Put(key, Fact::Absent());
       }
@@ -182,6 +234,7 @@ class Batch {
   std::shared_ptr<const facts::Route> RouteFact(const kernel::Route& route, const IpAddress& destination) {
     auto fact = std::make_shared<facts::Route>();
     fact->local = route.local;
+    fact->hop_limit = route.hop_limit;
     if (!route.local) {
       fact->egress = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
                       route.interface_kind};
@@ -191,7 +244,7 @@ class Batch {
     }
     std::shared_ptr<const facts::Route>& newest = newest_route_;
     if (newest == nullptr || newest->local != fact->local || newest->egress != fact->egress ||
-        newest->masquerade != fact->masquerade) {
+        newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
       newest = std::move(fact);
     }
     return newest;
@@ -214,6 +267,10 @@ class Batch {
   std::vector<kernel::SocketEnds> sockets_;
   std::vector<facts::RouteKey> routes_;
   std::vector<facts::IpsetElementKey> ipset_elements_;
+  // Read once, by the first that asks.
+  std::optional<Result<std::set<std::uint16_t>>> queues_;
+  std::map<std::string, std::optional<Result<std::map<IpAddress, facts::RecentEntry>>>> lists_;
+  std::optional<Result<kernel::ControlGroups>> groups_;
   std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };

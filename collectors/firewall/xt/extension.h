@@ -52,6 +52,8 @@ class Facts {
   virtual const facts::Ipset* FindIpset(std::uint16_t index) = 0;
   /// Whether an ipset has that element now; kUnknown: nobody can be asked.
   virtual Tristate IsInIpset(const facts::IpsetElementKey& element) = 0;
+  /// The answer to a need; null: not known yet, or nobody can be asked.
+  virtual const facts::Fact* Ask(const facts::Need&) { return nullptr; }
 };
 
 /// An extension's options as its tool writes them: each with a space before it, "" where there are none.
@@ -84,6 +86,15 @@ struct Match {
   std::optional<OptionText> (*text)(const XtMatch&, bool ipv6) = nullptr;
   /// Whether its answer depends on conntrack's state of the packet; null: it never does.
   bool (*tests_state)(const XtMatch&) = nullptr;
+  /// What it changes of a packet that it matches; null: nothing.
+  void (*change)(const XtMatch&, Packet&, const HookContext&) = nullptr;
+};
+
+/// The queues of NFQUEUE among which a packet goes to one.
+struct QueueUse {
+  std::optional<std::uint16_t> first = {};  ///< absent: not known
+  std::uint16_t total = 1;                  ///< how many, from `first` on
+  bool bypass = false;                      ///< accepts where nobody listens
 };
 
 /// What a target does besides what it changes in the packet.
@@ -99,8 +110,9 @@ struct Effect {
   Kind kind = Kind::kNext;
   std::string because = {};
   Translation translation = {};
+  QueueUse queue = {};  ///< kQueue
 
-  static Effect Unknown(std::string because) { return {Kind::kUnknown, std::move(because), {}}; }
+  static Effect Unknown(std::string because) { return {Kind::kUnknown, std::move(because), {}, {}}; }
 };
 
 /// A target extension. One without `apply` leaves the packet as it is, and the rule goes on, unless its traits call it

@@ -5,15 +5,19 @@
 namespace finwait::firewall::xt {
 namespace {
 
-// The one table of extensions.
+// The one table of extensions, one a line.
+// clang-format off
 using FamilyFunction = Family (*)();
 constexpr FamilyFunction kFamilies[] = {
     families::Accounting,
     families::Addrtype,
+    families::Bpf,
+    families::Cgroup,
     families::Checksum,
     families::Classify,
     families::Comment,
     families::ConnectionEntry,
+    families::Connlimit,
     families::Connmark,
     families::Conntrack,
     families::Ct,
@@ -36,7 +40,9 @@ constexpr FamilyFunction kFamilies[] = {
     families::Owner,
     families::Physdev,
     families::Pkttype,
+    families::Policy,
     families::Queue,
+    families::Recent,
     families::Reject,
     families::Rpfilter,
     families::Set,
@@ -45,9 +51,11 @@ constexpr FamilyFunction kFamilies[] = {
     families::Synproxy,
     families::Tcp,
     families::Tcpmss,
+    families::U32,
     families::Udp,
     families::Unpredictable,
 };
+// clang-format on
 
 std::vector<Family> CallAll() {
   std::vector<Family> families;
@@ -106,6 +114,12 @@ Conditions Registry::ConditionsOf(const XtMatch& match, const Packet& packet, co
   // A condition points at its reason: the name lives as long as the rule, the traits as long as the program.
   return {Condition::Of(Tristate::kUnknown,
                         known != nullptr ? known->traits.unknowable_because : std::string_view(match.name))};
+}
+
+void Registry::Change(const XtMatch& match, Packet& packet, const HookContext& context) const {
+  if (const Match* known = Find(match); known != nullptr && known->change != nullptr) {
+    known->change(match, packet, context);
+  }
 }
 
 bool Registry::TestsState(const XtMatch& match) const {

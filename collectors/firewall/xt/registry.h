@@ -25,10 +25,13 @@ namespace finwait::firewall::xt {
 namespace families {
 Family Accounting();
 Family Addrtype();
+Family Bpf();
+Family Cgroup();
 Family Checksum();
 Family Classify();
 Family Comment();
 Family ConnectionEntry();
+Family Connlimit();
 Family Connmark();
 Family Conntrack();
 Family Ct();
@@ -51,7 +54,9 @@ Family OtherProtocols();
 Family Owner();
 Family Physdev();
 Family Pkttype();
+Family Policy();
 Family Queue();
+Family Recent();
 Family Reject();
 Family Rpfilter();
 Family Set();
@@ -60,6 +65,7 @@ Family Statistic();
 Family Synproxy();
 Family Tcp();
 Family Tcpmss();
+Family U32();
 Family Udp();
 Family Unpredictable();
 }  // namespace families
@@ -82,6 +88,8 @@ class Registry {
   /// What a match asks of a packet. One whose answer nobody can predict, or that is not known, is one condition that is
   /// kUnknown.
   Conditions ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) const;
+  /// Changes what a match changes of a packet that it has matched.
+  void Change(const XtMatch& match, Packet& packet, const HookContext& context) const;
   /// Whether a match's answer depends on conntrack's state of the packet.
   bool TestsState(const XtMatch& match) const;
   /// What a target does; it changes `packet` itself, except for a translation.

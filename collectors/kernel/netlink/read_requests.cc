@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/xfrm.h>
 
 #include <cstring>
 #include <string>
@@ -38,6 +39,7 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_ROUTE, RTM_GETLINK, "RTM_GETLINK"},
     {NETLINK_ROUTE, RTM_GETADDR, "RTM_GETADDR"},
     {NETLINK_ROUTE, RTM_GETRULE, "RTM_GETRULE"},
+    {NETLINK_XFRM, XFRM_MSG_GETSPDINFO, "XFRM_MSG_GETSPDINFO"},
 };
 
 }  // namespace

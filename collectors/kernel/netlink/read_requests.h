@@ -10,7 +10,7 @@ namespace finwait::kernel::netlink {
 
 /// A message type that this program may send to a netlink protocol.
 struct ReadRequest {
-  int protocol;        ///< NETLINK_NETFILTER, NETLINK_SOCK_DIAG or NETLINK_ROUTE
+  int protocol;        ///< NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NETLINK_ROUTE or NETLINK_XFRM
   std::uint16_t type;  ///< nlmsg_type
   const char* name;    ///< the kernel's name for it, for messages and tests
 };

@@ -36,6 +36,9 @@ TEST(FindSocketTest, ManyAreFoundTogetherThoseBoundToADeviceToo) {
     EXPECT_NE((*found)[1]->device, 0U);
     EXPECT_EQ((*found)[2]->device, 0U);
     EXPECT_EQ((*found)[2]->opened_here, true);
+    EXPECT_EQ((*found)[2]->timestamps, true);
+    EXPECT_EQ((*found)[2]->transparent, false);
+    EXPECT_EQ((*found)[2]->class_or_priority, 0U);
     EXPECT_FALSE(found->back().has_value()) << "there is no such connection";
   });
 }

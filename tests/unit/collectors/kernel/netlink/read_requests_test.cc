@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/xfrm.h>
 
 #include <set>
 #include <utility>
@@ -42,6 +43,7 @@ const std::set<std::pair<int, int>> kAllowed = {
     {0, 22},      // addresses
     {0, 26},      // routes
     {0, 34},      // routing rules
+    {6, 37},      // NETLINK_XFRM: how many IPsec policies there are
 };
 
 ByteVector Datagram(std::uint16_t type) {
@@ -97,7 +99,10 @@ TEST(ReadRequests, HoldNothingThatChangesOrZeroesOrDestroys) {
                                        {NETLINK_SOCK_DIAG, SOCK_DESTROY},
                                        {NETLINK_ROUTE, RTM_NEWROUTE},
                                        {NETLINK_ROUTE, RTM_DELROUTE},
-                                       {NETLINK_ROUTE, RTM_SETLINK}}) {
+                                       {NETLINK_ROUTE, RTM_SETLINK},
+                                       {NETLINK_XFRM, XFRM_MSG_NEWPOLICY},
+                                       {NETLINK_XFRM, XFRM_MSG_NEWSPDINFO},
+                                       {NETLINK_XFRM, XFRM_MSG_FLUSHPOLICY}}) {
     const auto allowed = RequireReadOnly(protocol, Datagram(static_cast<std::uint16_t>(type)));
     ASSERT_FALSE(allowed) << protocol << " " << type;
     EXPECT_EQ(allowed.error().message, "netlink request not sent: type " + std::to_string(type) + " of protocol " +

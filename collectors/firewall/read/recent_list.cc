@@ -1,0 +1,56 @@
+#include "collectors/firewall/read/recent_list.h"
+
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "collectors/kernel/procfs.h"
+
+namespace finwait::firewall::read {
+namespace {
+
+// "src=192.0.2.2 ttl: 64 last_seen: 4295123456 oldest_pkt: 2 4295123400, 4295123456" (recent_seq_show()).
+std::optional<std::pair<IpAddress, facts::RecentEntry>> Decode(std::string_view line) {
+  std::istringstream words{std::string(line)};
+  std::string source, label, last, oldest;
+  unsigned time_to_live = 0;
+  words >> source >> label >> time_to_live >> label >> last >> label >> oldest;
+  constexpr std::string_view kSource = "src=";
+  const auto address = source.starts_with(kSource) ? IpAddress::Parse(source.substr(kSource.size())) : std::nullopt;
+  if (!words || !address || label != "oldest_pkt:") {
+    return std::nullopt;
+  }
+  facts::RecentEntry entry;
+  entry.time_to_live = static_cast<std::uint8_t>(time_to_live);
+  for (std::string packet; words >> packet;) {
+    ++entry.packets;
+  }
+  return std::pair(*address, entry);
+}
+
+}  // namespace
+
+Result<std::map<IpAddress, facts::RecentEntry>> ReadRecentList(const kernel::Host& host, const std::string& list,
+                                                               Deadline deadline) {
+  const auto path = host.procfs / "thread-self/net/xt_recent" / list;
+  if (list.empty() || list.front() == '.' || list.find('/') != std::string::npos) {
+    return Fail(FailureReason::kUnsupported, "a list of recent addresses has a name that is no file's");
+  }
+  std::map<IpAddress, facts::RecentEntry> entries;
+  const auto read = kernel::ForEachLine(path, deadline, [&](std::string_view line) -> Result<void> {
+    auto entry = Decode(line);
+    if (!entry) {
+      return Fail(FailureReason::kError, "read " + path.string() + ": a line of an unknown form");
+    }
+    entries.insert(std::move(*entry));
+    return {};
+  });
+  if (!read) {
+    return Failure(read.error());
+  }
+  return entries;
+}
+
+}  // namespace finwait::firewall::read

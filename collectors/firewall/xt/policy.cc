@@ -1,0 +1,30 @@
+// -m policy: the IPsec policy by which a packet was or will be transformed. Where the namespace has none, none applies.
+#include <linux/netfilter.h>
+#include <linux/netfilter/xt_policy.h>
+
+#include "collectors/firewall/xt/registry.h"
+
+namespace finwait::firewall::xt {
+namespace {
+
+// policy_mt(): without a transformation it matches where that is what is asked for (--pol none), else never.
+Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Facts& facts) {
+  const auto info = Decode<xt_policy_info>(match);
+  if (!info) {
+    return Unreadable();
+  }
+  const facts::Fact* fact = facts.Ask(facts::IpsecPoliciesKey{});
+  const bool* any = fact != nullptr ? fact->As<bool>() : nullptr;
+  if (any == nullptr || *any) {
+    return {Condition::Of(Tristate::kUnknown, "an IPsec policy")};
+  }
+  return {Condition::Of((info->flags & XT_POLICY_MATCH_NONE) != 0)};
+}
+
+constexpr Match kMatches[] = {{.name = "policy", .revisions = {0, 0}, .traits = {}, .conditions = Meaning}};
+
+}  // namespace
+
+Family families::Policy() { return {.matches = kMatches}; }
+
+}  // namespace finwait::firewall::xt
