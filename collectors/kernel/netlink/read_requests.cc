@@ -38,6 +38,7 @@ constexpr ReadRequest kReadRequests[] = {
     {NETLINK_ROUTE, RTM_GETLINK, "RTM_GETLINK"},
     {NETLINK_ROUTE, RTM_GETADDR, "RTM_GETADDR"},
     {NETLINK_ROUTE, RTM_GETRULE, "RTM_GETRULE"},
+    {NETLINK_ROUTE, RTM_GETNSID, "RTM_GETNSID"},
 };
 
 }  // namespace
