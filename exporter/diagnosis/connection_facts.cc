@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "exporter/diagnosis/forwarded_facts.h"
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -67,28 +69,6 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
   return key;
 }
 
-Connection ForwardedBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
-  Connection connection;
-  connection.family = local.address.Family();
-  connection.journey = PathKind::kForwarded;
-  connection.local = local;
-  connection.peer = peer;
-  const Route* back = FindRoute(facts, KeyFor(std::nullopt, local.address));
-  connection.ingress = back != nullptr ? back->egress : firewall::eval::Interface();
-  if (back == nullptr || !back->egress.index) {
-    return connection;
-  }
-  RouteKey key = KeyFor(local.address, peer.address);
-  key.arriving_on = *back->egress.index;
-  key.source_port = local.port;
-  key.destination_port = peer.port;
-  if (const Route* forth = FindRoute(facts, key)) {
-    connection.egress = forth->egress;
-    connection.masquerade = forth->masquerade;
-  }
-  return connection;
-}
-
 }  // namespace
 
 bool IsLoopback(const ListedSocket& socket) {
@@ -141,7 +121,7 @@ Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer
                                                  ", is not an address of this host, but PEER, " + peer.address.Text() +
                                                  ", is: give this host's end first");
   }
-  return ForwardedBetween(local, peer, facts);
+  return ConnectionThrough({.local = local, .peer = peer}, facts);
 }
 
 }  // namespace finwait::diagnosis

@@ -40,6 +40,7 @@ using packet::Or;
 using packet::Packet;
 using packet::PacketKind;
 using packet::PacketTracking;
+using packet::Passage;
 using packet::PathKind;
 using packet::RepresentativeFlow;
 using packet::SizeOf;

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+
+#include "collectors/firewall/eval/nat_effect.h"
+#include "exporter/diagnosis/close_outcome.h"
+
+namespace finwait::diagnosis {
+
+/// What the fate of a connection is put together from, each asked for only where it matters.
+struct ClosingPackets {
+  /// What becomes of one of its packets, as its own end names them: kFin, kAck, kPeerFin, and kData for the ACK of the
+  /// peer's FIN.
+  std::function<firewall::eval::TraversalResult(firewall::eval::PacketKind)> traverse;
+  /// Whether nat translated it when it was opened.
+  std::function<firewall::eval::NatEffect()> translation;
+  bool peer_has_closed = false;  ///< the peer's FIN has come
+};
+
+/// How a connection closes without its entry.
+CloseOutcome CombineFate(const ClosingPackets& packets);
+
+}  // namespace finwait::diagnosis
