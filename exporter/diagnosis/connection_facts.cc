@@ -30,14 +30,6 @@ RouteKey KeyFor(const std::optional<IpAddress>& source, const IpAddress& destina
   return key;
 }
 
-bool IsOwn(FactQuery& facts, const IpAddress& address) {
-  if (address.IsLoopback()) {
-    return true;
-  }
-  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
-  return route != nullptr && route->local;
-}
-
 // What rules can ask of a socket; of one that is not there, nothing but what the list shows.
 void Describe(const Socket* socket, firewall::eval::SocketFacts& described) {
   if (socket == nullptr) {
@@ -70,6 +62,14 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
 }
 
 }  // namespace
+
+bool IsOwn(FactQuery& facts, const IpAddress& address) {
+  if (address.IsLoopback()) {
+    return true;
+  }
+  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
+  return route != nullptr && route->local;
+}
 
 bool IsLoopback(const ListedSocket& socket) {
   return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "collectors/firewall/packet/forwarded_connection.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/close_outcome.h"
 #include "exporter/diagnosis/connection_history.h"

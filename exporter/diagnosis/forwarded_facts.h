@@ -5,13 +5,12 @@
 #include "collectors/base/ip.h"
 #include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/facts/fact_query.h"
-#include "collectors/firewall/packet/forwarded_connection.h"
 #include "collectors/kernel/links.h"
 
 namespace finwait::diagnosis {
 
-using firewall::packet::ForwardedConnection;
-using firewall::packet::HostSide;
+using firewall::eval::ForwardedConnection;
+using firewall::eval::HostSide;
 
 /// How packets of another namespace come in by `device`, whose other end is in it. `master`: of which it is a port;
 /// null for none. Nothing where that cannot be told: a port of something that is no bridge (Open vSwitch, a VRF).

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
@@ -23,6 +24,18 @@ Json PacketJson(const report::PacketReport& packet) {
   return json;
 }
 
+// The namespaces that its packets pass, in the order that the FIN meets them. Of the first nothing is known here: its
+// packets are null.
+Json HopsJson(const report::CloseReport& report) {
+  Json own = {{"namespace", "local"}, {"passage", "output"}};
+  Json host = {{"namespace", "host"}, {"passage", report::Name(*report.passage)}};
+  for (const report::PacketReport& packet : report.packets) {
+    own[std::string(packet.name)] = nullptr;
+    host[std::string(packet.name)] = PacketJson(packet);
+  }
+  return Json::array({std::move(own), std::move(host)});
+}
+
 const char* Verdict(diagnosis::Fate fate) {
   return fate == diagnosis::Fate::kClean ? "CLEAN" : fate == diagnosis::Fate::kUnknown ? "UNKNOWN" : "NOT CLEAN";
 }
@@ -40,6 +53,8 @@ std::string CloseText(const report::CloseReport& report) {
           : *report.tracked ? "an entry now"
                             : "no entry now")
       << ". " << report::Sentence(report.path) << "\n"
+      << (report.passage ? "Its packets come through this host: " + std::string(report::Name(*report.passage)) + ".\n"
+                         : "")
       << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
@@ -70,6 +85,9 @@ std::string CloseJson(const report::CloseReport& report) {
   json["journey"] = report::Name(report.path);
   for (const report::PacketReport& packet : report.packets) {
     json[std::string(packet.name)] = PacketJson(packet);
+  }
+  if (report.passage) {
+    json["hops"] = HopsJson(report);
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -130,7 +130,7 @@ class Walk {
           break;
       }
     }
-    if (settings_.forwards == Tristate::kNo && !connection_.passage.bridged) {
+    if (settings_.forwards == Tristate::kNo && connection_.routing) {
       for (InFlightPacket& traveller : onward) {
         EndUnrouted(std::move(traveller.packet), "this host forwards no packets (ip_forward, conf.all.forwarding)");
       }
