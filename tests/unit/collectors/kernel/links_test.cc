@@ -72,8 +72,8 @@ TEST_F(LinksTest, KnowsWhichDevicesLeadToANamespace) {
 }
 
 TEST_F(LinksTest, ANamespaceHasANumberOrNone) {
-  kernel->Answers({NumberMessage(5)});
-  kernel->Answers({NumberMessage(NETNSA_NSID_NOT_ASSIGNED)});
+  kernel->Answers({NumberMessage(5), netlink::Acknowledgement()});
+  kernel->Answers({NumberMessage(NETNSA_NSID_NOT_ASSIGNED), netlink::Acknowledgement()});
   const auto number = NamespaceNumber(host, 1, Soon());
   ASSERT_TRUE(number.has_value()) << number.error().message;
   EXPECT_EQ(*number, 5);
