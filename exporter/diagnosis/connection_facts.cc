@@ -121,7 +121,10 @@ Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer
                                                  ", is not an address of this host, but PEER, " + peer.address.Text() +
                                                  ", is: give this host's end first");
   }
-  return ConnectionThrough({.local = local, .peer = peer}, facts);
+  ForwardedConnection forwarded;
+  forwarded.local = local;
+  forwarded.peer = peer;
+  return ConnectionThrough(forwarded, facts);
 }
 
 }  // namespace finwait::diagnosis
