@@ -137,7 +137,7 @@ TEST_P(ForwardedCloseTest, AServiceAddressOfNftablesIsLostWithItsEntry) {
   Start();
   Load("nft 'table " + scene_->NftFamily() + " t { chain p { type nat hook prerouting priority -100; " +
        scene_->NftFamily() + " daddr . tcp dport vmap { " + scene_->VirtualAddress() + " . 443 : goto s }\n}\n" +
-       "chain s { dnat to " + scene_->At(scene_->PeerAddress(), 80) + "\n}\n}'");
+       "chain s { meta l4proto tcp dnat to " + scene_->At(scene_->PeerAddress(), 80) + "\n}\n}'");
   OpenConnection connection = scene_->PodTo(scene_->VirtualAddress(), 443, scene_->PeerListener());
   connection.seen_tracked = false;
   Close(std::move(connection), Fate::kNatLost);

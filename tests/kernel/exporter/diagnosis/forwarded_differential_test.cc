@@ -84,7 +84,8 @@ class ForwardedDifferentialTest : public testing::Test {
     return all;
   }
 
-  static void Predict(const ForwardingScene& scene, std::vector<Tried>& all) {
+  // `never_seen`: the entries were gone before anybody looked.
+  static void Predict(const ForwardingScene& scene, bool never_seen, std::vector<Tried>& all) {
     std::vector<ForwardedConnection> described;
     for (const Tried& tried : all) {
       described.push_back(scene.Describe(tried.connection));
@@ -92,7 +93,7 @@ class ForwardedDifferentialTest : public testing::Test {
     scene.Evaluate([&](CloseEvaluator& evaluator) {
       for (std::size_t i = 0; i < all.size(); ++i) {
         Tried& tried = all[i];
-        const ConnectionHistory* seen = tried.connection.Seen();
+        const ConnectionHistory* seen = never_seen ? nullptr : tried.connection.Seen();
         tried.outcome = EvaluateForwardedClose(evaluator, described[i], seen);
         const PacketKind kind = tried.act == Act::kReset       ? PacketKind::kRst
                                 : tried.act == Act::kSend      ? PacketKind::kData
@@ -158,7 +159,8 @@ TEST_F(ForwardedDifferentialTest, RandomRulesDoToForwardedClosesWhatWasPredicted
     std::vector<Tried> all = OpenAll(scene, random);
     load(random.rest);
     scene.ForgetEntries();
-    Predict(scene, all);
+    // Rules that would have left them untracked, and so untranslated, came after they were opened.
+    Predict(scene, number % 2 == 0 && !random.untracks, all);
     std::string wrong;
     for (Tried& tried : all) {
       scene.ForgetEntries();  // what was tried before may have made one anew
