@@ -33,6 +33,8 @@ struct CloseReport {
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
   /// How the packets of another namespace pass this host; nothing where one end is this host's own.
   std::optional<diagnosis::HostPassage> passage;
+  /// Which end is taken to have opened such a connection, by its port alone; nothing where neither is.
+  std::optional<firewall::eval::OpenedBy> taken_to_be_opened_by;
   std::vector<PacketReport> packets;
 };
 
