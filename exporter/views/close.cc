@@ -36,6 +36,15 @@ Json HopsJson(const report::CloseReport& report) {
   return Json::array({std::move(own), std::move(host)});
 }
 
+std::string OpenerText(const report::CloseReport& report) {
+  if (!report.taken_to_be_opened_by) {
+    return "";
+  }
+  const bool local = *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal;
+  return std::string("Its ") + (local ? "local end" : "peer") +
+         " is taken to have opened it, as it has a client's port.\n";
+}
+
 const char* Verdict(diagnosis::Fate fate) {
   return fate == diagnosis::Fate::kClean ? "CLEAN" : fate == diagnosis::Fate::kUnknown ? "UNKNOWN" : "NOT CLEAN";
 }
@@ -55,7 +64,7 @@ std::string CloseText(const report::CloseReport& report) {
       << ". " << report::Sentence(report.path) << "\n"
       << (report.passage ? "Its packets come through this host: " + std::string(report::Name(*report.passage)) + ".\n"
                          : "")
-      << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
+      << OpenerText(report) << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
     if (!packet.state.empty()) {
@@ -87,6 +96,9 @@ std::string CloseJson(const report::CloseReport& report) {
     json[std::string(packet.name)] = PacketJson(packet);
   }
   if (report.passage) {
+    json["taken_to_be_opened_by"] = !report.taken_to_be_opened_by                                       ? Json(nullptr)
+                                    : *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal ? Json("local")
+                                                                                                        : Json("peer");
     json["hops"] = HopsJson(report);
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -264,6 +264,17 @@ TEST_F(ExplainForwardedTest, ATranslationThatItsEntryShowsIsLostWithIt) {
   EXPECT_NE(json["ack"]["reason"].get<std::string>().find("nothing translates it back"), std::string::npos);
 }
 
+TEST_F(ExplainForwardedTest, OfOneThatNobodySawTrackedTheNatChainsTellByTheClientsPort) {
+  wire_.local.Shell("iptables -t nat -A POSTROUTING -o veth0 -j MASQUERADE");
+  const Json json = Ask("198.51.100.2:40000", "192.0.2.2:80", 1);
+  EXPECT_EQ(json["fate"], "nat_lost");
+  EXPECT_EQ(json["taken_to_be_opened_by"], "local");
+  EXPECT_EQ(Ask("198.51.100.2:80", "192.0.2.2:40000", 0)["taken_to_be_opened_by"], "peer");
+  const Json either = Ask("198.51.100.2:4000", "192.0.2.2:80", 3);
+  EXPECT_TRUE(either["taken_to_be_opened_by"].is_null());
+  EXPECT_NE(either["reason"].get<std::string>().find("which end opened the connection"), std::string::npos);
+}
+
 TEST_F(ExplainForwardedTest, OneEndOfThisHostsOwnHasNoHops) {
   EXPECT_FALSE(Ask("192.0.2.1:1234", "192.0.2.2:80", 0).contains("hops"));
 }
