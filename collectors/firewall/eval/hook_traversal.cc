@@ -126,13 +126,17 @@ class Walk {
           received.push_back(std::move(traveller));
           break;
         case Destination::kNowhere:
-          EndUnrouted(std::move(traveller.packet), "this host has no route for it");
+          EndUnrouted(std::move(traveller.packet),
+                      settings_.forwards == Tristate::kNo
+                          ? "this host forwards no packets (net.ipv4.ip_forward), or has no route for it"
+                          : "this host has no route for it");
           break;
       }
     }
-    if (settings_.forwards == Tristate::kNo && connection_.routing) {
+    // ip6_forward() asks conf.all.forwarding. IPv4 asks each device, and so does whoever asks for the route.
+    if (settings_.forwards == Tristate::kNo && connection_.routing && connection_.family == IpFamily::kIpv6) {
       for (InFlightPacket& traveller : onward) {
-        EndUnrouted(std::move(traveller.packet), "this host forwards no packets (ip_forward, conf.all.forwarding)");
+        EndUnrouted(std::move(traveller.packet), "this host forwards no packets (net.ipv6.conf.all.forwarding)");
       }
       onward.clear();
     }

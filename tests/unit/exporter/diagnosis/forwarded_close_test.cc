@@ -110,7 +110,6 @@ TEST_F(ForwardedCloseTest, WhatHasNoRouteOrIsNotForwardedIsDroppedByNoRule) {
   EXPECT_EQ(unrouted.fate, Fate::kFinDropped);
   EXPECT_FALSE(unrouted.fin.location.has_value());
   EXPECT_NE(unrouted.fin.reason.find("no route"), std::string::npos);
-  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), up_);
   NamespaceFacts settings;
   settings.routes_by_mark = settings.routes_by_ports = settings.forwards = false;
   Put(settings);
