@@ -20,8 +20,7 @@ struct NamespaceSettings {
   Tristate routes_by_mark = Tristate::kUnknown;
   /// Routing looks at ports (`ip rule ... dport`, multipath hashes).
   Tristate routes_by_ports = Tristate::kUnknown;
-  /// net.ipv4.ip_forward, net.ipv6.conf.all.forwarding. kNo: IPv6 drops what is not for this host; IPv4, where routing
-  /// says so for the device.
+  /// net.ipv6.conf.all.forwarding: kNo drops what others are to get. net.ipv4.ip_forward: there the route tells.
   Tristate forwards = Tristate::kUnknown;
 };
 
