@@ -8,9 +8,9 @@
 namespace finwait::diagnosis {
 namespace {
 
+using firewall::Hook;
 using firewall::eval::Connection;
 using firewall::eval::Disposition;
-using firewall::Hook;
 using firewall::eval::IsOutgoing;
 using firewall::eval::NatEffect;
 using firewall::eval::OpenedBy;
@@ -132,9 +132,15 @@ bool IsRisk(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; 
 
 ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
                                         const ConnectionHistory* history) {
+  ForwardedOutcome outcome;
+  if (forwarded.host_side && IsNone(*forwarded.host_side)) {
+    outcome.may_bypass_tracking = true;
+    outcome.reason =
+        "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
+    return outcome;
+  }
   const std::size_t missed = evaluator.Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
-  ForwardedOutcome outcome;
   static_cast<CloseOutcome&>(outcome) = CombineFate(
       {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.Nat(); }, forwarded.peer_has_closed});
   outcome.passage = way.Passage();

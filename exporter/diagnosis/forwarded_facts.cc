@@ -1,6 +1,7 @@
 #include "exporter/diagnosis/forwarded_facts.h"
 
 #include <memory>
+#include <vector>
 
 namespace finwait::diagnosis {
 namespace {
@@ -44,6 +45,26 @@ std::optional<HostSide> HostSideOf(const kernel::Link& device, const kernel::Lin
     return std::nullopt;
   }
   return HostSide{DeviceOf(*master), DeviceOf(device)};
+}
+
+HostSide NoHostSide() {
+  HostSide none;
+  none.device.index = 0;
+  return none;
+}
+
+bool IsNone(const HostSide& host_side) { return host_side.device.index == 0U; }
+
+std::optional<HostSide> HostSideOf(const kernel::Links& links, std::optional<std::int32_t> namespace_number) {
+  const auto leading = namespace_number ? links.LeadingTo(*namespace_number) : std::vector<const kernel::Link*>();
+  if (leading.empty()) {
+    return NoHostSide();
+  }
+  if (leading.size() > 1) {
+    return std::nullopt;
+  }
+  const std::uint32_t master = leading.front()->master;
+  return HostSideOf(*leading.front(), master != 0 ? links.Find(master) : nullptr);
 }
 
 Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {

@@ -165,11 +165,10 @@ ForwardedConnection ForwardingScene::Describe(const OpenConnection& connection) 
     const kernel::Host host = lab::HostHere();
     const kernel::Links links = Get(kernel::Links::Read(host, Soon()));
     const auto number = Get(kernel::NamespaceNumber(host, process_, Soon()));
-    const auto leading = number ? links.LeadingTo(*number) : std::vector<const kernel::Link*>();
-    if (leading.size() != 1) {
+    forwarded.host_side = HostSideOf(links, number);
+    if (!forwarded.host_side || IsNone(*forwarded.host_side)) {
       throw std::runtime_error("which device leads to the pod");
     }
-    forwarded.host_side = HostSideOf(*leading[0], leading[0]->master != 0 ? links.Find(leading[0]->master) : nullptr);
   });
   return forwarded;
 }

@@ -137,6 +137,15 @@ TEST_F(ForwardedCloseTest, WithoutASignThatItIsTrackedItIsNotAtRisk) {
   EXPECT_FALSE(Evaluate(DropsAt({})).may_bypass_tracking);
 }
 
+TEST_F(ForwardedCloseTest, ANamespaceThatNoDeviceLeadsToIsNotEvaluated) {
+  forwarded_.host_side = HostSideOf(kernel::Links(), std::nullopt);
+  history_.source_nat = true;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+  EXPECT_NE(outcome.reason.find("no device of this host leads"), std::string::npos);
+}
+
 TEST_F(ForwardedCloseTest, OfATranslatedConnectionThePeersPacketsComeToTheTranslatedEnd) {
   history_.source_nat = true;
   history_.translation = std::make_shared<const kernel::Translation>(
