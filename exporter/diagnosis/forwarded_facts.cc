@@ -63,8 +63,9 @@ std::optional<HostSide> HostSideOf(const kernel::Links& links, std::optional<std
   if (leading.size() > 1) {
     return std::nullopt;
   }
-  const std::uint32_t master = leading.front()->master;
-  return HostSideOf(*leading.front(), master != 0 ? links.Find(master) : nullptr);
+  const std::uint32_t index = leading.front()->master;
+  const kernel::Link* master = links.Find(index);
+  return index != 0 && master == nullptr ? std::nullopt : HostSideOf(*leading.front(), master);
 }
 
 Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {
