@@ -1,6 +1,8 @@
 #include "exporter/explain.h"
 
+#include <charconv>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "collectors/firewall/eval/nat_effect.h"
@@ -8,12 +10,15 @@
 #include "collectors/kernel/conntrack_presence.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/entry_text.h"
+#include "collectors/kernel/find_socket.h"
+#include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/report/close_report.h"
 #include "exporter/views/close.h"
@@ -21,6 +26,7 @@
 namespace finwait::exporter {
 namespace {
 
+using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
 
 constexpr int kUnknownExit = 3;
@@ -73,6 +79,41 @@ constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKi
                                                                 {"ack", PacketKind::kAck},
                                                                 {"peer_fin", PacketKind::kPeerFin}};
 
+// Which end ports show as the client, where nobody has seen the connection's entry: connect() takes a port of
+// net.ipv4.ip_local_port_range, and services are below it. Nothing where both ends or none have such a port.
+std::optional<OpenedBy> OpenedByPorts(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
+  const auto range = kernel::ReadSmallFile(host.procfs / "sys/net/ipv4/ip_local_port_range");
+  unsigned first = 0;
+  if (!range || std::from_chars(range->data(), range->data() + range->size(), first).ec != std::errc()) {
+    return std::nullopt;
+  }
+  const bool local_is_client = local.port >= first;
+  if (local_is_client == (peer.port >= first)) {
+    return std::nullopt;
+  }
+  return local_is_client ? OpenedBy::kLocal : OpenedBy::kPeer;
+}
+
+// Fills `report` for a connection of another namespace or host.
+diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const diagnosis::ConnectionHistory* seen,
+                                         diagnosis::CloseEvaluator& evaluator, report::CloseReport& report) {
+  diagnosis::ForwardedConnection forwarded;
+  forwarded.local = ends.local;
+  forwarded.peer = ends.peer;
+  forwarded.opened_by = report.taken_to_be_opened_by.value_or(OpenedBy::kUnknown);
+  forwarded.tracked = firewall::eval::Tristate::kYes;  // what is asked for is a close of one that had an entry
+  report.path = firewall::eval::PathKind::kForwarded;
+  for (const auto& [name, kind] : kPackets) {
+    report.packets.push_back(
+        report::ReportPacket(name, diagnosis::EvaluateForwardedPacket(evaluator, forwarded, seen, kind), evaluator));
+  }
+  const diagnosis::ForwardedOutcome outcome = diagnosis::EvaluateForwardedClose(evaluator, forwarded, seen);
+  report.fate = outcome.fate;
+  report.reason = outcome.reason;
+  report.passage = outcome.passage;
+  return outcome.passage;
+}
+
 }  // namespace
 
 int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
@@ -111,6 +152,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     history.entry_state = entry->entry.state;
     history.source_nat = entry->entry.source_nat;
     history.destination_nat = entry->entry.destination_nat;
+    history.translation = entry->entry.translation;
   }
   const diagnosis::ConnectionHistory* seen = tracked == true ? &history : nullptr;
   report::CloseReport report;
@@ -118,15 +160,20 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   report.entry = entry ? entry->text : "";
   std::optional<Error> error;
   diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
+    error.reset();
+    report.packets.clear();
+    report.passage.reset();
     auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
-    if (!connection) {
-      error = connection.error();
+    if (!connection || connection->journey == firewall::eval::PathKind::kForwarded) {
+      report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(*host, local, peer) : std::nullopt;
+      const auto passage = EvaluateForwarded({local, peer}, seen, evaluator, report);
+      if (!connection && passage == diagnosis::HostPassage::kInput) {
+        error = connection.error();
+      }
       return;
     }
-    error.reset();
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     report.path = connection->journey;
-    report.packets.clear();
     for (const auto& [name, kind] : kPackets) {
       report.packets.push_back(report::ReportPacket(name, evaluator.EvaluatePath(*connection, kind), evaluator));
     }

@@ -89,6 +89,9 @@ Route DecodeRoute(const netlink::Message& message) {
       route.interface_index = attribute.U32().value_or(0);
     } else if (attribute.Type() == RTA_GATEWAY) {
       route.gateway = IpAddress::FromBytes(attribute.Payload());
+      route.on_link = false;
+    } else if (attribute.Type() == RTA_VIA) {  // an IPv4 route through an IPv6 gateway
+      route.on_link = false;
     } else if (attribute.Type() == RTA_METRICS) {
       netlink::ForEachAttribute(attribute.Payload(), [&](const netlink::Attribute& metric) {
         const auto limit = metric.Type() == RTAX_HOPLIMIT ? metric.U32() : std::nullopt;
@@ -180,9 +183,10 @@ Result<Route> FindRoute(const Host& host, const RouteQuery& query, Deadline dead
 }
 
 // fib_table_lookup() and fib6_rule_action(): no route, or one of type unreachable, prohibit, blackhole (fib_props[]).
+// ip_route_input(): a source that does not belong on the device (EXDEV from rp_filter, EINVAL since Linux 6.13).
 bool IsNoRoute(const Error& error) {
   return error.errno_code == ENETUNREACH || error.errno_code == EHOSTUNREACH || error.errno_code == EACCES ||
-         error.errno_code == EINVAL;
+         error.errno_code == EINVAL || error.errno_code == EXDEV;
 }
 
 Result<DeviceAddresses> DeviceAddresses::Read(const Host& host, IpFamily family, Deadline deadline) {

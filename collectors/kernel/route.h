@@ -21,6 +21,7 @@ struct Route {
   std::uint32_t interface_group = 0;  ///< `ip link set group`
   std::string interface_kind;         ///< "veth", "bridge"; "" for one without a kind
   bool local = false;                 ///< to this host itself: the packet goes over loopback (RTN_LOCAL)
+  bool on_link = true;                ///< without a gateway of either family
   std::optional<IpAddress> gateway;
   std::optional<std::uint8_t> hop_limit;  ///< `hoplimit` of the route; absent: the default
 };

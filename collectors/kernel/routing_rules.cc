@@ -8,20 +8,24 @@
 
 namespace finwait::kernel {
 
-Result<bool> RoutesByMark(const Host& host, IpFamily family, Deadline deadline) {
+Result<RoutingRules> ReadRoutingRules(const Host& host, IpFamily family, Deadline deadline) {
   auto channel = host.open_channel(NETLINK_ROUTE);
   if (!channel) {
     return Failure(channel.error());
   }
   fib_rule_hdr header = {};
   header.family = family == IpFamily::kIpv4 ? AF_INET : AF_INET6;
-  bool by_mark = false;
-  netlink::FunctionSink sink([&] { by_mark = false; },
+  RoutingRules rules;
+  netlink::FunctionSink sink([&] { rules = RoutingRules(); },
                              [&](const netlink::Message& message) -> Result<void> {
                                netlink::ForEachAttribute(
                                    message.Attributes<fib_rule_hdr>(), [&](const netlink::Attribute& attribute) {
-                                     by_mark = by_mark || (attribute.Type() == FRA_FWMASK && attribute.U32() != 0U) ||
-                                               (attribute.Type() == FRA_FWMARK && attribute.U32() != 0U);
+                                     const std::uint16_t type = attribute.Type();
+                                     rules.by_mark = rules.by_mark || ((type == FRA_FWMASK || type == FRA_FWMARK) &&
+                                                                       attribute.U32() != 0U);
+                                     rules.by_ports = rules.by_ports || type == FRA_SPORT_RANGE ||
+                                                      type == FRA_DPORT_RANGE ||
+                                                      (type == FRA_IP_PROTO && attribute.U8() != 0U);
                                    });
                                return {};
                              });
@@ -30,7 +34,7 @@ Result<bool> RoutesByMark(const Host& host, IpFamily family, Deadline deadline) 
   if (auto dumped = channel->Dump(std::move(request), "read routing rules", deadline, sink); !dumped) {
     return Failure(dumped.error());
   }
-  return by_mark;
+  return rules;
 }
 
 }  // namespace finwait::kernel

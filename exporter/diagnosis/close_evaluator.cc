@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -39,12 +40,6 @@ Tristate TristateOf(const std::optional<bool>& known) {
 
 }  // namespace
 
-std::string_view Name(Fate fate) {
-  constexpr std::string_view kNames[] = {"clean",        "fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped",
-                                         "peer_decides", "unknown"};
-  return kNames[static_cast<std::size_t>(fate)];
-}
-
 CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
                                std::shared_ptr<firewall::facts::FactStore> facts)
     : ruleset_(std::move(ruleset)),
@@ -61,6 +56,8 @@ firewall::eval::NamespaceSettings CloseEvaluator::SettingsFor(IpFamily family, b
   if (const auto* facts = facts_.FindValue<NamespaceFacts>(NamespaceKey{family})) {
     settings.early_demultiplexing = TristateOf(facts->early_demultiplexing);
     settings.routes_by_mark = TristateOf(facts->routes_by_mark);
+    settings.routes_by_ports = TristateOf(facts->routes_by_ports);
+    settings.forwards = TristateOf(facts->forwards);
   }
   return settings;
 }
@@ -165,7 +162,8 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   const firewall::eval::NamespaceSettings settings = SettingsFor(connection.family, true);
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
-  NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
+  const bool forwarded = connection.journey == PathKind::kForwarded;
+  NatEffect effect = translation_.ByRules(connection, forwarded ? connection.opened_by : OpenedBy::kUnknown, settings);
   if (effect.Any() != Tristate::kUnknown || connection.journey != PathKind::kLocal) {
     return effect;
   }
@@ -192,65 +190,17 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, bool peer_has_closed) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome;
-  outcome.fin = ForOne(connection, PacketKind::kFin);
-  if (IsLost(outcome.fin.decision)) {
-    outcome.fate = Fate::kFinDropped;
-    return outcome;
-  }
-  outcome.ack = ForOne(connection, PacketKind::kAck);
-  const NatEffect nat = TranslationWith(connection, socket, history);
-  if (nat.Any() == Tristate::kYes) {
-    outcome.fate = Fate::kNatLost;
-    return outcome;
-  }
-  if (nat.Any() == Tristate::kUnknown) {
-    outcome.fate = Fate::kUnknown;
-    outcome.reason =
-        "its conntrack entry was gone before it was first collected, and whether it was translated cannot be told: " +
-        nat.reason;
-  } else if (outcome.fin.decision == Disposition::kUnknown) {
-    outcome.fate = Fate::kUnknown;
-    outcome.reason = outcome.fin.reason;
-  } else {
-    EvaluatePeersHalf(connection, peer_has_closed, outcome);
-  }
-  if (outcome.fate == Fate::kUnknown && facts_.Missed() != missed && !facts_.Noted().empty()) {
-    outcome.reason += " (not read yet: " + Describe(*facts_.Noted().begin()) + ")";
-  }
+  CloseOutcome outcome = CombineFate({[&](PacketKind kind) { return ForOne(connection, kind); },
+                                      [&] { return LastAck(connection); },
+                                      [&] { return TranslationWith(connection, socket, history); }, peer_has_closed});
+  NameMissingFact(missed, outcome);
   return outcome;
 }
 
-void CloseEvaluator::EvaluatePeersHalf(const Connection& connection, bool peer_has_closed, CloseOutcome& outcome) {
-  const auto unknown = [&](const TraversalResult& result) {
-    outcome.fate = Fate::kUnknown;
-    outcome.reason = result.reason;
-  };
-  if (outcome.ack.decision == Disposition::kUnknown) {
-    return unknown(outcome.ack);
+void CloseEvaluator::NameMissingFact(std::size_t missed, CloseOutcome& outcome) const {
+  if (outcome.fate == Fate::kUnknown && facts_.Missed() != missed && !facts_.Noted().empty()) {
+    outcome.reason += " (not read yet: " + Describe(*facts_.Noted().begin()) + ")";
   }
-  const bool ack_lost = IsLost(outcome.ack.decision);
-  if (peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
-    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
-    return;
-  }
-  outcome.peer_fin = ForOne(connection, PacketKind::kPeerFin);
-  if (IsLost(outcome.peer_fin.decision)) {
-    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
-    return;
-  }
-  if (outcome.peer_fin.decision == Disposition::kUnknown) {
-    return unknown(outcome.peer_fin);
-  }
-  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
-    outcome.fate = Fate::kPeerDecides;
-    return;
-  }
-  outcome.last_ack = LastAck(connection);
-  if (outcome.last_ack.decision == Disposition::kUnknown) {
-    return unknown(outcome.last_ack);
-  }
-  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
 }
 
 Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
@@ -264,9 +214,12 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
 }
 
 TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
-  const Connection connection = WithFacts(ListedSocket(socket), PeerHasClosed(socket.state));
+  return EvaluateTracked(WithFacts(ListedSocket(socket), PeerHasClosed(socket.state)), PacketKind::kFin);
+}
+
+TraversalResult CloseEvaluator::EvaluateTracked(const Connection& connection, PacketKind kind) {
   evaluator_.ResetBudget();
-  return firewall::eval::EvaluateTrackedPacket(evaluator_, connection, PacketKind::kFin,
+  return firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
                                                SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
 }
 

@@ -54,6 +54,11 @@ class CloseEvaluator {
   /// Whether nat translated the connection when it was opened.
   firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection,
                                           const ConnectionHistory* history);
+  /// What becomes of one packet whose entry is there.
+  firewall::eval::TraversalResult EvaluateTracked(const firewall::eval::Connection& connection,
+                                                  firewall::eval::PacketKind kind);
+  /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
+  firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
   /// What becomes of one packet without an entry. Evaluated for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::eval::TraversalResult EvaluatePath(const firewall::eval::Connection& connection,
@@ -80,6 +85,9 @@ class CloseEvaluator {
   /// What a result's id names. Valid until facts change.
   firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }
 
+  /// Adds to an unknown fate's reason what was missing for it since Facts().Missed() was `missed`.
+  void NameMissingFact(std::size_t missed, CloseOutcome& outcome) const;
+
   /// Forgets the sockets that are not among `sockets`.
   void Retain(const kernel::SocketTable& sockets) { memo_.Retain(sockets); }
 
@@ -96,13 +104,10 @@ class CloseEvaluator {
   using Evaluation = std::function<firewall::eval::TraversalResult(const firewall::eval::NamespaceSettings&)>;
   /// What becomes of a packet, for either value of tcp_loose where that could not be read.
   firewall::eval::TraversalResult EvaluateWithSettings(IpFamily family, const Evaluation& evaluate);
-  firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
   firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                             const ConnectionHistory* history, bool peer_has_closed);
-  /// The fate of a connection whose FIN leaves, by what this host does to the peer's packets.
-  void EvaluatePeersHalf(const firewall::eval::Connection& connection, bool peer_has_closed, CloseOutcome& outcome);
   firewall::eval::NatEffect TranslationWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                                             const ConnectionHistory* history);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.

@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "exporter/diagnosis/forwarded_facts.h"
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -27,14 +29,6 @@ RouteKey KeyFor(const std::optional<IpAddress>& source, const IpAddress& destina
   key.source = source;
   key.destination = destination;
   return key;
-}
-
-bool IsOwn(FactQuery& facts, const IpAddress& address) {
-  if (address.IsLoopback()) {
-    return true;
-  }
-  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
-  return route != nullptr && route->local;
 }
 
 // What rules can ask of a socket; of one that is not there, nothing but what the list shows.
@@ -86,29 +80,15 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
   return key;
 }
 
-Connection ForwardedBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
-  Connection connection;
-  connection.family = local.address.Family();
-  connection.journey = PathKind::kForwarded;
-  connection.local = local;
-  connection.peer = peer;
-  const Route* back = FindRoute(facts, KeyFor(std::nullopt, local.address));
-  connection.ingress = back != nullptr ? back->egress : firewall::eval::Interface();
-  if (back == nullptr || !back->egress.index) {
-    return connection;
-  }
-  RouteKey key = KeyFor(local.address, peer.address);
-  key.arriving_on = *back->egress.index;
-  key.source_port = local.port;
-  key.destination_port = peer.port;
-  if (const Route* forth = FindRoute(facts, key)) {
-    connection.egress = forth->egress;
-    connection.masquerade = forth->masquerade;
-  }
-  return connection;
-}
-
 }  // namespace
+
+bool IsOwn(FactQuery& facts, const IpAddress& address) {
+  if (address.IsLoopback()) {
+    return true;
+  }
+  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
+  return route != nullptr && route->local;
+}
 
 bool IsLoopback(const ListedSocket& socket) {
   return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;
@@ -170,7 +150,10 @@ Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer
                                                  ", is not an address of this host, but PEER, " + peer.address.Text() +
                                                  ", is: give this host's end first");
   }
-  return ForwardedBetween(local, peer, facts);
+  ForwardedConnection forwarded;
+  forwarded.local = local;
+  forwarded.peer = peer;
+  return ConnectionThrough(forwarded, facts);
 }
 
 }  // namespace finwait::diagnosis

@@ -33,6 +33,9 @@ firewall::eval::Connection ConnectionByEnds(const ListedSocket& socket);
 /// `explain`, `check` and the service. What is missing is noted in `facts`.
 firewall::eval::Connection ConnectionOf(const ListedSocket& socket, firewall::facts::FactQuery& facts);
 
+/// Whether `address` is one of this host's.
+bool IsOwn(firewall::facts::FactQuery& facts, const IpAddress& address);
+
 /// The same for any connection, which need not exist: of this host's, over loopback, or one that it forwards. An error
 /// where the two ends were given in the wrong order.
 Result<firewall::eval::Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer,

@@ -13,27 +13,17 @@ bool FinIsUnsent(const kernel::TcpSocket& socket) {
   return socket.timer == kernel::SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
 }
 
-// Whether the FIN may have been tracked although its entry is gone by now: between two of its tries more time may have
-// passed than the entry lives. A FIN that never had one finds none however old it is, so only having watched tells the
-// two apart.
-bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::SysctlSample* sysctl) {
-  const auto timeout = sysctl == nullptr ? std::nullopt
-                                         : sysctl->Timeout(socket.state == kernel::TcpState::kFinWait1
-                                                               ? sources::ConntrackTcpTimeout::kFinWait
-                                                               : sources::ConntrackTcpTimeout::kLastAck);
-  return !timeout || socket.minimum_age >= *timeout;
-}
-
 }  // namespace
 
 std::string_view Name(Cause cause) {
-  constexpr std::string_view kNames[] = {"local_drop", "local_error", "reply_drop",
-                                         "nat_lost",   "no_reply",    "zero_window"};
+  constexpr std::string_view kNames[] = {"local_drop", "local_error", "reply_drop",  "nat_lost",
+                                         "no_reply",   "zero_window", "forward_drop"};
   return kNames[static_cast<std::size_t>(cause)];
 }
 
 bool ProvesFailure(Cause cause) {
-  return cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost;
+  return cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost ||
+         cause == Cause::kForwardDrop;
 }
 
 std::size_t StuckStateIndex(kernel::TcpState state) {
@@ -42,6 +32,16 @@ std::size_t StuckStateIndex(kernel::TcpState state) {
 }
 
 bool IsStuck(const kernel::TcpSocket& socket) { return socket.tries >= kStuckTries; }
+
+// A FIN that never had one finds none however old it is, so only having watched tells the
+// two apart.
+bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::SysctlSample* sysctl) {
+  const auto timeout = sysctl == nullptr ? std::nullopt
+                                         : sysctl->Timeout(socket.state == kernel::TcpState::kFinWait1
+                                                               ? sources::ConntrackTcpTimeout::kFinWait
+                                                               : sources::ConntrackTcpTimeout::kLastAck);
+  return !timeout || socket.minimum_age >= *timeout;
+}
 
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;

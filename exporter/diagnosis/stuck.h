@@ -24,9 +24,11 @@ enum class Cause {
   kNatLost,     ///< its FIN left untranslated: the connection was NATed and its entry is gone
   kNoReply,     ///< its FIN left and nothing here explains the silence: the peer or the path is gone
   kZeroWindow,  ///< the peer's window is closed
+  /// Of another namespace's socket: a rule of this host's drops its FIN, or its peer's ACK, on the way through
+  kForwardDrop,
 };
-inline constexpr Cause kCauses[] = {Cause::kLocalDrop, Cause::kLocalError, Cause::kReplyDrop,
-                                    Cause::kNatLost,   Cause::kNoReply,    Cause::kZeroWindow};
+inline constexpr Cause kCauses[] = {Cause::kLocalDrop, Cause::kLocalError, Cause::kReplyDrop,  Cause::kNatLost,
+                                    Cause::kNoReply,   Cause::kZeroWindow, Cause::kForwardDrop};
 std::string_view Name(Cause cause);
 
 /// Whether a socket with this cause proves that this host loses closing packets of its own.
@@ -40,6 +42,10 @@ std::size_t StuckStateIndex(kernel::TcpState state);
 
 /// Whether the socket has tried at least twice without an answer.
 bool IsStuck(const kernel::TcpSocket& socket);
+
+/// Whether the FIN of a stuck socket may have been tracked although its entry is gone by now: between two of its tries
+/// more time may have passed than the entry lives. `sysctl` may be null.
+bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::SysctlSample* sysctl);
 
 /// What is known of a stuck socket beside the socket itself.
 struct StuckContext {

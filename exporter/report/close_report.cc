@@ -46,6 +46,18 @@ PacketReport ReportPacket(std::string_view name, const firewall::eval::Traversal
   return packet;
 }
 
+std::string_view Name(diagnosis::HostPassage passage) {
+  switch (passage) {
+    case diagnosis::HostPassage::kForward:
+      return "forward";
+    case diagnosis::HostPassage::kInput:
+      return "input";
+    case diagnosis::HostPassage::kBridged:
+      return "bridge";
+  }
+  return "";
+}
+
 std::string_view Name(PathKind path) {
   switch (path) {
     case PathKind::kLocal:
@@ -65,7 +77,9 @@ std::string_view Sentence(PathKind path) {
     case PathKind::kLoopback:
       return "Both its ends are on this host: what goes out comes in again.";
     case PathKind::kForwarded:
-      return "Neither end is on this host: it is evaluated as one that this host forwards.";
+      return "Neither end is on this host: it is evaluated on its way through this host. What the rules of other hosts "
+             "and "
+             "namespaces do is not known here, and they are taken to let it pass.";
   }
   return "";
 }

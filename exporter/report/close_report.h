@@ -8,6 +8,7 @@
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/model/rule_id.h"
 #include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/forwarded_close.h"
 
 namespace finwait::report {
 
@@ -30,6 +31,10 @@ struct CloseReport {
   std::optional<bool> tracked;  ///< nothing: cannot be asked
   std::string entry;  ///< its entry as `conntrack -L` prints it; empty where there is none, or it cannot be asked
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
+  /// How the packets of another namespace pass this host; nothing where one end is this host's own.
+  std::optional<diagnosis::HostPassage> passage;
+  /// Which end is taken to have opened such a connection, by its port alone; nothing where neither is.
+  std::optional<firewall::eval::OpenedBy> taken_to_be_opened_by;
   std::vector<PacketReport> packets;
 };
 
@@ -37,6 +42,7 @@ struct CloseReport {
 PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
                           diagnosis::CloseEvaluator& evaluator);
 
+std::string_view Name(diagnosis::HostPassage passage);     ///< "forward", "input" or "bridge"
 std::string_view Name(firewall::eval::PathKind path);      ///< "local", "loopback" or "forwarded"
 std::string_view Sentence(firewall::eval::PathKind path);  ///< how the connection's packets pass this host
 

@@ -32,6 +32,8 @@ std::string_view Meaning(diagnosis::Cause cause) {
       return "the FIN left and nobody answers: the peer or the path is gone";
     case diagnosis::Cause::kZeroWindow:
       return "the peer's window is closed: its process does not read";
+    case diagnosis::Cause::kForwardDrop:
+      return "a container's or pod's FIN, or its peer's answer, is dropped by this host's rules on the way through";
   }
   return "";
 }

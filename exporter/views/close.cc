@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
@@ -23,6 +24,27 @@ Json PacketJson(const report::PacketReport& packet) {
   return json;
 }
 
+// The namespaces that its packets pass, in the order that the FIN meets them. Of the first nothing is known here: its
+// packets are null.
+Json HopsJson(const report::CloseReport& report) {
+  Json own = {{"namespace", "local"}, {"passage", "output"}};
+  Json host = {{"namespace", "host"}, {"passage", report::Name(*report.passage)}};
+  for (const report::PacketReport& packet : report.packets) {
+    own[std::string(packet.name)] = nullptr;
+    host[std::string(packet.name)] = PacketJson(packet);
+  }
+  return Json::array({std::move(own), std::move(host)});
+}
+
+std::string OpenerText(const report::CloseReport& report) {
+  if (!report.taken_to_be_opened_by) {
+    return "";
+  }
+  const bool local = *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal;
+  return std::string("Its ") + (local ? "local end" : "peer") +
+         " is taken to have opened it, as it has a client's port.\n";
+}
+
 const char* Verdict(diagnosis::Fate fate) {
   return fate == diagnosis::Fate::kClean ? "CLEAN" : fate == diagnosis::Fate::kUnknown ? "UNKNOWN" : "NOT CLEAN";
 }
@@ -40,7 +62,9 @@ std::string CloseText(const report::CloseReport& report) {
           : *report.tracked ? "an entry now"
                             : "no entry now")
       << ". " << report::Sentence(report.path) << "\n"
-      << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
+      << (report.passage ? "Its packets come through this host: " + std::string(report::Name(*report.passage)) + ".\n"
+                         : "")
+      << OpenerText(report) << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
     if (!packet.state.empty()) {
@@ -70,6 +94,12 @@ std::string CloseJson(const report::CloseReport& report) {
   json["journey"] = report::Name(report.path);
   for (const report::PacketReport& packet : report.packets) {
     json[std::string(packet.name)] = PacketJson(packet);
+  }
+  if (report.passage) {
+    json["taken_to_be_opened_by"] = !report.taken_to_be_opened_by                                       ? Json(nullptr)
+                                    : *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal ? Json("local")
+                                                                                                        : Json("peer");
+    json["hops"] = HopsJson(report);
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

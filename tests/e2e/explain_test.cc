@@ -224,5 +224,62 @@ TEST_F(ExplainTest, AConnectionOfOthersIsEvaluatedAsForwarded) {
   EXPECT_EQ(json["fin"]["hook"], "forward");
 }
 
+// A pod behind this host, which forwards its packets to the peer.
+class ExplainForwardedTest : public ExplainTest {
+ protected:
+  ExplainForwardedTest() {
+    wire_.local.Sysctl("net.ipv4.ip_forward", "1");
+    wire_.local.Shell("ip link add cali0 type veth peer name eth0 netns " + pod_.Path() +
+                      "; ip link set cali0 up; ip address add 198.51.100.1/24 dev cali0");
+    pod_.Shell("ip link set eth0 up; ip address add 198.51.100.2/24 dev eth0; ip route add default via 198.51.100.1");
+    wire_.peer.Shell("ip route add 198.51.100.0/24 via 192.0.2.1");
+  }
+  lab::Namespace pod_;
+};
+
+TEST_F(ExplainForwardedTest, TheHopsNameTheRuleOnTheWayThrough) {
+  wire_.local.Shell("iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  const Json json = Ask("198.51.100.2:1234", "192.0.2.2:80", 1);
+  EXPECT_EQ(json["fate"], "fin_dropped");
+  EXPECT_EQ(json["journey"], "forwarded");
+  ASSERT_EQ(json["hops"].size(), 2U);
+  EXPECT_EQ(json["hops"][0]["namespace"], "local");
+  EXPECT_TRUE(json["hops"][0]["fin"].is_null()) << "the pod's own rules are not read";
+  EXPECT_EQ(json["hops"][1]["namespace"], "host");
+  EXPECT_EQ(json["hops"][1]["passage"], "forward");
+  EXPECT_EQ(json["hops"][1]["fin"], json["fin"]);
+  EXPECT_EQ(json["fin"]["text"], "-A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  const lab::CommandOutput text = Explain("198.51.100.2:1234", "192.0.2.2:80", "--format=text");
+  EXPECT_NE(text.out.find("through this host: forward."), std::string::npos) << text.out;
+}
+
+TEST_F(ExplainForwardedTest, ATranslationThatItsEntryShowsIsLostWithIt) {
+  wire_.local.Shell("iptables -t nat -A POSTROUTING -o veth0 -j MASQUERADE");
+  const lab::Listener listener(wire_.peer, "192.0.2.2", 80);
+  const UniqueFd open = lab::Connect(pod_, "192.0.2.2", 80);
+  const Json json = Ask(lab::LocalEndpoint(open), "192.0.2.2:80", 1);
+  EXPECT_EQ(json["tracked"], true);
+  EXPECT_EQ(json["fate"], "nat_lost");
+  EXPECT_EQ(json["ack"]["verdict"], "drop");
+  EXPECT_NE(json["ack"]["reason"].get<std::string>().find("nothing translates it back"), std::string::npos);
+}
+
+TEST_F(ExplainForwardedTest, OfOneThatNobodySawTrackedTheNatChainsTellByTheClientsPort) {
+  wire_.local.Shell("iptables -t nat -A POSTROUTING -o veth0 -j MASQUERADE");
+  const Json json = Ask("198.51.100.2:40000", "192.0.2.2:80", 1);
+  EXPECT_EQ(json["fate"], "nat_lost");
+  EXPECT_EQ(json["taken_to_be_opened_by"], "local");
+  const Json inbound = Ask("198.51.100.2:80", "192.0.2.2:40000", 1);
+  EXPECT_EQ(inbound["taken_to_be_opened_by"], "peer");
+  EXPECT_EQ(inbound["fate"], "peer_fin_dropped") << "its ACK of the peer's FIN would be masqueraded";
+  const Json either = Ask("198.51.100.2:4000", "192.0.2.2:80", 3);
+  EXPECT_TRUE(either["taken_to_be_opened_by"].is_null());
+  EXPECT_NE(either["reason"].get<std::string>().find("which end opened the connection"), std::string::npos);
+}
+
+TEST_F(ExplainForwardedTest, OneEndOfThisHostsOwnHasNoHops) {
+  EXPECT_FALSE(Ask("192.0.2.1:1234", "192.0.2.2:80", 0).contains("hops"));
+}
+
 }  // namespace
 }  // namespace finwait::e2e

@@ -67,6 +67,10 @@ class Walk {
   std::vector<TraversalEnd> Run(Packet packet) {
     std::vector<InFlightPacket> travellers;
     travellers.push_back({std::move(packet), {}});
+    if (connection_.journey == PathKind::kForwarded) {
+      PassThrough(std::move(travellers));
+      return std::move(ends_);
+    }
     travellers = PassAll(Stages(), std::move(travellers));
     std::vector<InFlightPacket> coming_back;
     for (InFlightPacket& traveller : travellers) {
@@ -94,6 +98,105 @@ class Walk {
     Packet packet;
     TraversalEnd last;
   };
+
+  // The hooks before routing has decided, and those after it.
+  struct ForwardedWay {
+    std::vector<Stage> arrival;
+    std::vector<Stage> onward;
+  };
+
+  // Through this host: where each packet goes on to is decided by what prerouting has made of it.
+  void PassThrough(std::vector<InFlightPacket> travellers) {
+    const ForwardedWay way = WayThrough();
+    std::vector<InFlightPacket> onward;
+    std::vector<InFlightPacket> received;
+    for (InFlightPacket& traveller : PassAll(way.arrival, std::move(travellers))) {
+      switch (RouteArrival(way, traveller.packet)) {
+        case Destination::kElsewhere:
+          onward.push_back(std::move(traveller));
+          break;
+        case Destination::kThisHost:
+          received.push_back(std::move(traveller));
+          break;
+        case Destination::kNowhere:
+          EndUnrouted(std::move(traveller.packet),
+                      settings_.forwards == Tristate::kNo
+                          ? "this host forwards no packets (net.ipv4.ip_forward), or has no route for it"
+                          : "this host has no route for it");
+          break;
+      }
+    }
+    // ip6_forward() asks conf.all.forwarding. IPv4 asks each device, and so does whoever asks for the route.
+    if (settings_.forwards == Tristate::kNo && connection_.routing && connection_.family == IpFamily::kIpv6) {
+      for (InFlightPacket& traveller : onward) {
+        EndUnrouted(std::move(traveller.packet), "this host forwards no packets (net.ipv6.conf.all.forwarding)");
+      }
+      onward.clear();
+    }
+    for (InFlightPacket& traveller : PassAll(way.onward, std::move(onward))) {
+      Arrive(std::move(traveller));
+    }
+    if (received.empty()) {
+      return;
+    }
+    for (InFlightPacket& traveller :
+         PassAll({{Hook::kInput, way.arrival.back().in, nullptr, true}}, std::move(received))) {
+      if (drops_ == Drops::kAreIgnored) {
+        Arrive(std::move(traveller));
+      } else {
+        EndUnrouted(std::move(traveller.packet), "it is delivered to this host itself, which has no such connection");
+      }
+    }
+  }
+
+  enum class Destination { kElsewhere, kThisHost, kNowhere };
+
+  // ip_route_input() between prerouting and what follows. Without facts about routes, as for the representative flow,
+  // packets go where the connection says.
+  Destination RouteArrival(const ForwardedWay& way, Packet& packet) const {
+    if (!connection_.routing || connection_.passage.bridged) {
+      return Destination::kElsewhere;
+    }
+    const auto source = KnownAddress(packet.SourceAddress());
+    const auto destination = KnownAddress(packet.DestinationAddress());
+    const Interface& in = *way.arrival.back().in;
+    Wide mark = 0;
+    const bool mark_known = KnownNumber(packet.mark.bytes, &mark);
+    packet.rerouted = true;
+    if (evaluator_.Facts() == nullptr || !source || !destination || !in.index ||
+        (!mark_known && settings_.routes_by_mark != Tristate::kNo)) {
+      return Destination::kElsewhere;
+    }
+    facts::RouteKey key;
+    key.source = source;
+    key.destination = *destination;
+    key.arriving_on = *in.index;
+    key.mark = settings_.routes_by_mark == Tristate::kNo ? 0 : static_cast<std::uint32_t>(mark);
+    if (settings_.routes_by_ports != Tristate::kNo) {
+      key.source_port = KnownPort(packet.SourcePort());
+      key.destination_port = KnownPort(packet.DestinationPort());
+    }
+    const facts::Fact* fact = evaluator_.Facts()->Find(key);
+    if (fact == nullptr) {
+      return Destination::kElsewhere;
+    }
+    if (fact->IsAbsent()) {
+      return Destination::kNowhere;
+    }
+    if (const auto* route = fact->As<std::shared_ptr<const facts::Route>>()) {
+      packet.new_route = *route;
+    }
+    return packet.new_route != nullptr && packet.new_route->local ? Destination::kThisHost : Destination::kElsewhere;
+  }
+
+  static std::optional<std::uint16_t> KnownPort(AbstractBytes bytes) {
+    Wide port = 0;
+    return KnownNumber(bytes, &port) ? std::optional(static_cast<std::uint16_t>(port)) : std::nullopt;
+  }
+
+  void EndUnrouted(Packet packet, const char* because) {
+    ends_.push_back({{ChainResult::Kind::kDrop, std::move(packet), nullptr, nullptr, nullptr, because}, std::nullopt});
+  }
 
   Tristate ComesBack(const Packet& packet) const {
     if (connection_.journey != PathKind::kLocal || !IsOutgoing(kind_) || !packet.rerouted ||
@@ -149,20 +252,38 @@ class Walk {
         return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
                 {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
                 {Hook::kPrerouting, &loopback_, nullptr, true}, {Hook::kInput, &loopback_, nullptr, true}};
-      case PathKind::kForwarded: {
-        if (!connection_.ingress) {
-          arrival_ = Interface{};
-        }
-        const Interface* in = outgoing ? &arrival_ : &connection_.egress;
-        const Interface* out = outgoing ? &connection_.egress : &arrival_;
-        return {{Hook::kIngress, in, nullptr, true},
-                {Hook::kPrerouting, in, nullptr, true},
-                {Hook::kForward, in, out, true},
-                {Hook::kPostrouting, in, out, true},
-                {Hook::kEgress, nullptr, out, true}};
-      }
+      case PathKind::kForwarded:
+        break;
     }
     return {};
+  }
+
+  ForwardedWay WayThrough() {
+    const bool outgoing = IsOutgoing(kind_);
+    arrival_ = connection_.ingress.value_or(Interface{});
+    const Interface* in = outgoing ? &arrival_ : &connection_.egress;
+    const Interface* out = outgoing ? &connection_.egress : &arrival_;
+    const auto& port = connection_.passage.bridge_port;
+    ForwardedWay way;
+    if (outgoing && port) {
+      way.arrival.push_back({Hook::kIngress, &*port, nullptr, true});
+    }
+    const bool bridged = connection_.passage.bridged;
+    const bool calls_rules = !bridged || connection_.passage.bridge_calls_rules != Tristate::kNo;
+    if (!bridged) {  // what a bridge passes on never comes in over the bridge itself
+      way.arrival.push_back({Hook::kIngress, in, nullptr, true});
+    }
+    if (calls_rules) {
+      way.arrival.push_back({Hook::kPrerouting, in, nullptr, true});
+      way.onward = {{Hook::kForward, in, out, true}, {Hook::kPostrouting, in, out, true}};
+    }
+    if (!bridged) {
+      way.onward.push_back({Hook::kEgress, nullptr, out, true});
+    }
+    if (!outgoing && port) {
+      way.onward.push_back({Hook::kEgress, nullptr, &*port, true});
+    }
+    return way;
   }
 
   void Enter(const Stage& stage, Packet& packet) const {
@@ -226,10 +347,14 @@ class Walk {
     context.socket_attached = AttachedAt(stage);
     context.source_routes_to_input = SourceRoutesToInput();
     context.route_to_destination = context.out;
+    if (connection_.journey == PathKind::kForwarded) {
+      DescribePassage(stage, packet, context);
+    }
     context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
-    if (stage.hook == Hook::kPostrouting && IsOutgoing(kind_) && connection_.journey != PathKind::kLoopback) {
+    const bool leaves = IsOutgoing(kind_) || connection_.journey == PathKind::kForwarded;
+    if (stage.hook == Hook::kPostrouting && leaves && connection_.journey != PathKind::kLoopback) {
       if (!packet.rerouted) {
-        context.masquerade = connection_.masquerade;
+        context.masquerade = IsOutgoing(kind_) ? connection_.masquerade : std::nullopt;
       } else if (packet.new_route != nullptr && !packet.new_route->local) {
         context.masquerade = packet.new_route->masquerade;
       }
@@ -269,10 +394,33 @@ class Walk {
     return stage.hook == Hook::kInput && from_outside ? settings_.early_demultiplexing : Tristate::kNo;
   }
 
+  void DescribePassage(const Stage& stage, const Packet& packet, HookContext& context) const {
+    const Passage& passage = connection_.passage;
+    if (stage.out == nullptr && !packet.general) {
+      // Asked before routing: what the connection's own route says of the destination that the packet still has.
+      const Interface& out = IsOutgoing(kind_) ? connection_.egress : arrival_;
+      context.route_to_destination = DeviceView::Output(out);
+    }
+    context.bridged = passage.bridged;
+    const bool from_behind = IsOutgoing(kind_) && passage.bridge_port.has_value();
+    if (from_behind && stage.in != nullptr) {
+      context.has_bridge_port = passage.bridge_calls_rules;
+      context.bridge_port = DeviceView::Input(*passage.bridge_port);
+    } else if (passage.bridge_calls_rules == Tristate::kNo) {
+      context.has_bridge_port = Tristate::kNo;
+    }
+  }
+
   // What the packet leaves through: where it was going to, or where it was routed again.
   Interface OutDevice(const Stage& stage, const Packet& packet) const {
-    if (!packet.rerouted || (stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
+    const bool forwarded = connection_.journey == PathKind::kForwarded;
+    const bool is_port = forwarded && connection_.passage.bridge_port && stage.out == &*connection_.passage.bridge_port;
+    if (!packet.rerouted || is_port ||
+        (!forwarded && stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
       return *stage.out;
+    }
+    if (packet.new_route == nullptr && forwarded && packet.destination_translated == Tristate::kNo) {
+      return *stage.out;  // not asked for: what the connection says holds
     }
     if (packet.new_route == nullptr) {
       return {};
@@ -283,7 +431,12 @@ class Walk {
   // Whether packets come in on the device that routing picks for their source.
   Tristate SourceRoutesToInput() const {
     if (connection_.journey == PathKind::kForwarded) {
-      return connection_.general ? Tristate::kYes : Tristate::kUnknown;
+      if (connection_.general) {
+        return Tristate::kYes;
+      }
+      // The peer's packets are taken to come in where those to the peer leave.
+      const Tristate peers = connection_.egress.index ? Tristate::kYes : Tristate::kUnknown;
+      return IsOutgoing(kind_) ? connection_.passage.symmetric : peers;
     }
     if (!connection_.ingress) {
       return Tristate::kYes;

@@ -18,6 +18,10 @@ struct NamespaceSettings {
   Tristate early_demultiplexing = Tristate::kUnknown;
   /// Routing looks at packet marks (`ip rule ... fwmark`).
   Tristate routes_by_mark = Tristate::kUnknown;
+  /// Routing looks at ports (`ip rule ... dport`, multipath hashes).
+  Tristate routes_by_ports = Tristate::kUnknown;
+  /// net.ipv6.conf.all.forwarding: kNo drops what others are to get. net.ipv4.ip_forward: there the route tells.
+  Tristate forwards = Tristate::kUnknown;
 };
 
 /// One way a packet's journey can end.

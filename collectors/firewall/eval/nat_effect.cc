@@ -42,7 +42,7 @@ Packet PeerSyn(const Connection& connection) {
 NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_peer,
                      const NamespaceSettings& settings) {
   const std::optional<Endpoint> local = connection.local;
-  const bool arrives = by_peer && connection.journey == PathKind::kLocal;
+  const bool arrives = by_peer && connection.journey != PathKind::kLoopback;
   if (arrives) {
     connection.local.reset();  // what the peer wrote there is only known where nothing was translated
   }

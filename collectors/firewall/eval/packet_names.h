@@ -3,6 +3,7 @@
 #include "collectors/firewall/packet/abstract_value.h"
 #include "collectors/firewall/packet/condition.h"
 #include "collectors/firewall/packet/connection.h"
+#include "collectors/firewall/packet/forwarded_connection.h"
 #include "collectors/firewall/packet/hook_context.h"
 #include "collectors/firewall/packet/interval_set.h"
 #include "collectors/firewall/packet/packet.h"
@@ -25,7 +26,9 @@ using packet::Decision;
 using packet::DeviceView;
 using packet::Doubt;
 using packet::Field;
+using packet::ForwardedConnection;
 using packet::HookContext;
+using packet::HostSide;
 using packet::Interface;
 using packet::IntervalSet;
 using packet::IsOutgoing;
@@ -40,6 +43,7 @@ using packet::Or;
 using packet::Packet;
 using packet::PacketKind;
 using packet::PacketTracking;
+using packet::Passage;
 using packet::PathKind;
 using packet::RepresentativeFlow;
 using packet::SizeOf;

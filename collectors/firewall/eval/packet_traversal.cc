@@ -209,7 +209,7 @@ class Judgement {
     if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
       return OfFinSentHere(kind);
     }
-    if (!IsOutgoing(kind) && connection_.journey == PathKind::kLocal && !connection_.general &&
+    if (!IsOutgoing(kind) && connection_.journey != PathKind::kLoopback && !connection_.general &&
         evaluator_.RewritesEnds()) {
       return OfAnswerToRewritten(kind);
     }

@@ -22,6 +22,7 @@ struct Route {
   Interface egress;                     ///< not for local ones
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
   std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
+  bool on_link = false;                 ///< without a gateway: to a neighbour
 };
 
 /// What sock_diag tells of one TCP socket. What is absent is not told.
@@ -44,7 +45,12 @@ struct Socket {
 struct NamespaceFacts {
   /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
   std::optional<bool> early_demultiplexing;
-  std::optional<bool> routes_by_mark;  ///< `ip rule ... fwmark`
+  std::optional<bool> routes_by_mark;   ///< `ip rule ... fwmark`
+  std::optional<bool> routes_by_ports;  ///< `ip rule ... sport|dport|ipproto`, or multipath routes that hash ports
+  /// net.ipv4.ip_forward or net.ipv6.conf.all.forwarding.
+  std::optional<bool> forwards;
+  /// net.bridge.bridge-nf-call-iptables, -ip6tables: rules meet what a bridge passes. false: no br_netfilter either.
+  std::optional<bool> bridge_calls_rules;
   bool operator==(const NamespaceFacts&) const = default;
 };
 

@@ -220,8 +220,10 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
       packet.Restrict(type, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER));
     }
   }
-  const AddressKind far =
-      connection.journey == PathKind::kLocal || !sent_here ? AddressKind::kRemote : AddressKind::kLocal;
+  const bool far_is_here = connection.journey == PathKind::kForwarded
+                               ? connection.passage.peer_is_own
+                               : connection.journey == PathKind::kLoopback && sent_here;
+  const AddressKind far = far_is_here ? AddressKind::kLocal : AddressKind::kRemote;
   const AddressKind near = connection.journey == PathKind::kForwarded ? AddressKind::kRemote : AddressKind::kLocal;
   packet.source_kind = outgoing ? near : far;
   packet.destination_kind = outgoing ? far : near;

@@ -44,6 +44,17 @@ struct SocketFacts {
   std::optional<std::uint32_t> class_or_priority = {};
 };
 
+/// How the packets of a connection whose local end is in another namespace come through this host.
+struct Passage {
+  std::optional<Interface> bridge_port;  ///< the port of the bridge Connection::ingress that the local end is behind
+  /// br_netfilter has IP rules called for what passes a bridge (net.bridge.bridge-nf-call-iptables, -ip6tables).
+  Tristate bridge_calls_rules = Tristate::kUnknown;
+  bool bridged = false;      ///< both ends are behind ports of one bridge: not routed here
+  bool peer_is_own = false;  ///< the peer's address is this host's: what nat does not translate is received here
+  /// What routing picks for packets to the local end is Connection::ingress.
+  Tristate symmetric = Tristate::kUnknown;
+};
+
 /// A TCP connection as the firewall sees it. What is absent is not known; in the general connection (`general`) it is
 /// instead what no rule singles out, see Decide() in condition.h.
 struct Connection {
@@ -60,8 +71,11 @@ struct Connection {
   /// The address that MASQUERADE gives to packets that leave through `egress`; absent: not known.
   std::optional<IpAddress> masquerade;
   /// What routing is told of the packets that the local end sends; absent: not known. Where rules change a packet's
-  /// destination or mark, the route of what comes out is asked for by it.
+  /// destination or mark, the route of what comes out is asked for by it. kForwarded: present where each packet is to
+  /// be routed by what prerouting has made of it.
   std::optional<facts::RouteKey> routing;
+  /// kForwarded: what only packets on their way through this host have.
+  Passage passage;
   /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.
   Tristate translated = Tristate::kNo;
   OpenedBy opened_by = OpenedBy::kUnknown;

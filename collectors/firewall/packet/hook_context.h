@@ -44,6 +44,11 @@ struct HookContext {
   DeviceView route_to_destination;
   /// The same for its source.
   DeviceView route_to_source;
+  /// Whether br_netfilter keeps the port of a bridge that received the packet (nf_bridge_info), and that port.
+  Tristate has_bridge_port = Tristate::kUnknown;
+  DeviceView bridge_port;
+  /// A bridge passes the packet from port to port.
+  bool bridged = false;
   /// The address that MASQUERADE gives to a packet here; absent: not known.
   std::optional<IpAddress> masquerade;
 };

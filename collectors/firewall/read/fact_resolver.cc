@@ -1,6 +1,7 @@
 #include "collectors/firewall/read/fact_resolver.h"
 
 #include <array>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +35,8 @@ Table NamedTable(Backend backend, TableFamily family, const std::string& name) {
   table.name = name;
   return table;
 }
+
+constexpr const char* kForwardsIpv6 = "ipv6/conf/all/forwarding";
 
 template <typename T>
 Fact FactOf(Result<T> result) {
@@ -95,8 +98,19 @@ class Batch {
     if (all && tcp) {
       facts.early_demultiplexing = *all != 0 && *tcp != 0;
     }
-    if (const auto by_mark = RoutesByMark(host_, key.family, deadline_)) {
-      facts.routes_by_mark = *by_mark;
+    if (const auto rules = ReadRoutingRules(host_, key.family, deadline_)) {
+      facts.routes_by_mark = rules->by_mark;
+      facts.routes_by_ports = rules->by_ports || HashesPorts(key.family);
+    }
+    const bool ipv4 = key.family == IpFamily::kIpv4;
+    const std::filesystem::path settings = host_.procfs / "sys/net";
+    if (const auto forwards = kernel::ReadProcfsUnsigned(settings / (ipv4 ? "ipv4/ip_forward" : kForwardsIpv6))) {
+      facts.forwards = *forwards != 0;
+    }
+    const auto called = kernel::ReadProcfsUnsigned(settings / "bridge" /
+                                                   (ipv4 ? "bridge-nf-call-iptables" : "bridge-nf-call-ip6tables"));
+    if (called || kernel::IsAbsent(called.error())) {  // no file: br_netfilter is not loaded
+      facts.bridge_calls_rules = called && *called != 0;
     }
     Put(Fact::Present(facts));
   }
@@ -236,6 +250,7 @@ class Batch {
     fact->local = route.local;
     fact->hop_limit = route.hop_limit;
     if (!route.local) {
+      fact->on_link = route.on_link;
       fact->egress = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
                       route.interface_kind};
       if (const auto* addresses = AddressesOf(destination.Family())) {
@@ -243,8 +258,9 @@ class Batch {
       }
     }
     std::shared_ptr<const facts::Route>& newest = newest_route_;
-    if (newest == nullptr || newest->local != fact->local || newest->egress != fact->egress ||
-        newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
+    if (newest == nullptr || newest->local != fact->local || newest->on_link != fact->on_link ||
+        newest->egress != fact->egress || newest->masquerade != fact->masquerade ||
+        newest->hop_limit != fact->hop_limit) {
       newest = std::move(fact);
     }
     return newest;

@@ -107,7 +107,7 @@ class PlainHost : public firewall::facts::Resolver {
       return Fact::Present(firewall::facts::Socket{0U, 0, 0, false, {}, {}});
     }
     if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
-      return Fact::Present(firewall::facts::NamespaceFacts{true, false});
+      return Fact::Present(firewall::facts::NamespaceFacts{true, false, {}, {}, {}});
     }
     return Fact::Absent();
   }

@@ -71,9 +71,9 @@ TEST_F(ConnectionFactsTest, AnUnknownMarkMattersOnlyWhereRoutingAsksForIt) {
   RouteKey key = Key();
   key.user = 0;
   PutRoute(key, "eth0");
-  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, true}));
+  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, true, {}, {}, {}}));
   EXPECT_FALSE(Build().egress.name.has_value());
-  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, false}));
+  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, false, {}, {}, {}}));
   EXPECT_EQ(Build().egress.name, "eth0");
 }
 

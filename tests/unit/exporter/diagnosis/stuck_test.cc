@@ -135,10 +135,10 @@ TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
   EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), std::nullopt);
 }
 
-TEST(CauseTest, OnlyWhatThisHostDoesToItsOwnPacketsProvesAFailure) {
+TEST(CauseTest, OnlyWhatThisHostDoesToPacketsProvesAFailure) {
   for (const Cause cause : kCauses) {
-    EXPECT_EQ(ProvesFailure(cause),
-              cause == Cause::kLocalDrop || cause == Cause::kReplyDrop || cause == Cause::kNatLost)
+    EXPECT_EQ(ProvesFailure(cause), cause == Cause::kLocalDrop || cause == Cause::kReplyDrop ||
+                                        cause == Cause::kNatLost || cause == Cause::kForwardDrop)
         << Name(cause);
   }
 }

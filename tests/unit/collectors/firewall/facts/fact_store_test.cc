@@ -106,16 +106,16 @@ TEST(FactStoreTest, AFailureIsTriedAgain) {
 TEST(FactStoreTest, SettingsThatAreReadAgainAndTheSameChangeNothing) {
   FactStore store;
   const Need settings = NamespaceKey{IpFamily::kIpv4};
-  store.Put(settings, Fact::Present(NamespaceFacts{true, false}));
+  store.Put(settings, Fact::Present(NamespaceFacts{true, false, {}, {}, {}}));
   const std::uint32_t then = store.Now();
   store.MarkSettingsStale();
   EXPECT_EQ(store.Stale(), Needs{settings});
   EXPECT_NE(store.Find(settings), nullptr) << "they count until they are read again";
-  store.Put(settings, Fact::Present(NamespaceFacts{true, false}));
+  store.Put(settings, Fact::Present(NamespaceFacts{true, false, {}, {}, {}}));
   EXPECT_TRUE(store.Stale().empty());
   EXPECT_TRUE(store.Holds(Only(FactKind::kNamespace), then));
   store.MarkSettingsStale();
-  store.Put(settings, Fact::Present(NamespaceFacts{true, true}));
+  store.Put(settings, Fact::Present(NamespaceFacts{true, true, {}, {}, {}}));
   EXPECT_FALSE(store.Holds(Only(FactKind::kNamespace), then));
 }
 

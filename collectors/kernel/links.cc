@@ -1,0 +1,116 @@
+#include "collectors/kernel/links.h"
+
+#include <linux/if_link.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace finwait::kernel {
+namespace {
+
+Link Decode(const netlink::Message& message, const ifinfomsg& header) {
+  Link link;
+  link.index = static_cast<std::uint32_t>(header.ifi_index);
+  link.type = header.ifi_type;
+  netlink::ForEachAttribute(message.Attributes<ifinfomsg>(), [&](const netlink::Attribute& attribute) {
+    switch (attribute.Type()) {
+      case IFLA_IFNAME:
+        link.name = attribute.Text();
+        break;
+      case IFLA_GROUP:
+        link.group = attribute.U32().value_or(0);
+        break;
+      case IFLA_MASTER:
+        link.master = attribute.U32().value_or(0);
+        break;
+      case IFLA_LINK_NETNSID:
+        link.peer_namespace = attribute.Read<std::int32_t>();
+        break;
+      case IFLA_LINKINFO:
+        netlink::ForEachAttribute(attribute.Payload(), [&](const netlink::Attribute& info) {
+          if (info.Type() == IFLA_INFO_KIND) {
+            link.kind = info.Text();
+          }
+        });
+        break;
+      default:
+        break;
+    }
+  });
+  return link;
+}
+
+}  // namespace
+
+Result<Links> Links::Read(const Host& host, Deadline deadline) {
+  auto channel = host.open_channel(NETLINK_ROUTE);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  Links links;
+  ifinfomsg header = {};
+  header.ifi_family = AF_UNSPEC;
+  netlink::Request request(RTM_GETLINK);
+  // Addresses of virtual functions and statistics are most of the answer, and nobody asks for them here.
+  constexpr std::uint32_t kNoStatistics = RTEXT_FILTER_SKIP_STATS;
+  request.Header(header).PutU32(IFLA_EXT_MASK, kNoStatistics);
+  netlink::FunctionSink sink([&] { links.links_.clear(); },
+                             [&](const netlink::Message& message) -> Result<void> {
+                               if (const auto link = message.Header<ifinfomsg>(); link && link->ifi_index > 0) {
+                                 links.links_.push_back(Decode(message, *link));
+                               }
+                               return {};
+                             });
+  if (auto dumped = channel->Dump(std::move(request), "list network devices", deadline, sink); !dumped) {
+    return Failure(dumped.error());
+  }
+  std::sort(links.links_.begin(), links.links_.end(), [](const Link& a, const Link& b) { return a.index < b.index; });
+  return links;
+}
+
+const Link* Links::Find(std::uint32_t index) const {
+  const auto found = std::lower_bound(links_.begin(), links_.end(), index,
+                                      [](const Link& link, std::uint32_t wanted) { return link.index < wanted; });
+  return found != links_.end() && found->index == index ? &*found : nullptr;
+}
+
+std::vector<const Link*> Links::LeadingTo(std::int32_t namespace_number) const {
+  std::vector<const Link*> leading;
+  for (const Link& link : links_) {
+    if (link.peer_namespace == namespace_number) {
+      leading.push_back(&link);
+    }
+  }
+  return leading;
+}
+
+Result<std::optional<std::int32_t>> NamespaceNumber(const Host& host, pid_t pid, Deadline deadline) {
+  auto channel = host.open_channel(NETLINK_ROUTE);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  rtgenmsg header = {};
+  header.rtgen_family = AF_UNSPEC;
+  std::optional<std::int32_t> number;
+  auto asked = channel->Get(
+      netlink::Request(RTM_GETNSID).Header(header).PutU32(NETNSA_PID, static_cast<unsigned>(pid)),
+      "look up a network namespace's number", deadline, [&](const netlink::Message& message) -> Result<void> {
+        netlink::ForEachAttribute(message.Attributes<rtgenmsg>(), [&](const netlink::Attribute& attribute) {
+          if (attribute.Type() == NETNSA_NSID) {
+            number = attribute.Read<std::int32_t>();
+          }
+        });
+        return {};
+      });
+  if (!asked) {
+    return Failure(asked.error());
+  }
+  if (number && *number == NETNSA_NSID_NOT_ASSIGNED) {
+    number.reset();
+  }
+  return number;
+}
+
+}  // namespace finwait::kernel

@@ -1,0 +1,82 @@
+#include "exporter/diagnosis/close_fate.h"
+
+#include "exporter/diagnosis/drop_site.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::eval::Disposition;
+using firewall::eval::NatEffect;
+using firewall::eval::PacketKind;
+using firewall::eval::TraversalResult;
+using firewall::eval::Tristate;
+
+void BecauseOf(const TraversalResult& unknown, CloseOutcome& outcome) {
+  outcome.fate = Fate::kUnknown;
+  outcome.reason = unknown.reason;
+}
+
+// The fate of a connection whose FIN leaves, by what becomes of the peer's packets.
+void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
+  if (outcome.ack.decision == Disposition::kUnknown) {
+    return BecauseOf(outcome.ack, outcome);
+  }
+  const bool ack_lost = IsLost(outcome.ack.decision);
+  if (packets.peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
+    return;
+  }
+  outcome.peer_fin = packets.traverse(PacketKind::kPeerFin);
+  if (IsLost(outcome.peer_fin.decision)) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
+    return;
+  }
+  if (outcome.peer_fin.decision == Disposition::kUnknown) {
+    return BecauseOf(outcome.peer_fin, outcome);
+  }
+  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
+    outcome.fate = Fate::kPeerDecides;
+    return;
+  }
+  outcome.last_ack = packets.last_ack();
+  if (outcome.last_ack.decision == Disposition::kUnknown) {
+    return BecauseOf(outcome.last_ack, outcome);
+  }
+  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+}
+
+}  // namespace
+
+std::string_view Name(Fate fate) {
+  constexpr std::string_view kNames[] = {"clean",        "fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped",
+                                         "peer_decides", "unknown"};
+  return kNames[static_cast<std::size_t>(fate)];
+}
+
+CloseOutcome CombineFate(const ClosingPackets& packets) {
+  CloseOutcome outcome;
+  outcome.fin = packets.traverse(PacketKind::kFin);
+  if (IsLost(outcome.fin.decision)) {
+    outcome.fate = Fate::kFinDropped;
+    return outcome;
+  }
+  outcome.ack = packets.traverse(PacketKind::kAck);
+  const NatEffect nat = packets.translation();
+  if (nat.Any() == Tristate::kYes) {
+    outcome.fate = Fate::kNatLost;
+    return outcome;
+  }
+  if (nat.Any() == Tristate::kUnknown) {
+    outcome.fate = Fate::kUnknown;
+    outcome.reason =
+        "its conntrack entry was gone before it was first collected, and whether it was translated cannot be told: " +
+        nat.reason;
+  } else if (outcome.fin.decision == Disposition::kUnknown) {
+    BecauseOf(outcome.fin, outcome);
+  } else {
+    CombinePeersHalf(packets, outcome);
+  }
+  return outcome;
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,221 @@
+#include "exporter/diagnosis/forwarded_close.h"
+
+#include <utility>
+
+#include "exporter/diagnosis/close_fate.h"
+#include "exporter/diagnosis/connection_facts.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::Hook;
+using firewall::eval::Connection;
+using firewall::eval::Disposition;
+using firewall::eval::IsOutgoing;
+using firewall::eval::NatEffect;
+using firewall::eval::OpenedBy;
+using firewall::eval::PacketKind;
+using firewall::eval::PathKind;
+using firewall::eval::TraversalResult;
+using firewall::eval::Tristate;
+
+OpenedBy Other(OpenedBy end) {
+  return end == OpenedBy::kLocal ? OpenedBy::kPeer : end == OpenedBy::kPeer ? OpenedBy::kLocal : OpenedBy::kUnknown;
+}
+
+// What the other end calls a packet.
+PacketKind Mirrored(PacketKind kind) {
+  switch (kind) {
+    case PacketKind::kFin:
+      return PacketKind::kPeerFin;
+    case PacketKind::kPeerFin:
+      return PacketKind::kFin;
+    case PacketKind::kData:
+      return PacketKind::kAck;
+    case PacketKind::kAck:
+      return PacketKind::kData;
+    case PacketKind::kSyn:
+      return PacketKind::kPeerSyn;
+    case PacketKind::kPeerSyn:
+      return PacketKind::kSyn;
+    case PacketKind::kRst:
+      break;
+  }
+  return PacketKind::kPeerFin;  // INVALID as well, and no chain of a host tells the two apart often
+}
+
+// One connection's way through this host.
+class WayThroughHost {
+ public:
+  WayThroughHost(CloseEvaluator& evaluator, const ForwardedConnection& forwarded, const ConnectionHistory* history)
+      : evaluator_(evaluator),
+        history_(history),
+        connection_(ConnectionThrough(forwarded, evaluator.Facts())),
+        nat_(evaluator.TranslationOf(connection_, history)) {
+    connection_.translated = nat_.Any();
+    if (connection_.passage.peer_is_own && nat_.Any() == Tristate::kNo) {
+      connection_ = SeenFromThisHost(forwarded);
+      is_received_here_ = true;
+    }
+  }
+
+  const NatEffect& Nat() const { return nat_; }
+
+  HostPassage Passage() const {
+    return is_received_here_             ? HostPassage::kInput
+           : connection_.passage.bridged ? HostPassage::kBridged
+                                         : HostPassage::kForward;
+  }
+
+  TraversalResult Of(PacketKind kind) const {
+    return evaluator_.EvaluatePath(connection_, is_received_here_ ? Mirrored(kind) : kind);
+  }
+
+  // Where it is received here, it is the bare ACK that this host's end receives.
+  TraversalResult LastAck() const {
+    return is_received_here_ ? Of(PacketKind::kData) : evaluator_.LastAck(connection_);
+  }
+
+  // The same where the peer's packets of a translated connection are meant that really come.
+  TraversalResult AsItComes(PacketKind kind) const {
+    if (IsOutgoing(kind) || nat_.Any() == Tristate::kNo) {
+      return Of(kind);
+    }
+    TraversalResult result;
+    if (nat_.Any() == Tristate::kUnknown || history_ == nullptr || history_->translation == nullptr) {
+      result.reason = "to which ends the connection was translated";
+      return result;
+    }
+    Connection arriving = connection_;
+    const kernel::Translation& wire = *history_->translation;
+    const bool to_this_host = wire.local.address != connection_.local->address;
+    arriving.local = wire.local;
+    arriving.peer = wire.peer;
+    if (to_this_host) {
+      arriving.journey = PathKind::kLocal;
+      arriving.ingress = connection_.egress;
+    }
+    result = evaluator_.EvaluatePath(arriving, kind);
+    if (result.decision == Disposition::kAccept) {
+      result.decision = Disposition::kDrop;
+      result.reason = to_this_host ? "it is for " + wire.local.Text() + ", and nothing translates it back"
+                                   : "it comes from " + wire.peer.Text() + ", which its socket does not know";
+    }
+    return result;
+  }
+
+  TraversalResult Tracked(PacketKind kind) const {
+    return evaluator_.EvaluateTracked(connection_, is_received_here_ ? Mirrored(kind) : kind);
+  }
+
+ private:
+  Connection SeenFromThisHost(const ForwardedConnection& forwarded) const {
+    Connection own = ConnectionOf(ListedSocket(forwarded.peer, forwarded.local), evaluator_.Facts());
+    own.ingress = connection_.ingress;
+    own.translated = Tristate::kNo;
+    own.opened_by = forwarded.opened_by == OpenedBy::kUnknown ? own.opened_by : Other(forwarded.opened_by);
+    return own;
+  }
+
+  CloseEvaluator& evaluator_;
+  const ConnectionHistory* history_;
+  Connection connection_;  // is_received_here_: as this host's own end has it
+  NatEffect nat_;
+  bool is_received_here_ = false;
+};
+
+// A FIN that is no longer translated is for whatever its socket's peer is called here: what this host does with it then
+// is the translation's doing, and no rule to be changed.
+bool IsMisroutedByNat(const CloseOutcome& outcome, const NatEffect& nat) {
+  return outcome.fate == Fate::kFinDropped && nat.Any() != Tristate::kNo &&
+         (!outcome.fin.location || outcome.fin.hook == Hook::kInput);
+}
+
+bool IsRisk(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
+
+}  // namespace
+
+ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
+                                        const ConnectionHistory* history) {
+  ForwardedOutcome outcome;
+  if (forwarded.host_side && IsNone(*forwarded.host_side)) {
+    outcome.may_bypass_tracking = true;
+    outcome.reason =
+        "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
+    return outcome;
+  }
+  const std::size_t missed = evaluator.Facts().Missed();
+  const WayThroughHost way(evaluator, forwarded, history);
+  static_cast<CloseOutcome&>(outcome) = CombineFate(
+      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.Nat(); },
+       forwarded.peer_has_closed});
+  outcome.passage = way.Passage();
+  if (IsMisroutedByNat(outcome, way.Nat())) {
+    outcome.fate = way.Nat().Any() == Tristate::kYes ? Fate::kNatLost : Fate::kUnknown;
+    outcome.reason = way.Nat().reason;
+  }
+  const bool seen = history != nullptr && history->SeenTracked();
+  if (!seen && forwarded.tracked != Tristate::kYes && outcome.fate != Fate::kClean) {
+    outcome.may_bypass_tracking = true;
+    if (IsRisk(outcome.fate)) {
+      outcome.fate = Fate::kUnknown;
+      outcome.reason =
+          "no connection of its namespace was seen in this host's conntrack table: its packets may pass it by";
+    }
+  }
+  outcome.incomplete = evaluator.Facts().Missed() != missed;
+  evaluator.NameMissingFact(missed, outcome);
+  return outcome;
+}
+
+TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
+                                        const ConnectionHistory* history, PacketKind kind) {
+  return WayThroughHost(evaluator, forwarded, history).AsItComes(kind);
+}
+
+TraversalResult TrackedForwardedFin(CloseEvaluator& evaluator, const ForwardedConnection& forwarded) {
+  return WayThroughHost(evaluator, forwarded, nullptr).Tracked(PacketKind::kFin);
+}
+
+StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const ForwardedConnection& forwarded,
+                                const StuckContext& context) {
+  const auto dropped = [&](const TraversalResult& result) {
+    return StuckFinding{Cause::kForwardDrop,
+                        context.sites != nullptr ? context.sites->Of(result, *context.judge) : nullptr};
+  };
+  if (socket.timer == kernel::SocketTimer::kProbe) {
+    // A closed window, or a FIN that its own namespace did not let out.
+    return {socket.send_window == 0U ? std::optional(Cause::kZeroWindow) : std::nullopt, nullptr};
+  }
+  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr) {
+    return {};
+  }
+  if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    const TraversalResult fin = TrackedForwardedFin(*context.judge, forwarded);
+    return IsLost(fin.decision) ? dropped(fin) : StuckFinding{Cause::kNoReply, nullptr};
+  }
+  if (context.past != nullptr && context.past->closed_tracked) {
+    return {Cause::kNoReply, nullptr};
+  }
+  if ((context.past == nullptr || !context.past->lost_while_open) &&
+      EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
+    return {};
+  }
+  switch (const CloseOutcome outcome = EvaluateForwardedClose(*context.judge, forwarded, context.past); outcome.fate) {
+    case Fate::kNatLost:
+      return {Cause::kNatLost, nullptr};
+    case Fate::kFinDropped:
+      return dropped(outcome.fin);
+    case Fate::kAckDropped:
+    case Fate::kPeerDecides:
+      return dropped(outcome.ack);
+    case Fate::kClean:
+    case Fate::kPeerFinDropped:
+      return {Cause::kNoReply, nullptr};
+    case Fate::kUnknown:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,123 @@
+#include "exporter/diagnosis/forwarded_facts.h"
+
+#include <memory>
+#include <vector>
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::eval::Connection;
+using firewall::eval::Interface;
+using firewall::eval::PathKind;
+using firewall::eval::Tristate;
+using firewall::facts::Fact;
+using firewall::facts::FactQuery;
+using firewall::facts::NamespaceFacts;
+using firewall::facts::NamespaceKey;
+using firewall::facts::Route;
+using firewall::facts::RouteKey;
+
+Interface DeviceOf(const kernel::Link& link) { return {link.name, link.index, link.type, link.group, link.kind}; }
+
+const Route* RouteIn(const Fact* fact) {
+  const auto* route = fact != nullptr ? fact->As<std::shared_ptr<const Route>>() : nullptr;
+  return route != nullptr ? route->get() : nullptr;
+}
+
+// Where this host itself would send a packet for `destination`.
+const Route* OwnRoute(const IpAddress& destination, FactQuery& facts) {
+  RouteKey key;
+  key.destination = destination;
+  return RouteIn(facts.Find(key));
+}
+
+Tristate Same(const Interface& a, const Interface& b) {
+  return a.index && b.index ? firewall::eval::TristateOf(*a.index == *b.index) : Tristate::kUnknown;
+}
+
+}  // namespace
+
+std::optional<HostSide> HostSideOf(const kernel::Link& device, const kernel::Link* master) {
+  if (master == nullptr) {
+    return HostSide{DeviceOf(device), std::nullopt};
+  }
+  if (master->kind != "bridge") {
+    return std::nullopt;
+  }
+  return HostSide{DeviceOf(*master), DeviceOf(device)};
+}
+
+HostSide NoHostSide() {
+  HostSide none;
+  none.device.index = 0;
+  return none;
+}
+
+bool IsNone(const HostSide& host_side) { return host_side.device.index == 0U; }
+
+std::optional<HostSide> HostSideOf(const kernel::Links& links, std::optional<std::int32_t> namespace_number) {
+  const auto leading = namespace_number ? links.LeadingTo(*namespace_number) : std::vector<const kernel::Link*>();
+  if (leading.empty()) {
+    return NoHostSide();
+  }
+  if (leading.size() > 1) {
+    return std::nullopt;
+  }
+  const std::uint32_t index = leading.front()->master;
+  const kernel::Link* master = links.Find(index);
+  return index != 0 && master == nullptr ? std::nullopt : HostSideOf(*leading.front(), master);
+}
+
+Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {
+  Connection connection;
+  connection.family = forwarded.local.address.Family();
+  connection.journey = PathKind::kForwarded;
+  connection.local = forwarded.local;
+  connection.peer = forwarded.peer;
+  connection.opened_by = forwarded.opened_by;
+  const Route* back = OwnRoute(forwarded.local.address, facts);
+  if (forwarded.host_side) {
+    connection.ingress = forwarded.host_side->device;
+    connection.passage.bridge_port = forwarded.host_side->port;
+  } else {
+    connection.ingress = back != nullptr ? back->egress : Interface();
+  }
+  if (back != nullptr) {
+    connection.passage.symmetric = Same(back->egress, *connection.ingress);
+  }
+  const auto* settings = facts.FindValue<NamespaceFacts>(NamespaceKey{connection.family});
+  if (settings != nullptr && settings->bridge_calls_rules) {
+    connection.passage.bridge_calls_rules = firewall::eval::TristateOf(*settings->bridge_calls_rules);
+  }
+  const Route* to_peer = OwnRoute(forwarded.peer.address, facts);
+  if (to_peer != nullptr) {
+    connection.passage.peer_is_own = to_peer->local;
+    // Behind the same bridge and no gateway between: the two ends take each other for neighbours, as their prefix is
+    // the bridge's.
+    connection.passage.bridged = connection.ingress->kind == "bridge" && !to_peer->local && to_peer->on_link &&
+                                 Same(to_peer->egress, *connection.ingress) == Tristate::kYes;
+  }
+  if (connection.passage.bridged) {
+    connection.egress = *connection.ingress;
+    return connection;
+  }
+  if (!connection.ingress->index) {
+    return connection;
+  }
+  RouteKey key;
+  key.source = forwarded.local.address;
+  key.destination = forwarded.peer.address;
+  key.arriving_on = *connection.ingress->index;
+  if (settings == nullptr || settings->routes_by_ports.value_or(true)) {
+    key.source_port = forwarded.local.port;
+    key.destination_port = forwarded.peer.port;
+  }
+  connection.routing = key;
+  if (const Route* forth = RouteIn(facts.Find(key)); forth != nullptr && !forth->local) {
+    connection.egress = forth->egress;
+    connection.masquerade = forth->masquerade;
+  }
+  return connection;
+}
+
+}  // namespace finwait::diagnosis

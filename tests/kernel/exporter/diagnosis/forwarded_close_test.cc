@@ -1,0 +1,289 @@
+#include <gtest/gtest.h>
+
+#include "collectors/firewall/print/rule_text.h"
+#include "tests/kernel/exporter/diagnosis/forwarding_scene.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::eval::PacketKind;
+
+// A host's rules, and how a pod's connection closes through them once its entry is gone.
+class ForwardedCloseTest : public testing::TestWithParam<SceneOptions> {
+ protected:
+  // Connections with rules that translate, if any, then the other rules, then no entries.
+  void Load(const std::string& rules) { scene_->Host().Shell(rules); }
+
+  void Start(bool peer_knows_pods = true) {
+    SceneOptions options = GetParam();
+    options.peer_knows_pods = peer_knows_pods;
+    scene_ = std::make_unique<ForwardingScene>(options);
+    ipt_ = scene_->Iptables();
+  }
+
+  // Evaluates `connection` without its entry, closes it, and holds one against the other.
+  ForwardedOutcome Close(OpenConnection connection, Fate expected) {
+    scene_->ForgetEntries();
+    ForwardedOutcome outcome = scene_->Fate(connection);
+    EXPECT_EQ(Name(outcome.fate), Name(expected)) << outcome.reason;
+    const Passed passed = ForwardingScene::Do(Act::kClose, connection);
+    switch (expected) {
+      case Fate::kClean:
+      case Fate::kPeerFinDropped:
+        EXPECT_TRUE(passed.at(PacketKind::kFin) && passed.at(PacketKind::kAck));
+        break;
+      case Fate::kFinDropped:
+      case Fate::kNatLost:
+        EXPECT_FALSE(passed.at(PacketKind::kFin));
+        break;
+      case Fate::kAckDropped:
+      case Fate::kPeerDecides:
+        EXPECT_TRUE(passed.at(PacketKind::kFin));
+        EXPECT_FALSE(passed.at(PacketKind::kAck));
+        break;
+      case Fate::kUnknown:
+        break;
+    }
+    return outcome;
+  }
+
+  // The text of the rule that `result` names, with the kernel's own count of its packets before and after a close.
+  std::string RuleOf(const firewall::eval::TraversalResult& result) {
+    std::string text;
+    scene_->Evaluate([&](CloseEvaluator& evaluator) {
+      if (!result.location) {
+        return;
+      }
+      const firewall::eval::RulePlace place = evaluator.FindRule(*result.location);
+      if (place.table != nullptr && place.chain != nullptr && place.rule != nullptr) {
+        text = firewall::print::RuleText(*place.table, *place.chain, *place.rule);
+      }
+    });
+    return text;
+  }
+  std::uint64_t PacketsOf(const std::string& rule) {
+    const std::string saved = scene_->Host().Shell(ipt_ + "-save -c");
+    const std::size_t at = saved.find(rule);
+    if (at == std::string::npos) {
+      return 0;
+    }
+    const std::size_t open = saved.rfind('[', at);
+    return std::stoull(saved.substr(open + 1));
+  }
+
+  std::unique_ptr<ForwardingScene> scene_;
+  std::string ipt_;
+};
+
+TEST_P(ForwardedCloseTest, WithoutRulesItCloses) {
+  Start();
+  EXPECT_EQ(Close(scene_->PodToPeer(), Fate::kClean).passage, HostPassage::kForward);
+  Close(scene_->PeerToPod(), Fate::kClean);
+}
+
+TEST_P(ForwardedCloseTest, MasqueradingAloneLosesIt) {
+  Start(false);
+  Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE; " + ipt_ + " -A FORWARD -i " + scene_->PodDevice() +
+       " -j ACCEPT");
+  OpenConnection connection = scene_->PodToPeer();
+  EXPECT_TRUE(connection.translated && connection.history.source_nat);
+  Close(std::move(connection), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, WhatNobodySawTrackedIsToldByTheNatChains) {
+  Start(false);
+  Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE; " + ipt_ + " -A FORWARD -i " + scene_->PodDevice() +
+       " -j ACCEPT");
+  OpenConnection connection = scene_->PodToPeer();
+  connection.seen_tracked = false;
+  Close(std::move(connection), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, AForwardRuleThatDropsInvalidHoldsTheFin) {
+  Start();
+  Load(ipt_ + " -A FORWARD -m conntrack --ctstate INVALID -m comment --comment decides -j DROP");
+  const std::string rule = "decides -j DROP";
+  const std::uint64_t before = PacketsOf(rule);
+  const ForwardedOutcome outcome = Close(scene_->PodToPeer(), Fate::kFinDropped);
+  EXPECT_NE(RuleOf(outcome.fin).find("decides"), std::string::npos);
+  EXPECT_EQ(outcome.fin.hook, firewall::Hook::kForward);
+  EXPECT_GT(PacketsOf(rule), before);
+}
+
+TEST_P(ForwardedCloseTest, ADropOnTheWayWinsOverALostTranslation) {
+  Start(false);
+  Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE; " + ipt_ +
+       " -A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  Close(scene_->PodToPeer(), Fate::kFinDropped);
+}
+
+TEST_P(ForwardedCloseTest, APolicyThatLetsOnlyTheWayOutPassDropsTheAnswer) {
+  Start();
+  Load(ipt_ + " -P FORWARD DROP; " + ipt_ + " -A FORWARD -i " + scene_->PodDevice() + " -j ACCEPT; " + ipt_ +
+       " -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT");
+  Close(scene_->PodToPeer(), Fate::kAckDropped);
+}
+
+TEST_P(ForwardedCloseTest, AServiceAddressIsLostWithItsEntry) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -d " + scene_->VirtualAddress() + " -p tcp -j DNAT --to-destination " +
+       scene_->At(scene_->PeerAddress(), 80));
+  OpenConnection connection = scene_->PodTo(scene_->VirtualAddress(), 443, scene_->PeerListener());
+  EXPECT_TRUE(connection.history.destination_nat);
+  Close(std::move(connection), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, AServiceAddressOfNftablesIsLostWithItsEntry) {
+  Start();
+  Load("nft 'table " + scene_->NftFamily() + " t { chain p { type nat hook prerouting priority -100; " +
+       scene_->NftFamily() + " daddr . tcp dport vmap { " + scene_->VirtualAddress() + " . 443 : goto s }\n}\n" +
+       "chain s { meta l4proto tcp dnat to " + scene_->At(scene_->PeerAddress(), 80) + "\n}\n}'");
+  OpenConnection connection = scene_->PodTo(scene_->VirtualAddress(), 443, scene_->PeerListener());
+  connection.seen_tracked = false;
+  Close(std::move(connection), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, APublishedPortIsLostWithItsEntry) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j DNAT --to-destination " +
+       scene_->At(scene_->PodAddress(), 80));
+  Close(scene_->PeerTo(scene_->HostAddress(), 8080), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, AServiceThatLeadsBackToAPodIsLostWithItsEntry) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -d " + scene_->VirtualAddress() + " -p tcp -j DNAT --to-destination " +
+       scene_->At(scene_->PodAddress(1), 80) + "; " + ipt_ + " -t nat -A POSTROUTING -d " + scene_->PodAddress(1) +
+       " -j MASQUERADE");
+  Close(scene_->PodTo(scene_->VirtualAddress(), 80, scene_->OtherPodListener()), Fate::kNatLost);
+}
+
+TEST_P(ForwardedCloseTest, AConnectionToTheHostItselfMeetsItsInput) {
+  Start();
+  Load(ipt_ + " -A INPUT -p tcp -m conntrack --ctstate INVALID -j DROP");
+  const ForwardedOutcome outcome =
+      Close(scene_->PodTo(scene_->HostAddress(), 80, scene_->HostListener()), Fate::kFinDropped);
+  EXPECT_EQ(outcome.passage, HostPassage::kInput);
+  EXPECT_EQ(outcome.fin.hook, firewall::Hook::kInput);
+}
+
+TEST_P(ForwardedCloseTest, WhatIsNotTrackedIsNotInvalid) {
+  Start();
+  Load(ipt_ + " -t raw -A PREROUTING -p tcp -j CT --notrack; " + ipt_ +
+       " -A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  Close(scene_->PodToPeer(), Fate::kClean);
+}
+
+TEST_P(ForwardedCloseTest, AMarkOfPreroutingChoosesTheRoute) {
+  Start();
+  const std::string ip = GetParam().family == IpFamily::kIpv4 ? "ip" : "ip -6";
+  OpenConnection connection = scene_->PodToPeer();
+  Load(ip + " rule add fwmark 7 table 77; " + ip + " route add blackhole default table 77; " + ipt_ +
+       " -t mangle -A PREROUTING -i " + scene_->PodDevice() +
+       " -p tcp -m conntrack --ctstate INVALID -j MARK --set-mark 7");
+  Close(std::move(connection), Fate::kFinDropped);
+}
+
+TEST_P(ForwardedCloseTest, AHostThatForwardsNothingDropsIt) {
+  Start();
+  OpenConnection connection = scene_->PodToPeer();
+  scene_->Host().Sysctl("net.ipv4.ip_forward", "0");
+  scene_->Host().Sysctl("net.ipv6.conf.all.forwarding", "0");
+  Close(std::move(connection), Fate::kFinDropped);
+}
+
+// What Calico's and kube-proxy's chains look like: marks that say what was accepted, and INVALID dropped on the way.
+TEST_P(ForwardedCloseTest, CalicosChainsDropWhatIsInvalid) {
+  Start();
+  Load("n=" + ipt_ +
+       "; $n -N cali-FORWARD; $n -N cali-from-wl-dispatch; $n -N cali-fw-cali0; "
+       "$n -A FORWARD -j cali-FORWARD; $n -A cali-FORWARD -j MARK --set-xmark 0x0/0xe0000; "
+       "$n -A cali-FORWARD -i " +
+       scene_->PodDevice() +
+       " -j cali-from-wl-dispatch; "
+       "$n -A cali-from-wl-dispatch -i " +
+       scene_->PodDevice() +
+       " -g cali-fw-cali0; "
+       "$n -A cali-from-wl-dispatch -m comment --comment \"Unknown interface\" -j DROP; "
+       "$n -A cali-fw-cali0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; "
+       "$n -A cali-fw-cali0 -m conntrack --ctstate INVALID -m comment --comment decides -j DROP; "
+       "$n -A cali-fw-cali0 -j MARK --set-xmark 0x10000/0x10000; "
+       "$n -A cali-fw-cali0 -m mark --mark 0x10000/0x10000 -j RETURN");
+  const ForwardedOutcome outcome = Close(scene_->PodToPeer(), Fate::kFinDropped);
+  EXPECT_NE(RuleOf(outcome.fin).find("decides"), std::string::npos);
+}
+
+// Its peer's FIN is lost where only that direction is guarded.
+TEST_P(ForwardedCloseTest, ThePeersFinIsLostWhereOnlyTheWayInIsGuarded) {
+  Start();
+  Load(ipt_ + " -A FORWARD -i up0 -m conntrack --ctstate INVALID -j DROP");
+  OpenConnection other = scene_->PodToPeer();
+  Close(scene_->PodToPeer(), Fate::kPeerFinDropped);
+  scene_->ForgetEntries();
+  EXPECT_FALSE(ForwardingScene::Do(Act::kPeerClose, other).at(PacketKind::kPeerFin));
+}
+
+TEST_P(ForwardedCloseTest, APathThatNobodySawTrackedIsNotJudged) {
+  Start(false);
+  Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE");
+  OpenConnection connection = scene_->PodToPeer();
+  ForwardedConnection forwarded = scene_->Describe(connection);
+  forwarded.tracked = firewall::eval::Tristate::kUnknown;
+  ForwardedOutcome outcome;
+  scene_->Evaluate([&](CloseEvaluator& evaluator) { outcome = EvaluateForwardedClose(evaluator, forwarded, nullptr); });
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+}
+
+// Two pods behind one bridge: its packets meet rules of IP only where br_netfilter has them called.
+class BridgedCloseTest : public ForwardedCloseTest {
+ protected:
+  OpenConnection PodToPod() { return scene_->PodTo(scene_->PodAddress(1), 80, scene_->OtherPodListener()); }
+  void CallRules(bool on) {
+    const std::string name = GetParam().family == IpFamily::kIpv4 ? "iptables" : "ip6tables";
+    scene_->Host().Sysctl("net.bridge.bridge-nf-call-" + name, on ? "1" : "0");
+  }
+};
+
+TEST_P(BridgedCloseTest, ABridgePassesByTheRules) {
+  Start();
+  CallRules(false);
+  Load(ipt_ + " -A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  EXPECT_EQ(Close(PodToPod(), Fate::kClean).passage, HostPassage::kBridged);
+}
+
+TEST_P(BridgedCloseTest, ABridgeThatCallsTheRulesIsStoppedByThem) {
+  Start();
+  CallRules(true);
+  Load(ipt_ + " -A FORWARD -m conntrack --ctstate INVALID -j DROP");
+  EXPECT_EQ(Close(PodToPod(), Fate::kFinDropped).passage, HostPassage::kBridged);
+}
+
+TEST_P(BridgedCloseTest, ThePortOfABridgeIsKnownToTheRulesThatItCalls) {
+  Start();
+  CallRules(true);
+  Load(ipt_ + " -A FORWARD -m physdev --physdev-in cali0 -m conntrack --ctstate INVALID -j DROP");
+  Close(PodToPod(), Fate::kFinDropped);
+  Close(scene_->PodToPeer(), Fate::kFinDropped);
+  CallRules(false);
+  Close(scene_->PodToPeer(), Fate::kClean);
+}
+
+std::string SceneName(const testing::TestParamInfo<SceneOptions>& info) {
+  return std::string(info.param.family == IpFamily::kIpv4 ? "ipv4" : "ipv6") +
+         (info.param.joint == Joint::kBridge ? "_bridge" : "_routed");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ForwardedCloseTest,
+                         testing::Values(SceneOptions{IpFamily::kIpv4, Joint::kBridge},
+                                         SceneOptions{IpFamily::kIpv4, Joint::kRoutedVeth},
+                                         SceneOptions{IpFamily::kIpv6, Joint::kBridge},
+                                         SceneOptions{IpFamily::kIpv6, Joint::kRoutedVeth}),
+                         SceneName);
+INSTANTIATE_TEST_SUITE_P(All, BridgedCloseTest,
+                         testing::Values(SceneOptions{IpFamily::kIpv4, Joint::kBridge},
+                                         SceneOptions{IpFamily::kIpv6, Joint::kBridge}),
+                         SceneName);
+
+}  // namespace
+}  // namespace finwait::diagnosis

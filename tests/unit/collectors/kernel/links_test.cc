@@ -1,0 +1,86 @@
+#include "collectors/kernel/links.h"
+
+#include <gtest/gtest.h>
+#include <linux/if_link.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+
+#include "tests/unit/collectors/kernel/conntrack_messages.h"
+#include "tests/unit/collectors/kernel/netlink/fake_transport.h"
+
+namespace finwait::kernel {
+namespace {
+
+using netlink::Done;
+using netlink::FakeKernel;
+using netlink::FakeMessage;
+using netlink::MessageOf;
+
+Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
+
+FakeMessage LinkMessage(std::uint32_t index, const std::string& name, const std::string& kind, std::uint32_t master,
+                        std::optional<std::uint32_t> peer_namespace) {
+  ifinfomsg header = {};
+  header.ifi_index = static_cast<int>(index);
+  header.ifi_type = 1;
+  netlink::Request message(RTM_NEWLINK);
+  message.Header(header).PutText(IFLA_IFNAME, name).PutU32(IFLA_GROUP, 3);
+  if (!kind.empty()) {
+    message.BeginNested(IFLA_LINKINFO).PutText(IFLA_INFO_KIND, kind).EndNested();
+  }
+  if (master != 0) {
+    message.PutU32(IFLA_MASTER, master);
+  }
+  if (peer_namespace) {
+    message.PutU32(IFLA_LINK_NETNSID, *peer_namespace);
+  }
+  return MessageOf(message);
+}
+
+FakeMessage NumberMessage(std::int32_t number) {
+  rtgenmsg header = {};
+  netlink::Request message(RTM_NEWNSID);
+  message.Header(header).PutU32(NETNSA_NSID, static_cast<std::uint32_t>(number));
+  return MessageOf(message);
+}
+
+struct LinksTest : testing::Test {
+  LinksTest() {
+    host.open_channel = [this](int protocol) { return kernel->Open(protocol); };
+  }
+  std::shared_ptr<FakeKernel> kernel = FakeKernel::Make();
+  Host host;
+};
+
+TEST_F(LinksTest, KnowsWhichDevicesLeadToANamespace) {
+  kernel->Answers({LinkMessage(9, "veth9", "veth", 4, 2), LinkMessage(2, "eth0", "", 0, std::nullopt),
+                   LinkMessage(4, "br0", "bridge", 0, std::nullopt), LinkMessage(7, "cali7", "veth", 0, 0), Done()});
+  const auto links = Links::Read(host, Soon());
+  ASSERT_TRUE(links.has_value()) << links.error().message;
+  ASSERT_EQ(links->All().size(), 4U);
+  ASSERT_NE(links->Find(4), nullptr);
+  EXPECT_EQ(links->Find(4)->kind, "bridge");
+  EXPECT_EQ(links->Find(2)->kind, "");
+  EXPECT_EQ(links->Find(2)->group, 3U);
+  EXPECT_FALSE(links->Find(2)->peer_namespace.has_value());
+  EXPECT_EQ(links->Find(5), nullptr);
+  ASSERT_EQ(links->LeadingTo(2).size(), 1U);
+  EXPECT_EQ(links->LeadingTo(2)[0]->name, "veth9");
+  EXPECT_EQ(links->LeadingTo(2)[0]->master, 4U);
+  ASSERT_EQ(links->LeadingTo(0).size(), 1U) << "0 is a number like others";
+  EXPECT_TRUE(links->LeadingTo(1).empty());
+}
+
+TEST_F(LinksTest, ANamespaceHasANumberOrNone) {
+  kernel->Answers({NumberMessage(5), netlink::Acknowledgement()});
+  kernel->Answers({NumberMessage(NETNSA_NSID_NOT_ASSIGNED), netlink::Acknowledgement()});
+  const auto number = NamespaceNumber(host, 1, Soon());
+  ASSERT_TRUE(number.has_value()) << number.error().message;
+  EXPECT_EQ(*number, 5);
+  const auto none = NamespaceNumber(host, 1, Soon());
+  ASSERT_TRUE(none.has_value()) << none.error().message;
+  EXPECT_FALSE(none->has_value());
+}
+
+}  // namespace
+}  // namespace finwait::kernel

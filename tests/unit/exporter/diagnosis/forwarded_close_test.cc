@@ -1,0 +1,207 @@
+#include "exporter/diagnosis/forwarded_close.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exporter/diagnosis/rulesets.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::Hook;
+using firewall::eval::Interface;
+using firewall::eval::PacketKind;
+using firewall::eval::Tristate;
+using firewall::facts::Fact;
+using firewall::facts::NamespaceFacts;
+using firewall::facts::NamespaceKey;
+using firewall::facts::Route;
+using firewall::facts::RouteKey;
+
+// A pod behind the host's bridge br0 (index 5); the peer behind eth0 (index 2).
+class ForwardedCloseTest : public testing::Test {
+ protected:
+  ForwardedCloseTest() {
+    forwarded_.local = *Endpoint::Parse("192.0.2.2:40000");
+    forwarded_.peer = *Endpoint::Parse("198.51.100.2:80");
+    forwarded_.host_side = HostSide{bridge_, Interface{"veth1", 6, 1, 0, "veth"}};
+    forwarded_.tracked = Tristate::kYes;
+    history_.entry_state = kernel::ConntrackTcpState::kEstablished;
+    history_.lost_while_open = true;
+    NamespaceFacts settings;
+    settings.early_demultiplexing = true;
+    settings.routes_by_mark = false;
+    settings.routes_by_ports = false;
+    settings.forwards = true;
+    settings.bridge_calls_rules = false;
+    Put(settings);
+    PutRoute(Key(std::nullopt, forwarded_.local.address, 0), bridge_);
+    PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), up_);
+    PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), up_);
+    PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 2), bridge_);
+  }
+
+  static RouteKey Key(std::optional<IpAddress> source, const IpAddress& destination, std::uint32_t arriving_on) {
+    RouteKey key;
+    key.source = source;
+    key.destination = destination;
+    key.arriving_on = arriving_on;
+    return key;
+  }
+  void Put(const NamespaceFacts& settings) { store_->Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(settings)); }
+  void PutRoute(const RouteKey& key, const Interface& egress, bool local = false) {
+    Route route;
+    route.local = local;
+    route.egress = egress;
+    route.on_link = true;
+    store_->Put(key, Fact::Present(std::make_shared<const Route>(route)));
+  }
+  ForwardedOutcome Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    ForwardedOutcome outcome = EvaluateForwardedClose(evaluator, forwarded_, seen_ ? &history_ : nullptr);
+    EXPECT_FALSE(outcome.incomplete);
+    return outcome;
+  }
+
+  const Interface bridge_{"br0", 5, 1, 0, "bridge"};
+  const Interface up_{"eth0", 2, 1, 0, ""};
+  std::shared_ptr<firewall::facts::FactStore> store_ = std::make_shared<firewall::facts::FactStore>();
+  ForwardedConnection forwarded_;
+  ConnectionHistory history_;
+  bool seen_ = true;
+};
+
+TEST_F(ForwardedCloseTest, OnlyTheHooksOnTheWayThroughDecide) {
+  EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kClean);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateNew)).fate, Fate::kPeerDecides);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kPostrouting, kStateInvalid)).fate, Fate::kFinDropped);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kInput, kStateInvalid)).fate, Fate::kClean);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kOutput, kStateInvalid)).fate, Fate::kClean);
+}
+
+TEST_F(ForwardedCloseTest, ARememberedTranslationIsLostUnlessARuleDropsTheFinBefore) {
+  history_.source_nat = true;
+  EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kNatLost);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);
+}
+
+TEST_F(ForwardedCloseTest, APeerOfThisHostsOwnIsReachedByInput) {
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), {}, true);
+  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), {}, true);
+  seen_ = false;
+  CloseEvaluator evaluator(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, store_);
+  const ForwardedOutcome outcome = EvaluateForwardedClose(evaluator, forwarded_, nullptr);
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
+  EXPECT_EQ(outcome.passage, HostPassage::kInput);
+  EXPECT_EQ(outcome.fin.hook, Hook::kInput);
+}
+
+TEST_F(ForwardedCloseTest, AServiceAtAnAddressOfThisHostIsLostWithItsTranslation) {
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), {}, true);
+  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), {}, true);
+  history_.destination_nat = true;
+  EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kNatLost);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kInput, kStateInvalid)).fate, Fate::kNatLost);
+}
+
+TEST_F(ForwardedCloseTest, WhatHasNoRouteOrIsNotForwardedIsDroppedByNoRule) {
+  store_->Put(Key(forwarded_.local.address, forwarded_.peer.address, 5), Fact::Absent());
+  const ForwardedOutcome unrouted = Evaluate(DropsAt({}));
+  EXPECT_EQ(unrouted.fate, Fate::kFinDropped);
+  EXPECT_FALSE(unrouted.fin.location.has_value());
+  EXPECT_NE(unrouted.fin.reason.find("no route"), std::string::npos);
+  NamespaceFacts settings;
+  settings.routes_by_mark = settings.routes_by_ports = settings.forwards = false;
+  Put(settings);
+  EXPECT_NE(Evaluate(DropsAt({})).fin.reason.find("forwards no packets"), std::string::npos);
+}
+
+TEST_F(ForwardedCloseTest, WhatABridgePassesMeetsNoRuleUnlessTheyAreCalled) {
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), bridge_);
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kClean);
+  EXPECT_EQ(outcome.passage, HostPassage::kBridged);
+  NamespaceFacts settings;
+  settings.routes_by_mark = settings.routes_by_ports = false;
+  settings.bridge_calls_rules = true;
+  Put(settings);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);
+}
+
+TEST_F(ForwardedCloseTest, WithoutASignThatItIsTrackedItIsNotAtRisk) {
+  seen_ = false;
+  forwarded_.tracked = Tristate::kUnknown;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+  EXPECT_FALSE(Evaluate(DropsAt({})).may_bypass_tracking);
+}
+
+TEST_F(ForwardedCloseTest, ANamespaceThatNoDeviceLeadsToIsNotEvaluated) {
+  forwarded_.host_side = HostSideOf(kernel::Links(), std::nullopt);
+  history_.source_nat = true;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+  EXPECT_NE(outcome.reason.find("no device of this host leads"), std::string::npos);
+}
+
+TEST_F(ForwardedCloseTest, OfATranslatedConnectionThePeersPacketsComeToTheTranslatedEnd) {
+  history_.source_nat = true;
+  history_.translation = std::make_shared<const kernel::Translation>(
+      kernel::Translation{*Endpoint::Parse("198.51.100.1:40000"), forwarded_.peer});
+  CloseEvaluator evaluator(DropsStateAt(Hook::kForward, kStateNew), {true, {true, true}}, store_);
+  const auto ack = EvaluateForwardedPacket(evaluator, forwarded_, &history_, PacketKind::kAck);
+  EXPECT_EQ(ack.decision, firewall::eval::Disposition::kDrop);
+  EXPECT_FALSE(ack.location.has_value()) << "the forward hook is not on its way";
+  EXPECT_NE(ack.reason.find("198.51.100.1:40000"), std::string::npos);
+}
+
+TEST_F(ForwardedCloseTest, TheCauseIsThisHostsDropOrItsLostTranslation) {
+  kernel::TcpSocket socket;
+  socket.local = forwarded_.local;
+  socket.peer = forwarded_.peer;
+  socket.state = kernel::TcpState::kFinWait1;
+  socket.tries = 3;
+  socket.timer = kernel::SocketTimer::kRetransmit;
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  const auto cause = [&](std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    return FindForwardedCause(socket, forwarded_, {&evaluator, &history_, nullptr}).cause;
+  };
+  EXPECT_EQ(cause(DropsStateAt(Hook::kForward, kStateInvalid)), Cause::kForwardDrop);
+  EXPECT_EQ(cause(DropsStateAt(Hook::kForward, kStateNew)), Cause::kForwardDrop);
+  EXPECT_EQ(cause(DropsAt({})), Cause::kNoReply);
+  history_.source_nat = true;
+  EXPECT_EQ(cause(DropsAt({})), Cause::kNatLost);
+  socket.timer = kernel::SocketTimer::kProbe;
+  EXPECT_EQ(cause(DropsAt({})), std::nullopt) << "its FIN did not leave its own namespace";
+  socket.timer = kernel::SocketTimer::kRetransmit;
+  socket.entry.tracking = kernel::Tracking::kTracked;
+  EXPECT_EQ(cause(DropsAt({})), Cause::kNoReply);
+  EXPECT_EQ(cause(DropsStateAt(Hook::kForward, 2)), Cause::kForwardDrop) << "a rule drops what is tracked";
+}
+
+TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
+  kernel::Link veth;
+  veth.index = 6;
+  veth.name = "veth1";
+  veth.kind = "veth";
+  const auto routed = HostSideOf(veth, nullptr);
+  ASSERT_TRUE(routed.has_value());
+  EXPECT_EQ(routed->device.name, "veth1");
+  EXPECT_FALSE(routed->port.has_value());
+  kernel::Link master;
+  master.index = 5;
+  master.name = "br0";
+  master.kind = "bridge";
+  const auto bridged = HostSideOf(veth, &master);
+  ASSERT_TRUE(bridged.has_value());
+  EXPECT_EQ(bridged->device.name, "br0");
+  EXPECT_EQ(bridged->port->name, "veth1");
+  master.kind = "openvswitch";
+  EXPECT_FALSE(HostSideOf(veth, &master).has_value());
+}
+
+}  // namespace
+}  // namespace finwait::diagnosis
