@@ -137,9 +137,10 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   const auto buckets_after = kernel::ReadProcfsUnsigned(buckets);
   sample->torn = dumped->torn || (buckets_before && buckets_after && *buckets_before != *buckets_after);
   if (sample->torn) {
-    gaps.push_back(Error{FailureReason::kError, 0,
-                         "the conntrack table was resized or changed while it was read: until the next collection, some "
-                         "entries may be missing or counted twice"});
+    gaps.push_back(
+        Error{FailureReason::kError, 0,
+              "the conntrack table was resized or changed while it was read: until the next collection, some "
+              "entries may be missing or counted twice"});
   }
   return Collected{std::move(sample), std::move(gaps)};
 }

@@ -27,10 +27,9 @@ void AppendConntrackEvents(const scheduling::Snapshot& snapshot, Families& famil
       "failed, or it paused.")
       .Add({}, static_cast<double>(sample->counts.losses))
       .AppendTo(families);
-  Family::Counter(
-      "conntrack_events_paused_seconds_total",
-      "How long nobody listened for expiries. From about 6500 new entries a second (ctnetlink NEW events) "
-      "the listener pauses, to stay within 2 % of a core.")
+  Family::Counter("conntrack_events_paused_seconds_total",
+                  "How long nobody listened for expiries. From about 6500 new entries a second (ctnetlink NEW events) "
+                  "the listener pauses, to stay within 2 % of a core.")
       .Add({}, std::chrono::duration<double>(sample->counts.paused).count())
       .AppendTo(families);
 }

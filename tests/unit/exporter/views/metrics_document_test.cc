@@ -65,7 +65,8 @@ const std::vector<Section>& Sections() {
        "is also "
        "absent where "
        "conntrack is not active: there, no entry is no risk. "
-       "`finwait_prediction_outcomes_total` counts only what is certain: [risk.md](risk.md#predictions-are-graded) says how."},
+       "`finwait_prediction_outcomes_total` counts only what is certain: [risk.md](risk.md#predictions-are-graded) "
+       "says how."},
       {"Firewall",
        {"finwait_firewall_", "finwait_conntrack_active"},
        "What the rules do, read from the kernel: nftables (iptables-nft included) and iptables-legacy. Where one "
