@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -47,6 +48,9 @@ class Diagnostician {
   void SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
+  /// Where else the packets of a stuck socket die, which dies at `site`: found out once for each site.
+  std::shared_ptr<const ClosingDrops> DropsBeside(const std::shared_ptr<const DropSite>& site,
+                                                  const kernel::TcpSocket& socket, bool with_entry);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
   void RefreshFacts(SteadyClock::time_point now);
   /// EvaluateInRounds() with the evaluator, or once without one.
@@ -63,6 +67,7 @@ class Diagnostician {
   std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
   std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the judge's
   DropSites sites_;                                           // in the judge's rules
+  std::map<std::pair<std::shared_ptr<const DropSite>, bool>, std::shared_ptr<const ClosingDrops>> drops_beside_;
   // What the newest samples and rules came to, so that a look of another collector costs nothing here.
   std::array<PathResults, 2> paths_ = {};
   EvaluationPace evaluation_;
