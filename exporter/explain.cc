@@ -13,6 +13,8 @@
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_table.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_evaluator.h"
@@ -71,6 +73,45 @@ std::optional<EntryNow> FindEntry(const kernel::Host& host, const Endpoint& loca
     now.text = text ? text->value_or("") : "";
   }
   return now;
+}
+
+// The settings that collectors tell. Whether a full conntrack table holds something to evict is asked only of a full
+// one.
+diagnosis::EvaluationSettings SettingsOf(const kernel::Host& host, const sources::SysctlSample& sysctl) {
+  sources::ConntrackStatsSample stats;
+  const std::filesystem::path directory = host.procfs / "sys/net/netfilter";
+  const auto entries = kernel::ReadProcfsUnsigned(directory / "nf_conntrack_count");
+  const auto limit = kernel::ReadProcfsUnsigned(directory / "nf_conntrack_max");
+  std::shared_ptr<const sources::ConntrackTableSample> table;
+  if (entries && limit) {
+    stats.entries = *entries;
+    stats.entries_limit = *limit;
+    if (*entries >= *limit) {
+      sources::ConntrackTableCollector collector(host);
+      if (const auto collected = collector.Collect(Deadline::After(kLimit))) {
+        table = std::static_pointer_cast<const sources::ConntrackTableSample>(collected->data);
+      }
+    }
+  }
+  diagnosis::EvaluationSettings settings;
+  TakeSettings(&sysctl, &stats, table.get(), settings);
+  return settings;
+}
+
+// What the live socket tells, where there is one.
+diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
+  diagnosis::SocketCircumstances circumstances;
+  const auto found = kernel::FindSocket(host, local, peer, Deadline::After(kLimit));
+  if (!found || !*found) {
+    return circumstances;
+  }
+  const kernel::TcpSocket& socket = **found;
+  circumstances.peer_has_closed = socket.state == kernel::TcpState::kCloseWait ||
+                                  socket.state == kernel::TcpState::kLastAck ||
+                                  socket.state == kernel::TcpState::kClosing;
+  // Of a socket that is open, what is unsent or unacknowledged is data, which goes out before the FIN and with it.
+  circumstances.sends_first = socket.IsOpen() && (socket.unsent.value_or(0) > 0 || socket.unacknowledged > 0);
+  return circumstances;
 }
 
 constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKind::kFin},
@@ -136,10 +177,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   const auto entry = FindEntry(*host, local, peer, err);
   const std::optional<bool> tracked =
       entry ? std::optional(entry->entry.tracking == kernel::Tracking::kTracked) : std::nullopt;
-  diagnosis::EvaluationSettings settings;
-  if (sysctl->conntrack_tcp_loose) {
-    settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
-  }
+  diagnosis::EvaluationSettings settings = SettingsOf(*host, *sysctl);
   const IpFamily family = local.address.Family();
   firewall::read::FactResolver resolver(*host);
   const auto facts = std::make_shared<firewall::facts::FactStore>();
@@ -158,6 +196,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   report::CloseReport report;
   report.tracked = tracked;
   report.entry = entry ? entry->text : "";
+  const diagnosis::SocketCircumstances circumstances = CircumstancesOf(*host, local, peer);
   std::optional<Error> error;
   diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
     error.reset();
@@ -177,9 +216,18 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     for (const auto& [name, kind] : kPackets) {
       report.packets.push_back(report::ReportPacket(name, evaluator.EvaluatePath(*connection, kind), evaluator));
     }
-    const diagnosis::CloseOutcome outcome = evaluator.Evaluate(*connection, seen);
+    const diagnosis::CloseOutcome outcome = evaluator.Evaluate(*connection, seen, circumstances);
     report.fate = outcome.fate;
     report.reason = outcome.reason;
+    if (tracked.value_or(false) && connection->journey != firewall::eval::PathKind::kForwarded) {
+      const diagnosis::CloseOutcome now = evaluator.EvaluateTracked(*connection, circumstances.peer_has_closed);
+      report.with_entry = now.fate != diagnosis::Fate::kClean;
+      report.fate =
+          now.fate == diagnosis::Fate::kFinDropped || (report.with_entry && outcome.fate == diagnosis::Fate::kClean)
+              ? now.fate
+              : outcome.fate;
+      report.with_entry = report.with_entry && report.fate == now.fate;
+    }
   });
   if (error) {
     err << "finwait_exporter explain: " << error->message << "\n";

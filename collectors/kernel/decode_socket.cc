@@ -130,6 +130,9 @@ Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message) {
   if (!reader.Sound()) {
     return Fail(FailureReason::kError, "read sockets: malformed attribute in an inet_diag message");
   }
+  if (socket.state == TcpState::kSynReceived) {
+    socket.opened_here = false;  // of a connection that a SYN proxy set up, until its first data
+  }
   return socket;
 }
 

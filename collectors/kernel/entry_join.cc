@@ -63,6 +63,8 @@ void SetEntry(const ConntrackEntry& found, std::size_t position, SocketTable& so
   if (entry.source_nat || entry.destination_nat) {
     entry.translation = TranslationOf(found, sockets[position]);
   }
+  // A SYN proxy's entry translates sequence numbers: the connection is lost with it, as one that NAT translates is.
+  entry.destination_nat = entry.destination_nat || (found.status & IPS_SEQ_ADJUST) != 0;
   sockets.SetEntry(position, entry);
 }
 

@@ -1,5 +1,6 @@
 #include "collectors/sources/conntrack_table.h"
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
@@ -33,7 +34,8 @@ Timeouts ReadTimeouts(const kernel::Host& host, std::vector<Error>& gaps) {
 
 class TableSink : public kernel::netlink::MessageSink {
  public:
-  TableSink(ConntrackTableSample& sample, const Timeouts& timeouts) : sample_(sample), timeouts_(timeouts) {}
+  TableSink(ConntrackTableSample& sample, const Timeouts& timeouts, const OwnTimeouts& own_timeouts)
+      : sample_(sample), timeouts_(timeouts), own_timeouts_(own_timeouts) {}
 
   void Restart() override {
     zones_.clear();
@@ -64,6 +66,7 @@ class TableSink : public kernel::netlink::MessageSink {
  private:
   void Count(const kernel::ConntrackEntry& entry) {
     FlowCounts& flows = sample_.flows[static_cast<std::size_t>(entry.family)];
+    sample_.evictable += (entry.status & IPS_ASSURED) == 0 ? 1 : 0;
     switch (entry.protocol) {
       case IPPROTO_TCP:
         if (entry.tcp_state) {
@@ -92,14 +95,30 @@ class TableSink : public kernel::netlink::MessageSink {
         const double remaining = *entry.remaining_seconds;
         sample_.remaining[i].Add(remaining);
         if (sample_.idle[i]) {
-          sample_.idle[i]->Add(std::max(0.0, static_cast<double>(*timeouts_[i]) - remaining));
+          const double timeout = OwnTimeout(entry).value_or(static_cast<double>(*timeouts_[i]));
+          sample_.idle[i]->Add(std::max(0.0, timeout - remaining));
         }
       }
     }
   }
 
+  std::optional<double> OwnTimeout(const kernel::ConntrackEntry& entry) const {
+    if (own_timeouts_.IsEmpty()) {
+      return std::nullopt;
+    }
+    for (const kernel::netlink::Bytes direction : {entry.original, entry.reply}) {
+      if (const auto tuple = kernel::DecodeConntrackTuple(direction)) {
+        if (const auto seconds = own_timeouts_.Find(tuple->source, tuple->destination)) {
+          return *seconds;
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
   ConntrackTableSample& sample_;
   const Timeouts& timeouts_;
+  const OwnTimeouts& own_timeouts_;
   kernel::ConntrackZones zones_;
 };
 
@@ -125,7 +144,8 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
     return Failure(channel.error());
   }
   auto sample = std::make_shared<ConntrackTableSample>();
-  TableSink sink(*sample, timeouts);
+  const auto own_timeouts = own_timeouts_->Get();
+  TableSink sink(*sample, timeouts, *own_timeouts);
   kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
   request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
   const auto dumped = channel->Dump(std::move(request), "read the conntrack table", deadline, sink);

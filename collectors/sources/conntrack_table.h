@@ -44,11 +44,15 @@ struct ConntrackTableSample : SampleData {
   static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
 
   std::array<FlowCounts, 2> flows;  ///< by IpFamily
-  /// By position in kLiveConntrackStates. Idle is the state's timeout minus what remains, never below 0: too high for
-  /// an entry under the shorter max_retrans or unacknowledged timeout or a per-flow policy, wrong for one last
-  /// refreshed under another sysctl value. Nothing where the state's timeout cannot be read.
+  /// By position in kLiveConntrackStates. Idle is the entry's timeout minus what remains, never below 0. Its timeout
+  /// is the state's, unless its socket, as `tracking` saw it last, shows another one (a timeout policy). Too high for a
+  /// forwarded flow under a policy or the shorter max_retrans or unacknowledged timeout, wrong for one last refreshed
+  /// under another sysctl value. Nothing where the state's timeout cannot be read.
   std::array<std::optional<AgeHistogram>, kLiveStates> idle;
   std::array<AgeHistogram, kLiveStates> remaining;
+  /// Entries that are not ASSURED: what a full table may evict (early_drop). Where it is full of ASSURED ones,
+  /// conntrack drops what has no entry.
+  std::uint64_t evictable = 0;
   /// The table changed its size while it was read, or the dump was torn: some entries may be missing or counted twice.
   bool torn = false;
 };
@@ -66,12 +70,13 @@ class ConntrackTableCollector : public Collector {
   };
 
   explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {})
-      : host_(std::move(host)), zones_(std::move(shared.zones)) {}
+      : host_(std::move(host)), zones_(std::move(shared.zones)), own_timeouts_(std::move(shared.own_timeouts)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
   kernel::Host host_;
   std::shared_ptr<kernel::KnownZones> zones_;
+  std::shared_ptr<KnownOwnTimeouts> own_timeouts_;
 };
 
 }  // namespace finwait::sources

@@ -8,6 +8,7 @@
 #include "collectors/base/result.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/socket_pass.h"
+#include "collectors/sources/own_timeouts.h"
 
 namespace finwait::sources {
 
@@ -40,6 +41,7 @@ class SocketCensus {
 struct SharedReads {
   std::shared_ptr<SocketCensus> census = std::make_shared<SocketCensus>();
   std::shared_ptr<kernel::KnownZones> zones = std::make_shared<kernel::KnownZones>();
+  std::shared_ptr<KnownOwnTimeouts> own_timeouts = std::make_shared<KnownOwnTimeouts>();
 };
 
 }  // namespace finwait::sources

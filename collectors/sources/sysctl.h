@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "collectors/kernel/host.h"
+#include "collectors/kernel/ingress_devices.h"
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
 
@@ -64,6 +66,8 @@ struct SysctlSample : SampleData {
   std::optional<std::chrono::seconds> tcp_fin_timeout;
   /// net.ipv4.tcp_orphan_retries: tries of an orphan until it is given up; 0 means the kernel's own 8.
   std::optional<std::uint32_t> tcp_orphan_retries;
+  /// By IpFamily: on which devices a peer's packets may come in, whatever routing picks. See ReadIngressDevices().
+  std::array<std::vector<kernel::IngressDevice>, 2> ingress_devices;
   /// net.ipv4.tcp_max_orphans: of the whole host, and so only to be seen in its initial network namespace.
   std::optional<std::uint32_t> tcp_orphans_limit;
 };

@@ -1,10 +1,25 @@
 #include "collectors/sources/tracking.h"
 
+#include <string>
+
 #include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_dump.h"
 #include "collectors/kernel/socket_pass.h"
 
 namespace finwait::sources {
+namespace {
+
+OwnTimeouts::Settings ReadSettings(const kernel::Host& host) {
+  const auto read = [&](const char* state) -> std::optional<std::uint64_t> {
+    const auto seconds = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/netfilter" /
+                                                    (std::string("nf_conntrack_tcp_timeout_") + state));
+    return seconds ? std::optional(*seconds) : std::nullopt;
+  };
+  return {read("established"), read("close_wait")};
+}
+
+}  // namespace
 
 Result<Collected> TrackingCollector::Collect(Deadline deadline) {
   if (auto present = RequireConntrack(host_); !present) {
@@ -22,6 +37,7 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
     return Failure(joined.error());
   }
   sample->strategy = *joined;
+  own_timeouts_->Set(std::make_shared<const OwnTimeouts>(sample->sockets, ReadSettings(host_)));
   return Collected{std::move(sample), {}};
 }
 

@@ -35,12 +35,16 @@ class TrackingCollector : public Collector {
   };
 
   explicit TrackingCollector(kernel::Host host, SharedReads shared = {})
-      : host_(std::move(host)), census_(std::move(shared.census)), join_(std::move(shared.zones)) {}
+      : host_(std::move(host)),
+        census_(std::move(shared.census)),
+        own_timeouts_(std::move(shared.own_timeouts)),
+        join_(std::move(shared.zones)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
   kernel::Host host_;
   std::shared_ptr<SocketCensus> census_;
+  std::shared_ptr<KnownOwnTimeouts> own_timeouts_;
   kernel::EntryJoin join_;
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
+#include "collectors/firewall/eval/reset_answer.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -34,11 +35,29 @@ bool PeerHasClosed(kernel::TcpState state) {
          state == kernel::TcpState::kClosing;
 }
 
+// Whether what holds for all connections leaves nothing open for one: not the rule either, where it is one of several.
+bool Settles(const std::optional<TraversalResult>& for_all) {
+  return for_all && (!IsLost(for_all->decision) || for_all->location);
+}
+
 Tristate TristateOf(const std::optional<bool>& known) {
   return known ? firewall::eval::TristateOf(*known) : Tristate::kUnknown;
 }
 
 }  // namespace
+
+void TakeSettings(const sources::SysctlSample* sysctl, const sources::ConntrackStatsSample* stats,
+                  const sources::ConntrackTableSample* table, EvaluationSettings& settings) {
+  if (sysctl != nullptr) {
+    settings.tcp_loose = sysctl->conntrack_tcp_loose ? std::optional(*sysctl->conntrack_tcp_loose != 0) : std::nullopt;
+    settings.ingress_devices = sysctl->ingress_devices;
+  }
+  const bool full =
+      stats != nullptr && stats->entries && stats->entries_limit && *stats->entries >= *stats->entries_limit;
+  settings.table_full = !full                                       ? std::optional(false)
+                        : table != nullptr && table->evictable == 0 ? std::optional(true)
+                                                                    : std::nullopt;
+}
 
 CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
                                std::shared_ptr<firewall::facts::FactStore> facts)
@@ -62,6 +81,71 @@ firewall::eval::NamespaceSettings CloseEvaluator::SettingsFor(IpFamily family, b
   return settings;
 }
 
+TraversalResult CloseEvaluator::EvaluatePath(const Connection& connection, PacketKind kind) {
+  return OnWhicheverDevice(connection, kind, EvaluateOnRoutedDevice(connection, kind));
+}
+
+TraversalResult CloseEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
+                                                  TraversalResult result) {
+  const auto& devices = settings_.ingress_devices[static_cast<std::size_t>(connection.family)];
+  const bool bound = connection.routing && connection.routing->bound_device != 0;
+  if (firewall::eval::IsOutgoing(kind) || connection.journey != PathKind::kLocal || connection.general || bound ||
+      connection.ingress || !connection.egress.index || result.decision == Disposition::kUnknown) {
+    return result;
+  }
+  std::vector<firewall::eval::Interface> others;
+  for (const kernel::IngressDevice& device : devices) {
+    if (device.index != *connection.egress.index) {
+      others.emplace_back();
+      others.back().name = device.name;
+      others.back().index = device.index;
+    }
+  }
+  constexpr std::size_t kMostDevices = 8;
+  if (others.size() > kMostDevices) {
+    others.assign(1, firewall::eval::Interface());  // any device
+  }
+  for (const firewall::eval::Interface& other : others) {
+    Connection there = connection;
+    there.ingress = other;
+    // What conntrack knows would not come in there either: then the connection never came that way.
+    if (IsLost(EvaluateTrackedPath(there, PacketKind::kAck).decision)) {
+      continue;
+    }
+    const TraversalResult on_other = EvaluateOnRoutedDevice(there, kind);
+    if (on_other.decision == Disposition::kUnknown || IsLost(on_other.decision) != IsLost(result.decision)) {
+      TraversalResult unknown = on_other;
+      unknown.decision = Disposition::kUnknown;
+      unknown.reason = "the device that the peer's packets come in on, which need not be the one that routing picks (" +
+                       (other.name ? *other.name : std::string("one of many")) +
+                       " leads to a network, too, and no reverse path filter forbids it)";
+      return unknown;
+    }
+  }
+  return result;
+}
+
+TraversalResult CloseEvaluator::UnlessTableIsFull(TraversalResult result, IpFamily family) const {
+  const bool active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  if (settings_.table_full == std::optional(false) || !active || IsLost(result.decision) ||
+      result.state == firewall::eval::PacketTracking::kUntracked) {
+    return result;
+  }
+  TraversalResult full;
+  full.decision = settings_.table_full ? Disposition::kDrop : Disposition::kUnknown;
+  full.state = result.state;
+  full.reason = settings_.table_full
+                    ? "the conntrack table is full of entries that it may not evict: conntrack drops what has none"
+                    : "whether conntrack finds an entry to evict, as its table is full";
+  return full;
+}
+
+TraversalResult CloseEvaluator::EvaluateOnRoutedDevice(const Connection& connection, PacketKind kind) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+    return firewall::eval::EvaluatePacket(evaluator_, connection, kind, settings);
+  });
+}
+
 TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Evaluation& evaluate) {
   evaluator_.ResetBudget();
   TraversalResult result = evaluate(SettingsFor(family, settings_.tcp_loose.value_or(true)));
@@ -73,6 +157,18 @@ TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Eval
       result.reason = "nf_conntrack_tcp_loose could not be read";
     }
   }
+  return UnlessTableIsFull(UnlessBlind(std::move(result), connection.family), connection.family);
+}
+
+TraversalResult CloseEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
+  evaluator_.ResetBudget();
+  return UnlessBlind(
+      firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
+                                            SettingsFor(connection.family, settings_.tcp_loose.value_or(true))),
+      connection.family);
+}
+
+TraversalResult CloseEvaluator::UnlessBlind(TraversalResult result, IpFamily family) const {
   if (result.decision != Disposition::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
       if (!IsLost(result.decision) && firewall::IsBlind(*ruleset_, backend, family)) {
@@ -84,16 +180,10 @@ TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Eval
   return result;
 }
 
-TraversalResult CloseEvaluator::EvaluatePath(const Connection& connection, PacketKind kind) {
-  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
-    return firewall::eval::EvaluatePacket(evaluator_, connection, kind, settings);
-  });
-}
-
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
   if (connection.journey == PathKind::kLocal) {
-    if (const auto& for_all = ForAll(connection.family, PacketKind::kData)) {
+    if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
   }
@@ -102,8 +192,12 @@ TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
   });
 }
 
-const std::optional<TraversalResult>& CloseEvaluator::ForAll(IpFamily family, PacketKind kind) {
-  const auto [found, is_new] = for_all_.try_emplace({family, kind});
+TraversalResult CloseEvaluator::Evaluate(const Connection& connection, const Question& question) {
+  return question.tracked ? EvaluateTrackedPath(connection, question.kind) : EvaluatePath(connection, question.kind);
+}
+
+const std::optional<TraversalResult>& CloseEvaluator::ForAll(const Question& question) {
+  const auto [found, is_new] = for_all_.try_emplace(question);
   ForFamily& known = found->second;
   if (!is_new && (known.complete ? store_->Holds(known.hung_on, known.facts_as_of) : known.puts == store_->Puts())) {
     facts_.NoteHungOn(known.hung_on);
@@ -115,12 +209,13 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(IpFamily family, Pa
   const firewall::facts::FactKinds before = facts_.TakeHungOn();
   const std::size_t missed = facts_.Missed();
   // The FIN of a process that still holds its socket and of an orphan must fare alike for the result to hold for all.
-  Connection orphaned = AnyConnection(family);
+  Connection orphaned = AnyConnection(question.family);
+  orphaned.journey = question.journey;
   Connection held = orphaned;
   held.local_socket.held = true;
   known.result.reset();
-  TraversalResult result = EvaluatePath(orphaned, kind);
-  if (result.decision != Disposition::kUnknown && EvaluatePath(held, kind).decision == result.decision) {
+  TraversalResult result = Evaluate(orphaned, question);
+  if (result.decision != Disposition::kUnknown && Evaluate(held, question).decision == result.decision) {
     known.result = std::move(result);
   }
   known.hung_on = facts_.TakeHungOn();
@@ -133,7 +228,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(IpFamily family, Pa
 
 TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind kind) {
   if (connection.journey == PathKind::kLocal) {
-    if (const auto& for_all = ForAll(connection.family, kind)) {
+    if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
   }
@@ -145,8 +240,9 @@ Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_c
   // Most rulesets decide without asking for a device or a mark; only then are these asked for.
   const auto& fin = ForAll(family, PacketKind::kFin);
   const bool decided = !IsLoopback(socket) && fin && !IsLost(fin->decision) &&
-                       ForAll(family, PacketKind::kAck).has_value() &&
-                       (peer_has_closed || (ForAll(family, PacketKind::kPeerFin) && ForAll(family, PacketKind::kData)));
+                       Settles(ForAll(family, PacketKind::kAck)) &&
+                       (peer_has_closed ||
+                        (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
   return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, facts_);
 }
 
@@ -175,24 +271,29 @@ CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const Con
   const std::size_t missed = facts_.Missed();
   const ListedSocket listed(socket);
   const bool peer_has_closed = PeerHasClosed(socket.state);
-  CloseOutcome outcome = EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, peer_has_closed);
+  CloseOutcome outcome = EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, {peer_has_closed, false});
   outcome.incomplete = facts_.Missed() != missed;
   return outcome;
 }
 
-CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const ConnectionHistory* history) {
+CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const ConnectionHistory* history,
+                                      const SocketCircumstances& circumstances) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome = EvaluateWith(connection, nullptr, history, false);
+  CloseOutcome outcome = EvaluateWith(connection, nullptr, history, circumstances);
   outcome.incomplete = facts_.Missed() != missed;
   return outcome;
 }
 
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
-                                          const ConnectionHistory* history, bool peer_has_closed) {
+                                          const ConnectionHistory* history, const SocketCircumstances& circumstances) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome = CombineFate({[&](PacketKind kind) { return ForOne(connection, kind); },
-                                      [&] { return LastAck(connection); },
-                                      [&] { return TranslationWith(connection, socket, history); }, peer_has_closed});
+  CloseOutcome outcome = CombineFate(
+      {[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
+       [&] { return EvaluatePeersReset(connection); },
+       [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
+       [&] { return TranslationWith(connection, socket, history); },
+       [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); }, circumstances.peer_has_closed,
+       circumstances.sends_first});
   NameMissingFact(missed, outcome);
   return outcome;
 }
@@ -201,6 +302,22 @@ void CloseEvaluator::NameMissingFact(std::size_t missed, CloseOutcome& outcome) 
   if (outcome.fate == Fate::kUnknown && facts_.Missed() != missed && !facts_.Noted().empty()) {
     outcome.reason += " (not read yet: " + Describe(*facts_.Noted().begin()) + ")";
   }
+}
+
+TraversalResult CloseEvaluator::EvaluatePeersReset(const Connection& connection) {
+  evaluator_.ResetBudget();
+  TraversalResult result = firewall::eval::EvaluatePeerReset(
+      evaluator_, connection, SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
+  return UnlessTableIsFull(UnlessBlind(std::move(result), connection.family), connection.family);
+}
+
+bool CloseEvaluator::ResetsPeer(const Connection& connection, const TraversalResult& ack) {
+  if (ack.decision != Disposition::kReject || !ack.location) {
+    return false;
+  }
+  const firewall::eval::RulePlace place = evaluator_.FindRule(*ack.location);
+  return place.rule != nullptr && firewall::eval::AnswersWithReset(*place.rule, connection.family) &&
+         ForOne(connection, PacketKind::kRst).decision == Disposition::kAccept;
 }
 
 Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
@@ -213,18 +330,74 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
   return outcome.fate;
 }
 
-TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
-  return EvaluateTracked(WithFacts(ListedSocket(socket), PeerHasClosed(socket.state)), PacketKind::kFin);
+bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed) {
+  const auto passes = [&](PacketKind kind) {
+    const PathKind journey = IsLoopback(socket) ? PathKind::kLoopback : PathKind::kLocal;
+    const auto& result = ForAll({socket.local.address.Family(), journey, kind, true});
+    return result && result->decision == Disposition::kAccept;
+  };
+  return passes(PacketKind::kFin) && (peer_has_closed || passes(PacketKind::kPeerFin));
 }
 
-TraversalResult CloseEvaluator::EvaluateTracked(const Connection& connection, PacketKind kind) {
-  evaluator_.ResetBudget();
-  return firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
-                                               SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
+TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
+  const ListedSocket listed(socket);
+  // Of a closing socket the FIN alone is of interest.
+  return EvaluateTrackedPath(AllTrackedAreClean(listed, true) ? ConnectionByEnds(listed) : ConnectionOf(listed, facts_),
+                             PacketKind::kFin);
+}
+
+CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
+  const ListedSocket listed(socket);
+  const bool peer_has_closed = PeerHasClosed(socket.state);
+  if (AllTrackedAreClean(listed, peer_has_closed)) {
+    CloseOutcome outcome;
+    outcome.fate = Fate::kClean;
+    return outcome;
+  }
+  const std::size_t missed = facts_.Missed();
+  CloseOutcome outcome = EvaluateTracked(ConnectionOf(listed, facts_), peer_has_closed);
+  // What is lost for certain, or passes for certain, needs none of the facts that were missed.
+  const bool unknown =
+      outcome.fin.decision == Disposition::kUnknown ||
+      (outcome.fate == Fate::kClean && !peer_has_closed && outcome.peer_fin.decision == Disposition::kUnknown);
+  outcome.incomplete = unknown && facts_.Missed() != missed;
+  return outcome;
+}
+
+CloseOutcome CloseEvaluator::EvaluateTracked(const Connection& connection, bool peer_has_closed) {
+  CloseOutcome outcome;
+  outcome.fin = EvaluateTrackedPath(connection, PacketKind::kFin);
+  outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
+  if (outcome.fate == Fate::kClean && !peer_has_closed) {
+    outcome.peer_fin = EvaluateTrackedPath(connection, PacketKind::kPeerFin);
+    outcome.fate = IsLost(outcome.peer_fin.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+  }
+  return outcome;
+}
+
+std::optional<Fate> CloseEvaluator::RememberedTracked(const kernel::TcpSocket& socket) {
+  if (AllTrackedAreClean(ListedSocket(socket), PeerHasClosed(socket.state))) {
+    return Fate::kClean;
+  }
+  return tracked_memo_.Find(socket, nullptr, *store_);
+}
+
+Fate CloseEvaluator::TrackedFateOf(const kernel::TcpSocket& socket) {
+  if (const auto remembered = RememberedTracked(socket)) {
+    return *remembered;
+  }
+  facts_.TakeHungOn();
+  const CloseOutcome outcome = EvaluateTracked(socket);
+  tracked_memo_.Remember(socket, nullptr, outcome, facts_.TakeHungOn(), store_->Now());
+  return outcome.fate;
 }
 
 TraversalResult CloseEvaluator::General(IpFamily family, PathKind path, PacketKind kind) {
   return EvaluatePath(firewall::eval::RepresentativeFlow(family, path), kind);
+}
+
+TraversalResult CloseEvaluator::GeneralTracked(IpFamily family, PacketKind kind) {
+  return EvaluateTrackedPath(firewall::eval::RepresentativeFlow(family), kind);
 }
 
 }  // namespace finwait::diagnosis

@@ -1,17 +1,23 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/facts/resolver.h"
+#include "collectors/kernel/ingress_devices.h"
 #include "collectors/kernel/socket_table.h"
+#include "collectors/sources/conntrack_stats.h"
+#include "collectors/sources/conntrack_table.h"
+#include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_outcome.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/connection_history.h"
@@ -24,8 +30,23 @@ namespace finwait::diagnosis {
 struct EvaluationSettings {
   std::optional<bool> tcp_loose;                        ///< nothing: could not be read
   std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
+  /// By IpFamily: devices on which peers' packets may come in, beside the one that routing picks.
+  std::array<std::vector<kernel::IngressDevice>, 2> ingress_devices = {};
+  /// The conntrack table is full, and holds nothing that conntrack may evict; nothing: it is full, and may.
+  std::optional<bool> table_full = false;
   bool operator==(const EvaluationSettings&) const = default;
 };
+
+/// What a live socket tells beyond its connection.
+struct SocketCircumstances {
+  bool peer_has_closed = false;  ///< CLOSE_WAIT: its FIN has come, and no second one will
+  /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
+  bool sends_first = false;
+};
+
+/// How the settings follow from what collectors sampled; `conntrack_active` is left as it is. Each may be null.
+void TakeSettings(const sources::SysctlSample* sysctl, const sources::ConntrackStatsSample* stats,
+                  const sources::ConntrackTableSample* table, EvaluationSettings& settings);
 
 /// Evaluates closes against one ruleset and a store of facts. Asks nobody: facts that the store does not hold are
 /// noted, and what hangs on them is unknown until a resolver has put them there; EvaluateInRounds() is the loop. What
@@ -50,19 +71,22 @@ class CloseEvaluator {
   /// nothing.
   CloseOutcome Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* history);
   /// The same for a connection that need have no socket here.
-  CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* history);
+  CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* history,
+                        const SocketCircumstances& circumstances = {});
   /// Whether nat translated the connection when it was opened.
   firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection,
                                           const ConnectionHistory* history);
-  /// What becomes of one packet whose entry is there.
-  firewall::eval::TraversalResult EvaluateTracked(const firewall::eval::Connection& connection,
-                                                  firewall::eval::PacketKind kind);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
   firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
+  /// What becomes of the RST of a peer that has no such connection any more.
+  firewall::eval::TraversalResult EvaluatePeersReset(const firewall::eval::Connection& connection);
   /// What becomes of one packet without an entry. Evaluated for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::eval::TraversalResult EvaluatePath(const firewall::eval::Connection& connection,
                                                firewall::eval::PacketKind kind);
+  /// The same for a packet whose entry is there.
+  firewall::eval::TraversalResult EvaluateTrackedPath(const firewall::eval::Connection& connection,
+                                                      firewall::eval::PacketKind kind);
 
   /// The fate if it has been evaluated before under the same circumstances.
   std::optional<Fate> Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {
@@ -77,10 +101,30 @@ class CloseEvaluator {
 
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
   firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket);
+  /// The outcome of a close of `socket` while its entry is there: kFinDropped or kPeerFinDropped where rules drop FINs
+  /// that have an entry (leak prevention, for one), else kClean. A FIN that is lost by chance is tried again: what
+  /// cannot be known is taken for clean, as nearly all rulesets let pass what has an entry.
+  CloseOutcome EvaluateTracked(const kernel::TcpSocket& socket);
+  CloseOutcome EvaluateTracked(const firewall::eval::Connection& connection, bool peer_has_closed);
+  /// Its fate alone, remembered.
+  Fate TrackedFateOf(const kernel::TcpSocket& socket);
+  /// The fate if it is known for all connections like it, or has been evaluated before.
+  std::optional<Fate> RememberedTracked(const kernel::TcpSocket& socket);
 
   /// What becomes of a packet of the representative flow, which no narrower rule singles out.
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);
+  /// The same with an entry.
+  firewall::eval::TraversalResult GeneralTracked(IpFamily family, firewall::eval::PacketKind kind);
+
+  /// From now on paths are evaluated as with those rules; null: as the rules are. Outcomes must not be asked for
+  /// meanwhile.
+  void Plan(const firewall::eval::PlannedAccepts* planned) { evaluator_.Plan(planned); }
+
+  /// The connection of a socket, with the facts that rules ask for.
+  firewall::eval::Connection ConnectionWithFacts(const kernel::TcpSocket& socket) {
+    return ConnectionOf(ListedSocket(socket), facts_);
+  }
 
   /// What a result's id names. Valid until facts change.
   firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }
@@ -89,7 +133,10 @@ class CloseEvaluator {
   void NameMissingFact(std::size_t missed, CloseOutcome& outcome) const;
 
   /// Forgets the sockets that are not among `sockets`.
-  void Retain(const kernel::SocketTable& sockets) { memo_.Retain(sockets); }
+  void Retain(const kernel::SocketTable& sockets) {
+    memo_.Retain(sockets);
+    tracked_memo_.Retain(sockets);
+  }
 
  private:
   // What holds for all connections of a family, and all that it hung on.
@@ -107,11 +154,37 @@ class CloseEvaluator {
   firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
-                            const ConnectionHistory* history, bool peer_has_closed);
+                            const ConnectionHistory* history, const SocketCircumstances& circumstances);
+  /// Whether what rejects the peer's ACK resets the peer.
+  bool ResetsPeer(const firewall::eval::Connection& connection, const firewall::eval::TraversalResult& ack);
+  /// `result` where every device that the peer's packets may come in on leads to it, else unknown.
+  firewall::eval::TraversalResult OnWhicheverDevice(const firewall::eval::Connection& connection,
+                                                    firewall::eval::PacketKind kind,
+                                                    firewall::eval::TraversalResult result);
+  /// What conntrack itself does to packets that have no entry where its table is full.
+  firewall::eval::TraversalResult UnlessTableIsFull(firewall::eval::TraversalResult result, IpFamily family) const;
+  firewall::eval::TraversalResult EvaluateOnRoutedDevice(const firewall::eval::Connection& connection,
+                                                         firewall::eval::PacketKind kind);
   firewall::eval::NatEffect TranslationWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                                             const ConnectionHistory* history);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
-  const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind);
+  const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind) {
+    return ForAll({family, firewall::eval::PathKind::kLocal, kind, false});
+  }
+  // What such a result is of.
+  struct Question {
+    IpFamily family = IpFamily::kIpv4;
+    firewall::eval::PathKind journey = firewall::eval::PathKind::kLocal;
+    firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
+    bool tracked = false;
+    auto operator<=>(const Question&) const = default;
+  };
+  const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
+  firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
+  /// Whether every connection like `socket` closes cleanly while its entry is there.
+  bool AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed);
+  /// Unknown where `result` lets a packet pass rules that could not all be read.
+  firewall::eval::TraversalResult UnlessBlind(firewall::eval::TraversalResult result, IpFamily family) const;
   firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection, firewall::eval::PacketKind kind);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
@@ -120,8 +193,9 @@ class CloseEvaluator {
   firewall::facts::FactQuery facts_;
   firewall::eval::ChainEvaluator evaluator_;
   TranslationHistory translation_;
-  std::map<std::pair<IpFamily, firewall::eval::PacketKind>, ForFamily> for_all_;
+  std::map<Question, ForFamily> for_all_;
   OutcomeMemo memo_;
+  OutcomeMemo tracked_memo_;  // of sockets whose entry is there
 };
 
 }  // namespace finwait::diagnosis

@@ -16,14 +16,31 @@ void BecauseOf(const TraversalResult& unknown, CloseOutcome& outcome) {
   outcome.reason = unknown.reason;
 }
 
+// Whether it passes as the first packet of a new entry.
+bool MakesAnEntry(const TraversalResult& result) {
+  return result.decision == Disposition::kAccept && result.state == firewall::eval::PacketTracking::kNew;
+}
+
 // The fate of a connection whose FIN leaves, by what becomes of the peer's packets.
 void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
   if (outcome.ack.decision == Disposition::kUnknown) {
     return BecauseOf(outcome.ack, outcome);
   }
-  const bool ack_lost = IsLost(outcome.ack.decision);
+  bool ack_lost = IsLost(outcome.ack.decision);
+  if (ack_lost && packets.resets_peer(outcome.ack)) {
+    // The peer is gone then, and answers the next try of the FIN with a RST.
+    outcome.peer_reset = packets.peer_reset();
+    if (outcome.peer_reset.decision == Disposition::kUnknown) {
+      return BecauseOf(outcome.peer_reset, outcome);
+    }
+    ack_lost = IsLost(outcome.peer_reset.decision);
+  }
   if (packets.peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
+    if (!ack_lost) {  // a peer that has closed forgets the connection (tcp_fin_timeout), and answers with a RST then
+      outcome.peer_reset = packets.peer_reset();
+      outcome.fate = IsLost(outcome.peer_reset.decision) ? Fate::kPeerDecides : Fate::kClean;
+    }
     return;
   }
   outcome.peer_fin = packets.traverse(PacketKind::kPeerFin);
@@ -56,7 +73,7 @@ std::string_view Name(Fate fate) {
 CloseOutcome CombineFate(const ClosingPackets& packets) {
   CloseOutcome outcome;
   outcome.fin = packets.traverse(PacketKind::kFin);
-  if (IsLost(outcome.fin.decision)) {
+  if (IsLost(outcome.fin.decision) && !packets.sends_first) {
     outcome.fate = Fate::kFinDropped;
     return outcome;
   }
@@ -71,6 +88,10 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
     outcome.reason =
         "its conntrack entry was gone before it was first collected, and whether it was translated cannot be told: " +
         nat.reason;
+  } else if (packets.sends_first && MakesAnEntry(packets.traverse(PacketKind::kData))) {
+    outcome = packets.with_entry();
+  } else if (IsLost(outcome.fin.decision)) {
+    outcome.fate = Fate::kFinDropped;
   } else if (outcome.fin.decision == Disposition::kUnknown) {
     BecauseOf(outcome.fin, outcome);
   } else {

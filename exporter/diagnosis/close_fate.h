@@ -13,9 +13,17 @@ struct ClosingPackets {
   std::function<firewall::eval::TraversalResult(firewall::eval::PacketKind)> traverse;
   /// What becomes of the ACK of the peer's FIN.
   std::function<firewall::eval::TraversalResult()> last_ack;
+  /// What becomes of the RST of a peer that has no such connection any more.
+  std::function<firewall::eval::TraversalResult()> peer_reset;
+  /// Whether what rejects the peer's ACK resets the peer.
+  std::function<bool(const firewall::eval::TraversalResult&)> resets_peer;
   /// Whether nat translated it when it was opened.
   std::function<firewall::eval::NatEffect()> translation;
+  /// How it closes once it has an entry again.
+  std::function<CloseOutcome()> with_entry;
   bool peer_has_closed = false;  ///< the peer's FIN has come
+  /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
+  bool sends_first = false;
 };
 
 /// How a connection closes without its entry.

@@ -17,8 +17,10 @@ enum class Fate : std::uint8_t {
   /// Its own close works; the peer's FIN, or the ACK of it, is dropped here: one end stays behind if the peer closes
   /// first
   kPeerFinDropped,
-  kPeerDecides,  ///< the peer's ACK is dropped here and its FIN let in: the socket closes when the peer does
-  kUnknown,      ///< what decides it cannot be known
+  /// The peer's ACK is dropped here and its FIN let in: the socket closes when the peer does. Or the peer has closed,
+  /// and its ACK is let in and its RST dropped: the socket closes if the peer still knows the connection
+  kPeerDecides,
+  kUnknown,  ///< what decides it cannot be known
 };
 /// The ones that finwait_tcp_at_risk_sockets has, in the order of its label.
 inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped,     Fate::kAckDropped,  Fate::kNatLost,
@@ -32,7 +34,8 @@ struct CloseOutcome {
   firewall::eval::TraversalResult ack;       ///< not evaluated with kFinDropped
   firewall::eval::TraversalResult peer_fin;  ///< evaluated only where the peer has not closed and `ack` does not decide
   firewall::eval::TraversalResult last_ack;  ///< this host's ACK of the peer's FIN; evaluated only if that is let in
-  std::string reason;                        ///< kUnknown: what it hangs on
+  firewall::eval::TraversalResult peer_reset;  ///< what a peer answers that is gone; evaluated where that decides
+  std::string reason;                          ///< kUnknown: what it hangs on
   /// Facts are missing that somebody can resolve: the evaluation has noted them, and tells more once they are there.
   bool incomplete = false;
 };

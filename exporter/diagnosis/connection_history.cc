@@ -6,6 +6,9 @@
 namespace finwait::diagnosis {
 namespace {
 
+// CTA_TIMEOUT counts whole seconds, and the sample took a moment.
+constexpr std::chrono::seconds kSlack(2);
+
 // Its peer's FIN has come, and given the entry another timeout.
 bool PeerHasClosed(kernel::TcpState state) {
   return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
@@ -32,6 +35,7 @@ std::string_view Name(ExpiryReason end) {
 void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyClock::time_point now) {
   try {
     Merge(sample, now);
+    updated_at_ = now;
   } catch (...) {
     // Out of memory half-way: what is half one sample and half another must not be believed. The next sample begins
     // again.
@@ -93,9 +97,7 @@ void ConnectionHistories::Observe(std::span<const kernel::TcpSocket> closing, St
   }
 }
 
-void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) {
-  // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
-  constexpr auto kSlack = std::chrono::seconds(2);
+void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) const {
   ConnectionHistory& past = memory.past;
   if (socket.IsOpen()) {
     // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
@@ -105,6 +107,9 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
     return;
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    if (socket.IsOpen()) {
+      past.entry_timeout_at_most = LongestTimeout(socket, now, memory);
+    }
     past.entry_end = ExpiryReason::kStillThere;
     past.entry_state = socket.entry.state;
     past.source_nat = socket.entry.source_nat;
@@ -125,6 +130,26 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   }
 }
 
+std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const kernel::TcpSocket& socket,
+                                                                        SteadyClock::time_point now,
+                                                                        const Memory& memory) const {
+  using std::chrono::seconds;
+  if (!socket.idle) {
+    return std::nullopt;
+  }
+  const seconds remaining(socket.entry.remaining_seconds);
+  auto silence = std::chrono::floor<seconds>(*socket.idle);
+  const ConnectionHistory& past = memory.past;
+  const bool same_entry = past.entry_end == ExpiryReason::kStillThere && past.entry_state == socket.entry.state;
+  if (same_entry && now + remaining > memory.ends_at + kSlack) {
+    // A packet has come since the last sample, a keepalive of the peer's perhaps, which the socket does not date.
+    silence = std::min(silence, std::chrono::ceil<seconds>(now - updated_at_));
+  }
+  const seconds longest = remaining + silence;
+  const auto& before = past.entry_timeout_at_most;
+  return same_entry && before && remaining <= *before + kSlack ? std::min(*before, longest) : longest;
+}
+
 ConnectionHistories::Packed ConnectionHistories::Pack(std::uint64_t cookie, const Memory& memory) const {
   const ConnectionHistory& past = memory.past;
   Packed packed = {};
@@ -140,6 +165,17 @@ ConnectionHistories::Packed ConnectionHistories::Pack(std::uint64_t cookie, cons
   packed.translated = past.translation != nullptr;
   packed.lost_while_open = past.lost_while_open;
   packed.closed_tracked = past.closed_tracked;
+  if (past.entry_timeout_at_most) {
+    constexpr std::uint64_t kMostUnits = (1U << 9) - 1;
+    constexpr std::uint32_t kMostScale = (1U << 4) - 1;
+    auto units = static_cast<std::uint64_t>(std::max<std::int64_t>(past.entry_timeout_at_most->count(), 1));
+    std::uint32_t scale = 0;
+    for (; units > kMostUnits && scale < kMostScale; ++scale) {
+      units = (units + 1) / 2;  // rounded up: it is an upper bound
+    }
+    packed.timeout_units = std::min(units, kMostUnits) & kMostUnits;
+    packed.timeout_scale = scale & kMostScale;
+  }
   return packed;
 }
 
@@ -170,6 +206,9 @@ ConnectionHistories::Memory ConnectionHistories::Unpack(const Packed& packed) co
   }
   past.lost_while_open = packed.lost_while_open != 0;
   past.closed_tracked = packed.closed_tracked != 0;
+  if (packed.timeout_units != 0) {
+    past.entry_timeout_at_most = std::chrono::seconds(packed.timeout_units << packed.timeout_scale);
+  }
   return memory;
 }
 

@@ -30,6 +30,9 @@ struct ConnectionHistory {
   ExpiryReason entry_end = ExpiryReason::kNeverSeen;
   /// Of the entry when it was last seen; nothing when it never was.
   std::optional<kernel::ConntrackTcpState> entry_state;
+  /// The most that the entry can have been given with its last packet, as far as samples of the open socket tell: what
+  /// remained and the silence until then, to one part in 256. See EntryTimeout.
+  std::optional<std::chrono::seconds> entry_timeout_at_most;
   bool source_nat = false;
   bool destination_nat = false;
   std::shared_ptr<const kernel::Translation> translation;  ///< null unless translated
@@ -71,7 +74,9 @@ class ConnectionHistories {
     std::uint32_t translated : 1;  // translations_ has it
     std::uint32_t lost_while_open : 1;
     std::uint32_t closed_tracked : 1;
-    std::uint32_t listed : 1;  // while a sample is taken: it lists the socket
+    std::uint32_t listed : 1;         // while a sample is taken: it lists the socket
+    std::uint32_t timeout_scale : 4;  // entry_timeout_at_most is timeout_units << timeout_scale;
+    std::uint32_t timeout_units : 9;  // 0 units: nothing
   };
   static_assert(sizeof(Packed) == 16);
   static constexpr std::uint32_t kNoEntryState = 15;
@@ -88,12 +93,16 @@ class ConnectionHistories {
   Memory Unpack(const Packed& packed) const;
   void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
   /// Adds to `memory` what a sample at `now` shows of its socket.
-  static void Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory);
+  void Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) const;
+  /// The most that its entry can have been given with its last packet, by this sample and those before it.
+  std::optional<std::chrono::seconds> LongestTimeout(const kernel::TcpSocket& socket, SteadyClock::time_point now,
+                                                     const Memory& memory) const;
   Packed Pack(std::uint64_t cookie, const Memory& memory) const;
 
-  SteadyClock::time_point epoch_;    // of the first sample after there was no connection
-  std::vector<Packed> connections_;  // by cookie, ascending
-  Translations translations_;        // few connections are translated
+  SteadyClock::time_point epoch_;       // of the first sample after there was no connection
+  SteadyClock::time_point updated_at_;  // of the last complete sample
+  std::vector<Packed> connections_;     // by cookie, ascending
+  Translations translations_;           // few connections are translated
 };
 
 }  // namespace finwait::diagnosis

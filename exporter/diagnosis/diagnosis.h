@@ -26,7 +26,9 @@ struct StuckSocket {
   std::optional<Cause> cause;  ///< nothing: cannot be told
   std::chrono::duration<double> age{0};
   ConnectionHistory past;
-  std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
+  std::shared_ptr<const DropSite> site;       ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
+  bool with_entry = false;                    ///< see StuckFinding
+  std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
 };
 
 /// The stuck sockets of one sample, and all there have been.
@@ -62,7 +64,13 @@ struct Diagnosis {
   std::optional<PredictionOutcomes::Totals> predictions;
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
-  std::array<PathSites, 2> path_places;                 ///< where those of `paths` that are lost die; by IpFamily
+  std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily
+  std::array<ClosingDrops, 2> closing_drops;   ///< of the representative flow; by IpFamily
+  std::array<TrackedSites, 2> tracked_places;  ///< where FINs die that have an entry; by IpFamily
+  std::array<PathUnknowns, 2> path_unknowns;   ///< what those of `paths` hang on that are unknown; by IpFamily
+  std::optional<bool> table_full = false;      ///< see EvaluationSettings
+  bool drop_path_unknown = false;              ///< whether a path loses packets hangs on what cannot be known
+  bool rules_complete = false;                 ///< all rules could be read, and the settings that decide with them
   std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
   SteadyClock::duration evaluation_interval{0};  ///< from one evaluation of the live sockets to the next

@@ -32,15 +32,39 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
     if (!MayBeActive(diagnosis)[index]) {
       continue;
     }
+    if (diagnosis.tracked_places[index].fin || diagnosis.tracked_places[index].peer_fin) {
+      return true;
+    }
     for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
       const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
-      if (IsLost(decision)) {
+      const bool hangs_on_more = !diagnosis.path_unknowns[index][Index(packet)].empty();
+      if (IsLost(decision) && !hangs_on_more) {
         return true;
       }
-      unknown = unknown || decision == firewall::eval::Disposition::kUnknown;
+      // Where no connection is there but by its device, those that are open stand for the others.
+      const bool told_by_open_ones = IsLost(decision) && diagnosis.live && diagnosis.live->open > 0;
+      unknown = unknown || (hangs_on_more && !told_by_open_ones);
     }
   }
   return unknown ? std::nullopt : std::optional(false);
+}
+
+// Whether all rules of the families in which conntrack runs could be read.
+bool AreComplete(const firewall::Ruleset& ruleset, const std::array<bool, 2>& active) {
+  for (const IpFamily family : kIpFamilies) {
+    if (!active[static_cast<std::size_t>(family)]) {
+      continue;
+    }
+    const bool blind = std::any_of(std::begin(firewall::kBackends), std::end(firewall::kBackends),
+                                   [&](firewall::Backend backend) { return IsBlind(ruleset, backend, family); });
+    const bool unread =
+        std::any_of(ruleset.unread.begin(), ruleset.unread.end(),
+                    [&](const firewall::UnreadPart& part) { return !part.family || Covers(*part.family, family); });
+    if (blind || unread) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::uint64_t SumProven(const StuckHistory::Totals& totals) {
@@ -95,10 +119,9 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
                           snapshot.Find<sources::TrackingSample>(), family);
   }
   EvaluationSettings settings;
-  const auto* sysctl = snapshot.Find<sources::SysctlSample>();
-  if (sysctl != nullptr && sysctl->conntrack_tcp_loose) {
-    settings.tcp_loose = *sysctl->conntrack_tcp_loose != 0;
-  }
+  TakeSettings(snapshot.Find<sources::SysctlSample>(), snapshot.Find<sources::ConntrackStatsSample>(),
+               snapshot.Find<sources::ConntrackTableSample>(), settings);
+  diagnosis.table_full = settings.table_full;
   settings.conntrack_active = MayBeActive(diagnosis);
   // Rules that have changed wait for their turn; until then everything is evaluated by those before them.
   const bool in_turn = firewall->ruleset == evaluated_rules_ || !evaluation_.rules || evaluation_.rules->Due(now);
@@ -114,6 +137,7 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
   if (changed) {
     const CpuStopwatch stopwatch;
     sites_.Clear();
+    drops_beside_.clear();
     judge_->Facts().TakeHungOn();
     EvaluateInRounds(*judge_, resolver_.get(), [this] {
       paths_ = {EvaluatePaths(*judge_, IpFamily::kIpv4), EvaluatePaths(*judge_, IpFamily::kIpv6)};
@@ -127,6 +151,11 @@ bool Diagnostician::EvaluateRules(const scheduling::Snapshot& snapshot, SteadyCl
   }
   diagnosis.paths = {paths_[0].decisions, paths_[1].decisions};
   diagnosis.path_places = {paths_[0].places, paths_[1].places};
+  diagnosis.path_unknowns = {paths_[0].unknowns, paths_[1].unknowns};
+  diagnosis.closing_drops = {paths_[0].closing, paths_[1].closing};
+  diagnosis.tracked_places = {paths_[0].tracked, paths_[1].tracked};
+  diagnosis.rules_complete =
+      settings.tcp_loose.has_value() && AreComplete(*evaluated_rules_, settings.conntrack_active);
   return changed;
 }
 
@@ -205,6 +234,27 @@ void Diagnostician::CountStuck(const std::vector<kernel::TcpSocket>& closing, co
   stuck_.Update(others, stuck, now);           // which passes over those that are not among `others`
 }
 
+std::shared_ptr<const ClosingDrops> Diagnostician::DropsBeside(const std::shared_ptr<const DropSite>& site,
+                                                               const kernel::TcpSocket& socket, bool with_entry) {
+  if (site == nullptr || judge_ == nullptr) {
+    return nullptr;
+  }
+  constexpr std::size_t kMostSites = 256;
+  const auto known = drops_beside_.find({site, with_entry});
+  if (known != drops_beside_.end()) {
+    return known->second;
+  }
+  if (drops_beside_.size() >= kMostSites) {
+    return nullptr;
+  }
+  ClosingDrops drops;
+  InRounds([&] {
+    drops = FindClosingDrops(*judge_, judge_->ConnectionWithFacts(socket), socket.state != kernel::TcpState::kFinWait1,
+                             with_entry);
+  });
+  return drops_beside_[{site, with_entry}] = std::make_shared<const ClosingDrops>(std::move(drops));
+}
+
 void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed,
                                   SteadyClock::time_point now, Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::SocketsSample>();
@@ -254,7 +304,9 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
       ++summary.undetermined[state];
     }
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
-    summary.sockets.push_back({*one.socket, cause, age, histories[i].value_or(ConnectionHistory()), one.finding.site});
+    summary.sockets.push_back({*one.socket, cause, age, histories[i].value_or(ConnectionHistory()), one.finding.site,
+                               one.finding.with_entry,
+                               DropsBeside(one.finding.site, *one.socket, one.finding.with_entry)});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
@@ -319,6 +371,8 @@ void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallCl
                                  std::uint64_t resets_lost, Diagnosis& diagnosis) {
   RiskInputs inputs;
   inputs.drop_path = HasDropPath(diagnosis);
+  inputs.drop_path_unknowable = diagnosis.rules_complete;
+  diagnosis.drop_path_unknown = !inputs.drop_path && diagnosis.rules_complete;
   if (diagnosis.live) {
     const LiveSummary& live = *diagnosis.live;
     inputs.live_sockets = live.open;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -56,6 +57,9 @@ class Diagnostician {
   /// Has the history of stuck sockets take in those that no earlier run has counted.
   void CountStuck(const std::vector<kernel::TcpSocket>& closing, const std::vector<StuckCandidate>& stuck,
                   SteadyClock::time_point now);
+  /// Where else the packets of a stuck socket die, which dies at `site`: found out once for each site.
+  std::shared_ptr<const ClosingDrops> DropsBeside(const std::shared_ptr<const DropSite>& site,
+                                                  const kernel::TcpSocket& socket, bool with_entry);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
   void RefreshFacts(SteadyClock::time_point now);
   /// EvaluateInRounds() with the evaluator, or once without one.
@@ -72,6 +76,7 @@ class Diagnostician {
   std::unique_ptr<CloseEvaluator> judge_;                     // null while the rules cannot be read
   std::shared_ptr<const firewall::Ruleset> evaluated_rules_;  // the evaluator's
   DropSites sites_;                                           // in the evaluator's rules
+  std::map<std::pair<std::shared_ptr<const DropSite>, bool>, std::shared_ptr<const ClosingDrops>> drops_beside_;
   // What the newest samples and rules came to, so that a sample of another collector costs nothing here.
   std::array<PathResults, 2> paths_ = {};
   EvaluationPace evaluation_;

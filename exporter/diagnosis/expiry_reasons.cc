@@ -4,12 +4,15 @@
 
 namespace finwait::diagnosis {
 
-void ExpiryReasons::Add(const ConnectionHistory& past) {
+void ExpiryReasons::Add(const ConnectionHistory& past, const sources::SysctlSample* sysctl) {
   const auto* const state = past.entry_end == ExpiryReason::kTimedOut && past.entry_state
                                 ? std::find(std::begin(kernel::kLiveConntrackStates),
                                             std::end(kernel::kLiveConntrackStates), *past.entry_state)
                                 : std::end(kernel::kLiveConntrackStates);
-  if (state != std::end(kernel::kLiveConntrackStates)) {
+  if (state != std::end(kernel::kLiveConntrackStates) && sysctl != nullptr && past.entry_timeout_at_most &&
+      EntryTimeout(0, past.entry_timeout_at_most).IsOwn(*state, *sysctl)) {
+    own.Add(*past.entry_timeout_at_most);
+  } else if (state != std::end(kernel::kLiveConntrackStates)) {
     ++timed_out[static_cast<std::size_t>(state - std::begin(kernel::kLiveConntrackStates))];
   } else if (past.entry_end == ExpiryReason::kRemoved) {
     ++removed;
@@ -25,6 +28,7 @@ ExpiryReasons& ExpiryReasons::operator+=(const ExpiryReasons& other) {
   for (std::size_t i = 0; i < timed_out.size(); ++i) {
     timed_out[i] += other.timed_out[i];
   }
+  own += other.own;
   removed += other.removed;
   unknown += other.unknown;
   with_keepalive += other.with_keepalive;

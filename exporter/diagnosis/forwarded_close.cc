@@ -76,6 +76,11 @@ class WayThroughHost {
     return is_received_here_ ? Of(PacketKind::kData) : evaluator_.LastAck(connection_);
   }
 
+  // Where the peer's end is here, its RST is a packet that this host sends.
+  TraversalResult PeerReset() const {
+    return is_received_here_ ? Of(PacketKind::kPeerFin) : evaluator_.EvaluatePeersReset(connection_);
+  }
+
   // The same where the peer's packets of a translated connection are meant that really come.
   TraversalResult AsItComes(PacketKind kind) const {
     if (IsOutgoing(kind) || nat_.Any() == Tristate::kNo) {
@@ -105,7 +110,7 @@ class WayThroughHost {
   }
 
   TraversalResult Tracked(PacketKind kind) const {
-    return evaluator_.EvaluateTracked(connection_, is_received_here_ ? Mirrored(kind) : kind);
+    return evaluator_.EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
 
  private:
@@ -147,8 +152,9 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   const std::size_t missed = evaluator.Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
   static_cast<CloseOutcome&>(outcome) = CombineFate(
-      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.Nat(); },
-       forwarded.peer_has_closed});
+      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.PeerReset(); },
+       [](const TraversalResult&) { return false; },  // nor does the reset pass that a reject here would send
+       [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false});
   outcome.passage = way.Passage();
   if (IsMisroutedByNat(outcome, way.Nat())) {
     outcome.fate = way.Nat().Any() == Tristate::kYes ? Fate::kNatLost : Fate::kUnknown;

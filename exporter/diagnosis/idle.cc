@@ -92,6 +92,11 @@ IdleSummary SumUpIdle(const sources::TrackingSample& sample, const IdleHistory& 
     summary.longest_needed_seconds = std::max(summary.longest_needed_seconds, needed);
     const bool is_active = active[static_cast<std::size_t>(socket.local.address.Family())];
     const Keepalive keepalive = KeepaliveOf(*silence, TimeoutInForce(socket, *silence, sysctl, is_active, paths));
+    if (socket.entry.tracking == kernel::Tracking::kTracked &&
+        socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
+      const std::uint32_t timeout = socket.entry.remaining_seconds + silence->seconds;
+      summary.shortest_timeout_seconds = std::min(summary.shortest_timeout_seconds.value_or(timeout), timeout);
+    }
     ++summary.by_keepalive[static_cast<std::size_t>(keepalive)];
     ++service.by_keepalive[static_cast<std::size_t>(keepalive)];
     for (PathIdle& path : summary.paths) {

@@ -49,7 +49,10 @@ struct IdleSummary {
   LadderCounts outlived = {};
   LadderCounts outlived_without_keepalive = {};
   std::array<std::uint64_t, 3> by_keepalive = {};  ///< by Keepalive
-  std::vector<PathIdle> paths;                     ///< in the order given
+  /// After which silence conntrack here forgets a connection that is open both ways: the shortest of those seen;
+  /// nothing where none is known.
+  std::optional<std::uint32_t> shortest_timeout_seconds;
+  std::vector<PathIdle> paths;  ///< in the order given
   SilenceSketch::Summary last_24_hours;
   /// The longest silence that a tracker must outlive to forget nothing seen: of a connection now, of one that spoke
   /// again within 24 hours, or the time after which a keepalive comes.

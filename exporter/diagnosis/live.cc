@@ -1,6 +1,8 @@
 #include "exporter/diagnosis/live.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "collectors/base/pacer.h"
@@ -9,21 +11,55 @@
 namespace finwait::diagnosis {
 namespace {
 
+// What its entry was given with its last packet.
+EntryTimeout EntryTimeoutOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
+  return {socket.entry.remaining_seconds, history != nullptr ? history->entry_timeout_at_most : std::nullopt};
+}
+
 // Less than half of its timeout left, and no keepalive that would refresh it before.
-bool IsExpiring(const kernel::TcpSocket& socket, const sources::SysctlSample& sysctl) {
+bool IsExpiring(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                const sources::SysctlSample& sysctl) {
   if (socket.entry.tracking != kernel::Tracking::kTracked || !socket.entry.state) {
     return false;
   }
-  const auto timeout = TimeoutOf(*socket.entry.state, sysctl);
+  const auto timeout = EntryTimeoutOf(socket, history).Length(TimeoutOf(*socket.entry.state, sysctl));
   const std::chrono::seconds remaining(socket.entry.remaining_seconds);
   const auto keepalive_due = socket.KeepaliveDue();
   const bool refreshed = keepalive_due && *keepalive_due < remaining;
   return timeout && remaining * 2 < *timeout && !refreshed;
 }
 
+// `fate` is one of kFatesAtRisk.
+void CountAtRisk(const kernel::TcpSocket& socket, Fate fate, LiveSummary& summary) {
+  const auto position = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate) - std::begin(kFatesAtRisk);
+  ++summary.at_risk[static_cast<std::size_t>(position)];
+  if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    ++summary.at_risk_with_entry[static_cast<std::size_t>(position)];
+  }
+  if (fate != Fate::kUnknown && fate != Fate::kPeerDecides && socket.state == kernel::TcpState::kCloseWait) {
+    ++summary.would_stick_close_wait;
+  }
+}
+
+void SumUpTimeout(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                  const sources::SysctlSample& sysctl, LiveSummary& summary) {
+  *summary.expiring += IsExpiring(socket, history, sysctl) ? 1 : 0;
+  if (socket.entry.tracking != kernel::Tracking::kTracked || !socket.entry.state) {
+    return;
+  }
+  const EntryTimeout timeout = EntryTimeoutOf(socket, history);
+  if (timeout.IsOwn(*socket.entry.state, sysctl)) {
+    summary.own_timeouts.Add(*timeout.Length(std::nullopt));
+  } else {
+    ++summary.sysctl_timeouts;
+  }
+}
+
 AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* history, CloseEvaluator& evaluator) {
-  const CloseOutcome outcome = evaluator.Evaluate(socket, history);
+  const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
+  const CloseOutcome outcome = tracked ? evaluator.EvaluateTracked(socket) : evaluator.Evaluate(socket, history);
   AtRiskSocket described;
+  described.with_entry = tracked;
   described.socket = socket;
   described.fate = outcome.fate;
   described.reason = outcome.reason;
@@ -36,10 +72,14 @@ AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* 
     described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
     described.place_is_inbound = IsLost(outcome.peer_fin.decision);
   } else if (outcome.fate == Fate::kPeerDecides) {
-    described.place = SiteOf(outcome.ack, evaluator);
+    described.place = SiteOf(IsLost(outcome.ack.decision) ? outcome.ack : outcome.peer_reset, evaluator);
   }
   if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
     described.place_is_inbound = true;
+  }
+  if (described.place && !IsLost(outcome.peer_reset.decision)) {
+    described.drops = FindClosingDrops(evaluator, evaluator.ConnectionWithFacts(socket),
+                                       socket.state != kernel::TcpState::kEstablished, tracked);
   }
   return described;
 }
@@ -53,18 +93,47 @@ AtRiskSocket NotEvaluatedYet(const kernel::TcpSocket& socket) {
 
 bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
 
-// Evaluates the open sockets of a sample that are not remembered: all of them without an entry, and of those with one
-// as many as it takes to find one that would stick without it.
+// What becomes of closes of those that have their entry. Nearly all rulesets let pass what has one, and then one answer
+// holds for all sockets of a kind: asked once for a sample, not once for each of 100,000.
+class WithEntry {
+ public:
+  explicit WithEntry(CloseEvaluator& evaluator) : evaluator_(evaluator) {}
+
+  std::optional<Fate> Remembered(const kernel::TcpSocket& socket) {
+    const std::size_t kind = static_cast<std::size_t>(socket.local.address.Family()) * 4 +
+                             (IsLoopback(ListedSocket(socket)) ? 2 : 0) +
+                             (socket.state != kernel::TcpState::kEstablished ? 1 : 0);
+    if (!all_clean_[kind]) {
+      kernel::TcpSocket any = socket;
+      any.cookie = 0;  // no socket's: nothing is remembered of it alone
+      all_clean_[kind] = evaluator_.RememberedTracked(any) == Fate::kClean;
+    }
+    return *all_clean_[kind] ? std::optional(Fate::kClean) : evaluator_.RememberedTracked(socket);
+  }
+
+ private:
+  CloseEvaluator& evaluator_;
+  std::array<std::optional<bool>, 8> all_clean_;  // by family, journey, and whether the peer has closed
+};
+
+// Evaluates the open sockets of a sample that are not remembered. All of them as they are, with an entry or without,
+// and of those with one as many as it takes to find one that would stick without it.
 class LiveEvaluation {
  public:
   LiveEvaluation(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& evaluator,
                  const std::array<bool, 2>& active, const LiveEffort& effort)
       : sample_(sample), memory_(memory), evaluator_(evaluator), effort_(effort) {
     std::vector<std::size_t> tracked;
+    WithEntry with_entry(evaluator);
     for (std::size_t i = 0; i < sample.sockets.Size(); ++i) {
       const kernel::TcpSocket socket = sample.sockets[i];
-      if (socket.IsOpen() && active[static_cast<std::size_t>(socket.local.address.Family())] && IsNeeded(socket) &&
-          !IsKnown(socket)) {
+      if (!socket.IsOpen() || !active[static_cast<std::size_t>(socket.local.address.Family())]) {
+        continue;
+      }
+      if (socket.entry.tracking == kernel::Tracking::kTracked && !with_entry.Remembered(socket)) {
+        with_entry_.push_back(i);
+      }
+      if (IsNeeded(socket) && !IsKnown(socket)) {
         (socket.entry.tracking == kernel::Tracking::kTracked ? tracked : waiting_).push_back(i);
       }
     }
@@ -97,13 +166,29 @@ class LiveEvaluation {
     return known.has_value();
   }
 
+  bool MayGoOn() const {
+    return stopwatch_.Elapsed() < effort_.evaluation && evaluator_.Facts().Noted().size() < kNeedsInARound;
+  }
+
+  // What becomes of those with an entry as long as it is there: known at once under nearly all rulesets.
+  void RunRoundWithEntry() {
+    std::vector<std::size_t> missing;
+    std::size_t next = 0;
+    for (; next < with_entry_.size() && MayGoOn(); ++next) {
+      const kernel::TcpSocket socket = sample_.sockets[with_entry_[next]];
+      evaluator_.TrackedFateOf(socket);
+      if (!evaluator_.RememberedTracked(socket)) {
+        missing.push_back(with_entry_[next]);
+      }
+    }
+    missing.insert(missing.end(), with_entry_.begin() + static_cast<std::ptrdiff_t>(next), with_entry_.end());
+    with_entry_ = std::move(missing);
+  }
+
   void RunRound() {
     std::vector<std::size_t> missing;
     std::size_t next = 0;
-    for (; next < waiting_.size(); ++next) {
-      if (stopwatch_.Elapsed() >= effort_.evaluation || evaluator_.Facts().Noted().size() >= kNeedsInARound) {
-        break;
-      }
+    for (; next < waiting_.size() && MayGoOn(); ++next) {
       const kernel::TcpSocket socket = sample_.sockets[waiting_[next]];
       if (!IsNeeded(socket)) {
         continue;
@@ -117,6 +202,7 @@ class LiveEvaluation {
     }
     missing.insert(missing.end(), waiting_.begin() + static_cast<std::ptrdiff_t>(next), waiting_.end());
     waiting_ = std::move(missing);
+    RunRoundWithEntry();
   }
 
   const sources::TrackingSample& sample_;
@@ -126,6 +212,7 @@ class LiveEvaluation {
   CpuStopwatch stopwatch_;
   bool found_stick_ = false;  // then whether others with an entry would stick without it tells nothing new
   std::vector<std::size_t> waiting_;
+  std::vector<std::size_t> with_entry_;  // what becomes of their close as long as the entry is there
 };
 
 // The sockets at risk that a report lists, by their place in the sample.
@@ -137,23 +224,15 @@ std::vector<AtRiskSocket> DescribeAll(const std::vector<kernel::TcpSocket>& list
     for (const kernel::TcpSocket& socket : listed) {
       const std::optional<ConnectionHistory> history = memory.Find(socket.cookie);
       const ConnectionHistory* known = history ? &*history : nullptr;
-      described.push_back(evaluator.RememberedProvisionally(socket, known) ? Describe(socket, known, evaluator)
-                                                                           : NotEvaluatedYet(socket));
+      const bool evaluated = socket.entry.tracking == kernel::Tracking::kTracked ||
+                             evaluator.RememberedProvisionally(socket, known).has_value();
+      described.push_back(evaluated ? Describe(socket, known, evaluator) : NotEvaluatedYet(socket));
     }
   });
   return described;
 }
 
 }  // namespace
-
-std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl) {
-  for (std::size_t i = 0; i < sources::kConntrackTcpTimeoutNames.size(); ++i) {
-    if (sources::kConntrackTcpTimeoutNames[i] == Name(state)) {
-      return sysctl.conntrack_tcp_timeouts[i];
-    }
-  }
-  return std::nullopt;
-}
 
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
                       CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
@@ -166,6 +245,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     summary.expiring = 0;
   }
   std::vector<kernel::TcpSocket> listed;
+  WithEntry with_entry(evaluator);
   for (const kernel::TcpSocket& socket : sample.sockets) {
     if (!socket.IsOpen()) {
       continue;
@@ -174,16 +254,24 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     if (!active[static_cast<std::size_t>(socket.local.address.Family())]) {
       continue;  // no entry here is no risk
     }
-    if (sysctl != nullptr) {
-      *summary.expiring += IsExpiring(socket, *sysctl) ? 1 : 0;
-    }
     const std::optional<ConnectionHistory> remembered = memory.Find(socket.cookie);
     const ConnectionHistory* history = remembered ? &*remembered : nullptr;
+    if (sysctl != nullptr) {
+      SumUpTimeout(socket, history, *sysctl, summary);
+    }
     const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
     if (tracked) {
       const bool translated = history != nullptr && history->Translated();
       summary.translated += translated ? 1 : 0;
       summary.any_would_stick = summary.any_would_stick || translated;
+      if (const auto now = with_entry.Remembered(socket); now && WouldStick(*now)) {
+        summary.any_would_stick = true;
+        CountAtRisk(socket, *now, summary);
+        if (listed.size() < LiveSummary::kMostListed) {
+          listed.push_back(socket);
+        }
+        continue;
+      }
       if (effort.drop_path_known || summary.any_would_stick) {
         continue;  // whether it would stick without its entry tells nothing new
       }
@@ -197,14 +285,12 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     ++(socket.state == kernel::TcpState::kEstablished ? summary.untracked_established : summary.untracked_close_wait);
-    const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate);
-    if (at_risk == std::end(kFatesAtRisk)) {
+    if (fate == Fate::kClean) {
       continue;
     }
-    ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+    CountAtRisk(socket, fate, summary);
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
-      summary.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
-      summary.ends.Add(history != nullptr ? *history : ConnectionHistory());
+      summary.ends.Add(history != nullptr ? *history : ConnectionHistory(), sysctl);
     }
     if (listed.size() < LiveSummary::kMostListed) {
       listed.push_back(socket);

@@ -11,19 +11,23 @@
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/closing_drops.h"
 #include "exporter/diagnosis/connection_history.h"
 #include "exporter/diagnosis/drop_site.h"
+#include "exporter/diagnosis/entry_timeout.h"
 #include "exporter/diagnosis/expiry_reasons.h"
 
 namespace finwait::diagnosis {
 
-/// A live socket without an entry that would not close cleanly now, and what decides it.
+/// A live socket that would not close cleanly now, and what decides it: mostly one without an entry.
 struct AtRiskSocket {
   kernel::TcpSocket socket;
+  bool with_entry = false;  ///< its FIN, or its peer's, is dropped although its entry is there
   Fate fate = Fate::kUnknown;
   ConnectionHistory past;
   std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die
   bool place_is_inbound = false;  ///< `place` drops what comes from the peer
+  ClosingDrops drops;             ///< that place, and where else its packets would die
   std::string reason;             ///< kUnknown: what it hangs on
 };
 
@@ -33,10 +37,14 @@ struct LiveSummary {
   std::uint64_t untracked_established = 0;  ///< without an entry, where conntrack is active
   std::uint64_t untracked_close_wait = 0;
   std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk = {};  ///< by position in kFatesAtRisk
+  /// Of those in `at_risk`, the ones that have an entry: rules drop FINs whether there is one or not.
+  std::array<std::uint64_t, std::size(kFatesAtRisk)> at_risk_with_entry = {};
   std::uint64_t would_stick_close_wait = 0;  ///< of those in WouldStick(): the peer has closed already
   std::uint64_t translated = 0;              ///< open and tracked, with a NAT that goes with the entry
   ExpiryReasons ends;                        ///< of those in WouldStick()
   std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
+  OwnTimeouts own_timeouts;                  ///< of open connections with an entry
+  std::uint64_t sysctl_timeouts = 0;         ///< open connections with an entry whose timeout a sysctl may have given
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;
   bool any_unknown = false;  ///< for some it cannot be told
@@ -54,9 +62,6 @@ struct LiveSummary {
                                             std::begin(kFatesAtRisk))];
   }
 };
-
-/// The timeout that conntrack gives an entry in `state` with each packet, as far as sysctls tell.
-std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl);
 
 /// What a summary may leave out.
 struct LiveEffort {

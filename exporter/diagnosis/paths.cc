@@ -7,6 +7,18 @@
 
 namespace finwait::diagnosis {
 
+namespace {
+
+// Whether a connection that no narrower rule singles out can be there at all: its packets pass while it has its entry.
+// Firewalls that let pass nothing but by device (FireHOL, Shorewall) have none.
+bool CanExist(CloseEvaluator& evaluator, IpFamily family) {
+  using firewall::eval::PacketKind;
+  return !IsLost(evaluator.GeneralTracked(family, PacketKind::kData).decision) &&
+         !IsLost(evaluator.GeneralTracked(family, PacketKind::kAck).decision);
+}
+
+}  // namespace
+
 PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
   using firewall::eval::PathKind;
@@ -19,11 +31,25 @@ PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
       {PathKind::kLocal, PacketKind::kPeerFin}, {PathKind::kForwarded, PacketKind::kFin},
   };
   PathResults results;
+  const bool can_exist = CanExist(evaluator, family);
   for (std::size_t i = 0; i < results.decisions.size(); ++i) {
     const firewall::eval::TraversalResult result = evaluator.General(family, packets[i].journey, packets[i].kind);
     results.decisions[i] = result.decision;
-    results.places[i] = SiteOf(result, evaluator);
+    if (result.decision == firewall::eval::Disposition::kUnknown) {
+      results.unknowns[i] = result.reason;
+    } else if (!can_exist && IsLost(result.decision)) {
+      results.unknowns[i] = "which device a connection leaves through: rules let none pass without asking for that";
+    } else {
+      results.places[i] = SiteOf(result, evaluator);
+    }
   }
+  if (!can_exist) {
+    return results;
+  }
+  results.tracked.fin = SiteOf(evaluator.GeneralTracked(family, PacketKind::kFin), evaluator);
+  results.tracked.peer_fin = SiteOf(evaluator.GeneralTracked(family, PacketKind::kPeerFin), evaluator);
+  const bool fins_die = results.tracked.fin || results.tracked.peer_fin;
+  results.closing = FindClosingDrops(evaluator, firewall::eval::RepresentativeFlow(family), false, fins_die);
   return results;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "collectors/firewall/facts/resolver.h"
@@ -10,6 +11,7 @@
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/closing_drops.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -29,9 +31,21 @@ using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPac
 /// Where those of them die that are lost, by PathPacket.
 using PathSites = std::array<std::optional<DropSite>, std::size(kPathPackets)>;
 
+/// What a packet's unknown fate hangs on: empty for those that are known. By PathPacket.
+using PathUnknowns = std::array<std::string, std::size(kPathPackets)>;
+
+/// Where FINs die although their entry is there: nothing under nearly all rulesets.
+struct TrackedSites {
+  std::optional<DropSite> fin;
+  std::optional<DropSite> peer_fin;
+};
+
 struct PathResults {
   PathDecisions decisions = {};
   PathSites places;
+  PathUnknowns unknowns;
+  TrackedSites tracked;
+  ClosingDrops closing;  ///< of the representative flow
 };
 
 /// Of one IP family.

@@ -39,6 +39,9 @@ std::optional<Stage> AssessStage(const RiskInputs& inputs) {
   if (inputs.undetermined_stuck > 0) {
     return std::nullopt;
   }
+  if (!inputs.drop_path && inputs.drop_path_unknowable && inputs.at_risk_sockets) {
+    return Stage::kLatent;  // every open connection is safe now, and a path that may lose packets is one to know of
+  }
   if (!inputs.drop_path || (*inputs.drop_path && !inputs.at_risk_sockets)) {
     return std::nullopt;
   }

@@ -10,7 +10,7 @@ namespace finwait::diagnosis {
 /// How far things have gone: the label `stage`. Each is the furthest thing that is true now.
 enum class Stage {
   kNone,     ///< no live or future connection would stick
-  kLatent,   ///< a path that drops closing packets exists, and no live socket would stick if closed now
+  kLatent,   ///< a path that drops closing packets exists, or may, and no live socket would stick if closed now
   kExposed,  ///< at least one live socket would
   kFailing,  ///< proven: it happens, or has within the last 5 minutes
 };
@@ -21,6 +21,8 @@ std::string_view Name(Stage stage);
 struct RiskInputs {
   /// A drop path or NAT exists for the general connection or for some live socket.
   std::optional<bool> drop_path;
+  /// Where `drop_path` is nothing: all could be read, and what rules do hangs on chance or on what other programs do.
+  bool drop_path_unknowable = false;
   std::optional<std::uint64_t> live_sockets;      ///< tracked or not, in ESTABLISHED or CLOSE_WAIT
   std::optional<std::uint64_t> expiring_sockets;  ///< will lose their entry before a keepalive is due
   std::optional<std::uint64_t> at_risk_sockets;   ///< would stick if closed now

@@ -46,30 +46,34 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
   const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
-    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict, *context.judge) : nullptr};
+    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict, *context.judge) : nullptr, false};
   };
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
-    return {Cause::kZeroWindow, nullptr};
+    return {Cause::kZeroWindow, nullptr, false};
   }
   if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr) {
     return {};
   }
   const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
+  const bool was_tracked = context.past != nullptr && context.past->closed_tracked;
   if (FinIsUnsent(socket)) {
     const firewall::eval::TraversalResult fin =
         tracked ? context.judge->TrackedFin(socket) : context.judge->Evaluate(socket, context.past).fin;
     switch (fin.decision) {
       case Disposition::kDrop:
-      case Disposition::kReject:
-        return dropped(Cause::kLocalDrop, fin);
+      case Disposition::kReject: {
+        StuckFinding finding = dropped(Cause::kLocalDrop, fin);
+        finding.with_entry = tracked || (was_tracked && IsLost(context.judge->TrackedFin(socket).decision));
+        return finding;
+      }
       case Disposition::kAccept:
-        return {Cause::kLocalError, nullptr};
+        return {Cause::kLocalError, nullptr, false};
       case Disposition::kUnknown:
         return {};
     }
   }
-  if (tracked || (context.past != nullptr && context.past->closed_tracked)) {
-    return {Cause::kNoReply, nullptr};  // the peer's ACK matches the entry, or did as long as it was there
+  if (tracked || was_tracked) {
+    return {Cause::kNoReply, nullptr, false};  // the peer's ACK matches the entry, or did as long as it was there
   }
   if ((context.past == nullptr || !context.past->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
@@ -77,15 +81,19 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
   }
   switch (const CloseOutcome outcome = context.judge->Evaluate(socket, context.past); outcome.fate) {
     case Fate::kNatLost:
-      return {Cause::kNatLost, nullptr};
+      return {Cause::kNatLost, nullptr, false};
     case Fate::kAckDropped:
-    case Fate::kPeerDecides:  // the peer has not closed: its ACK is what is waited for
       return dropped(Cause::kReplyDrop, outcome.ack);
+    case Fate::kPeerDecides:
+      if (!IsLost(outcome.ack.decision)) {
+        return {};  // the peer or the path is gone, or the peer is there, and its RST is dropped here
+      }
+      return dropped(Cause::kReplyDrop, outcome.ack);  // the peer has not closed: its ACK is what is waited for
     case Fate::kFinDropped:  // over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing
       return dropped(Cause::kLocalDrop, outcome.fin);
     case Fate::kClean:
     case Fate::kPeerFinDropped:  // its ACK would have come in
-      return {Cause::kNoReply, nullptr};
+      return {Cause::kNoReply, nullptr, false};
     case Fate::kUnknown:
       return {};
   }

@@ -61,6 +61,7 @@ struct StuckFinding {
   std::optional<Cause> cause;
   /// Where its FIN, or its peer's ACK, is dropped; null where no rule drops it, or none can be named.
   std::shared_ptr<const DropSite> site;
+  bool with_entry = false;  ///< kLocalDrop: the FIN had its entry, and is dropped all the same
 };
 
 /// Why `socket`, which IsStuck, is stuck; no cause when that cannot be told: the rules or its entry cannot be read, or

@@ -39,18 +39,67 @@ std::string Before(const diagnosis::DropSite& place) {
   return (place.rule.IsPolicy() ? " before " : " before the rule in ") + Describe(place.rule);
 }
 
+// Where else than at `loss` the same sockets' packets have to pass: " and ... before ...", and the rules for it.
+std::string AlsoBefore(const AffectedSite& loss, std::vector<Insertion>& insertions) {
+  std::string text;
+  for (const FurtherSite& further : loss.further) {
+    insertions.push_back({&further.place, further.accepts});
+    text += ", and " + std::string(further.accepts == Accepts::kReplies ? "TCP packets without SYN" : "FINs") +
+            Before(further.place);
+  }
+  return text;
+}
+
 void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
   Statement one;
   one.id = loss.inbound ? "finish_stuck_replies" : "finish_stuck";
+  std::vector<Insertion> insertions = {{&loss.place, loss.with_entry ? Accepts::kFins
+                                                     : loss.inbound  ? Accepts::kReplies
+                                                                     : Accepts::kInvalid}};
   one.text = "Now: let " + Counted(loss.stuck, "stuck socket", "stuck sockets") + " finish, on both ends. " +
-             (loss.inbound ? "The peer answers every retried FIN: let its answers in"
-                           : "The kernel goes on retrying the FIN: let INVALID packets out") +
-             Before(loss.place) + " for a little longer than the longest wait between two tries.";
-  one.command = TemporaryAcceptCommand(loss.place, loss.inbound ? Accepts::kReplies : Accepts::kInvalid);
+             (loss.with_entry ? "The kernel goes on retrying the FIN: let FINs out"
+              : loss.inbound  ? "The peer answers every retried FIN: let its answers in"
+                              : "The kernel goes on retrying the FIN: let INVALID packets out") +
+             Before(loss.place);
+  one.text += AlsoBefore(loss, insertions) + (loss.further.empty() ? "" : ",") +
+              " for a little longer than the longest wait between two tries.";
+  one.command = TemporaryAcceptCommand(insertions);
   out.push_back(std::move(one));
 }
 
+// A place at which no accept helps: the packets have no state there that one could ask for.
+void CannotAccept(const AffectedSite& loss, std::vector<Statement>& out) {
+  out.push_back({"No accept of INVALID packets helps " + Before(loss.place).substr(1) +
+                     ": they are not INVALID there (NOTRACK, or a rule that gives them another state). The rule itself "
+                     "has to change.",
+                 "", "", "change_rule"});
+}
+
+void AcceptFins(const AffectedSite& loss, std::vector<Statement>& out) {
+  out.push_back({"For good: let FINs " + std::string(loss.inbound ? "in" : "out") + Before(loss.place) +
+                     ". They die there whether conntrack has an entry for the connection or not. Where that is on "
+                     "purpose, to leak nothing, connections stick on purpose.",
+                 "", AcceptCommand(loss.place, Accepts::kFins), "accept_fins"});
+}
+
+void AcceptLastAck(const AffectedSite& loss, std::vector<Statement>& out) {
+  out.push_back(
+      {"For good: let this host's ACKs of peers' FINs out. Accept TCP packets without SYN that are NEW or "
+       "INVALID" +
+           Before(loss.place) + "; without SYN they open nothing.",
+       "", AcceptCommand(loss.place, Accepts::kReplies), "accept_acks"});
+}
+
 void AcceptForGood(const AffectedSite& loss, std::vector<Statement>& out) {
+  if (!loss.helps) {
+    return CannotAccept(loss, out);
+  }
+  if (loss.with_entry) {
+    return AcceptFins(loss, out);
+  }
+  if (loss.last_ack) {
+    return AcceptLastAck(loss, out);
+  }
   Statement one;
   if (loss.inbound) {
     one.id = "accept_replies";
@@ -65,13 +114,40 @@ void AcceptForGood(const AffectedSite& loss, std::vector<Statement>& out) {
     one.command = AcceptCommand(loss.place, Accepts::kClosing);
   }
   out.push_back(std::move(one));
+  if (loss.acks_too) {
+    AcceptLastAck(loss, out);
+  }
+}
+
+// What else the representative connection hangs on, once all that is advised is done.
+void NotEnough(const Situation& situation, std::vector<Statement>& out) {
+  if (!situation.losses.empty() && !situation.not_enough.empty()) {
+    out.push_back({"Whether connections then close cannot be known for all: it hangs on " + situation.not_enough + ".",
+                   "", "", "not_enough"});
+  }
+}
+
+// Connections for which no sysctl counts: which keepalive is soon enough, and what else can be changed.
+void KeepThoseWithOwnTimeouts(const Situation& situation, std::vector<Statement>& out) {
+  const auto shortest = situation.own_timeouts.shortest.count();
+  out.push_back(
+      {"Of " + Counted(situation.own_timeouts.entries, "connection", "connections") +
+           " the entry has a timeout of its own, about " + std::to_string(shortest) +
+           " s at the shortest, whatever the sysctls say: raise it where it comes from, a timeout policy "
+           "(`nft list ct timeouts`, `nfct list timeout`), or switch TCP keepalive on in the application, with "
+           "TCP_KEEPIDLE at most " +
+           std::to_string(std::max<std::int64_t>(shortest / 2, 1)) + ".",
+       "", "", "own_timeouts"});
 }
 
 // Entries of connections that are open both ways.
 void KeepEstablished(const Situation& situation, std::vector<Statement>& out) {
+  if (situation.own_timeouts.entries > 0) {
+    KeepThoseWithOwnTimeouts(situation, out);
+  }
   const auto timeout = Timeout(situation, sources::ConntrackTcpTimeout::kEstablished);
   const auto keepalive = KeepaliveTime(situation);
-  if (!timeout || !keepalive) {
+  if (!timeout || !keepalive || situation.only_own_timeouts) {
     return;
   }
   const std::string now = Setting("nf_conntrack_tcp_timeout_established", *timeout);
@@ -144,6 +220,14 @@ std::vector<Statement> WhatToDo(const Situation& situation) {
                        " closing packets: run `finwait_exporter check` again when these are dealt with.",
                    "", "", "more_places"});
   }
+  if (situation.table_full) {
+    out.push_back(
+        {"Make room in the conntrack table: it is full, and conntrack drops what has no entry then, whatever "
+         "the rules say. Raise nf_conntrack_max (and nf_conntrack_buckets), or find out who fills it "
+         "(`conntrack -L`).",
+         "", "", "make_room"});
+  }
+  NotEnough(situation, out);
   if (situation.AnyNat()) {
     out.push_back(
         {"A translation that is lost with its entry does not come back: of a NATed connection only keeping the "
@@ -152,6 +236,9 @@ std::vector<Statement> WhatToDo(const Situation& situation) {
   }
   if (situation.losses.empty() && !situation.AnyNat() && !situation.AnyAffected() && situation.expiring == 0) {
     return out;
+  }
+  if (situation.OnlyWithEntry() && !situation.AnyNat()) {
+    return out;  // no entry has been lost, and keeping entries mends nothing
   }
   // Whichever kind of entry was lost; where none was yet, the one that idle connections lose.
   if (situation.peer_closed > 0) {
@@ -169,7 +256,12 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
     out.push_back({std::move(text), "", "", std::move(id)});
   };
   const auto* sysctl = situation.sysctl ? &*situation.sysctl : nullptr;
-  if (!situation.losses.empty()) {
+  if (situation.AnyWithEntry()) {
+    say("accept_invalid_tracked",
+        "Accepting INVALID packets, a longer conntrack timeout, or TCP keepalive, where a rule drops FINs whether they "
+        "have an entry or not: they are ESTABLISHED, and die all the same.");
+  }
+  if (!situation.losses.empty() && !situation.OnlyWithEntry()) {
     std::string text = "nf_conntrack_tcp_be_liberal";
     if (sysctl != nullptr && sysctl->conntrack_tcp_be_liberal) {
       text += " (" + std::to_string(*sysctl->conntrack_tcp_be_liberal) + " now)";
@@ -196,7 +288,7 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
         "Accepting INVALID for NATed connections: their FIN leaves already, untranslated, and belongs to no connection "
         "where it arrives.");
   }
-  if (situation.stuck + situation.at_risk > 0) {
+  if (situation.stuck + situation.at_risk > 0 && !situation.OnlyWithEntry()) {
     say("raise_timeout_now", "Raising a timeout for connections whose entry is gone: it does not come back by that.");
   }
   if (situation.peer_closed > 0) {

@@ -28,6 +28,7 @@ struct PacketReport {
 struct CloseReport {
   diagnosis::Fate fate = diagnosis::Fate::kUnknown;
   std::string reason;           ///< what an unknown fate hangs on
+  bool with_entry = false;      ///< `fate` is what becomes of the close already while the entry is there
   std::optional<bool> tracked;  ///< nothing: cannot be asked
   std::string entry;  ///< its entry as `conntrack -L` prints it; empty where there is none, or it cannot be asked
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <span>
 
 #include "collectors/sources/network_namespaces.h"
@@ -41,15 +42,31 @@ std::string_view Meaning(diagnosis::Cause cause) {
 // Reasons beyond these are counted and not named.
 constexpr std::size_t kMostSites = 64;
 
+constexpr std::string_view kDroppedWithEntry =
+    "the FIN never left this host: a rule of this host's drops it although conntrack has an entry for the connection";
+
+// How many sockets in that state are stuck with their entry there: the FIN is not INVALID.
+std::uint64_t CountWithEntry(const diagnosis::StuckSummary& stuck, kernel::TcpState state) {
+  return static_cast<std::uint64_t>(
+      std::count_if(stuck.sockets.begin(), stuck.sockets.end(),
+                    [&](const diagnosis::StuckSocket& one) { return one.with_entry && one.socket.state == state; }));
+}
+
 void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanation) {
+  const auto add = [&](std::uint64_t number, kernel::TcpState state, diagnosis::Cause cause, std::string_view meaning) {
+    if (number > 0) {
+      explanation.stuck.push_back({Counted(number, "socket", "sockets") + " in " + KernelName(state) + " (" +
+                                   std::string(Name(cause)) + "): " + std::string(meaning) + "."});
+    }
+  };
   for (const diagnosis::Cause cause : diagnosis::kCauses) {
     for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
       const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
-      if (number > 0) {
-        explanation.stuck.push_back({Counted(number, "socket", "sockets") + " in " +
-                                     KernelName(diagnosis::kStuckStates[state]) + " (" + std::string(Name(cause)) +
-                                     "): " + std::string(Meaning(cause)) + "."});
-      }
+      const std::uint64_t with_entry = cause == diagnosis::Cause::kLocalDrop
+                                           ? std::min(number, CountWithEntry(stuck, diagnosis::kStuckStates[state]))
+                                           : 0;
+      add(number - with_entry, diagnosis::kStuckStates[state], cause, Meaning(cause));
+      add(with_entry, diagnosis::kStuckStates[state], cause, kDroppedWithEntry);
     }
   }
   std::uint64_t undetermined = 0;
@@ -65,11 +82,16 @@ void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanatio
 }
 
 void DescribeLive(const diagnosis::LiveSummary& live, Explanation& explanation) {
-  for (const diagnosis::Fate fate : diagnosis::kFatesAtRisk) {
-    if (live.AtRisk(fate) > 0) {
-      explanation.would_stick.push_back({Counted(live.AtRisk(fate), "open connection", "open connections") + " (" +
-                                         std::string(Name(fate)) + "): " + std::string(report::Meaning(fate)) + "."});
+  const auto add = [&](std::uint64_t number, diagnosis::Fate fate, std::string_view meaning) {
+    if (number > 0) {
+      explanation.would_stick.push_back({Counted(number, "open connection", "open connections") + " (" +
+                                         std::string(Name(fate)) + "): " + std::string(meaning) + "."});
     }
+  };
+  for (std::size_t i = 0; i < std::size(diagnosis::kFatesAtRisk); ++i) {
+    const diagnosis::Fate fate = diagnosis::kFatesAtRisk[i];
+    add(live.at_risk[i] - live.at_risk_with_entry[i], fate, report::Meaning(fate));
+    add(live.at_risk_with_entry[i], fate, MeaningWithEntry(fate));
   }
   if (live.expiring.value_or(0) > 0) {
     explanation.would_stick.push_back(
@@ -78,17 +100,26 @@ void DescribeLive(const diagnosis::LiveSummary& live, Explanation& explanation) 
   }
 }
 
+// What of a connection dies there.
+std::string_view DyingAt(const AffectedSite& loss) {
+  if (loss.inbound && (loss.peer_fin || loss.with_entry)) {
+    return "the peer's FIN";
+  }
+  return loss.inbound      ? "the peer's answer to a FIN"
+         : loss.last_ack   ? "this host's ACK of the peer's FIN"
+         : loss.reset_only ? "the RST"
+                           : "the FIN";
+}
+
 // The rules that decide, and how many connections each has on its account.
 void DescribeDropSites(const Situation& situation, Explanation& explanation) {
   const std::size_t named = std::min(situation.losses.size(), kMostSites);
   for (const AffectedSite& loss : std::span(situation.losses).first(named)) {
     std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
     text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
-    text += loss.peer_fin     ? "the peer's FIN"
-            : loss.inbound    ? "the peer's answer to a FIN"
-            : loss.reset_only ? "the RST"
-                              : "the FIN";
-    text += loss.general ? " of any connection without an entry" : " of some connections without an entry";
+    text += DyingAt(loss);
+    text += loss.general ? " of any connection" : " of some connections";
+    text += loss.with_entry ? ", whether it has an entry or not" : " without an entry";
     if (loss.stuck > 0) {
       text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
     }
@@ -168,6 +199,13 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
     }
     explanation.why.push_back({text + "."});
   }
+  if (ends.own.entries > 0) {
+    explanation.why.push_back(
+        {Counted(ends.own.entries, "entry", "entries") + " timed out after a timeout of its own, about " +
+         std::to_string(ends.own.shortest.count()) +
+         " s at the shortest, and not the sysctl's: a timeout policy (`ct timeout`, nfct), or the "
+         "sysctl was changed since."});
+  }
   if (ends.removed > 0) {
     explanation.why.push_back(
         {Counted(ends.removed, "entry was", "entries were") +
@@ -209,6 +247,17 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
   if (more > 0) {
     explanation.why.push_back(
         {"INVALID packets are also dropped by " + Counted(more, "more rule", "more rules") + ", not named here."});
+  }
+}
+
+// Those of open connections that no sysctl gave.
+void DescribeOwnTimeouts(const diagnosis::OwnTimeouts& timeouts, Explanation& explanation) {
+  if (timeouts.entries > 0) {
+    explanation.why.push_back({"Of " + Counted(timeouts.entries, "open connection", "open connections") +
+                               " the entry has a timeout of its own, about " +
+                               std::to_string(timeouts.shortest.count()) +
+                               " s at the shortest: a timeout policy (`ct timeout`, nfct), or the sysctl was changed "
+                               "since its last packet."});
   }
 }
 
@@ -311,6 +360,10 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     case diagnosis::Stage::kNone:
       return "No connection of this host would get stuck when it closes.";
     case diagnosis::Stage::kLatent:
+      if (diagnosis.drop_path_unknown) {
+        return "Nothing is stuck, and no open connection would get stuck now; whether one that outlives its conntrack "
+               "entry would cannot be known.";
+      }
       return "Nothing is stuck, and no open connection would get stuck now; one that outlives its conntrack entry "
              "would.";
     case diagnosis::Stage::kExposed: {
@@ -349,8 +402,16 @@ std::string ForgettingOf(const Situation& situation) {
                    : std::string("after a while");
   };
   std::string text;
+  if (situation.own_timeouts.entries > 0) {
+    text = "after about " + Lasting(static_cast<double>(situation.own_timeouts.shortest.count())) +
+           " without a packet where its entry has a timeout of its own";
+  }
+  if (situation.only_own_timeouts) {
+    return text;
+  }
   if (situation.open_both_ways > 0 || situation.peer_closed == 0) {
-    text = after(sources::ConntrackTcpTimeout::kEstablished, "established", " without a packet");
+    text += (text.empty() ? "" : ", else ") +
+            after(sources::ConntrackTcpTimeout::kEstablished, "established", " without a packet");
   }
   if (situation.peer_closed > 0) {
     text += (text.empty() ? "" : ", or ") +
@@ -362,12 +423,17 @@ std::string ForgettingOf(const Situation& situation) {
 // What then loses the closing packets: the first place, and how many more there are.
 std::string LossOf(const Situation& situation) {
   if (situation.losses.empty()) {
+    if (situation.table_full) {
+      return "conntrack drops its packets, as the conntrack table is full";
+    }
     return situation.AnyNat() ? "the NAT that the connection needs is lost with its entry" : "";
   }
   const AffectedSite& loss = situation.losses.front();
   const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
   std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
-  text += loss.inbound ? "the peer's answer to the FIN" : only_resets || loss.reset_only ? "the RST" : "the FIN";
+  text += loss.inbound && !loss.peer_fin && !loss.with_entry ? "the peer's answer to the FIN"
+          : only_resets                                      ? "the RST"
+                                                             : std::string(DyingAt(loss));
   if (situation.losses.size() > 1) {
     text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
   }
@@ -399,25 +465,81 @@ std::size_t CountUrgent(const diagnosis::Diagnosis& diagnosis, const Situation& 
   return number > 0 || !losing || what_to_do.empty() ? number : 1;
 }
 
+// What packets of the representative connection hang on that cannot be known, as one sentence's end; "" for nothing.
+std::string UnknownPaths(const diagnosis::Diagnosis& diagnosis) {
+  for (const IpFamily family : kIpFamilies) {
+    const auto index = static_cast<std::size_t>(family);
+    if (!diagnosis.conntrack_active[index].value_or(true)) {
+      continue;
+    }
+    for (const diagnosis::PathPacket packet :
+         {diagnosis::PathPacket::kFin, diagnosis::PathPacket::kAck, diagnosis::PathPacket::kPeerFin}) {
+      const std::string& reason = diagnosis.path_unknowns[index][diagnosis::Index(packet)];
+      if (!reason.empty()) {
+        return reason;
+      }
+    }
+  }
+  if (diagnosis.live && diagnosis.live->any_unknown) {
+    return "what rules ask of some open connections (`finwait_exporter explain LOCAL PEER` names it for one)";
+  }
+  return "";
+}
+
+// Whether latent only because a path may lose packets.
+bool MayLosePackets(const diagnosis::Diagnosis& diagnosis) {
+  return diagnosis.risk.stage == diagnosis::Stage::kLatent && diagnosis.drop_path_unknown;
+}
+
+// Why there is no stage although all collectors work: what is not known, and what would tell.
+std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
+  const std::uint64_t unknown = diagnosis.live ? diagnosis.live->AtRisk(diagnosis::Fate::kUnknown) : 0;
+  if (unknown > 0) {
+    std::string text = Counted(unknown, "open connection has", "open connections have") +
+                       " no conntrack entry, and what would become of the close cannot be known";
+    const auto& sockets = diagnosis.live->sockets;
+    const auto first = std::find_if(sockets.begin(), sockets.end(), [](const diagnosis::AtRiskSocket& one) {
+      return one.fate == diagnosis::Fate::kUnknown && !one.reason.empty();
+    });
+    return first == sockets.end() ? text + "."
+                                  : text + ": it hangs on " + first->reason +
+                                        ". `finwait_exporter explain LOCAL PEER` names the rule for one of them.";
+  }
+  if (diagnosis.stuck) {
+    const auto& by_state = diagnosis.stuck->undetermined;
+    if (const auto number = std::accumulate(by_state.begin(), by_state.end(), std::uint64_t{0}); number > 0) {
+      return Counted(number, "socket is", "sockets are") + " stuck, and why cannot be told: nobody watched when " +
+             (number == 1 ? "it" : "they") +
+             " closed, or a rule hangs on what cannot be known. The service, running since before, tells; a look at "
+             "those that close from now on, too.";
+    }
+  }
+  const std::string paths = UnknownPaths(diagnosis);
+  return paths.empty() ? "Rules or settings that decide it could not be read." : "It hangs on " + paths + ".";
+}
+
 std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
   if (!diagnosis.risk.stage) {
     if (std::string blindness = BlindnessOf(*diagnosis.snapshot); !blindness.empty()) {
       return blindness;
     }
-    if (diagnosis.live && diagnosis.live->AtRisk(diagnosis::Fate::kUnknown) > 0) {
-      return Counted(diagnosis.live->AtRisk(diagnosis::Fate::kUnknown), "open connection has",
-                     "open connections have") +
-             " no conntrack entry, and what would become of the close cannot be known.";
-    }
-    return "What decides it cannot be known; see below.";
+    return UnknownOf(diagnosis);
   }
   const std::string loss = LossOf(situation);
-  if (*diagnosis.risk.stage == diagnosis::Stage::kNone || loss.empty()) {
+  if (*diagnosis.risk.stage == diagnosis::Stage::kNone) {
     return "";
+  }
+  if (loss.empty()) {
+    const std::string unknown = UnknownPaths(diagnosis);
+    return MayLosePackets(diagnosis) && !unknown.empty() ? "It hangs on " + unknown + "." : "";
+  }
+  if (situation.OnlyWithEntry() && !situation.AnyNat()) {
+    return UpperCase(loss.substr(0, 1)) + loss.substr(1) +
+           ", whether conntrack has an entry for the connection or not.";
   }
   const diagnosis::ExpiryReasons& ends = situation.ends;
   const bool all_removed =
-      ends.removed > 0 && ends.unknown == 0 &&
+      ends.removed > 0 && ends.unknown == 0 && ends.own.entries == 0 &&
       std::all_of(ends.timed_out.begin(), ends.timed_out.end(), [](auto number) { return number == 0; });
   return (all_removed ? std::string("Something removed their conntrack entries before their time")
                       : "Conntrack forgets a connection " + ForgettingOf(situation)) +
@@ -449,8 +571,12 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
       DescribeOtherRules(*firewall, situation, explanation);
     }
-    if (situation.sysctl) {
+    const bool entries_matter = !situation.OnlyWithEntry() || situation.AnyNat();
+    if (situation.sysctl && !situation.only_own_timeouts && entries_matter) {
       DescribeTimeouts(*situation.sysctl, explanation);
+    }
+    if (diagnosis.live) {
+      DescribeOwnTimeouts(diagnosis.live->own_timeouts, explanation);
     }
     explanation.what_to_do = WhatToDo(situation);
     explanation.urgent = CountUrgent(diagnosis, situation, explanation.what_to_do);

@@ -17,9 +17,10 @@ std::string_view Sentence(diagnosis::Fate fate) {
              "and "
              "one end stays behind";
     case diagnosis::Fate::kPeerDecides:
-      return "its FIN leaves, the peer's ACK is dropped on its way in and the peer's FIN is not: it closes as soon as "
+      return "its FIN leaves, and whether it closes is the peer's doing: the peer's ACK is dropped on its way in and "
              "the "
-             "peer does, and sticks if the peer does not";
+             "peer's FIN is not, so that it closes as soon as the peer does; or the peer has closed already, and a RST "
+             "from one that has forgotten the connection since is dropped";
     case diagnosis::Fate::kUnknown:
       return "what becomes of it cannot be known";
   }
@@ -39,13 +40,21 @@ std::string_view Meaning(diagnosis::Fate fate) {
     case diagnosis::Fate::kPeerFinDropped:
       return "no conntrack entry, and if the peer closed first, its FIN or the ACK of it would be dropped here";
     case diagnosis::Fate::kPeerDecides:
-      return "no conntrack entry, and it would close only once the peer does: the peer's ACK would be dropped on its "
-             "way "
-             "in, its FIN would not";
+      return "no conntrack entry, and whether it closes is the peer's doing: its ACK would be dropped on its way in, "
+             "its "
+             "FIN would not; or it has closed already, and a RST from one that has forgotten the connection would be "
+             "dropped";
     case diagnosis::Fate::kUnknown:
       return "no conntrack entry, and what its rules do to the FIN cannot be known";
   }
   return "";
+}
+
+std::string_view MeaningWithEntry(diagnosis::Fate fate) {
+  return fate == diagnosis::Fate::kFinDropped
+             ? "a rule of this host's would drop the FIN although conntrack has an entry for the connection"
+             : "if the peer closed first, its FIN would be dropped here although conntrack has an entry for the "
+               "connection";
 }
 
 }  // namespace finwait::report

@@ -12,4 +12,7 @@ std::string_view Sentence(diagnosis::Fate fate);
 /// Why open connections are counted under `fate`: "no conntrack entry, and ...".
 std::string_view Meaning(diagnosis::Fate fate);
 
+/// Why open connections are counted under `fate` that have their entry: rules drop FINs all the same.
+std::string_view MeaningWithEntry(diagnosis::Fate fate);
+
 }  // namespace finwait::report

@@ -45,6 +45,9 @@ std::uint64_t KeepaliveTime(const IdleSummary& idle, const sources::SysctlSample
   if (established) {
     shortest = std::min<std::int64_t>(shortest, established->count());
   }
+  if (idle.shortest_timeout_seconds) {
+    shortest = std::min<std::int64_t>(shortest, *idle.shortest_timeout_seconds);
+  }
   for (const diagnosis::PathIdle& path : idle.paths) {
     shortest = std::min<std::int64_t>(shortest, path.path.timeout.count());
   }

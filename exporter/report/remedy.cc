@@ -26,6 +26,8 @@ std::string_view IptablesMatch(Accepts accepts) {
       return "-p tcp -m conntrack --ctstate INVALID -j ACCEPT";
     case Accepts::kReplies:
       return "-p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT";
+    case Accepts::kFins:
+      return "-p tcp --tcp-flags SYN,FIN FIN -j ACCEPT";
   }
   return "";
 }
@@ -38,6 +40,8 @@ std::string_view NftMatch(Accepts accepts) {
       return "meta l4proto tcp ct state invalid accept";
     case Accepts::kReplies:
       return "ct state new,invalid tcp flags & (fin | syn | rst | ack) != syn accept";
+    case Accepts::kFins:
+      return "tcp flags & (fin | syn) == fin accept";
   }
   return "";
 }
@@ -72,17 +76,29 @@ std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
   return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
 }
 
-std::string TemporaryAcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
-  if (!CanWrite(place)) {
-    return "";
+std::string TemporaryAcceptCommand(std::span<const Insertion> insertions) {
+  std::string insert;
+  std::string remove;
+  std::size_t number = 0;
+  for (const Insertion& one : insertions) {
+    if (!CanWrite(*one.place)) {
+      return "";
+    }
+    const std::string between = number == 0 ? "" : "; ";
+    if (one.place->rule.dialect == firewall::Dialect::kNft) {
+      const std::string variable = "rule" + (number == 0 ? std::string() : std::to_string(number + 1));
+      insert +=
+          between + variable + "=$(nft -ea '" + NftInsert(*one.place, one.accepts) + "' | grep -o 'handle [0-9]*$')";
+      remove += between + "nft \"delete rule " + NftChain(one.place->rule) + " $" + variable + "\"";
+    } else {
+      const std::string tool = IptablesTool(one.place->rule);
+      const std::string rule = one.place->rule.chain + " " + std::string(IptablesMatch(one.accepts));
+      insert += between + tool + " -I " + rule;
+      remove += between + tool + " -D " + rule;
+    }
+    ++number;
   }
-  if (place.rule.dialect == firewall::Dialect::kNft) {
-    return "rule=$(nft -ea '" + NftInsert(place, accepts) + "' | grep -o 'handle [0-9]*$')" + Sleep() +
-           "nft \"delete rule " + NftChain(place.rule) + " $rule\"";
-  }
-  const std::string tool = IptablesTool(place.rule);
-  const std::string rule = place.rule.chain + " " + std::string(IptablesMatch(accepts));
-  return tool + " -I " + rule + Sleep() + tool + " -D " + rule;
+  return insert + Sleep() + remove;
 }
 
 std::string SysctlCommand(const std::string& name, long long value) {

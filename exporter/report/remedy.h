@@ -1,25 +1,29 @@
 #pragma once
 
+#include <span>
 #include <string>
 
+#include "collectors/firewall/eval/planned_accepts.h"
 #include "exporter/diagnosis/drop_site.h"
 
 /// Commands for a shell, in the syntax of the tool that made the rule. They are printed, never run.
 namespace finwait::report {
 
-/// Which packets a rule is to let through.
-enum class Accepts {
-  kClosing,  ///< on the way out: FIN and RST in state INVALID
-  kInvalid,  ///< on the way out: everything in state INVALID
-  kReplies,  ///< on the way in: whatever is no SYN, in state NEW or INVALID. Only a socket that is there can take it
-};
+using firewall::eval::Accepts;
 
 /// A command that inserts a rule in front of the one at `place` (before a policy, at the end), in its own chain, where
 /// alone an accept comes before that drop. Empty where a name would need quoting that nobody should have to trust.
 std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts);
 
-/// The same for long enough that every pending FIN is retried once, then taken back. One line.
-std::string TemporaryAcceptCommand(const diagnosis::DropSite& place, Accepts accepts);
+/// A rule to insert.
+struct Insertion {
+  const diagnosis::DropSite* place = nullptr;
+  Accepts accepts = Accepts::kInvalid;
+};
+
+/// The same for several places at once, for long enough that every pending FIN is retried once, then taken back. One
+/// line.
+std::string TemporaryAcceptCommand(std::span<const Insertion> insertions);
 
 /// "sysctl -w NAME=VALUE".
 std::string SysctlCommand(const std::string& name, long long value);

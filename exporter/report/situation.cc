@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <set>
 #include <utility>
 
 namespace finwait::report {
@@ -20,6 +22,40 @@ AffectedSite& At(std::vector<AffectedSite>& losses, const diagnosis::DropSite& p
   return loss;
 }
 
+// Adds the places at which the packets of one connection die. Those that it has already learn what they do not know.
+void AddDrops(const diagnosis::ClosingDrops& drops, bool general, std::vector<AffectedSite>& sites) {
+  using firewall::eval::PacketKind;
+  for (const diagnosis::ClosingDrop& drop : drops.places) {
+    const bool inbound = !firewall::eval::IsOutgoing(drop.packet);
+    const std::size_t before = sites.size();
+    AffectedSite& site = At(sites, drop.site, inbound);
+    const bool is_new = sites.size() > before;
+    const bool peer_fin = drop.packet == PacketKind::kPeerFin;
+    const bool last_ack = drop.packet == PacketKind::kData;
+    site.peer_fin = peer_fin && (is_new || site.peer_fin);
+    site.acks_too = site.acks_too || (last_ack && !is_new);
+    site.last_ack = last_ack && (is_new || site.last_ack);
+    site.with_entry = site.with_entry || drop.accepts == firewall::eval::Accepts::kFins;
+    site.helps = site.helps && drop.helps;
+    site.general = site.general || general;
+  }
+}
+
+// Where else the packets of sockets die that are stuck at `site`.
+void AddFurther(const diagnosis::ClosingDrops& drops, AffectedSite& site) {
+  for (const diagnosis::ClosingDrop& drop : drops.places) {
+    const bool known = drop.site.rule == site.place.rule ||
+                       std::any_of(site.further.begin(), site.further.end(), [&](const FurtherSite& one) {
+                         return one.place.rule == drop.site.rule && one.accepts == drop.accepts;
+                       });
+    if (!known && drop.helps) {
+      site.further.push_back({drop.site, drop.accepts == firewall::eval::Accepts::kClosing
+                                             ? firewall::eval::Accepts::kInvalid
+                                             : drop.accepts});
+    }
+  }
+}
+
 bool PeerClosedFirst(kernel::TcpState state) {
   return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck;
 }
@@ -28,12 +64,14 @@ bool PeerClosedFirst(kernel::TcpState state) {
 class SiteCounter {
  public:
   explicit SiteCounter(std::vector<AffectedSite>& sites) : sites_(sites) {}
-  void Count(const diagnosis::DropSite& site, bool inbound) {
+  AffectedSite& Count(const diagnosis::DropSite& site, bool inbound) {
     const auto [known, is_new] = positions_.try_emplace({&site, inbound}, 0);
     if (is_new) {
       known->second = static_cast<std::size_t>(&At(sites_, site, inbound) - sites_.data());
     }
-    ++sites_[known->second].stuck;
+    AffectedSite& counted = sites_[known->second];
+    ++counted.stuck;
+    return counted;
   }
 
  private:
@@ -43,6 +81,8 @@ class SiteCounter {
 
 void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
   SiteCounter sites(situation.losses);
+  std::set<const diagnosis::ClosingDrops*> seen;
+  std::vector<const diagnosis::ClosingDrops*> drops;
   for (const diagnosis::StuckSocket& one : summary.sockets) {
     if (!one.cause || !ProvesFailure(*one.cause)) {
       continue;
@@ -50,12 +90,20 @@ void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
     ++situation.stuck;
     ++(*one.cause == diagnosis::Cause::kNatLost ? situation.nat_stuck : situation.stuck_no_nat);
     ++(PeerClosedFirst(one.socket.state) ? situation.peer_closed : situation.open_both_ways);
-    situation.ends.Add(one.past);
+    situation.ends.Add(one.past, situation.sysctl ? &*situation.sysctl : nullptr);
     if (one.site != nullptr) {
-      sites.Count(*one.site, *one.cause == diagnosis::Cause::kReplyDrop);
+      AffectedSite& site = sites.Count(*one.site, *one.cause == diagnosis::Cause::kReplyDrop);
+      site.with_entry = site.with_entry || one.with_entry;
+      if (one.drops != nullptr && seen.insert(one.drops.get()).second) {
+        AddFurther(*one.drops, site);
+        drops.push_back(one.drops.get());
+      }
     } else if (*one.cause != diagnosis::Cause::kNatLost) {
       ++situation.stuck_unnamed;
     }
+  }
+  for (const diagnosis::ClosingDrops* one : drops) {
+    AddDrops(*one, false, situation.losses);
   }
 }
 
@@ -67,14 +115,19 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   situation.peer_closed += live.would_stick_close_wait;
   situation.open_both_ways += live.WouldStick() - live.would_stick_close_wait;
   situation.ends += live.ends;
+  situation.own_timeouts += live.own_timeouts;
   situation.all_at_risk_listed = live.sockets.size() < diagnosis::LiveSummary::kMostListed;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
     if (one.place) {
       const std::size_t before = situation.losses.size();
       AffectedSite& loss = At(situation.losses, *one.place, one.place_is_inbound);
-      const bool peer_fin = one.fate == diagnosis::Fate::kPeerFinDropped && one.place_is_inbound;
-      loss.peer_fin = peer_fin && (loss.peer_fin || situation.losses.size() > before);
+      const bool is_new = situation.losses.size() > before;
+      const bool peer_only = one.fate == diagnosis::Fate::kPeerFinDropped;
+      loss.peer_fin = peer_only && one.place_is_inbound && (loss.peer_fin || is_new);
+      loss.last_ack = peer_only && !one.place_is_inbound && (loss.last_ack || is_new);
+      loss.with_entry = loss.with_entry || one.with_entry;
       ++loss.at_risk;
+      AddDrops(one.drops, false, situation.losses);
     }
   }
 }
@@ -88,17 +141,9 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
     }
     const diagnosis::PathSites& places = diagnosis.path_places[index];
     const auto& fin = places[diagnosis::Index(diagnosis::PathPacket::kFin)];
-    if (fin) {
-      At(situation.losses, *fin, false).general = true;
-    } else if (const auto& ack = places[diagnosis::Index(diagnosis::PathPacket::kAck)]) {
-      AffectedSite& loss = At(situation.losses, *ack, true);  // whether it is let in matters only when the FIN gets out
-      loss.general = true;
-      loss.peer_fin = false;
-    } else if (const auto& peer_fin = places[diagnosis::Index(diagnosis::PathPacket::kPeerFin)]) {
-      const std::size_t before = situation.losses.size();
-      AffectedSite& loss = At(situation.losses, *peer_fin, true);
-      loss.general = true;
-      loss.peer_fin = loss.peer_fin || situation.losses.size() > before;
+    AddDrops(diagnosis.closing_drops[index], true, situation.losses);
+    if (!diagnosis.closing_drops[index].enough && situation.not_enough.empty()) {
+      situation.not_enough = diagnosis.closing_drops[index].reason;
     }
     if (const auto& rst = places[diagnosis::Index(diagnosis::PathPacket::kRst)];
         rst && (!fin || fin->rule != rst->rule)) {
@@ -119,9 +164,19 @@ bool Situation::AnyInbound() const {
   return std::any_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return loss.inbound; });
 }
 
+bool Situation::AnyWithEntry() const {
+  return std::any_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return loss.with_entry; });
+}
+
+bool Situation::OnlyWithEntry() const {
+  return !losses.empty() &&
+         std::all_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return loss.with_entry; });
+}
+
 Situation SituationOf(const diagnosis::Diagnosis& diagnosis) {
   Situation situation;
   situation.resets_lost = diagnosis.resets_lost;
+  situation.table_full = diagnosis.table_full != std::optional(false);
   if (const auto* sysctl = diagnosis.snapshot->Find<sources::SysctlSample>()) {
     situation.sysctl = *sysctl;
   }
@@ -134,6 +189,11 @@ Situation SituationOf(const diagnosis::Diagnosis& diagnosis) {
   if (diagnosis.paths) {
     AddGeneral(diagnosis, situation);
   }
+  situation.own_timeouts += situation.ends.own;
+  const auto& timed_out = situation.ends.timed_out;
+  situation.only_own_timeouts =
+      situation.own_timeouts.entries > 0 && (!diagnosis.live || diagnosis.live->sysctl_timeouts == 0) &&
+      std::accumulate(timed_out.begin(), timed_out.end(), situation.ends.removed + situation.ends.unknown) == 0;
   std::stable_sort(situation.losses.begin(), situation.losses.end(), [](const AffectedSite& a, const AffectedSite& b) {
     return a.stuck != b.stuck ? a.stuck > b.stuck : a.at_risk > b.at_risk;
   });

@@ -55,7 +55,8 @@ std::string CloseText(const report::CloseReport& report) {
   constexpr std::size_t kNameWidth = 10;
   const std::string indent(kNameWidth + 2, ' ');
   std::ostringstream out;
-  out << Verdict(report.fate) << " (" << Name(report.fate) << "): once its conntrack entry is gone, "
+  out << Verdict(report.fate) << " (" << Name(report.fate) << "): "
+      << (report.with_entry ? "whether its conntrack entry is there or not, " : "once its conntrack entry is gone, ")
       << report::Sentence(report.fate) << (report.reason.empty() ? "" : ": " + report.reason) << ".\n";
   out << "It has "
       << (!report.tracked   ? "an entry or not: that cannot be asked"

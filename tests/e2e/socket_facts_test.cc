@@ -207,5 +207,23 @@ TEST_F(SocketFactsTest, AFateDoesNotOutliveTheRouteThatItHungOn) {
   EXPECT_TRUE(lab::Eventually([&] { return Served(program) == "clean"; }, 20)) << Served(program);
 }
 
+// Answers come in over the second wire; the rules accept what is established from anywhere, the rest from the first.
+TEST_F(SocketFactsTest, AnswersOverAnotherDeviceAreUnknownUnlessThePathFilterForbidsThem) {
+  wire_.peer.Shell("ip route replace 203.0.113.1 via 198.51.100.1");
+  wire_.local.Shell(
+      "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT;"
+      "iptables -A INPUT -i veth0 -j ACCEPT; iptables -P INPUT DROP");
+  UniqueFd client = Connect();
+  LoseEntries();
+  EXPECT_EQ(Explained(client), "unknown");
+  EXPECT_EQ(Checked(), "unknown");
+  client.Reset();
+  EXPECT_TRUE(lab::Eventually([&] { return wire_.local.Shell("ss -Htano state fin-wait-1 | grep 'on,'") != ""; }))
+      << "the answer is dropped";
+  wire_.peer.Shell("ip route replace 203.0.113.1 via 192.0.2.1");
+  wire_.local.Sysctl("net.ipv4.conf.second0.rp_filter", "1");
+  ExpectAll("clean", Connect());
+}
+
 }  // namespace
 }  // namespace finwait::e2e

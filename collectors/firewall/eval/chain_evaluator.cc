@@ -234,10 +234,10 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
             endings.push_back({ChainResult::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
             break;
           case RuleResult::Kind::kDrop:
-            endings.push_back({ChainResult::Kind::kDrop, std::move(outcome.packet), &table, &chain, &rule, {}});
+            Stop(ChainResult::Kind::kDrop, std::move(outcome.packet), table, chain, &rule, endings);
             break;
           case RuleResult::Kind::kReject:
-            endings.push_back({ChainResult::Kind::kReject, std::move(outcome.packet), &table, &chain, &rule, {}});
+            Stop(ChainResult::Kind::kReject, std::move(outcome.packet), table, chain, &rule, endings);
             break;
           case RuleResult::Kind::kQueue:
             endings.push_back({ChainResult::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
@@ -280,6 +280,14 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
   return returned;
 }
 
+void ChainEvaluator::Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain,
+                          const Rule* rule, std::vector<ChainResult>& endings) const {
+  if (planned_ != nullptr && planned_->LetPass(table, chain, rule, packet)) {
+    kind = ChainResult::Kind::kAccept;
+  }
+  endings.push_back({kind, std::move(packet), &table, &chain, rule, {}});
+}
+
 std::vector<ChainResult> ChainEvaluator::RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
                                                       Packet packet) {
   std::vector<ChainResult> endings;
@@ -292,8 +300,11 @@ std::vector<ChainResult> ChainEvaluator::RunBaseChain(const Table& table, const 
   packets.push_back(std::move(packet));
   const bool drops = base.base && base.base->policy_drop;
   for (Packet& fallen : RunChain(table, *chain, context, std::move(packets), 0, endings)) {
-    endings.push_back(
-        {drops ? ChainResult::Kind::kDrop : ChainResult::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
+    if (drops) {
+      Stop(ChainResult::Kind::kDrop, std::move(fallen), table, base, nullptr, endings);
+    } else {
+      endings.push_back({ChainResult::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
+    }
   }
   return endings;
 }

@@ -10,6 +10,7 @@
 
 #include "collectors/firewall/eval/chain_index.h"
 #include "collectors/firewall/eval/packet_names.h"
+#include "collectors/firewall/eval/planned_accepts.h"
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/model/rule_id.h"
@@ -59,6 +60,8 @@ class ChainEvaluator : public SetSource {
   const Ruleset& GetRuleset() const { return ruleset_; }
   /// May be null.
   facts::FactQuery* Facts() const { return facts_; }
+  /// What a ruleset with those rules would do is evaluated from now on; null: as it is. Must outlive its use.
+  void Plan(const PlannedAccepts* planned) { planned_ = planned; }
   /// Starts a new question with the whole allowance.
   void ResetBudget();
 
@@ -97,6 +100,9 @@ class ChainEvaluator : public SetSource {
   std::vector<Packet> RunTarget(const Table& table, const Chain& from, const Rule& rule, std::string_view target,
                                 const HookContext& context, Packet packet, std::size_t depth,
                                 std::vector<ChainResult>& endings);
+  /// Ends a packet that `rule` (null: the policy) drops or rejects, unless a planned rule lets it pass before.
+  void Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain, const Rule* rule,
+            std::vector<ChainResult>& endings) const;
   /// The position of the first rule, from `from` on, that one of `packets` may match.
   std::size_t NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets);
   /// Adds `packet` unless it is there already. False when there are too many.
@@ -106,6 +112,7 @@ class ChainEvaluator : public SetSource {
   facts::FactQuery* facts_;
   EvaluationLimits limits_;
   std::size_t budget_;
+  const PlannedAccepts* planned_ = nullptr;
   std::map<const Chain*, const ChainIndex> indexes_;  // of long chains, made when first run
   /// Whether any expression of the ruleset's rules is so.
   bool HasExpression(bool (*is_so)(const Expression&)) const;

@@ -1,5 +1,7 @@
 #include "collectors/firewall/eval/nat_effect.h"
 
+#include <linux/netfilter/nf_tables.h>
+
 #include <algorithm>
 #include <set>
 #include <span>
@@ -83,6 +85,20 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
   return effect;
 }
 
+// A SYN proxy's entry translates sequence numbers.
+bool IsSynproxy(const Expression& step) {
+  const auto* target = std::get_if<XtTarget>(&step);
+  const auto* object = std::get_if<ObjectReference>(&step);
+  return std::holds_alternative<Synproxy>(step) || (target != nullptr && target->name == "SYNPROXY") ||
+         (object != nullptr && object->type == NFT_OBJECT_SYNPROXY);
+}
+
+bool HasSynproxy(const Chain& chain) {
+  return std::any_of(chain.rules.begin(), chain.rules.end(), [](const Rule& rule) {
+    return std::any_of(rule.expressions.begin(), rule.expressions.end(), IsSynproxy);
+  });
+}
+
 bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
   if (std::any_of(std::begin(kBackends), std::end(kBackends),
                   [&](Backend backend) { return IsBlind(ruleset, backend, family); })) {
@@ -90,8 +106,9 @@ bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
   }
   return std::any_of(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
     return !table.dormant && Covers(table.family, family) &&
-           std::any_of(table.chains.begin(), table.chains.end(),
-                       [](const auto& one) { return one.second->base && one.second->base->type == ChainType::kNat; });
+           std::any_of(table.chains.begin(), table.chains.end(), [](const auto& one) {
+             return (one.second->base && one.second->base->type == ChainType::kNat) || HasSynproxy(*one.second);
+           });
   });
 }
 

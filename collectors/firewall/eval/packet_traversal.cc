@@ -144,6 +144,26 @@ std::optional<Packet> AnswerToSecondFin(Packet ack) {
   return ack;
 }
 
+// Where one of several rules drops the packet, none is named: the counter of one that is named has to rise.
+void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& verdict) {
+  const ChainResult& first = ends.front().ending;
+  const auto same = [&](const TraversalEnd& end) {
+    return end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule;
+  };
+  if (std::all_of(ends.begin(), ends.end(), same)) {
+    return;
+  }
+  verdict.location.reset();
+  if (!std::all_of(ends.begin(), ends.end(), [&](const TraversalEnd& end) { return end.hook == ends.front().hook; })) {
+    verdict.hook.reset();
+  }
+  const auto doubtful = std::find_if(ends.begin(), ends.end(),
+                                     [](const TraversalEnd& end) { return end.ending.packet.doubt != nullptr; });
+  verdict.reason = "one of several rules drops it, and which one hangs on " +
+                   (doubtful != ends.end() ? doubtful->ending.packet.doubt->because
+                                           : std::string("the order of chains of one priority"));
+}
+
 // What all the ways together say.
 TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSettings& settings) {
   const auto first = [&](ChainResult::Kind kind) {
@@ -168,6 +188,7 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSe
     const TraversalEnd& end = stopped != ends.end() ? *stopped : *queued;
     TraversalResult verdict = FromEnd(end, all_rejected ? Disposition::kReject : Disposition::kDrop, settings);
     verdict.reason = end.ending.because;
+    NameNoneOfSeveral(ends, verdict);
     return verdict;
   }
   TraversalResult verdict = FromEnd(stopped != ends.end() ? *stopped : *queued, Disposition::kUnknown, settings);
@@ -207,7 +228,7 @@ class Judgement {
     const bool sent_here =
         connection_.journey == PathKind::kLoopback || (connection_.journey == PathKind::kLocal && IsOutgoing(kind));
     if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
-      return OfFinSentHere(kind);
+      return OfFinSentHere(kind, TrackingWithoutEntry(kind, settings_.tcp_loose));
     }
     if (!IsOutgoing(kind) && connection_.journey != PathKind::kLoopback && !connection_.general &&
         evaluator_.RewritesEnds()) {
@@ -236,8 +257,22 @@ class Judgement {
     return Walk(PacketKind::kData, packet);
   }
 
+  // The FIN that was dropped has put its entry into FIN_WAIT, which lasts as long as the tries do: all are ESTABLISHED.
   TraversalResult OfTracked(PacketKind kind) {
+    const bool fin_sent_here = connection_.journey == PathKind::kLoopback
+                                   ? kind == PacketKind::kFin || kind == PacketKind::kPeerFin
+                                   : connection_.journey == PathKind::kLocal && kind == PacketKind::kFin;
+    if (fin_sent_here) {
+      return OfFinSentHere(kind, PacketTracking::kEstablished);
+    }
     return Walk(kind, MakePacket(connection_, kind), PacketTracking::kEstablished);
+  }
+
+  // Without an ACK: it answers a segment that had one (tcp_v4_send_reset()).
+  TraversalResult OfPeerReset() {
+    Packet packet = MakePacket(connection_, PacketKind::kPeerFin);
+    packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_RST});
+    return Walk(PacketKind::kPeerFin, packet, PacketTracking::kNoEntry);
   }
 
  private:
@@ -318,15 +353,16 @@ class Judgement {
   }
 
   // Whether the first try, which ended in these ways, is answered by a reset that ends the socket.
-  Tristate EndsTheSocket(PacketKind kind, const std::vector<TraversalEnd>& ends) {
+  Tristate EndsTheSocket(PacketKind kind, PacketTracking looked_up, const std::vector<TraversalEnd>& ends) {
     const auto answered = std::count_if(ends.begin(), ends.end(), IsAnsweredWithReset);
     if (answered == 0) {
       return Tristate::kNo;
     }
     const ResetAnswer answer = AnswerTo(connection_, kind);
-    const TraversalResult arrives = Combine(TraverseHooks(evaluator_, answer.connection, PacketKind::kRst,
-                                                          answer.packet, PacketTracking::kNoEntry, settings_),
-                                            settings_);
+    const PacketTracking tracking =
+        looked_up == PacketTracking::kEstablished ? PacketTracking::kEstablished : PacketTracking::kNoEntry;
+    const TraversalResult arrives = Combine(
+        TraverseHooks(evaluator_, answer.connection, PacketKind::kRst, answer.packet, tracking, settings_), settings_);
     if (IsStopped(arrives)) {
       return Tristate::kNo;
     }
@@ -334,21 +370,20 @@ class Judgement {
     return certain ? Tristate::kYes : Tristate::kUnknown;
   }
 
-  TraversalResult OfFinSentHere(PacketKind kind) {
-    const std::vector<TraversalEnd> ways =
-        Ways(kind, MakePacket(connection_, kind), TrackingWithoutEntry(kind, settings_.tcp_loose));
+  TraversalResult OfFinSentHere(PacketKind kind, PacketTracking looked_up) {
+    const std::vector<TraversalEnd> ways = Ways(kind, MakePacket(connection_, kind), looked_up);
     TraversalResult first = Combine(ways, settings_);
     if (first.decision == Disposition::kAccept) {
       return first;
     }
-    const Tristate gone = EndsTheSocket(kind, ways);
+    const Tristate gone = EndsTheSocket(kind, looked_up, ways);
     if (gone == Tristate::kYes) {
       first.reason = "the reset that answers it ends the socket, which does not try again";
       return first;
     }
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
     again.set_changes = ways.front().ending.packet.set_changes;  // what the first try changed stays so
-    TraversalResult later = Walk(kind, std::move(again));
+    TraversalResult later = Walk(kind, std::move(again), looked_up);
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
@@ -409,6 +444,12 @@ TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& con
                                 const NamespaceSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfLastAck();
+}
+
+TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
+                                  const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfPeerReset();
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,

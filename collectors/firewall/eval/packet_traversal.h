@@ -42,7 +42,11 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const NamespaceSettings& settings);
 
-/// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), as it is sent the first time.
+/// The same for the RST with which a peer answers that knows nothing of the connection any more (INVALID).
+TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
+                                  const NamespaceSettings& settings);
+
+/// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), the tries of a FIN included.
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                       const NamespaceSettings& settings);
 

@@ -47,14 +47,14 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
   return answer;
 }
 
+bool AnswersWithReset(const Rule& rule, IpFamily family) {
+  return std::any_of(rule.expressions.begin(), rule.expressions.end(),
+                     [&](const Expression& expression) { return AnswersWithReset(expression, family); });
+}
+
 bool IsAnsweredWithReset(const TraversalEnd& end) {
-  if (end.ending.kind != ChainResult::Kind::kReject || end.ending.rule == nullptr) {
-    return false;
-  }
-  const std::vector<Expression>& expressions = end.ending.rule->expressions;
-  return std::any_of(expressions.begin(), expressions.end(), [&](const Expression& expression) {
-    return AnswersWithReset(expression, end.ending.packet.family);
-  });
+  return end.ending.kind == ChainResult::Kind::kReject && end.ending.rule != nullptr &&
+         AnswersWithReset(*end.ending.rule, end.ending.packet.family);
 }
 
 }  // namespace finwait::firewall::eval

@@ -16,6 +16,9 @@ struct ResetAnswer {
 /// What answers the packet of `kind` that a socket of this host sends in `connection`.
 ResetAnswer AnswerTo(const Connection& connection, PacketKind kind);
 
+/// Whether `rule` answers what it rejects with a reset.
+bool AnswersWithReset(const Rule& rule, IpFamily family);
+
 /// Whether the journey ends by a rule that answers with a reset.
 bool IsAnsweredWithReset(const TraversalEnd& end);
 

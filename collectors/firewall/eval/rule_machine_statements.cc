@@ -152,6 +152,11 @@ RuleMachine::Step RuleMachine::operator()(const Synproxy&) {
   const AbstractByte& flags = at_->packet.TcpFlags();
   constexpr std::uint8_t kSyn = 0x02;
   constexpr std::uint8_t kAck = 0x10;
+  if (flags.IsKnown() && flags.value == kSyn) {
+    // It is answered and swallowed; the entry of what comes of it translates sequence numbers (nf_ct_seqadj_init()).
+    at_->packet.destination_translated = Tristate::kYes;
+    return Tell(Kind::kDrop);
+  }
   const bool known = ((flags.known & (kSyn | kAck)) == (kSyn | kAck)) && (flags.value & kSyn) == 0;
   if (known && (flags.value & kAck) != 0) {
     return Tell(Kind::kDrop);

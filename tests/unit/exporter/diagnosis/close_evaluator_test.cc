@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "exporter/diagnosis/evaluation_rounds.h"
+#include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
@@ -42,15 +43,20 @@ TEST_F(FateTest, IsUpToThePeerWhereItsBareAckAloneIsDropped) {
 
 TEST_F(FateTest, APeerThatHasClosedSendsNoOtherFin) {
   socket_.state = kernel::TcpState::kCloseWait;
-  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kClean);
   EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateNew)), Fate::kAckDropped);
+  EXPECT_EQ(Of(DropsAt({})), Fate::kClean);
+}
+
+TEST_F(FateTest, APeerThatHasForgottenItAnswersWithAResetWhichIsInvalid) {
+  socket_.state = kernel::TcpState::kCloseWait;
+  EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kPeerDecides);
 }
 
 TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   CloseEvaluator judge(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
   EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;
-  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kClean);
+  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerDecides);
 }
 
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
@@ -66,6 +72,19 @@ TEST_F(FateTest, OverLoopbackAnInputDropStopsTheFinItself) {
   EXPECT_EQ(Of(DropsAt({Hook::kInput})), Fate::kFinDropped);
 }
 
+TEST_F(FateTest, ASynProxyIsLostWithTheEntryWhereThePeerOpenedTheConnection) {
+  firewall::eval::HandMadeTable table;
+  table.Base("c", Hook::kInput, {{firewall::Synproxy{}}});
+  CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
+  firewall::eval::Connection connection;
+  connection.local = socket_.local;
+  connection.peer = socket_.peer;
+  connection.opened_by = firewall::eval::OpenedBy::kPeer;
+  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kYes);
+  connection.opened_by = firewall::eval::OpenedBy::kLocal;
+  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kNo);
+}
+
 TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
   CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
   EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kClean);
@@ -74,10 +93,92 @@ TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
 }
 
 TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {
-  CloseEvaluator drops(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
-  EXPECT_EQ(drops.TrackedFin(socket_).decision, firewall::eval::Disposition::kDrop) << "a policy drops it all the same";
+  CloseEvaluator drops(DropsFinsAt(Hook::kOutput), {true, {true, true}}, {});
+  EXPECT_EQ(drops.TrackedFin(socket_).decision, firewall::eval::Disposition::kDrop) << "a rule drops it all the same";
   CloseEvaluator open(DropsAt({}), {true, {true, true}}, {});
   EXPECT_EQ(open.TrackedFin(socket_).decision, firewall::eval::Disposition::kAccept);
+}
+
+TEST_F(FateTest, WithItsEntryItIsClean) {
+  CloseEvaluator invalid(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
+  EXPECT_EQ(invalid.EvaluateTracked(socket_).fate, Fate::kClean);
+  EXPECT_EQ(invalid.RememberedTracked(socket_), Fate::kClean) << "known for all at once";
+}
+
+TEST_F(FateTest, RulesThatDropFinsWhateverTheirStateLoseThoseWithAnEntry) {
+  CloseEvaluator out(DropsFinsAt(Hook::kOutput), {true, {true, true}}, {});
+  EXPECT_EQ(out.EvaluateTracked(socket_).fate, Fate::kFinDropped);
+  EXPECT_EQ(out.TrackedFateOf(socket_), Fate::kFinDropped);
+  EXPECT_EQ(out.RememberedTracked(socket_), Fate::kFinDropped);
+  CloseEvaluator in(DropsFinsAt(Hook::kInput), {true, {true, true}}, {});
+  EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kPeerFinDropped);
+  socket_.state = kernel::TcpState::kCloseWait;
+  EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kClean) << "its peer's FIN has come";
+}
+
+TEST_F(FateTest, WhatSendsDataFirstHasItsEntryBackWhenTheFinFollows) {
+  firewall::eval::Connection connection = ConnectionByEnds(ListedSocket(socket_));
+  connection.local_socket.mark = 0;
+  CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
+  EXPECT_EQ(evaluator.Evaluate(connection, &past_).fate, Fate::kFinDropped);
+  EXPECT_EQ(evaluator.Evaluate(connection, &past_, {false, true}).fate, Fate::kClean);
+  CloseEvaluator strict(DropsStateAt(Hook::kOutput, kStateInvalid), {false, {true, true}}, {});
+  EXPECT_EQ(strict.Evaluate(connection, &past_, {false, true}).fate, Fate::kFinDropped)
+      << "with tcp_loose = 0 data makes no entry";
+}
+
+TEST_F(FateTest, AFullTableLosesWhatHasNoEntry) {
+  EvaluationSettings full{true, {true, true}};
+  full.table_full = true;
+  CloseEvaluator evaluator(DropsAt({}), full, {});
+  const CloseOutcome outcome = evaluator.Evaluate(socket_, &past_);
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
+  EXPECT_NE(outcome.fin.reason.find("full"), std::string::npos);
+  EXPECT_FALSE(outcome.fin.location.has_value()) << "no rule is to blame";
+  full.table_full.reset();
+  EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).Evaluate(socket_, &past_).fate, Fate::kUnknown);
+  EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).EvaluateTracked(socket_).fate, Fate::kClean);
+}
+
+// Accepts what comes in on a device, by its index, and drops the rest; before that, what is established, if asked to.
+std::shared_ptr<const firewall::Ruleset> AcceptsFromDevice(std::uint32_t index, bool established) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  Bitwise masked;
+  masked.length = 4;
+  masked.mask = ValueOf({kStateEstablished, 0, 0, 0});
+  masked.xor_value = ValueOf({0, 0, 0, 0});
+  const VerdictStatement accepts = Says(Verdict::Kind::kAccept);
+  std::vector<std::vector<Expression>> rules;
+  if (established) {
+    rules.push_back({CtLoad{NFT_CT_STATE, {}, Register{0}}, masked,
+                     Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0, 0, 0, 0})}, accepts});
+  }
+  rules.push_back(
+      {MetaLoad{NFT_META_IIF, Register{0}}, Compare{NFT_CMP_EQ, Register{0}, ValueOf({index, 0, 0, 0})}, accepts});
+  HandMadeTable table;
+  table.Base("in", Hook::kInput, std::move(rules), true);
+  return std::make_shared<const Ruleset>(table.AsRuleset());
+}
+
+TEST_F(FateTest, IsUnknownWhereAnswersMayComeInOnADeviceThatRulesTreatOtherwise) {
+  firewall::eval::Connection connection = ConnectionByEnds(ListedSocket(socket_));
+  connection.egress.name = "eth0";
+  connection.egress.index = 2;
+  EvaluationSettings settings{true, {true, true}};
+  const auto fate = [&](bool established) {
+    return CloseEvaluator(AcceptsFromDevice(2, established), settings, {}).Evaluate(connection, &past_).fate;
+  };
+  settings.ingress_devices[0] = {{"eth0", 2}};
+  EXPECT_EQ(fate(true), Fate::kClean) << "no other device leads anywhere";
+  settings.ingress_devices[0].push_back({"eth1", 3});
+  EXPECT_EQ(fate(true), Fate::kUnknown);
+  EXPECT_EQ(fate(false), Fate::kClean) << "what is established does not come in on eth1 either";
+  CloseEvaluator indifferent(DropsStateAt(Hook::kInput, kStateInvalid), settings, {});
+  EXPECT_EQ(indifferent.Evaluate(connection, &past_).fate, Fate::kPeerFinDropped) << "rules that ask for no device";
+  connection.routing.emplace();
+  connection.routing->bound_device = 2;
+  EXPECT_EQ(fate(true), Fate::kClean) << "a socket that is bound to a device takes packets from no other";
 }
 
 // Answers for a host whose only nat chain has no rule, and whose sockets have no mark.

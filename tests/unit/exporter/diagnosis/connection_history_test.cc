@@ -122,5 +122,46 @@ TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsTakenByItsFirst) {
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
 }
 
+// An entry with `remaining` left, of a socket that was silent for `idle`.
+kernel::TcpSocket Silent(std::uint32_t remaining, seconds idle) {
+  kernel::TcpSocket socket = Tracked(1, remaining);
+  socket.idle = idle;
+  return socket;
+}
+
+TEST_F(ConnectionMemoryTest, WhatAnEntryWasGivenIsAtMostWhatRemainsAndTheSilence) {
+  Look({Silent(90, seconds(10))});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
+  now_ += seconds(5);
+  Look({Silent(85, seconds(15))});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
+}
+
+TEST_F(ConnectionMemoryTest, APacketThatTheSocketDoesNotDateCameSinceTheLastSample) {
+  Look({Silent(60, seconds(1000))});
+  EXPECT_GE(*memory_.Find(1)->entry_timeout_at_most, seconds(1060));
+  now_ += seconds(5);
+  Look({Silent(98, seconds(1005))});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103)) << "a keepalive of the peer's";
+  now_ += seconds(5);
+  Look({Silent(93, seconds(1010))});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
+}
+
+TEST_F(ConnectionMemoryTest, AnEntryThatIsGivenMoreIsLearntAgain) {
+  Look({Silent(100, seconds(0))});
+  now_ += seconds(5);
+  Look({Silent(432'000, seconds(0))});
+  EXPECT_GE(*memory_.Find(1)->entry_timeout_at_most, seconds(432'000));
+  EXPECT_LE(*memory_.Find(1)->entry_timeout_at_most, seconds(432'000 + 432'000 / 256));
+}
+
+TEST_F(ConnectionMemoryTest, TheTimeoutIsRememberedWhenTheEntryIsGone) {
+  Look({Silent(3, seconds(97))});
+  now_ += seconds(10);
+  Look({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
+}
+
 }  // namespace
 }  // namespace finwait::diagnosis

@@ -16,12 +16,12 @@ ConnectionHistory Past(ExpiryReason end, std::optional<kernel::ConntrackTcpState
 
 TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
   ExpiryReasons ends;
-  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kEstablished, false));
-  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kCloseWait, true));
-  ends.Add(Past(ExpiryReason::kRemoved, kernel::ConntrackTcpState::kEstablished, false));
-  ends.Add(Past(ExpiryReason::kNeverSeen, std::nullopt, std::nullopt));
-  ends.Add(Past(ExpiryReason::kUnknown, kernel::ConntrackTcpState::kEstablished, false));
-  ends.Add(Past(ExpiryReason::kStillThere, kernel::ConntrackTcpState::kEstablished, false));
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kEstablished, false), nullptr);
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kCloseWait, true), nullptr);
+  ends.Add(Past(ExpiryReason::kRemoved, kernel::ConntrackTcpState::kEstablished, false), nullptr);
+  ends.Add(Past(ExpiryReason::kNeverSeen, std::nullopt, std::nullopt), nullptr);
+  ends.Add(Past(ExpiryReason::kUnknown, kernel::ConntrackTcpState::kEstablished, false), nullptr);
+  ends.Add(Past(ExpiryReason::kStillThere, kernel::ConntrackTcpState::kEstablished, false), nullptr);
   EXPECT_EQ(ends.timed_out[0], 1U);
   EXPECT_EQ(ends.timed_out[1], 1U);
   EXPECT_EQ(ends.removed, 1U);
@@ -36,7 +36,7 @@ TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
 
 TEST(EntryEndsTest, ATimeoutInAStateThatIsNoLiveOneIsNotClaimed) {
   ExpiryReasons ends;
-  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kTimeWait, std::nullopt));
+  ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kTimeWait, std::nullopt), nullptr);
   EXPECT_EQ(ends.unknown, 1U);
 }
 

@@ -118,7 +118,7 @@ TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeftAndNoKeepaliveDue
 
 TEST_F(LiveTest, ATrackedSocketTellsThatADropPathExists) {
   AddTracked(90);
-  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  const LiveSummary live = Sum(DropsStateAt(Hook::kOutput, kStateInvalid));
   EXPECT_TRUE(live.any_would_stick);
   EXPECT_EQ(live.WouldStick(), 0U);
 }
@@ -180,6 +180,41 @@ TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
   CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
   EXPECT_FALSE(SumUpLive(SampleOf(sockets_), memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
+}
+
+TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
+  for (auto& timeout : sysctl_.conntrack_tcp_timeouts) {
+    timeout = seconds(432'000);
+  }
+  AddTracked(99).idle = seconds(1);
+  const auto look = [&] {
+    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(1000)));
+    CloseEvaluator judge(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
+    return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, {true, true}, {});
+  };
+  const LiveSummary fresh = look();
+  EXPECT_EQ(fresh.expiring, 0U);
+  EXPECT_EQ(fresh.own_timeouts.entries, 1U);
+  EXPECT_EQ(fresh.own_timeouts.shortest, seconds(100));
+  EXPECT_EQ(fresh.sysctl_timeouts, 0U);
+  sockets_.front().entry.remaining_seconds = 30;
+  sockets_.front().idle = seconds(70);
+  EXPECT_EQ(look().expiring, 1U);
+}
+
+TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState) {
+  AddTracked(90);
+  const LiveSummary live = Sum(DropsFinsAt(Hook::kOutput));
+  EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 1U);
+  EXPECT_EQ(live.at_risk_with_entry[0], 1U);
+  EXPECT_EQ(live.WouldStick(), 1U);
+  EXPECT_EQ(live.untracked_established, 0U);
+  ASSERT_EQ(live.sockets.size(), 1U);
+  EXPECT_TRUE(live.sockets[0].with_entry);
+  ASSERT_TRUE(live.sockets[0].place.has_value());
+  EXPECT_EQ(live.sockets[0].place->rule.handle, 1U);
+  EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kStillThere);
+  EXPECT_EQ(Sum(DropsFinsAt(Hook::kInput)).AtRisk(Fate::kPeerFinDropped), 1U);
 }
 
 }  // namespace

@@ -162,5 +162,19 @@ TEST(RiskTest, ASmallChangeOfTheInputsIsASmallChangeOfTheScore) {
   }
 }
 
+TEST(RiskUnknownTest, WhereAllEntriesAreThereAPathThatMayLosePacketsIsLatent) {
+  RiskInputs inputs;
+  inputs.live_sockets = 5;
+  inputs.expiring_sockets = 0;
+  inputs.at_risk_sockets = 0;
+  EXPECT_EQ(AssessRisk(inputs).stage, std::nullopt) << "rules that could not be read";
+  inputs.drop_path_unknowable = true;
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kLatent);
+  inputs.at_risk_sockets.reset();
+  EXPECT_EQ(AssessRisk(inputs).stage, std::nullopt) << "an open connection without an entry hangs on it";
+  inputs.at_risk_sockets = 1;
+  EXPECT_EQ(AssessRisk(inputs).stage, Stage::kExposed) << "what is known of another one stays known";
+}
+
 }  // namespace
 }  // namespace finwait::diagnosis

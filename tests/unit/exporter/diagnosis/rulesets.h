@@ -10,7 +10,29 @@
 
 namespace finwait::diagnosis {
 
-/// A ruleset that drops every packet at `hooks`, by policies of iptables-nft's table filter, for both families.
+/// Bits of "ct state", as nf_conntrack_common.h numbers them.
+inline constexpr unsigned kStateInvalid = 1;
+inline constexpr unsigned kStateEstablished = 2;
+inline constexpr unsigned kStateNew = 8;
+
+/// A rule that accepts what has an entry.
+inline firewall::Rule AcceptsEstablished() {
+  using namespace firewall;
+  using namespace firewall::eval;
+  Bitwise masked;
+  masked.length = 4;
+  masked.mask = ValueOf({kStateEstablished, 0, 0, 0});
+  masked.xor_value = ValueOf({0, 0, 0, 0});
+  Rule rule;
+  rule.index = 1;
+  rule.handle = 1;
+  rule.expressions = {CtLoad{NFT_CT_STATE, {}, Register{0}}, masked,
+                      Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0, 0, 0, 0})}, Says(Verdict::Kind::kAccept)};
+  return rule;
+}
+
+/// A ruleset that drops every packet without an entry at `hooks`, by policies of iptables-nft's table filter, for both
+/// families.
 inline std::shared_ptr<const firewall::Ruleset> DropsAt(std::initializer_list<firewall::Hook> hooks) {
   auto ruleset = std::make_shared<firewall::Ruleset>();
   for (const auto family : {firewall::TableFamily::kIpv4, firewall::TableFamily::kIpv6}) {
@@ -24,16 +46,13 @@ inline std::shared_ptr<const firewall::Ruleset> DropsAt(std::initializer_list<fi
       chain->base.emplace();
       chain->base->hook = hook;
       chain->base->policy_drop = true;
+      chain->rules.push_back(AcceptsEstablished());
       table.chains[chain->name] = chain;
     }
     ruleset->tables.push_back(std::move(table));
   }
   return ruleset;
 }
-
-/// Bits of "ct state", as nf_conntrack_common.h numbers them.
-inline constexpr unsigned kStateInvalid = 1;
-inline constexpr unsigned kStateNew = 8;
 
 /// A ruleset that drops every packet of `state` at `hook`: nft's "ct state ... drop".
 inline std::shared_ptr<const firewall::Ruleset> DropsStateAt(firewall::Hook hook, unsigned state) {
@@ -47,6 +66,21 @@ inline std::shared_ptr<const firewall::Ruleset> DropsStateAt(firewall::Hook hook
   HandMadeTable table;
   table.Base("chain", hook,
              {{CtLoad{NFT_CT_STATE, {}, Register{0}}, masked, Compare{NFT_CMP_NEQ, Register{0}, none}, Drops()}});
+  return std::make_shared<const Ruleset>(table.AsRuleset());
+}
+
+/// A ruleset that drops every packet with FIN at `hook`, whatever its state: nft's "tcp flags fin drop".
+inline std::shared_ptr<const firewall::Ruleset> DropsFinsAt(firewall::Hook hook) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  Bitwise masked;
+  masked.length = 1;
+  masked.mask = ValueOf({1});
+  masked.xor_value = ValueOf({0});
+  HandMadeTable table;
+  table.Base("chain", hook,
+             {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, masked,
+               Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}});
   return std::make_shared<const Ruleset>(table.AsRuleset());
 }
 

@@ -21,6 +21,10 @@ diagnosis::DropSite Nft(TableFamily family, std::optional<std::uint64_t> handle)
   return place;
 }
 
+std::string Temporary(const diagnosis::DropSite& place, Accepts accepts) {
+  return TemporaryAcceptCommand(std::vector<Insertion>{{&place, accepts}});
+}
+
 TEST(RemedyTest, SpeaksTheLanguageOfTheToolThatMadeTheRule) {
   EXPECT_EQ(AcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT"), Accepts::kInvalid),
             "iptables-nft -I OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
@@ -42,20 +46,28 @@ TEST(RemedyTest, OnTheWayOutForGoodOnlyFinAndRstAreLetThrough) {
 }
 
 TEST(RemedyTest, TheTemporaryFormTakesBackWhatItPutIn) {
-  EXPECT_EQ(
-      TemporaryAcceptCommand(Iptables(Backend::kLegacy, TableFamily::kIpv4, "filter", "INPUT"), Accepts::kReplies),
-      "iptables-legacy -I INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT; sleep 130; "
-      "iptables-legacy -D INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT");
-  EXPECT_EQ(TemporaryAcceptCommand(Nft(TableFamily::kIpv4, 4), Accepts::kInvalid),
+  EXPECT_EQ(Temporary(Iptables(Backend::kLegacy, TableFamily::kIpv4, "filter", "INPUT"), Accepts::kReplies),
+            "iptables-legacy -I INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT; sleep 130; "
+            "iptables-legacy -D INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT");
+  EXPECT_EQ(Temporary(Nft(TableFamily::kIpv4, 4), Accepts::kInvalid),
             "rule=$(nft -ea 'insert rule ip fw out handle 4 meta l4proto tcp ct state invalid accept' | grep -o "
             "'handle [0-9]*$'); sleep 130; nft \"delete rule ip fw out $rule\"");
+}
+
+TEST(RemedyTest, SeveralPlacesAreOpenAtTheSameTime) {
+  const auto out = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "out_world");
+  const auto in = Nft(TableFamily::kIpv4, 9);
+  EXPECT_EQ(TemporaryAcceptCommand(std::vector<Insertion>{{&out, Accepts::kFins}, {&in, Accepts::kFins}}),
+            "iptables-nft -I out_world -p tcp --tcp-flags SYN,FIN FIN -j ACCEPT; "
+            "rule2=$(nft -ea 'insert rule ip fw out handle 9 tcp flags & (fin | syn) == fin accept' | grep -o "
+            "'handle [0-9]*$'); sleep 130; "
+            "iptables-nft -D out_world -p tcp --tcp-flags SYN,FIN FIN -j ACCEPT; nft \"delete rule ip fw out $rule2\"");
 }
 
 TEST(RemedyTest, GivesNoCommandForANameThatAShellCouldTakeForMore) {
   for (const char* chain : {"out; reboot", "$(id)", "a'b", "-x", "", "a b", "a\nb"}) {
     EXPECT_EQ(AcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", chain), Accepts::kInvalid), "");
-    EXPECT_EQ(TemporaryAcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, chain, "OUTPUT"), Accepts::kInvalid),
-              "");
+    EXPECT_EQ(Temporary(Iptables(Backend::kNft, TableFamily::kIpv4, chain, "OUTPUT"), Accepts::kInvalid), "");
   }
 }
 
