@@ -157,7 +157,7 @@ TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Eval
       result.reason = "nf_conntrack_tcp_loose could not be read";
     }
   }
-  return UnlessTableIsFull(UnlessBlind(std::move(result), connection.family), connection.family);
+  return UnlessTableIsFull(UnlessBlind(std::move(result), family), family);
 }
 
 TraversalResult CloseEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
@@ -305,10 +305,9 @@ void CloseEvaluator::NameMissingFact(std::size_t missed, CloseOutcome& outcome) 
 }
 
 TraversalResult CloseEvaluator::EvaluatePeersReset(const Connection& connection) {
-  evaluator_.ResetBudget();
-  TraversalResult result = firewall::eval::EvaluatePeerReset(
-      evaluator_, connection, SettingsFor(connection.family, settings_.tcp_loose.value_or(true)));
-  return UnlessTableIsFull(UnlessBlind(std::move(result), connection.family), connection.family);
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+    return firewall::eval::EvaluatePeerReset(evaluator_, connection, settings);
+  });
 }
 
 bool CloseEvaluator::ResetsPeer(const Connection& connection, const TraversalResult& ack) {
