@@ -58,8 +58,7 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       std::cout << options->text;
       return 0;
     case Command::kCheck:
-      return Confined(*options,
-                      {finwait::command_line::NeedNetAdmin(*options), finwait::command_line::NeedSysPtrace(*options)},
+      return Confined(*options, {.net_admin = finwait::command_line::NeedNetAdmin(*options)},
                       finwait::exporter::RunCheck);
     case Command::kExplain:
       return Confined(*options, {.net_admin = true}, finwait::exporter::RunExplain);
