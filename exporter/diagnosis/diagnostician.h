@@ -12,6 +12,8 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evaluation_pace.h"
 #include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/other_namespaces.h"
+#include "exporter/diagnosis/owners.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait::diagnosis {
@@ -30,6 +32,9 @@ class Diagnostician {
   std::shared_ptr<const Diagnosis> Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,
                                             SteadyClock::time_point now, scheduling::WallClock::time_point wall);
 
+  /// Tells of owners their kind alone (--owners.names=off).
+  void HideOwnerNames() { owners_.HideNames(); }
+
   /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
   /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
   /// time, and once nobody holds the diagnosis before.
@@ -47,6 +52,9 @@ class Diagnostician {
   void SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
+  /// Adds the sockets of containers and pods to what was made of the host's own, and says whose all are.
+  void AddOthers(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                 Diagnosis& diagnosis);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
   void RefreshFacts(SteadyClock::time_point now);
   /// EvaluateInRounds() with the evaluator, or once without one.
@@ -79,6 +87,8 @@ class Diagnostician {
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;
   StuckHistory stuck_;
+  OtherNamespaces others_;
+  OwnerHistory owners_;
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
   CounterLedger policy_counters_;
@@ -92,6 +102,7 @@ class Diagnostician {
   std::shared_ptr<const sources::SampleData> tracking_counted_;
   std::shared_ptr<const sources::SampleData> idle_counted_;
   std::shared_ptr<const sources::SampleData> netstat_counted_;
+  std::shared_ptr<const sources::SampleData> others_counted_;
 };
 
 }  // namespace finwait::diagnosis

@@ -202,6 +202,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     ++summary.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+    ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory());
