@@ -168,6 +168,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   const sources::CollectorSettings settings = SettingsOf(options);
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);
+  if (!options.owner_names) {
+    diagnostician.HideOwnerNames();
+  }
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);

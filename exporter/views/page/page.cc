@@ -54,8 +54,9 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
          "<div id=\"report\" class=\"" + stage + "\" data-stage=\"" + stage +
          "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(report) + Tiles(diagnosis) +
          "<div class=\"columns\">\n<div class=\"column\" id=\"findings\" tabindex=\"-1\">\n" +
-         Findings(report, settings.details) + "</div>\n<div class=\"column\">\n" + FactorsSection(diagnosis) +
-         AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) + CollectorsSection(diagnosis) +
+         Findings(report, settings.details) + "</div>\n<div class=\"column\">\n" + OwnersSection(diagnosis) +
+         FactorsSection(diagnosis) + AgesSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) +
+         CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +
          ". It only reads: nothing on this host changes because it runs.</p></footer>\n</div>\n<script>" + kPageScript +
