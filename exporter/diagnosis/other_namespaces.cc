@@ -27,6 +27,13 @@ std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkN
   return found != sample.namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
 }
 
+// A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
+// here, although no entry was seen.
+bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
+  return evaluator.TranslationOf(ConnectionThrough(connection, evaluator.Facts()), nullptr).Any() ==
+         firewall::eval::Tristate::kYes;
+}
+
 template <typename Numbers>
 void AddEach(const Numbers& more, Numbers& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -62,6 +69,9 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
   connection.peer = socket.peer;
   connection.tracked =
       tracked_.contains(network_namespace) ? firewall::eval::Tristate::kYes : firewall::eval::Tristate::kUnknown;
+  if (socket.opened_here) {
+    connection.opened_by = *socket.opened_here ? firewall::eval::OpenedBy::kLocal : firewall::eval::OpenedBy::kPeer;
+  }
   connection.peer_has_closed = PeerHasClosed(socket.state);
   return connection;
 }
@@ -126,6 +136,10 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
         continue;
       }
       facts.TakeHungOn();
+      if (!tracked_.contains(live_->namespaces[i]) &&
+          IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]))) {
+        tracked_.insert(live_->namespaces[i]);
+      }
       const ForwardedOutcome outcome =
           EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
       if (outcome.passage == HostPassage::kInput) {
@@ -254,6 +268,11 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
       }
       const auto& history = histories.emplace_back(connections_.Find(closing[i].cookie));
       const auto settled = stuck_.FindingOfLastTry(closing[i]);
+      const std::uint64_t network_namespace = sample.closing[i].network_namespace;
+      if (context.evaluator != nullptr && !settled && !tracked_.contains(network_namespace) &&
+          IsTranslatedByRules(*context.evaluator, ConnectionOf(closing[i], network_namespace))) {
+        tracked_.insert(network_namespace);
+      }
       StuckFinding finding;
       if (context.evaluator != nullptr && !settled &&
           EvaluateForwardedClose(*context.evaluator, ConnectionOf(closing[i], sample.closing[i].network_namespace),

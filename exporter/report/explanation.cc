@@ -338,8 +338,18 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     return "Whether closing connections get stuck here does not show in what could be observed.";
   }
   switch (*risk.stage) {
-    case diagnosis::Stage::kNone:
-      return "No connection of this host would get stuck when it closes.";
+    case diagnosis::Stage::kNone: {
+      std::uint64_t elsewhere = 0;
+      for (std::size_t i = 0; diagnosis.stuck && i < diagnosis.stuck->sockets.size(); ++i) {
+        const diagnosis::StuckSocket& one = diagnosis.stuck->sockets[i];
+        elsewhere += one.network_namespace != 0 && !one.cause ? 1 : 0;
+      }
+      return "No connection of this host would get stuck when it closes." +
+             (elsewhere == 0
+                  ? std::string()
+                  : " " + Counted(elsewhere, "socket of a container or pod is", "sockets of containers or pods are") +
+                        " stuck, and why cannot be told.");
+    }
     case diagnosis::Stage::kLatent:
       return "Nothing is stuck, and no open connection would get stuck now; one that outlives its conntrack entry "
              "would.";

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -55,6 +56,17 @@ std::optional<std::string> Content(const UniqueFd& file) {
       return content;
     }
   }
+}
+
+// Which end opened a connection, by the listeners of its namespace, which a list has before all connections: where one
+// has the port, it was accepted. Without one, a port that the kernel hands out to clients (ip_local_port_range at its
+// default) is a client's; a listener at any other may have gone since.
+std::optional<bool> OpenedHere(std::uint16_t local_port, const std::set<std::uint16_t>& listening) {
+  constexpr std::uint16_t kFirstEphemeral = 32768;
+  if (listening.contains(local_port)) {
+    return false;
+  }
+  return local_port >= kFirstEphemeral ? std::optional(true) : std::nullopt;
 }
 
 bool IsClosing(TcpState state) {
@@ -203,6 +215,7 @@ std::uint64_t Observer::CookieOf(State& state, const ProcSocket& socket, std::ve
 Result<void> Observer::Read(State& state, Deadline deadline) {
   auto sockets = std::make_shared<ObservedSockets>();
   std::vector<Descriptor> descriptors;
+  std::set<std::uint16_t> listening;
   LastReading last;
   last.numbers = state.numbers.value_or(GateNumbers());
   constexpr const char* kFiles[] = {"tcp", "tcp6"};
@@ -231,6 +244,11 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
       const auto at = static_cast<std::size_t>(socket.state);
       ++sockets->counts[static_cast<std::size_t>(socket.local.address.Family())][at];
       sockets->orphans[at] += socket.orphan ? 1 : 0;
+      if (socket.state == TcpState::kListen) {
+        listening.insert(socket.local.port);
+      } else {
+        socket.opened_here = OpenedHere(socket.local.port, listening);
+      }
       last.closing = last.closing || IsClosing(socket.state);
       last.close_wait = last.close_wait || socket.state == TcpState::kCloseWait;
       if (socket.IsOpen() && sockets->open.Size() < ObservedSockets::kMostSockets) {

@@ -65,6 +65,21 @@ class Observed(unittest.TestCase):
         self.assertEqual(int(sandbox.shell("ss -Htn state fin-wait-1 | wc -l", "pod")), NUMBER)
         return series
 
+    def test_one_look_knows_nat_by_its_rules(self):
+        """Nobody watched: that the connections were translated is known by the nat rules alone."""
+        sandbox.shell("ip route del 198.51.100.0/24", "peer")
+        self.addCleanup(sandbox.shell, "ip route add 198.51.100.0/24 via 192.0.2.1", "peer")
+        self.rules("iptables -t nat -A POSTROUTING -s 198.51.100.0/24 -o veth0 -j MASQUERADE")
+        self.scene.enter_context(sandbox.peer_listening(PORT))
+        process = self.scene.enter_context(sandbox.connections(NUMBER, PORT, where="pod"))
+        forget()
+        report = check()
+        self.assertEqual(report["live"]["at_risk"]["nat_lost"], NUMBER, report["live"])
+        self.assertEqual(report["verdict"]["stage"], "exposed")
+        process.kill()
+        sandbox.wait_for("them stuck", lambda: check()["stuck"]["by_cause"]["nat_lost"]["now"] == NUMBER)
+        self.assertEqual(check()["verdict"]["stage"], "failing")
+
     def test_a_container_behind_masquerade(self):
         # A peer beyond NAT has no way back to a private address: its RST would end what is stuck.
         sandbox.shell("ip route del 198.51.100.0/24", "peer")
