@@ -21,6 +21,7 @@ SECONDS = 60
 _HOLD = """
 import os, socket, sys, time
 held = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in range(int(sys.argv[3]))]
+print(flush=True)
 time.sleep(86400)
 """
 
@@ -37,7 +38,9 @@ def make(number):
             ip link set eth0 up; ip route add default via 10.9.0.1'"""
         )
         subprocess.Popen(sandbox.on_host(name, ["sleep", "infinity"]))
-        holders.append(subprocess.Popen(sandbox.on_host(name, [sys.executable, "-c", _HOLD, sandbox.PEER, str(PORT), str(EACH)])))
+        hold = [sys.executable, "-S", "-c", _HOLD, sandbox.PEER, str(PORT), str(EACH)]
+        holders.append(subprocess.Popen(sandbox.on_host(name, hold), stdout=subprocess.PIPE))
+        holders[-1].stdout.readline()
     return holders
 
 

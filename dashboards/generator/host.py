@@ -396,7 +396,7 @@ def build():
             Section(None, 4, _verdict()),
             Section("Why", 8, _why()),
             Section("What happened", 8, [(8, panel) for panel in _what_happened()]),
-            Section("Whose", 8, _owners()),
+            Section("Whose", 8, _owners(), folded=True),
             Section(
                 "Counters",
                 8,
