@@ -75,6 +75,9 @@ int RunCheck(const command_line::Options& options, std::ostream& out, std::ostre
       CollectOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kCollectTimeout);
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host), {},
                                          options.path_timeouts);
+  if (!options.owner_names) {
+    diagnostician.HideOwnerNames();
+  }
   const auto report =
       report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
   out << Shown(*report, options.report_format);

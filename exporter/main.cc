@@ -62,8 +62,7 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       if (options->since) {
         return finwait::exporter::RunHistory(*options, std::cout, std::cerr);
       }
-      return Confined(*options,
-                      {finwait::command_line::NeedNetAdmin(*options), finwait::command_line::NeedSysPtrace(*options)},
+      return Confined(*options, {.net_admin = finwait::command_line::NeedNetAdmin(*options)},
                       finwait::exporter::RunCheck);
     case Command::kExplain:
       return Confined(*options, {.net_admin = true}, finwait::exporter::RunExplain);

@@ -195,6 +195,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);
   diagnostician.SkipCounted(journal->CountedBefore());
+  if (!options.owner_names) {
+    diagnostician.HideOwnerNames();
+  }
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);

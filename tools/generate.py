@@ -60,8 +60,6 @@ def needs(collector):
     text = collector["capability"]
     if text and collector["part"]:
         text += f" for {collector['part']}"
-    if collector["capability"] == "CAP_SYS_PTRACE":
-        text += ", which only `check` keeps"
     return text
 
 

@@ -180,7 +180,7 @@ def measure(name):
         for setting in ("time", "intvl"):
             pathlib.Path(f"/proc/sys/net/ipv4/tcp_keepalive_{setting}").write_text(str(variant.get("keepalive", 7200)))
 
-        start([PROGRAM, "--web.listen-address=127.0.0.1:10061", "--sampling.interval=1s", "--log.level=error"])
+        start([PROGRAM, "--namespaces=none", "--web.listen-address=127.0.0.1:10061", "--sampling.interval=1s", "--log.level=error"])
         server = start([*in_peer, sys.executable, "-c", SERVER, *(["close"] if variant.get("peer_closes") else [])])
         server.stdout.readline()
         how = [word for word in ("reset", "flood", "keepalive") if variant.get(word)]
@@ -230,7 +230,7 @@ def measure(name):
                 seen = last["local socket"]
             if last["stuck"] != "-":
                 stuck = last["stuck"]
-                check = check or subprocess.run([PROGRAM, "check"], capture_output=True, text=True).stdout
+                check = check or subprocess.run([PROGRAM, "check", "--namespaces=none"], capture_output=True, text=True).stdout
                 cause_after = cause_after or time.monotonic() - kill
             if not look.local:
                 gone = gone or time.monotonic() - kill

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <span>
 
+#include "collectors/kernel/retry_age.h"
+
 namespace finwait::kernel {
 namespace {
 
@@ -20,24 +22,6 @@ std::optional<T> InfoField(netlink::Bytes info, std::size_t offset) {
     return std::nullopt;
   }
   return netlink::Attribute(0, info.subspan(offset)).Read<T>();
-}
-
-// n tries of a timeout that doubles took base * (2^n - 1) at least; the retransmission timeout that tcp_info shows has
-// doubled n times itself, the one of window probes has not (tcp_retransmit_timer, tcp_probe0_when). Both stop doubling
-// at TCP_RTO_MAX, 120 s.
-std::chrono::milliseconds MinimumAge(SocketTimer timer, std::uint32_t tries, std::uint32_t timeout_us) {
-  constexpr double kLongestMs = 120'000;
-  const std::uint32_t doublings = std::min<std::uint32_t>(tries, 31);
-  double step = timeout_us / 1000.0;
-  if (timer == SocketTimer::kRetransmit) {
-    step /= static_cast<double>(std::uint32_t{1} << doublings);
-  }
-  double total = 0;
-  for (std::uint32_t i = 0; i < doublings; ++i) {
-    total += std::min(step, kLongestMs);
-    step *= 2;
-  }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(total));
 }
 
 std::optional<bool> OpenedHere(netlink::Bytes info) {
@@ -72,7 +56,7 @@ void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
     socket.tries = std::max<std::uint32_t>(socket.tries, *backoff);
   }
   const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
-  socket.minimum_age = MinimumAge(socket.timer, socket.tries, timeout);
+  socket.minimum_age = MinimumAgeOf(socket.timer, socket.tries, std::chrono::microseconds(timeout));
   socket.opened_here = OpenedHere(info);
   socket.idle = Idle(info);
   socket.segments =

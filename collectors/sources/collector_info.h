@@ -18,8 +18,7 @@ struct CollectorSettings;
 /// A capability that collectors can need. The program gives up every other one when it starts.
 enum class Capability : std::uint8_t {
   kNone,
-  kNetAdmin,   ///< CAP_NET_ADMIN
-  kSysPtrace,  ///< CAP_SYS_PTRACE, which only `check` keeps
+  kNetAdmin,  ///< CAP_NET_ADMIN
 };
 
 /// As capabilities(7) spells it; empty for kNone.
@@ -29,8 +28,6 @@ constexpr std::string_view Name(Capability capability) {
       return "";
     case Capability::kNetAdmin:
       return "CAP_NET_ADMIN";
-    case Capability::kSysPtrace:
-      return "CAP_SYS_PTRACE";
   }
   return "";
 }

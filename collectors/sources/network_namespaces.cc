@@ -1,67 +1,179 @@
 #include "collectors/sources/network_namespaces.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
-#include <string>
-#include <unordered_set>
+#include <set>
+#include <utility>
+
+#include "collectors/kernel/conntrack_presence.h"
 
 namespace finwait::sources {
 namespace {
 
-bool IsProcess(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-}
+using kernel::namespaces::ObservedNamespace;
 
-// PROC_PID_INIT_INO: the inode of the machine's first PID namespace, fixed in the kernel.
-constexpr std::uint64_t kInitialPidNamespace = 0xEFFFFFFC;
-
-// Whether procfs lists every process of the machine: it is of the first PID namespace, and does not hide process 1,
-// which is another user's unless that is root.
-bool ListsEveryProcess(int procfs) {
-  struct stat status = {};
-  return ::fstatat(procfs, "self/ns/pid", &status, 0) == 0 && status.st_ino == kInitialPidNamespace &&
-         ::fstatat(procfs, "1", &status, 0) == 0;
-}
+constexpr auto kCgroupsAgainAfter = std::chrono::seconds(15);
 
 }  // namespace
 
-Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(host_.procfs.c_str()), &::closedir);
-  if (directory == nullptr) {
-    return FailErrno("list processes in " + host_.procfs.string(), errno);
+NetworkNamespacesCollector::NetworkNamespacesCollector(kernel::Host host, const NamespaceSettings& settings,
+                                                       Pacer joining, std::optional<WorkCredit> reading,
+                                                       SharedReads shared)
+    : host_(std::move(host)),
+      settings_(settings),
+      joining_(std::move(joining)),
+      reading_(std::move(reading)),
+      join_(std::move(shared.zones)),
+      observer_(host_.procfs, settings.names) {}
+
+Result<std::chrono::nanoseconds> NetworkNamespacesCollector::Observe(Deadline deadline) {
+  if (!reading_) {
+    constexpr auto kWithoutBound = std::chrono::hours(1);  // the deadline is one
+    auto observed = observer_.Observe(deadline, kWithoutBound);
+    return observed ? Result<std::chrono::nanoseconds>(std::chrono::nanoseconds(0)) : Failure(observed.error());
   }
-  auto sample = std::make_shared<NetworkNamespacesSample>();
-  sample->complete = ListsEveryProcess(::dirfd(directory.get()));
-  std::unordered_set<std::uint64_t> others;
-  while (const dirent* process = ::readdir(directory.get())) {
-    if (!IsProcess(process->d_name)) {
+  const SteadyClock::time_point now = SteadyClock::now();
+  auto observed = observer_.Observe(deadline, reading_->Available(now));
+  if (!observed) {
+    return Failure(observed.error());
+  }
+  const kernel::namespaces::ReadingEffort& effort = observer_.LastEffort();
+  reading_->Spent(effort.spent, effort.spent + effort.waiting);
+  return effort.spent;
+}
+
+void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) const {
+  for (const ObservedNamespace& one : observer_.Namespaces()) {
+    if (one.sockets == nullptr) {
+      ++sample.unseen;
       continue;
     }
-    if (deadline.Passed()) {
-      sample->complete = false;
-      break;
-    }
-    const std::string link = std::string(process->d_name) + "/ns/net";
-    struct stat status = {};
-    if (::fstatat(::dirfd(directory.get()), link.c_str(), &status, 0) != 0) {
-      // One that has ended meanwhile, or is a zombie, has no namespace and no sockets.
-      sample->unreadable += errno == EACCES || errno == EPERM ? 1 : 0;
-      continue;
-    }
-    if (status.st_ino != host_.network_namespace.inode) {
-      ++sample->processes_elsewhere;
-      if (others.size() < NetworkNamespacesSample::kMostNamespaces) {
-        others.insert(status.st_ino);
+    ++sample.observed;
+    sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
+                                 one.sockets->counts, one.sockets->orphans});
+    for (const kernel::TcpSocket& socket : one.sockets->closing) {
+      if (sample.closing.size() < NetworkNamespacesSample::kMaxClosing) {
+        sample.closing.push_back({one.id, socket});
       }
     }
   }
-  sample->unseen = others.size();
-  return Collected{std::move(sample), {}};
+}
+
+void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespacesSample& sample) {
+  if (sample.closing.empty() || !RequireConntrack(host_)) {
+    return;
+  }
+  kernel::SocketTable table;
+  for (const OtherClosingSocket& one : sample.closing) {
+    table.Add(one.socket);
+  }
+  if (!join_.Join(host_, deadline, table)) {
+    return;  // their entries stay unknown; `tracking` tells why
+  }
+  for (std::size_t i = 0; i < sample.closing.size(); ++i) {
+    sample.closing[i].socket.entry = table[i].entry;
+  }
+}
+
+std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadline, std::vector<Error>& gaps) {
+  const SteadyClock::time_point now = SteadyClock::now();
+  if (!joining_.Due(now)) {
+    return std::chrono::nanoseconds(0);
+  }
+  const CpuStopwatch stopwatch;
+  live_.reset();
+  auto live = std::make_shared<OtherLiveSockets>();
+  const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
+  for (const ObservedNamespace& one : namespaces) {
+    if (one.sockets == nullptr) {
+      continue;
+    }
+    const auto id = static_cast<std::uint32_t>(one.id);
+    for (const kernel::TcpSocket& socket : one.sockets->open) {
+      live->sockets.Add(socket);
+      live->namespaces.push_back(id);
+    }
+    for (const kernel::TcpSocket& socket : one.sockets->closing) {
+      live->sockets.Add(socket);
+      live->namespaces.push_back(id);
+    }
+  }
+  if (RequireConntrack(host_)) {  // without conntrack no connection has an entry, which `tracking` tells
+    if (const auto joined = join_.Join(host_, deadline, live->sockets); !joined) {
+      gaps.push_back(joined.error());
+      joining_.Ran(SteadyClock::now(), stopwatch.Elapsed());
+      return stopwatch.Elapsed();
+    }
+  }
+  std::set<std::uint64_t> at_risk;
+  for (std::size_t i = 0; i < live->namespaces.size(); ++i) {
+    if (live->sockets.TrackingOf(i) == kernel::Tracking::kUntracked && live->sockets[i].IsOpen()) {
+      at_risk.insert(live->namespaces[i]);
+    }
+  }
+  for (const ObservedNamespace& one : namespaces) {
+    observer_.SetAtRisk(one.id, at_risk.contains(one.id));
+  }
+  live->taken_at = SteadyClock::now();
+  live_ = std::move(live);
+  joining_.Ran(SteadyClock::now(), stopwatch.Elapsed());
+  return stopwatch.Elapsed();
+}
+
+void NetworkNamespacesCollector::KeepCgroups(Deadline deadline) {
+  const SteadyClock::time_point now = SteadyClock::now();
+  if (cgroups_at_ && now < *cgroups_at_ + kCgroupsAgainAfter) {
+    return;
+  }
+  cgroups_at_ = now;
+  if (!cgroup_tree_) {
+    const auto root = kernel::namespaces::FindCgroup2(host_.procfs);
+    if (!root) {
+      return;
+    }
+    cgroup_tree_.emplace(*root);
+  }
+  cgroup_tree_->Walk(now, deadline);
+  auto cgroups = std::make_shared<std::vector<CgroupOfOwner>>();
+  cgroup_tree_->ForEach([&](std::uint64_t number, const std::string& path) {
+    kernel::namespaces::Owner owner = observer_.Names().NameOf(kernel::namespaces::OwnerOfCgroup(path), now);
+    if (owner.kind != kernel::namespaces::OwnerKind::kOther) {
+      cgroups->push_back({number, std::move(owner)});
+    }
+  });
+  std::ranges::sort(*cgroups, {}, &CgroupOfOwner::number);
+  const auto same = [](const CgroupOfOwner& a, const CgroupOfOwner& b) {
+    return a.number == b.number && a.owner == b.owner;
+  };
+  if (cgroups_ == nullptr || !std::ranges::equal(*cgroups, *cgroups_, same)) {
+    cgroups_ = std::move(cgroups);
+  }
+}
+
+Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
+  auto sample = std::make_shared<NetworkNamespacesSample>();
+  Collected collected;
+  sample->observes = settings_.depth == NamespaceDepth::kObserve;
+  if (sample->observes) {
+    const auto reading = Observe(deadline);
+    if (!reading) {
+      return Failure(reading.error());
+    }
+    ListSockets(*sample);
+    JoinClosing(deadline, *sample);
+    collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);
+    sample->live = live_;
+  } else if (auto counted = observer_.Count(deadline); !counted) {
+    return Failure(counted.error());
+  }
+  KeepCgroups(deadline);
+  sample->cgroups = cgroups_;
+  const kernel::namespaces::Census& census = observer_.LastCensus();
+  sample->unseen = sample->observes ? sample->unseen + census.beyond : census.others.size() + census.beyond;
+  sample->processes_elsewhere = census.processes_elsewhere;
+  sample->unreadable = census.unreadable;
+  sample->complete = census.complete;
+  collected.data = std::move(sample);
+  return collected;
 }
 
 }  // namespace finwait::sources

@@ -1,48 +1,120 @@
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
+#include "collectors/base/pacer.h"
+#include "collectors/base/work_credit.h"
+#include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
+#include "collectors/kernel/namespaces/cgroup_tree.h"
+#include "collectors/kernel/namespaces/observer.h"
+#include "collectors/kernel/namespaces/owner.h"
+#include "collectors/kernel/socket_pass.h"
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
 #include "collectors/sources/cpu_shares.h"
+#include "collectors/sources/namespace_settings.h"
+#include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
 
-/// The network namespaces that processes live in, other than our own: whose sockets the other collectors do not read.
-/// From the links /proc/PID/ns/net.
+/// One other network namespace whose sockets have been read.
+struct OtherNamespace {
+  std::uint64_t id = 0;                                    ///< ours, never used twice
+  std::uint32_t process = 0;                               ///< the PID of one of its processes; 0: the last has ended
+  std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: it cannot be told
+  std::array<kernel::SocketCounts, 2> counts = {};         ///< of its sockets, by IpFamily, then TcpState
+  kernel::SocketCounts orphans = {};
+};
+
+/// A closing socket of another network namespace, with its entry in the host's table.
+struct OtherClosingSocket {
+  std::uint64_t network_namespace = 0;  ///< OtherNamespace::id
+  kernel::TcpSocket socket;
+};
+
+/// The unfinished sockets of all other namespaces that have been read, with their entries in the host's table.
+struct OtherLiveSockets {
+  kernel::SocketTable sockets;
+  std::vector<std::uint32_t> namespaces;  ///< by position in `sockets`: OtherNamespace::id
+  SteadyClock::time_point taken_at;
+};
+
+/// Whose sockets a cgroup's are.
+struct CgroupOfOwner {
+  std::uint64_t number = 0;  ///< TcpSocket::cgroup_id
+  kernel::namespaces::Owner owner;
+};
+
+/// The network namespaces that processes live in, other than our own: what of their sockets can be read without any
+/// privilege, and whose they are.
 struct NetworkNamespacesSample : SampleData {
   static constexpr std::string_view kCollector = "network_namespaces";
-  /// More namespaces than this are counted as this many.
-  static constexpr std::size_t kMostNamespaces = 65536;
 
-  std::uint64_t unseen = 0;               ///< namespaces with at least one process whose link could be read
-  std::uint64_t processes_elsewhere = 0;  ///< the processes in them
-  std::uint64_t unreadable = 0;           ///< processes whose link may not be read
+  std::uint64_t observed = 0;             ///< namespaces whose sockets have been read
+  std::uint64_t unseen = 0;               ///< namespaces with at least one process, whose sockets have not
+  std::uint64_t processes_elsewhere = 0;  ///< the processes in all of them
+  std::uint64_t unreadable = 0;           ///< processes whose namespace may not be told
   /// All processes of the machine were read. Not so past the deadline, in a PID namespace of our own, or where
   /// procfs hides other users' processes (hidepid, ProtectProc=).
   bool complete = true;
+  bool observes = false;  ///< --namespaces=observe; else they are only counted
+
+  std::vector<OtherNamespace> namespaces;  ///< those read, by id
+  std::vector<OtherClosingSocket> closing;
+  /// More closing sockets than this, of all namespaces together, are not listed.
+  static constexpr std::size_t kMaxClosing = 65'536;
+  std::shared_ptr<const OtherLiveSockets> live;  ///< null: not read yet, or the host's entries cannot be asked for
+  /// Of this host's own sockets: by number, ascending. Null where cgroup v2 is not mounted.
+  std::shared_ptr<const std::vector<CgroupOfOwner>> cgroups;
 };
 
-/// Walks /proc. A namespace that no process lives in, such as one held by a mount alone, is not found. Reading another
-/// user's link takes CAP_SYS_PTRACE; without, those processes are counted as unreadable.
+/// Counts the network namespaces that processes live in, and observes their sockets through /proc/PID/net. Needs no
+/// capability but for the host's entries. A namespace that no process lives in, such as one held by a mount alone, is
+/// not found.
 class NetworkNamespacesCollector : public Collector {
  public:
   static constexpr CollectorInfo kInfo = {
       .name = NetworkNamespacesSample::kCollector,
-      .summary = "how many other network namespaces have processes, whose sockets are not read",
-      .reads = "`/proc/PID/ns/net`",
-      .capability = Capability::kSysPtrace,
-      .part = "other users' processes",
+      .summary = "the sockets of containers and pods: of all other network namespaces that processes live in",
+      .reads =
+          "`/proc/PID/net/{tcp,tcp6,snmp,sockstat,sockstat6}`, `/proc/PID/{cgroup,comm}`, names of folders of cgroup "
+          "v2 and of the kubelet's logs, names of containers where Docker or podman lets them be read, netlink",
+      .capability = Capability::kNetAdmin,
+      .part = "their entries in the host's conntrack table",
       .budget_share = kNamespacesShare,
   };
 
-  explicit NetworkNamespacesCollector(kernel::Host host) : host_(std::move(host)) {}
+  /// `reading`: paces the reading of lists of sockets; nothing: as many as the deadline allows.
+  NetworkNamespacesCollector(kernel::Host host, const NamespaceSettings& settings, Pacer joining,
+                             std::optional<WorkCredit> reading = std::nullopt, SharedReads shared = {});
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
+  /// Observes once. Returns the CPU time that reading lists of sockets took, where that is paced.
+  Result<std::chrono::nanoseconds> Observe(Deadline deadline);
+  void ListSockets(NetworkNamespacesSample& sample) const;
+  void JoinClosing(Deadline deadline, NetworkNamespacesSample& sample);
+  /// Joins the live sockets if that is due. Returns the CPU time that it took.
+  std::chrono::nanoseconds KeepJoined(Deadline deadline, std::vector<Error>& gaps);
+  void KeepCgroups(Deadline deadline);
+
   kernel::Host host_;
+  NamespaceSettings settings_;
+  Pacer joining_;
+  std::optional<WorkCredit> reading_;
+  kernel::EntryJoin join_;
+  kernel::namespaces::Observer observer_;
+  std::shared_ptr<const OtherLiveSockets> live_;
+  std::optional<kernel::namespaces::CgroupTree> cgroup_tree_;
+  std::shared_ptr<const std::vector<CgroupOfOwner>> cgroups_;
+  std::optional<SteadyClock::time_point> cgroups_at_;
 };
 
 }  // namespace finwait::sources

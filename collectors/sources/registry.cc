@@ -22,6 +22,15 @@ std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSetting
   if constexpr (std::is_same_v<T, SocketsCollector>) {
     return std::make_unique<T>(host, Pacer(settings.interval, settings.cpu_budget, kSocketCountsShare),
                                settings.shared);
+  } else if constexpr (std::is_same_v<T, NetworkNamespacesCollector>) {
+    // What is there at the start may be read in a burst: sockets that nobody has read cannot be watched.
+    constexpr std::chrono::milliseconds kFirst(1500);
+    return std::make_unique<T>(
+        host, settings.namespaces, Pacer(settings.interval, settings.cpu_budget, kObservedEntriesShare),
+        settings.namespaces.effort
+            ? std::optional(WorkCredit(settings.cpu_budget, kNamespacesShare * kPartForSocketLists, kFirst))
+            : std::nullopt,
+        settings.shared);
   } else if constexpr (std::is_constructible_v<T, const kernel::Host&, const SharedReads&>) {
     return std::make_unique<T>(host, settings.shared);
   } else {

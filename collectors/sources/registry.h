@@ -8,6 +8,7 @@
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
 #include "collectors/sources/cpu_shares.h"
+#include "collectors/sources/namespace_settings.h"
 #include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
@@ -18,6 +19,7 @@ struct CollectorSettings {
   /// What all collectors and the evaluation of sockets may take together (--sampling.cpu-budget).
   std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
   SharedReads shared = {};  ///< of the collectors of one namespace
+  NamespaceSettings namespaces = {};
 };
 
 /// Every collector, in the order in which they are shown. To add one: CONTRIBUTING.md, "Add a collector".

@@ -332,6 +332,49 @@ def _why():
     ]
 
 
+def _owners():
+    def by_owner(name):
+        return column(
+            f"sum by (owner_kind, owner_namespace, owner_name, owner_container) ({series(name)}) > 0 "
+            f"or 0 * sum by (owner_kind, owner_namespace, owner_name, owner_container) ({series(name)})"
+        )
+
+    return [
+        (
+            16,
+            table(
+                "Whose sockets",
+                "Sockets by pod, container, unit or process: found stuck within the last hour, and at risk now. The 20 "
+                "worst owners; all others together are other, without a name.",
+                "none",
+                by_owner("finwait_owner_stuck_sockets"),
+                by_owner("finwait_owner_at_risk_sockets"),
+                sort_by=["Stuck, last hour", "At risk"],
+                columns={
+                    "owner_kind": "Kind",
+                    "owner_namespace": "Namespace",
+                    "owner_name": "Name",
+                    "owner_container": "Container",
+                    "Value #A": "Stuck, last hour",
+                    "Value #B": "At risk",
+                },
+                overrides=[override("Kind", custom_width=90)],
+            ),
+        ),
+        (
+            8,
+            bargauge(
+                "Network namespaces",
+                "How many network namespaces are seen, and how well. own: this host's. observed: containers and pods, "
+                "whose sockets are read through /proc. unseen: not read.",
+                "none",
+                instant(f"sum by (coverage) ({series('finwait_network_namespaces')})", "{{coverage}}"),
+                decimals=0,
+            ),
+        ),
+    ]
+
+
 def _idle_share(quantile):
     """At most 1: a quantile is interpolated within a bucket, and the one around the timeout reaches above it."""
     return (
@@ -353,6 +396,7 @@ def build():
             Section(None, 4, _verdict()),
             Section("Why", 8, _why()),
             Section("What happened", 8, [(8, panel) for panel in _what_happened()]),
+            Section("Whose", 8, _owners(), folded=True),
             Section(
                 "Counters",
                 8,

@@ -97,6 +97,14 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--path.timeout", "CIDR=DURATION",
           "A device on the way to those peers forgets silent connections after that time; or CIDR=PRESET: aws-nitro, "
           "aws-nlb, aws-natgw, azure-lb, gcp, ipvs. May be given 8 times.");
+  AddText(app_, "--namespaces", "DEPTH",
+          "What is read of containers and pods, of all other network namespaces: none, or observe, which takes no "
+          "privilege. Default observe.");
+  AddText(app_, "--path.pod-logs", "PATH",
+          "The kubelet's log tree, whose folders' names tell the names of pods. Default \"/var/log/pods\".");
+  AddText(app_, "--owners.names", "on|off",
+          "Name the pods, containers and units whose sockets are stuck or at risk; else their kind alone is told. "
+          "Default on.");
   AddText(app_, "--sampling.interval", "DURATION", "How often the cheap collectors run, 1s to 1h. Default 5s.");
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
@@ -270,6 +278,9 @@ Options CommandLine::Read() {
   Take("--log.format", options.log_format, option_values::Format);
   Take("--path.procfs", options.procfs, option_values::Directory);
   ReadPathTimeouts(options);
+  Take("--namespaces", options.namespaces, option_values::Depth);
+  Take("--path.pod-logs", options.pod_logs, option_values::File);
+  Take("--owners.names", options.owner_names, option_values::OnOff);
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format,

@@ -29,7 +29,15 @@ std::vector<CollectorSwitch> CollectorSwitches() {
 }
 
 sources::CollectorSettings SettingsOf(const Options& options) {
-  return {options.sampling_interval, std::make_shared<CpuBudget>(options.cpu_budget)};
+  sources::CollectorSettings settings = {options.sampling_interval, std::make_shared<CpuBudget>(options.cpu_budget)};
+  settings.namespaces.depth = options.namespaces;
+  settings.namespaces.names.pod_logs = options.pod_logs;
+  if (options.command == Command::kServe) {
+    const std::chrono::duration<double> effort =
+        options.sampling_interval * (options.cpu_budget * sources::kNamespacesShare * sources::kPartForSocketLists);
+    settings.namespaces.effort = std::chrono::duration_cast<std::chrono::nanoseconds>(effort);
+  }
+  return settings;
 }
 
 std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
@@ -45,7 +53,5 @@ std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
 }
 
 bool NeedNetAdmin(const Options& options) { return AnyEnabledNeeds(sources::Capability::kNetAdmin, options); }
-
-bool NeedSysPtrace(const Options& options) { return AnyEnabledNeeds(sources::Capability::kSysPtrace, options); }
 
 }  // namespace finwait::command_line

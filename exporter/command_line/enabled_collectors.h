@@ -21,7 +21,5 @@ std::vector<scheduling::EnabledCollector> MakeCollectors(const Options& options,
 
 /// Whether one of the collectors that `options` enables cannot work, in part or whole, without CAP_NET_ADMIN.
 bool NeedNetAdmin(const Options& options);
-/// The same for CAP_SYS_PTRACE.
-bool NeedSysPtrace(const Options& options);
 
 }  // namespace finwait::command_line

@@ -108,6 +108,16 @@ Value<service::LogFormat> Format(const std::string& flag, const std::string& tex
                                    {{"logfmt", service::LogFormat::kLogfmt}, {"json", service::LogFormat::kJson}});
 }
 
+Value<sources::NamespaceDepth> Depth(const std::string& flag, const std::string& text) {
+  return OneOf<sources::NamespaceDepth>(
+      flag, text, "none or observe",
+      {{"none", sources::NamespaceDepth::kNone}, {"observe", sources::NamespaceDepth::kObserve}});
+}
+
+Value<bool> OnOff(const std::string& flag, const std::string& text) {
+  return OneOf<bool>(flag, text, "on or off", {{"on", true}, {"off", false}});
+}
+
 Value<std::filesystem::path> File(const std::string& flag, const std::string& text) {
   if (text.empty()) {
     return Refuse(flag, text, "a file");

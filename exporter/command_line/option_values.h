@@ -26,6 +26,8 @@ Value<std::vector<std::string>> HostNames(const std::string& flag, const std::st
 Value<std::size_t> MaxRequests(const std::string& flag, const std::string& text);
 Value<service::LogLevel> Level(const std::string& flag, const std::string& text);
 Value<service::LogFormat> Format(const std::string& flag, const std::string& text);
+Value<sources::NamespaceDepth> Depth(const std::string& flag, const std::string& text);
+Value<bool> OnOff(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> File(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> Directory(const std::string& flag, const std::string& text);
 Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::string& text);

@@ -12,6 +12,7 @@
 
 #include <tl/expected.hpp>
 
+#include "collectors/sources/namespace_settings.h"
 #include "exporter/diagnosis/path_timeout.h"
 #include "exporter/http/listen_address.h"
 #include "exporter/service/log.h"
@@ -70,8 +71,11 @@ struct Options {
   std::filesystem::path procfs = "/proc";
   std::vector<diagnosis::PathTimeout> path_timeouts;  ///< --path.timeout; at most kMostPathTimeouts
   static constexpr std::size_t kMostPathTimeouts = 8;
-  std::chrono::milliseconds sampling_interval{5000};  ///< 1 s to 1 h
-  double cpu_budget = 0.02;                           ///< share of one core, above 0 and at most 1
+  sources::NamespaceDepth namespaces = sources::NamespaceDepth::kObserve;  ///< --namespaces
+  std::filesystem::path pod_logs = "/var/log/pods";                        ///< --path.pod-logs
+  bool owner_names = true;                                                 ///< --owners.names
+  std::chrono::milliseconds sampling_interval{5000};                       ///< 1 s to 1 h
+  double cpu_budget = 0.02;                                                ///< share of one core, above 0 and at most 1
   bool report_details = false;
   bool filter_calls = true;  ///< --[no-]sandbox.seccomp
 };

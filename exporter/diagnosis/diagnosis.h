@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/kernel/namespaces/owner.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
@@ -29,6 +30,16 @@ struct StuckSocket {
   std::shared_ptr<const DropSite> site;       ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
   bool with_entry = false;                    ///< see StuckFinding
   std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
+  std::uint64_t network_namespace = 0;   ///< sources::OtherNamespace::id; 0: this host's own
+  std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
+};
+
+/// What one owner's sockets have come to, or would.
+struct OwnerCount {
+  kernel::namespaces::Owner owner;
+  std::uint64_t stuck = 0;      ///< found stuck within the last hour, each counted once
+  std::uint64_t stuck_now = 0;  ///< of them, those that still are
+  std::uint64_t at_risk = 0;    ///< now; of each fate in kFatesAtRisk
 };
 
 /// The stuck sockets of one sample, and all there have been.
@@ -62,6 +73,7 @@ struct Diagnosis {
   std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
   /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
   std::optional<PredictionOutcomes::Totals> predictions;
+  std::vector<OwnerCount> owners;   ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily

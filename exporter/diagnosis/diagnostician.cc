@@ -306,12 +306,39 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
     summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
     summary.sockets.push_back({*one.socket, cause, age, histories[i].value_or(ConnectionHistory()), one.finding.site,
                                one.finding.with_entry,
-                               DropsBeside(one.finding.site, *one.socket, one.finding.with_entry)});
+                               DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0, nullptr});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
   stuck_now_ = std::move(summary);
   diagnosis.stuck = stuck_now_;
+}
+
+void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                              Diagnosis& diagnosis) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::NetworkNamespacesSample>();
+  const auto* sample = snapshot.Find<sources::NetworkNamespacesSample>();
+  if (sample != nullptr && sample->observes) {
+    OtherContext context;
+    context.evaluator = judge_.get();
+    context.resolver = resolver_.get();
+    context.sysctl = snapshot.Find<sources::SysctlSample>();
+    context.conntrack_active = MayBeActive(diagnosis);
+    context.sites = &sites_;
+    context.evaluation = evaluation_.most_at_once;
+    const bool is_new = IsNew(status, others_counted_);
+    const LiveSummary& live = others_.SumUpLive(*sample, rules_changed, context);
+    const StuckSummary& stuck = others_.SumUpStuck(*sample, is_new, status->taken_at, now, context);
+    if (diagnosis.live) {
+      Add(live, *diagnosis.live);
+    }
+    if (diagnosis.stuck) {
+      Add(stuck, *diagnosis.stuck);
+    }
+  } else if (const StuckSummary& counted = others_.Forget(); diagnosis.stuck) {
+    Add(counted, *diagnosis.stuck);
+  }
+  owners_.SumUp(sample, now, diagnosis);
 }
 
 std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis) {
@@ -379,7 +406,7 @@ void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallCl
     inputs.expiring_sockets = live.expiring;
     // Sockets whose fate is unknown may be what tells exposed from latent.
     constexpr std::size_t kUnknownFates = std::size(kFatesAtRisk) - 1;
-    if (live.WouldStick() > 0 || live.at_risk[kUnknownFates] == 0) {
+    if (live.WouldStick() > 0 || live.at_risk[kUnknownFates] == live.unknown_elsewhere) {
       inputs.at_risk_sockets = live.WouldStick();
     }
   }
@@ -390,8 +417,8 @@ void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallCl
       if (stuck.cause && ProvesFailure(*stuck.cause)) {
         ++inputs.stuck_sockets;
         inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
-      } else if (!stuck.cause) {
-        ++inputs.undetermined_stuck;
+      } else if (!stuck.cause && stuck.network_namespace == 0) {
+        ++inputs.undetermined_stuck;  // what cannot be told of other namespaces takes nothing from what is known here
       }
     }
     const std::uint64_t proven = SumProven(diagnosis.stuck->total);
@@ -432,6 +459,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   const bool live_changed = EvaluateLive(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   SumUpSilence(*diagnosis->snapshot, now, *diagnosis);
   EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
+  AddOthers(*diagnosis->snapshot, rules_changed, now, *diagnosis);
   AddUpFirewall(*diagnosis->snapshot, *diagnosis);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
   resets_lost_ += resets_lost;

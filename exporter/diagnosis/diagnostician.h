@@ -14,6 +14,8 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evaluation_pace.h"
 #include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/other_namespaces.h"
+#include "exporter/diagnosis/owners.h"
 #include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/stuck_history.h"
 
@@ -36,6 +38,8 @@ class Diagnostician {
 
   /// Connections, by their ends, that an earlier run has counted as stuck: while they are, they are not counted again.
   void SkipCounted(std::set<std::pair<Endpoint, Endpoint>> connections) { counted_before_ = std::move(connections); }
+  /// Tells of owners their kind alone (--owners.names=off).
+  void HideOwnerNames() { owners_.HideNames(); }
 
   /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
   /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
@@ -60,6 +64,9 @@ class Diagnostician {
   /// Where else the packets of a stuck socket die, which dies at `site`: found out once for each site.
   std::shared_ptr<const ClosingDrops> DropsBeside(const std::shared_ptr<const DropSite>& site,
                                                   const kernel::TcpSocket& socket, bool with_entry);
+  /// Adds the sockets of containers and pods to what was made of the host's own, and says whose all are.
+  void AddOthers(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
+                 Diagnosis& diagnosis);
   /// Takes in what the kernel has told of facts that changed, and lets go of those that are too old.
   void RefreshFacts(SteadyClock::time_point now);
   /// EvaluateInRounds() with the evaluator, or once without one.
@@ -95,6 +102,8 @@ class Diagnostician {
   StuckHistory stuck_;
   PredictionOutcomes outcomes_;
   std::set<std::pair<Endpoint, Endpoint>> counted_before_;  // those that are still closing
+  OtherNamespaces others_;
+  OwnerHistory owners_;
   EvidenceLog evidence_;
   CounterLedger invalid_drop_counters_;
   CounterLedger policy_counters_;
@@ -108,6 +117,7 @@ class Diagnostician {
   std::shared_ptr<const sources::SampleData> tracking_counted_;
   std::shared_ptr<const sources::SampleData> idle_counted_;
   std::shared_ptr<const sources::SampleData> netstat_counted_;
+  std::shared_ptr<const sources::SampleData> others_counted_;
 };
 
 }  // namespace finwait::diagnosis

@@ -289,6 +289,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     CountAtRisk(socket, fate, summary);
+    ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory(), sysctl);
     }

@@ -4,10 +4,13 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collectors/kernel/namespaces/owner.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
@@ -29,6 +32,8 @@ struct AtRiskSocket {
   bool place_is_inbound = false;  ///< `place` drops what comes from the peer
   ClosingDrops drops;             ///< that place, and where else its packets would die
   std::string reason;             ///< kUnknown: what it hangs on
+  std::uint64_t network_namespace = 0;                     ///< sources::OtherNamespace::id; 0: this host's own
+  std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };
 
 /// The sockets that can still be closed, and what would happen if they were closed now.
@@ -50,6 +55,10 @@ struct LiveSummary {
   bool any_unknown = false;  ///< for some it cannot be told
   /// Of those with an unknown fate, the ones that nobody has evaluated yet: the next summary goes on with them.
   std::uint64_t unevaluated = 0;
+  std::uint64_t unknown_elsewhere = 0;  ///< with an unknown fate, in other namespaces
+  /// Those counted in `at_risk`: this host's own by TcpSocket::cgroup_id (0: not told), others by OtherNamespace::id.
+  std::map<std::uint64_t, std::uint64_t> at_risk_by_cgroup;
+  std::map<std::uint64_t, std::uint64_t> at_risk_by_namespace;
   /// At most kMostListed of those counted in `at_risk`.
   std::vector<AtRiskSocket> sockets;
   static constexpr std::size_t kMostListed = 100;

@@ -7,8 +7,7 @@
 namespace finwait::privilege {
 
 struct KeptCapabilities {
-  bool net_admin = false;   ///< CAP_NET_ADMIN
-  bool sys_ptrace = false;  ///< CAP_SYS_PTRACE
+  bool net_admin = false;  ///< CAP_NET_ADMIN
 };
 
 /// Gives up for good every capability of the calling thread, except those in `kept` that it holds. Nothing stays

@@ -279,21 +279,51 @@ void DescribeTimeouts(const sources::SysctlSample& sysctl, Explanation& explanat
   }
 }
 
+// Owners beyond these are counted and not named.
+constexpr std::size_t kMostOwners = 20;
+
+void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanation& explanation) {
+  for (const diagnosis::OwnerCount& one : std::span(owners).first(std::min(owners.size(), kMostOwners))) {
+    std::string text = one.owner.Text() + ": ";
+    if (one.stuck > 0) {
+      text += Counted(one.stuck, "socket", "sockets") + " stuck within the last hour, " +
+              std::to_string(one.stuck_now) + " now";
+    }
+    if (one.at_risk > 0) {
+      text += (one.stuck > 0 ? "; " : "") + Counted(one.at_risk, "open connection", "open connections") + " at risk";
+    }
+    explanation.owners.push_back({text + "."});
+  }
+  if (owners.size() > kMostOwners) {
+    explanation.owners.push_back({Counted(owners.size() - kMostOwners, "more owner", "more owners") + "."});
+  }
+}
+
 void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
-  const char* doubt =
-      others.unseen > 0 ? ", so there may be more." : ", so whether there are other network namespaces is not known.";
+  const char* doubt = others.unseen + others.observed > 0
+                          ? ", so there may be more."
+                          : ", so whether there are other network namespaces is not known.";
   std::string text;
-  if (others.unseen > 0) {
-    text = Counted(others.unseen, "other network namespace has", "other network namespaces have") + " processes (" +
+  if (others.observed > 0) {
+    text = Counted(others.observed, "other network namespace is", "other network namespaces are") + " observed (" +
            Counted(others.processes_elsewhere, "process", "processes") +
-           ", mostly of containers and pods); their sockets are not looked at.";
-  } else if (others.unreadable == 0 && others.complete) {
+           ", mostly of containers and pods): their sockets are read through /proc and judged by this host's rules and "
+           "conntrack entries. Their own rules, routes and conntrack tables are not read.";
+  }
+  if (others.unseen > 0) {
+    text += std::string(text.empty() ? "" : " ") +
+            Counted(others.unseen, "other network namespace has", "other network namespaces have") + " processes" +
+            (others.observes ? ""
+                             : " (" + Counted(others.processes_elsewhere, "process", "processes") +
+                                   ", mostly of containers and pods)") +
+            (others.observes ? "; their sockets have not been read yet." : "; their sockets are not looked at.");
+  }
+  if (text.empty() && others.unreadable == 0 && others.complete) {
     text = "No other network namespace has processes: nothing is left out.";
   }
   if (others.unreadable > 0) {
     text += std::string(text.empty() ? "" : " ") + "The network namespace of " +
-            Counted(others.unreadable, "process", "processes") +
-            " may not be read (that takes CAP_SYS_PTRACE for other users' processes)" + doubt;
+            Counted(others.unreadable, "process", "processes") + " may not be read" + doubt;
   }
   if (!others.complete) {
     text += std::string(text.empty() ? "" : " ") +
@@ -357,8 +387,18 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     return "Whether closing connections get stuck here does not show in what could be observed.";
   }
   switch (*risk.stage) {
-    case diagnosis::Stage::kNone:
-      return "No connection of this host would get stuck when it closes.";
+    case diagnosis::Stage::kNone: {
+      std::uint64_t elsewhere = 0;
+      for (std::size_t i = 0; diagnosis.stuck && i < diagnosis.stuck->sockets.size(); ++i) {
+        const diagnosis::StuckSocket& one = diagnosis.stuck->sockets[i];
+        elsewhere += one.network_namespace != 0 && !one.cause ? 1 : 0;
+      }
+      return "No connection of this host would get stuck when it closes." +
+             (elsewhere == 0
+                  ? std::string()
+                  : " " + Counted(elsewhere, "socket of a container or pod is", "sockets of containers or pods are") +
+                        " stuck, and why cannot be told.");
+    }
     case diagnosis::Stage::kLatent:
       if (diagnosis.drop_path_unknown) {
         return "Nothing is stuck, and no open connection would get stuck now; whether one that outlives its conntrack "
@@ -558,6 +598,7 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
   if (diagnosis.live) {
     DescribeLive(*diagnosis.live, explanation);
   }
+  DescribeOwners(diagnosis.owners, explanation);
   if (diagnosis.resets_lost > 0) {
     explanation.stuck.push_back({Counted(diagnosis.resets_lost, "reset was", "resets were") +
                                  " dropped by this host's own rules on the way out: no socket is left here, and the "

@@ -16,6 +16,7 @@ struct Explanation {
   std::string cause;    ///< one sentence: why; empty where nothing is wrong
   std::vector<Statement> stuck;
   std::vector<Statement> would_stick;
+  std::vector<Statement> owners;  ///< whose the sockets are that are stuck or would be; the worst first
   std::vector<Statement> why;
   std::vector<Statement> what_to_do;
   /// How many of `what_to_do`, from the front, cannot wait: they belong on the first screen, the first of all first.

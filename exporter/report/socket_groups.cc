@@ -15,7 +15,8 @@ std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSoc
     locals.insert(one.socket.local);
   }
   const bool at_peer = peers.size() <= locals.size();
-  using Key = std::tuple<Endpoint, std::optional<diagnosis::Cause>, const diagnosis::DropSite*, bool, std::uint32_t>;
+  using Key = std::tuple<Endpoint, std::optional<diagnosis::Cause>, const diagnosis::DropSite*, bool, std::uint32_t,
+                         kernel::namespaces::Owner>;
   std::map<Key, std::size_t> positions;
   std::vector<SocketGroup> groups;
   for (std::size_t i = 0; i < sockets.size(); ++i) {
@@ -23,9 +24,11 @@ std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSoc
     const Endpoint& end = at_peer ? one.socket.peer : one.socket.local;
     const std::uint32_t uid = one.socket.orphan ? 0 : one.socket.uid;
     const auto [known, is_new] =
-        positions.try_emplace(Key(end, one.cause, one.site.get(), one.socket.orphan, uid), groups.size());
+        positions.try_emplace(Key(end, one.cause, one.site.get(), one.socket.orphan, uid,
+                                  one.owner != nullptr ? *one.owner : kernel::namespaces::Owner()),
+                              groups.size());
     if (is_new) {
-      groups.push_back({end, at_peer, one.cause, one.site, one.socket.orphan, uid, 0, 0, 0, i});
+      groups.push_back({end, at_peer, one.cause, one.site, one.socket.orphan, uid, one.owner, 0, 0, 0, i});
     }
     SocketGroup& group = groups[known->second];
     ++group.sockets;
@@ -38,7 +41,8 @@ std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSoc
 }
 
 std::string OwnerText(const SocketGroup& group) {
-  return group.orphan ? "no process" : "uid " + std::to_string(group.uid);
+  const std::string process = group.orphan ? "no process" : "uid " + std::to_string(group.uid);
+  return group.owner != nullptr ? process + ", " + group.owner->Text() : process;
 }
 
 }  // namespace finwait::report

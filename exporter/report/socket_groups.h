@@ -17,8 +17,9 @@ struct SocketGroup {
   bool at_peer = true;  ///< `end` is the peer's
   std::optional<diagnosis::Cause> cause;
   std::shared_ptr<const diagnosis::DropSite> site;
-  bool orphan = false;    ///< no process holds them
-  std::uint32_t uid = 0;  ///< the owner; only where a process holds them
+  bool orphan = false;                                     ///< no process holds them
+  std::uint32_t uid = 0;                                   ///< of the process; only where one holds them
+  std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
   std::uint64_t sockets = 0;
   double oldest_seconds = 0;
   std::uint32_t most_tries = 0;
@@ -29,7 +30,7 @@ struct SocketGroup {
 /// groups (a service whose clients each have a port of their own). Largest group first; every socket is in one group.
 std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSocket>& sockets);
 
-/// "no process", "uid 33": who holds the sockets.
+/// "no process", "uid 33, pod shop/cart-0": who holds the sockets, and whose they are. May hold any bytes.
 std::string OwnerText(const SocketGroup& group);
 
 }  // namespace finwait::report

@@ -87,6 +87,32 @@ Json ByRuleJson(const std::vector<report::AffectedSite>& sites) {
   return by_rule;
 }
 
+Json OwnerJson(const kernel::namespaces::Owner& owner) {
+  return Json{{"kind", Name(owner.kind)},
+              {"namespace", owner.name_space},
+              {"name", owner.name},
+              {"container", owner.container}};
+}
+
+Json OwnerOrNull(const std::shared_ptr<const kernel::namespaces::Owner>& owner) {
+  return owner != nullptr ? OwnerJson(*owner) : Json(nullptr);
+}
+
+Json OwnersJson(const std::vector<diagnosis::OwnerCount>& owners) {
+  Json json = Json::array();
+  for (const diagnosis::OwnerCount& one : owners) {
+    if (json.size() == kMostSockets) {
+      break;
+    }
+    Json owner = OwnerJson(one.owner);
+    owner["stuck_last_hour"] = one.stuck;
+    owner["stuck"] = one.stuck_now;
+    owner["at_risk"] = one.at_risk;
+    json.push_back(std::move(owner));
+  }
+  return json;
+}
+
 Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::AffectedSite>& sites, Details details) {
   Json by_cause;
   for (std::size_t cause = 0; cause < std::size(diagnosis::kCauses); ++cause) {
@@ -113,6 +139,7 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
                    {"unacknowledged_segments", one.socket.unacknowledged},
                    {"send_window_bytes", OrNull(one.socket.send_window)}};
     AddHistory(one.past, socket);
+    socket["owner"] = OwnerOrNull(one.owner);
     socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
@@ -141,6 +168,7 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)}};
     AddHistory(one.past, socket);
+    socket["owner"] = OwnerOrNull(one.owner);
     socket["rule"] = SiteOrNull(one.place);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
@@ -254,7 +282,8 @@ Json SysctlJson(const sources::SysctlSample& sysctl) {
 }
 
 Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
-  return Json{{"unseen", others.unseen},
+  return Json{{"observed", others.observed},
+              {"unseen", others.unseen},
               {"processes", others.processes_elsewhere},
               {"unreadable_processes", others.unreadable},
               {"complete", others.complete}};
@@ -279,6 +308,7 @@ Json StatementsJson(const std::vector<report::Statement>& statements, Details de
 Json ExplanationJson(const report::Explanation& explanation, Details details) {
   return Json{{"stuck", StatementsJson(explanation.stuck, details)},
               {"would_stick", StatementsJson(explanation.would_stick, details)},
+              {"owners", StatementsJson(explanation.owners, details)},
               {"why", StatementsJson(explanation.why, details)},
               {"what_to_do", StatementsJson(explanation.what_to_do, details)},
               {"will_not_help", StatementsJson(explanation.will_not_help, details)},
@@ -320,6 +350,8 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"risk_factors", FactorsJson(diagnosis.risk.factors)},
                {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
                {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, report.drop_sites, details) : Json(nullptr)},
+               {"owners", OwnersJson(diagnosis.owners)},
+               {"owners_not_listed", NotListed(diagnosis.owners.size(), kMostSockets)},
                {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
                {"idle", diagnosis.idle ? IdleJson(*diagnosis.idle) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},

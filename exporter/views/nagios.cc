@@ -62,7 +62,10 @@ std::string NagiosLine(const report::Report& report) {
   const auto score =
       diagnosis.risk.score ? std::optional(std::round(*diagnosis.risk.score * 10) / 10) : std::optional<double>();
   Add("risk_score", score, ";39;69;0;100", out);
-  const auto stuck = diagnosis.stuck ? std::optional(diagnosis.stuck->sockets.size()) : std::optional<std::size_t>();
+  std::optional<std::uint64_t> stuck;
+  if (diagnosis.stuck) {
+    stuck = diagnosis.stuck->sockets.size();
+  }
   Add("stuck_sockets", stuck, ";;;0", out);
   std::optional<std::uint64_t> at_risk;
   std::optional<std::uint64_t> expiring;
@@ -77,7 +80,9 @@ std::string NagiosLine(const report::Report& report) {
 }
 
 std::string NagiosUnknown(const std::string& reason) {
-  return std::string(kService) + "UNKNOWN - " + OneLine(reason) + "\n";
+  std::ostringstream out;
+  out << kService << "UNKNOWN - " << OneLine(reason) << '\n';
+  return out.str();
 }
 
 }  // namespace finwait::views

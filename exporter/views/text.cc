@@ -95,6 +95,12 @@ std::string EntryText(const diagnosis::ConnectionHistory& past) {
   return "";
 }
 
+// Whose it is, where that is known.
+template <typename Socket>
+std::string OwnerText(const Socket& one) {
+  return one.owner != nullptr ? ", " + Printable(one.owner->Text()) : "";
+}
+
 std::string KeepaliveText(const diagnosis::ConnectionHistory& past) {
   return !past.keepalive ? "" : *past.keepalive ? ", keepalive on" : ", keepalive off";
 }
@@ -107,7 +113,8 @@ void OneSocket(const diagnosis::StuckSocket& one, const char* before, std::ostri
   out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
       << report::KernelName(one.socket.state) << "  " << CauseText(one.cause) << "  "
       << report::Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
-      << (one.socket.orphan ? ", no process" : "") << EntryText(one.past) << KeepaliveText(one.past) << "\n";
+      << (one.socket.orphan ? ", no process" : "") << OwnerText(one) << EntryText(one.past) << KeepaliveText(one.past)
+      << "\n";
 }
 
 // Those that share an end, cause, rule and owner in one piece, with the oldest as an example; then the single ones.
@@ -122,7 +129,7 @@ void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report
     ++shown;
     left -= group.sockets;
     out << "      " << group.sockets << (group.at_peer ? " to " : " of ") << group.end.Text() << "  "
-        << CauseText(group.cause) << "  " << report::OwnerText(group) << ", oldest "
+        << CauseText(group.cause) << "  " << Printable(report::OwnerText(group)) << ", oldest "
         << report::Lasting(group.oldest_seconds) << "\n";
     if (group.site != nullptr) {
       out << "        at " << Printable(report::Describe(group.site->rule)) << "\n";
@@ -148,8 +155,8 @@ void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) 
     }
     out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
         << report::KernelName(one.socket.state) << "  " << Name(one.fate)
-        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << EntryText(one.past) << KeepaliveText(one.past)
-        << "\n";
+        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << OwnerText(one) << EntryText(one.past)
+        << KeepaliveText(one.past) << "\n";
   }
 }
 
@@ -177,6 +184,7 @@ std::string ReportText(const report::Report& report) {
   if (diagnosis.live) {
     SocketsAtRisk(*diagnosis.live, out);
   }
+  Section("Whose they are", explanation.owners, out);
   Section("Why", explanation.why, out);
   // What stands above is not said twice.
   Section("What to do", std::span(explanation.what_to_do).subspan(explanation.urgent > 0 ? 1 : 0), out);

@@ -95,7 +95,7 @@ TEST(CommandLineTest, CheckNamesTheRuleAndTheStuckSocketAndExitsWith2) {
   client.Reset();
   lab::CommandOutput text;
   ASSERT_TRUE(lab::Eventually([&] {
-    text = Start(wire.local, {"check"});
+    text = Start(wire.local, {"check", lab::kOwnNamespaceOnly});
     return text.exit_code == 2;
   })) << text.out;
   EXPECT_TRUE(text.out.starts_with("FAILING: ")) << text.out;

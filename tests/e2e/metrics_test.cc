@@ -44,7 +44,8 @@ bool IsCounterOfTheKernel(const std::string& line) {
 std::string Normalized(const std::string& body) {
   static const std::regex kVolatile(
       "^(process_.*|finwait_collector_(duration|last_success)_.*|finwait_firewall_last_change_.*"
-      "|finwait_(conntrack_(buckets|entries|flows|entry_)|tcp_sockets\\{).*|finwait_exporter_build_info.*) [^ "
+      "|finwait_(conntrack_(buckets|entries|flows|entry_)|tcp_sockets\\{|network_namespaces\\{coverage=\"unseen).*|"
+      "finwait_exporter_build_info.*) [^ "
       "]+$");
   std::istringstream lines(body);
   std::string normalized;

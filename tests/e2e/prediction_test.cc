@@ -60,7 +60,7 @@ TEST(PredictionTest, SocketsAtRiskAreExactlyThoseThatThenStick) {
       << program.Scrape()["finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}"];
   EXPECT_EQ(program.Scrape()["finwait_risk_stage{stage=\"exposed\"}"], 1);
   const auto names_rule_and_sysctl = [&] {
-    const std::string text = wire.local.Command({lab::Program(), "check"}).out;
+    const std::string text = wire.local.Command(lab::CheckCommand()).out;
     EXPECT_NE(text.find("iptables-nft table filter, chain OUTPUT, handle"), std::string::npos) << text;
     EXPECT_NE(text.find("-A OUTPUT -m conntrack --ctstate INVALID -j DROP"), std::string::npos) << text;
     EXPECT_NE(text.find("(nf_conntrack_tcp_timeout_established = 6)"), std::string::npos) << text;
@@ -101,7 +101,7 @@ TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNa
   EXPECT_EQ(json["fin"]["chain"], "OUTPUT");
   EXPECT_EQ(json["fin"]["text"],
             "-A OUTPUT -d 192.0.2.2/32 -p tcp -m tcp --dport 81 -m conntrack --ctstate INVALID -j DROP");
-  const auto check = wire.local.Command({lab::Program(), "check", "--format=json"});
+  const auto check = wire.local.Command(lab::CheckCommand({"--format=json"}));
   EXPECT_EQ(check.exit_code, 1) << check.out;
   EXPECT_EQ(nlohmann::json::parse(check.out)["live"]["at_risk"]["fin_dropped"], 1);
   // And so it comes.

@@ -123,6 +123,7 @@ bool HasUsers() {
 std::vector<std::string> As(std::vector<std::string> flags, const std::vector<std::string>& arguments) {
   flags.insert(flags.begin(), "setpriv");
   flags.push_back(lab::Program());
+  flags.emplace_back(lab::kOwnNamespaceOnly);
   flags.insert(flags.end(), arguments.begin(), arguments.end());
   return flags;
 }

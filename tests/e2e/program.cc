@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -19,6 +20,9 @@ namespace {
 
 std::vector<std::string> CommandOf(const std::vector<std::string>& flags) {
   std::vector<std::string> command = {lab::Program()};
+  if (std::ranges::none_of(flags, [](const std::string& flag) { return flag.starts_with("--namespaces="); })) {
+    command.emplace_back(lab::kOwnNamespaceOnly);
+  }
   command.insert(command.end(), flags.begin(), flags.end());
   return command;
 }

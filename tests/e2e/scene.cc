@@ -34,13 +34,13 @@ Ends Scene::Open(bool ipv6, const std::string& address) {
 void Scene::LoseEntries() const { wire_.local.Shell("conntrack -F >/dev/null 2>&1"); }
 
 nlohmann::json Scene::Check() const {
-  const auto output = wire_.local.Command({lab::Program(), "check", "--format=json"});
+  const auto output = wire_.local.Command(lab::CheckCommand({"--format=json"}));
   auto json = nlohmann::json::parse(output.out);
   json["exit_code"] = output.exit_code;
   return json;
 }
 
-std::string Scene::CheckText() const { return wire_.local.Command({lab::Program(), "check"}).out; }
+std::string Scene::CheckText() const { return wire_.local.Command(lab::CheckCommand()).out; }
 
 std::string Scene::Advised(const std::string& id) const {
   const auto json = Check();

@@ -69,7 +69,7 @@ class SocketFactsTest : public testing::Test {
 
   // The fates of live sockets without an entry, as `check` counts those at risk.
   std::string Checked() const {
-    const auto json = nlohmann::json::parse(wire_.local.Command({lab::Program(), "check", "--format=json"}).out);
+    const auto json = nlohmann::json::parse(wire_.local.Command(lab::CheckCommand({"--format=json"})).out);
     return FateIn([&](const std::string& fate) {
       const auto& counts = json["live"]["at_risk"];
       return counts.contains(fate) ? counts[fate].get<double>() : 0;

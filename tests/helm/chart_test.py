@@ -294,15 +294,27 @@ class Pods(unittest.TestCase):
             pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
             self.assertEqual(pod["securityContext"].get("runAsNonRoot", False), profile == "unprivileged")
 
-    def test_no_scenario_mounts_the_host_or_a_token(self):
+    def test_no_scenario_mounts_more_of_the_host_than_pod_names_or_a_token(self):
         for scenario in SCENARIOS:
             manifests = render("--values", scenario)
             pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
             self.assertIs(pod["automountServiceAccountToken"], False)
-            self.assertNotIn("hostPID", pod)
             self.assertNotIn("hostIPC", pod)
             for volume in pod.get("volumes", []):
-                self.assertEqual(set(volume), {"name", "projected"})
+                if volume["name"] == "pod-logs":
+                    self.assertEqual(volume["hostPath"]["path"], "/var/log/pods")
+                else:
+                    self.assertEqual(set(volume), {"name", "projected"})
+            for mount in container(manifests).get("volumeMounts", []):
+                self.assertIs(mount["readOnly"], True)
+
+    def test_the_nodes_processes_are_seen_only_to_observe_pods(self):
+        for namespaces, observes in [("observe", True), ("none", False)]:
+            manifests = render("--set", f"namespaces={namespaces}")
+            pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
+            self.assertEqual(pod.get("hostPID", False), observes)
+            self.assertEqual("pod-logs" in [volume["name"] for volume in pod.get("volumes", [])], observes)
+            self.assertIn(f"--namespaces={namespaces}", container(manifests)["args"])
 
     def test_the_web_configuration_s_checksum_follows_its_content(self):
         def checksum(*settings):

@@ -202,7 +202,9 @@ def exporter(*flags, where=None, address=None, before=(), ready="/readyz"):
     200. `address`: of a host that add_hosts() made. `before`: a command to start it through."""
     url = f"http://{address or (PEER if where == 'peer' else '127.0.0.1')}:10061"
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        with running([*before, PROGRAM, *flags], where=where, log=log.name) as process:
+        # The hosts of this network are no containers of one another's, although /proc shows them all.
+        apart = () if any(flag.startswith("--namespaces=") for flag in flags) else ("--namespaces=none",)
+        with running([*before, PROGRAM, *apart, *flags], where=where, log=log.name) as process:
 
             def answers():
                 if process.poll() is not None:

@@ -22,6 +22,7 @@ void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& famili
 void AppendConntrackEvents(const scheduling::Snapshot& snapshot, Families& families);
 void AppendSysctl(const scheduling::Snapshot& snapshot, Families& families);
 void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families);
+void AppendNamespaces(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendRisk(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families);

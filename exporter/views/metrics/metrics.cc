@@ -40,6 +40,7 @@ std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis&
   AppendSysctl(snapshot, families);
   AppendRowsOf("sysctl", snapshot, families);
   AppendSockets(diagnosis, families);
+  AppendNamespaces(diagnosis, families);
   AppendOtherRows(snapshot, families);
   AppendFirewall(diagnosis, families);
   AppendRisk(diagnosis, families);

@@ -1,4 +1,5 @@
 #include "collectors/sources/sockets.h"
+#include "collectors/sources/network_namespaces.h"
 
 #include <string>
 
@@ -122,19 +123,31 @@ void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
   if (sample == nullptr) {
     return;
   }
-  Family sockets =
-      Family::Gauge("tcp_sockets", "TCP sockets of this network namespace, by the packets' IP version (sock_diag).");
+  auto counts = sample->counts;
+  kernel::SocketCounts orphaned = sample->orphans;
+  if (const auto* others = diagnosis.snapshot->Find<sources::NetworkNamespacesSample>()) {
+    for (const sources::OtherNamespace& one : others->namespaces) {
+      for (std::size_t state = 0; state < kernel::kTcpStateCount; ++state) {
+        counts[0][state] += one.counts[0][state];
+        counts[1][state] += one.counts[1][state];
+        orphaned[state] += one.orphans[state];
+      }
+    }
+  }
+  Family sockets = Family::Gauge("tcp_sockets",
+                                 "TCP sockets of all network namespaces that are seen, by the packets' IP version "
+                                 "(sock_diag; procfs for other namespaces).");
   for (const IpFamily family : kIpFamilies) {
     for (std::size_t state = 0; state < kernel::kTcpStateCount; ++state) {
       sockets.Add({{"family", Name(family)}, {"state", Name(static_cast<kernel::TcpState>(state))}},
-                  static_cast<double>(sample->counts[static_cast<std::size_t>(family)][state]));
+                  static_cast<double>(counts[static_cast<std::size_t>(family)][state]));
     }
   }
   sockets.AppendTo(families);
 
   Family orphans = Family::Gauge("tcp_orphans", "Closing sockets that no process holds (sock_diag, idiag_inode 0).");
   for (const kernel::TcpState state : kOrphanStates) {
-    orphans.Add({{"state", Name(state)}}, static_cast<double>(sample->orphans[static_cast<std::size_t>(state)]));
+    orphans.Add({{"state", Name(state)}}, static_cast<double>(orphaned[static_cast<std::size_t>(state)]));
   }
   orphans.AppendTo(families);
 

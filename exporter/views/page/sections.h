@@ -18,6 +18,8 @@ std::string Tiles(const diagnosis::Diagnosis& diagnosis);
 /// What is stuck, what would stick, why, what to do, what will not help, what is not observed.
 std::string Findings(const report::Report& report, Details details);
 
+/// Whose sockets are stuck or at risk, and how the network namespaces are seen.
+std::string OwnersSection(const diagnosis::Diagnosis& diagnosis);
 /// What the score is made of.
 std::string FactorsSection(const diagnosis::Diagnosis& diagnosis);
 /// How long conntrack's entries have been idle, by state.

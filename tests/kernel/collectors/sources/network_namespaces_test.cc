@@ -10,8 +10,11 @@
 namespace finwait::sources {
 namespace {
 
-NetworkNamespacesSample Look(const lab::Namespace& where) {
-  return lab::Look<NetworkNamespacesSample, NetworkNamespacesCollector>(where);
+NetworkNamespacesSample Look(const lab::Namespace& where, NamespaceDepth depth) {
+  NamespaceSettings settings;
+  settings.depth = depth;
+  return lab::Look<NetworkNamespacesSample, NetworkNamespacesCollector>(where, settings,
+                                                                        Pacer(std::chrono::seconds(5), 1));
 }
 
 // A process that does nothing but live in a namespace.
@@ -37,8 +40,32 @@ TEST(NetworkNamespacesTest, CountsTheNamespacesThatProcessesLiveInAndNotItsOwn) 
   const Inhabitant one(first);
   const Inhabitant another(first);
   const Inhabitant third(second);
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here).unseen >= 2; }));
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here).processes_elsewhere >= 3; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).unseen >= 2; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
+  EXPECT_EQ(Look(here, NamespaceDepth::kNone).observed, 0U);
+  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kObserve).observed >= 2; }));
+}
+
+TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries) {
+  const lab::Wire wire;
+  const Inhabitant inhabitant(wire.peer);
+  // The host's conntrack runs, and its entry is of the connection that both ends have.
+  wire.local.Shell("iptables -A INPUT -m conntrack --ctstate NEW -j ACCEPT");
+  const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
+  const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
+  const UniqueFd server = listener.Accept();
+  const NetworkNamespacesSample sample = Look(wire.local, NamespaceDepth::kObserve);
+  ASSERT_NE(sample.live, nullptr);
+  bool found = false;
+  for (std::size_t i = 0; i < sample.live->sockets.Size(); ++i) {
+    const kernel::TcpSocket socket = sample.live->sockets[i];
+    if (socket.local.Text() == lab::LocalEndpoint(server) && socket.peer.Text() == lab::LocalEndpoint(client)) {
+      found = true;
+      EXPECT_EQ(socket.entry.tracking, kernel::Tracking::kTracked);
+      EXPECT_EQ(socket.entry.state, kernel::ConntrackTcpState::kEstablished);
+    }
+  }
+  EXPECT_TRUE(found);
 }
 
 }  // namespace

@@ -106,6 +106,17 @@ TEST(Options, PathTimeoutsAreDurationsOrPresets) {
               HasSubstr("may be given 8 times, but was given 9 times"));
 }
 
+TEST(Options, OtherNamespacesAreObservedUnlessToldOtherwise) {
+  EXPECT_EQ(Parsed({}).namespaces, sources::NamespaceDepth::kObserve);
+  EXPECT_TRUE(Parsed({}).owner_names);
+  const Options options = Parsed({"--namespaces=none", "--path.pod-logs=/logs", "--owners.names=off"});
+  EXPECT_EQ(options.namespaces, sources::NamespaceDepth::kNone);
+  EXPECT_EQ(options.pod_logs, "/logs");
+  EXPECT_FALSE(options.owner_names);
+  EXPECT_EQ(Complaint({"--namespaces=enter"}), "--namespaces cannot be \"enter\": give none or observe.");
+  EXPECT_THAT(Complaint({"--owners.names=yes"}), HasSubstr("give on or off"));
+}
+
 TEST(Options, TheLastOfTwoContraryCollectorSwitchesWins) {
   EXPECT_THAT(Parsed({"--no-collector.sockets", "--collector.sockets"}).enabled_collectors,
               ElementsAre("sockets", "firewall"));
@@ -265,11 +276,26 @@ TEST(Options, HelpNamesEveryFlagAndFitsAHundredColumns) {
     }
   }
   const std::string help = Parsed({"--help"}).text;
-  for (const char* flag :
-       {"--web.listen-address=", "--web.telemetry-path=", "--web.config.file=", "--web.max-requests=",
-        "--[no-]web.disable-exporter-metrics", "--[no-]collector.sockets", "--[no-]collector.conntrack_events",
-        "--log.level=", "--log.format=", "--path.procfs=", "--sampling.interval=", "--sampling.cpu-budget=",
-        "--[no-]report.details", "--version", "--help", "check", "explain"}) {
+  for (const char* flag : {"--web.listen-address=",
+                           "--web.telemetry-path=",
+                           "--web.config.file=",
+                           "--web.max-requests=",
+                           "--[no-]web.disable-exporter-metrics",
+                           "--[no-]collector.sockets",
+                           "--[no-]collector.conntrack_events",
+                           "--log.level=",
+                           "--log.format=",
+                           "--path.procfs=",
+                           "--sampling.interval=",
+                           "--sampling.cpu-budget=",
+                           "--[no-]report.details",
+                           "--namespaces=",
+                           "--path.pod-logs=",
+                           "--owners.names=",
+                           "--version",
+                           "--help",
+                           "check",
+                           "explain"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }
   EXPECT_THAT(Parsed({"explain", "--help"}).text, HasSubstr("LOCAL PEER"));

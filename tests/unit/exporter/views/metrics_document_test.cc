@@ -60,13 +60,18 @@ const std::vector<Section>& Sections() {
        "else is unavailable."},
       {"Sockets",
        {"finwait_tcp_", "finwait_prediction_"},
-       "The sockets of this network namespace, and what becomes of them; "
+       "The sockets of all network namespaces that are seen, and what becomes of them; "
        "[how-it-works.md](how-it-works.md#why-a-socket-is-stuck) explains the causes. `finwait_tcp_untracked_sockets` "
        "is also "
        "absent where "
        "conntrack is not active: there, no entry is no risk. "
        "`finwait_prediction_outcomes_total` counts only what is certain: [risk.md](risk.md#predictions-are-graded) "
        "says how."},
+      {"Whose sockets",
+       {"finwait_owner_", "finwait_network_namespaces"},
+       "Pods, containers, units and processes: the 20 worst by name, all others together as `other`, so that sums are "
+       "exact. An owner that is none of them has no series; `other` always has one. `--owners.names=off` leaves the "
+       "names out."},
       {"Firewall",
        {"finwait_firewall_", "finwait_conntrack_active"},
        "What the rules do, read from the kernel: nftables (iptables-nft included) and iptables-legacy. Where one "

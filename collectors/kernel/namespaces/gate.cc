@@ -1,0 +1,91 @@
+#include "collectors/kernel/namespaces/gate.h"
+
+#include "collectors/base/text.h"
+
+namespace finwait::kernel::namespaces {
+namespace {
+
+// The next word of `rest`, which is taken off it.
+std::string_view TakeWord(std::string_view& rest) {
+  while (rest.starts_with(' ')) {
+    rest.remove_prefix(1);
+  }
+  const std::string_view word = rest.substr(0, rest.find(' '));
+  rest.remove_prefix(word.size());
+  return word;
+}
+
+// The line that begins with `start`, from `from` on.
+std::string_view LineOf(std::string_view content, std::string_view start, std::size_t from, std::size_t& end) {
+  std::size_t at = from;
+  while (at < content.size()) {
+    end = std::min(content.find('\n', at), content.size());
+    if (content.substr(at).starts_with(start)) {
+      return content.substr(at + start.size(), end - at - start.size());
+    }
+    at = end + 1;
+  }
+  end = content.size();
+  return {};
+}
+
+}  // namespace
+
+bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
+  std::size_t end = 0;
+  std::string_view names = LineOf(content, "Tcp:", 0, end);
+  std::string_view values = LineOf(content, "Tcp:", end, end);
+  struct Field {
+    std::string_view name;
+    std::uint64_t GateNumbers::*field;
+  };
+  constexpr Field kFields[] = {{"ActiveOpens", &GateNumbers::active_opens},
+                               {"PassiveOpens", &GateNumbers::passive_opens},
+                               {"CurrEstab", &GateNumbers::established},
+                               {"InSegs", &GateNumbers::received},
+                               {"OutSegs", &GateNumbers::sent},
+                               {"RetransSegs", &GateNumbers::sent_again}};
+  std::size_t found = 0;
+  for (std::string_view name = TakeWord(names); !name.empty(); name = TakeWord(names)) {
+    const std::string_view value = TakeWord(values);
+    for (const Field& field : kFields) {
+      if (field.name == name) {
+        const auto number = ParseNumber<std::uint64_t>(value);
+        if (!number) {
+          return false;
+        }
+        numbers.*field.field = *number;
+        ++found;
+      }
+    }
+  }
+  return found == std::size(kFields);
+}
+
+std::optional<std::uint64_t> ReadInUse(std::string_view sockstat, std::string_view protocol) {
+  std::size_t end = 0;
+  std::string_view line = LineOf(sockstat, std::string(protocol) + ":", 0, end);
+  return TakeWord(line) == "inuse" ? ParseNumber<std::uint64_t>(TakeWord(line)) : std::nullopt;
+}
+
+Urgency UrgencyOf(const LastReading* last, const GateNumbers& before, const GateNumbers& now) {
+  if (last == nullptr) {
+    return Urgency::kSuspect;
+  }
+  if (last->closing) {
+    return Urgency::kClosing;
+  }
+  const bool sent = now.sent != before.sent || now.sent_again != before.sent_again;
+  if (now.sent_again != before.sent_again || (sent && now.received == before.received)) {
+    return Urgency::kSilence;
+  }
+  const GateNumbers& then = last->numbers;
+  if (now.established != then.established || now.InUse() != then.InUse() ||
+      (last->close_wait && now.sent != then.sent)) {
+    return Urgency::kSuspect;
+  }
+  const bool opened = now.active_opens != then.active_opens || now.passive_opens != then.passive_opens;
+  return opened ? Urgency::kRefresh : Urgency::kNone;
+}
+
+}  // namespace finwait::kernel::namespaces

@@ -1,0 +1,361 @@
+#include "collectors/kernel/namespaces/observer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "collectors/base/pacer.h"
+#include "collectors/kernel/namespaces/namespace_owner.h"
+#include "collectors/kernel/procfs.h"
+
+namespace finwait::kernel::namespaces {
+namespace {
+
+// A list of live sockets that changed is read again after this, one that did not after the longer time: the gate does
+// not hear of everything.
+constexpr auto kRefreshAfter = std::chrono::seconds(15);
+constexpr auto kReadAgainAfter = std::chrono::minutes(30);
+constexpr auto kNameAgainAfter = std::chrono::minutes(1);
+
+constexpr std::uint64_t kOurCookies = std::uint64_t{1} << 63;
+
+std::uint64_t Mix(std::uint64_t hash, std::uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
+  return hash ^ hash >> 29;
+}
+
+std::uint64_t Mix(std::uint64_t hash, const Endpoint& end) {
+  for (const std::byte byte : end.address.Bytes()) {
+    hash = Mix(hash, static_cast<std::uint64_t>(byte));
+  }
+  return Mix(hash, end.port);
+}
+
+// The whole of a small file that is open.
+std::optional<std::string> Content(const UniqueFd& file) {
+  std::string content(16 * 1024, '\0');
+  std::size_t size = 0;
+  for (;;) {
+    const ssize_t got = ::read(file.Get(), content.data() + size, content.size() - size);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return std::nullopt;
+    }
+    size += static_cast<std::size_t>(got);
+    if (got == 0 || size == content.size()) {
+      content.resize(size);
+      return content;
+    }
+  }
+}
+
+// Which end opened a connection, by the listeners of its namespace, which a list has before all connections: where one
+// has the port, it was accepted. Without one, a port that the kernel hands out to clients (ip_local_port_range at its
+// default) is a client's; a listener at any other may have gone since.
+std::optional<bool> OpenedHere(std::uint16_t local_port, const std::set<std::uint16_t>& listening) {
+  constexpr std::uint16_t kFirstEphemeral = 32768;
+  if (listening.contains(local_port)) {
+    return false;
+  }
+  return local_port >= kFirstEphemeral ? std::optional(true) : std::nullopt;
+}
+
+bool IsClosing(TcpState state) {
+  return state == TcpState::kFinWait1 || state == TcpState::kClosing || state == TcpState::kLastAck;
+}
+
+int Weight(Urgency urgency) {
+  switch (urgency) {
+    case Urgency::kClosing:
+    case Urgency::kSilence:
+      return 8;
+    case Urgency::kSuspect:
+      return 4;
+    case Urgency::kRefresh:
+    case Urgency::kNone:
+      return 1;
+  }
+  return 1;
+}
+
+}  // namespace
+
+Observer::Observer(std::filesystem::path procfs, NamePaths names)
+    : procfs_(std::move(procfs)), names_(std::move(names)), processes_(procfs_) {
+  std::random_device random;
+  seed_ = std::uint64_t{random()} << 32 | random();
+}
+
+void Observer::TakeInCensus(SteadyClock::time_point now) {
+  for (auto& [id, state] : states_) {
+    if (std::exchange(state.seen.inhabited, false)) {
+      state.left_at = now;
+    }
+  }
+  for (const InhabitedNamespace& other : census_.others) {
+    // What is known of a namespace whose last process had ended goes on if another process enters it: only one that is
+    // held can be that, as the inode of any other is free.
+    auto known = states_.find(other.id);
+    if (known == states_.end() && held_ > 0) {
+      known = std::ranges::find_if(
+          states_, [&](const auto& item) { return item.second.seen.inode == other.inode && item.second.lists[0]; });
+    }
+    State& state = known != states_.end() ? known->second : states_[other.id];
+    if (state.seen.id == 0) {
+      state.seen.id = other.id;
+      state.seen.inode = other.inode;
+    }
+    state.owner_is_new = state.owner_is_new || state.seen.processes != other.processes;
+    state.seen.processes = other.processes;
+    state.seen.inhabited = true;
+  }
+  std::erase_if(states_, [&](const auto& item) {
+    const State& state = item.second;
+    return !state.seen.inhabited && (!state.lists[0] || now >= state.left_at + kLongestAfterlife ||
+                                     (state.seen.sockets != nullptr && state.seen.sockets->read_at > state.left_at &&
+                                      state.seen.sockets->closing.empty()));
+  });
+  held_ = static_cast<std::size_t>(
+      std::ranges::count_if(states_, [](const auto& item) { return static_cast<bool>(item.second.lists[0]); }));
+}
+
+void Observer::NameOwner(State& state, SteadyClock::time_point now) {
+  // A container's cgroup and name may come a moment after its first process.
+  if (state.seen.inhabited && (state.owner_is_new || now >= state.owner_at + kNameAgainAfter)) {
+    Owner owner = OwnerOfProcesses(procfs_, state.seen.processes, names_, now);
+    if (state.seen.owner == nullptr || (*state.seen.owner != owner && owner.kind != OwnerKind::kOther)) {
+      state.seen.owner = std::make_shared<const Owner>(std::move(owner));
+    }
+    state.owner_is_new = false;
+    state.owner_at = now;
+  }
+}
+
+UniqueFd Observer::Open(const State& state, const char* file) const {
+  for (const std::uint32_t pid : state.seen.processes) {
+    const std::filesystem::path path = procfs_ / std::to_string(pid) / "net" / file;
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd) {
+      return fd;
+    }
+  }
+  return {};
+}
+
+std::optional<GateNumbers> Observer::ReadNumbers(const State& state) const {
+  GateNumbers numbers;
+  const UniqueFd snmp = Open(state, "snmp");
+  const auto content = snmp ? Content(snmp) : std::nullopt;
+  if (!content || !ReadSnmp(*content, numbers)) {
+    return std::nullopt;
+  }
+  if (state.numbers) {
+    numbers.in_use4 = state.numbers->in_use4;
+    numbers.in_use6 = state.numbers->in_use6;
+    if (numbers == *state.numbers) {
+      return numbers;  // no connection came or went, and no packet: what is in use is what was
+    }
+  }
+  const UniqueFd sockstat = Open(state, "sockstat");
+  const auto in_use = sockstat ? Content(sockstat) : std::nullopt;
+  const auto in_use4 = in_use ? ReadInUse(*in_use, "TCP") : std::nullopt;
+  if (!in_use4) {
+    return std::nullopt;
+  }
+  numbers.in_use4 = *in_use4;
+  const UniqueFd sockstat6 = Open(state, "sockstat6");  // a kernel without IPv6 has none
+  const auto more = sockstat6 ? Content(sockstat6) : std::nullopt;
+  numbers.in_use6 = more ? ReadInUse(*more, "TCP6").value_or(0) : 0;
+  return numbers;
+}
+
+void Observer::AskGate(State& state, SteadyClock::time_point now) const {
+  if (!state.seen.inhabited) {
+    state.urgency = Urgency::kClosing;
+    return;
+  }
+  const auto numbers = ReadNumbers(state);
+  if (!numbers) {
+    state.urgency = Urgency::kSuspect;  // nothing tells that the sockets are what they were
+    return;
+  }
+  state.urgency = UrgencyOf(state.last ? &*state.last : nullptr, state.numbers.value_or(*numbers), *numbers);
+  state.numbers = numbers;
+  if (state.urgency <= Urgency::kRefresh && state.last) {
+    const auto age = now - state.seen.sockets->read_at;
+    const bool due = age >= kReadAgainAfter || (state.urgency == Urgency::kRefresh && age >= kRefreshAfter);
+    state.urgency = due ? Urgency::kRefresh : Urgency::kNone;
+  }
+}
+
+std::uint64_t Observer::CookieOf(State& state, const ProcSocket& socket, std::vector<Descriptor>& descriptors) const {
+  const std::uint64_t ends = Mix(Mix(seed_, socket.socket.local), socket.socket.peer);
+  Descriptor descriptor{ends, socket.inode, 0};
+  const auto known = std::ranges::lower_bound(state.descriptors, ends, {}, &Descriptor::ends);
+  if (known != state.descriptors.end() && known->ends == ends) {
+    descriptor = *known;
+    if (socket.inode != 0 && known->inode != 0 && socket.inode != known->inode) {
+      ++descriptor.generation;  // another descriptor: another connection, with the ends of one that is gone
+    }
+    descriptor.inode = socket.inode != 0 ? socket.inode : known->inode;
+  }
+  descriptors.push_back(descriptor);
+  return Mix(Mix(Mix(seed_, state.seen.id), ends), descriptor.generation) | kOurCookies;
+}
+
+Result<void> Observer::Read(State& state, Deadline deadline) {
+  auto sockets = std::make_shared<ObservedSockets>();
+  std::vector<Descriptor> descriptors;
+  std::set<std::uint16_t> listening;
+  LastReading last;
+  last.numbers = state.numbers.value_or(GateNumbers());
+  constexpr const char* kFiles[] = {"tcp", "tcp6"};
+  for (const IpFamily family : kIpFamilies) {
+    const auto index = static_cast<std::size_t>(family);
+    if (state.numbers && state.seen.inhabited && (index == 0 ? state.numbers->in_use4 : state.numbers->in_use6) == 0) {
+      continue;  // each list walks the hash of the whole machine
+    }
+    UniqueFd opened;
+    if (!state.lists[index]) {
+      opened = Open(state, kFiles[index]);
+      struct stat status = {};
+      if (!opened) {
+        if (index == 1) {
+          continue;  // a kernel without IPv6
+        }
+        return FailErrno("open net/tcp of another network namespace", errno);
+      }
+      if (index == 0 && (::fstat(opened.Get(), &status) != 0 || status.st_ino != state.seen.inode)) {
+        return Fail(FailureReason::kError, "a process has gone, and another namespace's has its number");
+      }
+    }
+    const int list = state.lists[index] ? state.lists[index].Get() : opened.Get();
+    auto read = ReadProcSockets(list, family, deadline, [&](const ProcSocket& one) {
+      TcpSocket socket = one.socket;
+      const auto at = static_cast<std::size_t>(socket.state);
+      ++sockets->counts[static_cast<std::size_t>(socket.local.address.Family())][at];
+      sockets->orphans[at] += socket.orphan ? 1 : 0;
+      if (socket.state == TcpState::kListen) {
+        listening.insert(socket.local.port);
+      } else {
+        socket.opened_here = OpenedHere(socket.local.port, listening);
+      }
+      last.closing = last.closing || IsClosing(socket.state);
+      last.close_wait = last.close_wait || socket.state == TcpState::kCloseWait;
+      if (socket.IsOpen() && sockets->open.Size() < ObservedSockets::kMostSockets) {
+        socket.cookie = CookieOf(state, one, descriptors);
+        sockets->open.Add(socket);
+      } else if (IsClosing(socket.state) && sockets->closing.size() < ObservedSockets::kMostSockets) {
+        socket.cookie = CookieOf(state, one, descriptors);
+        sockets->closing.push_back(socket);
+      }
+    });
+    if (!read) {
+      return read;
+    }
+  }
+  std::ranges::sort(descriptors, {}, &Descriptor::ends);
+  state.descriptors = std::move(descriptors);
+  sockets->read_at = SteadyClock::now();
+  state.seen.sockets = std::move(sockets);
+  state.last = last;
+  return {};
+}
+
+void Observer::Hold(State& state) {
+  const bool wanted = state.seen.sockets != nullptr &&
+                      (!state.seen.sockets->closing.empty() || (state.at_risk && !state.seen.sockets->open.IsEmpty()));
+  if (!wanted) {
+    if (state.seen.inhabited) {
+      held_ -= state.lists[0] ? 1 : 0;
+      state.lists = {};
+    }
+    return;
+  }
+  if (state.lists[0] || held_ >= kMostHeld || !state.seen.inhabited) {
+    return;
+  }
+  UniqueFd tcp = Open(state, "tcp");
+  struct stat status = {};
+  if (!tcp || ::fstat(tcp.Get(), &status) != 0 || status.st_ino != state.seen.inode) {
+    return;
+  }
+  state.lists[0] = std::move(tcp);
+  state.lists[1] = Open(state, "tcp6");
+  ++held_;
+}
+
+Result<void> Observer::Count(Deadline deadline) {
+  auto census = processes_.Take(deadline);
+  if (!census) {
+    return Failure(census.error());
+  }
+  census_ = std::move(*census);
+  return {};
+}
+
+Result<void> Observer::Observe(Deadline deadline, std::chrono::nanoseconds effort) {
+  if (auto counted = Count(deadline); !counted) {
+    return counted;
+  }
+  const SteadyClock::time_point now = SteadyClock::now();
+  TakeInCensus(now);
+  std::vector<State*> due;
+  for (auto& [id, state] : states_) {
+    NameOwner(state, now);
+    AskGate(state, now);
+    if (state.urgency != Urgency::kNone) {
+      due.push_back(&state);
+    }
+  }
+  // One that has never been read has waited for longest. Urgent ones age faster, so that none waits for ever.
+  const auto rank = [now](const State* state) {
+    const auto age = state->seen.sockets == nullptr ? std::chrono::duration<double>(std::chrono::hours(24))
+                                                    : std::chrono::duration<double>(now - state->seen.sockets->read_at);
+    return age.count() * Weight(state->urgency);
+  };
+  std::ranges::stable_sort(due, [&](const State* a, const State* b) { return rank(a) > rank(b); });
+  const CpuStopwatch stopwatch;
+  std::size_t read = 0;
+  while (read < due.size() && !deadline.Passed() && stopwatch.Elapsed() < effort) {
+    (void)Read(*due[read], deadline);  // a namespace that went while it was read is not there in the next round
+    ++read;
+  }
+  effort_.spent = stopwatch.Elapsed();
+  if (read > 0) {
+    const auto each = effort_.spent / static_cast<std::int64_t>(read);
+    typical_ = typical_.count() == 0 ? each : (typical_ * 3 + each) / 4;
+  }
+  effort_.waiting = typical_ * static_cast<std::int64_t>(due.size() - read);
+  for (auto& [id, state] : states_) {
+    Hold(state);
+  }
+  return {};
+}
+
+void Observer::SetAtRisk(std::uint64_t id, bool at_risk) {
+  if (const auto found = states_.find(id); found != states_.end()) {
+    found->second.at_risk = at_risk;
+    Hold(found->second);  // at once: its last process may end before the next round
+  }
+}
+
+std::vector<ObservedNamespace> Observer::Namespaces() const {
+  std::vector<ObservedNamespace> namespaces;
+  namespaces.reserve(states_.size());
+  for (const auto& [id, state] : states_) {
+    namespaces.push_back(state.seen);
+  }
+  return namespaces;
+}
+
+}  // namespace finwait::kernel::namespaces

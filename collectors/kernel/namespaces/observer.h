@@ -1,0 +1,124 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "collectors/base/result.h"
+#include "collectors/base/unique_fd.h"
+#include "collectors/kernel/namespaces/gate.h"
+#include "collectors/kernel/namespaces/owner.h"
+#include "collectors/kernel/namespaces/owner_names.h"
+#include "collectors/kernel/namespaces/proc_sockets.h"
+#include "collectors/kernel/namespaces/process_census.h"
+#include "collectors/kernel/socket_pass.h"
+#include "collectors/kernel/socket_table.h"
+
+namespace finwait::kernel::namespaces {
+
+/// The sockets of one other network namespace, as they were last read.
+struct ObservedSockets {
+  SocketTable open;                         ///< ESTABLISHED and CLOSE_WAIT; at most kMostSockets
+  std::vector<TcpSocket> closing;           ///< FIN_WAIT_1, CLOSING and LAST_ACK; at most kMostSockets
+  std::array<SocketCounts, 2> counts = {};  ///< all, by IpFamily
+  SocketCounts orphans = {};
+  SteadyClock::time_point read_at;
+  static constexpr std::size_t kMostSockets = 65'536;
+};
+
+/// One other network namespace that is observed.
+struct ObservedNamespace {
+  std::uint64_t id = 0;     ///< ours, never used twice
+  std::uint64_t inode = 0;  ///< of its net/tcp
+  std::vector<std::uint32_t> processes;
+  bool inhabited = true;  ///< a process lives in it; else it is there because its closing sockets are watched
+  std::shared_ptr<const Owner> owner;
+  std::shared_ptr<const ObservedSockets> sockets;  ///< null: not read yet
+};
+
+/// What one round of reading lists of sockets took.
+struct ReadingEffort {
+  std::chrono::nanoseconds spent{0};    ///< CPU time
+  std::chrono::nanoseconds waiting{0};  ///< what those would take that were due and had to wait
+};
+
+/// Watches the sockets of all other network namespaces without any capability, through /proc/PID/net. A list of
+/// sockets costs milliseconds, as it walks the hash of the whole machine, so it is read only where cheap numbers of
+/// the namespace say that it changed (Gate), the most urgent first, as long as `effort` allows. Sockets have no cookie
+/// in procfs: they get one of ours, by namespace, ends and descriptor, with the highest bit set, which no cookie of the
+/// kernel's has. Not thread-safe.
+class Observer {
+ public:
+  explicit Observer(std::filesystem::path procfs, NamePaths names = {});
+
+  /// Counts namespaces and processes, and reads nothing of them.
+  Result<void> Count(Deadline deadline);
+
+  /// One round. `effort`: CPU time for reading lists of sockets; none is read where there is none.
+  Result<void> Observe(Deadline deadline, std::chrono::nanoseconds effort);
+
+  /// Tells that open connections of this namespace are at risk, or no longer: while they are, its socket lists are kept
+  /// open, so that what becomes of them is seen even if its last process ends.
+  void SetAtRisk(std::uint64_t id, bool at_risk);
+
+  const Census& LastCensus() const { return census_; }
+  /// By id. Holds still until the next Observe().
+  std::vector<ObservedNamespace> Namespaces() const;
+  const ReadingEffort& LastEffort() const { return effort_; }
+  std::size_t Held() const { return held_; }
+  OwnerNames& Names() { return names_; }
+
+  /// An empty namespace lives on as long as its closing sockets are watched, and not longer than this. Orphans give up
+  /// after about 108 s.
+  static constexpr std::chrono::seconds kLongestAfterlife{130};
+  /// Namespaces whose socket lists are kept open at a time.
+  static constexpr std::size_t kMostHeld = 128;
+
+ private:
+  // What tells one connection from a later one with the same ends.
+  struct Descriptor {
+    std::uint64_t ends = 0;   // hash
+    std::uint64_t inode = 0;  // the last that was not 0
+    std::uint32_t generation = 0;
+  };
+  struct State {
+    ObservedNamespace seen;
+    std::array<UniqueFd, 2> lists;  // tcp, tcp6: kept open
+    std::optional<GateNumbers> numbers;
+    std::optional<LastReading> last;
+    Urgency urgency = Urgency::kNone;
+    bool at_risk = false;
+    bool owner_is_new = true;
+    SteadyClock::time_point owner_at;
+    SteadyClock::time_point left_at;
+    std::vector<Descriptor> descriptors;  // by ends
+  };
+
+  void TakeInCensus(SteadyClock::time_point now);
+  void NameOwner(State& state, SteadyClock::time_point now);
+  /// Opens a file of the namespace by one of its processes; none where they all have ended.
+  UniqueFd Open(const State& state, const char* file) const;
+  std::optional<GateNumbers> ReadNumbers(const State& state) const;
+  void AskGate(State& state, SteadyClock::time_point now) const;
+  Result<void> Read(State& state, Deadline deadline);
+  void Hold(State& state);
+  std::uint64_t CookieOf(State& state, const ProcSocket& socket, std::vector<Descriptor>& descriptors) const;
+
+  std::filesystem::path procfs_;
+  OwnerNames names_;
+  ProcessCensus processes_;
+  Census census_;
+  std::map<std::uint64_t, State> states_;  // by id
+  std::uint64_t seed_;
+  ReadingEffort effort_;
+  std::chrono::nanoseconds typical_{0};  // of one namespace; a moving average
+  std::size_t held_ = 0;
+};
+
+}  // namespace finwait::kernel::namespaces

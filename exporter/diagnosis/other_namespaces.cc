@@ -1,0 +1,362 @@
+#include "exporter/diagnosis/other_namespaces.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collectors/base/pacer.h"
+#include "exporter/diagnosis/evaluation_rounds.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+// Packets between two ends in one namespace never reach this host's hooks.
+bool StaysInside(const kernel::TcpSocket& socket) {
+  return socket.local.address.IsLoopback() || socket.local.address == socket.peer.address;
+}
+
+bool PeerHasClosed(kernel::TcpState state) {
+  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
+         state == kernel::TcpState::kClosing;
+}
+
+bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
+
+std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkNamespacesSample& sample,
+                                                         std::uint64_t network_namespace) {
+  const auto found = std::ranges::lower_bound(sample.namespaces, network_namespace, {}, &sources::OtherNamespace::id);
+  return found != sample.namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
+}
+
+// A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
+// here, although no entry was seen.
+bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
+  return evaluator.TranslationOf(ConnectionThrough(connection, evaluator.Facts()), nullptr).Any() ==
+         firewall::eval::Tristate::kYes;
+}
+
+template <typename Numbers>
+void AddEach(const Numbers& more, Numbers& sum) {
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    sum[i] += more[i];
+  }
+}
+
+AtRiskSocket Described(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                       const ForwardedOutcome& outcome, CloseEvaluator& evaluator) {
+  AtRiskSocket described;
+  described.socket = socket;
+  described.fate = outcome.fate;
+  described.reason = outcome.reason;
+  described.past = history != nullptr ? *history : ConnectionHistory();
+  if (outcome.fate == Fate::kFinDropped) {
+    described.place = SiteOf(outcome.fin, evaluator);
+  } else if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
+    described.place = SiteOf(outcome.ack, evaluator);
+    described.place_is_inbound = true;
+  } else if (outcome.fate == Fate::kPeerFinDropped) {
+    described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
+    described.place_is_inbound = IsLost(outcome.peer_fin.decision);
+  }
+  return described;
+}
+
+}  // namespace
+
+ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socket,
+                                                  std::uint64_t network_namespace) const {
+  ForwardedConnection connection;
+  connection.local = socket.local;
+  connection.peer = socket.peer;
+  connection.tracked =
+      tracked_.contains(network_namespace) ? firewall::eval::Tristate::kYes : firewall::eval::Tristate::kUnknown;
+  if (socket.opened_here) {
+    connection.opened_by = *socket.opened_here ? firewall::eval::OpenedBy::kLocal : firewall::eval::OpenedBy::kPeer;
+  }
+  connection.peer_has_closed = PeerHasClosed(socket.state);
+  return connection;
+}
+
+void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample) {
+  live_ = sample.live;
+  sources::TrackingSample listed;
+  listed.sockets = live_->sockets;
+  connections_.Update(listed, live_->taken_at);
+  memo_.Retain(live_->sockets);
+  std::set<std::uint64_t> to_this_host;
+  for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {
+    if (to_this_host_.contains(live_->sockets.Cookie(i))) {
+      to_this_host.insert(live_->sockets.Cookie(i));
+    }
+  }
+  to_this_host_ = std::move(to_this_host);
+  std::set<std::uint64_t> tracked;
+  for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
+    const std::uint64_t network_namespace = live_->namespaces[i];
+    if (live_->sockets.TrackingOf(i) == kernel::Tracking::kTracked || tracked_.contains(network_namespace)) {
+      tracked.insert(network_namespace);
+    }
+  }
+  // What is known of a namespace without any connection now stays known as long as the namespace is there.
+  for (const sources::OtherNamespace& one : sample.namespaces) {
+    if (tracked_.contains(one.id)) {
+      tracked.insert(one.id);
+    }
+  }
+  tracked_ = std::move(tracked);
+}
+
+void OtherNamespaces::Evaluate(const OtherContext& context) {
+  std::vector<std::size_t> waiting;
+  std::set<std::uint64_t> represented;
+  for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
+    const kernel::TcpSocket socket = live_->sockets[i];
+    if (!socket.IsOpen() || StaysInside(socket)) {
+      continue;
+    }
+    const bool untracked = socket.entry.tracking == kernel::Tracking::kUntracked;
+    if (untracked ||
+        (socket.entry.tracking == kernel::Tracking::kTracked && represented.insert(live_->namespaces[i]).second)) {
+      waiting.push_back(i);
+    }
+  }
+  const CpuStopwatch stopwatch;
+  EvaluateInRounds(*context.evaluator, context.resolver, [&] {
+    constexpr std::size_t kNeedsInARound = 1024;
+    std::vector<std::size_t> missing;
+    for (const std::size_t i : waiting) {
+      const kernel::TcpSocket socket = live_->sockets[i];
+      const auto found = connections_.Find(socket.cookie);
+      const ConnectionHistory* history = found ? &*found : nullptr;
+      firewall::facts::FactQuery& facts = context.evaluator->Facts();
+      if (memo_.Find(socket, history, facts.Store())) {
+        continue;
+      }
+      if (stopwatch.Elapsed() >= context.evaluation || facts.Noted().size() >= kNeedsInARound) {
+        missing.push_back(i);
+        continue;
+      }
+      facts.TakeHungOn();
+      if (!tracked_.contains(live_->namespaces[i]) &&
+          IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]))) {
+        tracked_.insert(live_->namespaces[i]);
+      }
+      const ForwardedOutcome outcome =
+          EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
+      if (outcome.passage == HostPassage::kInput) {
+        to_this_host_.insert(socket.cookie);
+      } else {
+        to_this_host_.erase(socket.cookie);
+      }
+      memo_.Remember(socket, history, outcome, facts.TakeHungOn(), facts.Store().Now());
+      if (outcome.incomplete) {
+        missing.push_back(i);
+      }
+    }
+    waiting = std::move(missing);
+  });
+}
+
+void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context) {
+  live_summary_ = LiveSummary();
+  firewall::facts::FactQuery& facts = context.evaluator->Facts();
+  std::vector<std::size_t> listed;
+  for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
+    const kernel::TcpSocket socket = live_->sockets[i];
+    if (!socket.IsOpen()) {
+      continue;
+    }
+    if (to_this_host_.contains(socket.cookie)) {
+      continue;
+    }
+    ++live_summary_.open;
+    if (StaysInside(socket) || socket.entry.tracking == kernel::Tracking::kUnknown ||
+        !context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
+      continue;
+    }
+    const auto found = connections_.Find(socket.cookie);
+    const ConnectionHistory* history = found ? &*found : nullptr;
+    const auto fate = memo_.FindProvisional(socket, history, facts.Store());
+    if (socket.entry.tracking == kernel::Tracking::kTracked) {
+      const bool translated = history != nullptr && history->Translated();
+      live_summary_.translated += translated ? 1 : 0;
+      live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
+      continue;
+    }
+    const bool seen = (history != nullptr && history->SeenTracked()) || tracked_.contains(live_->namespaces[i]);
+    if (!seen) {
+      continue;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
+    }
+    ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
+                                                      : live_summary_.untracked_close_wait);
+    live_summary_.unevaluated += fate ? 0 : 1;
+    const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate.value_or(Fate::kUnknown));
+    if (at_risk == std::end(kFatesAtRisk)) {
+      continue;
+    }
+    ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+    ++live_summary_.at_risk_by_namespace[live_->namespaces[i]];
+    live_summary_.unknown_elsewhere += *at_risk == Fate::kUnknown ? 1 : 0;
+    if (WouldStick(*at_risk)) {
+      live_summary_.any_would_stick = true;
+      if (*at_risk != Fate::kPeerDecides) {
+        live_summary_.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
+        live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory());
+      }
+    }
+    if (listed.size() < LiveSummary::kMostListed) {
+      listed.push_back(i);
+    }
+  }
+  EvaluateInRounds(*context.evaluator, context.resolver, [&] {
+    live_summary_.sockets.clear();
+    for (const std::size_t i : listed) {
+      const kernel::TcpSocket socket = live_->sockets[i];
+      const auto found = connections_.Find(socket.cookie);
+      const ConnectionHistory* history = found ? &*found : nullptr;
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(
+          Described(socket, history,
+                    EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
+                    *context.evaluator));
+      described.network_namespace = live_->namespaces[i];
+      described.owner = OwnerOf(sample, described.network_namespace);
+    }
+  });
+}
+
+const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,
+                                              const OtherContext& context) {
+  const bool is_new = sample.live != nullptr && sample.live != live_;
+  if (is_new) {
+    TakeInLive(sample);
+  }
+  if (live_ == nullptr || context.evaluator == nullptr) {
+    live_summary_ = LiveSummary();
+  } else if (is_new || rules_changed || live_summary_.unevaluated > 0) {
+    if (rules_changed) {
+      memo_ = OutcomeMemo();
+    }
+    Evaluate(context);
+    CountLive(sample, context);
+  }
+  return live_summary_;
+}
+
+const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
+                                                SteadyClock::time_point taken_at, SteadyClock::time_point now,
+                                                const OtherContext& context) {
+  std::vector<kernel::TcpSocket> closing;
+  closing.reserve(sample.closing.size());
+  for (const sources::OtherClosingSocket& one : sample.closing) {
+    closing.push_back(one.socket);
+    if (one.socket.entry.tracking == kernel::Tracking::kTracked) {
+      tracked_.insert(one.network_namespace);
+    }
+  }
+  if (is_new) {
+    connections_.Observe(closing, taken_at);
+  }
+  std::vector<StuckCandidate> judged;
+  std::vector<std::size_t> positions;
+  std::vector<std::optional<ConnectionHistory>> histories;
+  const auto judge = [&] {
+    judged.clear();
+    positions.clear();
+    histories.clear();
+    for (std::size_t i = 0; i < closing.size(); ++i) {
+      if (!IsStuck(closing[i]) || StaysInside(closing[i])) {
+        continue;
+      }
+      const auto& history = histories.emplace_back(connections_.Find(closing[i].cookie));
+      const auto settled = stuck_.FindingOfLastTry(closing[i]);
+      const std::uint64_t network_namespace = sample.closing[i].network_namespace;
+      if (context.evaluator != nullptr && !settled && !tracked_.contains(network_namespace) &&
+          IsTranslatedByRules(*context.evaluator, ConnectionOf(closing[i], network_namespace))) {
+        tracked_.insert(network_namespace);
+      }
+      StuckFinding finding;
+      if (context.evaluator != nullptr && !settled &&
+          EvaluateForwardedClose(*context.evaluator, ConnectionOf(closing[i], sample.closing[i].network_namespace),
+                                 history ? &*history : nullptr)
+                  .passage == HostPassage::kInput) {
+        histories.pop_back();
+        continue;
+      }
+      if (settled) {
+        finding = *settled;
+      } else if (context.evaluator != nullptr) {
+        finding = FindForwardedCause(closing[i], ConnectionOf(closing[i], sample.closing[i].network_namespace),
+                                     {context.evaluator, history ? &*history : nullptr, context.sysctl, context.sites});
+      }
+      judged.push_back({&closing[i], finding});
+      positions.push_back(i);
+    }
+  };
+  if (context.evaluator != nullptr) {
+    EvaluateInRounds(*context.evaluator, context.resolver, judge);
+  } else {
+    judge();
+  }
+  if (is_new) {
+    stuck_.Update(closing, judged, taken_at);
+  }
+  stuck_summary_ = StuckSummary();
+  stuck_summary_.total = stuck_.Counted();
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    const StuckCandidate& one = judged[i];
+    const std::size_t state = StuckStateIndex(one.socket->state);
+    const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
+    const std::optional<Cause>& cause = one.finding.cause;
+    ++(cause ? stuck_summary_.now[state][static_cast<std::size_t>(*cause)] : stuck_summary_.undetermined[state]);
+    stuck_summary_.oldest_seconds[state] = std::max(stuck_summary_.oldest_seconds[state], age.count());
+    StuckSocket& stuck = stuck_summary_.sockets.emplace_back();
+    stuck.socket = *one.socket;
+    stuck.cause = cause;
+    stuck.age = age;
+    stuck.past = histories[i].value_or(ConnectionHistory());
+    stuck.site = one.finding.site;
+    stuck.network_namespace = sample.closing[positions[i]].network_namespace;
+    stuck.owner = OwnerOf(sample, stuck.network_namespace);
+  }
+  return stuck_summary_;
+}
+
+const StuckSummary& OtherNamespaces::Forget() {
+  live_.reset();
+  live_summary_ = LiveSummary();
+  stuck_summary_ = StuckSummary();
+  stuck_summary_.total = stuck_.Counted();
+  return stuck_summary_;
+}
+
+void Add(const LiveSummary& others, LiveSummary& own) {
+  own.open += others.open;
+  own.untracked_established += others.untracked_established;
+  own.untracked_close_wait += others.untracked_close_wait;
+  AddEach(others.at_risk, own.at_risk);
+  own.would_stick_close_wait += others.would_stick_close_wait;
+  own.translated += others.translated;
+  own.ends += others.ends;
+  own.any_would_stick = own.any_would_stick || others.any_would_stick;
+  own.unevaluated += others.unevaluated;
+  own.unknown_elsewhere += others.unknown_elsewhere;
+  own.at_risk_by_namespace = others.at_risk_by_namespace;
+  // Both have a part in the list: the half that one does not need is the other's.
+  const std::size_t room = LiveSummary::kMostListed - std::min(own.sockets.size(), LiveSummary::kMostListed / 2);
+  const std::size_t taken = std::min(others.sockets.size(), room);
+  own.sockets.resize(std::min(own.sockets.size(), LiveSummary::kMostListed - taken));
+  own.sockets.insert(own.sockets.end(), others.sockets.begin(),
+                     others.sockets.begin() + static_cast<std::ptrdiff_t>(taken));
+}
+
+void Add(const StuckSummary& others, StuckSummary& own) {
+  for (std::size_t state = 0; state < own.now.size(); ++state) {
+    AddEach(others.now[state], own.now[state]);
+    AddEach(others.total[state], own.total[state]);
+    own.oldest_seconds[state] = std::max(own.oldest_seconds[state], others.oldest_seconds[state]);
+  }
+  AddEach(others.undetermined, own.undetermined);
+  own.sockets.insert(own.sockets.end(), others.sockets.begin(), others.sockets.end());
+  std::ranges::stable_sort(own.sockets, [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });
+}
+
+}  // namespace finwait::diagnosis

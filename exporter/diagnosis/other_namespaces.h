@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "collectors/firewall/facts/resolver.h"
+#include "collectors/sources/network_namespaces.h"
+#include "collectors/sources/sysctl.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_history.h"
+#include "exporter/diagnosis/diagnosis.h"
+#include "exporter/diagnosis/drop_site.h"
+#include "exporter/diagnosis/forwarded_close.h"
+#include "exporter/diagnosis/live.h"
+#include "exporter/diagnosis/outcome_memo.h"
+#include "exporter/diagnosis/stuck_history.h"
+
+namespace finwait::diagnosis {
+
+/// What others than the sample know.
+struct OtherContext {
+  CloseEvaluator* evaluator = nullptr;            ///< of this host's rules; null: they cannot be read
+  firewall::facts::Resolver* resolver = nullptr;  ///< null: nobody can be asked
+  const sources::SysctlSample* sysctl = nullptr;  ///< of this host; null: cannot be read
+  std::array<bool, 2> conntrack_active = {true, true};
+  DropSites* sites = nullptr;
+  std::chrono::nanoseconds evaluation{std::chrono::hours(1)};  ///< CPU time for what is not remembered
+};
+
+/// The sockets of containers and pods: what this host does to their closing packets on the way through. Remembers by
+/// socket what was seen of its entry in the host's table, as ConnectionHistories does for the host's own, and of each
+/// namespace whether it was ever seen tracked. Not thread-safe.
+class OtherNamespaces {
+ public:
+  /// The open sockets of a sample that is new, or whose rules are; what was summed up before where neither is.
+  const LiveSummary& SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,
+                               const OtherContext& context);
+  /// The stuck ones. `is_new`: of a sample that has not been seen before, which was complete at `taken_at`.
+  const StuckSummary& SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
+                                 SteadyClock::time_point taken_at, SteadyClock::time_point now,
+                                 const OtherContext& context);
+  /// The collector cannot read: nothing is known now, but what was counted stays counted.
+  const StuckSummary& Forget();
+
+ private:
+  ForwardedConnection ConnectionOf(const kernel::TcpSocket& socket, std::uint64_t network_namespace) const;
+  void TakeInLive(const sources::NetworkNamespacesSample& sample);
+  /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
+  void Evaluate(const OtherContext& context);
+  void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
+
+  std::shared_ptr<const sources::OtherLiveSockets> live_;
+  ConnectionHistories connections_;
+  OutcomeMemo memo_;
+  std::set<std::uint64_t> tracked_;  // namespaces of which some connection was seen with an entry
+  // Cookies of connections whose peer is this host itself. Their other end is among the host's own sockets, which tell
+  // more: that end alone is counted.
+  std::set<std::uint64_t> to_this_host_;
+  LiveSummary live_summary_;
+  StuckHistory stuck_;
+  StuckSummary stuck_summary_;
+};
+
+/// Adds the sockets of other namespaces to this host's own.
+void Add(const LiveSummary& others, LiveSummary& own);
+void Add(const StuckSummary& others, StuckSummary& own);
+
+}  // namespace finwait::diagnosis

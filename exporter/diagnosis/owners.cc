@@ -1,0 +1,87 @@
+#include "exporter/diagnosis/owners.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace finwait::diagnosis {
+namespace {
+
+using kernel::namespaces::Owner;
+using kernel::namespaces::OwnerKind;
+
+// The owner of a cgroup of this host; other where nobody knows it. cgroup v1 has number 1 for every socket.
+Owner OwnerOfNumber(const sources::NetworkNamespacesSample* sample, std::optional<std::uint64_t> number) {
+  if (sample == nullptr || sample->cgroups == nullptr || !number) {
+    return {};
+  }
+  const auto found = std::ranges::lower_bound(*sample->cgroups, *number, {}, &sources::CgroupOfOwner::number);
+  return found != sample->cgroups->end() && found->number == *number ? found->owner : Owner{};
+}
+
+}  // namespace
+
+void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyClock::time_point now,
+                         Diagnosis& diagnosis) {
+  std::map<Owner, OwnerCount> counts;
+  const auto shown = [this](const Owner& owner) { return names_ ? owner : Owner{owner.kind, {}, {}, {}}; };
+  const auto count = [&](const Owner& owner) -> OwnerCount& {
+    OwnerCount& one = counts[shown(owner)];
+    one.owner = shown(owner);
+    return one;
+  };
+  const auto name = [&](auto& socket) {
+    if (socket.network_namespace == 0 && socket.owner == nullptr) {
+      Owner owner = OwnerOfNumber(sample, socket.socket.cgroup_id);
+      if (owner.kind != OwnerKind::kOther) {
+        socket.owner = std::make_shared<const Owner>(std::move(owner));
+      }
+    }
+    if (!names_ && socket.owner != nullptr) {
+      socket.owner = std::make_shared<const Owner>(shown(*socket.owner));
+    }
+  };
+  if (diagnosis.live) {
+    std::ranges::for_each(diagnosis.live->sockets, name);
+    for (const auto& [cgroup, number] : diagnosis.live->at_risk_by_cgroup) {
+      count(OwnerOfNumber(sample, cgroup)).at_risk += number;
+    }
+    for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
+      std::shared_ptr<const Owner> owner;
+      if (sample != nullptr) {
+        const auto found =
+            std::ranges::lower_bound(sample->namespaces, network_namespace, {}, &sources::OtherNamespace::id);
+        owner = found != sample->namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
+      }
+      count(owner != nullptr ? *owner : Owner{}).at_risk += number;
+    }
+  }
+  if (diagnosis.stuck) {
+    std::set<std::uint64_t> stuck_now;
+    for (StuckSocket& one : diagnosis.stuck->sockets) {
+      name(one);
+      const Owner owner = one.owner != nullptr ? *one.owner : Owner{};
+      ++count(owner).stuck_now;
+      stuck_now.insert(one.socket.cookie);
+      if (!known_.contains(one.socket.cookie)) {
+        stuck_.push_back({now, owner});
+      }
+    }
+    known_ = std::move(stuck_now);
+  }
+  while (!stuck_.empty() && (now - stuck_.front().at > kHold || stuck_.size() > kMostRemembered)) {
+    stuck_.pop_front();
+  }
+  for (const Event& event : stuck_) {
+    ++count(event.owner).stuck;
+  }
+  for (auto& [owner, one] : counts) {
+    diagnosis.owners.push_back(std::move(one));
+  }
+  std::ranges::stable_sort(diagnosis.owners, [](const OwnerCount& a, const OwnerCount& b) {
+    return a.stuck != b.stuck ? a.stuck > b.stuck : a.at_risk > b.at_risk;
+  });
+}
+
+}  // namespace finwait::diagnosis

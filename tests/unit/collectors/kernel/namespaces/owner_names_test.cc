@@ -1,0 +1,65 @@
+#include "collectors/kernel/namespaces/owner_names.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/lab/temporary_folder.h"
+
+namespace finwait::kernel::namespaces {
+namespace {
+
+const std::string kId = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const std::string kUid = "6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a";
+
+class OwnerNamesTest : public testing::Test {
+ protected:
+  void Folder(const std::string& name) const { std::filesystem::create_directories(folder_.Path() / name); }
+  void File(const std::string& name, const std::string& content) const {
+    Folder(std::filesystem::path(name).parent_path());
+    folder_.Write(name, content);
+  }
+  Owner NameOf(const CgroupOwner& owner) {
+    OwnerNames names({folder_.Path() / "pods", folder_.Path() / "docker", folder_.Path() / "podman"});
+    return names.NameOf(owner, SteadyClock::now());
+  }
+  lab::TemporaryFolder folder_;
+};
+
+TEST_F(OwnerNamesTest, APodHasItsNameFromTheKubeletsLogs) {
+  Folder("pods/shop_cart-0.x_" + kUid);
+  File("containers/cart-0.x_shop_web-" + kId + ".log", "");
+  const Owner owner = NameOf({OwnerKind::kPod, kUid, kId, ""});
+  EXPECT_EQ(owner, (Owner{OwnerKind::kPod, "shop", "cart-0.x", "web"}));
+  EXPECT_EQ(owner.Text(), "pod shop/cart-0.x (container web)");
+}
+
+TEST_F(OwnerNamesTest, WithoutLogsAPodHasItsUid) {
+  EXPECT_EQ(NameOf({OwnerKind::kPod, kUid, kId, ""}), (Owner{OwnerKind::kPod, "", kUid, "0123456789ab"}));
+}
+
+TEST_F(OwnerNamesTest, AContainerOfDockersHasItsName) {
+  File("docker/" + kId + "/config.v2.json", R"({"State":{"Name":1},"Name":"/web-1","Driver":"vfs"})");
+  EXPECT_EQ(NameOf({OwnerKind::kContainer, "", kId, ""}).name, "web-1");
+}
+
+TEST_F(OwnerNamesTest, AContainerOfPodmansHasItsName) {
+  File("podman/vfs-containers/containers.json",
+       R"([{"id":"x","names":["no"]},{"id":")" + kId + R"(","names":["db"]}])");
+  EXPECT_EQ(NameOf({OwnerKind::kContainer, "", kId, ""}).name, "db");
+}
+
+TEST_F(OwnerNamesTest, AContainerWithoutANameHasItsShortId) {
+  EXPECT_EQ(NameOf({OwnerKind::kContainer, "", kId, ""}).name, "0123456789ab");
+  File("docker/" + kId + "/config.v2.json", "{\"Name\":\"/a\x1b[2Jb\"}");
+  EXPECT_EQ(NameOf({OwnerKind::kContainer, "", kId, ""}).name, "0123456789ab") << "a name that no tool allows";
+}
+
+TEST_F(OwnerNamesTest, FoldersThatAreNoPodsAreNotTaken) {
+  for (const char* folder : {"", "_", "__", "a_b", "A_b_6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a", "a_b_short",
+                             "a b_c_6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a"}) {
+    EXPECT_FALSE(ParsePodFolder(folder)) << folder;
+  }
+  EXPECT_TRUE(ParsePodFolder("a_b_" + kUid));
+}
+
+}  // namespace
+}  // namespace finwait::kernel::namespaces

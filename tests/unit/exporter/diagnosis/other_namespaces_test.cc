@@ -1,0 +1,157 @@
+#include "exporter/diagnosis/other_namespaces.h"
+
+#include <gtest/gtest.h>
+
+#include "exporter/diagnosis/diagnostician.h"
+#include "tests/unit/exporter/diagnosis/snapshot_builder.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+constexpr std::uint64_t kOurs = std::uint64_t{1} << 63;
+
+class OtherNamespacesTest : public testing::Test {
+ protected:
+  std::shared_ptr<const Diagnosis> Look() {
+    host_.Advance(std::chrono::seconds(5));
+    host_.Set(sample_);
+    return diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::time_point());
+  }
+  // What the collector reads of one pod with these sockets.
+  void Read(const std::vector<kernel::TcpSocket>& open, const std::vector<kernel::TcpSocket>& closing = {}) {
+    sample_ = {};
+    sample_.observes = true;
+    sample_.observed = 1;
+    sources::OtherNamespace pod;
+    pod.id = 7;
+    pod.owner = std::make_shared<const kernel::namespaces::Owner>(
+        kernel::namespaces::Owner{kernel::namespaces::OwnerKind::kPod, "shop", "cart-0", ""});
+    sample_.namespaces = {pod};
+    auto live = std::make_shared<sources::OtherLiveSockets>();
+    for (const kernel::TcpSocket& socket : open) {
+      live->sockets.Add(socket);
+      live->namespaces.push_back(7);
+    }
+    for (const kernel::TcpSocket& socket : closing) {
+      live->sockets.Add(socket);
+      live->namespaces.push_back(7);
+      sample_.closing.push_back({7, socket});
+    }
+    live->taken_at = host_.Now();
+    sample_.live = live;
+  }
+  static kernel::TcpSocket Socket(std::uint64_t number, bool tracked) {
+    kernel::TcpSocket socket = tracked ? OpenSocket(number) : ForgottenSocket(number);
+    socket.cookie = number | kOurs;
+    socket.local = *Endpoint::Parse("198.51.100.10:" + std::to_string(40000 + number));
+    return socket;
+  }
+  static kernel::TcpSocket Translated(std::uint64_t number) {
+    kernel::TcpSocket socket = Socket(number, true);
+    socket.entry.source_nat = true;
+    socket.entry.translation = std::make_shared<const kernel::Translation>(
+        kernel::Translation{*Endpoint::Parse("192.0.2.1:50000"), socket.peer});
+    return socket;
+  }
+
+  SnapshotBuilder host_{DropsAt({})};
+  Diagnostician diagnostician_;
+  sources::NetworkNamespacesSample sample_;
+};
+
+TEST_F(OtherNamespacesTest, AConnectionWhoseTranslationWasSeenIsLostWithItsEntry) {
+  Read({Translated(1), Translated(2)});
+  EXPECT_EQ(Look()->live->AtRisk(Fate::kNatLost), 0U);
+  EXPECT_EQ(Look()->live->translated, 2U);
+  Read({Socket(1, false), Translated(2)});
+  const auto diagnosis = Look();
+  EXPECT_EQ(diagnosis->live->AtRisk(Fate::kNatLost), 1U);
+  EXPECT_EQ(diagnosis->live->open, 2U);
+  ASSERT_EQ(diagnosis->live->sockets.size(), 1U);
+  EXPECT_EQ(diagnosis->live->sockets[0].network_namespace, 7U);
+  EXPECT_EQ(diagnosis->live->sockets[0].owner->name, "cart-0");
+  ASSERT_EQ(diagnosis->owners.size(), 1U);
+  EXPECT_EQ(diagnosis->owners[0].at_risk, 1U);
+  EXPECT_EQ(diagnosis->risk.stage, Stage::kExposed);
+}
+
+TEST_F(OtherNamespacesTest, ANamespaceThatNeverHadAnEntryIsNotLost) {
+  Read({Socket(1, false), Socket(2, false)});
+  const auto diagnosis = Look();
+  EXPECT_EQ(diagnosis->live->untracked_established, 0U);
+  for (const std::uint64_t number : diagnosis->live->at_risk) {
+    EXPECT_EQ(number, 0U);
+  }
+  EXPECT_EQ(diagnosis->risk.stage, Stage::kNone);
+}
+
+TEST_F(OtherNamespacesTest, PacketsThatStayInsideAreNoBusinessOfThisHosts) {
+  kernel::TcpSocket inside = Translated(1);
+  inside.local.address = *IpAddress::Parse("127.0.0.1");
+  inside.peer.address = *IpAddress::Parse("127.0.0.1");
+  Read({inside});
+  Look();
+  inside.entry = {};
+  inside.entry.tracking = kernel::Tracking::kUntracked;
+  Read({inside});
+  EXPECT_EQ(Look()->live->WouldStick(), 0U);
+}
+
+TEST_F(OtherNamespacesTest, OneThatSticksUntranslatedProvesTheFailureAndNamesItsOwner) {
+  Read({Translated(1)});
+  Look();
+  Read({Socket(1, false)});
+  Look();
+  kernel::TcpSocket stuck = Socket(1, false);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.orphan = true;
+  stuck.timer = kernel::SocketTimer::kRetransmit;
+  stuck.tries = 3;
+  Read({}, {stuck});
+  const auto diagnosis = Look();
+  ASSERT_EQ(diagnosis->stuck->sockets.size(), 1U);
+  EXPECT_EQ(diagnosis->stuck->sockets[0].cause, Cause::kNatLost);
+  EXPECT_EQ(diagnosis->stuck->sockets[0].owner->name, "cart-0");
+  EXPECT_EQ(diagnosis->risk.stage, Stage::kFailing);
+  EXPECT_EQ(diagnosis->owners.at(0).stuck, 1U);
+}
+
+TEST_F(OtherNamespacesTest, WhatCannotBeToldOfAPodTakesNothingFromTheHost) {
+  kernel::TcpSocket stuck = Socket(1, false);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.timer = kernel::SocketTimer::kProbe;  // its FIN did not leave the pod, whose rules nobody has read
+  stuck.tries = 3;
+  Read({}, {stuck});
+  const auto diagnosis = Look();
+  ASSERT_EQ(diagnosis->stuck->sockets.size(), 1U);
+  EXPECT_FALSE(diagnosis->stuck->sockets[0].cause);
+  EXPECT_EQ(diagnosis->risk.stage, Stage::kNone);
+}
+
+TEST_F(OtherNamespacesTest, WhatWasCountedStaysCountedWhenTheCollectorFails) {
+  Read({Translated(1)});
+  Look();
+  kernel::TcpSocket stuck = Socket(1, false);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.orphan = true;
+  stuck.timer = kernel::SocketTimer::kRetransmit;
+  stuck.tries = 3;
+  Read({}, {stuck});
+  Look();
+  Read({});
+  const auto total = [](const Diagnosis& diagnosis) {
+    std::uint64_t sum = 0;
+    for (const auto& by_cause : diagnosis.stuck->total) {
+      for (const std::uint64_t number : by_cause) {
+        sum += number;
+      }
+    }
+    return sum;
+  };
+  EXPECT_EQ(total(*Look()), 1U);
+  host_.Fail<sources::NetworkNamespacesSample>("cannot be read");
+  EXPECT_EQ(total(*diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::time_point())), 1U);
+}
+
+}  // namespace
+}  // namespace finwait::diagnosis
