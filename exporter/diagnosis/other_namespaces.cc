@@ -200,7 +200,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       live_summary_.any_would_stick = true;
       if (*at_risk != Fate::kPeerDecides) {
         live_summary_.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
-        live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory());
+        live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory(), context.sysctl);
       }
     }
     if (listed.size() < LiveSummary::kMostListed) {
