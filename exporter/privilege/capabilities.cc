@@ -20,9 +20,7 @@ bool Holds(const Capabilities& capabilities, cap_value_t capability, cap_flag_t 
 // Every capability that the running kernel knows: it answers -1 about others.
 bool KernelKnows(cap_value_t capability) { return cap_get_bound(capability) >= 0; }
 
-bool IsKept(cap_value_t capability, KeptCapabilities kept) {
-  return capability == CAP_NET_ADMIN && kept.net_admin;
-}
+bool IsKept(cap_value_t capability, KeptCapabilities kept) { return capability == CAP_NET_ADMIN && kept.net_admin; }
 
 }  // namespace
 

@@ -20,8 +20,8 @@ inline constexpr bool kSanitized = false;
 /// The built program, serving inside a namespace. Ended by SIGTERM, at the latest when this object goes.
 class Program {
  public:
-  /// Starts it with lab::kOwnNamespaceOnly unless `flags` say otherwise, and `flags`, and waits until it is ready; throws with its log when it is not
-  /// within 10 s.
+  /// Starts it with lab::kOwnNamespaceOnly unless `flags` say otherwise, and `flags`, and waits until it is ready;
+  /// throws with its log when it is not within 10 s.
   explicit Program(const lab::Namespace& where, const std::vector<std::string>& flags = {});
   /// The same, by a command of its own that ends up being the program: setpriv and its flags, the program, its flags.
   struct Whole {};

@@ -39,7 +39,8 @@ const std::string& ProtectedProgram::HashOfSecret() {
 }
 
 void ProtectedProgram::Start(const std::string& web_config, const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {lab::Program(), lab::kOwnNamespaceOnly, "--web.config.file=" + folder_.Write("web.yml", web_config)};
+  std::vector<std::string> arguments = {lab::Program(), lab::kOwnNamespaceOnly,
+                                        "--web.config.file=" + folder_.Write("web.yml", web_config)};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   pid_ = where_.Spawn(arguments, folder_.PathOf("log"));
   constexpr int kCannotConnect = 7;
