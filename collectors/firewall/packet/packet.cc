@@ -37,7 +37,7 @@ IntervalSet Packet::Domain(Field field) const {
 }
 
 void Packet::Restrict(Field field, IntervalSet domain) {
-  if (domain.Intervals().size() > kDomainIntervals) {
+  if (domain.Intervals().size() > kDomainIntervals && !keeps_domains) {
     return;
   }
   const auto found =
@@ -52,14 +52,16 @@ void Packet::Restrict(Field field, IntervalSet domain) {
 bool Packet::SameAs(const Packet& other) const {
   // Domains are in the order in which they were first narrowed; two orders of the same domains count as different,
   // which costs a little work and nothing else.
+  if (domains != other.domains) {
+    return false;  // what packets of one origin differ in, as a rule
+  }
   return tracking == other.tracking && mark == other.mark && owner == other.owner && family == other.family &&
          general == other.general && network == other.network && transport == other.transport &&
          priority == other.priority && user == other.user && group == other.group &&
          connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
-         source_decided == other.source_decided && rerouted == other.rerouted &&
-         changed_ipsets == other.changed_ipsets && domains == other.domains;
+         source_decided == other.source_decided && rerouted == other.rerouted && changed_ipsets == other.changed_ipsets;
 }
 
 }  // namespace finwait::firewall::packet
