@@ -67,6 +67,20 @@ std::optional<EntryNow> FindEntry(const kernel::Host& host, const Endpoint& loca
   return now;
 }
 
+// What the command line says of a connection, where no socket does.
+void AddWhatIsGiven(const command_line::Options& options, firewall::eval::Connection& connection) {
+  using firewall::eval::OpenedBy;
+  if (connection.opened_by == OpenedBy::kUnknown && options.opened_here) {
+    connection.opened_by = *options.opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
+  }
+  const auto add = [](std::optional<std::uint32_t>& known, const std::optional<std::uint32_t>& given) {
+    known = known ? known : given;
+  };
+  add(connection.local_socket.mark, options.mark);
+  add(connection.local_socket.user, options.user);
+  add(connection.local_socket.group, options.group);
+}
+
 constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKind::kFin},
                                                                 {"rst", PacketKind::kRst},
                                                                 {"data", PacketKind::kData},
@@ -124,6 +138,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
       return;
     }
     error.reset();
+    AddWhatIsGiven(options, *connection);
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     report.path = connection->journey;
     report.packets.clear();

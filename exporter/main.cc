@@ -11,6 +11,7 @@
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
 #include "exporter/explain.h"
+#include "exporter/explain_all.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
@@ -62,7 +63,8 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
                       {finwait::command_line::NeedNetAdmin(*options), finwait::command_line::NeedSysPtrace(*options)},
                       finwait::exporter::RunCheck);
     case Command::kExplain:
-      return Confined(*options, {.net_admin = true}, finwait::exporter::RunExplain);
+      return Confined(*options, {.net_admin = true},
+                      options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
     case Command::kServe:
       return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));
   }

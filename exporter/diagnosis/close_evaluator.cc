@@ -119,7 +119,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(IpFamily family, Pa
 }
 
 TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind kind) {
-  if (connection.journey == PathKind::kLocal) {
+  if (connection.journey == PathKind::kLocal && connection.within == nullptr) {
     if (const auto& for_all = ForAll(connection.family, kind)) {
       return *for_all;
     }
@@ -147,11 +147,18 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
     return *seen;
   }
   const firewall::eval::NamespaceSettings settings = SettingsFor(connection.family, true);
+  if (connection.within != nullptr) {
+    return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
+  }
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
   NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
-  if (effect.Any() != Tristate::kUnknown || connection.journey != PathKind::kLocal) {
+  if (effect.Any() != Tristate::kUnknown) {
     return effect;
+  }
+  if (connection.journey != PathKind::kLocal) {
+    return connection.opened_by != OpenedBy::kUnknown ? translation_.ByRules(connection, connection.opened_by, settings)
+                                                      : effect;
   }
   const Connection known = socket != nullptr ? ConnectionOf(*socket, facts_) : connection;
   return translation_.ByRules(known, known.opened_by, settings);
