@@ -114,6 +114,20 @@ diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const E
   return circumstances;
 }
 
+// What the command line says of a connection, where no socket does.
+void AddWhatIsGiven(const command_line::Options& options, firewall::eval::Connection& connection) {
+  using firewall::eval::OpenedBy;
+  if (connection.opened_by == OpenedBy::kUnknown && options.opened_here) {
+    connection.opened_by = *options.opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
+  }
+  const auto add = [](std::optional<std::uint32_t>& known, const std::optional<std::uint32_t>& given) {
+    known = known ? known : given;
+  };
+  add(connection.local_socket.mark, options.mark);
+  add(connection.local_socket.user, options.user);
+  add(connection.local_socket.group, options.group);
+}
+
 constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKind::kFin},
                                                                 {"rst", PacketKind::kRst},
                                                                 {"data", PacketKind::kData},
@@ -211,6 +225,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
       }
       return;
     }
+    AddWhatIsGiven(options, *connection);
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     report.path = connection->journey;
     for (const auto& [name, kind] : kPackets) {

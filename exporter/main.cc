@@ -11,6 +11,7 @@
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
 #include "exporter/explain.h"
+#include "exporter/explain_all.h"
 #include "exporter/history.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/call_filter.h"
@@ -65,7 +66,8 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       return Confined(*options, {.net_admin = finwait::command_line::NeedNetAdmin(*options)},
                       finwait::exporter::RunCheck);
     case Command::kExplain:
-      return Confined(*options, {.net_admin = true}, finwait::exporter::RunExplain);
+      return Confined(*options, {.net_admin = true},
+                      options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
     case Command::kServe:
       return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));
   }

@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPORTED = (
-    "collectors/firewall/analysis/", "collectors/firewall/eval/", "collectors/firewall/facts/need.cc", "collectors/firewall/model/",
+    "collectors/firewall/analysis/", "collectors/firewall/classes/", "collectors/firewall/eval/", "collectors/firewall/facts/need.cc", "collectors/firewall/model/",
     "collectors/firewall/packet/",
     "collectors/firewall/print/", "collectors/firewall/xt/", "collectors/sources/registry.cc", "exporter/diagnosis/", "exporter/report/",
     "exporter/views/")

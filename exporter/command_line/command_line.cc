@@ -136,6 +136,15 @@ void CommandLine::DescribeSubcommands() {
   explain_->footer("Exit code: 0 clean, 1 not clean, 3 unknown or wrong usage.");
   explain_->add_option("ENDS", ends_, "The local end and the peer's, as 192.0.2.1:443 or [2001:db8::1]:443.")
       ->option_text("LOCAL PEER");
+  switches_.insert("--all");
+  explain_->add_flag("--all", explain_all_,
+                     "In place of LOCAL PEER: every connection at once, by classes that fare alike.");
+  AddText(*explain_, "--opened-by", "END",
+          "Who opened a connection that no socket here shows: local or peer. Default: not known.");
+  AddText(*explain_, "--mark", "NUMBER", "The mark (SO_MARK) of a socket that is not there. Default: not known.");
+  AddText(*explain_, "--user", "NUMBER", "The owner of a socket that is not there. Default: not known.");
+  AddText(*explain_, "--group", "NUMBER", "The owner's group, which no socket shows. Default: not known.");
+  AddText(*explain_, "--family", "FAMILY", "With --all: ipv4 or ipv6 alone. Default both.");
   for (CLI::App* subcommand : {check_, explain_}) {
     subcommand->get_help_ptr()->group("Flags");
     AddText(*subcommand, "--format", "FORMAT",
@@ -218,6 +227,14 @@ void CommandLine::Take(const std::string& flag, T& target,
   }
 }
 
+template <typename T>
+void CommandLine::TakeOptional(const std::string& flag, std::optional<T>& target,
+                               option_values::Value<T> (*read)(const std::string& flag, const std::string& text)) {
+  if (!texts_.at(flag).empty()) {
+    Take(flag, target.emplace(), read);
+  }
+}
+
 void CommandLine::ReadPathTimeouts(Options& options) {
   for (const std::string& text : texts_.at("--path.timeout")) {
     auto path = option_values::PathTimeout("--path.timeout", text);
@@ -239,6 +256,24 @@ void CommandLine::ReadPathTimeouts(Options& options) {
 }
 
 void CommandLine::ReadEnds(Options& options) {
+  options.explain_all = explain_all_;
+  TakeOptional("--family", options.family, option_values::Family);
+  TakeOptional("--opened-by", options.opened_here, option_values::Opener);
+  TakeOptional("--mark", options.mark, option_values::Number);
+  TakeOptional("--user", options.user, option_values::Number);
+  TakeOptional("--group", options.group, option_values::Number);
+  const bool of_one = options.opened_here || options.mark || options.user || options.group;
+  if (explain_all_ && (!ends_.empty() || of_one)) {
+    Complain(
+        "explain takes either --all or one connection (its two ends, --opened-by, --mark, --user, --group), but was "
+        "given both.");
+  }
+  if (explain_all_) {
+    return;
+  }
+  if (options.family) {
+    Complain("--family goes with explain --all only; one connection has the family of its addresses.");
+  }
   if (ends_.size() != 2) {
     Complain("explain takes two arguments, the local end and the peer's; " + std::to_string(ends_.size()) +
              " were given.");

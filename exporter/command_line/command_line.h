@@ -46,6 +46,9 @@ class CommandLine {
   /// The text given for a flag that may be given once.
   std::optional<std::string> Single(const std::string& flag);
   template <typename T>
+  void TakeOptional(const std::string& flag, std::optional<T>& target,
+                    option_values::Value<T> (*read)(const std::string& flag, const std::string& text));
+  template <typename T>
   void Take(const std::string& flag, T& target,
             option_values::Value<T> (*read)(const std::string& flag, const std::string& text));
 
@@ -56,6 +59,7 @@ class CommandLine {
   std::set<std::string> switches_;      ///< the flags without a value
   Texts ends_;
   bool version_ = false;
+  bool explain_all_ = false;
   bool disable_exporter_metrics_ = false;
   bool report_details_ = false;
   bool systemd_socket_ = false;

@@ -198,6 +198,22 @@ Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& te
                              {{"text", ReportFormat::kText}, {"json", ReportFormat::kJson}});
 }
 
+Value<bool> Opener(const std::string& flag, const std::string& text) {
+  return OneOf<bool>(flag, text, "local or peer", {{"local", true}, {"peer", false}});
+}
+
+Value<std::uint32_t> Number(const std::string& flag, const std::string& text) {
+  const auto number = ParseNumber<std::uint32_t>(text);
+  if (!number) {
+    return Refuse(flag, text, "a number from 0 to 4294967295");
+  }
+  return *number;
+}
+
+Value<IpFamily> Family(const std::string& flag, const std::string& text) {
+  return OneOf<IpFamily>(flag, text, "ipv4 or ipv6", {{"ipv4", IpFamily::kIpv4}, {"ipv6", IpFamily::kIpv6}});
+}
+
 Value<ConnectionEnd> End(const std::string& argument, const std::string& text) {
   const std::optional<http::ListenAddress> end = http::ParseListenAddress(text);
   std::array<unsigned char, sizeof(in6_addr)> bytes{};

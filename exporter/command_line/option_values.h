@@ -39,6 +39,12 @@ Value<double> CpuBudget(const std::string& flag, const std::string& text);
 Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text);
 /// Of `explain`.
 Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text);
+/// "local" (true) or "peer".
+Value<bool> Opener(const std::string& flag, const std::string& text);
+/// A number of 32 bits.
+Value<std::uint32_t> Number(const std::string& flag, const std::string& text);
+/// "ipv4" or "ipv6".
+Value<IpFamily> Family(const std::string& flag, const std::string& text);
 Value<ConnectionEnd> End(const std::string& argument, const std::string& text);
 
 }  // namespace finwait::command_line::option_values

@@ -12,6 +12,7 @@
 
 #include <tl/expected.hpp>
 
+#include "collectors/base/ip.h"
 #include "collectors/sources/namespace_settings.h"
 #include "exporter/diagnosis/path_timeout.h"
 #include "exporter/http/listen_address.h"
@@ -52,6 +53,13 @@ struct Options {
   ReportFormat report_format = ReportFormat::kText;  ///< kCheck and kExplain
   ConnectionEnd local;                               ///< kExplain
   ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
+  bool explain_all = false;  ///< kExplain: every connection, by classes, and not `local` and `peer`
+  /// kExplain: what no socket shows of `local` and `peer`.
+  std::optional<bool> opened_here;
+  std::optional<std::uint32_t> mark;
+  std::optional<std::uint32_t> user;
+  std::optional<std::uint32_t> group;
+  std::optional<IpFamily> family;  ///< kExplain with explain_all; absent: both
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
   std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone

@@ -182,7 +182,7 @@ TraversalResult CloseEvaluator::UnlessBlind(TraversalResult result, IpFamily fam
 
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
-  if (connection.journey == PathKind::kLocal) {
+  if (connection.journey == PathKind::kLocal && connection.within == nullptr) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
@@ -227,7 +227,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(const Question& que
 }
 
 TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind kind) {
-  if (connection.journey == PathKind::kLocal) {
+  if (connection.journey == PathKind::kLocal && connection.within == nullptr) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
@@ -256,12 +256,19 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
     return *seen;
   }
   const firewall::eval::NamespaceSettings settings = SettingsFor(connection.family, true);
+  if (connection.within != nullptr) {
+    return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
+  }
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
   const bool forwarded = connection.journey == PathKind::kForwarded;
   NatEffect effect = translation_.ByRules(connection, forwarded ? connection.opened_by : OpenedBy::kUnknown, settings);
-  if (effect.Any() != Tristate::kUnknown || connection.journey != PathKind::kLocal) {
+  if (effect.Any() != Tristate::kUnknown) {
     return effect;
+  }
+  if (connection.journey != PathKind::kLocal) {
+    return connection.opened_by != OpenedBy::kUnknown ? translation_.ByRules(connection, connection.opened_by, settings)
+                                                      : effect;
   }
   const Connection known = socket != nullptr ? ConnectionOf(*socket, facts_) : connection;
   return translation_.ByRules(known, known.opened_by, settings);

@@ -111,6 +111,13 @@ class CloseEvaluator {
   /// The fate if it is known for all connections like it, or has been evaluated before.
   std::optional<Fate> RememberedTracked(const kernel::TcpSocket& socket);
 
+  /// Who hears the ends of packets of connections that stand for a class, and where to note which rules packets have
+  /// come past; null: nobody. Neither is owned.
+  void Observe(firewall::eval::EndsObserver* observer, firewall::eval::ChainEvaluator::RulesReached* reached) {
+    evaluator_.Observe(observer);
+    evaluator_.NoteReached(reached);
+  }
+
   /// What becomes of a packet of the representative flow, which no narrower rule singles out.
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);

@@ -36,7 +36,7 @@ class Flags(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_completion_offers_every_flag_and_no_other(self):
-        offered = completions("finwait_exporter", "check", "--")
+        offered = completions("finwait_exporter", "check", "--") | completions("finwait_exporter", "explain", "--")
         self.assertEqual({flag.removesuffix("=") for flag in offered}, program.flags())
 
     def test_completion_knows_commands_and_values(self):
@@ -49,6 +49,8 @@ class Flags(unittest.TestCase):
         self.assertEqual(completions("finwait_exporter", "explain", "--format", "="), {"text", "json"})
         self.assertNotIn("--format=", completions("finwait_exporter", "--"))
         self.assertNotIn("--since=", completions("finwait_exporter", "explain", "--"))
+        self.assertNotIn("--all", completions("finwait_exporter", "check", "--"))
+        self.assertEqual(completions("finwait_exporter", "explain", "--family", "=", ""), {"ipv4", "ipv6"})
 
 
 if __name__ == "__main__":

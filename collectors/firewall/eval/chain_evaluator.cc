@@ -12,6 +12,13 @@ namespace {
 constexpr std::size_t kNftDepth = 16;
 constexpr std::size_t kLegacyDepth = 512;
 
+// Asking the index for each of many packets at each rule of a long chain costs more than it saves.
+bool IsWorthAsking(const Chain& chain, const std::vector<Packet>& packets) {
+  constexpr std::size_t kManyPackets = 8;
+  constexpr std::size_t kLongChain = 4096;
+  return packets.size() <= kManyPackets || chain.rules.size() <= kLongChain;
+}
+
 // The set without its elements: what the kernel's answer about one of them is decoded by.
 std::shared_ptr<const Set> FormOf(const Set& set) {
   auto form = std::make_shared<Set>();
@@ -167,7 +174,7 @@ bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) cons
 }
 
 std::size_t ChainEvaluator::NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets) {
-  if (chain.rules.size() < ChainIndex::kWorthIt) {
+  if (chain.rules.size() < ChainIndex::kWorthIt || !IsWorthAsking(chain, packets)) {
     return from;
   }
   auto index = indexes_.find(&chain);
@@ -205,15 +212,26 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
   std::vector<Packet> next;
   std::vector<RuleResult> outcomes;
   constexpr const char* kTooMany = "too many possible packets";
+  NextRule(chain, 0, packets);  // makes the index
+  const auto indexed = indexes_.find(&chain);
   for (std::size_t at = NextRule(chain, 0, packets); at < chain.rules.size(); at = NextRule(chain, at + 1, packets)) {
     const Rule& rule = chain.rules[at];
+    if (reached_ != nullptr) {
+      std::size_t& passed = (*reached_)[&chain];
+      passed = std::max(passed, at + 1);
+    }
     next.clear();
     const auto keep = [&](std::vector<Packet>& place, Packet packet) {
       if (!AddPacket(place, packet)) {
         endings.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
       }
     };
+    const bool many = packets.size() > 1 && indexed != indexes_.end() && IsWorthAsking(chain, packets);
     for (Packet& packet : packets) {
+      if (many && indexed->second.Next(at, packet) > at) {
+        next.push_back(std::move(packet));  // as different from the others as it was
+        continue;
+      }
       outcomes.clear();
       const std::size_t executed = 1 + RuleMachine(table, chain, rule, context, *this).Run(std::move(packet), outcomes);
       budget_ -= std::min(budget_, executed);
@@ -265,6 +283,9 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
       endings.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
       return {};
     }
+  }
+  if (reached_ != nullptr && !packets.empty()) {
+    (*reached_)[&chain] = chain.rules.size();
   }
   if (chain.contents == Contents::kTruncated) {
     for (Packet& packet : packets) {

@@ -42,6 +42,15 @@ struct RulePlace {
   const Rule* rule = nullptr;  ///< null for a policy
 };
 
+struct TraversalEnd;
+
+/// Hears every way that packets of a connection can end, of connections that stand for a whole class.
+class EndsObserver {
+ public:
+  virtual ~EndsObserver() = default;
+  virtual void OnEnds(const Connection& connection, PacketKind kind, const std::vector<TraversalEnd>& ends) = 0;
+};
+
 /// How much work one question may cost. Beyond it the answer is kUnknown.
 struct EvaluationLimits {
   std::size_t expressions = 2'000'000;
@@ -64,6 +73,13 @@ class ChainEvaluator : public SetSource {
   void Plan(const PlannedAccepts* planned) { planned_ = planned; }
   /// Starts a new question with the whole allowance.
   void ResetBudget();
+
+  /// Who hears the ends of the traversals from now on; null: nobody. Not owned.
+  void Observe(EndsObserver* observer) { observer_ = observer; }
+  EndsObserver* Observer() const { return observer_; }
+  /// Where to note how many rules of each chain packets have come past, from now on; null: nowhere. Not owned.
+  using RulesReached = std::map<const Chain*, std::size_t>;
+  void NoteReached(RulesReached* reached) { reached_ = reached; }
 
   /// Runs `base` for `packet` at the hook of `context`. At least one ending.
   std::vector<ChainResult> RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
@@ -119,6 +135,8 @@ class ChainEvaluator : public SetSource {
 
   std::optional<bool> rewrites_ends_;
   std::optional<bool> changes_sets_;
+  EndsObserver* observer_ = nullptr;
+  RulesReached* reached_ = nullptr;
   std::uint64_t evictions_seen_ = 0;  // of the facts: then an index may be of a chain that is gone
 };
 

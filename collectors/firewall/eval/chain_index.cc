@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -99,14 +100,30 @@ ChainIndex::ChainIndex(const Chain& chain) : size_(chain.rules.size()) {
   }
 }
 
+// The byte's value, where it is known or follows from the one value that its field can still have.
+std::optional<std::uint8_t> ChainIndex::ValueOf(const AbstractByte& byte, const Packet& packet) {
+  if (byte.IsKnown()) {
+    return byte.value;
+  }
+  const auto domain = std::find_if(packet.domains.begin(), packet.domains.end(),
+                                   [&](const auto& each) { return each.first == byte.field; });
+  if (byte.known != 0 || domain == packet.domains.end()) {
+    return std::nullopt;
+  }
+  const auto only = packet::OnlyValue(domain->second);
+  const unsigned size = SizeOf(byte.field, packet.family);
+  return only ? std::optional(static_cast<std::uint8_t>(*only >> (8 * (size - 1 - byte.index)))) : std::nullopt;
+}
+
 std::size_t ChainIndex::NextIn(const Group& group, std::size_t from, const Packet& packet, std::size_t end) {
   Entry wanted{{}, static_cast<std::uint32_t>(from)};
   for (std::size_t i = 0; i < group.place.length; ++i) {
     const std::size_t at = group.place.offset + i;
-    if (at >= packet.NetworkLength() || !packet.network[at].IsKnown()) {
+    const auto value = at < packet.NetworkLength() ? ValueOf(packet.network[at], packet) : std::nullopt;
+    if (!value) {
       return NextOf(group.rules, from, end);  // any of them
     }
-    wanted.value[i] = std::byte{packet.network[at].value};
+    wanted.value[i] = std::byte{*value};
   }
   const auto found = std::lower_bound(group.entries.begin(), group.entries.end(), wanted);
   return found != group.entries.end() && found->value == wanted.value ? found->rule : end;

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "collectors/firewall/eval/packet_names.h"
@@ -44,6 +45,7 @@ class ChainIndex {
   };
 
   static bool Requirement(const Rule& rule, Place* place, Bytes* value);
+  static std::optional<std::uint8_t> ValueOf(const AbstractByte& byte, const Packet& packet);
   static std::size_t NextIn(const Group& group, std::size_t from, const Packet& packet, std::size_t end);
 
   std::size_t size_;

@@ -657,6 +657,9 @@ class Walk {
     if (addresses || settings_.routes_by_mark != Tristate::kNo) {
       packet.rerouted = true;
       packet.new_route = RouteOf(packet);
+      // What was known of the device that it was going to says nothing of the new one.
+      std::erase_if(packet.domains,
+                    [](const auto& each) { return each.first >= Field::kOutName && each.first <= Field::kOutKind; });
     }
   }
 
@@ -744,7 +747,12 @@ std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connect
                                         Packet packet, PacketTracking looked_up, const NamespaceSettings& settings,
                                         Drops drops, const IsMisrouted& astray) {
   evaluator.ResetBudget();
-  return Walk(evaluator, connection, kind, looked_up, settings, drops, astray).Run(std::move(packet));
+  std::vector<TraversalEnd> ends =
+      Walk(evaluator, connection, kind, looked_up, settings, drops, astray).Run(std::move(packet));
+  if (evaluator.Observer() != nullptr && connection.within != nullptr) {
+    evaluator.Observer()->OnEnds(connection, kind, ends);
+  }
+  return ends;
 }
 
 }  // namespace finwait::firewall::eval

@@ -3,6 +3,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -44,14 +45,21 @@ Packet PeerSyn(const Connection& connection) {
 NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_peer,
                      const NamespaceSettings& settings) {
   const std::optional<Endpoint> local = connection.local;
+  const std::shared_ptr<const packet::ConnectionClass> within = connection.within;
   const bool arrives = by_peer && connection.journey != PathKind::kLoopback;
   if (arrives) {
     connection.local.reset();  // what the peer wrote there is only known where nothing was translated
+    if (within != nullptr) {
+      connection.within = std::make_shared<const packet::ConnectionClass>(within->WithAnyLocalEnd());
+    }
   }
   const PacketKind kind = by_peer ? PacketKind::kPeerSyn : PacketKind::kSyn;
   Packet packet = arrives ? PeerSyn(connection) : MakePacket(connection, kind);
+  const auto can_reach = [&](const Packet& arriving) {
+    return CanReach(arriving, local) && (within == nullptr || within->MayArrive(arriving));
+  };
   // Of thousands of services few lead here, and only these need be followed.
-  const IsMisrouted elsewhere = [&](const Packet& translated) { return !CanReach(translated, local); };
+  const IsMisrouted elsewhere = [&](const Packet& translated) { return !can_reach(translated); };
   NatEffect effect;
   bool first = true;
   const auto merge = [&](Tristate& into, Tristate value) {
@@ -63,7 +71,7 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
     if (end.ending.kind == ChainResult::Kind::kUnknown) {
       return {Tristate::kUnknown, Tristate::kUnknown, end.ending.because};
     }
-    if (end.ending.kind != ChainResult::Kind::kAccept || (arrives && !CanReach(opened, local))) {
+    if (end.ending.kind != ChainResult::Kind::kAccept || (arrives && !can_reach(opened))) {
       continue;  // it would never have become this connection
     }
     if (opened.doubt && effect.reason.empty()) {

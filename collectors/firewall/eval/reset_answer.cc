@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -28,6 +29,9 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
   if (IsOutgoing(kind)) {
     std::swap(reversed.local, reversed.peer);
     std::swap(reversed.local_socket, reversed.peer_socket);
+    if (reversed.within != nullptr) {
+      reversed.within = std::make_shared<const packet::ConnectionClass>(reversed.within->Turned());
+    }
   }
   reversed.journey = PathKind::kLoopback;
   // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.

@@ -24,6 +24,23 @@ Wide Number(const std::array<std::uint8_t, 16>& bytes, unsigned size) {
   return number;
 }
 
+// Whether none of a few `values` is in the domain that `field` was narrowed down to, found without copying that: it may
+// have as many ranges as a block list.
+bool IsOutside(const Packet& packet, Field field, const IntervalSet& values) {
+  constexpr std::size_t kFew = 8;
+  const auto narrowed =
+      std::find_if(packet.domains.begin(), packet.domains.end(), [&](const auto& each) { return each.first == field; });
+  if (narrowed == packet.domains.end() || values.Intervals().size() > kFew) {
+    return false;
+  }
+  const auto& domain = narrowed->second.Intervals();
+  return std::none_of(values.Intervals().begin(), values.Intervals().end(), [&](const IntervalSet::Interval& value) {
+    const auto at = std::lower_bound(domain.begin(), domain.end(), value.first,
+                                     [](const IntervalSet::Interval& each, Wide first) { return each.last < first; });
+    return at != domain.end() && at->first <= value.last;
+  });
+}
+
 std::uint8_t At(std::span<const std::byte> bytes, std::size_t i) { return std::to_integer<std::uint8_t>(bytes[i]); }
 
 }  // namespace
@@ -222,6 +239,9 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
   const Condition::Part* only_part = nullptr;          // the one part that a split hangs on, if it is one
   std::size_t open_parts = 0;
   for (const Condition::Part& part : condition.parts_) {
+    if (part.describable && IsOutside(packet, part.field, part.values)) {
+      return answer(false);
+    }
     const IntervalSet domain = packet.Domain(part.field);
     const bool general = packet.general && TellsConnectionsApart(part.field);
     if (!part.describable) {

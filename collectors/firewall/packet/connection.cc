@@ -237,6 +237,9 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
       packet.group = AbstractNumber<4>::Known(*sender.group);
     }
   }
+  if (connection.within != nullptr) {
+    connection.within->Narrow(packet, outgoing, connection.journey);
+  }
   return packet;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "collectors/firewall/facts/interface.h"
 #include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/packet/connection_class.h"
 #include "collectors/firewall/packet/packet.h"
 #include "collectors/firewall/packet/tristate.h"
 
@@ -83,6 +85,8 @@ struct Connection {
   SocketFacts local_socket;
   /// kLoopback: the other end's socket.
   SocketFacts peer_socket;
+  /// Any connection of this class, of which nothing narrower is known; null: no class. `local` and `peer` are absent.
+  std::shared_ptr<const ConnectionClass> within;
 };
 
 /// The connection that stands for all that no narrower rule singles out: between unicast addresses, not over

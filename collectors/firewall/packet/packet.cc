@@ -37,7 +37,7 @@ IntervalSet Packet::Domain(Field field) const {
 }
 
 void Packet::Restrict(Field field, IntervalSet domain) {
-  if (domain.Intervals().size() > kDomainIntervals) {
+  if (domain.Intervals().size() > kDomainIntervals && !keeps_domains) {
     return;
   }
   const auto found =
@@ -52,6 +52,9 @@ void Packet::Restrict(Field field, IntervalSet domain) {
 bool Packet::SameAs(const Packet& other) const {
   // Domains are in the order in which they were first narrowed; two orders of the same domains count as different,
   // which costs a little work and nothing else.
+  if (domains != other.domains) {
+    return false;  // what packets of one origin differ in, as a rule
+  }
   return tracking == other.tracking && mark == other.mark && owner == other.owner && family == other.family &&
          general == other.general && network == other.network && transport == other.transport &&
          priority == other.priority && user == other.user && group == other.group &&
@@ -60,7 +63,7 @@ bool Packet::SameAs(const Packet& other) const {
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
          source_decided == other.source_decided && rerouted == other.rerouted &&
          changed_ipsets == other.changed_ipsets && changed_lists == other.changed_lists &&
-         set_changes == other.set_changes && domains == other.domains;
+         set_changes == other.set_changes;
 }
 
 }  // namespace finwait::firewall::packet

@@ -94,6 +94,8 @@ struct Packet {
   /// Where it leaves then; null: not known. Follows from its destination and mark.
   std::shared_ptr<const facts::Route> new_route;
 
+  /// Domains are kept however many ranges they have: for whoever divides connections into classes.
+  bool keeps_domains = false;
   /// The possible values of the fields that are narrower than everything.
   std::vector<std::pair<Field, IntervalSet>> domains;
   /// The first doubt on the way here; null when everything was certain. No part of what the packet is.

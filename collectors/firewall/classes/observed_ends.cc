@@ -1,0 +1,180 @@
+#include "collectors/firewall/classes/observed_ends.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "collectors/firewall/model/rule_id.h"
+
+namespace finwait::firewall::classes {
+namespace {
+
+using Kind = eval::ChainResult::Kind;
+
+// Beyond so many rules that stop a packet, a list of rules is one: all that it stops are alike.
+constexpr std::size_t kRulesToldApart = 16;
+
+bool Stops(Kind kind) { return kind == Kind::kDrop || kind == Kind::kReject || kind == Kind::kQueue; }
+
+std::optional<RuleId> RuleOf(const eval::TraversalEnd& end) {
+  if (!Stops(end.ending.kind) || end.ending.table == nullptr || end.ending.chain == nullptr) {
+    return std::nullopt;
+  }
+  return IdOf(*end.ending.table, *end.ending.chain, end.ending.rule);
+}
+
+std::string NameOf(const RuleId& id) {
+  return std::string(Name(id.backend)) + " " + std::string(Name(id.family)) + " " + id.table + " " + id.chain + " " +
+         std::to_string(id.handle.value_or(0)) + " " + std::to_string(id.index.value_or(0));
+}
+
+// What must be the same of two ends for them to be alike.
+std::string KeyOf(const eval::TraversalEnd& end, bool by_rule) {
+  const eval::ChainResult& ending = end.ending;
+  std::string key = std::to_string(static_cast<int>(ending.kind));
+  if (ending.kind == Kind::kUnknown) {
+    return key + ending.because;
+  }
+  key += " " + std::to_string(static_cast<int>(ending.packet.source_translated)) +
+         std::to_string(static_cast<int>(ending.packet.destination_translated));
+  const auto rule = by_rule ? RuleOf(end) : std::nullopt;
+  return rule ? key + " " + NameOf(*rule) : key;
+}
+
+IntervalSet Together(const std::vector<const IntervalSet*>& sets) {
+  std::vector<IntervalSet::Interval> all;
+  for (const IntervalSet* each : sets) {
+    all.insert(all.end(), each->Intervals().begin(), each->Intervals().end());
+  }
+  return IntervalSet::Union(std::move(all));
+}
+
+}  // namespace
+
+void ObservedEnds::Start(const ConnectionClass& of) {
+  of_ = of;
+  traversals_.clear();
+}
+
+void ObservedEnds::OnEnds(const eval::Connection& connection, eval::PacketKind kind,
+                          const std::vector<eval::TraversalEnd>& ends) {
+  std::set<RuleId> rules;
+  for (const eval::TraversalEnd& end : ends) {
+    if (auto rule = RuleOf(end)) {
+      rules.insert(*std::move(rule));
+    }
+  }
+  ConnectionClass seen = of_;
+  seen.turned = connection.within->turned;
+  const bool arrives = kind == eval::PacketKind::kPeerSyn && connection.journey == eval::PathKind::kLocal;
+  Alike traversal;
+  for (const eval::TraversalEnd& end : ends) {
+    if (arrives && end.ending.kind != Kind::kUnknown && !seen.MayArrive(end.ending.packet)) {
+      continue;
+    }
+    ConnectionClass narrowed = seen.EndingAs(end.ending.packet, kind, connection.journey);
+    if (!narrowed.Empty()) {
+      traversal[KeyOf(end, rules.size() <= kRulesToldApart)].push_back(std::move(narrowed.values));
+    }
+  }
+  if (traversal.size() > 1) {
+    traversals_.push_back(std::move(traversal));
+  }
+}
+
+std::optional<Cut> ObservedEnds::FindCut() const {
+  for (const Alike& traversal : traversals_) {
+    if (auto cut = CutOf(traversal)) {
+      return cut;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
+  // Where each way to end has the same connections, nothing of them decides.
+  const auto boxes = [](const std::vector<Values>& ends) {
+    std::vector<Values> distinct;
+    for (const Values& each : ends) {
+      if (std::find(distinct.begin(), distinct.end(), each) == distinct.end()) {
+        distinct.push_back(each);
+      }
+    }
+    return distinct;
+  };
+  std::vector<std::vector<Values>> ways;
+  for (const auto& [key, ends] : traversal) {
+    ways.push_back(boxes(ends));
+  }
+  const bool same = std::all_of(ways.begin(), ways.end(), [&](const std::vector<Values>& way) {
+    return way.size() == ways.front().size() && std::is_permutation(way.begin(), way.end(), ways.front().begin());
+  });
+  if (same) {
+    return std::nullopt;
+  }
+  std::optional<Cut> overlapping;
+  for (std::size_t d = 0; d < packet::kDimensions; ++d) {
+    const auto dimension = static_cast<Dimension>(d);
+    const IntervalSet& all = of_.Of(dimension);
+    std::vector<IntervalSet> unions;
+    for (const std::vector<Values>& way : ways) {
+      std::vector<const IntervalSet*> sets;
+      for (const Values& each : way) {
+        sets.push_back(&each[d]);
+      }
+      unions.push_back(Together(sets).Intersection(all));
+    }
+    for (std::size_t i = 0; i < unions.size(); ++i) {
+      if (unions[i].Empty() || unions[i] == all) {
+        continue;
+      }
+      bool apart = true;
+      for (std::size_t j = 0; j < unions.size(); ++j) {
+        apart = apart && (i == j || unions[i].Intersection(unions[j]).Empty());
+      }
+      if (apart) {
+        return Cut{dimension, unions[i]};
+      }
+      if (!overlapping || unions[i].Measure() / all.Measure() <
+                              overlapping->inside.Measure() / of_.Of(overlapping->dimension).Measure()) {
+        overlapping = Cut{dimension, unions[i]};
+      }
+    }
+  }
+  if (overlapping) {
+    return overlapping;
+  }
+  // Each way has ends everywhere. Where ends have few different values (the ports of services), these are cut off one
+  // by one; where they have many, half of them.
+  constexpr std::size_t kFew = 64;
+  std::optional<Cut> best;
+  std::size_t fewest = 0;
+  for (std::size_t d = 0; d < packet::kDimensions; ++d) {
+    const IntervalSet& all = of_.Of(static_cast<Dimension>(d));
+    for (const std::vector<Values>& way : ways) {
+      std::vector<const IntervalSet*> different;
+      for (const Values& each : way) {
+        const bool known = std::any_of(different.begin(), different.end(),
+                                       [&](const IntervalSet* other) { return *other == each[d]; });
+        if (each[d] != all && !known) {
+          different.push_back(&each[d]);
+        }
+      }
+      if (different.empty() || (best && different.size() >= fewest)) {
+        continue;
+      }
+      for (std::size_t taken = different.size() > kFew ? (different.size() + 1) / 2 : 1; taken > 0; taken /= 2) {
+        IntervalSet part =
+            Together({different.begin(), different.begin() + static_cast<std::ptrdiff_t>(taken)}).Intersection(all);
+        if (!part.Empty() && part != all) {
+          best = Cut{static_cast<Dimension>(d), std::move(part)};
+          fewest = different.size();
+          break;
+        }
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace finwait::firewall::classes

@@ -1,0 +1,175 @@
+#include "exporter/views/classes.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "collectors/base/text.h"
+#include "exporter/report/describe.h"
+#include "exporter/views/rule_json.h"
+
+namespace finwait::views {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using firewall::packet::ConnectionClass;
+using firewall::packet::Dimension;
+using firewall::packet::IntervalSet;
+using firewall::packet::Wide;
+
+// More are counted, not listed.
+constexpr std::size_t kUnreachedListed = 20;
+
+const char* FamilyText(IpFamily family) { return family == IpFamily::kIpv4 ? "IPv4" : "IPv6"; }
+
+Json Addresses(const IntervalSet& set, IpFamily family) {
+  Json ranges = Json::array();
+  for (const IntervalSet::Interval& each : set.Intervals()) {
+    ranges.push_back({{"first", firewall::packet::AddressOf(each.first, family).Text()},
+                      {"last", firewall::packet::AddressOf(each.last, family).Text()}});
+  }
+  return ranges;
+}
+
+Json Numbers(const IntervalSet& set) {
+  Json ranges = Json::array();
+  for (const IntervalSet::Interval& each : set.Intervals()) {
+    ranges.push_back(
+        {{"first", static_cast<std::uint64_t>(each.first)}, {"last", static_cast<std::uint64_t>(each.last)}});
+  }
+  return ranges;
+}
+
+Json Devices(const ConnectionClass& of) {
+  Json devices = Json::array();
+  for (const IntervalSet::Interval& run : of.Of(Dimension::kRoute).Intervals()) {
+    for (Wide i = run.first; i <= run.last && i < of.routes->size(); ++i) {
+      const auto& name = (*of.routes)[static_cast<std::size_t>(i)].device.name;
+      if (name && std::find(devices.begin(), devices.end(), Json(*name)) == devices.end()) {
+        devices.push_back(*name);
+      }
+    }
+  }
+  return devices;
+}
+
+Json ConnectionsJson(const report::ClassReport& line) {
+  const ConnectionClass& of = line.surveyed.connections;
+  const auto opener = OnlyValue(of.Of(Dimension::kOpener));
+  return {{"text", line.connections},
+          {"family", Name(line.family)},
+          {"journey", report::Name(line.surveyed.path)},
+          {"opened_by", !opener                                    ? "either"
+                        : *opener == firewall::packet::kOpenedHere ? "local"
+                                                                   : "peer"},
+          {"peer_addresses", Addresses(of.Of(Dimension::kPeerAddress), of.family)},
+          {"peer_ports", Numbers(of.Of(Dimension::kPeerPort))},
+          {"local_addresses", Addresses(of.Of(Dimension::kLocalAddress), of.family)},
+          {"local_ports", Numbers(of.Of(Dimension::kLocalPort))},
+          {"devices", line.surveyed.path == firewall::eval::PathKind::kLoopback ? Json::array({"lo"}) : Devices(of)},
+          {"users", Numbers(of.Of(Dimension::kUser))},
+          {"groups", Numbers(of.Of(Dimension::kGroup))},
+          {"marks", Numbers(of.Of(Dimension::kMark))}};
+}
+
+Json RuleOf(const report::ClassReport& line) {
+  const auto& outcome = line.surveyed.outcome;
+  if (!outcome.rule) {
+    return nullptr;
+  }
+  Json rule = RuleJson(outcome.rule);
+  rule["hook"] = outcome.hook ? Json(firewall::Name(*outcome.hook)) : Json(nullptr);
+  rule["text"] = line.packet ? line.packet->text : "";
+  return rule;
+}
+
+std::string Sockets(std::size_t count) {
+  return count == 0 ? "no socket now" : count == 1 ? "1 socket now" : std::to_string(count) + " sockets now";
+}
+
+}  // namespace
+
+std::string ClassesText(const report::ClassesReport& report) {
+  const auto not_clean = std::count_if(report.classes.begin(), report.classes.end(), [](const auto& each) {
+    return each.surveyed.outcome.fate != diagnosis::Fate::kClean;
+  });
+  std::ostringstream out;
+  out << (report.SomeNotClean() ? "NOT CLEAN"
+          : report.AllClean()   ? "CLEAN"
+                                : "UNKNOWN")
+      << ": of " << report.classes.size() << (report.classes.size() == 1 ? " class" : " classes")
+      << " of connections that the rules tell apart, " << (not_clean == 0 ? "each closes" : "")
+      << (not_clean == 0
+              ? ""
+              : std::to_string(not_clean) + (not_clean == 1 ? " does" : " do") + " not close, or cannot be told,")
+      << " once the conntrack entry is gone.\n";
+  for (const std::string& why : report.incomplete) {
+    out << "Not complete: " << why << ".\n";
+  }
+  for (const report::ClassReport& line : report.classes) {
+    const auto& surveyed = line.surveyed;
+    out << "\n"
+        << Name(surveyed.outcome.fate) << "  " << FamilyText(line.family) << " " << line.connections << "\n    "
+        << line.consequence << "\n";
+    if (line.packet && !line.packet->text.empty()) {
+      out << "      " << line.packet->text << "\n";
+    }
+    out << "    " << Sockets(surveyed.sockets) << "; for example: explain " << surveyed.example_local.Text() << " "
+        << surveyed.example_peer.Text();
+    for (const std::string& flag : report::ExampleFlags(surveyed)) {
+      out << " " << flag;
+    }
+    out << "\n";
+  }
+  if (report.sockets_of_no_class > 0) {
+    out << "\nOf " << report.sockets_of_no_class << (report.sockets_of_no_class == 1 ? " socket" : " sockets")
+        << " it cannot be told here to which class they belong: `check` evaluates each.\n";
+  }
+  if (!report.unreached.empty()) {
+    out << "\nNo packet of a close without an entry comes to " << report.unreached.size()
+        << (report.unreached.size() == 1 ? " rule" : " rules") << " of input and output:\n";
+    for (std::size_t i = 0; i < std::min(report.unreached.size(), kUnreachedListed); ++i) {
+      out << "  " << report::Describe(report.unreached[i].rule) << "\n      " << report.unreached[i].text << "\n";
+    }
+    if (report.unreached.size() > kUnreachedListed) {
+      out << "  and " << report.unreached.size() - kUnreachedListed << " more (--format=json lists all)\n";
+    }
+  }
+  return out.str();
+}
+
+std::string ClassesJson(const report::ClassesReport& report) {
+  Json classes = Json::array();
+  for (const report::ClassReport& line : report.classes) {
+    const auto& surveyed = line.surveyed;
+    classes.push_back({{"fate", Name(surveyed.outcome.fate)},
+                       {"consequence", line.consequence},
+                       {"connections", ConnectionsJson(line)},
+                       {"rule", RuleOf(line)},
+                       {"packet", surveyed.outcome.packet ? Json(line.packet->name) : Json(nullptr)},
+                       {"reason", surveyed.outcome.reason},
+                       {"example",
+                        {{"local", surveyed.example_local.Text()},
+                         {"peer", surveyed.example_peer.Text()},
+                         {"flags", report::ExampleFlags(surveyed)}}},
+                       {"sockets", surveyed.sockets}});
+  }
+  Json unreached = Json::array();
+  for (const report::UnreachedRule& each : report.unreached) {
+    Json rule = RuleJson(each.rule);
+    rule["text"] = each.text;
+    unreached.push_back(std::move(rule));
+  }
+  std::string incomplete;
+  for (const std::string& why : report.incomplete) {
+    incomplete += (incomplete.empty() ? "" : "; ") + why;
+  }
+  const Json json = {{"classes", std::move(classes)},
+                     {"unreached_rules", std::move(unreached)},
+                     {"sockets_of_no_class", report.sockets_of_no_class},
+                     {"incomplete", incomplete.empty() ? Json(nullptr) : Json(incomplete)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace finwait::views

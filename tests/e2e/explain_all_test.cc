@@ -1,0 +1,195 @@
+// `finwait_exporter explain --all`: what it prints, how it exits, and that `explain` says the same of its examples.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/lab/connection.h"
+#include "tests/lab/namespace.h"
+#include "tests/lab/paths.h"
+#include "tests/recording/case.h"
+
+namespace finwait::e2e {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+class ExplainAllTest : public testing::Test {
+ protected:
+  lab::CommandOutput Explain(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {lab::Program(), "explain"});
+    return wire_.local.Command(arguments, "", 60);
+  }
+  Json All(int exit_code, const std::string& family = "") const {
+    std::vector<std::string> arguments = {"--all", "--format=json"};
+    if (!family.empty()) {
+      arguments.push_back("--family=" + family);
+    }
+    const lab::CommandOutput output = Explain(arguments);
+    EXPECT_EQ(output.exit_code, exit_code) << output.out << output.err;
+    EXPECT_EQ(output.err, "");
+    return Json::parse(output.out);
+  }
+  /// Holds each class's example against what `explain` says of it alone.
+  void ConfirmExamples(const Json& all) const {
+    for (const Json& each : all["classes"]) {
+      std::vector<std::string> arguments = {each["example"]["local"], each["example"]["peer"], "--format=json"};
+      for (const Json& flag : each["example"]["flags"]) {
+        arguments.push_back(flag);
+      }
+      const lab::CommandOutput output = Explain(arguments);
+      ASSERT_NE(output.out, "") << output.err;
+      const Json one = Json::parse(output.out);
+      if (each["fate"] != "unknown") {
+        EXPECT_EQ(one["fate"], each["fate"]) << each["connections"]["text"] << one;
+      }
+    }
+  }
+  /// The classes of that fate, not over loopback.
+  static std::vector<Json> OfFate(const Json& all, const std::string& fate) {
+    std::vector<Json> found;
+    for (const Json& each : all["classes"]) {
+      if (each["fate"] == fate && each["connections"]["journey"] == "local") {
+        found.push_back(each);
+      }
+    }
+    return found;
+  }
+
+  lab::Wire wire_;
+};
+
+TEST_F(ExplainAllTest, WithoutRulesEverythingIsCleanAndExits0) {
+  const Json all = All(0);
+  EXPECT_EQ(all["classes"].size(), 4U) << "two families, with others and over loopback: " << all;
+  EXPECT_TRUE(all["incomplete"].is_null());
+  ConfirmExamples(all);
+  const lab::CommandOutput text = Explain({"--all"});
+  EXPECT_THAT(text.out, HasSubstr("CLEAN: "));
+}
+
+TEST_F(ExplainAllTest, ARuleForANetworkAndAPortMakesAClassOfThem) {
+  wire_.local.Shell(
+      "ip route add 10.0.0.0/8 via 192.0.2.2;"
+      " iptables -A OUTPUT -d 10.0.0.0/8 -p tcp --dport 5432 -m conntrack --ctstate INVALID -j DROP");
+  const Json all = All(1, "ipv4");
+  const std::vector<Json> dropped = OfFate(all, "fin_dropped");
+  ASSERT_EQ(dropped.size(), 1U) << all;
+  const Json& connections = dropped[0]["connections"];
+  EXPECT_EQ(connections["peer_addresses"], Json::parse(R"([{"first": "10.0.0.0", "last": "10.255.255.255"}])"));
+  EXPECT_EQ(connections["peer_ports"], Json::parse(R"([{"first": 5432, "last": 5432}])"));
+  EXPECT_EQ(connections["local_ports"], Json::parse(R"([{"first": 1, "last": 65535}])"));
+  EXPECT_EQ(connections["devices"], Json::parse(R"(["veth0"])"));
+  EXPECT_EQ(connections["opened_by"], "either");
+  EXPECT_EQ(dropped[0]["rule"]["chain"], "OUTPUT");
+  EXPECT_THAT(dropped[0]["rule"]["text"].get<std::string>(), HasSubstr("--dport 5432"));
+  ConfirmExamples(all);
+  const lab::CommandOutput text = Explain({"--all", "--family=ipv4"});
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_THAT(text.out, HasSubstr("connections: peer 10.0.0.0/8, peer port 5432"));
+  EXPECT_THAT(text.out, HasSubstr("FIN dropped at output by "));
+}
+
+TEST_F(ExplainAllTest, OwnersMarksAndDevicesTellClassesApart) {
+  wire_.local.Shell(
+      "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "
+      "198.51.100.1/24 dev other;"
+      " nft 'table inet t { chain o { type filter hook output priority 0;"
+      " meta skuid 1000 ct state invalid drop; meta mark 7 ct state invalid drop;"
+      " oifname \"other\" ct state invalid drop; }; }'");
+  const Json all = All(1, "ipv4");
+  const std::vector<Json> dropped = OfFate(all, "fin_dropped");
+  const auto has = [&](const std::string& key, const std::string& value) {
+    return std::any_of(dropped.begin(), dropped.end(),
+                       [&](const Json& each) { return each["connections"][key] == Json::parse(value); });
+  };
+  EXPECT_TRUE(has("marks", R"([{"first": 7, "last": 7}])")) << all;
+  EXPECT_TRUE(has("devices", R"(["other"])")) << all;
+  EXPECT_TRUE(all["incomplete"].is_null()) << all["incomplete"];
+  ConfirmExamples(all);
+}
+
+TEST_F(ExplainAllTest, SocketsAreCountedInTheirClassAndAreItsExample) {
+  wire_.local.Shell("iptables -A OUTPUT -p tcp --dport 80 -m conntrack --ctstate INVALID -j DROP");
+  const lab::Listener listener(wire_.peer, "192.0.2.2", 80);
+  const UniqueFd client = lab::Connect(wire_.local, "192.0.2.2", 80);
+  const UniqueFd server = listener.Accept();
+  const Json all = All(1, "ipv4");
+  const std::vector<Json> dropped = OfFate(all, "fin_dropped");
+  ASSERT_EQ(dropped.size(), 1U) << all;
+  EXPECT_EQ(dropped[0]["sockets"], 1);
+  EXPECT_EQ(dropped[0]["example"]["local"], lab::LocalEndpoint(client));
+  EXPECT_EQ(dropped[0]["example"]["peer"], "192.0.2.2:80");
+}
+
+TEST_F(ExplainAllTest, RulesBehindOneThatTakesEverythingAreNamed) {
+  wire_.local.Shell(
+      "nft 'table ip t { chain o { type filter hook output priority 0; tcp dport 1-65535 accept; tcp dport 80 drop; };"
+      " chain late { tcp dport 22 drop; }; chain p { type filter hook output priority 5; accept; jump late; }; }'");
+  const Json all = All(0);
+  ASSERT_EQ(all["unreached_rules"].size(), 3U) << all;
+  EXPECT_EQ(all["unreached_rules"][0]["text"], "tcp dport 22 drop");
+  EXPECT_EQ(all["unreached_rules"][1]["text"], "tcp dport 80 drop");
+  EXPECT_EQ(all["unreached_rules"][2]["text"], "jump late");
+}
+
+TEST_F(ExplainAllTest, ASetOfThousandsIsOneClassInsideAndOneOutside) {
+  std::string script = "table ip t { set s { type ipv4_addr; elements = { ";
+  for (int i = 0; i < 5000; ++i) {
+    script += "198." + std::to_string(18 + i / 2500) + "." + std::to_string(i / 100 % 25) + "." +
+              std::to_string(2 * (i % 100) + 1) + ", ";
+  }
+  script += "}; }; chain o { type filter hook output priority 0; ip daddr @s ct state invalid drop; }; }";
+  ASSERT_EQ(wire_.local.Command({"nft", "-f", "-"}, "table ip t; delete table ip t; " + script).exit_code, 0);
+  wire_.local.Shell("ip route add default via 192.0.2.2");
+  const Json all = All(1, "ipv4");
+  EXPECT_EQ(OfFate(all, "fin_dropped").size(), 1U);
+  EXPECT_EQ(OfFate(all, "clean").size(), 1U);
+  EXPECT_EQ(OfFate(all, "fin_dropped")[0]["connections"]["peer_addresses"].size(), 5000U);
+  EXPECT_TRUE(all["incomplete"].is_null());
+  ConfirmExamples(all);
+}
+
+TEST_F(ExplainAllTest, ExamplesOfRealRulesetsAreConfirmedOneByOne) {
+  for (const recording::Case& one : recording::CasesOf("real")) {
+    SCOPED_TRACE(one.Name());
+    const lab::Wire wire;
+    wire.local.Shell("ip route add default via 192.0.2.2; ip -6 route add default via 2001:db8::2; set -e; " +
+                     one.LoadScript());
+    const lab::CommandOutput output = wire.local.Command({lab::Program(), "explain", "--all", "--format=json"}, "", 60);
+    ASSERT_NE(output.out, "") << output.err;
+    for (const Json& each : Json::parse(output.out)["classes"]) {
+      std::vector<std::string> arguments = {lab::Program(), "explain", each["example"]["local"],
+                                            each["example"]["peer"], "--format=json"};
+      for (const Json& flag : each["example"]["flags"]) {
+        arguments.push_back(flag);
+      }
+      const Json one_alone = Json::parse(wire.local.Command(arguments, "", 20).out);
+      if (each["fate"] != "unknown") {
+        EXPECT_EQ(one_alone["fate"], each["fate"]) << each["connections"]["text"] << one_alone;
+      }
+    }
+  }
+}
+
+TEST_F(ExplainAllTest, WhatDoesNotGoTogetherIsRefusedWithOneSentence) {
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{"--all", "192.0.2.1:1", "192.0.2.2:2"},
+                                             {"--all", "--mark=1"},
+                                             {"--all", "--family=ipx"},
+                                             {"192.0.2.1:1", "192.0.2.2:2", "--family=ipv4"},
+                                             {"192.0.2.1:1", "192.0.2.2:2", "--opened-by=me"},
+                                             {"192.0.2.1:1", "192.0.2.2:2", "--user=root"}}) {
+    const lab::CommandOutput output = Explain(wrong);
+    EXPECT_EQ(output.exit_code, 3) << output.out;
+    EXPECT_EQ(output.out, "");
+    EXPECT_EQ(std::count(output.err.begin(), output.err.end(), '\n'), 1) << output.err;
+  }
+}
+
+}  // namespace
+}  // namespace finwait::e2e
