@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "exporter/diagnosis/close_fate.h"
 #include "collectors/firewall/eval/reset_answer.h"
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -294,13 +294,13 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, const SocketCircumstances& circumstances) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome = CombineFate(
-      {[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
-       [&] { return EvaluatePeersReset(connection); },
-       [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
-       [&] { return TranslationWith(connection, socket, history); },
-       [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); }, circumstances.peer_has_closed,
-       circumstances.sends_first});
+  CloseOutcome outcome =
+      CombineFate({[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
+                   [&] { return EvaluatePeersReset(connection); },
+                   [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
+                   [&] { return TranslationWith(connection, socket, history); },
+                   [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
+                   circumstances.peer_has_closed, circumstances.sends_first});
   NameMissingFact(missed, outcome);
   return outcome;
 }

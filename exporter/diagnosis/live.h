@@ -28,10 +28,10 @@ struct AtRiskSocket {
   bool with_entry = false;  ///< its FIN, or its peer's, is dropped although its entry is there
   Fate fate = Fate::kUnknown;
   ConnectionHistory past;
-  std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die
-  bool place_is_inbound = false;  ///< `place` drops what comes from the peer
-  ClosingDrops drops;             ///< that place, and where else its packets would die
-  std::string reason;             ///< kUnknown: what it hangs on
+  std::optional<DropSite> place;                           ///< where its FIN or its peer's ACK would die
+  bool place_is_inbound = false;                           ///< `place` drops what comes from the peer
+  ClosingDrops drops;                                      ///< that place, and where else its packets would die
+  std::string reason;                                      ///< kUnknown: what it hangs on
   std::uint64_t network_namespace = 0;                     ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };

@@ -148,7 +148,8 @@ std::optional<Packet> AnswerToSecondFin(Packet ack) {
 void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& verdict) {
   const ChainResult& first = ends.front().ending;
   const auto same = [&](const TraversalEnd& end) {
-    return end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule;
+    return (end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule) ||
+           (!first.because.empty() && end.ending.because == first.because);  // then no rule drops it
   };
   if (std::all_of(ends.begin(), ends.end(), same)) {
     return;

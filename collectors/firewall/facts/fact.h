@@ -22,7 +22,7 @@ struct Route {
   Interface egress;                     ///< not for local ones
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
   std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
-  bool on_link = false;                 ///< without a gateway: to a neighbour
+  bool on_link = false;                        ///< without a gateway: to a neighbour
 };
 
 /// What sock_diag tells of one TCP socket. What is absent is not told.
