@@ -28,7 +28,7 @@ class OutcomesTest : public testing::Test {
   }
   std::string Fate(const Ends& ends) const { return Explain(ends).value("fate", ""); }
   // All that `check` says, as one text.
-  static std::string TextOf(const Json& report) { return report["explanation"].dump(); }
+  static std::string TextOf(const Json& report) { return report["verdict"].dump() + report["explanation"].dump(); }
   static bool Says(const Json& report, const std::string& text) {
     return TextOf(report).find(text) != std::string::npos;
   }
