@@ -283,7 +283,7 @@ FamilySurvey SurveyClasses(CloseEvaluator& evaluator, firewall::facts::Resolver*
     survey.Divide(part, limits, result);
   }
   if (survey.HasUndivided()) {
-    result.incomplete.push_back(
+    result.incomplete.emplace_back(
         "what some classes of unknown fate hang on (each says what) is not told apart connection by connection");
   }
   const Deadline reaching = Deadline::After(kReachingLimit);

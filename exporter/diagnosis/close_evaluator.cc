@@ -62,7 +62,7 @@ void TakeSettings(const sources::SysctlSample* sysctl, const sources::ConntrackS
 CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
                                std::shared_ptr<firewall::facts::FactStore> facts)
     : ruleset_(std::move(ruleset)),
-      settings_(settings),
+      settings_(std::move(settings)),
       store_(facts != nullptr ? std::move(facts) : std::make_shared<firewall::facts::FactStore>()),
       facts_(*store_),
       evaluator_(*ruleset_, &facts_),

@@ -207,7 +207,8 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  switch (const CloseOutcome outcome = EvaluateForwardedClose(*context.judge, forwarded, context.past); outcome.fate) {
+  switch (const ForwardedOutcome outcome = EvaluateForwardedClose(*context.judge, forwarded, context.past);
+          outcome.fate) {
     case Fate::kNatLost:
       return {Cause::kNatLost, nullptr};
     case Fate::kFinDropped:

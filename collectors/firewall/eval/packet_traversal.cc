@@ -384,7 +384,7 @@ class Judgement {
     }
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
     again.set_changes = ways.front().ending.packet.set_changes;  // what the first try changed stays so
-    TraversalResult later = Walk(kind, std::move(again), looked_up);
+    TraversalResult later = Walk(kind, again, looked_up);
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
