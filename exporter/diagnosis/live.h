@@ -36,6 +36,10 @@ struct AtRiskSocket {
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };
 
+/// An open socket whose close has this outcome; without `drops`, and of this host's own. `history`: null for nothing.
+AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                             const CloseOutcome& outcome, CloseEvaluator& evaluator);
+
 /// The sockets that can still be closed, and what would happen if they were closed now.
 struct LiveSummary {
   std::uint64_t open = 0;                   ///< in ESTABLISHED or CLOSE_WAIT

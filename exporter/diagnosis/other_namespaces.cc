@@ -19,8 +19,6 @@ bool PeerHasClosed(kernel::TcpState state) {
          state == kernel::TcpState::kClosing;
 }
 
-bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
-
 std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkNamespacesSample& sample,
                                                          std::uint64_t network_namespace) {
   const auto found = std::ranges::lower_bound(sample.namespaces, network_namespace, {}, &sources::OtherNamespace::id);
@@ -39,25 +37,6 @@ void AddEach(const Numbers& more, Numbers& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += more[i];
   }
-}
-
-AtRiskSocket Described(const kernel::TcpSocket& socket, const ConnectionHistory* history,
-                       const ForwardedOutcome& outcome, CloseEvaluator& evaluator) {
-  AtRiskSocket described;
-  described.socket = socket;
-  described.fate = outcome.fate;
-  described.reason = outcome.reason;
-  described.past = history != nullptr ? *history : ConnectionHistory();
-  if (outcome.fate == Fate::kFinDropped) {
-    described.place = SiteOf(outcome.fin, evaluator);
-  } else if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
-    described.place = SiteOf(outcome.ack, evaluator);
-    described.place_is_inbound = true;
-  } else if (outcome.fate == Fate::kPeerFinDropped) {
-    described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
-    described.place_is_inbound = IsLost(outcome.peer_fin.decision);
-  }
-  return described;
 }
 
 }  // namespace
@@ -213,10 +192,10 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       const kernel::TcpSocket socket = live_->sockets[i];
       const auto found = connections_.Find(socket.cookie);
       const ConnectionHistory* history = found ? &*found : nullptr;
-      AtRiskSocket& described = live_summary_.sockets.emplace_back(
-          Described(socket, history,
-                    EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
-                    *context.evaluator));
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(DescribeOutcome(
+          socket, history,
+          EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
+          *context.evaluator));
       described.network_namespace = live_->namespaces[i];
       described.owner = OwnerOf(sample, described.network_namespace);
     }

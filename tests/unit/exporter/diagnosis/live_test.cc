@@ -204,7 +204,7 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
 
 TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState) {
   AddTracked(90);
-  const LiveSummary live = Sum(DropsFinsAt(Hook::kOutput));
+  const LiveSummary live = Sum(DropsFlagAt(Hook::kOutput, kFlagFin));
   EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 1U);
   EXPECT_EQ(live.at_risk_with_entry[0], 1U);
   EXPECT_EQ(live.WouldStick(), 1U);
@@ -214,7 +214,7 @@ TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState
   ASSERT_TRUE(live.sockets[0].place.has_value());
   EXPECT_EQ(live.sockets[0].place->rule.handle, 1U);
   EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kStillThere);
-  EXPECT_EQ(Sum(DropsFinsAt(Hook::kInput)).AtRisk(Fate::kPeerFinDropped), 1U);
+  EXPECT_EQ(Sum(DropsFlagAt(Hook::kInput, kFlagFin)).AtRisk(Fate::kPeerFinDropped), 1U);
 }
 
 }  // namespace
