@@ -45,10 +45,8 @@ std::uint64_t KeepaliveTime(const IdleSummary& idle, const sources::SysctlSample
   if (established) {
     shortest = std::min<std::int64_t>(shortest, established->count());
   }
-  // A sum of two numbers of whole seconds, both rounded down: only what is further below is a timeout of its own.
-  constexpr std::int64_t kRounding = 2;
-  if (idle.shortest_timeout_seconds && *idle.shortest_timeout_seconds + kRounding < shortest) {
-    shortest = *idle.shortest_timeout_seconds;
+  if (idle.shortest_timeout_seconds) {
+    shortest = std::min<std::int64_t>(shortest, *idle.shortest_timeout_seconds);
   }
   for (const diagnosis::PathIdle& path : idle.paths) {
     shortest = std::min<std::int64_t>(shortest, path.path.timeout.count());
