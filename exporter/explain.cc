@@ -106,9 +106,7 @@ diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const E
     return circumstances;
   }
   const kernel::TcpSocket& socket = **found;
-  circumstances.peer_has_closed = socket.state == kernel::TcpState::kCloseWait ||
-                                  socket.state == kernel::TcpState::kLastAck ||
-                                  socket.state == kernel::TcpState::kClosing;
+  circumstances.peer_has_closed = PeerHasClosed(socket.state);
   // Of a socket that is open, what is unsent or unacknowledged is data, which goes out before the FIN and with it.
   circumstances.sends_first = socket.IsOpen() && (socket.unsent.value_or(0) > 0 || socket.unacknowledged > 0);
   return circumstances;

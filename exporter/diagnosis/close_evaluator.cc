@@ -29,12 +29,6 @@ Connection AnyConnection(IpFamily family) {
   return connection;
 }
 
-// The peer's FIN has been received: it sends no other one.
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
-}
-
 // Whether what holds for all connections leaves nothing open for one: not the rule either, where it is one of several.
 bool Settles(const std::optional<TraversalResult>& for_all) {
   return for_all && (!IsLost(for_all->decision) || for_all->location);

@@ -9,12 +9,6 @@ namespace {
 // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
 constexpr std::chrono::seconds kSlack(2);
 
-// Its peer's FIN has come, and given the entry another timeout.
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
-}
-
 }  // namespace
 
 std::string_view Name(ExpiryReason end) {
@@ -123,6 +117,7 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   }
   past.lost_while_open = past.lost_while_open || socket.IsOpen();
   if (past.entry_end == ExpiryReason::kStillThere) {
+    // The peer's FIN gives the entry another timeout.
     const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
     past.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
                      : peer_closed_since            ? ExpiryReason::kUnknown

@@ -14,11 +14,6 @@ bool StaysInside(const kernel::TcpSocket& socket) {
   return socket.local.address.IsLoopback() || socket.local.address == socket.peer.address;
 }
 
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
-}
-
 std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkNamespacesSample& sample,
                                                          std::uint64_t network_namespace) {
   const auto found = std::ranges::lower_bound(sample.namespaces, network_namespace, {}, &sources::OtherNamespace::id);
