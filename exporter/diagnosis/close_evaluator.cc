@@ -253,10 +253,12 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   if (connection.within != nullptr) {
     return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
   }
+  if (connection.journey == PathKind::kForwarded) {
+    return translation_.ByRules(connection, connection.opened_by, settings);
+  }
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
-  const bool forwarded = connection.journey == PathKind::kForwarded;
-  NatEffect effect = translation_.ByRules(connection, forwarded ? connection.opened_by : OpenedBy::kUnknown, settings);
+  NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
   if (effect.Any() != Tristate::kUnknown) {
     return effect;
   }
