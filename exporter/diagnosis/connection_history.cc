@@ -26,9 +26,9 @@ std::string_view Name(ExpiryReason end) {
   return "unknown";
 }
 
-void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void ConnectionHistories::Update(const kernel::SocketTable& sockets, SteadyClock::time_point now) {
   try {
-    Merge(sample, now);
+    Merge(sockets, now);
     updated_at_ = now;
   } catch (...) {
     // Out of memory half-way: what is half one sample and half another must not be believed. The next sample begins
@@ -39,14 +39,14 @@ void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyCl
   }
 }
 
-void ConnectionHistories::Merge(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void ConnectionHistories::Merge(const kernel::SocketTable& sockets, SteadyClock::time_point now) {
   if (connections_.empty()) {
     epoch_ = now;
   }
   // In place: two memories beside two samples would be the most that this program holds.
   std::vector<Packed> added;
   Translations translations;
-  for (const kernel::TcpSocket& socket : sample.sockets) {
+  for (const kernel::TcpSocket& socket : sockets) {
     const auto known = PositionOf(socket.cookie);
     if (known && connections_[*known].listed != 0) {
       continue;  // a dump may list a socket twice

@@ -165,7 +165,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   const auto* tracking = snapshot.Find<sources::TrackingSample>();
   const bool is_new = IsNew(status, tracking_counted_);
   if (is_new) {
-    connections_.Update(*tracking, status->taken_at);
+    connections_.Update(tracking->sockets, status->taken_at);
     constexpr std::size_t kMany = 4096;  // what fewer leave between blocks in use is not worth the search
     const bool was_long = std::exchange(list_is_long_, tracking->sockets.Size() > kMany);
     long_list_is_new_ = list_is_long_ || was_long;

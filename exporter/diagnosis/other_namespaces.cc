@@ -52,9 +52,7 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
 
 void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample) {
   live_ = sample.live;
-  sources::TrackingSample listed;
-  listed.sockets = live_->sockets;
-  connections_.Update(listed, live_->taken_at);
+  connections_.Update(live_->sockets, live_->taken_at);
   memo_.Retain(live_->sockets);
   std::set<std::uint64_t> to_this_host;
   for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {

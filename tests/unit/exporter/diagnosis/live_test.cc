@@ -53,8 +53,8 @@ class LiveTest : public testing::Test {
       socket.entry.state = kernel::ConntrackTcpState::kEstablished;
       socket.entry.remaining_seconds = 1;
     }
-    memory_.Update(SampleOf(earlier), SteadyClock::time_point());
-    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(5)));
+    memory_.Update(kernel::SocketTable(earlier), SteadyClock::time_point());
+    memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(5)));
     CloseEvaluator judge(std::move(rules), {true, active}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
   }
@@ -188,7 +188,7 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
   }
   AddTracked(99).idle = seconds(1);
   const auto look = [&] {
-    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(1000)));
+    memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(1000)));
     CloseEvaluator judge(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, {true, true}, {});
   };
