@@ -49,6 +49,9 @@ struct StuckSummary {
   std::array<std::uint64_t, std::size(kStuckStates)> undetermined = {};
   std::array<double, std::size(kStuckStates)> oldest_seconds = {};  ///< 0 where none is stuck
   StuckHistory::Totals total = {};                                  ///< since this process started
+
+  /// Lists a stuck socket, last, and counts it in `now` or `undetermined`.
+  void Add(StuckSocket stuck);
 };
 
 /// Packets dropped, by IP family and hook, added up over the rules (or policies) that count.

@@ -25,9 +25,7 @@ kernel::TcpSocket Untracked(std::uint64_t cookie) {
 
 class ConnectionMemoryTest : public testing::Test {
  protected:
-  void Look(const std::vector<kernel::TcpSocket>& sockets) {
-    memory_.Update(kernel::SocketTable(sockets), now_);
-  }
+  void Look(const std::vector<kernel::TcpSocket>& sockets) { memory_.Update(kernel::SocketTable(sockets), now_); }
   ConnectionHistories memory_;
   SteadyClock::time_point now_;
 };
