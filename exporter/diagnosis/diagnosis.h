@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "collectors/kernel/namespaces/owner.h"
-#include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/firewall_totals.h"
 #include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/paths.h"
@@ -52,16 +52,6 @@ struct StuckSummary {
 
   /// Lists a stuck socket, last, and counts it in `now` or `undetermined`.
   void Add(StuckSocket stuck);
-};
-
-/// Packets dropped, by IP family and hook, added up over the rules (or policies) that count.
-using DropTotals = std::array<std::array<std::uint64_t, std::size(firewall::kHooks)>, std::size(kIpFamilies)>;
-
-/// What the firewall's counters add up to since this process started; they start from what the rules had counted by
-/// then.
-struct FirewallTotals {
-  DropTotals invalid_drops = {};
-  DropTotals policy_drops = {};
 };
 
 /// What we make of one snapshot: what report puts into sentences and views show. Immutable once made.

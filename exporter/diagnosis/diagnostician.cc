@@ -7,47 +7,11 @@
 #include "collectors/sources/netstat.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/drop_path.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
 namespace {
-
-// Where conntrack may be active: unknown counts as active, since a verdict without conntrack would be too good.
-std::array<bool, 2> MayBeActive(const Diagnosis& diagnosis) {
-  return {diagnosis.conntrack_active[0].value_or(true), diagnosis.conntrack_active[1].value_or(true)};
-}
-
-// Whether some connection without an entry would not close cleanly: the general one of a family in which conntrack
-// runs, or a live one. Nothing when none is known to and one may.
-std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
-  if (diagnosis.live && diagnosis.live->any_would_stick) {
-    return true;
-  }
-  if (!diagnosis.paths) {
-    return std::nullopt;
-  }
-  bool unknown = diagnosis.live && diagnosis.live->any_unknown;
-  for (const IpFamily family : kIpFamilies) {
-    const auto index = static_cast<std::size_t>(family);
-    if (!MayBeActive(diagnosis)[index]) {
-      continue;
-    }
-    if (diagnosis.tracked_places[index].fin || diagnosis.tracked_places[index].peer_fin) {
-      return true;
-    }
-    for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
-      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
-      const bool hangs_on_more = !diagnosis.path_unknowns[index][Index(packet)].empty();
-      if (IsLost(decision) && !hangs_on_more) {
-        return true;
-      }
-      // Where no connection is there but by its device, those that are open stand for the others.
-      const bool told_by_open_ones = IsLost(decision) && diagnosis.live && diagnosis.live->open > 0;
-      unknown = unknown || (hangs_on_more && !told_by_open_ones);
-    }
-  }
-  return unknown ? std::nullopt : std::optional(false);
-}
 
 // Whether all rules of the families in which conntrack runs could be read.
 bool AreComplete(const firewall::Ruleset& ruleset, const std::array<bool, 2>& active) {
@@ -67,26 +31,7 @@ bool AreComplete(const firewall::Ruleset& ruleset, const std::array<bool, 2>& ac
   return true;
 }
 
-std::uint64_t SumProven(const StuckHistory::Totals& totals) {
-  std::uint64_t sum = 0;
-  for (const auto& by_cause : totals) {
-    for (const Cause cause : kCauses) {
-      sum += ProvesFailure(cause) ? by_cause[static_cast<std::size_t>(cause)] : 0;
-    }
-  }
-  return sum;
-}
-
 }  // namespace
-
-bool Diagnostician::IsNew(const scheduling::CollectorStatus* status,
-                          std::shared_ptr<const sources::SampleData>& counted) {
-  if (status == nullptr || status->data == nullptr || status->data == counted) {
-    return false;
-  }
-  counted = status->data;
-  return true;
-}
 
 template <typename Pass>
 void Diagnostician::InRounds(Pass pass) {
@@ -163,7 +108,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
                                  Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::TrackingSample>();
   const auto* tracking = snapshot.Find<sources::TrackingSample>();
-  const bool is_new = IsNew(status, tracking_counted_);
+  const bool is_new = tracking_sample_.TakeIn(status);
   if (is_new) {
     connections_.Update(tracking->sockets, status->taken_at);
     constexpr std::size_t kMany = 4096;  // what fewer leave between blocks in use is not worth the search
@@ -207,7 +152,7 @@ void Diagnostician::SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClo
     idle_now_.reset();
     return;
   }
-  if (IsNew(status, idle_counted_)) {
+  if (idle_sample_.TakeIn(status)) {
     idle_history_.Update(*tracking, status->taken_at);
     idle_now_ = SumUpIdle(*tracking, idle_history_, snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis),
                           path_timeouts_, now);
@@ -263,7 +208,7 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
     stuck_now_.reset();
     return;
   }
-  const bool is_new = IsNew(status, sockets_counted_);
+  const bool is_new = sockets_sample_.TakeIn(status);
   if (stuck_now_ && !is_new && !anything_changed) {
     diagnosis.stuck = stuck_now_;
     return;
@@ -317,7 +262,7 @@ void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_c
     context.conntrack_active = MayBeActive(diagnosis);
     context.sites = &sites_;
     context.evaluation = evaluation_.most_at_once;
-    const bool is_new = IsNew(status, others_counted_);
+    const bool is_new = others_sample_.TakeIn(status);
     const LiveSummary& live = others_.SumUpLive(*sample, rules_changed, context);
     const StuckSummary& stuck = others_.SumUpStuck(*sample, is_new, status->taken_at, now, context);
     if (diagnosis.live) {
@@ -333,96 +278,15 @@ void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_c
 }
 
 std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis) {
-  const scheduling::CollectorStatus* status = snapshot.Status<sources::NetstatSample>();
-  const auto* netstat = snapshot.Find<sources::NetstatSample>();
-  if (!IsNew(status, netstat_counted_) || !netstat->abort_failed) {
+  const std::optional<std::uint64_t> failed = failed_resets_.NewIn(snapshot);
+  if (!failed) {
     return 0;
   }
-  const std::uint64_t now = *netstat->abort_failed;
-  const std::uint64_t before =
-      abort_failed_.value_or(now);  // what was counted before this process started proves nothing
-  abort_failed_ = now;
-  outcomes_.ObserveFailedResets(now > before ? now - before : 0, status->taken_at);
+  outcomes_.ObserveFailedResets(*failed, snapshot.Status<sources::NetstatSample>()->taken_at);
   const bool drops_resets =
       diagnosis.paths && std::any_of(diagnosis.paths->begin(), diagnosis.paths->end(),
                                      [](const auto& family) { return IsLost(family[Index(PathPacket::kRst)]); });
-  return drops_resets && now > before ? now - before : 0;
-}
-
-void Diagnostician::AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis) {
-  const scheduling::CollectorStatus* status = snapshot.Status<sources::FirewallSample>();
-  const auto* sample = snapshot.Find<sources::FirewallSample>();
-  if (sample == nullptr) {
-    return;
-  }
-  if (IsNew(status, firewall_counted_)) {
-    // A rule that several hooks or both families reach counts for each: its one counter does not tell them apart.
-    invalid_drop_counters_.BeginSample();
-    for (const firewall::analysis::InvalidDropRule& rule : sample->invalid_drops) {
-      if (!rule.drops) {
-        continue;
-      }
-      const std::uint64_t added = invalid_drop_counters_.Advance(rule.identity, rule.drops->packets);
-      for (const IpFamily family : rule.families) {
-        for (const firewall::Hook hook : rule.hooks) {
-          firewall_totals_.invalid_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(hook)] += added;
-        }
-      }
-    }
-    invalid_drop_counters_.EndSample();
-    policy_counters_.BeginSample();
-    for (const firewall::analysis::PolicyDrop& policy : sample->policy_drops) {
-      if (!policy.drops) {
-        continue;
-      }
-      const std::uint64_t added = policy_counters_.Advance(policy.identity, policy.drops->packets);
-      for (const IpFamily family : policy.families) {
-        firewall_totals_.policy_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(policy.hook)] += added;
-      }
-    }
-    policy_counters_.EndSample();
-  }
-  diagnosis.firewall = firewall_totals_;
-}
-
-void Diagnostician::AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall,
-                                 std::uint64_t resets_lost, Diagnosis& diagnosis) {
-  RiskInputs inputs;
-  inputs.drop_path = HasDropPath(diagnosis);
-  inputs.drop_path_unknowable = diagnosis.rules_complete;
-  diagnosis.drop_path_unknown = !inputs.drop_path && diagnosis.rules_complete;
-  if (diagnosis.live) {
-    const LiveSummary& live = *diagnosis.live;
-    inputs.live_sockets = live.open;
-    inputs.expiring_sockets = live.expiring;
-    // Sockets whose fate is unknown may be what tells exposed from latent.
-    constexpr std::size_t kUnknownFates = std::size(kFatesAtRisk) - 1;
-    if (live.WouldStick() > 0 || live.at_risk[kUnknownFates] == live.unknown_elsewhere) {
-      inputs.at_risk_sockets = live.WouldStick();
-    }
-  }
-  inputs.failure_observable = diagnosis.stuck.has_value();
-  std::uint64_t lost = resets_lost;
-  if (diagnosis.stuck) {
-    for (const StuckSocket& stuck : diagnosis.stuck->sockets) {
-      if (stuck.cause && ProvesFailure(*stuck.cause)) {
-        ++inputs.stuck_sockets;
-        inputs.oldest_stuck = std::max(inputs.oldest_stuck, stuck.age);
-      } else if (!stuck.cause && stuck.network_namespace == 0) {
-        ++inputs.undetermined_stuck;  // what cannot be told of other namespaces takes nothing from what is known here
-      }
-    }
-    const std::uint64_t proven = SumProven(diagnosis.stuck->total);
-    lost += proven - proven_before_;
-    proven_before_ = proven;
-  }
-  if (inputs.stuck_sockets > 0 || lost > 0) {
-    evidence_.Add(now, wall, lost);
-  }
-  inputs.lost_closes = evidence_.LostWithinHold(now);
-  inputs.evidence_within_hold = evidence_.WithinHold(now);
-  diagnosis.last_evidence = evidence_.Last();
-  diagnosis.risk = AssessRisk(inputs);
+  return drops_resets ? *failed : 0;
 }
 
 bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
@@ -451,7 +315,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   SumUpSilence(*diagnosis->snapshot, now, *diagnosis);
   EvaluateStuck(*diagnosis->snapshot, rules_changed || live_changed, now, *diagnosis);
   AddOthers(*diagnosis->snapshot, rules_changed, now, *diagnosis);
-  AddUpFirewall(*diagnosis->snapshot, *diagnosis);
+  diagnosis->firewall = firewall_counters_.AddUp(*diagnosis->snapshot);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
   resets_lost_ += resets_lost;
   diagnosis->resets_lost = resets_lost_;
@@ -460,7 +324,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   if (diagnosis->live && diagnosis->stuck) {
     diagnosis->predictions = outcomes_.Counted();
   }
-  AssessRiskOf(now, wall, resets_lost, *diagnosis);
+  risk_.Assess(now, resets_lost, *diagnosis);
   return diagnosis;
 }
 

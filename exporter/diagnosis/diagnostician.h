@@ -10,13 +10,15 @@
 #include "collectors/firewall/facts/resolver.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_history.h"
-#include "exporter/diagnosis/counter_ledger.h"
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/evaluation_pace.h"
-#include "exporter/diagnosis/evidence.h"
+#include "exporter/diagnosis/failed_resets.h"
+#include "exporter/diagnosis/firewall_totals.h"
+#include "exporter/diagnosis/new_sample.h"
 #include "exporter/diagnosis/other_namespaces.h"
 #include "exporter/diagnosis/owners.h"
 #include "exporter/diagnosis/prediction_outcomes.h"
+#include "exporter/diagnosis/risk_assessor.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait::diagnosis {
@@ -47,9 +49,6 @@ class Diagnostician {
   bool ForgetUnused(SteadyClock::time_point now);
 
  private:
-  /// Whether `status` holds a sample that `counted` has not seen; then it has.
-  static bool IsNew(const scheduling::CollectorStatus* status, std::shared_ptr<const sources::SampleData>& counted);
-
   /// Each returns whether what it evaluates is other than in the snapshot before.
   bool EvaluateRules(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
   bool EvaluateLive(const scheduling::Snapshot& snapshot, bool rules_changed, SteadyClock::time_point now,
@@ -72,11 +71,8 @@ class Diagnostician {
   /// EvaluateInRounds() with the evaluator, or once without one.
   template <typename Pass>
   void InRounds(Pass pass);
-  void AddUpFirewall(const scheduling::Snapshot& snapshot, Diagnosis& diagnosis);
   /// Resets newly lost in this snapshot.
   std::uint64_t CountLostResets(const scheduling::Snapshot& snapshot, const Diagnosis& diagnosis);
-  void AssessRiskOf(SteadyClock::time_point now, scheduling::WallClock::time_point wall, std::uint64_t resets_lost,
-                    Diagnosis& diagnosis);
 
   std::shared_ptr<firewall::facts::Resolver> resolver_;  // null: nobody can be asked
   std::shared_ptr<firewall::facts::FactStore> facts_ = std::make_shared<firewall::facts::FactStore>();
@@ -104,20 +100,14 @@ class Diagnostician {
   std::set<std::pair<Endpoint, Endpoint>> counted_before_;  // those that are still closing
   OtherNamespaces others_;
   OwnerHistory owners_;
-  EvidenceLog evidence_;
-  CounterLedger invalid_drop_counters_;
-  CounterLedger policy_counters_;
-  FirewallTotals firewall_totals_;
-  std::uint64_t proven_before_ = 0;  // proven sockets counted by the history in the snapshot before
-  std::optional<std::uint64_t> abort_failed_;
+  FirewallCounters firewall_counters_;
+  FailedResets failed_resets_;
   std::uint64_t resets_lost_ = 0;
-  // The samples last counted, held so that a new one cannot have an old one's address.
-  std::shared_ptr<const sources::SampleData> sockets_counted_;
-  std::shared_ptr<const sources::SampleData> firewall_counted_;
-  std::shared_ptr<const sources::SampleData> tracking_counted_;
-  std::shared_ptr<const sources::SampleData> idle_counted_;
-  std::shared_ptr<const sources::SampleData> netstat_counted_;
-  std::shared_ptr<const sources::SampleData> others_counted_;
+  RiskAssessor risk_;
+  NewSample sockets_sample_;
+  NewSample tracking_sample_;
+  NewSample idle_sample_;  // the tracking collector's, as SumUpSilence() has seen it
+  NewSample others_sample_;
 };
 
 }  // namespace finwait::diagnosis

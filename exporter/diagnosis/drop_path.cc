@@ -1,0 +1,39 @@
+#include "exporter/diagnosis/drop_path.h"
+
+namespace finwait::diagnosis {
+
+std::array<bool, 2> MayBeActive(const Diagnosis& diagnosis) {
+  return {diagnosis.conntrack_active[0].value_or(true), diagnosis.conntrack_active[1].value_or(true)};
+}
+
+std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
+  if (diagnosis.live && diagnosis.live->any_would_stick) {
+    return true;
+  }
+  if (!diagnosis.paths) {
+    return std::nullopt;
+  }
+  bool unknown = diagnosis.live && diagnosis.live->any_unknown;
+  for (const IpFamily family : kIpFamilies) {
+    const auto index = static_cast<std::size_t>(family);
+    if (!MayBeActive(diagnosis)[index]) {
+      continue;
+    }
+    if (diagnosis.tracked_places[index].fin || diagnosis.tracked_places[index].peer_fin) {
+      return true;
+    }
+    for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
+      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
+      const bool hangs_on_more = !diagnosis.path_unknowns[index][Index(packet)].empty();
+      if (IsLost(decision) && !hangs_on_more) {
+        return true;
+      }
+      // Where no connection is there but by its device, those that are open stand for the others.
+      const bool told_by_open_ones = IsLost(decision) && diagnosis.live && diagnosis.live->open > 0;
+      unknown = unknown || (hangs_on_more && !told_by_open_ones);
+    }
+  }
+  return unknown ? std::nullopt : std::optional(false);
+}
+
+}  // namespace finwait::diagnosis
