@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -21,6 +22,34 @@ requires std::is_arithmetic_v<T> std::optional<T> ParseNumber(std::string_view t
   }
   return value;
 }
+
+/// A hexadecimal number that fills all of `text`, in digits of either case, and fits T. As ParseNumber() otherwise.
+template <typename T>
+requires std::is_unsigned_v<T> std::optional<T> ParseHex(std::string_view text) {
+  T value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (problem != std::errc() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+/// The words of a line, one after the other: what stands between blanks (space, tab). Views into the line.
+class Words {
+ public:
+  explicit Words(std::string_view line) : rest_(line) {}
+  /// "" when there is no more.
+  std::string_view Next() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(kBlanks), rest_.size()));
+    const std::string_view word = rest_.substr(0, rest_.find_first_of(kBlanks));
+    rest_.remove_prefix(word.size());
+    return word;
+  }
+
+ private:
+  static constexpr std::string_view kBlanks = " \t";
+  std::string_view rest_;
+};
 
 /// `text` without the blanks (space, tab) around it.
 std::string_view Trim(std::string_view text);

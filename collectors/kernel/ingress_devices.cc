@@ -1,31 +1,24 @@
 #include "collectors/kernel/ingress_devices.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string_view>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
 
 namespace finwait::kernel {
 namespace {
 
-std::vector<std::string> Fields(std::string_view line) {
-  std::istringstream in{std::string(line)};
-  std::vector<std::string> fields;
-  for (std::string field; in >> field;) {
-    fields.push_back(std::move(field));
+std::vector<std::string_view> Fields(std::string_view line) {
+  std::vector<std::string_view> fields;
+  Words words(line);
+  for (std::string_view field = words.Next(); !field.empty(); field = words.Next()) {
+    fields.push_back(field);
   }
   return fields;
-}
-
-std::optional<std::uint32_t> Number(std::string_view text, int base) {
-  std::uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 bool IsLoopback(std::string_view name) { return name == "lo"; }
@@ -43,10 +36,10 @@ std::vector<IngressDevice> ReadIpv4(const Host& host, Deadline deadline) {
   // Iface Destination Gateway Flags RefCnt Use Metric Mask ...: those whose device is up.
   std::set<std::string> leading_on;
   auto read = ForEachLine(net / "route", deadline, [&](std::string_view line) -> Result<void> {
-    const std::vector<std::string> fields = Fields(line);
+    const std::vector<std::string_view> fields = Fields(line);
     if (fields.size() > 7 && fields[0] != "Iface" && !IsLoopback(fields[0]) &&
         (fields[7] != "FFFFFFFF" || fields[2] != "00000000")) {
-      leading_on.insert(fields[0]);
+      leading_on.emplace(fields[0]);
     }
     return {};
   });
@@ -54,10 +47,11 @@ std::vector<IngressDevice> ReadIpv4(const Host& host, Deadline deadline) {
   std::map<std::string, std::uint32_t> indexes;
   if (read) {
     read = ForEachLine(net / "igmp", deadline, [&](std::string_view line) -> Result<void> {
-      const std::vector<std::string> fields = Fields(line);
-      const auto index = fields.size() > 1 && !line.starts_with('\t') ? Number(fields[0], 10) : std::nullopt;
+      const std::vector<std::string_view> fields = Fields(line);
+      const auto index =
+          fields.size() > 1 && !line.starts_with('\t') ? ParseNumber<std::uint32_t>(fields[0]) : std::nullopt;
       if (index) {
-        std::string name = fields[1];
+        std::string name(fields[1]);
         if (name.ends_with(':')) {
           name.pop_back();
         }
@@ -81,10 +75,10 @@ std::vector<IngressDevice> ReadIpv6(const Host& host, Deadline deadline) {
   std::map<std::string, std::uint32_t> devices;
   const auto read =
       ForEachLine(host.procfs / "thread-self/net/if_inet6", deadline, [&](std::string_view line) -> Result<void> {
-        const std::vector<std::string> fields = Fields(line);
-        const auto index = fields.size() > 5 ? Number(fields[1], 16) : std::nullopt;
+        const std::vector<std::string_view> fields = Fields(line);
+        const auto index = fields.size() > 5 ? ParseHex<std::uint32_t>(fields[1]) : std::nullopt;
         if (index && fields[2] != "80" && fields[3] == "00" && !IsLoopback(fields[5])) {
-          devices[fields[5]] = *index;
+          devices[std::string(fields[5])] = *index;
         }
         return {};
       });

@@ -4,10 +4,9 @@
 #include <linux/xfrm.h>
 
 #include <optional>
-#include <sstream>
-#include <string>
 #include <system_error>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/netlink/channel.h"
 #include "collectors/kernel/procfs.h"
 
@@ -19,10 +18,9 @@ namespace {
 Result<bool> HasProtocol(const Host& host, int protocol, Deadline deadline) {
   bool found = false;
   const auto read = ForEachLine(host.procfs / "thread-self/net/netlink", deadline, [&](std::string_view line) {
-    std::istringstream words{std::string(line)};
-    std::string socket;
-    int number = -1;
-    found = found || (words >> socket >> number && number == protocol);
+    Words words(line);
+    words.Next();  // the socket's address
+    found = found || ParseNumber<int>(words.Next()) == protocol;
     return Result<void>();
   });
   if (!read) {

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "collectors/kernel/cgroup_walk.h"
 #include "collectors/kernel/conntrack_presence.h"
 
 namespace finwait::sources {
@@ -132,7 +133,7 @@ void NetworkNamespacesCollector::KeepCgroups(Deadline deadline) {
   }
   cgroups_at_ = now;
   if (!cgroup_tree_) {
-    const auto root = kernel::namespaces::FindCgroup2(host_.procfs);
+    const auto root = kernel::FindCgroup2(host_.procfs, deadline);
     if (!root) {
       return;
     }

@@ -1,11 +1,11 @@
 #include "collectors/sources/softnet.h"
 
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
 
 namespace finwait::sources {
@@ -31,12 +31,12 @@ Result<CpuLine> ParseLine(const std::string& where, std::string_view line) {
   std::size_t count = 0;
   for (; count < kColumns && !line.empty(); ++count) {
     const std::size_t end = line.find(' ');
-    const std::string_view text = line.substr(0, end);
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), columns[count], 16);
-    if (error != std::errc() || stop != text.data() + text.size()) {
+    const auto number = ParseHex<std::uint32_t>(line.substr(0, end));  // "" where two blanks follow each other
+    if (!number) {
       return Fail(FailureReason::kError,
                   where + ": column " + std::to_string(count + 1) + " is not a hexadecimal 32-bit number");
     }
+    columns[count] = *number;
     line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
   }
   if (count < kColumns) {

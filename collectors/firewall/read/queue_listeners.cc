@@ -1,9 +1,8 @@
 #include "collectors/firewall/read/queue_listeners.h"
 
-#include <sstream>
-#include <string>
 #include <string_view>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
 
 namespace finwait::firewall::read {
@@ -12,12 +11,11 @@ Result<std::set<std::uint16_t>> ReadQueueListeners(const kernel::Host& host, Dea
   std::set<std::uint16_t> queues;
   const auto path = host.procfs / "thread-self/net/netfilter/nfnetlink_queue";
   const auto read = kernel::ForEachLine(path, deadline, [&](std::string_view line) -> Result<void> {
-    std::istringstream words{std::string(line)};
-    std::uint16_t number = 0;
-    if (!(words >> number)) {
+    const auto number = ParseNumber<std::uint16_t>(Words(line).Next());
+    if (!number) {
       return Fail(FailureReason::kError, "read " + path.string() + ": a line of an unknown form");
     }
-    queues.insert(number);
+    queues.insert(*number);
     return {};
   });
   if (!read && !kernel::IsAbsent(read.error())) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
 
 namespace finwait::firewall::read {
@@ -13,18 +13,22 @@ namespace {
 
 // "src=192.0.2.2 ttl: 64 last_seen: 4295123456 oldest_pkt: 2 4295123400, 4295123456" (recent_seq_show()).
 std::optional<std::pair<IpAddress, facts::RecentEntry>> Decode(std::string_view line) {
-  std::istringstream words{std::string(line)};
-  std::string source, label, last, oldest;
-  unsigned time_to_live = 0;
-  words >> source >> label >> time_to_live >> label >> last >> label >> oldest;
+  Words words(line);
   constexpr std::string_view kSource = "src=";
-  const auto address = source.starts_with(kSource) ? IpAddress::Parse(source.substr(kSource.size())) : std::nullopt;
-  if (!words || !address || label != "oldest_pkt:") {
+  const std::string_view source = words.Next();
+  const auto address =
+      source.starts_with(kSource) ? IpAddress::Parse(std::string(source.substr(kSource.size()))) : std::nullopt;
+  words.Next();
+  const auto time_to_live = ParseNumber<std::uint8_t>(words.Next());
+  words.Next();
+  words.Next();  // when the last was seen
+  const std::string_view oldest = words.Next();
+  if (!address || !time_to_live || oldest != "oldest_pkt:" || words.Next().empty()) {
     return std::nullopt;
   }
   facts::RecentEntry entry;
-  entry.time_to_live = static_cast<std::uint8_t>(time_to_live);
-  for (std::string packet; words >> packet;) {
+  entry.time_to_live = *time_to_live;
+  while (!words.Next().empty()) {
     ++entry.packets;
   }
   return std::pair(*address, entry);

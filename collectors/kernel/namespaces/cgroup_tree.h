@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -19,7 +17,7 @@ class CgroupTree {
   static constexpr std::chrono::minutes kRemembered{10};
 
   /// `root`: where cgroup v2 is mounted.
-  explicit CgroupTree(std::filesystem::path root) : root_(std::move(root)) {}
+  explicit CgroupTree(std::string root) : root_(std::move(root)) {}
 
   /// Walks the whole tree. What is past kMost or the deadline has no path.
   void Walk(SteadyClock::time_point now, Deadline deadline);
@@ -39,11 +37,8 @@ class CgroupTree {
     std::string path;
     SteadyClock::time_point seen;
   };
-  std::filesystem::path root_;
+  std::string root_;
   std::unordered_map<std::uint64_t, Known> paths_;
 };
-
-/// Where cgroup v2 is mounted, by the mounts that this process sees; nothing where it is not.
-std::optional<std::filesystem::path> FindCgroup2(const std::filesystem::path& procfs);
 
 }  // namespace finwait::kernel::namespaces

@@ -5,16 +5,6 @@
 namespace finwait::kernel::namespaces {
 namespace {
 
-// The next word of `rest`, which is taken off it.
-std::string_view TakeWord(std::string_view& rest) {
-  while (rest.starts_with(' ')) {
-    rest.remove_prefix(1);
-  }
-  const std::string_view word = rest.substr(0, rest.find(' '));
-  rest.remove_prefix(word.size());
-  return word;
-}
-
 // The line that begins with `start`, from `from` on.
 std::string_view LineOf(std::string_view content, std::string_view start, std::size_t from, std::size_t& end) {
   std::size_t at = from;
@@ -33,8 +23,8 @@ std::string_view LineOf(std::string_view content, std::string_view start, std::s
 
 bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
   std::size_t end = 0;
-  std::string_view names = LineOf(content, "Tcp:", 0, end);
-  std::string_view values = LineOf(content, "Tcp:", end, end);
+  Words names(LineOf(content, "Tcp:", 0, end));
+  Words values(LineOf(content, "Tcp:", end, end));
   struct Field {
     std::string_view name;
     std::uint64_t GateNumbers::*field;
@@ -46,8 +36,8 @@ bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
                                {"OutSegs", &GateNumbers::sent},
                                {"RetransSegs", &GateNumbers::sent_again}};
   std::size_t found = 0;
-  for (std::string_view name = TakeWord(names); !name.empty(); name = TakeWord(names)) {
-    const std::string_view value = TakeWord(values);
+  for (std::string_view name = names.Next(); !name.empty(); name = names.Next()) {
+    const std::string_view value = values.Next();
     for (const Field& field : kFields) {
       if (field.name == name) {
         const auto number = ParseNumber<std::uint64_t>(value);
@@ -64,8 +54,8 @@ bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
 
 std::optional<std::uint64_t> ReadInUse(std::string_view sockstat, std::string_view protocol) {
   std::size_t end = 0;
-  std::string_view line = LineOf(sockstat, std::string(protocol) + ":", 0, end);
-  return TakeWord(line) == "inuse" ? ParseNumber<std::uint64_t>(TakeWord(line)) : std::nullopt;
+  Words words(LineOf(sockstat, std::string(protocol) + ":", 0, end));
+  return words.Next() == "inuse" ? ParseNumber<std::uint64_t>(words.Next()) : std::nullopt;
 }
 
 Urgency UrgencyOf(const LastReading* last, const GateNumbers& before, const GateNumbers& now) {

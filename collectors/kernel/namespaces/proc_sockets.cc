@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <string>
 
@@ -18,36 +17,6 @@ namespace {
 constexpr std::uint64_t kTicksPerSecond = 100;
 // No line of tcp6 is longer than 200.
 constexpr std::size_t kLongestLine = 512;
-
-// The words of a line, one after the other.
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-  std::string_view Next() {
-    const std::size_t start = rest_.find_first_not_of(' ');
-    if (start == std::string_view::npos) {
-      rest_ = {};
-      return {};
-    }
-    rest_.remove_prefix(start);
-    const std::string_view word = rest_.substr(0, rest_.find(' '));
-    rest_.remove_prefix(word.size());
-    return word;
-  }
-
- private:
-  std::string_view rest_;
-};
-
-template <typename T>
-std::optional<T> ParseHex(std::string_view text) {
-  T value = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (problem != std::errc() || end != text.data() + text.size() || text.empty()) {
-    return std::nullopt;
-  }
-  return value;
-}
 
 // "AAAAAAAA:BBBBBBBB", two numbers in hexadecimal.
 template <typename First, typename Second>

@@ -27,6 +27,24 @@ TEST(ParseNumber, TakesAFractionWhereTheTypeHasOne) {
   EXPECT_EQ(ParseNumber<double>("0.25 "), std::nullopt);
 }
 
+TEST(ParseHex, TakesDigitsOfEitherCaseThatFillTheTextAndFit) {
+  EXPECT_EQ(ParseHex<std::uint16_t>("0aF"), 0xaf);
+  EXPECT_EQ(ParseHex<std::uint32_t>("FFFFFFFF"), 0xffffffff);
+  for (const char* text : {"", "0x1", " 1", "1 ", "-1", "g", "10000"}) {
+    EXPECT_EQ(ParseHex<std::uint16_t>(text), std::nullopt) << text;
+  }
+}
+
+TEST(Words, AreWhatStandsBetweenBlanks) {
+  Words words(" \t1:  0100007F:0035\tx ");
+  EXPECT_EQ(words.Next(), "1:");
+  EXPECT_EQ(words.Next(), "0100007F:0035");
+  EXPECT_EQ(words.Next(), "x");
+  EXPECT_EQ(words.Next(), "");
+  EXPECT_EQ(words.Next(), "");
+  EXPECT_EQ(Words("").Next(), "");
+}
+
 TEST(Trim, TakesBlanksOffBothEnds) {
   EXPECT_EQ(Trim(" \ta b\t "), "a b");
   EXPECT_EQ(Trim(" \t"), "");
