@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <typeindex>
+#include <typeinfo>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+/// Immutable objects that several messages hold, as the chains of a ruleset that has not changed: they cross once, and
+/// are named by a number afterwards, for as long as they live on the sending side.
+namespace finwait::codec {
+
+/// What the other side has. Holds no object alive. Not thread-safe.
+class SentObjects {
+ public:
+  using Number = std::uint32_t;
+  static constexpr Number kNull = 0;  ///< a null pointer
+  static constexpr Number kHere = 1;  ///< an object without a number, whose bytes follow
+
+  /// kHere where `sent` is null.
+  template <typename T>
+  static Number NumberOf(SentObjects* sent, const std::shared_ptr<const T>& object) {
+    return sent == nullptr ? kHere : sent->NumberOf(object);
+  }
+  /// Whether the number that was given last is a new one: the object's bytes are to follow.
+  bool IsNew() const { return new_; }
+
+  /// The numbers of objects that live no more, each once: for ReceivedObjects::Release.
+  std::vector<Number> TakeReleased() {
+    std::vector<Number> released = std::exchange(released_, {});
+    for (auto entry = sent_.begin(); entry != sent_.end();) {
+      if (entry->second.object.expired()) {
+        released.push_back(entry->second.number);
+        entry = sent_.erase(entry);
+      } else {
+        ++entry;
+      }
+    }
+    return released;
+  }
+
+ private:
+  struct Sent {
+    std::weak_ptr<const void> object;
+    Number number;
+  };
+
+  Number NumberOf(const std::shared_ptr<const void>& object) {
+    const auto known = sent_.find(object.get());
+    if (known != sent_.end() && !known->second.object.expired()) {
+      new_ = false;
+      return known->second.number;
+    }
+    if (known != sent_.end()) {
+      released_.push_back(known->second.number);  // another object stood here
+      sent_.erase(known);
+    }
+    new_ = true;
+    sent_.emplace(object.get(), Sent{object, ++last_});
+    return last_;
+  }
+
+  std::unordered_map<const void*, Sent> sent_;
+  std::vector<Number> released_;
+  Number last_ = kHere;
+  bool new_ = false;
+};
+
+/// What the other side may name. Not thread-safe.
+class ReceivedObjects {
+ public:
+  using Number = SentObjects::Number;
+  /// A sender that releases nothing is refused beyond so many objects: 65,536 chains, sets and headers are more than
+  /// readers keep (ReaderLimits).
+  static constexpr std::size_t kMost = std::size_t{1} << 20;
+
+  /// Null where there is no object of that number and type.
+  template <typename T>
+  std::shared_ptr<const T> Find(Number number) const {
+    const auto found = objects_.find(number);
+    return found == objects_.end() || found->second.type != typeid(T)
+               ? nullptr
+               : std::static_pointer_cast<const T>(found->second.object);
+  }
+  /// False where the number is taken, or the bound reached.
+  template <typename T>
+  bool Keep(Number number, std::shared_ptr<const T> object) {
+    return objects_.size() < kMost && objects_.emplace(number, Received{std::move(object), typeid(T)}).second;
+  }
+  void Release(const std::vector<Number>& numbers) {
+    for (const Number number : numbers) {
+      objects_.erase(number);
+    }
+  }
+  std::size_t Size() const { return objects_.size(); }
+
+ private:
+  struct Received {
+    std::shared_ptr<const void> object;
+    std::type_index type;
+  };
+  std::unordered_map<Number, Received> objects_;
+};
+
+}  // namespace finwait::codec
