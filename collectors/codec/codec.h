@@ -22,8 +22,10 @@
 #include "collectors/codec/shared_objects.h"
 
 /// Values as bytes, for the other process of the same program on the same machine: the byte order is the machine's, and
-/// there are no versions. Whoever decodes does not trust: a count that the bytes left cannot hold, a flag that is
-/// neither 0 nor 1, a number that no enumerator has, an alternative that a variant does not have are refused.
+/// there are no versions. Whoever decodes does not trust. Refused are: a count that the bytes left cannot hold, a flag
+/// that is neither 0 nor 1, a number that no enumerator has, an alternative that a variant does not have, a pointer to
+/// nothing, a struct whose own `IsValid()` says no, and what would take more memory or a deeper stack than sound values
+/// do.
 namespace finwait::codec {
 
 /// Appends values to a buffer. Objects that are shared are written once for as long as they live (`shared`).
@@ -35,14 +37,15 @@ class Encoder {
   template <typename T>
   void Put(const T& value);
 
+  void PutBytes(std::span<const std::byte> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  /// Makes room for so many bytes more.
+  void Reserve(std::size_t size) { bytes_.reserve(bytes_.size() + size); }
+
   const std::vector<std::byte>& Bytes() const { return bytes_; }
   std::vector<std::byte> Take() { return std::move(bytes_); }
 
  private:
-  void PutRaw(const void* data, std::size_t size) {
-    const auto* start = static_cast<const std::byte*>(data);
-    bytes_.insert(bytes_.end(), start, start + size);
-  }
+  void PutRaw(const void* data, std::size_t size) { PutBytes({static_cast<const std::byte*>(data), size}); }
   void PutCount(std::size_t count) { Put(static_cast<std::uint32_t>(count)); }
 
   std::vector<std::byte> bytes_;
@@ -52,6 +55,11 @@ class Encoder {
 /// Takes values from bytes that somebody else wrote. The first fault is remembered, and everything after it fails too.
 class Decoder {
  public:
+  /// What all values of one message may take in memory: small bytes can make large values.
+  static constexpr std::size_t kMostMemory = std::size_t{512} << 20;
+  /// How deep structs may lie within each other.
+  static constexpr unsigned kMostDepth = 24;
+
   /// `shared` may be null, as the encoder's; the bytes must outlive the decoder.
   explicit Decoder(std::span<const std::byte> bytes, ReceivedObjects* shared = nullptr)
       : bytes_(bytes), shared_(shared) {}
@@ -59,6 +67,15 @@ class Decoder {
   /// False, and `value` is no value, where the bytes do not hold one.
   template <typename T>
   [[nodiscard]] bool Take(T& value);
+
+  [[nodiscard]] bool TakeBytes(std::span<std::byte> bytes) { return TakeRaw(bytes.data(), bytes.size()); }
+  /// How many bytes are left.
+  std::size_t Left() const { return bytes_.size(); }
+  /// Accounts for memory that a value takes beside itself. False where it is too much.
+  [[nodiscard]] bool Charge(std::size_t size) {
+    memory_ += size;
+    return memory_ <= kMostMemory || Refuse();
+  }
 
   /// Whether everything was sound, and nothing is left.
   bool IsAtEnd() const { return sound_ && bytes_.empty(); }
@@ -86,9 +103,13 @@ class Decoder {
     return true;
   }
 
+  static constexpr std::size_t kNode = 48;  // of a tree, beside what it holds
+
   std::span<const std::byte> bytes_;
   ReceivedObjects* shared_;
   bool sound_ = true;
+  std::size_t memory_ = 0;
+  unsigned depth_ = 0;
 };
 
 /// How values of a type cross that are no plain struct: a specialization has `static void Put(Encoder&, const T&)` and
@@ -140,6 +161,18 @@ template <typename T>
 inline constexpr bool kIsTimePoint = false;
 template <typename C, typename D>
 inline constexpr bool kIsTimePoint<std::chrono::time_point<C, D>> = true;
+// Objects that cross once and are named by a number afterwards: those whose type says so.
+template <typename T>
+inline constexpr bool kCrossesOnce = false;
+template <typename T>
+requires requires { T::kCrossesOnce; }
+inline constexpr bool kCrossesOnce<T> = T::kCrossesOnce;
+// Pointers to such objects may be null.
+template <typename T>
+inline constexpr bool kMayBeMissing = false;
+template <typename T>
+requires requires { T::kMayBeMissing; }
+inline constexpr bool kMayBeMissing<T> = T::kMayBeMissing;
 // Whose objects are nothing but their bytes, each of which may have any value.
 template <typename T>
 inline constexpr bool kIsRaw = (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) || std::is_same_v<T, std::byte>;
@@ -192,6 +225,8 @@ void Encoder::Put(const T& value) {
   using namespace traits;  // NOLINT(google-build-using-namespace): the questions above about T
   if constexpr (HasCodec<T>) {
     Codec<T>::Put(*this, value);
+  } else if constexpr (requires { value.Encode(*this); }) {
+    value.Encode(*this);
   } else if constexpr (kIsRaw<T>) {
     PutRaw(&value, sizeof value);
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -239,10 +274,18 @@ void Encoder::Put(const T& value) {
     Put(static_cast<std::uint8_t>(value.index()));
     std::visit([this](const auto& alternative) { Put(alternative); }, value);
   } else if constexpr (kIsShared<T>) {
-    const SentObjects::Number number = value == nullptr ? SentObjects::kNull : SentObjects::NumberOf(shared_, value);
-    Put(number);
-    if (number == SentObjects::kHere || (shared_ != nullptr && number != SentObjects::kNull && shared_->IsNew())) {
+    using Object = std::remove_const_t<typename T::element_type>;
+    if (value == nullptr) {
+      Put(SentObjects::kNull);
+    } else if (!kCrossesOnce<Object> || shared_ == nullptr) {
+      Put(SentObjects::kHere);
       Put(*value);
+    } else {
+      const auto [number, is_new] = shared_->NumberOf(value);
+      Put(number);
+      if (is_new) {
+        Put(*value);
+      }
     }
   } else {
     std::apply([this](const auto&... field) { (Put(field), ...); }, FieldsOf(value));
@@ -254,6 +297,8 @@ bool Decoder::Take(T& value) {
   using namespace traits;  // NOLINT(google-build-using-namespace): the questions above about T
   if constexpr (HasCodec<T>) {
     return (sound_ && Codec<T>::Take(*this, value)) || Refuse();
+  } else if constexpr (requires { value.Decode(*this); }) {
+    return (sound_ && value.Decode(*this)) || Refuse();
   } else if constexpr (kIsRaw<T>) {
     return TakeRaw(&value, sizeof value);
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -289,6 +334,9 @@ bool Decoder::Take(T& value) {
     if (!TakeCount(count)) {
       return false;
     }
+    if (!Charge(count)) {
+      return false;
+    }
     value.resize(count);
     return TakeRaw(value.data(), count);
   } else if constexpr (kIsVector<T>) {
@@ -299,14 +347,14 @@ bool Decoder::Take(T& value) {
     using Element = typename T::value_type;
     value.clear();
     if constexpr (kIsRaw<Element>) {
-      if (count * sizeof(Element) > bytes_.size()) {
+      if (count * sizeof(Element) > bytes_.size() || !Charge(count * sizeof(Element))) {
         return Refuse();
       }
       value.resize(count);
       return TakeRaw(value.data(), count * sizeof(Element));
     } else {
       for (std::size_t i = 0; i < count; ++i) {
-        if (!Take(value.emplace_back())) {
+        if (!Charge(sizeof(Element)) || !Take(value.emplace_back())) {
           return false;
         }
       }
@@ -327,7 +375,7 @@ bool Decoder::Take(T& value) {
     value.clear();
     for (std::size_t i = 0; i < count; ++i) {
       typename T::value_type element{};
-      if (!Take(element) || !value.insert(std::move(element)).second) {
+      if (!Charge(kNode + sizeof element) || !Take(element) || !value.insert(std::move(element)).second) {
         return Refuse();
       }
     }
@@ -341,7 +389,8 @@ bool Decoder::Take(T& value) {
     for (std::size_t i = 0; i < count; ++i) {
       typename T::key_type key{};
       typename T::mapped_type element{};
-      if (!Take(key) || !Take(element) || !value.emplace(std::move(key), std::move(element)).second) {
+      if (!Charge(kNode + sizeof key + sizeof element) || !Take(key) || !Take(element) ||
+          !value.emplace(std::move(key), std::move(element)).second) {
         return Refuse();
       }
     }
@@ -367,25 +416,37 @@ bool Decoder::Take(T& value) {
     }
     if (number == SentObjects::kNull) {
       value = nullptr;
-      return true;
+      return kMayBeMissing<Object> || Refuse();
     }
-    if (shared_ != nullptr && number != SentObjects::kHere) {
+    if (number != SentObjects::kHere) {
+      if (!kCrossesOnce<Object> || shared_ == nullptr) {
+        return Refuse();
+      }
       value = shared_->Find<Object>(number);
       if (value != nullptr) {
         return true;
       }
     }
+    const std::size_t before = memory_;
     auto object = std::make_shared<Object>();
-    if (!Take(*object)) {
+    if (!Charge(sizeof(Object)) || !Take(*object)) {
       return false;
     }
-    if (number != SentObjects::kHere && (shared_ == nullptr || !shared_->Keep<Object>(number, object))) {
+    if (number != SentObjects::kHere && !shared_->Keep<Object>(number, object, memory_ - before)) {
       return Refuse();
     }
     value = std::move(object);
     return true;
   } else {
-    return std::apply([this](auto&... field) { return (Take(field) && ...); }, FieldsOf(value));
+    if (++depth_ > kMostDepth ||
+        !std::apply([this](auto&... field) { return (Take(field) && ...); }, FieldsOf(value))) {
+      return Refuse();
+    }
+    --depth_;
+    if constexpr (requires { value.IsValid(); }) {
+      return value.IsValid() || Refuse();
+    }
+    return true;
   }
 }
 

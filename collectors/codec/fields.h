@@ -19,7 +19,7 @@ struct Anything {
   operator T() const noexcept;  // NOLINT(google-explicit-constructor): that is its purpose
 };
 
-inline constexpr std::size_t kMostFields = 24;
+inline constexpr std::size_t kMostFields = 28;
 
 template <typename T, std::size_t... I>
 constexpr bool IsMadeOf(std::index_sequence<I...>) {
@@ -49,14 +49,19 @@ constexpr std::uint64_t EnumeratorBits(std::index_sequence<I...>) {
 
 }  // namespace fields
 
-/// How many empty base classes an aggregate has: each takes a place among its initializers.
+/// The number of fields of T: of an aggregate, found by the compiler; of any other type, what it says in `kFields`. One
+/// that is wrong does not compile.
 template <typename T>
-inline constexpr std::size_t kEmptyBases = 0;
-
-/// The number of fields of an aggregate.
+constexpr std::size_t CountFields() {
+  if constexpr (requires { T::kFields; }) {
+    return T::kFields;
+  } else {
+    static_assert(std::is_aggregate_v<T>, "a type that crosses is an aggregate, has `kFields`, or a Codec of its own");
+    return fields::CountUpTo<T, fields::kMostFields + 1>();
+  }
+}
 template <typename T>
-requires std::is_aggregate_v<T>
-inline constexpr std::size_t kFieldCount = fields::CountUpTo<T, fields::kMostFields + 1>() - kEmptyBases<T>;
+inline constexpr std::size_t kFieldCount = CountFields<T>();
 
 /// Whether one of E's enumerators has this value. They must be below 64.
 template <typename E>
@@ -102,8 +107,12 @@ constexpr auto FieldsOf(T& value) {
   FINWAIT_FIELDS(22, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v)
   FINWAIT_FIELDS(23, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w)
   FINWAIT_FIELDS(24, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x)
+  FINWAIT_FIELDS(25, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y)
+  FINWAIT_FIELDS(26, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z)
+  FINWAIT_FIELDS(27, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa)
+  FINWAIT_FIELDS(28, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, ab)
 #undef FINWAIT_FIELDS
-  // clang-format on
+    // clang-format on
   }
 }
 

@@ -20,13 +20,30 @@ class SentObjects {
   static constexpr Number kNull = 0;  ///< a null pointer
   static constexpr Number kHere = 1;  ///< an object without a number, whose bytes follow
 
-  /// kHere where `sent` is null.
-  template <typename T>
-  static Number NumberOf(SentObjects* sent, const std::shared_ptr<const T>& object) {
-    return sent == nullptr ? kHere : sent->NumberOf(object);
+  struct Named {
+    Number number;
+    bool is_new;  ///< the object's bytes are to follow
+  };
+  Named NumberOf(const std::shared_ptr<const void>& object) {
+    const auto known = sent_.find(object.get());
+    if (known != sent_.end() && !known->second.object.expired()) {
+      return {known->second.number, false};
+    }
+    if (known != sent_.end()) {
+      released_.push_back(known->second.number);  // another object stood here
+      sent_.erase(known);
+    }
+    sent_.emplace(object.get(), Sent{object, ++last_});
+    return {last_, true};
   }
-  /// Whether the number that was given last is a new one: the object's bytes are to follow.
-  bool IsNew() const { return new_; }
+
+  /// Begins anew, after a message that was not sent: everything is released, and crosses again when it is next met.
+  void ReleaseAll() {
+    for (const auto& [address, sent] : sent_) {
+      released_.push_back(sent.number);
+    }
+    sent_.clear();
+  }
 
   /// The numbers of objects that live no more, each once: for ReceivedObjects::Release.
   std::vector<Number> TakeReleased() {
@@ -48,25 +65,9 @@ class SentObjects {
     Number number;
   };
 
-  Number NumberOf(const std::shared_ptr<const void>& object) {
-    const auto known = sent_.find(object.get());
-    if (known != sent_.end() && !known->second.object.expired()) {
-      new_ = false;
-      return known->second.number;
-    }
-    if (known != sent_.end()) {
-      released_.push_back(known->second.number);  // another object stood here
-      sent_.erase(known);
-    }
-    new_ = true;
-    sent_.emplace(object.get(), Sent{object, ++last_});
-    return last_;
-  }
-
   std::unordered_map<const void*, Sent> sent_;
   std::vector<Number> released_;
   Number last_ = kHere;
-  bool new_ = false;
 };
 
 /// What the other side may name. Not thread-safe.
@@ -76,6 +77,8 @@ class ReceivedObjects {
   /// A sender that releases nothing is refused beyond so many objects: 65,536 chains, sets and headers are more than
   /// readers keep (ReaderLimits).
   static constexpr std::size_t kMost = std::size_t{1} << 20;
+  /// And beyond so much memory.
+  static constexpr std::size_t kMostMemory = std::size_t{512} << 20;
 
   /// Null where there is no object of that number and type.
   template <typename T>
@@ -85,14 +88,22 @@ class ReceivedObjects {
                ? nullptr
                : std::static_pointer_cast<const T>(found->second.object);
   }
-  /// False where the number is taken, or the bound reached.
+  /// False where the number is taken, or a bound reached. `memory`: what the object takes, in bytes.
   template <typename T>
-  bool Keep(Number number, std::shared_ptr<const T> object) {
-    return objects_.size() < kMost && objects_.emplace(number, Received{std::move(object), typeid(T)}).second;
+  bool Keep(Number number, std::shared_ptr<const T> object, std::size_t memory) {
+    if (objects_.size() >= kMost || memory > kMostMemory - memory_ ||
+        !objects_.emplace(number, Received{std::move(object), typeid(T), memory}).second) {
+      return false;
+    }
+    memory_ += memory;
+    return true;
   }
   void Release(const std::vector<Number>& numbers) {
     for (const Number number : numbers) {
-      objects_.erase(number);
+      if (const auto found = objects_.find(number); found != objects_.end()) {
+        memory_ -= found->second.memory;
+        objects_.erase(found);
+      }
     }
   }
   std::size_t Size() const { return objects_.size(); }
@@ -101,8 +112,10 @@ class ReceivedObjects {
   struct Received {
     std::shared_ptr<const void> object;
     std::type_index type;
+    std::size_t memory;
   };
   std::unordered_map<Number, Received> objects_;
+  std::size_t memory_ = 0;
 };
 
 }  // namespace finwait::codec

@@ -12,6 +12,7 @@ namespace {
 enum class Colour { kRed = 1, kBlue = 7 };
 struct Empty {};
 struct Leaf {
+  static constexpr bool kCrossesOnce = true;
   std::uint16_t port = 0;
   std::optional<std::string> name;
   bool operator==(const Leaf&) const = default;
@@ -129,6 +130,77 @@ struct Holder {
   std::shared_ptr<const Leaf> first;
   std::shared_ptr<const Leaf> second;
 };
+struct Nest {
+  std::vector<Nest> within;
+};
+struct Optional {
+  static constexpr bool kMayBeMissing = true;
+  int number = 0;
+};
+struct Even {
+  int number = 0;
+  bool IsValid() const { return number % 2 == 0; }
+};
+// No aggregate: it says how many fields it has.
+struct Base {
+  virtual ~Base() = default;
+};
+struct Sample : Base {
+  static constexpr std::size_t kFields = 2;
+  int first = 1;
+  std::string second;
+};
+
+TEST(CodecTest, NoAggregateSaysHowManyFieldsItHas) {
+  Sample sample;
+  sample.first = 5;
+  sample.second = "b";
+  const auto bytes = BytesOf(sample);
+  Sample back;
+  Decoder decoder(bytes);
+  ASSERT_TRUE(decoder.Take(back));
+  EXPECT_EQ(back.first, 5);
+  EXPECT_EQ(back.second, "b");
+}
+
+TEST(CodecTest, NullIsRefusedWhereNothingSaysThatItMayBe) {
+  EXPECT_FALSE(Decodes<std::shared_ptr<const Leaf>>(BytesOf(std::shared_ptr<const Leaf>())));
+  EXPECT_TRUE(Decodes<std::shared_ptr<const Optional>>(BytesOf(std::shared_ptr<const Optional>())));
+}
+
+TEST(CodecTest, WhatSaysThatItIsNotValidIsRefused) {
+  EXPECT_TRUE(Decodes<Even>(BytesOf(Even{2})));
+  EXPECT_FALSE(Decodes<Even>(BytesOf(Even{3})));
+}
+
+TEST(CodecTest, WhatLiesTooDeepIsRefused) {
+  Nest nest;
+  for (unsigned depth = 1; depth < Decoder::kMostDepth; ++depth) {
+    nest = Nest{{nest}};
+  }
+  EXPECT_TRUE(Decodes<Nest>(BytesOf(nest)));
+  nest = Nest{{nest}};
+  EXPECT_FALSE(Decodes<Nest>(BytesOf(nest)));
+  // As many as a message has room for: without the bound, the stack would end first.
+  std::vector<std::byte> ones;
+  for (int i = 0; i < 1'000'000; ++i) {
+    const auto one = BytesOf(std::uint32_t{1});
+    ones.insert(ones.end(), one.begin(), one.end());
+  }
+  EXPECT_FALSE(Decodes<Nest>(ones));
+}
+
+TEST(CodecTest, WhatWouldTakeTooMuchMemoryIsRefused) {
+  struct Large {
+    std::array<std::optional<std::uint64_t>, 1024> numbers = {};
+  };
+  const std::size_t count = Decoder::kMostMemory / sizeof(Large) + 1;
+  auto bytes = BytesOf(static_cast<std::uint32_t>(count));
+  bytes.resize(bytes.size() + count * 1024);  // each of them all absent
+  std::vector<Large> larges;
+  Decoder decoder(bytes);
+  EXPECT_FALSE(decoder.Take(larges));
+}
 
 TEST(CodecTest, SharedObjectsCrossOnce) {
   SentObjects sent;
@@ -151,19 +223,41 @@ TEST(CodecTest, SharedObjectsCrossOnce) {
   const auto [first_size, first] = cross({leaf, leaf});
   EXPECT_EQ(*first.first, *leaf);
   EXPECT_EQ(first.first, first.second);
-  const auto [second_size, second] = cross({nullptr, leaf});
+  const auto [second_size, second] = cross({leaf, leaf});
   EXPECT_LT(second_size, 20U);
   EXPECT_EQ(second.second, first.first);
-  leaf.reset();
-  cross({});
-  EXPECT_EQ(received.Size(), 0U);
+  leaf = std::make_shared<const Leaf>();
+  cross({leaf, leaf});
+  EXPECT_EQ(received.Size(), 1U);
+}
+
+TEST(CodecTest, AfterAMessageThatWasNotSentEverythingCrossesAgain) {
+  SentObjects sent;
+  ReceivedObjects received;
+  const auto leaf = std::make_shared<const Leaf>(Leaf{80, "http"});
+  Encoder lost(&sent);
+  lost.Put(Holder{leaf, leaf});
+  sent.ReleaseAll();
+  Encoder encoder(&sent);
+  encoder.Put(sent.TakeReleased());
+  encoder.Put(Holder{leaf, leaf});
+  Decoder decoder(encoder.Bytes(), &received);
+  std::vector<SentObjects::Number> released;
+  ASSERT_TRUE(decoder.Take(released));
+  received.Release(released);
+  Holder back;
+  EXPECT_TRUE(decoder.Take(back));
+  EXPECT_EQ(*back.first, *leaf);
 }
 
 TEST(CodecTest, AnObjectOfAnotherTypeIsNotGiven) {
   ReceivedObjects received;
-  ASSERT_TRUE(received.Keep<Leaf>(5, std::make_shared<const Leaf>()));
+  ASSERT_TRUE(received.Keep<Leaf>(5, std::make_shared<const Leaf>(), sizeof(Leaf)));
   EXPECT_EQ(received.Find<Tree>(5), nullptr);
-  EXPECT_FALSE(received.Keep<Leaf>(5, std::make_shared<const Leaf>()));
+  EXPECT_FALSE(received.Keep<Leaf>(5, std::make_shared<const Leaf>(), sizeof(Leaf)));
+  EXPECT_FALSE(received.Keep<Leaf>(6, std::make_shared<const Leaf>(), ReceivedObjects::kMostMemory));
+  received.Release({5, 5});
+  EXPECT_TRUE(received.Keep<Leaf>(6, std::make_shared<const Leaf>(), ReceivedObjects::kMostMemory));
 }
 
 TEST(CodecTest, ARulesetCrosses) {
