@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -14,6 +15,7 @@ namespace finwait::sources {
 /// From the links /proc/PID/ns/net.
 struct NetworkNamespacesSample : SampleData {
   static constexpr std::string_view kCollector = "network_namespaces";
+  static constexpr std::size_t kFields = 4;  ///< below, for codec/fields.h
   /// More namespaces than this are counted as this many.
   static constexpr std::size_t kMostNamespaces = 65536;
 
