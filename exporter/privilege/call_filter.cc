@@ -17,7 +17,11 @@ namespace {
 
 using Filter = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, decltype(&seccomp_release)>;
 
-scmp_arg_cmp Compare(const Demand& demand) { return {demand.argument, SCMP_CMP_MASKED_EQ, demand.mask, demand.value}; }
+scmp_arg_cmp Compare(const Demand& demand) {
+  return demand.comparison == Demand::Comparison::kAtLeast
+             ? scmp_arg_cmp{demand.argument, SCMP_CMP_GE, demand.value, 0}
+             : scmp_arg_cmp{demand.argument, SCMP_CMP_MASKED_EQ, demand.mask, demand.value};
+}
 
 // 0, or a negative errno, as libseccomp has it.
 int Add(const Filter& filter, std::uint32_t action, const char* name, const std::vector<scmp_arg_cmp>& demands) {
@@ -28,8 +32,8 @@ int Add(const Filter& filter, std::uint32_t action, const char* name, const std:
   return seccomp_rule_add_array(filter.get(), action, number, static_cast<unsigned>(demands.size()), demands.data());
 }
 
-int AddAllowed(const Filter& filter) {
-  for (const AllowedCall& call : AllowedCalls()) {
+int AddAllowed(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed) {
+  for (const AllowedCall& call : AllowedCalls(role, sealed)) {
     std::vector<scmp_arg_cmp> demands;
     for (std::size_t i = 0; i < call.demand_count; ++i) {
       demands.push_back(Compare(call.demands[i]));
@@ -47,7 +51,7 @@ int AddAllowed(const Filter& filter) {
   return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
 }
 
-int Configure(const Filter& filter) {
+int Configure(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -56,18 +60,18 @@ int Configure(const Filter& filter) {
       return error;
     }
   }
-  return AddAllowed(filter);
+  return AddAllowed(filter, role, sealed);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter() {
+Result<void> InstallCallFilter(Role role, const std::optional<SealedCalls>& sealed) {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter);
+  int error = Configure(filter, role, sealed);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

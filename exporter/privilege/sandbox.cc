@@ -18,14 +18,14 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   return EffectiveCapabilities();
 }
 
-std::optional<std::string> FilterCalls(bool wanted) {
+std::optional<std::string> FilterCalls(bool wanted, Role role, const std::optional<SealedCalls>& sealed) {
   if (!wanted) {
     return "--no-sandbox.seccomp was given";
   }
   if (kHasSanitizer) {
     return "this build has a sanitizer, which needs system calls of its own";
   }
-  const auto installed = InstallCallFilter();
+  const auto installed = InstallCallFilter(role, sealed);
   return installed ? std::nullopt : std::optional(installed.error().message);
 }
 
