@@ -1,5 +1,6 @@
 #include "exporter/channel/connection.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -16,7 +17,10 @@ namespace {
 constexpr std::chrono::seconds kMessageLimit{10};
 constexpr std::size_t kGrowth = std::size_t{1} << 20;
 
-Failure Gone() { return Fail(FailureReason::kError, "the other process of this program is gone"); }
+Failure Gone() {
+  return Fail(FailureReason::kError,
+              "the other process of this program is gone; this one ends soon, too, for both to be started again");
+}
 
 }  // namespace
 
@@ -26,6 +30,13 @@ Result<std::pair<Connection, Connection>> Connection::MakePair() {
     return FailErrno("make a pair of sockets between the processes", errno);
   }
   return std::pair(Connection(UniqueFd(ends[0])), Connection(UniqueFd(ends[1])));
+}
+
+void Connection::MoveTo(int number) {
+  UniqueFd moved(::fcntl(socket_.Get(), F_DUPFD_CLOEXEC, number));
+  if (moved) {
+    socket_ = std::move(moved);
+  }
 }
 
 Result<void> Connection::WaitFor(short events, Deadline deadline) const {
@@ -95,9 +106,9 @@ Result<std::vector<std::byte>> Connection::Receive(Deadline deadline) {
   std::uint32_t length = 0;
   std::vector<std::byte> message;
   auto received = ReceiveInto(std::as_writable_bytes(std::span(&length, 1)), whole);
-  if (received && length > kMostBytes) {
-    return Fail(FailureReason::kError, "the other process of this program announces a message of " +
-                                           std::to_string(length) + " bytes");
+  if (received && length > longest_) {
+    return Fail(FailureReason::kError,
+                "the other process of this program announces a message of " + std::to_string(length) + " bytes");
   }
   while (received && message.size() < length) {
     const std::size_t before = message.size();

@@ -18,6 +18,12 @@ class Connection {
   /// No message is larger: the ruleset of a node with 100,000 rules takes some 30 MiB.
   static constexpr std::uint32_t kMostBytes = std::uint32_t{128} << 20;
 
+  /// Receives no message longer than that, which is at most kMostBytes.
+  void LimitMessages(std::size_t bytes) { longest_ = bytes; }
+
+  /// Gives this end the lowest free descriptor from `number` on; where there is none it keeps the one that it has.
+  void MoveTo(int number);
+
   /// Both ends, close-on-exec and not blocking.
   static Result<std::pair<Connection, Connection>> MakePair();
 
@@ -39,6 +45,7 @@ class Connection {
   Result<void> ReceiveInto(std::span<std::byte> bytes, Deadline deadline);
 
   UniqueFd socket_;
+  std::size_t longest_ = kMostBytes;
 };
 
 }  // namespace finwait::channel
