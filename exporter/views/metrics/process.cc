@@ -94,10 +94,9 @@ void AppendRefusedCalls(const process::Program& program, Families& families) {
 }
 
 void AppendSandbox(const process::Program& program, Families& families) {
-  auto family =
-      Family::Gauge("exporter_sandbox",
-                    "1 where every process of this program has given up what the layer takes away: capabilities "
-                    "that its work does not need, system calls (seccomp), files (landlock).");
+  auto family = Family::Gauge("exporter_sandbox",
+                              "1 where every process of this program has given up what the layer takes: needless "
+                              "capabilities, system calls (seccomp), files (landlock).");
   for (const process::Layer layer : process::kLayers) {
     bool all = program.layers[static_cast<std::size_t>(layer)];
     for (const process::ProcessReport& other : program.others) {
