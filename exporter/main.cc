@@ -35,7 +35,7 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
   }
-  finwait::privilege::FilterCalls(options.filter_calls);
+  finwait::privilege::FilterCalls(options.filter_calls, finwait::privilege::Role::kReader);
   const int exit_code = run(options, std::cout, std::cerr);
   if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
     std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused

@@ -13,4 +13,13 @@ namespace finwait::privilege {
 /// core file has keys in it, and a process of the same user can neither attach nor read the memory.
 Result<void> GiveUpInheritance(unsigned sockets);
 
+/// From here on no new descriptor gets `first` for a number, or a higher one; those that are there stay. For good.
+Result<void> LimitDescriptors(unsigned first);
+
+/// Makes room for `most` descriptors where this process may have so many.
+void AllowDescriptors(unsigned most);
+
+/// Closes every descriptor above 2 but `kept`: for a process that was forked and has use for nothing else.
+void CloseAllBut(int kept);
+
 }  // namespace finwait::privilege
