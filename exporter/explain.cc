@@ -13,15 +13,12 @@
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_table.h"
-#include "collectors/sources/conntrack_stats.h"
-#include "collectors/sources/conntrack_table.h"
-#include "collectors/sources/firewall.h"
-#include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/paths.h"
+#include "exporter/explain_host.h"
 #include "exporter/report/close_report.h"
 #include "exporter/views/close.h"
 
@@ -32,17 +29,6 @@ using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
 
 constexpr int kUnknownExit = 3;
-constexpr auto kLimit = std::chrono::seconds(30);
-
-template <typename Sample>
-std::shared_ptr<const Sample> Collect(sources::Collector& collector, std::ostream& err) {
-  auto collected = collector.Collect(Deadline::After(kLimit));
-  if (!collected) {
-    err << "finwait_exporter explain: " << collected.error().message << "\n";
-    return nullptr;
-  }
-  return std::static_pointer_cast<const Sample>(collected->data);
-}
 
 struct EntryNow {
   kernel::SocketEntry entry;
@@ -62,53 +48,28 @@ std::optional<EntryNow> FindEntry(const kernel::Host& host, const Endpoint& loca
   kernel::SocketTable sockets = {socket};
   const auto zones = std::make_shared<kernel::KnownZones>();
   kernel::EntryJoin join(zones);
-  if (const auto joined = join.Join(host, Deadline::After(kLimit), sockets); !joined) {
+  if (const auto joined = join.Join(host, Deadline::After(kExplainLimit), sockets); !joined) {
     err << "finwait_exporter explain: " << joined.error().message << "\n";
     return std::nullopt;
   }
   EntryNow now{sockets[0].entry, ""};
   if (now.entry.tracking == kernel::Tracking::kTracked) {
     // For show: what is concluded hangs on the join alone.
-    const auto text = FindEntryText(host, local, peer, zones->Get(), Deadline::After(kLimit));
+    const auto text = FindEntryText(host, local, peer, zones->Get(), Deadline::After(kExplainLimit));
     now.text = text ? text->value_or("") : "";
   }
   return now;
 }
 
-// The settings that collectors tell. Whether a full conntrack table holds something to evict is asked only of a full
-// one.
-diagnosis::EvaluationSettings SettingsOf(const kernel::Host& host, const sources::SysctlSample& sysctl) {
-  sources::ConntrackStatsSample stats;
-  const std::filesystem::path directory = host.procfs / "sys/net/netfilter";
-  const auto entries = kernel::ReadProcfsUnsigned(directory / "nf_conntrack_count");
-  const auto limit = kernel::ReadProcfsUnsigned(directory / "nf_conntrack_max");
-  std::shared_ptr<const sources::ConntrackTableSample> table;
-  if (entries && limit) {
-    stats.entries = *entries;
-    stats.entries_limit = *limit;
-    if (*entries >= *limit) {
-      sources::ConntrackTableCollector collector(host);
-      if (const auto collected = collector.Collect(Deadline::After(kLimit))) {
-        table = std::static_pointer_cast<const sources::ConntrackTableSample>(collected->data);
-      }
-    }
-  }
-  diagnosis::EvaluationSettings settings;
-  TakeSettings(&sysctl, &stats, table.get(), settings);
-  return settings;
-}
-
 // What the live socket tells, where there is one.
 diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
   diagnosis::SocketCircumstances circumstances;
-  const auto found = kernel::FindSocket(host, local, peer, Deadline::After(kLimit));
+  const auto found = kernel::FindSocket(host, local, peer, Deadline::After(kExplainLimit));
   if (!found || !*found) {
     return circumstances;
   }
   const kernel::TcpSocket& socket = **found;
-  circumstances.peer_has_closed = socket.state == kernel::TcpState::kCloseWait ||
-                                  socket.state == kernel::TcpState::kLastAck ||
-                                  socket.state == kernel::TcpState::kClosing;
+  circumstances.peer_has_closed = PeerHasClosed(socket.state);
   // Of a socket that is open, what is unsent or unacknowledged is data, which goes out before the FIN and with it.
   circumstances.sends_first = socket.IsOpen() && (socket.unsent.value_or(0) > 0 || socket.unacknowledged > 0);
   return circumstances;
@@ -172,32 +133,25 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 }  // namespace
 
 int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
-  const auto host = kernel::OpenHost(options.procfs);
-  if (!host) {
-    err << "finwait_exporter explain: " << host.error().message << "\n";
+  auto read = ReadExplainHost(options.procfs, err);
+  if (!read) {
     return kUnknownExit;
   }
+  const kernel::Host& host = read->host;
+  const auto& rules = read->firewall->ruleset;
   const Endpoint local{*IpAddress::Parse(options.local.address), options.local.port};
   const Endpoint peer{*IpAddress::Parse(options.peer.address), options.peer.port};
 
-  sources::FirewallCollector firewall_collector(*host);
-  sources::SysctlCollector sysctl_collector(*host);
-  const auto firewall_sample = Collect<sources::FirewallSample>(firewall_collector, err);
-  const auto sysctl = Collect<sources::SysctlSample>(sysctl_collector, err);
-  if (firewall_sample == nullptr || sysctl == nullptr) {
-    return kUnknownExit;
-  }
-
-  const auto entry = FindEntry(*host, local, peer, err);
+  const auto entry = FindEntry(host, local, peer, err);
   const std::optional<bool> tracked =
       entry ? std::optional(entry->entry.tracking == kernel::Tracking::kTracked) : std::nullopt;
-  diagnosis::EvaluationSettings settings = SettingsOf(*host, *sysctl);
+  diagnosis::EvaluationSettings& settings = read->settings;
   const IpFamily family = local.address.Family();
-  firewall::read::FactResolver resolver(*host);
+  firewall::read::FactResolver resolver(host);
   const auto facts = std::make_shared<firewall::facts::FactStore>();
   settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true || diagnosis::MayNeedConntrack(*firewall_sample->ruleset, family, resolver, *facts);
-  diagnosis::CloseEvaluator evaluator(firewall_sample->ruleset, settings, facts);
+      tracked == true || diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
+  diagnosis::CloseEvaluator evaluator(rules, settings, facts);
 
   diagnosis::ConnectionHistory history;
   if (tracked == true) {
@@ -210,7 +164,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   report::CloseReport report;
   report.tracked = tracked;
   report.entry = entry ? entry->text : "";
-  const diagnosis::SocketCircumstances circumstances = CircumstancesOf(*host, local, peer);
+  const diagnosis::SocketCircumstances circumstances = CircumstancesOf(host, local, peer);
   std::optional<Error> error;
   diagnosis::EvaluateInRounds(evaluator, &resolver, [&] {
     error.reset();
@@ -218,7 +172,7 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     report.passage.reset();
     auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
     if (!connection || connection->journey == firewall::eval::PathKind::kForwarded) {
-      report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(*host, local, peer) : std::nullopt;
+      report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(host, local, peer) : std::nullopt;
       const auto passage = EvaluateForwarded({local, peer}, seen, evaluator, report);
       if (!connection && passage == diagnosis::HostPassage::kInput) {
         error = connection.error();

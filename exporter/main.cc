@@ -1,11 +1,9 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 
 #include "exporter/check.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -18,6 +16,7 @@
 #include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/serve.h"
+#include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
 
 namespace {
@@ -69,17 +68,10 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       return Confined(*options, {.net_admin = true},
                       options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
     case Command::kServe:
+      finwait::service::EndWhereResourcesLack();
       return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));
   }
   return 2;
-}
-
-// A start without the resources that it takes is a sentence, not a core file.
-int Refuse(finwait::command_line::Command command, const char* what) {
-  std::cerr
-      << "finwait_exporter: cannot go on: " << what
-      << ". It takes some 20 threads and 64 MiB; see the limits of its service (TasksMax, MemoryMax, ulimit -a).\n";
-  return UsageExitCode(command);
 }
 
 }  // namespace
@@ -96,12 +88,9 @@ int main(int argc, char** argv) {
       return 2;
     }
     return Run(std::span<const char* const>(argv, static_cast<std::size_t>(argc)), command);
-  } catch (const std::bad_alloc&) {
-    return Refuse(command, "there is no memory left");
-  } catch (const std::system_error& error) {
-    return Refuse(command, error.code() == std::errc::resource_unavailable_try_again ? "there is no thread to be had"
-                                                                                     : error.what());
   } catch (const std::exception& error) {
-    return Refuse(command, error.what());
+    // A start without the resources that it takes is a sentence, not a core file.
+    finwait::service::DescribeEnd(error);
+    return UsageExitCode(command);
   }
 }

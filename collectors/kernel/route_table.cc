@@ -58,7 +58,7 @@ Result<std::vector<RoutePrefix>> ReadRoutePrefixes(const Host& host, IpFamily fa
                                        FailureReason::kUnsupported,
                                        "this host has more than " + std::to_string(kMostRoutePrefixes) + " routes");
                                  }
-                                 prefixes.push_back(*std::move(prefix));
+                                 prefixes.push_back(*prefix);
                                }
                                return {};
                              });

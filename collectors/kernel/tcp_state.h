@@ -32,4 +32,9 @@ std::optional<TcpState> TcpStateFromKernel(std::uint8_t state);
 /// The bit for a state in inet_diag's idiag_states.
 std::uint32_t KernelStateBit(TcpState state);
 
+/// Whether the peer's FIN has been received: it sends no other one.
+constexpr bool PeerHasClosed(TcpState state) {
+  return state == TcpState::kCloseWait || state == TcpState::kLastAck || state == TcpState::kClosing;
+}
+
 }  // namespace finwait::kernel

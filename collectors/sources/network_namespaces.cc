@@ -15,6 +15,12 @@ constexpr auto kCgroupsAgainAfter = std::chrono::seconds(15);
 
 }  // namespace
 
+std::shared_ptr<const kernel::namespaces::Owner> NetworkNamespacesSample::OwnerOf(
+    std::uint64_t network_namespace) const {
+  const auto found = std::ranges::lower_bound(namespaces, network_namespace, {}, &OtherNamespace::id);
+  return found != namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
+}
+
 NetworkNamespacesCollector::NetworkNamespacesCollector(kernel::Host host, const NamespaceSettings& settings,
                                                        Pacer joining, std::optional<WorkCredit> reading,
                                                        SharedReads shared)

@@ -77,6 +77,9 @@ struct NetworkNamespacesSample : SampleData {
   std::shared_ptr<const OtherLiveSockets> live;  ///< null: not read yet, or the host's entries cannot be asked for
   /// Of this host's own sockets: by number, ascending. Null where cgroup v2 is not mounted.
   std::shared_ptr<const std::vector<CgroupOfOwner>> cgroups;
+
+  /// Whose namespace it is, by OtherNamespace::id; null where that cannot be told.
+  std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(std::uint64_t network_namespace) const;
 };
 
 /// Counts the network namespaces that processes live in, and observes their sockets through /proc/PID/net. Needs no

@@ -50,30 +50,14 @@ void LostAt(const TraversalResult& result, PacketKind kind, ClassOutcome& outcom
 ClassOutcome OutcomeOf(const CloseOutcome& close) {
   ClassOutcome outcome;
   outcome.fate = close.fate;
-  switch (close.fate) {
-    case Fate::kFinDropped:
-      LostAt(close.fin, PacketKind::kFin, outcome);
-      break;
-    case Fate::kAckDropped:
-    case Fate::kPeerDecides:
-      LostAt(close.ack, PacketKind::kAck, outcome);
-      break;
-    case Fate::kPeerFinDropped:
-      IsLost(close.peer_fin.decision) ? LostAt(close.peer_fin, PacketKind::kPeerFin, outcome)
-                                      : LostAt(close.last_ack, PacketKind::kData, outcome);
-      break;
-    case Fate::kUnknown:
-      outcome.reason = close.reason;
-      break;
-    case Fate::kNatLost:
-      // Of one connection either loss is the same; of a class some may not even come to be misrouted.
-      if (close.fin.decision == firewall::eval::Disposition::kUnknown) {
-        outcome.fate = Fate::kUnknown;
-        outcome.reason = "it is lost, by its translation or before by a rule: " + close.fin.reason;
-      }
-      break;
-    case Fate::kClean:
-      break;
+  if (const auto loss = DecisiveLossOf(close)) {
+    LostAt(*loss->result, loss->packet, outcome);
+  } else if (close.fate == Fate::kUnknown) {
+    outcome.reason = close.reason;
+  } else if (close.fate == Fate::kNatLost && close.fin.decision == firewall::eval::Disposition::kUnknown) {
+    // Of one connection either loss is the same; of a class some may not even come to be misrouted.
+    outcome.fate = Fate::kUnknown;
+    outcome.reason = "it is lost, by its translation or before by a rule: " + close.fin.reason;
   }
   return outcome;
 }
@@ -283,7 +267,7 @@ FamilySurvey SurveyClasses(CloseEvaluator& evaluator, firewall::facts::Resolver*
     survey.Divide(part, limits, result);
   }
   if (survey.HasUndivided()) {
-    result.incomplete.push_back(
+    result.incomplete.emplace_back(
         "what some classes of unknown fate hang on (each says what) is not told apart connection by connection");
   }
   const Deadline reaching = Deadline::After(kReachingLimit);

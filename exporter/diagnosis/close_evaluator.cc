@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "exporter/diagnosis/close_fate.h"
 #include "collectors/firewall/eval/reset_answer.h"
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -27,12 +27,6 @@ Connection AnyConnection(IpFamily family) {
   connection.local_socket.mark.reset();
   connection.local_socket.held = false;  // an orphan's packets have no owner; a rule that asks for one is not certain
   return connection;
-}
-
-// The peer's FIN has been received: it sends no other one.
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
 }
 
 // Whether what holds for all connections leaves nothing open for one: not the rule either, where it is one of several.
@@ -62,7 +56,7 @@ void TakeSettings(const sources::SysctlSample* sysctl, const sources::ConntrackS
 CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
                                std::shared_ptr<firewall::facts::FactStore> facts)
     : ruleset_(std::move(ruleset)),
-      settings_(settings),
+      settings_(std::move(settings)),
       store_(facts != nullptr ? std::move(facts) : std::make_shared<firewall::facts::FactStore>()),
       facts_(*store_),
       evaluator_(*ruleset_, &facts_),
@@ -259,10 +253,12 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   if (connection.within != nullptr) {
     return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
   }
+  if (connection.journey == PathKind::kForwarded) {
+    return translation_.ByRules(connection, connection.opened_by, settings);
+  }
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
   // alone do not tell.
-  const bool forwarded = connection.journey == PathKind::kForwarded;
-  NatEffect effect = translation_.ByRules(connection, forwarded ? connection.opened_by : OpenedBy::kUnknown, settings);
+  NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
   if (effect.Any() != Tristate::kUnknown) {
     return effect;
   }
@@ -294,13 +290,13 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, const SocketCircumstances& circumstances) {
   const std::size_t missed = facts_.Missed();
-  CloseOutcome outcome = CombineFate(
-      {[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
-       [&] { return EvaluatePeersReset(connection); },
-       [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
-       [&] { return TranslationWith(connection, socket, history); },
-       [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); }, circumstances.peer_has_closed,
-       circumstances.sends_first});
+  CloseOutcome outcome =
+      CombineFate({[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
+                   [&] { return EvaluatePeersReset(connection); },
+                   [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
+                   [&] { return TranslationWith(connection, socket, history); },
+                   [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
+                   circumstances.peer_has_closed, circumstances.sends_first});
   NameMissingFact(missed, outcome);
   return outcome;
 }

@@ -64,12 +64,6 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
 
 }  // namespace
 
-std::string_view Name(Fate fate) {
-  constexpr std::string_view kNames[] = {"clean",        "fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped",
-                                         "peer_decides", "unknown"};
-  return kNames[static_cast<std::size_t>(fate)];
-}
-
 CloseOutcome CombineFate(const ClosingPackets& packets) {
   CloseOutcome outcome;
   outcome.fin = packets.traverse(PacketKind::kFin);

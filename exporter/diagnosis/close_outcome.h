@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,8 @@ enum class Fate : std::uint8_t {
 inline constexpr Fate kFatesAtRisk[] = {Fate::kFinDropped,     Fate::kAckDropped,  Fate::kNatLost,
                                         Fate::kPeerFinDropped, Fate::kPeerDecides, Fate::kUnknown};
 std::string_view Name(Fate fate);
+/// Whether a close is known not to work, or not without the peer's help.
+constexpr bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
 
 /// How a connection would close, and what decides it.
 struct CloseOutcome {
@@ -39,5 +42,16 @@ struct CloseOutcome {
   /// Facts are missing that somebody can resolve: the evaluation has noted them, and tells more once they are there.
   bool incomplete = false;
 };
+
+/// A packet that is dropped or rejected, and decides how the connection closes.
+struct DecisiveLoss {
+  /// As the local end names it: kFin, kAck, kPeerFin; kData for its ACK of the peer's FIN, kAck for the RST that a peer
+  /// answers with that is gone.
+  firewall::eval::PacketKind packet = firewall::eval::PacketKind::kFin;
+  const firewall::eval::TraversalResult* result = nullptr;  ///< the outcome's, and valid as long; never null
+};
+
+/// Which loss makes the outcome's fate; nothing for kClean, kUnknown and kNatLost, whose FIN is misrouted.
+std::optional<DecisiveLoss> DecisiveLossOf(const CloseOutcome& outcome);
 
 }  // namespace finwait::diagnosis

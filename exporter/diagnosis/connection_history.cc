@@ -9,12 +9,6 @@ namespace {
 // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
 constexpr std::chrono::seconds kSlack(2);
 
-// Its peer's FIN has come, and given the entry another timeout.
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
-}
-
 }  // namespace
 
 std::string_view Name(ExpiryReason end) {
@@ -32,9 +26,9 @@ std::string_view Name(ExpiryReason end) {
   return "unknown";
 }
 
-void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void ConnectionHistories::Update(const kernel::SocketTable& sockets, SteadyClock::time_point now) {
   try {
-    Merge(sample, now);
+    Merge(sockets, now);
     updated_at_ = now;
   } catch (...) {
     // Out of memory half-way: what is half one sample and half another must not be believed. The next sample begins
@@ -45,14 +39,14 @@ void ConnectionHistories::Update(const sources::TrackingSample& sample, SteadyCl
   }
 }
 
-void ConnectionHistories::Merge(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void ConnectionHistories::Merge(const kernel::SocketTable& sockets, SteadyClock::time_point now) {
   if (connections_.empty()) {
     epoch_ = now;
   }
   // In place: two memories beside two samples would be the most that this program holds.
   std::vector<Packed> added;
   Translations translations;
-  for (const kernel::TcpSocket& socket : sample.sockets) {
+  for (const kernel::TcpSocket& socket : sockets) {
     const auto known = PositionOf(socket.cookie);
     if (known && connections_[*known].listed != 0) {
       continue;  // a dump may list a socket twice
@@ -123,6 +117,7 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   }
   past.lost_while_open = past.lost_while_open || socket.IsOpen();
   if (past.entry_end == ExpiryReason::kStillThere) {
+    // The peer's FIN gives the entry another timeout.
     const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
     past.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
                      : peer_closed_since            ? ExpiryReason::kUnknown

@@ -9,7 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "collectors/sources/tracking.h"
+#include "collectors/base/result.h"
+#include "collectors/kernel/socket_table.h"
 
 namespace finwait::diagnosis {
 
@@ -49,9 +50,9 @@ struct ConnectionHistory {
 /// last sample listed. Not thread-safe.
 class ConnectionHistories {
  public:
-  /// Takes a sample of all unfinished sockets that was complete at `now`. Forgets everything if it throws, for want of
+  /// Takes all unfinished sockets with their entries, as read by `now`. Forgets everything if it throws, for want of
   /// memory.
-  void Update(const sources::TrackingSample& sample, SteadyClock::time_point now);
+  void Update(const kernel::SocketTable& sockets, SteadyClock::time_point now);
 
   /// Adds what closing sockets, read with their entries at `now`, show of those that the last sample listed.
   void Observe(std::span<const kernel::TcpSocket> closing, SteadyClock::time_point now);
@@ -91,7 +92,7 @@ class ConnectionHistories {
   /// In connections_; nothing for one that the last sample did not list.
   std::optional<std::size_t> PositionOf(std::uint64_t cookie) const;
   Memory Unpack(const Packed& packed) const;
-  void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
+  void Merge(const kernel::SocketTable& sockets, SteadyClock::time_point now);
   /// Adds to `memory` what a sample at `now` shows of its socket.
   void Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) const;
   /// The most that its entry can have been given with its last packet, by this sample and those before it.

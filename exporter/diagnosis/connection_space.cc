@@ -88,7 +88,7 @@ Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily f
   }
   ConnectionSpace space;
   if (*by_more) {
-    space.uncertain.push_back(
+    space.uncertain.emplace_back(
         "this host's routing rules (ip rule) ask for more than the destination, and the devices here are those of "
         "connections without a mark, asked for by this program's user");
   }
@@ -101,7 +101,8 @@ Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily f
     }
   }
   if (several_hops) {
-    space.uncertain.push_back("routes with several next hops may lead through other devices than the ones named here");
+    space.uncertain.emplace_back(
+        "routes with several next hops may lead through other devices than the ones named here");
   }
   const std::vector<IntervalSet::Interval> pieces = CutAtPrefixes(hosts, *prefixes, family);
   std::vector<kernel::RouteQuery> queries;

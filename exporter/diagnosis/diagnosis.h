@@ -30,7 +30,7 @@ struct StuckSocket {
   std::shared_ptr<const DropSite> site;       ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
   bool with_entry = false;                    ///< see StuckFinding
   std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
-  std::uint64_t network_namespace = 0;   ///< sources::OtherNamespace::id; 0: this host's own
+  std::uint64_t network_namespace = 0;        ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };
 
@@ -49,6 +49,9 @@ struct StuckSummary {
   std::array<std::uint64_t, std::size(kStuckStates)> undetermined = {};
   std::array<double, std::size(kStuckStates)> oldest_seconds = {};  ///< 0 where none is stuck
   StuckHistory::Totals total = {};                                  ///< since this process started
+
+  /// Lists a stuck socket, last, and counts it in `now` or `undetermined`.
+  void Add(StuckSocket stuck);
 };
 
 /// Packets dropped, by IP family and hook, added up over the rules (or policies) that count.
@@ -73,7 +76,7 @@ struct Diagnosis {
   std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
   /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
   std::optional<PredictionOutcomes::Totals> predictions;
-  std::vector<OwnerCount> owners;   ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
+  std::vector<OwnerCount> owners;  ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily

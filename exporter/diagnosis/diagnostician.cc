@@ -165,7 +165,7 @@ bool Diagnostician::EvaluateLive(const scheduling::Snapshot& snapshot, bool rule
   const auto* tracking = snapshot.Find<sources::TrackingSample>();
   const bool is_new = IsNew(status, tracking_counted_);
   if (is_new) {
-    connections_.Update(*tracking, status->taken_at);
+    connections_.Update(tracking->sockets, status->taken_at);
     constexpr std::size_t kMany = 4096;  // what fewer leave between blocks in use is not worth the search
     const bool was_long = std::exchange(list_is_long_, tracking->sockets.Size() > kMany);
     long_list_is_new_ = list_is_long_ || was_long;
@@ -295,18 +295,9 @@ void Diagnostician::EvaluateStuck(const scheduling::Snapshot& snapshot, bool any
   summary.total = stuck_.Counted();
   for (std::size_t i = 0; i < judged.size(); ++i) {
     const StuckCandidate& one = judged[i];
-    const std::size_t state = StuckStateIndex(one.socket->state);
-    const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
-    const std::optional<Cause>& cause = one.finding.cause;
-    if (cause) {
-      ++summary.now[state][static_cast<std::size_t>(*cause)];
-    } else {
-      ++summary.undetermined[state];
-    }
-    summary.oldest_seconds[state] = std::max(summary.oldest_seconds[state], age.count());
-    summary.sockets.push_back({*one.socket, cause, age, histories[i].value_or(ConnectionHistory()), one.finding.site,
-                               one.finding.with_entry,
-                               DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0, nullptr});
+    summary.Add({*one.socket, one.finding.cause, stuck_.Age(*one.socket, now),
+                 histories[i].value_or(ConnectionHistory()), one.finding.site, one.finding.with_entry,
+                 DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0, nullptr});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });

@@ -136,8 +136,6 @@ bool IsMisroutedByNat(const CloseOutcome& outcome, const NatEffect& nat) {
          (!outcome.fin.location || outcome.fin.hook == Hook::kInput);
 }
 
-bool IsRisk(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
-
 }  // namespace
 
 ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
@@ -163,7 +161,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   const bool seen = history != nullptr && history->SeenTracked();
   if (!seen && forwarded.tracked != Tristate::kYes && outcome.fate != Fate::kClean) {
     outcome.may_bypass_tracking = true;
-    if (IsRisk(outcome.fate)) {
+    if (WouldStick(outcome.fate)) {
       outcome.fate = Fate::kUnknown;
       outcome.reason =
           "no connection of its namespace was seen in this host's conntrack table: its packets may pass it by";
@@ -172,6 +170,11 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   outcome.incomplete = evaluator.Facts().Missed() != missed;
   evaluator.NameMissingFact(missed, outcome);
   return outcome;
+}
+
+HostPassage PassageOf(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
+                      const ConnectionHistory* history) {
+  return WayThroughHost(evaluator, forwarded, history).Passage();
 }
 
 TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
@@ -185,10 +188,6 @@ TraversalResult TrackedForwardedFin(CloseEvaluator& evaluator, const ForwardedCo
 
 StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const ForwardedConnection& forwarded,
                                 const StuckContext& context) {
-  const auto dropped = [&](const TraversalResult& result) {
-    return StuckFinding{Cause::kForwardDrop,
-                        context.sites != nullptr ? context.sites->Of(result, *context.judge) : nullptr};
-  };
   if (socket.timer == kernel::SocketTimer::kProbe) {
     // A closed window, or a FIN that its own namespace did not let out.
     return {socket.send_window == 0U ? std::optional(Cause::kZeroWindow) : std::nullopt, nullptr};
@@ -198,7 +197,7 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     const TraversalResult fin = TrackedForwardedFin(*context.judge, forwarded);
-    return IsLost(fin.decision) ? dropped(fin) : StuckFinding{Cause::kNoReply, nullptr};
+    return IsLost(fin.decision) ? DroppedAt(fin, Cause::kForwardDrop, context) : StuckFinding{Cause::kNoReply, nullptr};
   }
   if (context.past != nullptr && context.past->closed_tracked) {
     return {Cause::kNoReply, nullptr};
@@ -207,21 +206,8 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  switch (const CloseOutcome outcome = EvaluateForwardedClose(*context.judge, forwarded, context.past); outcome.fate) {
-    case Fate::kNatLost:
-      return {Cause::kNatLost, nullptr};
-    case Fate::kFinDropped:
-      return dropped(outcome.fin);
-    case Fate::kAckDropped:
-    case Fate::kPeerDecides:
-      return dropped(outcome.ack);
-    case Fate::kClean:
-    case Fate::kPeerFinDropped:
-      return {Cause::kNoReply, nullptr};
-    case Fate::kUnknown:
-      return {};
-  }
-  return {};
+  return FindCauseOf(EvaluateForwardedClose(*context.judge, forwarded, context.past), Cause::kForwardDrop,
+                     Cause::kForwardDrop, context);
 }
 
 }  // namespace finwait::diagnosis

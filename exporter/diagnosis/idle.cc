@@ -4,18 +4,29 @@
 #include <map>
 #include <utility>
 
+#include "exporter/diagnosis/entry_timeout.h"
+
 namespace finwait::diagnosis {
 namespace {
 
+// What its entry is given with each packet: a policy's timeout (ct timeout), or the sysctl's. Nothing without an entry.
+std::optional<std::uint32_t> TimeoutOfEntry(const kernel::TcpSocket& socket, const Silence& silence,
+                                            const sources::SysctlSample* sysctl) {
+  if (socket.entry.tracking != kernel::Tracking::kTracked) {
+    return std::nullopt;
+  }
+  const std::chrono::seconds at_most(std::uint64_t{socket.entry.remaining_seconds} + silence.seconds);
+  const auto setting = socket.entry.state && sysctl != nullptr ? TimeoutOf(*socket.entry.state, *sysctl) : std::nullopt;
+  const auto timeout = EntryTimeout(socket.entry.remaining_seconds, at_most).Length(setting);
+  return timeout ? std::optional(static_cast<std::uint32_t>(timeout->count())) : std::nullopt;
+}
+
 // After which silence conntrack here or a path forgets the connection; nothing where neither does, or nobody can tell.
-std::optional<std::uint32_t> TimeoutInForce(const kernel::TcpSocket& socket, const Silence& silence,
+// `timeout`: its entry's.
+std::optional<std::uint32_t> TimeoutInForce(const kernel::TcpSocket& socket, std::optional<std::uint32_t> timeout,
                                             const sources::SysctlSample* sysctl, bool active,
                                             std::span<const PathTimeout> paths) {
-  std::optional<std::uint32_t> timeout;
-  if (socket.entry.tracking == kernel::Tracking::kTracked) {
-    // What remains after the last packet is the entry's own timeout: a policy's (ct timeout), or the sysctl's.
-    timeout = socket.entry.remaining_seconds + silence.seconds;
-  } else if (active && sysctl != nullptr) {
+  if (!timeout && active && sysctl != nullptr) {
     const auto established = sysctl->Timeout(sources::ConntrackTcpTimeout::kEstablished);
     timeout = established ? std::optional(static_cast<std::uint32_t>(established->count())) : std::nullopt;
   }
@@ -91,11 +102,10 @@ IdleSummary SumUpIdle(const sources::TrackingSample& sample, const IdleHistory& 
     const std::uint32_t needed = std::max(silence->seconds, silence->keepalive_seconds.value_or(0));
     summary.longest_needed_seconds = std::max(summary.longest_needed_seconds, needed);
     const bool is_active = active[static_cast<std::size_t>(socket.local.address.Family())];
-    const Keepalive keepalive = KeepaliveOf(*silence, TimeoutInForce(socket, *silence, sysctl, is_active, paths));
-    if (socket.entry.tracking == kernel::Tracking::kTracked &&
-        socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
-      const std::uint32_t timeout = socket.entry.remaining_seconds + silence->seconds;
-      summary.shortest_timeout_seconds = std::min(summary.shortest_timeout_seconds.value_or(timeout), timeout);
+    const auto of_entry = TimeoutOfEntry(socket, *silence, sysctl);
+    const Keepalive keepalive = KeepaliveOf(*silence, TimeoutInForce(socket, of_entry, sysctl, is_active, paths));
+    if (of_entry && socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
+      summary.shortest_timeout_seconds = std::min(summary.shortest_timeout_seconds.value_or(*of_entry), *of_entry);
     }
     ++summary.by_keepalive[static_cast<std::size_t>(keepalive)];
     ++service.by_keepalive[static_cast<std::size_t>(keepalive)];

@@ -58,25 +58,8 @@ void SumUpTimeout(const kernel::TcpSocket& socket, const ConnectionHistory* hist
 AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* history, CloseEvaluator& evaluator) {
   const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   const CloseOutcome outcome = tracked ? evaluator.EvaluateTracked(socket) : evaluator.Evaluate(socket, history);
-  AtRiskSocket described;
+  AtRiskSocket described = DescribeOutcome(socket, history, outcome, evaluator);
   described.with_entry = tracked;
-  described.socket = socket;
-  described.fate = outcome.fate;
-  described.reason = outcome.reason;
-  if (history != nullptr) {
-    described.past = *history;
-  }
-  if (outcome.fate == Fate::kFinDropped || outcome.fate == Fate::kAckDropped) {
-    described.place = SiteOf(outcome.fate == Fate::kFinDropped ? outcome.fin : outcome.ack, evaluator);
-  } else if (outcome.fate == Fate::kPeerFinDropped) {
-    described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
-    described.place_is_inbound = IsLost(outcome.peer_fin.decision);
-  } else if (outcome.fate == Fate::kPeerDecides) {
-    described.place = SiteOf(IsLost(outcome.ack.decision) ? outcome.ack : outcome.peer_reset, evaluator);
-  }
-  if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
-    described.place_is_inbound = true;
-  }
   if (described.place && !IsLost(outcome.peer_reset.decision)) {
     described.drops = FindClosingDrops(evaluator, evaluator.ConnectionWithFacts(socket),
                                        socket.state != kernel::TcpState::kEstablished, tracked);
@@ -90,8 +73,6 @@ AtRiskSocket NotEvaluatedYet(const kernel::TcpSocket& socket) {
   described.reason = "its turn to be evaluated has not come yet: evaluation keeps to --sampling.cpu-budget";
   return described;
 }
-
-bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
 
 // What becomes of closes of those that have their entry. Nearly all rulesets let pass what has one, and then one answer
 // holds for all sockets of a kind: asked once for a sample, not once for each of 100,000.
@@ -233,6 +214,22 @@ std::vector<AtRiskSocket> DescribeAll(const std::vector<kernel::TcpSocket>& list
 }
 
 }  // namespace
+
+AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                             const CloseOutcome& outcome, CloseEvaluator& evaluator) {
+  AtRiskSocket described;
+  described.socket = socket;
+  described.fate = outcome.fate;
+  described.reason = outcome.reason;
+  if (history != nullptr) {
+    described.past = *history;
+  }
+  if (const auto loss = DecisiveLossOf(outcome)) {
+    described.place = SiteOf(*loss->result, evaluator);
+    described.place_is_inbound = !firewall::eval::IsOutgoing(loss->packet);
+  }
+  return described;
+}
 
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
                       CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,

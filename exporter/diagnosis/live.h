@@ -28,13 +28,17 @@ struct AtRiskSocket {
   bool with_entry = false;  ///< its FIN, or its peer's, is dropped although its entry is there
   Fate fate = Fate::kUnknown;
   ConnectionHistory past;
-  std::optional<DropSite> place;  ///< where its FIN or its peer's ACK would die
-  bool place_is_inbound = false;  ///< `place` drops what comes from the peer
-  ClosingDrops drops;             ///< that place, and where else its packets would die
-  std::string reason;             ///< kUnknown: what it hangs on
+  std::optional<DropSite> place;                           ///< where its FIN or its peer's ACK would die
+  bool place_is_inbound = false;                           ///< `place` drops what comes from the peer
+  ClosingDrops drops;                                      ///< that place, and where else its packets would die
+  std::string reason;                                      ///< kUnknown: what it hangs on
   std::uint64_t network_namespace = 0;                     ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };
+
+/// An open socket whose close has this outcome; without `drops`, and of this host's own. `history`: null for nothing.
+AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                             const CloseOutcome& outcome, CloseEvaluator& evaluator);
 
 /// The sockets that can still be closed, and what would happen if they were closed now.
 struct LiveSummary {

@@ -14,19 +14,6 @@ bool StaysInside(const kernel::TcpSocket& socket) {
   return socket.local.address.IsLoopback() || socket.local.address == socket.peer.address;
 }
 
-bool PeerHasClosed(kernel::TcpState state) {
-  return state == kernel::TcpState::kCloseWait || state == kernel::TcpState::kLastAck ||
-         state == kernel::TcpState::kClosing;
-}
-
-bool WouldStick(Fate fate) { return fate != Fate::kClean && fate != Fate::kUnknown; }
-
-std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkNamespacesSample& sample,
-                                                         std::uint64_t network_namespace) {
-  const auto found = std::ranges::lower_bound(sample.namespaces, network_namespace, {}, &sources::OtherNamespace::id);
-  return found != sample.namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
-}
-
 // A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
 // here, although no entry was seen.
 bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
@@ -39,25 +26,6 @@ void AddEach(const Numbers& more, Numbers& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += more[i];
   }
-}
-
-AtRiskSocket Described(const kernel::TcpSocket& socket, const ConnectionHistory* history,
-                       const ForwardedOutcome& outcome, CloseEvaluator& evaluator) {
-  AtRiskSocket described;
-  described.socket = socket;
-  described.fate = outcome.fate;
-  described.reason = outcome.reason;
-  described.past = history != nullptr ? *history : ConnectionHistory();
-  if (outcome.fate == Fate::kFinDropped) {
-    described.place = SiteOf(outcome.fin, evaluator);
-  } else if (outcome.fate == Fate::kAckDropped || outcome.fate == Fate::kPeerDecides) {
-    described.place = SiteOf(outcome.ack, evaluator);
-    described.place_is_inbound = true;
-  } else if (outcome.fate == Fate::kPeerFinDropped) {
-    described.place = SiteOf(IsLost(outcome.peer_fin.decision) ? outcome.peer_fin : outcome.last_ack, evaluator);
-    described.place_is_inbound = IsLost(outcome.peer_fin.decision);
-  }
-  return described;
 }
 
 }  // namespace
@@ -78,9 +46,7 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
 
 void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample) {
   live_ = sample.live;
-  sources::TrackingSample listed;
-  listed.sockets = live_->sockets;
-  connections_.Update(listed, live_->taken_at);
+  connections_.Update(live_->sockets, live_->taken_at);
   memo_.Retain(live_->sockets);
   std::set<std::uint64_t> to_this_host;
   for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {
@@ -213,12 +179,12 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       const kernel::TcpSocket socket = live_->sockets[i];
       const auto found = connections_.Find(socket.cookie);
       const ConnectionHistory* history = found ? &*found : nullptr;
-      AtRiskSocket& described = live_summary_.sockets.emplace_back(
-          Described(socket, history,
-                    EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
-                    *context.evaluator));
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(DescribeOutcome(
+          socket, history,
+          EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
+          *context.evaluator));
       described.network_namespace = live_->namespaces[i];
-      described.owner = OwnerOf(sample, described.network_namespace);
+      described.owner = sample.OwnerOf(described.network_namespace);
     }
   });
 }
@@ -266,29 +232,26 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
       if (!IsStuck(closing[i]) || StaysInside(closing[i])) {
         continue;
       }
-      const auto& history = histories.emplace_back(connections_.Find(closing[i].cookie));
+      const auto found = connections_.Find(closing[i].cookie);
+      const ConnectionHistory* history = found ? &*found : nullptr;
       const auto settled = stuck_.FindingOfLastTry(closing[i]);
-      const std::uint64_t network_namespace = sample.closing[i].network_namespace;
-      if (context.evaluator != nullptr && !settled && !tracked_.contains(network_namespace) &&
-          IsTranslatedByRules(*context.evaluator, ConnectionOf(closing[i], network_namespace))) {
-        tracked_.insert(network_namespace);
-      }
-      StuckFinding finding;
-      if (context.evaluator != nullptr && !settled &&
-          EvaluateForwardedClose(*context.evaluator, ConnectionOf(closing[i], sample.closing[i].network_namespace),
-                                 history ? &*history : nullptr)
-                  .passage == HostPassage::kInput) {
-        histories.pop_back();
-        continue;
-      }
-      if (settled) {
-        finding = *settled;
-      } else if (context.evaluator != nullptr) {
-        finding = FindForwardedCause(closing[i], ConnectionOf(closing[i], sample.closing[i].network_namespace),
-                                     {context.evaluator, history ? &*history : nullptr, context.sysctl, context.sites});
+      StuckFinding finding = settled.value_or(StuckFinding());
+      if (context.evaluator != nullptr && !settled) {
+        const std::uint64_t network_namespace = sample.closing[i].network_namespace;
+        if (!tracked_.contains(network_namespace) &&
+            IsTranslatedByRules(*context.evaluator, ConnectionOf(closing[i], network_namespace))) {
+          tracked_.insert(network_namespace);
+        }
+        const ForwardedConnection connection = ConnectionOf(closing[i], network_namespace);
+        if (PassageOf(*context.evaluator, connection, history) == HostPassage::kInput) {
+          continue;
+        }
+        finding =
+            FindForwardedCause(closing[i], connection, {context.evaluator, history, context.sysctl, context.sites});
       }
       judged.push_back({&closing[i], finding});
       positions.push_back(i);
+      histories.push_back(found);
     }
   };
   if (context.evaluator != nullptr) {
@@ -302,20 +265,15 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
   stuck_summary_ = StuckSummary();
   stuck_summary_.total = stuck_.Counted();
   for (std::size_t i = 0; i < judged.size(); ++i) {
-    const StuckCandidate& one = judged[i];
-    const std::size_t state = StuckStateIndex(one.socket->state);
-    const std::chrono::duration<double> age = stuck_.Age(*one.socket, now);
-    const std::optional<Cause>& cause = one.finding.cause;
-    ++(cause ? stuck_summary_.now[state][static_cast<std::size_t>(*cause)] : stuck_summary_.undetermined[state]);
-    stuck_summary_.oldest_seconds[state] = std::max(stuck_summary_.oldest_seconds[state], age.count());
-    StuckSocket& stuck = stuck_summary_.sockets.emplace_back();
-    stuck.socket = *one.socket;
-    stuck.cause = cause;
-    stuck.age = age;
+    StuckSocket stuck;
+    stuck.socket = *judged[i].socket;
+    stuck.cause = judged[i].finding.cause;
+    stuck.age = stuck_.Age(stuck.socket, now);
     stuck.past = histories[i].value_or(ConnectionHistory());
-    stuck.site = one.finding.site;
+    stuck.site = judged[i].finding.site;
     stuck.network_namespace = sample.closing[positions[i]].network_namespace;
-    stuck.owner = OwnerOf(sample, stuck.network_namespace);
+    stuck.owner = sample.OwnerOf(stuck.network_namespace);
+    stuck_summary_.Add(std::move(stuck));
   }
   return stuck_summary_;
 }

@@ -48,12 +48,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
       count(OwnerOfNumber(sample, cgroup)).at_risk += number;
     }
     for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
-      std::shared_ptr<const Owner> owner;
-      if (sample != nullptr) {
-        const auto found =
-            std::ranges::lower_bound(sample->namespaces, network_namespace, {}, &sources::OtherNamespace::id);
-        owner = found != sample->namespaces.end() && found->id == network_namespace ? found->owner : nullptr;
-      }
+      const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;
       count(owner != nullptr ? *owner : Owner{}).at_risk += number;
     }
   }

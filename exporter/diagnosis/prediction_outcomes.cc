@@ -101,13 +101,15 @@ void PredictionOutcomes::Predict(const sources::TrackingSample& sample, SteadyCl
   const auto by_cookie = [](const Open& one) { return std::uint64_t{one.cookie}; };
   std::ranges::sort(open_, {}, by_cookie);
   // A dump may list a socket twice.
-  const auto twice = std::ranges::unique(open_, {}, by_cookie);
-  open_.erase(twice.begin(), twice.end());
+  const auto twice = std::unique(open_.begin(), open_.end(), [&](const Open& one, const Open& other) {
+    return by_cookie(one) == by_cookie(other);
+  });
+  open_.erase(twice, open_.end());
   if (open_.capacity() > 2 * open_.size()) {
     open_.shrink_to_fit();
   }
   if (taken_at != predicted_at_) {
-    std::ranges::rotate(failed_resets_, failed_resets_.end() - 1);
+    std::rotate(failed_resets_.begin(), failed_resets_.end() - 1, failed_resets_.end());
     failed_resets_.front() = 0;
   }
   predicted_at_ = taken_at;

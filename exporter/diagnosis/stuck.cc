@@ -43,11 +43,35 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
   return !timeout || socket.minimum_age >= *timeout;
 }
 
+StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context) {
+  return {cause, context.sites != nullptr ? context.sites->Of(result, *context.judge) : nullptr, false};
+}
+
+StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause answer_dropped,
+                         const StuckContext& context) {
+  switch (outcome.fate) {
+    case Fate::kNatLost:
+      return {Cause::kNatLost, nullptr, false};
+    case Fate::kAckDropped:
+      return DroppedAt(outcome.ack, answer_dropped, context);
+    case Fate::kPeerDecides:
+      if (!IsLost(outcome.ack.decision)) {
+        return {};  // the peer or the path is gone, or the peer is there, and its RST is dropped here
+      }
+      return DroppedAt(outcome.ack, answer_dropped, context);  // the peer has not closed: its ACK is waited for
+    case Fate::kFinDropped:
+      return DroppedAt(outcome.fin, fin_dropped, context);
+    case Fate::kClean:
+    case Fate::kPeerFinDropped:  // its ACK would have come in
+      return {Cause::kNoReply, nullptr, false};
+    case Fate::kUnknown:
+      return {};
+  }
+  return {};
+}
+
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
-  const auto dropped = [&](Cause cause, const firewall::eval::TraversalResult& verdict) {
-    return StuckFinding{cause, context.sites != nullptr ? context.sites->Of(verdict, *context.judge) : nullptr, false};
-  };
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return {Cause::kZeroWindow, nullptr, false};
   }
@@ -62,7 +86,7 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     switch (fin.decision) {
       case Disposition::kDrop:
       case Disposition::kReject: {
-        StuckFinding finding = dropped(Cause::kLocalDrop, fin);
+        StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
         finding.with_entry = tracked || (was_tracked && IsLost(context.judge->TrackedFin(socket).decision));
         return finding;
       }
@@ -79,25 +103,8 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  switch (const CloseOutcome outcome = context.judge->Evaluate(socket, context.past); outcome.fate) {
-    case Fate::kNatLost:
-      return {Cause::kNatLost, nullptr, false};
-    case Fate::kAckDropped:
-      return dropped(Cause::kReplyDrop, outcome.ack);
-    case Fate::kPeerDecides:
-      if (!IsLost(outcome.ack.decision)) {
-        return {};  // the peer or the path is gone, or the peer is there, and its RST is dropped here
-      }
-      return dropped(Cause::kReplyDrop, outcome.ack);  // the peer has not closed: its ACK is what is waited for
-    case Fate::kFinDropped:  // over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing
-      return dropped(Cause::kLocalDrop, outcome.fin);
-    case Fate::kClean:
-    case Fate::kPeerFinDropped:  // its ACK would have come in
-      return {Cause::kNoReply, nullptr, false};
-    case Fate::kUnknown:
-      return {};
-  }
-  return {};
+  // Over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing.
+  return FindCauseOf(context.judge->Evaluate(socket, context.past), Cause::kLocalDrop, Cause::kReplyDrop, context);
 }
 
 }  // namespace finwait::diagnosis

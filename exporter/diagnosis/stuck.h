@@ -64,6 +64,14 @@ struct StuckFinding {
   bool with_entry = false;  ///< kLocalDrop: the FIN had its entry, and is dropped all the same
 };
 
+/// A packet of its was dropped, with this result. `context.judge` is not null, here and below.
+StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context);
+
+/// Why a socket is stuck whose FIN went out without an entry, by what becomes of such a close; `fin_dropped` and
+/// `answer_dropped`: what it is called if that is lost.
+StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause answer_dropped,
+                         const StuckContext& context);
+
 /// Why `socket`, which IsStuck, is stuck; no cause when that cannot be told: the rules or its entry cannot be read, or
 /// nobody watched and the entry may have timed out before the FIN or after it.
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context);

@@ -20,7 +20,7 @@ constexpr std::size_t kNamed = 4;
 
 std::string RangeText(const IntervalSet::Interval& range, IpFamily family) {
   const unsigned bits = family == IpFamily::kIpv4 ? 32 : 128;
-  const std::string first = AddressOf(range.first, family).Text();
+  std::string first = AddressOf(range.first, family).Text();
   if (range.first == range.last) {
     return first;
   }

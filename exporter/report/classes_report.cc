@@ -88,7 +88,7 @@ std::vector<std::string> ExampleFlags(const diagnosis::SurveyedClass& surveyed) 
     return flags;
   }
   if (const auto opener = OnlyValue(surveyed.connections.Of(Dimension::kOpener))) {
-    flags.push_back(*opener == firewall::packet::kOpenedHere ? "--opened-by=local" : "--opened-by=peer");
+    flags.emplace_back(*opener == firewall::packet::kOpenedHere ? "--opened-by=local" : "--opened-by=peer");
   }
   const auto add = [&](const char* flag, Dimension dimension) {
     const auto& values = surveyed.connections.Of(dimension);

@@ -107,7 +107,7 @@ TEST(CommandLineTest, CheckNamesTheRuleAndTheStuckSocketAndExitsWith2) {
 TEST(CommandLineTest, CheckPrintsMetricsThatPromtoolTakesAndTheServiceHas) {
   const lab::Namespace where;
   where.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
-  const auto checked = Start(where, {"check", "--format=prometheus"});
+  const auto checked = Start(where, {"check", "--namespaces=none", "--format=prometheus"});
   EXPECT_EQ(checked.exit_code, 0);
   const auto linted = where.Command({"promtool", "check", "metrics"}, checked.out);
   EXPECT_EQ(linted.exit_code, 0) << linted.out << linted.err;
@@ -128,15 +128,15 @@ TEST(CommandLineTest, CheckPrintsMetricsThatPromtoolTakesAndTheServiceHas) {
 
 TEST(CommandLineTest, CheckSpeaksToNagiosInOneLineAndItsExitCodes) {
   const lab::Wire wire;
-  const auto healthy = Start(wire.local, {"check", "--format=nagios"});
+  const auto healthy = Start(wire.local, {"check", "--namespaces=none", "--format=nagios"});
   EXPECT_EQ(healthy.exit_code, 0);
   EXPECT_TRUE(healthy.out.starts_with("FINWAIT OK - ")) << healthy.out;
   EXPECT_NE(healthy.out.find("| risk_score=0;39;69;0;100 stuck_sockets=0;;;0 "), std::string::npos) << healthy.out;
   EXPECT_EQ(Lines(healthy.out), 1U);
-  const auto blind = Start(wire.local, {"check", "--format=nagios", "--no-collector.firewall"});
+  const auto blind = Start(wire.local, {"check", "--namespaces=none", "--format=nagios", "--no-collector.firewall"});
   EXPECT_EQ(blind.exit_code, 3);
   EXPECT_TRUE(blind.out.starts_with("FINWAIT UNKNOWN - ")) << blind.out;
-  const auto nowhere = Start(wire.local, {"check", "--format=nagios", "--path.procfs=/nowhere"});
+  const auto nowhere = Start(wire.local, {"check", "--namespaces=none", "--format=nagios", "--path.procfs=/nowhere"});
   EXPECT_EQ(nowhere.exit_code, 3);
   EXPECT_TRUE(nowhere.out.starts_with("FINWAIT UNKNOWN - ")) << nowhere.out;
 
@@ -145,13 +145,13 @@ TEST(CommandLineTest, CheckSpeaksToNagiosInOneLineAndItsExitCodes) {
   UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
   wire.local.Shell("conntrack -F 2>/dev/null");
-  const auto exposed = Start(wire.local, {"check", "--format=nagios"});
+  const auto exposed = Start(wire.local, {"check", "--namespaces=none", "--format=nagios"});
   EXPECT_EQ(exposed.exit_code, 1) << exposed.out;
   EXPECT_TRUE(exposed.out.starts_with("FINWAIT WARNING - ")) << exposed.out;
   client.Reset();
   lab::CommandOutput failing;
   EXPECT_TRUE(lab::Eventually([&] {
-    failing = Start(wire.local, {"check", "--format=nagios"});
+    failing = Start(wire.local, {"check", "--namespaces=none", "--format=nagios"});
     return failing.exit_code == 2;
   })) << failing.out;
   EXPECT_TRUE(failing.out.starts_with("FINWAIT CRITICAL - ")) << failing.out;
@@ -165,7 +165,8 @@ TEST(CommandLineTest, ABugReportHasNoAddressAndNoTextOfARule) {
   const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
   wire.local.Shell("conntrack -F 2>/dev/null");
-  const auto report = Start(wire.local, {"check", "--format=bug", "--path.timeout=198.51.100.0/24=350s"});
+  const auto report =
+      Start(wire.local, {"check", "--namespaces=none", "--format=bug", "--path.timeout=198.51.100.0/24=350s"});
   EXPECT_EQ(report.exit_code, 1);
   const auto json = nlohmann::json::parse(report.out);
   EXPECT_EQ(json["report"]["verdict"]["stage"], "exposed");

@@ -113,6 +113,20 @@ TEST_F(ExplainAllTest, OwnersMarksAndDevicesTellClassesApart) {
   ConfirmExamples(all);
 }
 
+TEST_F(ExplainAllTest, AnotherDeviceThatAnswersMayComeInOnLeavesBothFormsInDoubt) {
+  wire_.local.Shell(
+      "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "
+      "198.51.100.1/24 dev other;"
+      " for d in all other veth0; do echo 0 > /proc/sys/net/ipv4/conf/$d/rp_filter; done;"
+      " nft 'table inet t { chain i { type filter hook input priority 0; policy drop;"
+      " ct state established accept; iifname { \"lo\", \"veth0\" } accept; }; }'");
+  const Json all = All(3, "ipv4");
+  const std::vector<Json> unknown = OfFate(all, "unknown");
+  ASSERT_FALSE(unknown.empty()) << all;
+  EXPECT_THAT(unknown[0]["reason"].get<std::string>(), HasSubstr("need not be the one that routing picks"));
+  ConfirmExamples(all);
+}
+
 TEST_F(ExplainAllTest, SocketsAreCountedInTheirClassAndAreItsExample) {
   wire_.local.Shell("iptables -A OUTPUT -p tcp --dport 80 -m conntrack --ctstate INVALID -j DROP");
   const lab::Listener listener(wire_.peer, "192.0.2.2", 80);

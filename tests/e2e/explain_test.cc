@@ -269,7 +269,9 @@ TEST_F(ExplainForwardedTest, OfOneThatNobodySawTrackedTheNatChainsTellByTheClien
   const Json json = Ask("198.51.100.2:40000", "192.0.2.2:80", 1);
   EXPECT_EQ(json["fate"], "nat_lost");
   EXPECT_EQ(json["taken_to_be_opened_by"], "local");
-  EXPECT_EQ(Ask("198.51.100.2:80", "192.0.2.2:40000", 0)["taken_to_be_opened_by"], "peer");
+  const Json inbound = Ask("198.51.100.2:80", "192.0.2.2:40000", 1);
+  EXPECT_EQ(inbound["taken_to_be_opened_by"], "peer");
+  EXPECT_EQ(inbound["fate"], "peer_fin_dropped") << "its ACK of the peer's FIN would be masqueraded";
   const Json either = Ask("198.51.100.2:4000", "192.0.2.2:80", 3);
   EXPECT_TRUE(either["taken_to_be_opened_by"].is_null());
   EXPECT_NE(either["reason"].get<std::string>().find("which end opened the connection"), std::string::npos);

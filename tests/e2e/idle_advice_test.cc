@@ -49,7 +49,7 @@ class IdleAdviceTest : public testing::Test {
     }
   }
   nlohmann::json Check(const std::vector<std::string>& flags = {}) const {
-    std::vector<std::string> command = {lab::Program(), "check", "--format=json"};
+    std::vector<std::string> command = {lab::Program(), "check", "--namespaces=none", "--format=json"};
     command.insert(command.end(), flags.begin(), flags.end());
     return nlohmann::json::parse(scene_.Local().Command(command).out);
   }

@@ -171,7 +171,7 @@ TEST_F(IncidentsTest, AFullDiskStopsNothingAndIsSaid) {
   const std::string disk = (folder_ / "disk").string();
   // A mount of its own: it goes with the program.
   const std::string script = "mkdir " + disk + " && mount -t tmpfs -o size=256k none " + disk + " && exec " +
-                             lab::Program() + " --storage.path=" + disk + "/store.db";
+                             lab::Program() + " --namespaces=none --storage.path=" + disk + "/store.db";
   Program program(scene_.Local(), {"unshare", "-m", "sh", "-c", script}, Program::Whole());
   const std::string root = "/proc/" + std::to_string(program.Pid()) + "/root" + disk;
   scene_.Local().Shell("dd if=/dev/zero of=" + root + "/filler bs=1k count=1000 2>/dev/null || true");

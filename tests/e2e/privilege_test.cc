@@ -109,7 +109,7 @@ TEST(PrivilegeTest, IsNothingAtAllWhereNoEnabledCollectorNeedsMore) {
   const lab::Namespace where;
   const Program program(
       where, {"--no-collector.conntrack_stats", "--no-collector.conntrack_table", "--no-collector.conntrack_events",
-              "--no-collector.tracking", "--no-collector.firewall"});
+              "--no-collector.tracking", "--no-collector.firewall", "--no-collector.network_namespaces"});
   ExpectConfined(program, kNothing);
   const auto series = program.Scrape();
   for (const char* collector : {"sysctl", "sockets", "netstat"}) {

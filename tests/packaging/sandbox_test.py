@@ -26,7 +26,7 @@ AS_THE_UNIT = ["--reuid=64999", "--regid=64999", "--groups=0", *ONLY_NET_ADMIN, 
 AS_A_POD = ["--inh-caps=-all", "--bounding-set=-all,+net_admin", "--clear-groups", "--no-new-privs"]
 AS_AN_UNPRIVILEGED_POD = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
 CANNOT_WORK_WITHOUT = {"conntrack_stats", "conntrack_table", "firewall"}
-MAY_FAIL_WITHOUT = CANNOT_WORK_WITHOUT | {"conntrack_events", "tracking"}  # tracking asks only if there is a live socket
+MAY_FAIL_WITHOUT = CANNOT_WORK_WITHOUT | {"conntrack_events", "network_namespaces", "tracking"}  # tracking asks only if there is a live socket
 
 
 def wait_for(condition, seconds=20):

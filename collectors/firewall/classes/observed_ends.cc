@@ -119,6 +119,7 @@ std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
     std::vector<IntervalSet> unions;
     for (const std::vector<Values>& way : ways) {
       std::vector<const IntervalSet*> sets;
+      sets.reserve(way.size());
       for (const Values& each : way) {
         sets.push_back(&each[d]);
       }

@@ -148,7 +148,8 @@ std::optional<Packet> AnswerToSecondFin(Packet ack) {
 void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& verdict) {
   const ChainResult& first = ends.front().ending;
   const auto same = [&](const TraversalEnd& end) {
-    return end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule;
+    return (end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule) ||
+           (!first.because.empty() && end.ending.because == first.because);  // then no rule drops it
   };
   if (std::all_of(ends.begin(), ends.end(), same)) {
     return;
@@ -383,7 +384,7 @@ class Judgement {
     }
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
     again.set_changes = ways.front().ending.packet.set_changes;  // what the first try changed stays so
-    TraversalResult later = Walk(kind, std::move(again), looked_up);
+    TraversalResult later = Walk(kind, again, looked_up);
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";

@@ -127,11 +127,11 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
   }
   const std::vector<AbstractByte> key = Read(source, set->key_length);
   if (const auto changed = OwnChange(name, key)) {
-    static const SetElement kPutThere;
+    static const SetElement put_there;
     *because = "a set that a rule changes for this packet";
     std::vector<LookupBranch> branches;
     if (*changed != Tristate::kNo) {
-      branches.push_back({set->map ? LookupBranch::Kind::kSome : LookupBranch::Kind::kFound, &kPutThere, at_->packet});
+      branches.push_back({set->map ? LookupBranch::Kind::kSome : LookupBranch::Kind::kFound, &put_there, at_->packet});
     }
     if (*changed != Tristate::kYes) {
       branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});

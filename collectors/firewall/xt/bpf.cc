@@ -51,9 +51,9 @@ class Runner {
       if (steps == kMostSteps || (matches_ && misses_)) {
         return Tristate::kUnknown;
       }
-      State state = std::move(waiting_.back());
+      State state = waiting_.back();
       waiting_.pop_back();
-      Step(std::move(state));
+      Step(state);
     }
     return matches_ == misses_ ? Tristate::kUnknown : TristateOf(matches_);
   }
@@ -202,7 +202,7 @@ class Runner {
         other.next += each.jf;
         state.next += each.jt;
         if (holds != Tristate::kYes) {
-          waiting_.push_back(std::move(other));
+          waiting_.push_back(other);
         }
         if (holds == Tristate::kNo) {
           return;
@@ -216,7 +216,7 @@ class Runner {
         (BPF_MISCOP(each.code) == BPF_TAX ? state.x : state.a) = BPF_MISCOP(each.code) == BPF_TAX ? state.a : state.x;
         break;
     }
-    waiting_.push_back(std::move(state));
+    waiting_.push_back(state);
   }
 
   const Program& program_;

@@ -30,7 +30,7 @@ bool IsPlain(char c) {
 std::string OwnerNames::ReadContainerName(const std::string& id) const {
   // Docker: the container's own file, which says "Name":"/web".
   if (const auto config = ReadSmallFile(paths_.docker / id / "config.v2.json")) {
-    const std::string name = StringAfter(*config, "\"Name\":\"/");
+    std::string name = StringAfter(*config, "\"Name\":\"/");
     if (!name.empty() && std::ranges::all_of(name, IsPlain)) {
       return name;
     }
@@ -39,7 +39,7 @@ std::string OwnerNames::ReadContainerName(const std::string& id) const {
   for (const char* driver : {"overlay-containers", "vfs-containers", "btrfs-containers", "zfs-containers"}) {
     const auto list = ReadSmallFile(paths_.podman / driver / "containers.json");
     const std::size_t at = list ? list->find("\"" + id + "\"") : std::string::npos;
-    const std::string name = at == std::string::npos ? "" : StringAfter(*list, "\"names\":[\"", at);
+    std::string name = at == std::string::npos ? "" : StringAfter(*list, "\"names\":[\"", at);
     if (!name.empty() && std::ranges::all_of(name, IsPlain)) {
       return name;
     }

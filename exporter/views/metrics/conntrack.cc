@@ -59,10 +59,10 @@ void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& famili
 
   Family idle =
       Family::Histogram("conntrack_entry_idle_seconds",
-                        "How long the TCP entries in the table now have seen no packet: their timeout (their state's, "
-                        "or their own where a socket here shows one) minus what remains of it. Too high for forwarded "
-                        "ones under a policy or a shorter timeout (max_retrans, unacknowledged). May fall: never "
-                        "rate() it.");
+                        "How long the TCP entries in the table now have seen no packet: their timeout minus what "
+                        "remains of it. The timeout is their state's, or their own where a socket here shows one. Too "
+                        "high for forwarded ones under a policy or a shorter timeout (max_retrans, unacknowledged). "
+                        "May fall: never rate() it.");
   Family remaining = Family::Histogram("conntrack_entry_remaining_seconds",
                                        "How long the TCP entries in the table now would last without a packet "
                                        "(CTA_TIMEOUT). May fall: never rate() it.");

@@ -93,7 +93,7 @@ TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
 }
 
 TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {
-  CloseEvaluator drops(DropsFinsAt(Hook::kOutput), {true, {true, true}}, {});
+  CloseEvaluator drops(DropsFlagAt(Hook::kOutput, kFlagFin), {true, {true, true}}, {});
   EXPECT_EQ(drops.TrackedFin(socket_).decision, firewall::eval::Disposition::kDrop) << "a rule drops it all the same";
   CloseEvaluator open(DropsAt({}), {true, {true, true}}, {});
   EXPECT_EQ(open.TrackedFin(socket_).decision, firewall::eval::Disposition::kAccept);
@@ -106,11 +106,11 @@ TEST_F(FateTest, WithItsEntryItIsClean) {
 }
 
 TEST_F(FateTest, RulesThatDropFinsWhateverTheirStateLoseThoseWithAnEntry) {
-  CloseEvaluator out(DropsFinsAt(Hook::kOutput), {true, {true, true}}, {});
+  CloseEvaluator out(DropsFlagAt(Hook::kOutput, kFlagFin), {true, {true, true}}, {});
   EXPECT_EQ(out.EvaluateTracked(socket_).fate, Fate::kFinDropped);
   EXPECT_EQ(out.TrackedFateOf(socket_), Fate::kFinDropped);
   EXPECT_EQ(out.RememberedTracked(socket_), Fate::kFinDropped);
-  CloseEvaluator in(DropsFinsAt(Hook::kInput), {true, {true, true}}, {});
+  CloseEvaluator in(DropsFlagAt(Hook::kInput, kFlagFin), {true, {true, true}}, {});
   EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;
   EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kClean) << "its peer's FIN has come";

@@ -56,7 +56,7 @@ TEST(ClosingDropsTest, TwoTablesInSeriesAreBothNamed) {
 }
 
 TEST(ClosingDropsTest, FinsThatDieWithTheirEntryAreLetPassInAnyState) {
-  const ClosingDrops drops = Of(DropsFinsAt(Hook::kOutput), true);
+  const ClosingDrops drops = Of(DropsFlagAt(Hook::kOutput, kFlagFin), true);
   ASSERT_EQ(drops.places.size(), 1U);
   EXPECT_EQ(drops.places[0].accepts, Accepts::kFins);
   EXPECT_TRUE(drops.enough);

@@ -25,11 +25,7 @@ kernel::TcpSocket Untracked(std::uint64_t cookie) {
 
 class ConnectionMemoryTest : public testing::Test {
  protected:
-  void Look(const std::vector<kernel::TcpSocket>& sockets) {
-    sources::TrackingSample sample;
-    sample.sockets = kernel::SocketTable(sockets);
-    memory_.Update(sample, now_);
-  }
+  void Look(const std::vector<kernel::TcpSocket>& sockets) { memory_.Update(kernel::SocketTable(sockets), now_); }
   ConnectionHistories memory_;
   SteadyClock::time_point now_;
 };

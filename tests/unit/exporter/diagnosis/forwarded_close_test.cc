@@ -182,6 +182,21 @@ TEST_F(ForwardedCloseTest, TheCauseIsThisHostsDropOrItsLostTranslation) {
   EXPECT_EQ(cause(DropsStateAt(Hook::kForward, 2)), Cause::kForwardDrop) << "a rule drops what is tracked";
 }
 
+TEST_F(ForwardedCloseTest, AResetThatIsDroppedOnTheWayThroughProvesNothing) {
+  kernel::TcpSocket socket;
+  socket.local = forwarded_.local;
+  socket.peer = forwarded_.peer;
+  socket.state = kernel::TcpState::kLastAck;
+  socket.tries = 3;
+  socket.timer = kernel::SocketTimer::kRetransmit;
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  forwarded_.peer_has_closed = true;
+  CloseEvaluator evaluator(DropsFlagAt(Hook::kForward, kFlagRst), {true, {true, true}}, store_);
+  EXPECT_EQ(EvaluateForwardedClose(evaluator, forwarded_, &history_).fate, Fate::kPeerDecides);
+  EXPECT_EQ(FindForwardedCause(socket, forwarded_, {&evaluator, &history_, nullptr}).cause, std::nullopt)
+      << "the peer may be gone as well";
+}
+
 TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
   kernel::Link veth;
   veth.index = 6;

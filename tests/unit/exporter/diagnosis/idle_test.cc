@@ -73,6 +73,15 @@ TEST_F(IdleTest, ComparesKeepaliveWithTheEntrysOwnTimeout) {
   EXPECT_EQ(Sum().by_keepalive, (std::array<std::uint64_t, 3>{1, 1, 1}));
 }
 
+TEST_F(IdleTest, TakesAnEntrysTimeoutForTheSysctlsWhereRoundingTellsThemApart) {
+  sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(60);
+  kernel::TcpSocket& socket = Add(2);
+  socket.entry.remaining_seconds = 57;  // both in whole seconds, rounded down
+  EXPECT_EQ(Sum().shortest_timeout_seconds, 60U);
+  socket.entry.remaining_seconds = 28;
+  EXPECT_EQ(Sum().shortest_timeout_seconds, 30U) << "a policy's, and no sysctl's";
+}
+
 TEST_F(IdleTest, ComparesKeepaliveWithThePathsTimeoutWhereThatIsShorter) {
   paths_.push_back({"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, seconds(350)});
   Add(10, 349);

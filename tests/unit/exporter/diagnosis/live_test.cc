@@ -53,8 +53,8 @@ class LiveTest : public testing::Test {
       socket.entry.state = kernel::ConntrackTcpState::kEstablished;
       socket.entry.remaining_seconds = 1;
     }
-    memory_.Update(SampleOf(earlier), SteadyClock::time_point());
-    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(5)));
+    memory_.Update(kernel::SocketTable(earlier), SteadyClock::time_point());
+    memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(5)));
     CloseEvaluator judge(std::move(rules), {true, active}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
   }
@@ -188,7 +188,7 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
   }
   AddTracked(99).idle = seconds(1);
   const auto look = [&] {
-    memory_.Update(SampleOf(sockets_), SteadyClock::time_point(seconds(1000)));
+    memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(1000)));
     CloseEvaluator judge(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
     return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, {true, true}, {});
   };
@@ -204,7 +204,7 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
 
 TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState) {
   AddTracked(90);
-  const LiveSummary live = Sum(DropsFinsAt(Hook::kOutput));
+  const LiveSummary live = Sum(DropsFlagAt(Hook::kOutput, kFlagFin));
   EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 1U);
   EXPECT_EQ(live.at_risk_with_entry[0], 1U);
   EXPECT_EQ(live.WouldStick(), 1U);
@@ -214,7 +214,7 @@ TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState
   ASSERT_TRUE(live.sockets[0].place.has_value());
   EXPECT_EQ(live.sockets[0].place->rule.handle, 1U);
   EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kStillThere);
-  EXPECT_EQ(Sum(DropsFinsAt(Hook::kInput)).AtRisk(Fate::kPeerFinDropped), 1U);
+  EXPECT_EQ(Sum(DropsFlagAt(Hook::kInput, kFlagFin)).AtRisk(Fate::kPeerFinDropped), 1U);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class PredictionOutcomesTest : public testing::Test {
     now_ += seconds(5);
     sources::TrackingSample sample;
     sample.sockets = kernel::SocketTable(sockets);
-    histories_.Update(sample, now_);
+    histories_.Update(sample.sockets, now_);
     for (const kernel::TcpSocket& socket : sockets) {
       const auto history = histories_.Find(socket.cookie);
       judge_->FateOf(socket, &*history);

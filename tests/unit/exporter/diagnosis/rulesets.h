@@ -69,13 +69,17 @@ inline std::shared_ptr<const firewall::Ruleset> DropsStateAt(firewall::Hook hook
   return std::make_shared<const Ruleset>(table.AsRuleset());
 }
 
-/// A ruleset that drops every packet with FIN at `hook`, whatever its state: nft's "tcp flags fin drop".
-inline std::shared_ptr<const firewall::Ruleset> DropsFinsAt(firewall::Hook hook) {
+/// Bits of "tcp flags".
+inline constexpr unsigned kFlagFin = 1;
+inline constexpr unsigned kFlagRst = 4;
+
+/// A ruleset that drops every packet with `flag` at `hook`, whatever its state: nft's "tcp flags ... drop".
+inline std::shared_ptr<const firewall::Ruleset> DropsFlagAt(firewall::Hook hook, unsigned flag) {
   using namespace firewall;
   using namespace firewall::eval;
   Bitwise masked;
   masked.length = 1;
-  masked.mask = ValueOf({1});
+  masked.mask = ValueOf({flag});
   masked.xor_value = ValueOf({0});
   HandMadeTable table;
   table.Base("chain", hook,

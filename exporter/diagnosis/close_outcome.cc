@@ -1,0 +1,34 @@
+#include "exporter/diagnosis/close_outcome.h"
+
+#include "exporter/diagnosis/drop_site.h"
+
+namespace finwait::diagnosis {
+
+using firewall::eval::PacketKind;
+
+std::string_view Name(Fate fate) {
+  constexpr std::string_view kNames[] = {"clean",        "fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped",
+                                         "peer_decides", "unknown"};
+  return kNames[static_cast<std::size_t>(fate)];
+}
+
+std::optional<DecisiveLoss> DecisiveLossOf(const CloseOutcome& outcome) {
+  switch (outcome.fate) {
+    case Fate::kFinDropped:
+      return DecisiveLoss{PacketKind::kFin, &outcome.fin};
+    case Fate::kAckDropped:
+      return DecisiveLoss{PacketKind::kAck, &outcome.ack};
+    case Fate::kPeerDecides:
+      return DecisiveLoss{PacketKind::kAck, IsLost(outcome.ack.decision) ? &outcome.ack : &outcome.peer_reset};
+    case Fate::kPeerFinDropped:
+      return IsLost(outcome.peer_fin.decision) ? DecisiveLoss{PacketKind::kPeerFin, &outcome.peer_fin}
+                                               : DecisiveLoss{PacketKind::kData, &outcome.last_ack};
+    case Fate::kClean:
+    case Fate::kNatLost:
+    case Fate::kUnknown:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace finwait::diagnosis
