@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/kernel/netlink/sealed_transport.h"
 #include "exporter/channel/answerer.h"
@@ -36,7 +38,7 @@ namespace finwait::exporter {
 namespace {
 
 // The number of the channel's socket: one that nothing else can get (SealedRequests).
-constexpr int kChannel = kernel::netlink::SealedRequests::kFirstFixed + 256;
+constexpr int kChannel = kernel::netlink::SealedRequests::kFirstFree;
 
 // Beside procfs: what tells whether asking would load a module (kernel/features.h).
 std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& options) {
@@ -59,12 +61,12 @@ struct Seal {
 };
 
 // To be called before anything else is opened that is to stay.
-Result<Seal> SealRequests(int channel) {
+Result<Seal> SealRequests(const kernel::Host& host, int channel) {
   using kernel::netlink::SealedRequests;
   if (channel < SealedRequests::kFirstFixed) {
     return Fail(FailureReason::kError, "too few descriptors are allowed: LimitNOFILE, ulimit -n; it takes 1024");
   }
-  auto requests = SealedRequests::Make();
+  auto requests = SealedRequests::Make(kernel::HasXfrm(host));
   if (!requests) {
     return Failure(requests.error());
   }
@@ -77,15 +79,15 @@ Result<Seal> SealRequests(int channel) {
     return Failure(limited.error());
   }
   const SealedRequests::Boundaries limits = (*requests)->Limits();
-  constexpr std::uint64_t kDescriptor = 0xffffffff;
-  return Seal{std::move(*requests),
-              {.message = {1, limits.any_mask, limits.any_value},
-               .diag_message = {1, limits.diag_mask, limits.diag_value},
-               .diag_socket = {0, kDescriptor & ~std::uint64_t{SealedRequests::kFirstFixed - 1},
-                               SealedRequests::kFirstDiagSocket},
-               .end = limits.end,
-               .first_fixed = SealedRequests::kFirstFixed,
-               .channel = channel}};
+  Seal seal{std::move(*requests),
+            {.messages = {}, .end = limits.end, .first_fixed = SealedRequests::kFirstFixed, .channel = channel}};
+  const auto allow = [&seal](const SealedRequests::Boundaries::Pair& pair) {
+    seal.calls.messages.push_back(
+        {{0, pair.sockets.mask, pair.sockets.value}, {1, pair.headers.mask, pair.headers.value}});
+  };
+  allow(limits.any);
+  std::ranges::for_each(limits.apart, allow);
+  return seal;
 }
 
 // A need names what a rule has named, so that what answers is loaded. Somebody who has taken over the server may name
@@ -153,7 +155,7 @@ void Read(const command_line::Options& options, channel::Connection connection) 
   hello.capabilities = *privileges;
   std::optional<privilege::SealedCalls> sealed;
   if (options.filter_calls && !privilege::kHasSanitizer) {
-    auto seal = SealRequests(connection.Descriptor());
+    auto seal = SealRequests(*host, connection.Descriptor());
     if (seal) {
       sealed = seal->calls;
       host->open_channel = [requests = seal->requests](int protocol) -> Result<kernel::netlink::Channel> {

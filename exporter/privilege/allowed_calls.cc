@@ -171,8 +171,9 @@ void AddSealed(const SealedCalls& sealed, std::vector<AllowedCall>& calls) {
   if (sealed.channel) {
     calls.push_back(If("sendto", Is(0, *sealed.channel), AtMost(3, kSending)));
   }
-  calls.push_back(If("sendmsg", sealed.message, AtMost(2, kSending)));
-  calls.push_back(If("sendmsg", sealed.diag_message, AtMost(2, kSending), sealed.diag_socket));
+  for (const SealedCalls::Message& message : sealed.messages) {
+    calls.push_back(If("sendmsg", message.headers, AtMost(2, kSending), message.socket));
+  }
 }
 
 // Sockets that ask the kernel. The IP ones are there for getsockopt, which reads legacy tables; without connect, listen
@@ -231,7 +232,8 @@ std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls
   } else {
     calls.insert(calls.end(), std::begin(kUnsealed), std::end(kUnsealed));
     if (role == Role::kReader) {
-      // Not where headers are sealed: by the numbers of other protocols' questions, this one takes orders.
+      // Not where headers are sealed: by the numbers of other protocols' questions, this one takes orders. Its socket
+      // is one of the fixed ones then.
       calls.push_back(If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)));
     }
   }

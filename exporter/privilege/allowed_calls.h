@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace finwait::privilege {
@@ -35,9 +36,11 @@ enum class Role : std::uint8_t {
 /// What the reader's filter must know where the headers of its netlink requests are sealed
 /// (kernel/netlink/sealed_requests.h), so that the kernel takes no request but those.
 struct SealedCalls {
-  Demand message;              ///< on sendmsg's second argument
-  Demand diag_message;         ///< the same, of headers that are for these sockets only:
-  Demand diag_socket;          ///< on sendmsg's first argument
+  struct Message {
+    Demand socket;   ///< on sendmsg's first argument
+    Demand headers;  ///< on its second
+  };
+  std::vector<Message> messages;
   std::uint64_t end = 0;       ///< of the sealed memory, below which nothing changes
   int first_fixed = 0;         ///< descriptors from here on are never closed; a power of two
   std::optional<int> channel;  ///< the socket to the server, one of those

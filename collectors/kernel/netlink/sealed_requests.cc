@@ -24,9 +24,20 @@ constexpr std::size_t kSize = 0x100000;
 // Each msghdr stands at a multiple of this, and the addresses of all of them are one block: a filter can tell by mask.
 constexpr std::size_t kStride = 64;
 constexpr std::size_t kAnySize = 0x80000;
-constexpr std::size_t kDiagSize = 0x4000;
+constexpr std::size_t kApartSize = 0x4000;
 static_assert(sizeof(msghdr) <= kStride);
-static_assert(kBase % kAnySize == 0 && (kBase + kAnySize) % kDiagSize == 0);
+static_assert(kBase % kAnySize == 0 && (kBase + kAnySize) % kApartSize == 0);
+
+// A protocol whose headers are for its own sockets only: its numbers are orders to others.
+struct Apart {
+  int protocol;
+  std::size_t sockets;  // as many as may be in use at a time
+};
+constexpr Apart kApart[] = {{NETLINK_SOCK_DIAG, 6}, {NETLINK_XFRM, 1}};
+constexpr int kNumbersEach = 128;  // of sockets, a power of two
+static_assert(SealedRequests::kFirstFixed + static_cast<int>(std::size(kApart)) * kNumbersEach ==
+              SealedRequests::kFirstFree);
+constexpr std::size_t kHeadersSize = kAnySize + std::size(kApart) * kApartSize;
 
 // What a msghdr points to.
 struct Parts {
@@ -35,7 +46,6 @@ struct Parts {
 };
 
 constexpr std::uint16_t kWays[] = {NLM_F_REQUEST | NLM_F_ACK, NLM_F_REQUEST | NLM_F_DUMP};
-constexpr std::size_t kDiagSockets = 6;
 constexpr std::size_t kStep = 4;  // messages end with whole words
 
 // Names of tables, chains and sets may have 256 bytes each; the others' attributes are few.
@@ -55,9 +65,9 @@ struct SealedRequests::Body {
   std::array<std::byte, kLongestBody> bytes = {};
 };
 
-Result<std::shared_ptr<SealedRequests>> SealedRequests::Make() {
+Result<std::shared_ptr<SealedRequests>> SealedRequests::Make(bool has_xfrm) {
   std::shared_ptr<SealedRequests> requests(new SealedRequests());
-  if (auto opened = requests->OpenDiagSockets(); !opened) {
+  if (auto opened = requests->OpenSockets(has_xfrm); !opened) {
     return Failure(opened.error());
   }
   if (auto filled = requests->Fill(); !filled) {
@@ -66,18 +76,25 @@ Result<std::shared_ptr<SealedRequests>> SealedRequests::Make() {
   return requests;
 }
 
-Result<void> SealedRequests::OpenDiagSockets() {
-  for (std::size_t i = 0; i < kDiagSockets; ++i) {
-    auto socket = OpenBoundSocket(NETLINK_SOCK_DIAG);
-    if (!socket) {
-      return Failure(socket.error());
+bool SealedRequests::IsApart(int protocol) {
+  return std::ranges::any_of(kApart, [protocol](const Apart& apart) { return apart.protocol == protocol; });
+}
+
+Result<void> SealedRequests::OpenSockets(bool has_xfrm) {
+  int first = kFirstFixed;
+  for (const Apart& apart : kApart) {
+    for (std::size_t i = 0; i < apart.sockets && (apart.protocol != NETLINK_XFRM || has_xfrm); ++i) {
+      auto socket = OpenBoundSocket(apart.protocol);
+      if (!socket) {
+        return Failure(socket.error());
+      }
+      UniqueFd fixed(::fcntl(socket->fd.Get(), F_DUPFD_CLOEXEC, first));
+      if (!fixed) {
+        return FailErrno("give a netlink socket a number from " + std::to_string(first) + " on", errno);
+      }
+      fixed_.push_back({apart.protocol, {std::move(fixed), socket->port}});
     }
-    UniqueFd fixed(::fcntl(socket->fd.Get(), F_DUPFD_CLOEXEC, kFirstDiagSocket));
-    if (!fixed) {
-      return FailErrno("give a netlink socket a number from " + std::to_string(kFirstDiagSocket) + " on", errno);
-    }
-    diag_.push_back({std::move(fixed), socket->port});
-    free_.push_back(i);
+    first += kNumbersEach;
   }
   return {};
 }
@@ -93,25 +110,31 @@ Result<void> SealedRequests::Fill() {
     return Fail(FailureReason::kUnsupported, "map memory for the headers of netlink requests: it is taken");
   }
   auto* const start = static_cast<std::byte*>(memory);
-  std::byte* any = start;
-  std::byte* diag = start + kAnySize;
-  auto* const address = reinterpret_cast<sockaddr_nl*>(start + kAnySize + kDiagSize);
+  // Where the next header of each block goes, and where the block ends: that of all others first.
+  struct Block {
+    std::byte* next;
+    const std::byte* end;
+  };
+  std::array<Block, 1 + std::size(kApart)> blocks;
+  blocks[0] = {start, start + kAnySize};
+  for (std::size_t i = 1; i < blocks.size(); ++i) {
+    std::byte* const begin = start + kAnySize + (i - 1) * kApartSize;
+    blocks[i] = {begin, begin + kApartSize};
+  }
+  auto* const address = reinterpret_cast<sockaddr_nl*>(start + kHeadersSize);
   address->nl_family = AF_NETLINK;
-  auto* parts = reinterpret_cast<Parts*>(start + kAnySize + kDiagSize + kStride);
+  auto* parts = reinterpret_cast<Parts*>(start + kHeadersSize + kStride);
   for (const ReadRequest& request : ReadRequests()) {
-    if (request.protocol == NETLINK_XFRM) {
-      continue;  // its numbers are orders to NETLINK_ROUTE (37: RTM_DELQDISC), and the other way round
-    }
+    const auto* const apart = std::ranges::find(kApart, request.protocol, &Apart::protocol);
+    Block& block = blocks[apart == std::end(kApart) ? 0 : static_cast<std::size_t>(1 + apart - kApart)];
     bodies_.push_back(std::make_unique<Body>());
     for (const std::uint16_t flags : kWays) {
-      const bool is_diag = request.protocol == NETLINK_SOCK_DIAG;
-      std::byte*& next = is_diag ? diag : any;
-      const std::byte* const end = start + kAnySize + (is_diag ? kDiagSize : 0);
+      std::byte*& next = block.next;
       const Kind kind = {
           request.protocol,    request.type, flags, LongestBody(request), reinterpret_cast<const msghdr*>(next),
           bodies_.back().get()};
       for (std::size_t size = 0; size <= kind.longest; size += kStep, next += kStride, ++parts) {
-        if (next + kStride > end || reinterpret_cast<std::byte*>(parts + 1) > start + kSize) {
+        if (next + kStride > block.end || reinterpret_cast<std::byte*>(parts + 1) > start + kSize) {
           return Fail(FailureReason::kError, "the headers of netlink requests need more memory than is set apart");
         }
         parts->header.nlmsg_len = static_cast<std::uint32_t>(sizeof(nlmsghdr) + size);
@@ -139,7 +162,18 @@ Result<void> SealedRequests::Fill() {
 
 SealedRequests::Boundaries SealedRequests::Limits() const {
   constexpr auto kMaskOf = [](std::uint64_t size) { return ~(size - 1) | (kStride - 1); };
-  return {kMaskOf(kAnySize), kBase, kMaskOf(kDiagSize), kBase + kAnySize, kBase + kSize};
+  constexpr auto kNumbersFrom = [](int first, int count) {
+    constexpr std::uint64_t kInt = 0xffffffff;  // the kernel looks at the lower half of the register only
+    return Boundaries::Range{kInt & ~(static_cast<std::uint64_t>(count) - 1), static_cast<std::uint64_t>(first)};
+  };
+  Boundaries limits;
+  limits.any = {{kMaskOf(kAnySize), kBase}, kNumbersFrom(0, kFirstFixed)};
+  for (std::size_t i = 0; i < limits.apart.size(); ++i) {
+    limits.apart[i] = {{kMaskOf(kApartSize), kBase + kAnySize + i * kApartSize},
+                       kNumbersFrom(kFirstFixed + static_cast<int>(i) * kNumbersEach, kNumbersEach)};
+  }
+  limits.end = kBase + kSize;
+  return limits;
 }
 
 ssize_t SealedRequests::Send(int socket, int protocol, Bytes message) {
@@ -164,14 +198,23 @@ ssize_t SealedRequests::Send(int socket, int protocol, Bytes message) {
   return ::sendmsg(socket, sealed, MSG_NOSIGNAL);
 }
 
-Result<SealedRequests::DiagSocket> SealedRequests::TakeDiagSocket(Deadline deadline) {
+Result<SealedRequests::FixedSocket> SealedRequests::TakeSocket(int protocol, Deadline deadline) {
   std::unique_lock lock(mutex_);
-  if (!freed_.wait_for(lock, deadline.Remaining(), [this] { return !free_.empty(); })) {
-    return Fail(FailureReason::kTimeout, "every socket that asks for sockets is in use");
+  if (std::ranges::find(fixed_, protocol, &Fixed::protocol) == fixed_.end()) {
+    return Fail(FailureReason::kUnsupported,
+                "the kernel did not have this netlink protocol when the program started; restart it");
   }
-  const std::size_t position = free_.back();
-  free_.pop_back();
-  return DiagSocket(*this, position);
+  auto found = fixed_.end();
+  const bool is_free = freed_.wait_for(lock, deadline.Remaining(), [&] {
+    found =
+        std::ranges::find_if(fixed_, [protocol](const Fixed& one) { return one.protocol == protocol && !one.taken; });
+    return found != fixed_.end();
+  });
+  if (!is_free) {
+    return Fail(FailureReason::kTimeout, "every netlink socket for this question is in use");
+  }
+  found->taken = true;
+  return FixedSocket(*this, static_cast<std::size_t>(found - fixed_.begin()));
 }
 
 void SealedRequests::Return(std::size_t position) {
@@ -179,14 +222,14 @@ void SealedRequests::Return(std::size_t position) {
   constexpr int kMostDatagrams = 100'000;
   std::vector<std::byte> unwanted(32 * 1024);
   for (int i = 0; i < kMostDatagrams; ++i) {
-    if (::recv(diag_[position].fd.Get(), unwanted.data(), unwanted.size(), MSG_DONTWAIT) < 0 && errno != ENOBUFS &&
-        errno != EINTR) {
+    if (::recv(fixed_[position].socket.fd.Get(), unwanted.data(), unwanted.size(), MSG_DONTWAIT) < 0 &&
+        errno != ENOBUFS && errno != EINTR) {
       break;
     }
   }
   const std::lock_guard lock(mutex_);
-  free_.push_back(position);
-  freed_.notify_one();
+  fixed_[position].taken = false;
+  freed_.notify_all();
 }
 
 }  // namespace finwait::kernel::netlink

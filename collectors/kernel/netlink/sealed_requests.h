@@ -2,7 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,34 +23,41 @@ namespace finwait::kernel::netlink {
 ///
 /// Sealed are msghdr, iovec, address and nlmsghdr (length, type, flags, a constant sequence number), one set for each
 /// request, way of asking and length. What stands behind the header stays free: with these types the kernel takes
-/// nothing there for an order. One number means two things: type 20 is SOCK_DIAG_BY_FAMILY to one protocol, RTM_NEWADDR
-/// to another. So headers of that protocol are apart, and its sockets are made here, under numbers that nothing else
-/// can get: see Boundaries.
+/// nothing there for an order. But a number means different things to different protocols: type 20 is
+/// SOCK_DIAG_BY_FAMILY to one, RTM_NEWADDR to another, XFRM_MSG_DELPOLICY to a third. So the headers of two protocols
+/// are apart, and their sockets are made here, under numbers that nothing else can get: see Boundaries.
 ///
 /// Make() it before other threads; it lives as long as the process. Thread-safe.
 class SealedRequests {
  public:
   /// What a filter of system calls has to know, so that it holds (privilege/allowed_calls.h).
   struct Boundaries {
-    // sendmsg(): (address & mask) == value.
-    std::uint64_t any_mask = 0;
-    std::uint64_t any_value = 0;
-    std::uint64_t diag_mask = 0;  ///< only to sockets from kFirstDiagSocket to kLastDiagSocket
-    std::uint64_t diag_value = 0;
+    // A number is within where (number & mask) == value.
+    struct Range {
+      std::uint64_t mask = 0;
+      std::uint64_t value = 0;
+    };
+    struct Pair {
+      Range headers;  ///< addresses, sendmsg's second argument
+      Range sockets;  ///< its first: to these only
+    };
+    Pair any;                   ///< netfilter's and routing's, below kFirstFixed
+    std::array<Pair, 2> apart;  ///< sock_diag's, XFRM's
     /// Nothing below may be unmapped, moved, protected anew or mapped over.
     std::uint64_t end = 0;
   };
   /// No new descriptor gets a number from here on.
   static constexpr int kFirstFixed = 512;
-  static constexpr int kFirstDiagSocket = kFirstFixed;
-  static constexpr int kLastDiagSocket = 2 * kFirstFixed - 1;
+  /// Nor is any from here on one of the sockets above.
+  static constexpr int kFirstFree = 768;
   /// The sequence number of every request.
   static constexpr std::uint32_t kSequence = 1;
   /// The most bytes behind a header.
   static constexpr std::size_t kLongestBody = 1024;
 
-  /// Fails where there is no such memory to be had, or no such descriptor.
-  static Result<std::shared_ptr<SealedRequests>> Make();
+  /// Fails where there is no such memory to be had, or no such descriptor. `has_xfrm`: NETLINK_XFRM is there; to open a
+  /// socket of it where it is not would load a module.
+  static Result<std::shared_ptr<SealedRequests>> Make(bool has_xfrm);
   ~SealedRequests() = default;
   SealedRequests(const SealedRequests&) = delete;
   SealedRequests& operator=(const SealedRequests&) = delete;
@@ -59,29 +68,36 @@ class SealedRequests {
   /// what sendmsg does.
   ssize_t Send(int socket, int protocol, Bytes message);
 
-  /// A socket of NETLINK_SOCK_DIAG, for one user at a time, and drained when it comes back.
-  class DiagSocket {
+  /// Whether sockets of a protocol are those made here.
+  static bool IsApart(int protocol);
+  /// One of them, for one user at a time, and drained when it comes back.
+  class FixedSocket {
    public:
-    DiagSocket(SealedRequests& owner, std::size_t position) : owner_(&owner), position_(position) {}
-    DiagSocket(DiagSocket&& other) noexcept
+    FixedSocket(SealedRequests& owner, std::size_t position) : owner_(&owner), position_(position) {}
+    FixedSocket(FixedSocket&& other) noexcept
         : owner_(std::exchange(other.owner_, nullptr)), position_(other.position_) {}
-    DiagSocket& operator=(DiagSocket&&) = delete;
-    ~DiagSocket() {
+    FixedSocket& operator=(FixedSocket&&) = delete;
+    ~FixedSocket() {
       if (owner_ != nullptr) {
         owner_->Return(position_);
       }
     }
-    int Fd() const { return owner_->diag_[position_].fd.Get(); }
-    std::uint32_t Port() const { return owner_->diag_[position_].port; }
+    int Fd() const { return owner_->fixed_[position_].socket.fd.Get(); }
+    std::uint32_t Port() const { return owner_->fixed_[position_].socket.port; }
 
    private:
     SealedRequests* owner_;
     std::size_t position_;
   };
-  /// Waits for one that is free; kTimeout where none is.
-  Result<DiagSocket> TakeDiagSocket(Deadline deadline);
+  /// Waits for one of `protocol` that is free; kTimeout where none is, kUnsupported where none was made.
+  Result<FixedSocket> TakeSocket(int protocol, Deadline deadline);
 
  private:
+  struct Fixed {
+    int protocol;
+    BoundSocket socket;
+    bool taken = false;
+  };
   struct Body;
   struct Kind {
     int protocol;
@@ -93,16 +109,15 @@ class SealedRequests {
   };
 
   SealedRequests() = default;
-  Result<void> OpenDiagSockets();
+  Result<void> OpenSockets(bool has_xfrm);
   Result<void> Fill();
   void Return(std::size_t position);
 
   std::vector<Kind> kinds_;
   std::vector<std::unique_ptr<Body>> bodies_;
-  std::vector<BoundSocket> diag_;
-  std::mutex mutex_;  // for free_
+  std::vector<Fixed> fixed_;
+  std::mutex mutex_;  // for Fixed::taken
   std::condition_variable freed_;
-  std::vector<std::size_t> free_;
 };
 
 }  // namespace finwait::kernel::netlink

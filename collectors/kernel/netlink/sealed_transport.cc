@@ -1,6 +1,5 @@
 #include "collectors/kernel/netlink/sealed_transport.h"
 
-#include <linux/netlink.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -24,12 +23,12 @@ SealedTransport::SealedTransport(std::shared_ptr<SealedRequests> requests, int p
 
 Result<std::unique_ptr<Transport>> SealedTransport::Open(std::shared_ptr<SealedRequests> requests, int protocol) {
   std::unique_ptr<SealedTransport> transport(new SealedTransport(std::move(requests), protocol));
-  if (protocol == NETLINK_SOCK_DIAG) {
-    auto socket = transport->requests_->TakeDiagSocket(Deadline::After(kLongestWait));
+  if (SealedRequests::IsApart(protocol)) {
+    auto socket = transport->requests_->TakeSocket(protocol, Deadline::After(kLongestWait));
     if (!socket) {
       return Failure(socket.error());
     }
-    transport->diag_.emplace(std::move(*socket));
+    transport->fixed_.emplace(std::move(*socket));
   } else {
     auto socket = OpenBoundSocket(protocol);
     if (!socket) {

@@ -21,19 +21,19 @@ class SealedTransport : public Transport {
 
   Result<void> Send(Bytes datagram, Deadline deadline) override;
   Result<Datagram> Receive(Deadline deadline) override;
-  std::uint32_t Port() const override { return diag_ ? diag_->Port() : own_.port; }
+  std::uint32_t Port() const override { return fixed_ ? fixed_->Port() : own_.port; }
 
  private:
   SealedTransport(std::shared_ptr<SealedRequests> requests, int protocol);
-  int Fd() const { return diag_ ? diag_->Fd() : own_.fd.Get(); }
+  int Fd() const { return fixed_ ? fixed_->Fd() : own_.fd.Get(); }
   Result<void> SendOne(Bytes message, Deadline deadline);
   void RestoreSequenceNumbers(std::size_t size);
 
   std::shared_ptr<SealedRequests> requests_;
   int protocol_;
-  BoundSocket own_;                                 // none where it is
-  std::optional<SealedRequests::DiagSocket> diag_;  // one of these
-  std::deque<std::uint32_t> unanswered_;            // sequence numbers, in the order of the requests
+  BoundSocket own_;                                   // none where it is
+  std::optional<SealedRequests::FixedSocket> fixed_;  // one of these
+  std::deque<std::uint32_t> unanswered_;              // sequence numbers, in the order of the requests
   std::vector<std::byte> buffer_;
 };
 

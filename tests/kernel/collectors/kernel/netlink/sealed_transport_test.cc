@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/netlink/read_requests.h"
 #include "collectors/kernel/route.h"
 #include "collectors/sources/conntrack_stats.h"
@@ -52,7 +53,7 @@ TEST(SealedTransportTest, AsksEverythingThatTheProgramAsksAndNothingElse) {
   const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
   wire.local.Run([&] {
-    const auto requests = SealedRequests::Make();
+    const auto requests = SealedRequests::Make(true);
     ASSERT_TRUE(requests) << requests.error().message;
     Host host = lab::HostHere();
     host.open_channel = [&requests](int protocol) -> Result<Channel> {
@@ -73,6 +74,9 @@ TEST(SealedTransportTest, AsksEverythingThatTheProgramAsksAndNothingElse) {
     const auto route = FindRoute(host, {.destination = *IpAddress::Parse(lab::Wire::kPeer4)}, Soon());
     ASSERT_TRUE(route) << route.error().message;
     EXPECT_EQ(route->interface_name, "veth0");
+    const auto ipsec = HasIpsecPolicies(host, Soon());
+    ASSERT_TRUE(ipsec) << ipsec.error().message;
+    EXPECT_FALSE(*ipsec);
 
     // What is not on the list has no header.
     const auto socket = OpenBoundSocket(NETLINK_NETFILTER);
@@ -90,15 +94,19 @@ TEST(SealedTransportTest, AsksEverythingThatTheProgramAsksAndNothingElse) {
     header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
     EXPECT_EQ((*requests)->Send(socket->fd.Get(), NETLINK_ROUTE, BytesOf(header)), -1);
 
+    // XFRM_MSG_ALLOCSPI there.
+    header.nlmsg_type = RTM_GETADDR;
+    EXPECT_EQ((*requests)->Send(socket->fd.Get(), NETLINK_XFRM, BytesOf(header)), -1);
+
     // The memory is as it is, even without a filter.
     const auto limits = (*requests)->Limits();
-    void* const memory = reinterpret_cast<void*>(limits.any_value);
+    void* const memory = reinterpret_cast<void*>(limits.any.headers.value);
     constexpr long kMseal = 462;  // SYS_mseal, Linux 6.10; before, the filter's comparisons have to do
     if (::syscall(kMseal, nullptr, 0UL, 0UL) == 0 || errno != ENOSYS) {
       EXPECT_NE(::mprotect(memory, 4096, PROT_READ | PROT_WRITE), 0);
       EXPECT_NE(::munmap(memory, 4096), 0);
     }
-    EXPECT_FALSE(SealedRequests::Make()) << "once a process";
+    EXPECT_FALSE(SealedRequests::Make(true)) << "once a process";
   });
 }
 
