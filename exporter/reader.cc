@@ -19,6 +19,8 @@
 
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/ipsec_policies.h"
+#include "collectors/kernel/namespaces/cgroup_tree.h"
+#include "collectors/kernel/namespaces/owner_names.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/kernel/netlink/sealed_transport.h"
 #include "exporter/channel/answerer.h"
@@ -31,6 +33,7 @@
 #include "exporter/process/usage.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_inbox.h"
+#include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/scheduler_slice.h"
 
@@ -40,18 +43,23 @@ namespace {
 // The number of the channel's socket: one that nothing else can get (SealedRequests).
 constexpr int kChannel = kernel::netlink::SealedRequests::kFirstFree;
 
-// Beside procfs: what tells whether asking would load a module (kernel/features.h).
+// Beside procfs: what tells whether asking would load a module (kernel/features.h), and whose a socket is
+// (kernel/namespaces/owner_names.h).
 std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& options) {
-  return {options.procfs,
-          "/proc",
-          "/sys/module",
-          "/lib/modules",
-          "/boot",
-          "/sys/fs/cgroup",
-          "/var/log/pods",
-          "/var/log/containers",
-          "/var/lib/docker/containers",
-          "/var/lib/containers/storage"};
+  const kernel::namespaces::NamePaths names;
+  std::vector<std::filesystem::path> files = {options.procfs,
+                                              "/proc",
+                                              "/sys/module",
+                                              "/lib/modules",
+                                              "/boot",
+                                              options.pod_logs,
+                                              options.pod_logs.parent_path() / "containers",
+                                              names.docker,
+                                              names.podman};
+  if (const auto cgroups = kernel::namespaces::FindCgroup2(options.procfs)) {
+    files.push_back(*cgroups);
+  }
+  return files;
 }
 
 // The headers of all requests, sealed, and what the filter has to know of them.
@@ -217,8 +225,10 @@ Result<Reader> StartReader(const command_line::Options& options) {
   privilege::CloseAllBut(ends->second.Descriptor());
   try {
     Read(options, std::move(ends->second));
-  } catch (const std::exception&) {
-    // No memory or no thread: the server sees the channel end, and says so.
+  } catch (const std::exception& error) {
+    // No memory or no thread: the server sees the channel end, too, and says so.
+    service::DescribeEnd(error);
+    std::_Exit(2);
   }
   std::_Exit(0);
 }
