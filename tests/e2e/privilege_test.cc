@@ -117,6 +117,20 @@ TEST(PrivilegeTest, IsNothingAtAllWhereNoEnabledCollectorNeedsMore) {
   }
 }
 
+// Its numbers are orders to other protocols: the reader has a socket and headers apart for it.
+TEST(PrivilegeTest, LetsTheReaderAskForIpsecPolicies) {
+  const lab::Namespace where;
+  where.Shell(
+      "iptables -A OUTPUT -m policy --dir out --pol ipsec -j ACCEPT; "
+      "iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const Program program(where);
+  const auto is_dropped = [&program] {
+    return program.Scrape()["finwait_firewall_path_verdict{family=\"ipv4\",packet=\"fin\",verdict=\"drop\"}"] == 1;
+  };
+  EXPECT_TRUE(lab::Eventually(is_dropped, 30)) << "no policy, so the first rule matches nothing";
+  EXPECT_THAT(program.Log(), Not(HasSubstr(kRefusedCall)));
+}
+
 TEST(PrivilegeTest, LeavesSystemCallsUnfilteredWhenToldSoAndSaysIt) {
   const lab::Namespace where;
   const Program program(where, {"--no-sandbox.seccomp"});
