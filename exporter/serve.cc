@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "exporter/anew.h"
 #include "exporter/channel/reader_client.h"
 #include "exporter/channel/snapshot_feed.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -172,11 +173,28 @@ bool HasEnded(pid_t reader, const service::Logger& logger) {
   return true;
 }
 
+// Where no capability can be given up it is left to a new start of this program: of the server, with its reader there
+// already, or of both where the reader needs none.
+Result<Reader> StartReaderConfined(const command_line::Options& options) {
+  if (auto from_before = TakeReader()) {
+    return std::move(*from_before);
+  }
+  const bool anew = MustStartAnew();
+  if (anew && !NeedNetAdmin(options)) {
+    return Failure(StartAnew(nullptr));
+  }
+  auto reader = StartReader(options);
+  if (reader && anew) {
+    return Failure(StartAnew(&*reader));
+  }
+  return reader;
+}
+
 }  // namespace
 
 int RunServe(const command_line::Options& options, const service::Logger& logger) {
   const service::ServiceSignals signals;
-  auto reader = StartReader(options);
+  auto reader = StartReaderConfined(options);
   if (!reader) {
     logger.Error("cannot start", {{"error", reader.error().message}});
     return kCannotStart;

@@ -32,6 +32,11 @@ Result<std::pair<Connection, Connection>> Connection::MakePair() {
   return std::pair(Connection(UniqueFd(ends[0])), Connection(UniqueFd(ends[1])));
 }
 
+Connection Connection::Inherited(int descriptor) {
+  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  return Connection(UniqueFd(descriptor));
+}
+
 void Connection::MoveTo(int number) {
   UniqueFd moved(::fcntl(socket_.Get(), F_DUPFD_CLOEXEC, number));
   if (moved) {

@@ -15,6 +15,9 @@ namespace finwait::channel {
 /// so many bytes. Not thread-safe.
 class Connection {
  public:
+  /// An end that this process had before its program was started anew; close-on-exec from here on.
+  static Connection Inherited(int descriptor);
+
   /// No message is larger: the ruleset of a node with 100,000 rules takes some 30 MiB.
   static constexpr std::uint32_t kMostBytes = std::uint32_t{128} << 20;
 

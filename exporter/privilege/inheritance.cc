@@ -52,8 +52,13 @@ void CloseAllBut(int kept) {
   CloseFrom(static_cast<unsigned>(kept) + 1);
 }
 
-Result<void> GiveUpInheritance(unsigned sockets) {
-  CloseFrom(kFirstPassed + sockets);
+Result<void> GiveUpInheritance(unsigned sockets, std::optional<int> kept) {
+  unsigned first = kFirstPassed + sockets;
+  if (kept && *kept >= static_cast<int>(first)) {
+    Close(first, static_cast<unsigned>(*kept) - 1);
+    first = static_cast<unsigned>(*kept) + 1;
+  }
+  CloseFrom(first);
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
     // The lowest number that is free is the one asked about, as those below it are taken.
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) {  // NOLINT: it stays open
