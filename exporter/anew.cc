@@ -63,7 +63,7 @@ Error StartAnew(const Reader* reader) {
   if (::setenv(kVariable, value.c_str(), 1) == 0) {
     ::execv("/proc/self/exe", arguments.data());
   }
-  return ErrnoError("start this program anew, without capabilities", errno);
+  return ErrnoError("start this program again, without capabilities", errno);
 }
 
 std::optional<int> ChannelFromBefore() {
