@@ -52,7 +52,7 @@ int RunHistory(const command_line::Options& options, std::ostream& out, std::ost
   if (const auto given_up = privilege::GiveUpPrivileges({}); !given_up) {
     return cannot(given_up.error());
   }
-  privilege::FilterCalls(options.filter_calls, true);
+  privilege::FilterCalls(options.filter_calls, privilege::Role::kServer, std::nullopt, true);
   auto past = (*store)->Load();
   if (!past) {
     return cannot(past.error());

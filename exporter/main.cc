@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "exporter/anew.h"
 #include "exporter/check.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
@@ -34,7 +35,7 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
   }
-  finwait::privilege::FilterCalls(options.filter_calls);
+  finwait::privilege::FilterCalls(options.filter_calls, finwait::privilege::Role::kReader);
   const int exit_code = run(options, std::cout, std::cerr);
   if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
     std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
@@ -83,7 +84,8 @@ int main(int argc, char** argv) {
   });
   auto command = finwait::command_line::Command::kServe;
   try {
-    if (const auto given_up = finwait::privilege::GiveUpInheritance(passed); !given_up) {
+    if (const auto given_up = finwait::privilege::GiveUpInheritance(passed, finwait::exporter::ChannelFromBefore());
+        !given_up) {
       std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
       return 2;
     }

@@ -1,23 +1,29 @@
 #include "exporter/serve.h"
 
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "collectors/firewall/read/fact_resolver.h"
+#include "exporter/anew.h"
+#include "exporter/channel/reader_client.h"
+#include "exporter/channel/snapshot_feed.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/http/passed_sockets.h"
+#include "exporter/privilege/file_domain.h"
 #include "exporter/privilege/sandbox.h"
+#include "exporter/reader.h"
 #include "exporter/report/latest.h"
-#include "exporter/scheduling/sampler.h"
-#include "exporter/scheduling/snapshot_consumer.h"
 #include "exporter/service/collector_log.h"
 #include "exporter/service/incident_journal.h"
 #include "exporter/service/memory_policy.h"
@@ -38,6 +44,7 @@ namespace finwait::exporter {
 namespace {
 
 constexpr int kCannotStart = 2;
+constexpr int kReaderEnded = 1;
 // A scraper every 15 s keeps its connection for 25 minutes: certificates and users that are gone are so by then.
 constexpr std::size_t kRequestsPerConnection = 100;
 
@@ -52,20 +59,34 @@ class Watchdog {
   std::atomic<SteadyClock::time_point> last_fed_{SteadyClock::now()};
 };
 
-// Waits for a signal that ends the program; meanwhile reads the web configuration again when told to, and tells the
-// service manager that we are alive.
+// How long the server goes on answering, without data, once the reader has ended: two scrapes at a usual interval see
+// that, and why. Then whoever started the service starts both again: nobody here has kept the rights to do so.
+constexpr std::chrono::seconds kWithoutReader{30};
+
+// Waits for a signal that ends the program, or for the end of the reader; meanwhile reads the web configuration again
+// when told to, and tells the service manager that we are alive. Returns the signal: SIGCHLD where the reader ended.
 int WaitForTheEnd(const service::ServiceSignals& signals, const service::ServiceNotify& notify,
                   const Watchdog& watchdog, SteadyClock::duration sampling_interval,
-                  const std::function<void()>& reload) {
+                  const std::function<void()>& reload, const std::function<bool()>& reader_has_ended) {
   constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
   constexpr int kMissedIntervals = 3;
   const auto period = notify.WatchdogPeriod();
+  std::optional<SteadyClock::time_point> end;
   for (;;) {
-    const auto signal = signals.WaitFor(period ? *period / 2 : kUnwatched);
+    std::chrono::microseconds wait = period ? *period / 2 : kUnwatched;
+    if (end) {
+      wait = std::min(wait, std::chrono::duration_cast<std::chrono::microseconds>(*end - SteadyClock::now()));
+    }
+    const auto signal = signals.WaitFor(std::max(wait, std::chrono::microseconds(0)));
     if (signal == SIGHUP) {
       reload();
+    } else if (signal == SIGCHLD) {
+      end = !end && reader_has_ended() ? SteadyClock::now() + kWithoutReader : end;
     } else if (signal) {
       return *signal;
+    }
+    if (end && SteadyClock::now() >= *end) {
+      return SIGCHLD;
     }
     if (period && !watchdog.HasStarvedFor(*period + kMissedIntervals * sampling_interval)) {
       (void)notify.Alive();  // if it is not heard, the service manager acts by itself
@@ -123,31 +144,63 @@ Result<web_config::Protection> ProtectionOf(const command_line::Options& options
   });
 }
 
-void FilterCalls(const command_line::Options& options, const service::Logger& logger) {
-  const auto unfiltered_because = privilege::FilterCalls(options.filter_calls, !options.storage_path.empty());
-  if (unfiltered_because) {
-    logger.Warn("system calls are not filtered", {{"reason", *unfiltered_because}});
-  }
-}
-
 views::metrics::CounterValues CountersToStore(const diagnosis::Diagnosis& diagnosis,
                                               const incidents::Journal& journal) {
-  auto families = views::metrics::MetricFamilies(diagnosis, false);
+  auto families = views::metrics::MetricFamilies(diagnosis, false, {});
   views::metrics::CarryOn(families, journal.CountersBefore());
   return views::metrics::ObservedCounters(families);
 }
 
 double UnixTime(incidents::Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 
+void SayWhyUnfiltered(std::string_view process, const std::optional<std::string>& because,
+                      const service::Logger& logger) {
+  if (because) {
+    logger.Warn("system calls are not filtered", {{"process", process}, {"reason", *because}});
+  }
+}
+
+// Whether the reader has ended; says how.
+bool HasEnded(pid_t reader, const service::Logger& logger) {
+  int status = 0;
+  if (::waitpid(reader, &status, WNOHANG) != reader) {
+    return false;
+  }
+  logger.Error("the process that reads the kernel has ended; this one goes on without data for a while, then ends",
+               {{"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
+                {"exit_code", WIFEXITED(status) ? WEXITSTATUS(status) : 0},
+                {"seconds", kWithoutReader.count()}});
+  return true;
+}
+
+// Where no capability can be given up it is left to a new start of this program: of the server, with its reader there
+// already, or of both where the reader needs none.
+Result<Reader> StartReaderConfined(const command_line::Options& options) {
+  if (auto from_before = TakeReader()) {
+    return std::move(*from_before);
+  }
+  const bool anew = MustStartAnew();
+  if (anew && !NeedNetAdmin(options)) {
+    return Failure(StartAnew(nullptr));
+  }
+  auto reader = StartReader(options);
+  if (reader && anew) {
+    return Failure(StartAnew(&*reader));
+  }
+  return reader;
+}
+
 }  // namespace
 
 int RunServe(const command_line::Options& options, const service::Logger& logger) {
   const service::ServiceSignals signals;
-  const auto host = kernel::OpenHost(options.procfs);
-  if (!host) {
-    logger.Error("cannot start", {{"error", host.error().message}});
+  auto reader = StartReaderConfined(options);
+  if (!reader) {
+    logger.Error("cannot start", {{"error", reader.error().message}});
     return kCannotStart;
   }
+  const sources::CollectorSettings settings = SettingsOf(options);
+  channel::ReaderClient client(std::move(reader->connection), settings.cpu_budget);
 
   service::SetSchedulerSlice();
   auto store = service::OpenStore(options.storage_path);
@@ -163,7 +216,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     logger.Error("cannot start", {{"error", listeners.error().message}});
     return kCannotStart;
   }
-  const auto privileges = privilege::GiveUpPrivileges({.net_admin = NeedNetAdmin(options)});
+  const auto privileges = privilege::GiveUpPrivileges({});
   if (!privileges) {
     logger.Error("cannot start", {{"error", privileges.error().message}});
     return kCannotStart;
@@ -174,25 +227,40 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     return kCannotStart;
   }
   const service::ServiceNotify notify = service::ServiceNotify::FromEnvironment();
-  FilterCalls(options, logger);
-  logger.Info("gave up all other privileges", {{"capabilities", *privileges}});
+  const auto hello = client.Hello(Deadline::After(channel::SnapshotFeed::kPatience));
+  if (!hello || hello->why_not) {
+    logger.Error("cannot start", {{"error", hello ? hello->why_not->message : hello.error().message}});
+    return kCannotStart;
+  }
+  SayWhyUnfiltered("reader", hello->unfiltered, logger);
+  if (hello->unsealed) {
+    logger.Warn("the list of requests to the kernel is kept by this program only", {{"reason", *hello->unsealed}});
+  }
+  std::vector<std::filesystem::path> readable = protection->folders;
+  readable.insert(readable.end(), {"/proc/self", "/proc/stat"});
+  const auto files = privilege::FileDomain::Enter(readable);
+  const auto unfiltered = privilege::FilterCalls(options.filter_calls, privilege::Role::kServer, std::nullopt,
+                                                 !options.storage_path.empty());
+  SayWhyUnfiltered("server", unfiltered, logger);
+  logger.Info("gave up all other privileges", {{"process", "reader"}, {"capabilities", hello->capabilities}});
+  logger.Info("gave up all other privileges", {{"process", "server"}, {"capabilities", *privileges}});
 
+  const process::Layers layers = {true, !unfiltered, files.has_value()};
   Watchdog watchdog;
   const auto journal = service::StartJournal(std::move(*store), logger);
   const bool stored = !options.storage_path.empty();
   report::LatestReport latest;
   service::RenderedMetrics metrics(
-      [exporter_metrics = options.exporter_metrics,
+      [&client, layers, exporter_metrics = options.exporter_metrics,
        &before = journal->CountersBefore()](const diagnosis::Diagnosis& diagnosis) {
-        auto families = views::metrics::MetricFamilies(diagnosis, exporter_metrics);
+        auto families = views::metrics::MetricFamilies(diagnosis, exporter_metrics, {layers, {client.Report()}});
         views::metrics::CarryOn(families, before);
         return families;
       },
       latest,
       [starts = views::metrics::CounterStarts{views::metrics::BootTime(), UnixTime(journal->CountersSince())}](
           std::string_view name) { return StartOf(name, starts); });
-  const sources::CollectorSettings settings = SettingsOf(options);
-  diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host),
+  diagnosis::Diagnostician diagnostician(std::make_shared<channel::RemoteResolver>(client),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);
   diagnostician.SkipCounted(journal->CountedBefore());
   if (!options.owner_names) {
@@ -201,17 +269,19 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);
-  scheduling::SnapshotConsumer consumer([&](std::shared_ptr<const scheduling::Snapshot> snapshot) {
+  channel::SnapshotFeed feed(client, [&](std::shared_ptr<const scheduling::Snapshot> snapshot, bool fresh) {
     try {
       collector_log.Report(*snapshot);
-      refused_call_log.Report();
+      refused_call_log.Report(client.Report().refused);
       const auto now = SteadyClock::now();
       auto diagnosis = diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now());
       journal->Take(*diagnosis, stored ? CountersToStore(*diagnosis, *journal) : views::metrics::CounterValues());
       auto report = report::MakeReport(std::move(diagnosis));
       stage_log.Report(*report, now);
       metrics.Publish(std::move(report), now);
-      watchdog.Feed();
+      if (fresh) {
+        watchdog.Feed();
+      }
       if (diagnostician.ForgetUnused(now)) {
         service::TrimMemory();
       }
@@ -220,9 +290,6 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       logger.Error("what was read could not be diagnosed", {{"error", problem.what()}});
     }
   });
-  scheduling::Sampler sampler(
-      host->network_namespace, MakeCollectors(options, settings, *host), settings,
-      [&](std::shared_ptr<const scheduling::Snapshot> snapshot) { consumer.Put(std::move(snapshot)); });
   auto server_options = ServerOptionsOf(options, latest, metrics, *journal, logger);
   server_options.tls = protection->tls;
   server_options.auth = protection->auth;
@@ -230,13 +297,16 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   for (const http::ListeningSocket& listener : *listeners) {
     addresses.push_back(listener.address);
   }
-  consumer.Start();
+  if (const auto started = feed.TakeFirst(); !started) {
+    logger.Error("cannot start", {{"error", started.error().message}});
+    return kCannotStart;
+  }
   auto server = http::HttpServer::Start(std::move(server_options), std::move(*listeners));
   if (!server) {
     logger.Error("cannot start", {{"error", server.error().message}});
     return kCannotStart;
   }
-  sampler.Start();
+  feed.Start();
   for (const http::ListenAddress& address : addresses) {
     logger.Info(
         "listening",
@@ -247,22 +317,27 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     logger.Warn("the service manager does not know that this is ready", {{"error", told.error().message}});
   }
 
-  const int signal = WaitForTheEnd(signals, notify, watchdog, options.sampling_interval, [&] {
-    logger.Info("SIGHUP: reading the web configuration again", {{"file", options.web_config_file.string()}});
-    (*server)->Reload();
-  });
+  const int signal = WaitForTheEnd(
+      signals, notify, watchdog, options.sampling_interval,
+      [&] {
+        logger.Info("SIGHUP: reading the web configuration again", {{"file", options.web_config_file.string()}});
+        (*server)->Reload();
+      },
+      [&] { return HasEnded(reader->process, logger); });
   (void)notify.Stopping();
-  logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-  (*server)->Stop();
-  const auto deadline = Deadline::After(std::chrono::seconds(2));
-  const bool collectors_ended = sampler.Stop(deadline);
-  const bool diagnosis_ended = consumer.Stop(deadline);
-  if (!collectors_ended || !diagnosis_ended) {
-    logger.Warn("a question hangs in the kernel and is left behind");
-    std::_Exit(0);  // its thread still uses what this function owns
+  if (signal == SIGCHLD) {
+    logger.Error("stopping: the process that reads the kernel has ended");
+  } else {
+    logger.Info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   }
-  refused_call_log.Report();
-  return 0;
+  (*server)->Stop();
+  const int exit_code = signal == SIGCHLD ? kReaderEnded : 0;
+  if (!feed.Stop(Deadline::After(std::chrono::seconds(2)))) {
+    logger.Warn("the diagnosis does not end and is left behind");
+    std::_Exit(exit_code);  // its thread still uses what this function owns
+  }
+  refused_call_log.Report(client.Report().refused);
+  return exit_code;
 }
 
 }  // namespace finwait::exporter

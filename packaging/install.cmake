@@ -30,6 +30,8 @@ install(FILES ${PREPARED}/finwait_exporter.8.gz DESTINATION share/man/man8)
 install(FILES ${PACKAGING}/completion/finwait_exporter DESTINATION share/bash-completion/completions)
 install(FILES ${DASHBOARDS} DESTINATION share/finwait-exporter)
 install(DIRECTORY dashboards/alertmanager DESTINATION share/finwait-exporter)
+# Sources: whoever confines programs by AppArmor or SELinux loads them (SECURITY.md).
+install(DIRECTORY packaging/apparmor packaging/selinux DESTINATION share/finwait-exporter)
 install(FILES ${PACKAGING}/deb/copyright ${PREPARED}/changelog.gz DESTINATION share/doc/finwait-exporter)
 
 include(${PACKAGING}/package.cmake)

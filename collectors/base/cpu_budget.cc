@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace finwait {
 
@@ -38,7 +39,22 @@ void CpuBudget::SetDemand(std::size_t claim, double demand) {
 
 double CpuBudget::Granted(std::size_t claim) const {
   const std::lock_guard lock(mutex_);
-  return DivideBudget(core_share_, claims_).at(claim);
+  if (elsewhere_.empty()) {
+    return DivideBudget(core_share_, claims_).at(claim);
+  }
+  std::vector<BudgetClaim> all = claims_;
+  all.insert(all.end(), elsewhere_.begin(), elsewhere_.end());
+  return DivideBudget(core_share_, all).at(claim);
+}
+
+std::vector<BudgetClaim> CpuBudget::Claims() const {
+  const std::lock_guard lock(mutex_);
+  return claims_;
+}
+
+void CpuBudget::SetClaimsElsewhere(std::vector<BudgetClaim> claims) {
+  const std::lock_guard lock(mutex_);
+  elsewhere_ = std::move(claims);
 }
 
 }  // namespace finwait

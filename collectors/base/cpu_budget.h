@@ -11,6 +11,9 @@ namespace finwait {
 struct BudgetClaim {
   double share = 0;   ///< its part of the budget where that is scarce; above 0, relative to the others' shares
   double demand = 0;  ///< the fraction of a core that it would take at its base interval
+
+  /// What another process says may be anything.
+  bool IsValid() const { return share > 0 && share <= 1 && demand >= 0 && demand <= 1e6; }
 };
 
 /// Divides `budget`, a fraction of one core, among claims; what each gets, in their order. Nobody gets more than it
@@ -31,10 +34,16 @@ class CpuBudget {
   /// The fraction of a core that a claim has now; at most its demand.
   double Granted(std::size_t claim) const;
 
+  /// The claims made here, for another process of the program: both live on the same budget.
+  std::vector<BudgetClaim> Claims() const;
+  /// What the other process claims now, in place of what it claimed before.
+  void SetClaimsElsewhere(std::vector<BudgetClaim> claims);
+
  private:
   const double core_share_;
   mutable std::mutex mutex_;
   std::vector<BudgetClaim> claims_;
+  std::vector<BudgetClaim> elsewhere_;
 };
 
 }  // namespace finwait

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "collectors/base/blocks.h"
+#include "collectors/codec/forward.h"
 #include "collectors/kernel/tcp_socket.h"
 
 namespace finwait::kernel {
@@ -21,6 +22,12 @@ class EntryTable {
   void Replace(std::size_t position, IpFamily family, const SocketEntry& entry);
   /// Takes the last one away, which is of `family`.
   void RemoveLast(IpFamily family);
+
+  /// To another process. What was decoded is sound once AcceptEntry() was true for each position, in order.
+  void Encode(codec::Encoder& encoder) const;
+  [[nodiscard]] bool Decode(codec::Decoder& decoder);
+  [[nodiscard]] bool AcceptEntry(std::size_t position, IpFamily family);
+  std::size_t Size() const { return packed_.Size(); }
 
   SocketEntry operator[](std::size_t position) const;
   Tracking TrackingOf(std::size_t position) const;

@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
 
+#include <chrono>
 #include <optional>
 #include <system_error>
 
@@ -30,6 +31,11 @@ Result<bool> HasProtocol(const Host& host, int protocol, Deadline deadline) {
 }
 
 }  // namespace
+
+bool HasXfrm(const Host& host) {
+  constexpr std::chrono::seconds kPatience{5};
+  return HasProtocol(host, NETLINK_XFRM, Deadline::After(kPatience)).value_or(false);
+}
 
 Result<bool> HasIpsecPolicies(const Host& host, Deadline deadline) {
   const auto asked_by_netlink = HasProtocol(host, NETLINK_XFRM, deadline);

@@ -10,4 +10,7 @@ namespace finwait::kernel {
 /// Needs CAP_NET_ADMIN.
 Result<bool> HasIpsecPolicies(const Host& host, Deadline deadline);
 
+/// Whether the kernel has NETLINK_XFRM, which is asked for them; false too where that cannot be read.
+bool HasXfrm(const Host& host);
+
 }  // namespace finwait::kernel

@@ -1,6 +1,7 @@
 #include "collectors/kernel/socket_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace finwait::kernel {
@@ -72,7 +73,7 @@ std::size_t SocketTable::Hash(const Profile& profile) {
 
 std::uint32_t SocketTable::PositionOf(const Profile& profile) {
   if ((profiles_.size() + 1) * 2 > profile_slots_.size()) {
-    profile_slots_.assign(std::max<std::size_t>(16, profile_slots_.size() * 2), kEmpty);
+    profile_slots_.assign(std::max<std::size_t>(16, std::bit_ceil((profiles_.size() + 1) * 2)), kEmpty);
     for (std::uint32_t i = 0; i < profiles_.size(); ++i) {
       *SlotOf(profiles_[i]) = i;
     }

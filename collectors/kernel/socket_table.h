@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collectors/base/blocks.h"
+#include "collectors/codec/forward.h"
 #include "collectors/kernel/entry_table.h"
 #include "collectors/kernel/tcp_socket.h"
 
@@ -31,6 +32,10 @@ class SocketTable {
   void SetEntry(std::size_t position, const SocketEntry& entry);
   /// Leaves the first `size` of them.
   void Shorten(std::size_t size);
+
+  /// To another process: packed as it is. Decode() checks row by row; false where the bytes are no table.
+  void Encode(codec::Encoder& encoder) const;
+  [[nodiscard]] bool Decode(codec::Decoder& decoder);
 
   std::size_t Size() const { return rows_.Size(); }
   bool IsEmpty() const { return Size() == 0; }

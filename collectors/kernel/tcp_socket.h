@@ -20,6 +20,7 @@ enum class Tracking : std::uint8_t {
 
 /// The ends of a connection as they are on the wire, beyond this host's NAT.
 struct Translation {
+  static constexpr bool kMayBeMissing = true;  ///< a pointer to one may be null, also from another process (codec.h)
   Endpoint local;
   Endpoint peer;
   auto operator<=>(const Translation&) const = default;

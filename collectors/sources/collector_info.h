@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "collectors/codec/forward.h"
 #include "collectors/kernel/host.h"
 #include "collectors/sources/collector.h"
 
@@ -80,8 +81,12 @@ struct CollectorInfo {
   double budget_share = 0;
   std::span<const Metric> metrics = {};  ///< those without labels; views/metrics makes the others
   bool enabled_by_default = true;
-  /// Set by the registry.
+  // Set by the registry.
   std::unique_ptr<Collector> (*make)(const kernel::Host& host, const CollectorSettings& settings) = nullptr;
+  /// How its samples cross to another process. `encode` takes one of its own only; `decode` gives null for bytes that
+  /// are none.
+  void (*encode)(const SampleData& sample, codec::Encoder& encoder) = nullptr;
+  std::shared_ptr<const SampleData> (*decode)(codec::Decoder& decoder) = nullptr;
 };
 
 }  // namespace finwait::sources

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -14,6 +15,7 @@ namespace finwait::sources {
 /// first collection: connections whose two ends may both be open, and whose next FIN or RST will be INVALID.
 struct ConntrackEventsSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_events";
+  static constexpr std::size_t kFields = 1;  ///< below, for codec/fields.h
 
   /// Counts only grow. `counts.losses` is more than 0 where `counts.expired` is too low; by how much is not known, but
   /// for `counts.paused` nothing was heard at all.

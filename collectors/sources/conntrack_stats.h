@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -34,6 +35,7 @@ std::string_view Name(ConntrackStat stat);
 /// Conntrack's counters and its table's size, for one network namespace.
 struct ConntrackStatsSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_stats";
+  static constexpr std::size_t kFields = 4;  ///< below, for codec/fields.h
 
   /// By ConntrackStat: the kernel's 32-bit per-CPU counters, widened to 64 bits and summed. Nothing for one that this
   /// kernel does not send (chain_too_long before Linux 5.15).

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,6 +42,7 @@ struct FlowCounts {
 /// What is in one network namespace's part of the conntrack table.
 struct ConntrackTableSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_table";
+  static constexpr std::size_t kFields = 5;  ///< below, for codec/fields.h
   static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
 
   std::array<FlowCounts, 2> flows;  ///< by IpFamily

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@ namespace finwait::sources {
 /// What can drop a packet in this network namespace, and what of it dropped INVALID packets.
 struct FirewallSample : SampleData {
   static constexpr std::string_view kCollector = "firewall";
+  static constexpr std::size_t kFields = 5;  ///< below, for codec/fields.h
 
   /// Never null. The same object as in the sample before as long as nothing but counters changed; the counters in it
   /// are of the sample that read it. What it could not read is in its `unread`: see firewall::IsBlind.

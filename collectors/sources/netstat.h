@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace finwait::sources {
 /// counter that this kernel does not have is absent.
 struct NetstatSample : SampleData {
   static constexpr std::string_view kCollector = "netstat";
+  static constexpr std::size_t kFields = 7;  ///< below, for codec/fields.h
 
   /// TcpExt TCPAbortFailed: a RST that could not be sent (no memory, or dropped on the way out).
   std::optional<std::uint64_t> abort_failed;

@@ -140,18 +140,18 @@ void NetworkNamespacesCollector::KeepCgroups(Deadline deadline) {
     cgroup_tree_.emplace(*root);
   }
   cgroup_tree_->Walk(now, deadline);
-  auto cgroups = std::make_shared<std::vector<CgroupOfOwner>>();
+  auto cgroups = std::make_shared<OwnedCgroups>();
   cgroup_tree_->ForEach([&](std::uint64_t number, const std::string& path) {
     kernel::namespaces::Owner owner = observer_.Names().NameOf(kernel::namespaces::OwnerOfCgroup(path), now);
     if (owner.kind != kernel::namespaces::OwnerKind::kOther) {
-      cgroups->push_back({number, std::move(owner)});
+      cgroups->by_number.push_back({number, std::move(owner)});
     }
   });
-  std::ranges::sort(*cgroups, {}, &CgroupOfOwner::number);
+  std::ranges::sort(cgroups->by_number, {}, &CgroupOfOwner::number);
   const auto same = [](const CgroupOfOwner& a, const CgroupOfOwner& b) {
     return a.number == b.number && a.owner == b.owner;
   };
-  if (cgroups_ == nullptr || !std::ranges::equal(*cgroups, *cgroups_, same)) {
+  if (cgroups_ == nullptr || !std::ranges::equal(cgroups->by_number, cgroups_->by_number, same)) {
     cgroups_ = std::move(cgroups);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,6 +42,8 @@ struct OtherClosingSocket {
 
 /// The unfinished sockets of all other namespaces that have been read, with their entries in the host's table.
 struct OtherLiveSockets {
+  static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
+  static constexpr bool kMayBeMissing = true;
   kernel::SocketTable sockets;
   std::vector<std::uint32_t> namespaces;  ///< by position in `sockets`: OtherNamespace::id
   SteadyClock::time_point taken_at;
@@ -52,10 +55,20 @@ struct CgroupOfOwner {
   kernel::namespaces::Owner owner;
 };
 
+/// The cgroups of this host that somebody owns.
+struct OwnedCgroups {
+  static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
+  static constexpr bool kMayBeMissing = true;
+  std::vector<CgroupOfOwner> by_number;  ///< ascending
+};
+
 /// The network namespaces that processes live in, other than our own: what of their sockets can be read without any
 /// privilege, and whose they are.
 struct NetworkNamespacesSample : SampleData {
   static constexpr std::string_view kCollector = "network_namespaces";
+  static constexpr std::size_t kFields = 10;  ///< below, for codec/fields.h
+  /// More closing sockets than this, of all namespaces together, are not listed.
+  static constexpr std::size_t kMaxClosing = 65'536;
 
   std::uint64_t observed = 0;             ///< namespaces whose sockets have been read
   std::uint64_t unseen = 0;               ///< namespaces with at least one process, whose sockets have not
@@ -68,11 +81,9 @@ struct NetworkNamespacesSample : SampleData {
 
   std::vector<OtherNamespace> namespaces;  ///< those read, by id
   std::vector<OtherClosingSocket> closing;
-  /// More closing sockets than this, of all namespaces together, are not listed.
-  static constexpr std::size_t kMaxClosing = 65'536;
   std::shared_ptr<const OtherLiveSockets> live;  ///< null: not read yet, or the host's entries cannot be asked for
-  /// Of this host's own sockets: by number, ascending. Null where cgroup v2 is not mounted.
-  std::shared_ptr<const std::vector<CgroupOfOwner>> cgroups;
+  /// Of this host's own sockets. Null where cgroup v2 is not mounted.
+  std::shared_ptr<const OwnedCgroups> cgroups;
 
   /// Whose namespace it is, by OtherNamespace::id; null where that cannot be told.
   std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(std::uint64_t network_namespace) const;
@@ -116,7 +127,7 @@ class NetworkNamespacesCollector : public Collector {
   kernel::namespaces::Observer observer_;
   std::shared_ptr<const OtherLiveSockets> live_;
   std::optional<kernel::namespaces::CgroupTree> cgroup_tree_;
-  std::shared_ptr<const std::vector<CgroupOfOwner>> cgroups_;
+  std::shared_ptr<const OwnedCgroups> cgroups_;
   std::optional<SteadyClock::time_point> cgroups_at_;
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <type_traits>
 
+#include "collectors/codec/codec.h"
 #include "collectors/sources/conntrack_events.h"
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
@@ -38,21 +39,39 @@ std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSetting
   }
 }
 
-template <typename T>
+template <typename Sample>
+void Encode(const SampleData& sample, codec::Encoder& encoder) {
+  encoder.Put(static_cast<const Sample&>(sample));
+}
+
+template <typename Sample>
+std::shared_ptr<const SampleData> Decode(codec::Decoder& decoder) {
+  auto sample = std::make_shared<Sample>();
+  return decoder.Take(*sample) ? sample : nullptr;
+}
+
+template <typename Collector, typename Sample>
 constexpr CollectorInfo Row() {
-  CollectorInfo info = T::kInfo;
-  info.make = Make<T>;
+  static_assert(Collector::kInfo.name == Sample::kCollector);
+  CollectorInfo info = Collector::kInfo;
+  info.make = Make<Collector>;
+  info.encode = Encode<Sample>;
+  info.decode = Decode<Sample>;
   return info;
 }
 
-template <typename... Collectors>
-constexpr auto Rows() {
-  return std::array{Row<Collectors>()...};
-}
-
-constexpr auto kRegistry =
-    Rows<ConntrackStatsCollector, ConntrackTableCollector, ConntrackEventsCollector, TrackingCollector, SysctlCollector,
-         SocketsCollector, FirewallCollector, NetstatCollector, SoftnetCollector, NetworkNamespacesCollector>();
+constexpr std::array kRegistry = {
+    Row<ConntrackStatsCollector, ConntrackStatsSample>(),
+    Row<ConntrackTableCollector, ConntrackTableSample>(),
+    Row<ConntrackEventsCollector, ConntrackEventsSample>(),
+    Row<TrackingCollector, TrackingSample>(),
+    Row<SysctlCollector, SysctlSample>(),
+    Row<SocketsCollector, SocketsSample>(),
+    Row<FirewallCollector, FirewallSample>(),
+    Row<NetstatCollector, NetstatSample>(),
+    Row<SoftnetCollector, SoftnetSample>(),
+    Row<NetworkNamespacesCollector, NetworkNamespacesSample>(),
+};
 
 constexpr double SumOfShares() {
   double sum = kSharesOfNoCollector;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -23,6 +24,7 @@ namespace finwait::sources {
 /// TCP sockets of one network namespace, from sock_diag (inet_diag).
 struct SocketsSample : SampleData {
   static constexpr std::string_view kCollector = "sockets";
+  static constexpr std::size_t kFields = 6;  ///< below, for codec/fields.h
   /// More closing sockets than this are counted in `orphans` but not listed.
   static constexpr std::size_t kMaxClosing = 65536;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string_view>
@@ -15,6 +16,7 @@ namespace finwait::sources {
 /// ACK that is lost here looks like one that a rule dropped.
 struct SoftnetSample : SampleData {
   static constexpr std::string_view kCollector = "softnet";
+  static constexpr std::size_t kFields = 2;  ///< below, for codec/fields.h
 
   /// Packets dropped because a CPU's backlog was full (netdev_max_backlog) or one flow took too much of it
   /// (softnet_data.dropped).

@@ -40,6 +40,7 @@ inline constexpr std::array<std::string_view, 10> kConntrackTcpTimeoutNames = {
 /// close. Each is absent where this kernel or this namespace does not have it.
 struct SysctlSample : SampleData {
   static constexpr std::string_view kCollector = "sysctl";
+  static constexpr std::size_t kFields = 11;  ///< below, for codec/fields.h
 
   /// net.netfilter.nf_conntrack_tcp_timeout_*, by ConntrackTcpTimeout.
   std::array<std::optional<std::chrono::seconds>, kConntrackTcpTimeoutNames.size()> conntrack_tcp_timeouts;

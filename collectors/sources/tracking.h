@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@ namespace finwait::sources {
 /// All unfinished sockets, each with its idle time, and with its conntrack entry or without.
 struct TrackingSample : SampleData {
   static constexpr std::string_view kCollector = "tracking";
+  static constexpr std::size_t kFields = 2;  ///< below, for codec/fields.h
 
   kernel::SocketTable sockets;
   kernel::EntryJoin::Strategy strategy = kernel::EntryJoin::Strategy::kAsk;

@@ -16,8 +16,9 @@ Owner OwnerOfNumber(const sources::NetworkNamespacesSample* sample, std::optiona
   if (sample == nullptr || sample->cgroups == nullptr || !number) {
     return {};
   }
-  const auto found = std::ranges::lower_bound(*sample->cgroups, *number, {}, &sources::CgroupOfOwner::number);
-  return found != sample->cgroups->end() && found->number == *number ? found->owner : Owner{};
+  const auto& cgroups = sample->cgroups->by_number;
+  const auto found = std::ranges::lower_bound(cgroups, *number, {}, &sources::CgroupOfOwner::number);
+  return found != cgroups.end() && found->number == *number ? found->owner : Owner{};
 }
 
 }  // namespace

@@ -13,7 +13,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <iterator>
+#include <span>
 
 namespace finwait::privilege {
 namespace {
@@ -31,6 +35,10 @@ constexpr Demand Lacks(unsigned argument, std::uint64_t bits) { return {argument
 constexpr Demand Has(unsigned argument, std::uint64_t bits) { return {argument, bits, bits}; }
 /// No bit but these.
 constexpr Demand AtMost(unsigned argument, std::uint64_t bits) { return {argument, kInt & ~bits, 0}; }
+/// Of a whole register: an address.
+constexpr Demand AtLeast(unsigned argument, std::uint64_t value) {
+  return {argument, kWhole, value, Demand::Comparison::kAtLeast};
+}
 constexpr Demand IsSocketType(int type) { return {1, kSocketType, static_cast<std::uint64_t>(type)}; }
 
 constexpr AllowedCall Any(const char* name) { return {name, {}, 0}; }
@@ -42,14 +50,8 @@ constexpr AllowedCall If(const char* name, Demand first, Demand second, Demand t
 
 constexpr std::uint64_t kSending = MSG_NOSIGNAL | MSG_DONTWAIT;  // not MSG_FASTOPEN, which connects
 
-constexpr AllowedCall kAllowedCalls[] = {
-    // Memory, none of it executable: no code comes in after the start.
+constexpr AllowedCall kOfEveryProcess[] = {
     Any("brk"),
-    If("mmap", Lacks(2, PROT_EXEC)),
-    If("mprotect", Lacks(2, PROT_EXEC)),
-    Any("munmap"),
-    Any("mremap"),
-    Any("madvise"),
 
     // Threads, never processes. clone3 keeps its flags where a filter cannot look; refused, glibc takes clone.
     If("clone", Has(0, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)),
@@ -68,7 +70,6 @@ constexpr AllowedCall kAllowedCalls[] = {
     Any("rt_sigaction"),
     Any("rt_sigprocmask"),
     Any("rt_sigreturn"),
-    Any("rt_sigtimedwait"),
     Any("sigaltstack"),
     Any("restart_syscall"),
 
@@ -79,19 +80,14 @@ constexpr AllowedCall kAllowedCalls[] = {
     Any("gettimeofday"),
     Any("poll"),
     Any("ppoll"),
-    Any("epoll_create1"),
-    Any("epoll_ctl"),
-    Any("epoll_wait"),
-    Any("epoll_pwait"),
     Any("eventfd2"),
 
-    // Files, for reading only. Writing is for sockets, events, the log and standard output.
+    // Files, for reading only.
     If("openat", Lacks(2, O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))),
     Any("read"),
     Any("readv"),
     Any("pread64"),
     Any("lseek"),
-    Any("close"),
     Any("fstat"),
     Any("newfstatat"),
     Any("statx"),
@@ -106,47 +102,10 @@ constexpr AllowedCall kAllowedCalls[] = {
     If("fcntl", Is(1, F_SETFL)),
     If("fcntl", Is(1, F_GETFD)),
     If("fcntl", Is(1, F_SETFD)),
-    If("fcntl", Is(1, F_DUPFD_CLOEXEC)),
-    Any("write"),
-    Any("writev"),
-    If("ioctl", Is(1, SIOCOUTQ)),
     If("ioctl", Is(1, TCGETS)),
 
-    // Sockets that ask the kernel. The IP ones are there for getsockopt, which reads legacy tables; without connect,
-    // listen and MSG_FASTOPEN nothing leaves or enters by them.
-    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
-    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
-    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
-    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)),
-    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
-    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
-    // Too short for an IP address. Long enough for a Unix one, which would make a file: so no Unix socket can be made,
-    // and
-    // the one to the service manager is bound before (service_notify.h).
-    If("bind", Is(2, sizeof(sockaddr_nl))),
-    Any("getsockname"),
-    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
-    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),
-    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_INFO)),  // IP6T_SO_GET_* have the same numbers
-    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_ENTRIES)),
-    If("getsockopt", Is(1, SOL_SOCKET)),
-    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_EXT_ACK)),
-    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_CAP_ACK)),
-    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_GET_STRICT_CHK)),
-    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_ADD_MEMBERSHIP)),
-    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUF)),
-    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUFFORCE)),
-    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_ATTACH_FILTER)),
-
-    // Connections that clients open, on the listening sockets made before.
-    Any("accept4"),
-    Any("getpeername"),
-    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_LINGER)),
-    If("setsockopt", Is(1, IPPROTO_TCP), Is(2, TCP_NODELAY)),
+    // The channel between the processes, a pair of sockets made before.
     Any("recvfrom"),
-    Any("recvmsg"),
-    If("sendto", AtMost(3, kSending)),
-    If("sendmsg", AtMost(2, kSending)),
     Any("shutdown"),
 
     // Itself and the machine, for metrics and libraries.
@@ -171,10 +130,114 @@ constexpr AllowedCall kStoreCalls[] = {
     If("fcntl", Is(1, F_GETLK)),
 };
 
+// Memory, none of it executable: no code comes in after the start. Writing is for sockets, events, the log and standard
+// output.
+constexpr AllowedCall kUnsealed[] = {
+    If("mmap", Lacks(2, PROT_EXEC)),
+    If("mprotect", Lacks(2, PROT_EXEC)),
+    Any("munmap"),
+    Any("mremap"),
+    Any("madvise"),
+    Any("close"),
+    If("fcntl", Is(1, F_DUPFD_CLOEXEC)),
+    Any("write"),
+    Any("writev"),
+    If("sendto", AtMost(3, kSending)),
+};
+
+// The same where the headers of requests are sealed. Their memory is the lowest of all: what may be changed begins
+// above it, and nothing is mapped over what is there. Netlink takes what is written to its sockets as it takes what is
+// sent: so only standard output and the log are written to, and events, which are shorter than a header. Nothing is
+// sent but to the channel, and by sendmsg() with a sealed header. Descriptors that have a meaning by their number
+// (standard streams, fixed ones) are never closed, so that nothing else gets the number, and none is duplicated.
+void AddSealed(const SealedCalls& sealed, std::vector<AllowedCall>& calls) {
+  constexpr std::uint64_t kEventSize = 8;
+  const Demand above = AtLeast(0, sealed.end);
+  calls.push_back(If("mmap", Lacks(2, PROT_EXEC), Lacks(3, MAP_FIXED)));
+  calls.push_back(If("mprotect", Lacks(2, PROT_EXEC), above));
+  calls.push_back(If("munmap", above));
+  calls.push_back(If("mremap", above, Lacks(3, MREMAP_FIXED)));
+  calls.push_back(If("madvise", above));
+  calls.push_back(If("write", {2, kWhole, kEventSize}));
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    calls.push_back(If("write", Is(0, fd)));
+    calls.push_back(If("writev", Is(0, fd)));
+  }
+  // Below the fixed ones, and above the standard streams: some bit from 2 on is set, and none from the fixed ones' on.
+  const std::uint64_t fixed = kInt & ~(static_cast<std::uint64_t>(sealed.first_fixed) - 1);
+  for (std::uint64_t bit = 4; bit < static_cast<std::uint64_t>(sealed.first_fixed); bit <<= 1) {
+    calls.push_back(If("close", {0, fixed | bit, bit}));
+  }
+  if (sealed.channel) {
+    calls.push_back(If("sendto", Is(0, *sealed.channel), AtMost(3, kSending)));
+  }
+  for (const SealedCalls::Message& message : sealed.messages) {
+    calls.push_back(If("sendmsg", message.headers, AtMost(2, kSending), message.socket));
+  }
+}
+
+// Sockets that ask the kernel. The IP ones are there for getsockopt, which reads legacy tables; without connect, listen
+// and MSG_FASTOPEN nothing leaves or enters by them.
+constexpr AllowedCall kOfTheReader[] = {
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
+    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    // Too short for an IP address. Long enough for a Unix one, which would make a file: so no Unix socket can be made,
+    // and the one to the service manager is the server's and bound before (service/notify.h).
+    If("bind", Is(2, sizeof(sockaddr_nl))),
+    Any("getsockname"),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_INFO)),  // IP6T_SO_GET_* have the same numbers
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_ENTRIES)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_EXT_ACK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_CAP_ACK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_GET_STRICT_CHK)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_ADD_MEMBERSHIP)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUF)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUFFORCE)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_ATTACH_FILTER)),
+    Any("recvmsg"),
+};
+
+// Connections that clients open, on the listening sockets made before. It makes no socket at all.
+constexpr AllowedCall kOfTheServer[] = {
+    Any("epoll_create1"),
+    Any("epoll_ctl"),
+    Any("epoll_wait"),
+    Any("epoll_pwait"),
+    Any("accept4"),
+    Any("getpeername"),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_LINGER)),
+    If("setsockopt", Is(1, IPPROTO_TCP), Is(2, TCP_NODELAY)),
+    If("sendmsg", AtMost(2, kSending)),
+    If("ioctl", Is(1, SIOCOUTQ)),
+    Any("rt_sigtimedwait"),
+    If("wait4", Has(2, WNOHANG)),
+};
+
 }  // namespace
 
 std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 
-std::span<const AllowedCall> AllowedCalls() { return kAllowedCalls; }
+std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls>& sealed) {
+  std::vector<AllowedCall> calls(std::begin(kOfEveryProcess), std::end(kOfEveryProcess));
+  const std::span<const AllowedCall> own =
+      role == Role::kReader ? std::span<const AllowedCall>(kOfTheReader) : std::span<const AllowedCall>(kOfTheServer);
+  calls.insert(calls.end(), own.begin(), own.end());
+  if (sealed) {
+    AddSealed(*sealed, calls);
+  } else {
+    calls.insert(calls.end(), std::begin(kUnsealed), std::end(kUnsealed));
+    if (role == Role::kReader) {
+      // Not where headers are sealed: by the numbers of other protocols' questions, this one takes orders. Its socket
+      // is one of the fixed ones then.
+      calls.push_back(If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)));
+    }
+  }
+  return calls;
+}
 
 }  // namespace finwait::privilege

@@ -3,16 +3,20 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace finwait::privilege {
 
-/// A demand on one argument of a system call: (argument & mask) == value. Pointers are never looked behind: the kernel
-/// gives a filter the registers and nothing else.
+/// A demand on one argument of a system call: (argument & mask) == value, or argument >= value. Pointers are never
+/// looked behind: the kernel gives a filter the registers and nothing else.
 struct Demand {
+  enum class Comparison : std::uint8_t { kMasked, kAtLeast };
   unsigned argument = 0;  ///< counted from 0
   std::uint64_t mask = 0;
   std::uint64_t value = 0;
+  Comparison comparison = Comparison::kMasked;
 };
 
 /// A system call that the program may make, whatever its arguments or with arguments that meet all demands. A call may
@@ -23,10 +27,29 @@ struct AllowedCall {
   std::size_t demand_count = 0;
 };
 
-/// What the program does once it runs: the whole list, but for the store.
-std::span<const AllowedCall> AllowedCalls();
-/// What it does beside that with files that it has opened before, where it has a store (--storage.path). No file can be
-/// made, opened for writing or removed by them.
+/// The processes of the program, by what they do.
+enum class Role : std::uint8_t {
+  kReader,  ///< reads the kernel: also `check` and `explain`, which are one process
+  kServer,  ///< hears strangers
+};
+
+/// What the reader's filter must know where the headers of its netlink requests are sealed
+/// (kernel/netlink/sealed_requests.h), so that the kernel takes no request but those.
+struct SealedCalls {
+  struct Message {
+    Demand socket;   ///< on sendmsg's first argument
+    Demand headers;  ///< on its second
+  };
+  std::vector<Message> messages;
+  std::uint64_t end = 0;       ///< of the sealed memory, below which nothing changes
+  int first_fixed = 0;         ///< descriptors from here on are never closed; a power of two
+  std::optional<int> channel;  ///< the socket to the server, one of those
+};
+
+/// What a process does once it runs: the whole list. `sealed`: of the reader, where it is.
+std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls>& sealed = std::nullopt);
+/// What the server does beside that with files that it has opened before, where it has a store (--storage.path). No
+/// file can be made, opened for writing or removed by them.
 std::span<const AllowedCall> StoreCalls();
 
 }  // namespace finwait::privilege

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -18,7 +19,11 @@ namespace {
 
 using Filter = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, decltype(&seccomp_release)>;
 
-scmp_arg_cmp Compare(const Demand& demand) { return {demand.argument, SCMP_CMP_MASKED_EQ, demand.mask, demand.value}; }
+scmp_arg_cmp Compare(const Demand& demand) {
+  return demand.comparison == Demand::Comparison::kAtLeast
+             ? scmp_arg_cmp{demand.argument, SCMP_CMP_GE, demand.value, 0}
+             : scmp_arg_cmp{demand.argument, SCMP_CMP_MASKED_EQ, demand.mask, demand.value};
+}
 
 // 0, or a negative errno, as libseccomp has it.
 int Add(const Filter& filter, std::uint32_t action, const char* name, const std::vector<scmp_arg_cmp>& demands) {
@@ -42,8 +47,8 @@ int AddAll(const Filter& filter, std::span<const AllowedCall> calls) {
   return 0;
 }
 
-int AddAllowed(const Filter& filter, bool writes_store) {
-  int added = AddAll(filter, AllowedCalls());
+int AddAllowed(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
+  int added = AddAll(filter, AllowedCalls(role, sealed));
   if (added == 0 && writes_store) {
     added = AddAll(filter, StoreCalls());
   }
@@ -59,7 +64,7 @@ int AddAllowed(const Filter& filter, bool writes_store) {
   return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
 }
 
-int Configure(const Filter& filter, bool writes_store) {
+int Configure(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -68,18 +73,18 @@ int Configure(const Filter& filter, bool writes_store) {
       return error;
     }
   }
-  return AddAllowed(filter, writes_store);
+  return AddAllowed(filter, role, sealed, writes_store);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter(bool writes_store) {
+Result<void> InstallCallFilter(Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter, writes_store);
+  int error = Configure(filter, role, sealed, writes_store);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

@@ -1,6 +1,7 @@
 #include "exporter/privilege/capabilities.h"
 
 #include <sys/capability.h>
+#include <sys/prctl.h>
 
 #include <cctype>
 #include <cerrno>
@@ -21,6 +22,15 @@ bool Holds(const Capabilities& capabilities, cap_value_t capability, cap_flag_t 
 bool KernelKnows(cap_value_t capability) { return cap_get_bound(capability) >= 0; }
 
 bool IsKept(cap_value_t capability, KeptCapabilities kept) { return capability == CAP_NET_ADMIN && kept.net_admin; }
+
+bool HoldsMoreThan(const Capabilities& held, KeptCapabilities kept) {
+  for (cap_value_t capability = 0; KernelKnows(capability); ++capability) {
+    if (Holds(held, capability, CAP_PERMITTED) && !IsKept(capability, kept)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -44,7 +54,23 @@ Result<void> GiveUpCapabilities(KeptCapabilities kept) {
   }
   // What is no longer inheritable is no longer ambient either: the kernel sees to that.
   if (cap_set_proc(left.get()) != 0) {
-    return FailErrno("give up capabilities", errno);
+    const int error = errno;
+    if (HoldsMoreThan(held, kept)) {
+      return FailErrno("give up capabilities", error);
+    }
+    return GiveUpAmbientCapabilities();
+  }
+  return {};
+}
+
+bool MayReduceCapabilities() {
+  const Capabilities held(cap_get_proc(), cap_free);
+  return held && cap_set_proc(held.get()) == 0;
+}
+
+Result<void> GiveUpAmbientCapabilities() {
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
+    return FailErrno("leave no capability to a program that is started", errno);
   }
   return {};
 }

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 
@@ -16,20 +18,47 @@ namespace {
 constexpr unsigned kFirstPassed = 3;  // SD_LISTEN_FDS_START
 
 // Linux 5.9 has close_range; before, there is one call for each number that there can be.
-void CloseFrom(unsigned first) {
-  if (::syscall(SYS_close_range, first, std::numeric_limits<unsigned>::max(), 0U) == 0) {
+void Close(unsigned first, unsigned last) {
+  if (first > last || ::syscall(SYS_close_range, first, last, 0U) == 0) {
     return;
   }
   const long most = ::sysconf(_SC_OPEN_MAX);
-  for (long fd = first; fd < (most > 0 ? most : 1024); ++fd) {
+  for (long fd = first; fd <= last && fd < (most > 0 ? most : 1024); ++fd) {
     ::close(static_cast<int>(fd));
   }
 }
+void CloseFrom(unsigned first) { Close(first, std::numeric_limits<unsigned>::max()); }
 
 }  // namespace
 
-Result<void> GiveUpInheritance(unsigned sockets) {
-  CloseFrom(kFirstPassed + sockets);
+Result<void> LimitDescriptors(unsigned first) {
+  const rlimit limit = {first, first};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return FailErrno("limit the numbers of descriptors", errno);
+  }
+  return {};
+}
+
+void AllowDescriptors(unsigned most) {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most) {
+    limit.rlim_cur = std::min<rlim_t>(most, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+void CloseAllBut(int kept) {
+  Close(kFirstPassed, static_cast<unsigned>(kept) - 1);
+  CloseFrom(static_cast<unsigned>(kept) + 1);
+}
+
+Result<void> GiveUpInheritance(unsigned sockets, std::optional<int> kept) {
+  unsigned first = kFirstPassed + sockets;
+  if (kept && *kept >= static_cast<int>(first)) {
+    Close(first, static_cast<unsigned>(*kept) - 1);
+    first = static_cast<unsigned>(*kept) + 1;
+  }
+  CloseFrom(first);
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
     // The lowest number that is free is the one asked about, as those below it are taken.
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) {  // NOLINT: it stays open

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "collectors/base/result.h"
+#include "exporter/privilege/allowed_calls.h"
 #include "exporter/privilege/capabilities.h"
 
 /// What the program gives up, for good, before it works: in the order of these two functions, and before its first
@@ -18,6 +19,7 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept);
 /// host names works afterwards, and sockets of the families it leaves out have to be there. Returns why calls stay
 /// unfiltered, nothing where they do not: it is not `wanted` (--no-sandbox.seccomp), the kernel cannot, or a sanitizer
 /// in this build needs calls of its own. `writes_store`: a store is open, which is written afterwards.
-std::optional<std::string> FilterCalls(bool wanted, bool writes_store = false);
+std::optional<std::string> FilterCalls(bool wanted, Role role, const std::optional<SealedCalls>& sealed = std::nullopt,
+                                       bool writes_store = false);
 
 }  // namespace finwait::privilege

@@ -9,7 +9,7 @@ ServiceSignals::ServiceSignals() {
     std::signal(ignored, SIG_IGN);
   }
   sigemptyset(&set_);
-  for (const int taken : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int taken : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) {
     sigaddset(&set_, taken);
   }
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);

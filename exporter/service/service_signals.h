@@ -7,13 +7,14 @@
 namespace finwait::service {
 
 /// The signals that mean something to the service: SIGTERM and SIGINT end it, SIGHUP has it read its web configuration
-/// again. SIGUSR1, SIGUSR2 and SIGALRM, which end a program that does not know them, are ignored. They are blocked from
-/// here on, so to be made before the first thread, and only WaitFor takes them.
+/// again, SIGCHLD tells that a process of it has ended. SIGUSR1, SIGUSR2 and SIGALRM, which end a program that does not
+/// know them, are ignored. They are blocked from here on, so to be made before the first thread, and only WaitFor takes
+/// them.
 class ServiceSignals {
  public:
   ServiceSignals();
 
-  /// SIGTERM, SIGINT or SIGHUP; nothing when none came in that time.
+  /// SIGTERM, SIGINT, SIGHUP or SIGCHLD; nothing when none came in that time.
   std::optional<int> WaitFor(std::chrono::microseconds time) const;
 
  private:

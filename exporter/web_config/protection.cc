@@ -1,5 +1,8 @@
 #include "exporter/web_config/protection.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "collectors/base/text.h"
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
@@ -7,6 +10,27 @@
 #include "exporter/web_config/yaml_values.h"
 
 namespace finwait::web_config {
+namespace {
+
+std::vector<std::filesystem::path> FoldersOf(const std::filesystem::path& path, const TlsSettings& tls) {
+  std::vector<std::filesystem::path> folders;
+  for (const std::filesystem::path& file : {path, tls.certificate_file, tls.key_file, tls.client_ca_file}) {
+    if (!file.empty()) {
+      std::error_code error;
+      folders.push_back(std::filesystem::absolute(file, error).parent_path());
+      folders.push_back(std::filesystem::weakly_canonical(file, error).parent_path());
+    }
+  }
+  if (tls.IsEnabled()) {
+    for (const char* trusted :
+         {"/etc/ssl", "/usr/lib/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}) {
+      folders.emplace_back(trusted);
+    }
+  }
+  return folders;
+}
+
+}  // namespace
 
 Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report) {
   const auto file = std::make_shared<WebConfigFile>(path, report);
@@ -21,6 +45,7 @@ Result<Protection> OpenProtection(const std::filesystem::path& path, const Chang
     }
   }
   Protection protection;
+  protection.folders = FoldersOf(path, config->tls);
   if (config->tls.IsEnabled()) {
     const auto tls = std::make_shared<LiveTls>(file, report);
     if (const auto checked = tls->Check(); !checked) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "collectors/base/result.h"
 #include "exporter/http/auth_middleware.h"
@@ -14,6 +15,9 @@ namespace finwait::web_config {
 struct Protection {
   std::shared_ptr<http::TlsSessions> tls;  ///< null: plain HTTP
   std::shared_ptr<http::AuthMiddleware> auth;
+  /// The folders of what is read again: of the file, of those that it names, of what those link to, and of the
+  /// authorities that this system trusts. What it names later has to lie in one of them.
+  std::vector<std::filesystem::path> folders;
 };
 
 /// Reads the file and everything that it names, and refuses what could not work: a file that cannot be read or is not

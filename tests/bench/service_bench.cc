@@ -109,30 +109,58 @@ class Exporter {
     });
     return times;
   }
-  double Cpu() const { return CpuSoFar(process_); }
+  // The program's first process, and the one that reads the kernel, its child.
+  std::vector<int> Processes() const {
+    std::vector<int> processes = {process_};
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::string line;
+      std::getline(std::ifstream(entry.path() / "stat"), line);
+      const std::size_t name_end = line.rfind(')');
+      if (name_end != std::string::npos && line.size() > name_end + 4 &&
+          std::atoi(line.c_str() + name_end + 4) == process_) {
+        processes.push_back(std::atoi(entry.path().filename().c_str()));
+      }
+    }
+    return processes;
+  }
+  // Of all processes of the program.
+  double Cpu() const {
+    double seconds = 0;
+    for (const int process : Processes()) {
+      seconds += CpuSoFar(process);
+    }
+    return seconds;
+  }
   // CPU seconds so far by thread name; threads of one name together.
   std::map<std::string, double> CpuByThread() const {
     std::map<std::string, double> seconds;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process_) + "/task")) {
-      std::string name;
-      std::getline(std::ifstream(task.path() / "comm"), name);
-      double nanoseconds = 0;
-      std::ifstream(task.path() / "schedstat") >> nanoseconds;
-      seconds[name] += nanoseconds / 1e9;
+    for (const int process : Processes()) {
+      for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+        std::string name;
+        std::getline(std::ifstream(task.path() / "comm"), name);
+        double nanoseconds = 0;
+        std::ifstream(task.path() / "schedstat") >> nanoseconds;
+        seconds[name] += nanoseconds / 1e9;
+      }
     }
     return seconds;
   }
   Clock::time_point Started() const { return started_; }
   double Age() const { return SecondsSince(started_); }
-  // Of /proc/PID/status, in MB (10^6 bytes).
+  // The sum of all processes, in MB (10^6 bytes): Pss: of smaps_rollup, what they share once; VmHWM: of status, whole.
   double Memory(const char* field) const {
-    std::ifstream status("/proc/" + std::to_string(process_) + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with(field)) {
-        return std::atof(line.c_str() + std::strlen(field) + 1) * 1024 / 1e6;
+    double sum = 0;
+    for (const int process : Processes()) {
+      for (const char* name : {"/smaps_rollup", "/status"}) {
+        std::ifstream file("/proc/" + std::to_string(process) + name);
+        for (std::string line; std::getline(file, line);) {
+          if (line.starts_with(field)) {
+            sum += std::atof(line.c_str() + std::strlen(field) + 1) * 1024 / 1e6;
+          }
+        }
       }
     }
-    return 0;
+    return sum;
   }
 
  private:
@@ -257,7 +285,7 @@ void RunScrapers(const Exporter& exporter) {
 void RunAverage(const Exporter& idle, const Exporter& loaded, int seconds) {
   std::printf("\nWith a scrape every 15 s\n\n");
   std::printf(
-      "| after, s | idle: CPU, %% of a core | RSS, MB | loaded: CPU, %% | RSS, MB | peak, MB "
+      "| after, s | idle: CPU, %% of a core | PSS, MB | loaded: CPU, %% | PSS, MB | peak, MB "
       "|\n|---|---|---|---|---|---|\n");
   for (int next = 15; next <= seconds; next += 15) {
     std::this_thread::sleep_until(loaded.Started() + std::chrono::seconds(next));
@@ -265,7 +293,7 @@ void RunAverage(const Exporter& idle, const Exporter& loaded, int seconds) {
     (void)loaded.Scrape(1);
     if (next % 60 == 0 || next + 15 > seconds) {
       std::printf("| %d | %.2f | %.1f | %.2f | %.1f | %.1f |\n", next, 100 * idle.Cpu() / idle.Age(),
-                  idle.Memory("VmRSS:"), 100 * loaded.Cpu() / loaded.Age(), loaded.Memory("VmRSS:"),
+                  idle.Memory("Pss:"), 100 * loaded.Cpu() / loaded.Age(), loaded.Memory("Pss:"),
                   loaded.Memory("VmHWM:"));
       std::fflush(stdout);
     }

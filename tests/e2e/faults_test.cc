@@ -166,10 +166,10 @@ TEST(FaultsTest, WithoutADescriptorLeftItSaysSoAndSeesAgainWhenThereAreSome) {
   ASSERT_TRUE(Eventually([&] { return program.Scrape()[HostWithAStuckSocket::kStuck] == 1; }, 20));
   const Series before = program.Scrape();
   {
-    const SoftLimit none(program.Pid(), RLIMIT_NOFILE, kNoMoreFiles);
+    const SoftLimit none(program.ReaderPid(), RLIMIT_NOFILE, kNoMoreFiles);
     const auto says_so = [&program] {
       const std::string log = program.Log();
-      const std::size_t blind = log.find("collector=sockets");
+      const std::size_t blind = log.find("collector=netstat");
       return blind != std::string::npos && log.find("Too many open files", blind) != std::string::npos;
     };
     ASSERT_TRUE(Eventually(says_so, 20)) << program.Log();
@@ -178,11 +178,12 @@ TEST(FaultsTest, WithoutADescriptorLeftItSaysSoAndSeesAgainWhenThereAreSome) {
   const Series after = program.Scrape();
   ExpectNoCounterWentBack(before, after);
   EXPECT_EQ(after.at(HostWithAStuckSocket::kStuck), 1) << "what was counted is neither lost nor counted twice";
-  EXPECT_GT(after.at("finwait_collector_failures_total{collector=\"sockets\",reason=\"error\"}"), 0);
+  EXPECT_GT(after.at("finwait_collector_failures_total{collector=\"netstat\",reason=\"error\"}"), 0);
   if (kSanitized) {
     return;  // LeakSanitizer looks at the end, and needs a descriptor for that
   }
   const SoftLimit none(program.Pid(), RLIMIT_NOFILE, kNoMoreFiles);
+  const SoftLimit none_to_read(program.ReaderPid(), RLIMIT_NOFILE, kNoMoreFiles);
   EXPECT_EQ(program.Terminate(), 0);
 }
 
@@ -199,7 +200,7 @@ TEST(FaultsTest, ACollectorThatRunsOutOfMemoryFailsAlone) {
     rules += "-A INPUT -j ACCEPT\n";
   }
   {
-    const SoftLimit little(program.Pid(), RLIMIT_DATA, DataSize(program.Pid()) + (2U << 20));
+    const SoftLimit little(program.ReaderPid(), RLIMIT_DATA, DataSize(program.ReaderPid()) + (2U << 20));
     ASSERT_EQ(host.Command({"iptables-legacy-restore"}, rules + "COMMIT\n").exit_code, 0);
     ASSERT_TRUE(Eventually([&] { return program.Scrape()[Success("firewall")] == 0; }, 20));
     Series during = program.Scrape();
@@ -216,7 +217,7 @@ TEST(FaultsTest, ACollectorThatRunsOutOfMemoryFailsAlone) {
 TEST(FaultsTest, ACollectorThatHangsIsNamedWhileTheOthersGoOnAndTheEndIsInTime) {
   const HostWithAStuckSocket host;
   Program program(host.wire.local, {kFast});
-  HungThread hung(program.Pid(), "netstat");
+  HungThread hung(program.ReaderPid(), "netstat");
   Program::Response ready;
   ASSERT_TRUE(Eventually([&] { return (ready = program.Get("/readyz")).status == 503; }, 30));
   EXPECT_NE(ready.body.find("netstat"), std::string::npos) << ready.body;
@@ -228,6 +229,50 @@ TEST(FaultsTest, ACollectorThatHangsIsNamedWhileTheOthersGoOnAndTheEndIsInTime) 
   ::kill(program.Pid(), SIGTERM);
   EXPECT_TRUE(hung.Ends());
   EXPECT_EQ(program.Terminate(), 0);
+}
+
+TEST(FaultsTest, WhileTheReaderStandsStillItsDataIsAbsentAndThenThereAgain) {
+  const HostWithAStuckSocket host;
+  Program program(host.wire.local, {kFast});
+  ASSERT_TRUE(Eventually([&] { return program.Scrape()[HostWithAStuckSocket::kStuck] == 1; }, 20));
+  const Series before = program.Scrape();
+  const pid_t reader = program.ReaderPid();
+  ::kill(reader, SIGSTOP);
+  EXPECT_TRUE(Eventually([&] { return program.Scrape()[Success("sockets")] == 0; }, 30));
+  const Series during = program.Scrape();
+  EXPECT_FALSE(during.contains("finwait_tcp_orphans{state=\"fin_wait_1\"}")) << "absent, not 0";
+  EXPECT_EQ(program.Get("/healthz").status, 200);
+  EXPECT_EQ(program.Get("/readyz").status, 503);
+  ::kill(reader, SIGCONT);
+  ASSERT_TRUE(Eventually([&] { return AllSucceed(program.Scrape()); }, 20)) << program.Log();
+  const Series after = program.Scrape();
+  ExpectNoCounterWentBack(before, after);
+  EXPECT_GT(after.at("finwait_collector_failures_total{collector=\"sockets\",reason=\"timeout\"}"), 0);
+  EXPECT_EQ(after.at(HostWithAStuckSocket::kStuck), 1) << "what was counted is neither lost nor counted twice";
+  EXPECT_EQ(program.Terminate(), 0);
+}
+
+TEST(FaultsTest, WhenTheReaderEndsTheServerSaysSoGoesOnForAWhileAndEnds) {
+  const Namespace host;
+  Program program(host, {kFast});
+  const Series before = program.Scrape();
+  ::kill(program.ReaderPid(), SIGKILL);
+  ASSERT_TRUE(Eventually([&] { return program.Scrape()[Success("sockets")] == 0; }));
+  const Series during = program.Scrape();
+  EXPECT_FALSE(during.contains("finwait_risk_score"));
+  EXPECT_EQ(program.Get("/healthz").status, 200);
+  EXPECT_NE(program.Log().find("has ended"), std::string::npos) << program.Log();
+  EXPECT_NE(program.Log().find("signal=9"), std::string::npos) << program.Log();
+  EXPECT_EQ(program.AwaitEnd(90), 1) << "so that whoever started it starts both again";
+}
+
+TEST(FaultsTest, TheReaderEndsWithTheServer) {
+  const Namespace host;
+  Program program(host, {kFast});
+  const pid_t reader = program.ReaderPid();
+  ::kill(program.Pid(), SIGKILL);
+  EXPECT_EQ(program.AwaitEnd(10), 128 + SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return ::kill(reader, 0) != 0; }));
 }
 
 TEST(FaultsTest, ThePeersNamespaceAndTheDeviceMayGo) {

@@ -47,14 +47,14 @@ std::vector<std::map<std::string, std::string>> Threads(pid_t pid) {
   return threads;
 }
 
-void ExpectConfined(pid_t pid, const std::string& capabilities) {
+void ExpectConfined(pid_t pid, const std::string& capabilities, const std::string& bounding) {
   const auto threads = Threads(pid);
   EXPECT_GT(threads.size(), 4U) << "its threads are there";
   for (const auto& thread : threads) {
     const std::string& name = thread.at("Name");
     EXPECT_EQ(thread.at("CapEff"), capabilities) << name;
     EXPECT_EQ(thread.at("CapPrm"), capabilities) << name;
-    EXPECT_EQ(thread.at("CapBnd"), capabilities) << name;
+    EXPECT_EQ(thread.at("CapBnd"), bounding) << name;
     EXPECT_EQ(thread.at("CapInh"), kNothing) << name;
     EXPECT_EQ(thread.at("CapAmb"), kNothing) << name;
     EXPECT_EQ(thread.at("NoNewPrivs"), "1") << name;
@@ -62,11 +62,47 @@ void ExpectConfined(pid_t pid, const std::string& capabilities) {
   }
 }
 
-TEST(PrivilegeTest, OfEveryThreadIsNetAdminAloneAndItsSystemCallsAreFiltered) {
+// The server has nothing at all, the reader `capabilities`. `bounding`: the server's, which takes CAP_SETPCAP to
+// reduce.
+void ExpectConfined(const Program& program, const std::string& capabilities, const std::string& bounding = kNothing) {
+  ExpectConfined(program.Pid(), kNothing, bounding);
+  ExpectConfined(program.ReaderPid(), capabilities, capabilities);
+}
+
+TEST(PrivilegeTest, TheReadersIsNetAdminAloneAndTheServersNothing) {
   const lab::Namespace where;
   const Program program(where);
-  ExpectConfined(program.Pid(), kNetAdmin);
-  EXPECT_THAT(program.Log(), HasSubstr("capabilities=CAP_NET_ADMIN"));
+  ExpectConfined(program, kNetAdmin);
+  EXPECT_THAT(program.Log(), HasSubstr("process=reader capabilities=CAP_NET_ADMIN"));
+  EXPECT_THAT(program.Log(), HasSubstr("process=server capabilities=none"));
+  const auto series = program.Scrape();
+  EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"capabilities\"}"), 1);
+  EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"seccomp\"}"), kFiltered ? 1 : 0);
+  EXPECT_EQ(series.count("finwait_exporter_sandbox{layer=\"landlock\"}"), 1U);
+}
+
+// What the kernel tells of a process's descriptors: the links below its fd folder.
+std::set<std::string> OpenFiles(pid_t pid) {
+  std::set<std::string> links;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    links.insert(std::filesystem::read_symlink(entry.path()));
+  }
+  return links;
+}
+
+TEST(PrivilegeTest, TheReaderHoldsNoSocketThatStrangersReach) {
+  const lab::Namespace where;
+  const Program program(where);
+  std::set<std::string> listening;
+  for (const std::string& link : OpenFiles(program.Pid())) {
+    if (link.starts_with("socket:") || link.starts_with("anon_inode:[eventpoll]")) {
+      listening.insert(link);
+    }
+  }
+  EXPECT_GE(listening.size(), 2U);
+  for (const std::string& link : OpenFiles(program.ReaderPid())) {
+    EXPECT_FALSE(listening.contains(link)) << link;
+  }
 }
 
 TEST(PrivilegeTest, IsNothingAtAllWhereNoEnabledCollectorNeedsMore) {
@@ -74,19 +110,37 @@ TEST(PrivilegeTest, IsNothingAtAllWhereNoEnabledCollectorNeedsMore) {
   const Program program(
       where, {"--no-collector.conntrack_stats", "--no-collector.conntrack_table", "--no-collector.conntrack_events",
               "--no-collector.tracking", "--no-collector.firewall", "--no-collector.network_namespaces"});
-  ExpectConfined(program.Pid(), kNothing);
+  ExpectConfined(program, kNothing);
   const auto series = program.Scrape();
   for (const char* collector : {"sysctl", "sockets", "netstat"}) {
     EXPECT_EQ(series.at(std::string("finwait_collector_success{collector=\"") + collector + "\"}"), 1) << collector;
   }
 }
 
+// Its numbers are orders to other protocols: the reader has a socket and headers apart for it.
+TEST(PrivilegeTest, LetsTheReaderAskForIpsecPolicies) {
+  const lab::Namespace where;
+  where.Shell(
+      "iptables -A OUTPUT -m policy --dir out --pol ipsec -j ACCEPT; "
+      "iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const Program program(where);
+  const auto is_dropped = [&program] {
+    return program.Scrape()["finwait_firewall_path_verdict{family=\"ipv4\",packet=\"fin\",verdict=\"drop\"}"] == 1;
+  };
+  EXPECT_TRUE(lab::Eventually(is_dropped, 30)) << "no policy, so the first rule matches nothing";
+  EXPECT_THAT(program.Log(), Not(HasSubstr(kRefusedCall)));
+}
+
 TEST(PrivilegeTest, LeavesSystemCallsUnfilteredWhenToldSoAndSaysIt) {
   const lab::Namespace where;
   const Program program(where, {"--no-sandbox.seccomp"});
-  for (const auto& thread : Threads(program.Pid())) {
+  for (const auto& thread : Threads(program.ReaderPid())) {
     EXPECT_EQ(thread.at("Seccomp"), "0");
     EXPECT_EQ(thread.at("CapEff"), kNetAdmin);
+  }
+  for (const auto& thread : Threads(program.Pid())) {
+    EXPECT_EQ(thread.at("Seccomp"), "0");
+    EXPECT_EQ(thread.at("CapEff"), kNothing);
   }
   EXPECT_THAT(program.Log(), HasSubstr("--no-sandbox.seccomp"));
 }
@@ -107,7 +161,7 @@ TEST(PrivilegeTest, SufficesForAPortBelow1024) {
   const lab::Namespace where;
   const Program program(where, {"--web.listen-address=127.0.0.1:80", "--web.listen-address=127.0.0.1:10061"});
   EXPECT_EQ(where.Shell("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:80/healthz"), "200");
-  ExpectConfined(program.Pid(), kNetAdmin);
+  ExpectConfined(program, kNetAdmin);
 }
 
 // The programs below run as another user; an ordinary user's lab has only one.
@@ -150,7 +204,7 @@ const std::vector<std::string> kAsTheUnit = {"--reuid=65534",
 
 TEST_F(OrdinaryUserTest, WithAmbientNetAdminAndGroupRootSeesLegacyTables) {
   const Program program(where_, As(kAsTheUnit, {}), Program::Whole());
-  ExpectConfined(program.Pid(), kNetAdmin);
+  ExpectConfined(program, kNetAdmin, kNetAdmin);
   const auto series = program.Scrape();
   for (const auto& [name, value] : series) {
     if (name.starts_with("finwait_collector_success{")) {
@@ -186,7 +240,7 @@ TEST_F(OrdinaryUserTest, WithoutAnyCapabilityChecksWhatItCanAndCannotTell) {
   EXPECT_TRUE(json["verdict"]["stage"].is_null()) << json["verdict"];
 
   const Program program(where_, As(flags, {}), Program::Whole());
-  ExpectConfined(program.Pid(), kNothing);
+  ExpectConfined(program, kNothing);
   const auto series = program.Scrape();
   std::set<std::string> blind;
   for (const auto& [name, value] : series) {

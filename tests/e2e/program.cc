@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -102,10 +103,35 @@ std::map<std::string, double> Program::Scrape() const {
   return ParseSeries(response.body);
 }
 
+pid_t ChildOf(pid_t process) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    const std::size_t name_end = line.rfind(')');
+    if (name_end == std::string::npos) {
+      continue;
+    }
+    std::istringstream rest(line.substr(name_end + 1));
+    std::string state;
+    pid_t parent = 0;
+    if (rest >> state >> parent && parent == process) {
+      return std::stoi(entry.path().filename());
+    }
+  }
+  throw std::runtime_error("process " + std::to_string(process) + " has no child");
+}
+
+pid_t Program::ReaderPid() const { return ChildOf(pid_); }
+
 int Program::Terminate() {
   ::kill(pid_, SIGTERM);
+  return AwaitEnd(10);
+}
+
+int Program::AwaitEnd(int seconds) {
   int status = 0;
-  if (!lab::Eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) {
+  if (!lab::Eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; }, seconds)) {
     throw std::runtime_error("the program does not end");
   }
   pid_ = -1;

@@ -46,7 +46,12 @@ class Program {
   /// Sends SIGTERM and waits; the exit code, or 128 + the signal that ended it. Throws when it is still there after 10
   /// s.
   int Terminate();
+  /// Waits for an end that it comes to by itself; the exit code as Terminate() has it.
+  int AwaitEnd(int seconds);
+  /// The process that serves HTTP, which is the first one.
   pid_t Pid() const { return pid_; }
+  /// The process that reads the kernel; throws where there is none.
+  pid_t ReaderPid() const;
   /// What it has logged.
   std::string Log() const;
 
@@ -55,6 +60,9 @@ class Program {
   std::string log_path_;
   pid_t pid_ = -1;
 };
+
+/// The only child of a process; throws where it has none.
+pid_t ChildOf(pid_t process);
 
 /// What the program logs when its sandbox refuses it a system call.
 inline constexpr const char* kRefusedCall = "refused a system call";

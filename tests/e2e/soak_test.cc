@@ -157,8 +157,8 @@ TEST(SoakTest, UnderChurnMemoryAndDescriptorsStayFlatAndNoScrapeIsMissed) {
         last = value;
       }
     }
-    resident.push_back(ResidentKib(program.Pid()));
-    files.push_back(OpenFiles(program.Pid()));
+    resident.push_back(ResidentKib(program.Pid()) + ResidentKib(program.ReaderPid()));
+    files.push_back(OpenFiles(program.Pid()) + OpenFiles(program.ReaderPid()));
     std::this_thread::sleep_until(asked + std::chrono::milliseconds(250));  // the pace of the scrapes, four a second
   }
 

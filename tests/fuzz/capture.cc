@@ -23,6 +23,9 @@
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/tracking.h"
+#include "exporter/channel/messages.h"
+#include "exporter/channel/snapshot_codec.h"
+#include "exporter/scheduling/sampler.h"
 #include "tests/fuzz/recording.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
@@ -227,6 +230,64 @@ void CaptureConnections(const Seeds& seeds) {
   seeds.Write("conntrack_table", "after", RecordedSample<sources::ConntrackTableCollector>(wire.local));
 }
 
+/// Snapshots of a host with rules, sets and a stuck socket, as the reader sends them, and questions as the server asks.
+void CaptureChannel(const Seeds& seeds) {
+  const lab::Wire wire;
+  wire.local.Shell(
+      "nft 'table inet t { set s { type ipv4_addr; elements = { 198.51.100.1 }; }; "
+      "chain o { type filter hook output priority 0; ip daddr @s accept; ct state invalid counter drop; }; "
+      "chain p { type nat hook postrouting priority 100; tcp dport 8081 masquerade; }; }'");
+  const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 8080);
+  std::vector<UniqueFd> held;
+  held.push_back(lab::Connect(wire.local, lab::Wire::kPeer4, 8080));
+  held.push_back(listener.Accept());
+  wire.local.Run([&] {
+    sources::CollectorSettings settings;
+    codec::SentObjects objects;
+    channel::SnapshotEncoder snapshots;
+    Datagrams messages;
+    for (int i = 0; i < 2; ++i) {
+      std::vector<scheduling::EnabledCollector> collectors;
+      for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+        collectors.push_back({&info, info.make(lab::HostHere(), settings)});
+      }
+      const auto snapshot = CollectOnce({7}, std::move(collectors), std::chrono::seconds(30));
+      codec::Encoder encoder(&objects);
+      encoder.Put(objects.TakeReleased());
+      channel::NextAnswer answer;
+      answer.is_new = true;
+      answer.claims = {{0.5, 0.25}};
+      encoder.Put(answer);
+      snapshots.Put(*snapshot, encoder);
+      messages.push_back(encoder.Take());
+    }
+    seeds.Write("channel_answers", "two", messages);
+    messages.pop_back();
+    seeds.Write("channel_answers", "one", messages);
+  });
+  const IpAddress address = *IpAddress::Parse(lab::Wire::kPeer4);
+  const firewall::facts::SetKey set{firewall::TableFamily::kInet, "t", "s"};
+  firewall::facts::IpsetElementKey element;
+  element.set = "i";
+  element.address = address;
+  firewall::facts::RouteKey route;
+  route.destination = address;
+  const channel::Question questions[] = {
+      {false, channel::HelloQuestion()},
+      {true, channel::NextQuestion{{{0.5, 0.25}}}},
+      {false, channel::FactsQuestion{
+                  {firewall::facts::ChainKey{firewall::TableFamily::kInet, "t", "p"},
+                   firewall::facts::LegacyTableKey{firewall::TableFamily::kIpv4, "nat"}, set,
+                   firewall::facts::ElementKey{set, {std::byte{1}}, std::make_shared<firewall::Set>()},
+                   firewall::facts::QuotaKey{"q"}, route, firewall::facts::SocketKey{{address, 1}, {address, 2}},
+                   firewall::facts::NamespaceKey{}, firewall::facts::IpsetKey{3}, element}}}};
+  for (const channel::Question& question : questions) {
+    codec::Encoder encoder;
+    encoder.Put(question);
+    seeds.Write("channel_question", std::to_string(question.what.index()), encoder.Bytes());
+  }
+}
+
 void CaptureProcfs(const Seeds& seeds) {
   const std::string files = ReadFile("/proc/net/netstat") + '\0' + ReadFile("/proc/net/snmp") + '\0' +
                             "filter\nmangle\nnf_tables 368640 12 nft_compat, Live 0x0\n" +
@@ -248,5 +309,6 @@ int main(int argc, char** argv) {
   finwait::fuzz::CaptureLegacy(seeds);
   finwait::fuzz::CaptureConnections(seeds);
   finwait::fuzz::CaptureProcfs(seeds);
+  finwait::fuzz::CaptureChannel(seeds);
   return 0;
 }

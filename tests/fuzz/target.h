@@ -56,5 +56,7 @@ void RunExposition(std::span<const std::byte> input);
 void RunCommandLine(std::span<const std::byte> input);
 void RunWebConfig(std::span<const std::byte> input);
 void RunBasicCredentials(std::span<const std::byte> input);
+void RunChannelAnswers(std::span<const std::byte> input);
+void RunChannelQuestion(std::span<const std::byte> input);
 
 }  // namespace finwait::fuzz

@@ -27,6 +27,9 @@ constexpr Target kTargets[] = {
     {"command_line", "arguments", RunCommandLine},
     {"web_config", "a web configuration file", RunWebConfig},
     {"basic_credentials", "an Authorization header", RunBasicCredentials},
+    {"channel_answers", "what the reader sends the server, then diagnosis and views", RunChannelAnswers,
+     Shape::kRecording},
+    {"channel_question", "what the server asks the reader", RunChannelQuestion},
 };
 
 }  // namespace

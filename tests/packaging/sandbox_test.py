@@ -25,6 +25,19 @@ ONLY_NET_ADMIN = ["--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin"
 AS_THE_UNIT = ["--reuid=64999", "--regid=64999", "--groups=0", *ONLY_NET_ADMIN, "--no-new-privs"]
 AS_A_POD = ["--inh-caps=-all", "--bounding-set=-all,+net_admin", "--clear-groups", "--no-new-privs"]
 AS_AN_UNPRIVILEGED_POD = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+# Starts the program under a filter that answers EPERM to capset, as the unit's does.
+REFUSING_CAPSET = [
+    "/usr/bin/python3",
+    "-c",
+    """
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 126, "aarch64": 91}[platform.machine()]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+assert ctypes.CDLL(None).prctl(22, 2, struct.pack("@HP", len(steps), ctypes.addressof(code)), 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+""",
+]
 CANNOT_WORK_WITHOUT = {"conntrack_stats", "conntrack_table", "firewall"}
 MAY_FAIL_WITHOUT = CANNOT_WORK_WITHOUT | {"conntrack_events", "network_namespaces", "tracking"}  # tracking asks only if there is a live socket
 
@@ -54,7 +67,7 @@ def get(path):
 class Service:
     """The program, serving with given privileges, with this as its service manager."""
 
-    def __init__(self, privileges, watchdog_microseconds=None):
+    def __init__(self, privileges, watchdog_microseconds=None, started_by=()):
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
         folder.chmod(0o755)
@@ -67,7 +80,7 @@ class Service:
         if watchdog_microseconds:
             environment["WATCHDOG_USEC"] = str(watchdog_microseconds)
         self.process = subprocess.Popen(
-            ["setpriv", *privileges, program, f"--web.listen-address={ADDRESS}"],
+            ["setpriv", *privileges, *started_by, program, f"--web.listen-address={ADDRESS}"],
             env=environment | {"PATH": os.environ["PATH"]},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,14 +121,19 @@ class Unit(unittest.TestCase):
         result = self.analyze("verify", "--man=no")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
-    def test_its_exposure_is_below_two(self):
-        result = self.analyze("security", "--offline=true", "--threshold=20", "--no-pager")
-        self.assertEqual(result.returncode, 0, result.stdout)
-        self.assertRegex(result.stdout, r"Overall exposure level for finwait-exporter.service: 1\.\d")
+    def exposes_more_than(self, tenths):
+        return self.analyze("security", "--offline=true", f"--threshold={tenths}", "--no-pager").returncode != 0
+
+    def test_its_exposure_is_at_most_1_8_and_1_5_without_others_sockets_and_legacy_rules(self):
+        self.assertFalse(self.exposes_more_than(18))
+        self.assertTrue(self.exposes_more_than(15))
+        unit = self.unit.read_text().replace("ProtectProc=default", "ProtectProc=invisible").replace("SupplementaryGroups=", "#")
+        self.unit.write_text(unit)
+        self.assertFalse(self.exposes_more_than(15))
 
     def test_the_threshold_is_one_that_can_fail(self):
         self.unit.write_text(self.unit.read_text().replace("SystemCallFilter=", "#").replace("ProtectSystem=", "#"))
-        self.assertNotEqual(self.analyze("security", "--offline=true", "--threshold=20", "--no-pager").returncode, 0)
+        self.assertTrue(self.exposes_more_than(18))
 
     def test_it_does_not_hide_the_conntrack_sysctls(self):
         self.assertNotIn("\nProcSubset=", self.unit.read_text())
@@ -136,6 +154,18 @@ class Privileges(unittest.TestCase):
             self.assertEqual([name for name, success in collectors.items() if not success], [])
             rules = 'finwait_firewall_invalid_drop_rules{backend="legacy",family="ipv4",hook="output"} 1\n'
             self.assertIn(rules, get("/metrics")[1])
+
+    def test_where_capset_is_refused_the_server_still_has_no_capability(self):
+        with Service(AS_THE_UNIT, started_by=REFUSING_CAPSET) as service:
+            self.assertEqual([name for name, success in service.collectors().items() if not success], [])
+            server = service.process.pid
+            (reader,) = pathlib.Path(f"/proc/{server}/task/{server}/children").read_text().split()
+            for process, capabilities in ((server, 0), (reader, 1 << 12)):
+                status = pathlib.Path(f"/proc/{process}/status").read_text()
+                for kind in ("Prm", "Eff"):
+                    self.assertRegex(status, rf"Cap{kind}:\t{capabilities:016x}\n")
+                self.assertRegex(status, rf"CapAmb:\t{0:016x}\n")
+            self.assertIn('finwait_exporter_sandbox{layer="seccomp"} 1\n', get("/metrics")[1])
 
     def test_with_a_pod_s_uid_0_and_one_capability_every_collector_works(self):
         with Service(AS_A_POD) as service:

@@ -73,9 +73,16 @@ drive() {
   grep '^finwait_collector_success{.*} 0$' <<<"$metrics" && fail "a collector fails in the sandbox"
   grep -q '^finwait_firewall_invalid_drop_rules{backend="legacy",family="ipv4",hook="output"} 1$' <<<"$metrics" ||
     fail "the legacy rule is not seen"
-  grep -E '^(Uid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):' "$root/proc/$(show MainPID)/status"
-  grep -q '^CapEff:\s*0000000000001000$' "$root/proc/$(show MainPID)/status" || fail "not exactly CAP_NET_ADMIN"
-  grep -q '^Seccomp:\s*2$' "$root/proc/$(show MainPID)/status" || fail "no seccomp filter"
+  local server reader pid
+  server=$(show MainPID)
+  reader=$(grep -l "^PPid:[[:space:]]*$server$" "$root"/proc/[0-9]*/status | sed -E 's|.*/proc/([0-9]+)/status|\1|')
+  for pid in "$server" "$reader"; do
+    grep -E '^(Name|Uid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):' "$root/proc/$pid/status"
+    grep -q '^Seccomp:\s*2$' "$root/proc/$pid/status" || fail "no seccomp filter"
+  done
+  grep -q '^CapEff:\s*0000000000000000$' "$root/proc/$server/status" || fail "the server has a capability"
+  grep -q '^CapEff:\s*0000000000001000$' "$root/proc/$reader/status" || fail "not exactly CAP_NET_ADMIN"
+  grep -q '^finwait_exporter_sandbox{layer="seccomp"} 1$' <<<"$metrics" || fail "the sandbox is not whole"
 
   echo "== an upgrade restarts it"
   local before

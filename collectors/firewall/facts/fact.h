@@ -18,8 +18,9 @@ namespace finwait::firewall::facts {
 
 /// Where routing sends a packet.
 struct Route {
-  bool local = false;                   ///< to this host itself, over loopback
-  Interface egress;                     ///< not for local ones
+  static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
+  bool local = false;                         ///< to this host itself, over loopback
+  Interface egress;                           ///< not for local ones
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
   std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
   bool on_link = false;                        ///< without a gateway: to a neighbour
@@ -81,6 +82,12 @@ struct ControlGroup {
 /// be asked (`failed`, and why).
 class Fact {
  public:
+  using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
+                             std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
+                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
+                             std::uint64_t, RecentEntry, std::shared_ptr<const ControlGroup>>;
+
+  explicit Fact(Value value) : value_(std::move(value)) {}
   static Fact Absent() { return Fact(); }
   static Fact Failed(Error why) { return Fact(Value(std::move(why))); }
   template <typename T>
@@ -98,18 +105,15 @@ class Fact {
   const T* As() const {
     return std::get_if<T>(&value_);
   }
+  /// The same, for whoever carries facts elsewhere.
+  const Value& AsValue() const { return value_; }
   /// Whether both say the same of a quota, a socket, or settings, or say that nothing is there. Others never do.
   bool SameAs(const Fact& other) const;
   /// Bytes of memory, estimated.
   std::size_t Size() const;
 
  private:
-  using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
-                             std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
-                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
-                             std::uint64_t, RecentEntry, std::shared_ptr<const ControlGroup>>;
   Fact() = default;
-  explicit Fact(Value value) : value_(std::move(value)) {}
 
   Value value_;
 };

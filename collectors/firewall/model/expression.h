@@ -27,6 +27,7 @@ using Value = std::vector<std::byte>;
 struct Register {
   static constexpr std::size_t kAreaSize = 64;
   std::uint8_t offset = 0;  ///< in bytes, a multiple of 4, below kAreaSize
+  bool IsValid() const { return offset % 4 == 0 && offset < kAreaSize; }
   bool operator==(const Register&) const = default;
 };
 

@@ -93,6 +93,7 @@ struct BaseChain {
 };
 
 struct Chain {
+  static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
   std::string name;
   std::optional<std::uint64_t> handle;  ///< nft only
   std::optional<BaseChain> base;        ///< absent: only reached by jump and goto
@@ -121,6 +122,7 @@ struct SetElement {
 
 /// A set, map or verdict map.
 struct Set {
+  static constexpr bool kCrossesOnce = true;
   std::string name;  ///< anonymous ones are named by the kernel, "__set0", "__map3"
   std::uint32_t key_length = 0;
   /// Lengths in bytes of a concatenation's fields, each padded to 4 in the key. Only sent for concatenations with
@@ -175,6 +177,7 @@ struct UnreadPart {
 
 /// The packet filter of one network namespace at one moment.
 struct Ruleset {
+  static constexpr bool kCrossesOnce = true;
   std::vector<Table> tables;
   /// nftables' generation id (NFT_MSG_GETGEN); absent where there is no nf_tables.
   std::optional<std::uint32_t> generation;

@@ -27,6 +27,8 @@ constexpr std::string_view Name(OwnerKind kind) {
 /// Whose a socket is. The texts come from cgroup paths and file names, and may hold any bytes: whoever shows them
 /// escapes them.
 struct Owner {
+  static constexpr bool kCrossesOnce = true;   ///< to another process of this program (codec/codec.h)
+  static constexpr bool kMayBeMissing = true;  ///< a pointer to one may be null
   OwnerKind kind = OwnerKind::kOther;
   std::string name_space;  ///< of a pod in Kubernetes; empty otherwise, or where it cannot be told
   std::string name;        ///< of the pod, the container, the unit or the process; its id where it has no name to read

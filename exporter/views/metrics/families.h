@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exporter/diagnosis/diagnosis.h"
+#include "exporter/process/process_report.h"
 #include "exporter/scheduling/snapshot.h"
 
 /// One function for each room of metrics that have labels or are concluded from several samples; each appends its
@@ -26,9 +27,10 @@ void AppendNamespaces(const diagnosis::Diagnosis& diagnosis, Families& families)
 void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendRisk(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families);
-/// finwait_exporter_build_info and process_*; `exporter_metrics` is false for --web.disable-exporter-metrics.
-void AppendProcess(Families& families);
+/// finwait_exporter_* and process_*, of this process and the others.
+void AppendProcess(const process::Program& program, Families& families);
 void AppendBuildInfo(Families& families);
-void AppendRefusedCalls(Families& families);
+void AppendRefusedCalls(const process::Program& program, Families& families);
+void AppendSandbox(const process::Program& program, Families& families);
 
 }  // namespace finwait::views::metrics

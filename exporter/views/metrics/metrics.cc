@@ -30,7 +30,8 @@ void AppendOtherRows(const scheduling::Snapshot& snapshot, Families& families) {
 
 }  // namespace
 
-std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis& diagnosis, bool exporter_metrics) {
+std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis& diagnosis, bool exporter_metrics,
+                                                     const process::Program& program) {
   Families families;
   const scheduling::Snapshot& snapshot = *diagnosis.snapshot;
   AppendConntrackStats(snapshot, families);
@@ -46,9 +47,10 @@ std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis&
   AppendRisk(diagnosis, families);
   AppendCollectors(diagnosis, families);
   AppendBuildInfo(families);
-  AppendRefusedCalls(families);
+  AppendRefusedCalls(program, families);
+  AppendSandbox(program, families);
   if (exporter_metrics) {
-    AppendProcess(families);
+    AppendProcess(program, families);
   }
   return families;
 }

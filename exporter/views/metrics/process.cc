@@ -1,13 +1,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "exporter/privilege/refused_calls.h"
+#include "exporter/process/usage.h"
 #include "exporter/views/metrics/boot_time.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
@@ -23,52 +21,46 @@ void AppendProcessMetric(std::string name, std::string help, prometheus::MetricT
   families.push_back(std::move(family));
 }
 
-// The fields of /proc/self/stat behind the command's name, which may itself hold spaces and parentheses; [0] is
-// field 3.
-std::vector<std::string> StatFields() {
-  std::ifstream file("/proc/self/stat");
-  std::string line;
-  std::getline(file, line);
-  const std::size_t name_end = line.rfind(')');
-  std::istringstream rest(name_end == std::string::npos ? std::string() : line.substr(name_end + 1));
-  std::vector<std::string> fields;
-  for (std::string field; rest >> field;) {
-    fields.push_back(std::move(field));
-  }
-  return fields;
-}
-
 }  // namespace
 
-void AppendProcess(Families& families) {
+void AppendProcess(const process::Program& program, Families& families) {
   using prometheus::MetricType;
-  // proc(5): 14 utime, 15 stime, 20 num_threads, 22 starttime, 23 vsize, 24 rss.
-  const std::vector<std::string> fields = StatFields();
-  if (fields.size() >= 22) {
-    const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-    const auto field = [&fields](std::size_t number) { return std::stod(fields[number - 3]); };
-    AppendProcessMetric("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
-                        MetricType::Counter, (field(14) + field(15)) / ticks, families);
-    AppendProcessMetric("process_resident_memory_bytes", "Resident memory size in bytes.", MetricType::Gauge,
-                        field(24) * static_cast<double>(::sysconf(_SC_PAGESIZE)), families);
-    AppendProcessMetric("process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge, field(23),
-                        families);
-    AppendProcessMetric("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-                        MetricType::Gauge, BootTime().value_or(0) + field(22) / ticks, families);
-    AppendProcessMetric("process_threads", "Number of threads of the process.", MetricType::Gauge, field(20), families);
+  const auto own = process::ReadUsage();
+  if (!own) {
+    return;
   }
-  std::error_code error;
-  double open = 0;
-  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end;
-       entry.increment(error)) {
-    ++open;
+  process::Usage sum = *own;
+  bool measured = own->memory_bytes.has_value();
+  std::uint64_t memory = own->memory_bytes.value_or(0);
+  for (const process::ProcessReport& other : program.others) {
+    const process::Usage usage = other.usage.value_or(process::Usage());
+    sum.cpu_seconds += usage.cpu_seconds;
+    sum.virtual_bytes += usage.virtual_bytes;
+    sum.threads += usage.threads;
+    sum.open_files += usage.open_files;
+    sum.resident_bytes += usage.resident_bytes;
+    measured = measured && usage.memory_bytes;
+    memory += usage.memory_bytes.value_or(0);
   }
+  AppendProcessMetric("process_cpu_seconds_total", "User and system CPU time of all processes of this program.",
+                      MetricType::Counter, sum.cpu_seconds, families);
+  AppendProcessMetric("process_resident_memory_bytes",
+                      "Memory of all processes of this program; what they share counts once (Pss of smaps_rollup).",
+                      MetricType::Gauge, static_cast<double>(measured ? memory : sum.resident_bytes), families);
+  AppendProcessMetric("process_virtual_memory_bytes", "Virtual memory of all processes of this program.",
+                      MetricType::Gauge, static_cast<double>(sum.virtual_bytes), families);
+  AppendProcessMetric(
+      "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", MetricType::Gauge,
+      BootTime().value_or(0) + static_cast<double>(own->started_ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK)),
+      families);
+  AppendProcessMetric("process_threads", "Threads of all processes of this program.", MetricType::Gauge,
+                      static_cast<double>(sum.threads), families);
   rlimit limit = {};
-  if (!error && ::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    // The listing itself held one descriptor.
-    AppendProcessMetric("process_open_fds", "Number of open file descriptors.", MetricType::Gauge, open - 1, families);
-    AppendProcessMetric("process_max_fds", "Maximum number of open file descriptors.", MetricType::Gauge,
-                        static_cast<double>(limit.rlim_cur), families);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    AppendProcessMetric("process_open_fds", "Open file descriptors of the process that serves HTTP.", MetricType::Gauge,
+                        static_cast<double>(own->open_files), families);
+    AppendProcessMetric("process_max_fds", "The most file descriptors that a process of this program may have open.",
+                        MetricType::Gauge, static_cast<double>(limit.rlim_cur), families);
   }
 }
 
@@ -78,11 +70,31 @@ void AppendBuildInfo(Families& families) {
       .AppendTo(families);
 }
 
-void AppendRefusedCalls(Families& families) {
+void AppendRefusedCalls(const process::Program& program, Families& families) {
+  std::uint64_t total = privilege::RefusedCallTotal();
+  for (const process::ProcessReport& other : program.others) {
+    for (const privilege::RefusedCall& call : other.refused) {
+      total += call.times;
+    }
+  }
   Family::Counter("exporter_refused_system_calls_total",
                   "System calls of this program's that its own seccomp filter refused; any is a bug or an intruder.")
-      .Add({}, static_cast<double>(privilege::RefusedCallTotal()))
+      .Add({}, static_cast<double>(total))
       .AppendTo(families);
+}
+
+void AppendSandbox(const process::Program& program, Families& families) {
+  auto family = Family::Gauge("exporter_sandbox",
+                              "1 where every process of this program has given up what the layer takes: needless "
+                              "capabilities, system calls (seccomp), files (landlock).");
+  for (const process::Layer layer : process::kLayers) {
+    bool all = program.layers[static_cast<std::size_t>(layer)];
+    for (const process::ProcessReport& other : program.others) {
+      all = all && other.layers[static_cast<std::size_t>(layer)];
+    }
+    family.Add({{"layer", std::string(process::Name(layer))}}, all ? 1 : 0);
+  }
+  family.AppendTo(families);
 }
 
 }  // namespace finwait::views::metrics

@@ -14,8 +14,8 @@ const Owner kCart = {OwnerKind::kPod, "shop", "cart-0", "web"};
 class OwnerHistoryTest : public testing::Test {
  protected:
   OwnerHistoryTest() {
-    sample_.cgroups = std::make_shared<const std::vector<sources::CgroupOfOwner>>(
-        std::vector<sources::CgroupOfOwner>{{77, kNginx}, {99, {OwnerKind::kUnit, "", "other.service", ""}}});
+    sample_.cgroups = std::make_shared<const sources::OwnedCgroups>(
+        sources::OwnedCgroups{{{77, kNginx}, {99, {OwnerKind::kUnit, "", "other.service", ""}}}});
     sources::OtherNamespace pod;
     pod.id = 5;
     pod.owner = std::make_shared<const Owner>(kCart);

@@ -1,0 +1,15 @@
+#!/bin/bash
+# Compiles the AppArmor profile and the SELinux module with their own tools; 77 where those are not installed.
+set -euo pipefail
+source_folder=$(cd "$(dirname "$0")/../.." && pwd)
+command -v apparmor_parser >/dev/null && command -v checkmodule >/dev/null && command -v semodule_package >/dev/null || {
+  echo "needs apparmor_parser (apparmor), checkmodule (checkpolicy) and semodule_package (semodule-utils)"
+  exit 77
+}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+apparmor_parser --skip-kernel-load --skip-cache "$source_folder/packaging/apparmor/finwait_exporter"
+cd "$folder"
+checkmodule -M -m -o finwait_exporter.mod "$source_folder/packaging/selinux/finwait_exporter.te"
+semodule_package -o finwait_exporter.pp -m finwait_exporter.mod -f "$source_folder/packaging/selinux/finwait_exporter.fc"
+test -s finwait_exporter.pp
