@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -18,8 +19,8 @@
 #include <vector>
 
 #include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/kernel/cgroup_walk.h"
 #include "collectors/kernel/ipsec_policies.h"
-#include "collectors/kernel/namespaces/cgroup_tree.h"
 #include "collectors/kernel/namespaces/owner_names.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/kernel/netlink/sealed_transport.h"
@@ -56,7 +57,7 @@ std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& op
                                               options.pod_logs.parent_path() / "containers",
                                               names.docker,
                                               names.podman};
-  if (const auto cgroups = kernel::namespaces::FindCgroup2(options.procfs)) {
+  if (const auto cgroups = kernel::FindCgroup2(options.procfs, Deadline::After(std::chrono::seconds(1)))) {
     files.push_back(*cgroups);
   }
   return files;

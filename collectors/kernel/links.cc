@@ -76,25 +76,31 @@ const Link* Links::Find(std::uint32_t index) const {
   return found != links_.end() && found->index == index ? &*found : nullptr;
 }
 
-std::vector<const Link*> Links::LeadingTo(std::int32_t namespace_number) const {
-  std::vector<const Link*> leading;
+std::optional<NamespaceLink> Links::LinkTo(std::optional<std::int32_t> namespace_number) const {
+  NamespaceLink joined;
   for (const Link& link : links_) {
-    if (link.peer_namespace == namespace_number) {
-      leading.push_back(&link);
+    if (namespace_number && link.peer_namespace == namespace_number) {
+      if (joined.device) {
+        return std::nullopt;
+      }
+      joined.device = link;
     }
   }
-  return leading;
+  if (joined.device && joined.device->master != 0) {
+    const Link* const master = Find(joined.device->master);
+    if (master == nullptr) {
+      return std::nullopt;
+    }
+    joined.master = *master;
+  }
+  return joined;
 }
 
-Result<std::optional<std::int32_t>> NamespaceNumber(const Host& host, pid_t pid, Deadline deadline) {
-  auto channel = host.open_channel(NETLINK_ROUTE);
-  if (!channel) {
-    return Failure(channel.error());
-  }
+Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, pid_t pid, Deadline deadline) {
   rtgenmsg header = {};
   header.rtgen_family = AF_UNSPEC;
   std::optional<std::int32_t> number;
-  auto asked = channel->Get(
+  auto asked = channel.Get(
       netlink::Request(RTM_GETNSID).Header(header).PutU32(NETNSA_PID, static_cast<unsigned>(pid)),
       "look up a network namespace's number", deadline, [&](const netlink::Message& message) -> Result<void> {
         netlink::ForEachAttribute(message.Attributes<rtgenmsg>(), [&](const netlink::Attribute& attribute) {

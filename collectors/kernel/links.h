@@ -25,6 +25,14 @@ struct Link {
   std::optional<std::int32_t> peer_namespace;
 };
 
+/// How another network namespace is joined to this one.
+struct NamespaceLink {
+  /// The device whose other end is in it. Absent: none is, as for macvlan and ipvlan, whose packets pass no hook here,
+  /// for a namespace behind another one, and for one that has only its loopback.
+  std::optional<Link> device;
+  std::optional<Link> master;  ///< of which `device` is a port
+};
+
 /// The devices of one network namespace, as they were when they were read. Needs no privilege.
 class Links {
  public:
@@ -33,16 +41,17 @@ class Links {
   const std::vector<Link>& All() const { return links_; }
   /// Null for none.
   const Link* Find(std::uint32_t index) const;
-  /// The devices whose other end is in the namespace of that number: none for macvlan and ipvlan, for a namespace
-  /// behind another one, and for one that has only its loopback.
-  std::vector<const Link*> LeadingTo(std::int32_t namespace_number) const;
+  /// How the namespace of that number, as NamespaceNumber() tells it, is joined to this one. Nothing where several
+  /// devices lead there, or the master has gone meanwhile.
+  std::optional<NamespaceLink> LinkTo(std::optional<std::int32_t> namespace_number) const;
 
  private:
   std::vector<Link> links_;  // by index, ascending
 };
 
 /// The number that this namespace has for the network namespace of process `pid` (RTM_GETNSID); nothing where it has
-/// none, as no device leads there. Needs no privilege, and the PID view that `pid` is of.
-Result<std::optional<std::int32_t>> NamespaceNumber(const Host& host, pid_t pid, Deadline deadline);
+/// none, as no device leads there. Read the devices first: the kernel makes up numbers as it tells of them. `channel`
+/// is of NETLINK_ROUTE. Needs no privilege, and the PID view that `pid` is of.
+Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, pid_t pid, Deadline deadline);
 
 }  // namespace finwait::kernel

@@ -1,6 +1,10 @@
 #include "collectors/sources/network_namespaces.h"
 
+#include <linux/netlink.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -13,6 +17,14 @@ namespace {
 using kernel::namespaces::ObservedNamespace;
 
 constexpr auto kCgroupsAgainAfter = std::chrono::seconds(15);
+constexpr auto kJointsAgainAfter = std::chrono::seconds(60);
+
+// Whether `procfs` shows processes by the numbers that this process has for them, too: not so where it is another PID
+// namespace's.
+bool SharesNumbersOfProcesses(const std::filesystem::path& procfs) {
+  std::error_code error;
+  return std::filesystem::read_symlink(procfs / "self", error) == std::to_string(::getpid());
+}
 
 }  // namespace
 
@@ -56,7 +68,10 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
     }
     ++sample.observed;
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
-                                 one.sockets->counts, one.sockets->orphans});
+                                 one.sockets->counts, one.sockets->orphans, std::nullopt});
+    if (const auto joint = joints_.find(one.id); joint != joints_.end()) {
+      sample.namespaces.back().joined = joint->second;
+    }
     for (const kernel::TcpSocket& socket : one.sockets->closing) {
       if (sample.closing.size() < NetworkNamespacesSample::kMaxClosing) {
         sample.closing.push_back({one.id, socket});
@@ -156,6 +171,40 @@ void NetworkNamespacesCollector::KeepCgroups(Deadline deadline) {
   }
 }
 
+void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error>& gaps) {
+  const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
+  const SteadyClock::time_point now = SteadyClock::now();
+  const bool all_known = std::ranges::all_of(namespaces, [this](const auto& one) { return joints_.contains(one.id); });
+  if ((all_known && joints_at_ && now < *joints_at_ + kJointsAgainAfter) || !SharesNumbersOfProcesses(host_.procfs)) {
+    return;
+  }
+  joints_at_ = now;
+  std::map<std::uint64_t, std::optional<kernel::NamespaceLink>> joints;
+  for (const ObservedNamespace& one : namespaces) {
+    const auto before = joints_.find(one.id);
+    joints.emplace(one.id, before != joints_.end() ? before->second : std::nullopt);
+  }
+  joints_ = std::move(joints);
+  if (namespaces.empty()) {
+    return;
+  }
+  const auto links = kernel::Links::Read(host_, deadline);
+  auto channel = links ? host_.open_channel(NETLINK_ROUTE) : Failure(links.error());
+  if (!channel) {
+    gaps.push_back(channel.error());
+    return;
+  }
+  for (const ObservedNamespace& one : namespaces) {
+    if (!one.inhabited || one.processes.empty()) {
+      continue;  // as it was joined while a process lived in it
+    }
+    const auto number = kernel::NamespaceNumber(*channel, static_cast<pid_t>(one.processes.front()), deadline);
+    if (number) {  // else the process has ended, and the next round asks by another
+      joints_[one.id] = links->LinkTo(*number);
+    }
+  }
+}
+
 Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
   auto sample = std::make_shared<NetworkNamespacesSample>();
   Collected collected;
@@ -165,6 +214,7 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
     if (!reading) {
       return Failure(reading.error());
     }
+    KeepJoints(deadline, collected.gaps);
     ListSockets(*sample);
     JoinClosing(deadline, *sample);
     collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);

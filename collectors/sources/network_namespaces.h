@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "collectors/base/work_credit.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
+#include "collectors/kernel/links.h"
 #include "collectors/kernel/namespaces/cgroup_tree.h"
 #include "collectors/kernel/namespaces/observer.h"
 #include "collectors/kernel/namespaces/owner.h"
@@ -32,6 +34,7 @@ struct OtherNamespace {
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: it cannot be told
   std::array<kernel::SocketCounts, 2> counts = {};         ///< of its sockets, by IpFamily, then TcpState
   kernel::SocketCounts orphans = {};
+  std::optional<kernel::NamespaceLink> joined;  ///< to this host's; absent: it cannot be told
 };
 
 /// A closing socket of another network namespace, with its entry in the host's table.
@@ -118,6 +121,8 @@ class NetworkNamespacesCollector : public Collector {
   /// Joins the live sockets if that is due. Returns the CPU time that it took.
   std::chrono::nanoseconds KeepJoined(Deadline deadline, std::vector<Error>& gaps);
   void KeepCgroups(Deadline deadline);
+  /// Finds out how the namespaces are joined to this host's, at once for one that is new.
+  void KeepJoints(Deadline deadline, std::vector<Error>& gaps);
 
   kernel::Host host_;
   NamespaceSettings settings_;
@@ -129,6 +134,9 @@ class NetworkNamespacesCollector : public Collector {
   std::optional<kernel::namespaces::CgroupTree> cgroup_tree_;
   std::shared_ptr<const OwnedCgroups> cgroups_;
   std::optional<SteadyClock::time_point> cgroups_at_;
+  /// By OtherNamespace::id; nothing where it cannot be told.
+  std::map<std::uint64_t, std::optional<kernel::NamespaceLink>> joints_;
+  std::optional<SteadyClock::time_point> joints_at_;
 };
 
 }  // namespace finwait::sources

@@ -141,7 +141,7 @@ bool IsMisroutedByNat(const CloseOutcome& outcome, const NatEffect& nat) {
 ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
                                         const ConnectionHistory* history) {
   ForwardedOutcome outcome;
-  if (forwarded.host_side && IsNone(*forwarded.host_side)) {
+  if (PassesNoHook(forwarded)) {
     outcome.may_bypass_tracking = true;
     outcome.reason =
         "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
@@ -174,7 +174,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
 
 HostPassage PassageOf(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
                       const ConnectionHistory* history) {
-  return WayThroughHost(evaluator, forwarded, history).Passage();
+  return PassesNoHook(forwarded) ? HostPassage::kForward : WayThroughHost(evaluator, forwarded, history).Passage();
 }
 
 TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
@@ -192,7 +192,7 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
     // A closed window, or a FIN that its own namespace did not let out.
     return {socket.send_window == 0U ? std::optional(Cause::kZeroWindow) : std::nullopt, nullptr};
   }
-  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr) {
+  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr || PassesNoHook(forwarded)) {
     return {};
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {

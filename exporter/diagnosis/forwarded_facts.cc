@@ -37,14 +37,17 @@ Tristate Same(const Interface& a, const Interface& b) {
 
 }  // namespace
 
-std::optional<HostSide> HostSideOf(const kernel::Link& device, const kernel::Link* master) {
-  if (master == nullptr) {
-    return HostSide{DeviceOf(device), std::nullopt};
+std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined) {
+  if (!joined.device) {
+    return NoHostSide();
   }
-  if (master->kind != "bridge") {
+  if (!joined.master) {
+    return HostSide{DeviceOf(*joined.device), std::nullopt};
+  }
+  if (joined.master->kind != "bridge") {
     return std::nullopt;
   }
-  return HostSide{DeviceOf(*master), DeviceOf(device)};
+  return HostSide{DeviceOf(*joined.master), DeviceOf(*joined.device)};
 }
 
 HostSide NoHostSide() {
@@ -53,19 +56,8 @@ HostSide NoHostSide() {
   return none;
 }
 
-bool IsNone(const HostSide& host_side) { return host_side.device.index == 0U; }
-
-std::optional<HostSide> HostSideOf(const kernel::Links& links, std::optional<std::int32_t> namespace_number) {
-  const auto leading = namespace_number ? links.LeadingTo(*namespace_number) : std::vector<const kernel::Link*>();
-  if (leading.empty()) {
-    return NoHostSide();
-  }
-  if (leading.size() > 1) {
-    return std::nullopt;
-  }
-  const std::uint32_t index = leading.front()->master;
-  const kernel::Link* master = links.Find(index);
-  return index != 0 && master == nullptr ? std::nullopt : HostSideOf(*leading.front(), master);
+bool PassesNoHook(const ForwardedConnection& forwarded) {
+  return forwarded.host_side && forwarded.host_side->device.index == 0U;
 }
 
 Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {

@@ -13,18 +13,15 @@ namespace finwait::diagnosis {
 using firewall::eval::ForwardedConnection;
 using firewall::eval::HostSide;
 
-/// How packets of another namespace come in by `device`, whose other end is in it. `master`: of which it is a port;
-/// null for none. Nothing where that cannot be told: a port of something that is no bridge (Open vSwitch, a VRF).
-std::optional<HostSide> HostSideOf(const kernel::Link& device, const kernel::Link* master);
+/// How packets of a namespace that is joined so come in; NoHostSide() where no device leads to it. Nothing where that
+/// cannot be told: a port of something that is no bridge (Open vSwitch, a VRF).
+std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined);
 
 /// That no device of this host leads to a namespace: it has macvlan or ipvlan devices, whose packets pass no rules of
 /// this host, or another namespace lies between, whose rules nobody reads. Its connections are not evaluated.
 HostSide NoHostSide();
-bool IsNone(const HostSide& host_side);
-
-/// The host side of the namespace that `links` have that number for, as NamespaceNumber() tells it; nothing where
-/// several devices lead there.
-std::optional<HostSide> HostSideOf(const kernel::Links& links, std::optional<std::int32_t> namespace_number);
+/// Whether that is so of the connection's namespace.
+bool PassesNoHook(const ForwardedConnection& forwarded);
 
 /// The connection with all that routing and settings tell of its way through this host. What is missing is noted in
 /// `facts`.

@@ -17,8 +17,9 @@ bool StaysInside(const kernel::TcpSocket& socket) {
 // A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
 // here, although no entry was seen.
 bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
-  return evaluator.TranslationOf(ConnectionThrough(connection, evaluator.Facts()), nullptr).Any() ==
-         firewall::eval::Tristate::kYes;
+  return !PassesNoHook(connection) &&
+         evaluator.TranslationOf(ConnectionThrough(connection, evaluator.Facts()), nullptr).Any() ==
+             firewall::eval::Tristate::kYes;
 }
 
 template <typename Numbers>
@@ -41,7 +42,24 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
     connection.opened_by = *socket.opened_here ? firewall::eval::OpenedBy::kLocal : firewall::eval::OpenedBy::kPeer;
   }
   connection.peer_has_closed = PeerHasClosed(socket.state);
+  if (const auto way = host_sides_.find(network_namespace); way != host_sides_.end()) {
+    connection.host_side = way->second;
+  }
   return connection;
+}
+
+bool OtherNamespaces::TakeInHostSides(const sources::NetworkNamespacesSample& sample) {
+  std::map<std::uint64_t, HostSide> host_sides;
+  for (const sources::OtherNamespace& one : sample.namespaces) {
+    if (const auto host_side = one.joined ? HostSideOf(*one.joined) : std::nullopt) {
+      host_sides.emplace(one.id, *host_side);
+    }
+  }
+  if (host_sides == host_sides_) {
+    return false;
+  }
+  host_sides_ = std::move(host_sides);
+  return true;
 }
 
 void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample) {
@@ -192,6 +210,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
 const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,
                                               const OtherContext& context) {
   const bool is_new = sample.live != nullptr && sample.live != live_;
+  rules_changed = TakeInHostSides(sample) || rules_changed;
   if (is_new) {
     TakeInLive(sample);
   }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -49,6 +50,8 @@ class OtherNamespaces {
 
  private:
   ForwardedConnection ConnectionOf(const kernel::TcpSocket& socket, std::uint64_t network_namespace) const;
+  /// How the namespaces are joined to this host. Returns whether that has changed.
+  bool TakeInHostSides(const sources::NetworkNamespacesSample& sample);
   void TakeInLive(const sources::NetworkNamespacesSample& sample);
   /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
   void Evaluate(const OtherContext& context);
@@ -57,7 +60,8 @@ class OtherNamespaces {
   std::shared_ptr<const sources::OtherLiveSockets> live_;
   ConnectionHistories connections_;
   OutcomeMemo memo_;
-  std::set<std::uint64_t> tracked_;  // namespaces of which some connection was seen with an entry
+  std::map<std::uint64_t, HostSide> host_sides_;  // by namespace; those that are known
+  std::set<std::uint64_t> tracked_;               // namespaces of which some connection was seen with an entry
   // Cookies of connections whose peer is this host itself. Their other end is among the host's own sockets, which tell
   // more: that end alone is counted.
   std::set<std::uint64_t> to_this_host_;

@@ -4,6 +4,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 
@@ -66,6 +70,33 @@ TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries
     }
   }
   EXPECT_TRUE(found);
+}
+
+TEST(NetworkNamespacesTest, TellsHowANamespaceIsJoinedToTheHost) {
+  const lab::Wire routed;
+  const lab::Namespace& host = routed.local;
+  const Inhabitant behind_a_veth(routed.peer);
+  const lab::Namespace bridged;
+  const Inhabitant behind_a_bridge(bridged);
+  const lab::Namespace macvlan;
+  const Inhabitant beside(macvlan);
+  host.Shell("ip link add br0 type bridge; ip link add port type veth peer name eth0 netns " + bridged.Path() +
+             "; ip link set port master br0");
+  host.Shell("ip link add link veth0 name mac type macvlan; ip link set mac netns " + macvlan.Path());
+  std::vector<std::string> joints;
+  EXPECT_TRUE(lab::Eventually([&] {
+    joints.clear();
+    const NetworkNamespacesSample sample = Look(host, NamespaceDepth::kObserve);
+    for (const OtherNamespace& one : sample.namespaces) {
+      joints.push_back(!one.joined           ? "unknown"
+                       : !one.joined->device ? "none"
+                                             : one.joined->device->name + "@" +
+                                                   (one.joined->master ? one.joined->master->name : "nothing"));
+    }
+    std::ranges::sort(joints);
+    // The test itself lives in a fourth.
+    return joints == std::vector<std::string>{"none", "none", "port@br0", "veth0@nothing"};
+  })) << testing::PrintToString(joints);
 }
 
 }  // namespace

@@ -164,9 +164,10 @@ ForwardedConnection ForwardingScene::Describe(const OpenConnection& connection) 
   host_.Run([&] {
     const kernel::Host host = lab::HostHere();
     const kernel::Links links = Get(kernel::Links::Read(host, Soon()));
-    const auto number = Get(kernel::NamespaceNumber(host, process_, Soon()));
-    forwarded.host_side = HostSideOf(links, number);
-    if (!forwarded.host_side || IsNone(*forwarded.host_side)) {
+    auto channel = Get(host.open_channel(NETLINK_ROUTE));
+    const auto joined = links.LinkTo(Get(kernel::NamespaceNumber(channel, process_, Soon())));
+    forwarded.host_side = joined ? HostSideOf(*joined) : std::nullopt;
+    if (!forwarded.host_side || PassesNoHook(forwarded)) {
       throw std::runtime_error("which device leads to the pod");
     }
   });

@@ -64,20 +64,45 @@ TEST_F(LinksTest, KnowsWhichDevicesLeadToANamespace) {
   EXPECT_EQ(links->Find(2)->group, 3U);
   EXPECT_FALSE(links->Find(2)->peer_namespace.has_value());
   EXPECT_EQ(links->Find(5), nullptr);
-  ASSERT_EQ(links->LeadingTo(2).size(), 1U);
-  EXPECT_EQ(links->LeadingTo(2)[0]->name, "veth9");
-  EXPECT_EQ(links->LeadingTo(2)[0]->master, 4U);
-  ASSERT_EQ(links->LeadingTo(0).size(), 1U) << "0 is a number like others";
-  EXPECT_TRUE(links->LeadingTo(1).empty());
+  const auto bridged = links->LinkTo(2);
+  ASSERT_TRUE(bridged);
+  EXPECT_EQ(bridged->device->name, "veth9");
+  EXPECT_EQ(bridged->master->name, "br0");
+  const auto routed = links->LinkTo(0);
+  ASSERT_TRUE(routed && routed->device) << "0 is a number like others";
+  EXPECT_EQ(routed->device->name, "cali7");
+  EXPECT_FALSE(routed->master);
+}
+
+TEST_F(LinksTest, KnowsThatNoDeviceLeadsToANamespace) {
+  kernel->Answers({LinkMessage(9, "veth9", "veth", 0, 2), Done()});
+  const auto links = Links::Read(host, Soon());
+  ASSERT_TRUE(links.has_value()) << links.error().message;
+  for (const std::optional<std::int32_t> number : {std::optional<std::int32_t>(1), std::optional<std::int32_t>()}) {
+    const auto none = links->LinkTo(number);
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(none->device);
+  }
+}
+
+TEST_F(LinksTest, CannotTellWhereSeveralDevicesLeadThereOrTheMasterHasGone) {
+  kernel->Answers({LinkMessage(9, "veth9", "veth", 0, 2), LinkMessage(10, "veth10", "veth", 0, 2),
+                   LinkMessage(11, "veth11", "veth", 4, 3), Done()});
+  const auto links = Links::Read(host, Soon());
+  ASSERT_TRUE(links.has_value()) << links.error().message;
+  EXPECT_FALSE(links->LinkTo(2));
+  EXPECT_FALSE(links->LinkTo(3));
 }
 
 TEST_F(LinksTest, ANamespaceHasANumberOrNone) {
   kernel->Answers({NumberMessage(5), netlink::Acknowledgement()});
   kernel->Answers({NumberMessage(NETNSA_NSID_NOT_ASSIGNED), netlink::Acknowledgement()});
-  const auto number = NamespaceNumber(host, 1, Soon());
+  auto channel = host.open_channel(NETLINK_ROUTE);
+  ASSERT_TRUE(channel.has_value());
+  const auto number = NamespaceNumber(*channel, 1, Soon());
   ASSERT_TRUE(number.has_value()) << number.error().message;
   EXPECT_EQ(*number, 5);
-  const auto none = NamespaceNumber(host, 1, Soon());
+  const auto none = NamespaceNumber(*channel, 1, Soon());
   ASSERT_TRUE(none.has_value()) << none.error().message;
   EXPECT_FALSE(none->has_value());
 }

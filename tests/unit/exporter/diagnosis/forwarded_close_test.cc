@@ -138,7 +138,7 @@ TEST_F(ForwardedCloseTest, WithoutASignThatItIsTrackedItIsNotAtRisk) {
 }
 
 TEST_F(ForwardedCloseTest, ANamespaceThatNoDeviceLeadsToIsNotEvaluated) {
-  forwarded_.host_side = HostSideOf(kernel::Links(), std::nullopt);
+  forwarded_.host_side = HostSideOf(kernel::NamespaceLink());
   history_.source_nat = true;
   const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
   EXPECT_EQ(outcome.fate, Fate::kUnknown);
@@ -202,7 +202,7 @@ TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
   veth.index = 6;
   veth.name = "veth1";
   veth.kind = "veth";
-  const auto routed = HostSideOf(veth, nullptr);
+  const auto routed = HostSideOf({veth, std::nullopt});
   ASSERT_TRUE(routed.has_value());
   EXPECT_EQ(routed->device.name, "veth1");
   EXPECT_FALSE(routed->port.has_value());
@@ -210,12 +210,12 @@ TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
   master.index = 5;
   master.name = "br0";
   master.kind = "bridge";
-  const auto bridged = HostSideOf(veth, &master);
+  const auto bridged = HostSideOf({veth, master});
   ASSERT_TRUE(bridged.has_value());
   EXPECT_EQ(bridged->device.name, "br0");
   EXPECT_EQ(bridged->port->name, "veth1");
   master.kind = "openvswitch";
-  EXPECT_FALSE(HostSideOf(veth, &master).has_value());
+  EXPECT_FALSE(HostSideOf({veth, master}).has_value());
 }
 
 }  // namespace

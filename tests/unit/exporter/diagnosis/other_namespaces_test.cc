@@ -85,6 +85,26 @@ TEST_F(OtherNamespacesTest, ANamespaceThatNeverHadAnEntryIsNotLost) {
   EXPECT_EQ(diagnosis->risk.stage, Stage::kNone);
 }
 
+TEST_F(OtherNamespacesTest, WhereNoDeviceLeadsToItNothingIsPredicted) {
+  const auto join = [this](const std::optional<kernel::NamespaceLink>& joined) {
+    sample_.namespaces[0].joined = joined;
+  };
+  Read({Translated(1)});
+  join(kernel::NamespaceLink());  // macvlan, or another namespace lies between
+  Look();
+  Read({Socket(1, false)});
+  join(kernel::NamespaceLink());
+  const auto behind_nothing = Look();
+  EXPECT_EQ(behind_nothing->live->AtRisk(Fate::kNatLost), 0U);
+  EXPECT_EQ(behind_nothing->live->AtRisk(Fate::kUnknown), 1U);
+  // The same samples, but that it hangs on a bridge of this host's now: what was evaluated before is not kept.
+  kernel::NamespaceLink bridged;
+  bridged.device = kernel::Link{6, "veth1", 1, 0, "veth", 5, 2};
+  bridged.master = kernel::Link{5, "br0", 1, 0, "bridge", 0, std::nullopt};
+  join(bridged);
+  EXPECT_EQ(Look()->live->AtRisk(Fate::kNatLost), 1U);
+}
+
 TEST_F(OtherNamespacesTest, PacketsThatStayInsideAreNoBusinessOfThisHosts) {
   kernel::TcpSocket inside = Translated(1);
   inside.local.address = *IpAddress::Parse("127.0.0.1");
