@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "collectors/firewall/analysis/drop_counters.h"
+#include "collectors/kernel/whole_procfs.h"
 
 namespace finwait::sources {
 namespace {
@@ -103,6 +104,9 @@ std::optional<FirewallCollector::NftPart> FirewallCollector::LookAtNft(std::opti
     case kernel::FeatureState::kAbsent:
       return WithoutRuleset({});
     case kernel::FeatureState::kUnknown:
+      if (const auto whole = RequireWholeProcfs(host_); !whole) {
+        return WithoutRuleset({AllOfNft(whole.error())});
+      }
       return WithoutRuleset({UnreadPart{
           Backend::kNft,
           std::nullopt,
