@@ -182,10 +182,10 @@ def blind_for_want_of(procfs):
     """What is said where the program can tell nothing of the kernel."""
     need(eventually(lambda: f"{procfs}/sys/net is not there" in fetch("/readyz")[1]), f"the reason: {fetch('/readyz')}")
     need(status("/readyz") == 503, "it is ready")
-    code, health = fetch("/health")
-    need(code == 500, f"/health is {code}: {health}")
+    need(eventually(lambda: status("/health") == 500), f"/health is {fetch('/health')}")
+    need(eventually(lambda: "finwait_risk_score " not in fetch("/metrics")[1]), "there is a score")
+    health = fetch("/health")[1]
     need("no connection tracking here" not in health, f"it says that there is no conntrack: {health}")
-    need("finwait_risk_score " not in fetch("/metrics")[1], "there is a score")
 
 
 def a_passed_socket_is_served_on(folder):

@@ -13,7 +13,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import sandbox  # noqa: E402  (the path comes first)
 
 PORT = 10061
-PATIENCE = 15.0
+PATIENCE = 30.0
 # For attacks on the server alone: next to nothing is collected meanwhile.
 FEW_COLLECTORS = [
     f"--no-collector.{name}"
@@ -46,8 +46,8 @@ def status(path="/healthz", port=PORT):
     return fetch(path, port)[0]
 
 
-def eventually(condition):
-    until = time.monotonic() + PATIENCE
+def eventually(condition, patience=PATIENCE):
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         if condition():
             return True
