@@ -13,7 +13,7 @@ Result<void> RequireWholeProcfs(const Host& host) {
   }
   return Fail(FailureReason::kError,
               settings.string() + " is not there, so what this kernel has cannot be told: mount all of procfs at " +
-                  host.procfs.string() + ", not with subset=pid (of systemd: ProcSubset=all), and leave it mounted");
+                  host.procfs.string() + ", without subset=pid (of systemd: ProcSubset=all)");
 }
 
 }  // namespace finwait::kernel
