@@ -89,9 +89,7 @@ def load_nft(text):
 
 @contextlib.contextmanager
 def nft_rules(count):
-    rules = "".join(
-        f"ip saddr 10.{i >> 8}.{i & 255}.1 tcp dport {i + 1} ct state invalid counter drop\n" for i in range(count)
-    )
+    rules = "".join(f"ip saddr 10.{i >> 8}.{i & 255}.1 tcp dport {i + 1} ct state invalid counter drop\n" for i in range(count))
     load_nft(f"table ip t {{ chain k {{ {rules} }}\n"
          "chain o { type filter hook output priority 0; ip daddr 10.0.0.0/16 jump k\n } }")  # fmt: skip
     yield

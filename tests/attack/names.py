@@ -40,7 +40,9 @@ def load_rules():
         for comment in COMMENTS:
             rule = {**place, "chain": chain, "expr": [invalid, {"counter": None}, {"drop": None}], "comment": comment}
             commands.append({"add": {"rule": rule}})
-    done = subprocess.run(["nft", "-j", "-f", "-"], input=json.dumps({"nftables": commands}), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["nft", "-j", "-f", "-"], input=json.dumps({"nftables": commands}), capture_output=True, text=True, check=False
+    )
     need(done.returncode == 0, f"nft does not take the rules: {done.stderr[:300]}")
     # iptables passes on any byte, also such as are no UTF-8.
     rules = b"*filter\n:OUTPUT ACCEPT [0:0]\n"
@@ -98,7 +100,9 @@ class Tags(html.parser.HTMLParser):
 def page_json_log_and_metrics_hold_them_as_text(folder):
     load_rules()
     with Program(folder, ["--report.details", "--sampling.interval=1s"]) as program:
-        need(eventually(lambda: "INVALID" in fetch("/api/v1/report")[1] or "invalid" in fetch("/api/v1/report")[1]), program.log())
+        need(
+            eventually(lambda: "INVALID" in fetch("/api/v1/report")[1] or "invalid" in fetch("/api/v1/report")[1]), program.log()
+        )
         page = fetch("/")[1]
         need("onerror" in page or "alert" in page, "the page does not show the rules, and this test tells nothing")
         need_plain(page, "the page")

@@ -54,7 +54,8 @@ def answers_are_bounded(folder):
 
 def a_report_of_100000_nft_rules_is_small(folder):
     rules = "".join(
-        f"ip saddr 10.{i >> 16}.{i >> 8 & 255}.{i & 255} tcp dport {i % 60000 + 1} ct state invalid counter drop\n" for i in range(MANY)
+        f"ip saddr 10.{i >> 16}.{i >> 8 & 255}.{i & 255} tcp dport {i % 60000 + 1} ct state invalid counter drop\n"
+        for i in range(MANY)
     )
     load(["nft", "-f", "-"], f"table ip t {{\n chain k {{\n {rules} }}\n"
          "chain o {\n type filter hook output priority 0; jump k;\n }\n }\n")  # fmt: skip
@@ -93,7 +94,9 @@ def a_rule_beyond_what_is_read_is_never_a_pass(folder):
 def large_sets_and_maps_are_looked_into(folder):
     elements = ",".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(MANY))
     jumps = ",".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255} : drop" for i in range(40_000))
-    load(["nft", "-f", "-"], f"""table ip t {{
+    load(
+        ["nft", "-f", "-"],
+        f"""table ip t {{
  set s {{
   type ipv4_addr
   elements = {{ {elements}, 192.0.2.2 }}
@@ -108,7 +111,8 @@ def large_sets_and_maps_are_looked_into(folder):
   ip daddr @s ct state invalid drop
  }}
 }}
-""")
+""",
+    )
     got = verdict()
     need(got in ("drop", "unknown"), f"the peer is in the set, and the verdict is {got}")
     clear()

@@ -17,7 +17,15 @@ PATIENCE = 30.0
 # For attacks on the server alone: next to nothing is collected meanwhile.
 FEW_COLLECTORS = [
     f"--no-collector.{name}"
-    for name in ("conntrack_stats", "conntrack_table", "conntrack_events", "tracking", "sockets", "firewall", "network_namespaces")
+    for name in (
+        "conntrack_stats",
+        "conntrack_table",
+        "conntrack_events",
+        "tracking",
+        "sockets",
+        "firewall",
+        "network_namespaces",
+    )
 ]
 FLAGS = [f"--web.listen-address=127.0.0.1:{PORT}"]
 
