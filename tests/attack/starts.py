@@ -149,6 +149,12 @@ def a_log_on_a_full_disk_stops_nothing(folder):
         need(program.ends_well(), "SIGTERM does not end it well")
 
 
+def a_log_that_may_not_grow_stops_nothing(folder):
+    with Program(folder, prefix=["prlimit", "--fsize=0"]) as program:
+        need(program.serves(), f"it ends with {program.process.poll()}")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
 def a_procfs_of_processes_only_is_not_ready(folder):
     """Nor does its absence of settings mean that this kernel has no conntrack."""
     with Procfs(folder, "subset=pid") as procfs, Program(folder, [f"--path.procfs={procfs}"]) as program:
@@ -224,6 +230,7 @@ TESTS = [
     no_thread_left_is_a_sentence,
     a_log_that_nobody_reads_stops_nothing,
     a_log_on_a_full_disk_stops_nothing,
+    a_log_that_may_not_grow_stops_nothing,
     a_procfs_of_processes_only_is_not_ready,
     a_procfs_that_goes_away_is_not_ready,
     a_passed_socket_is_served_on,

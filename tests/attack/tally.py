@@ -108,6 +108,7 @@ SCENARIOS = {
     ],
     "a log on a full disk, closed, without a reader, blocked": [
         "starts.py: a_log_on_a_full_disk_stops_nothing",
+        "starts.py: a_log_that_may_not_grow_stops_nothing",
         "starts.py: closed_standard_streams_become_dev_null",
         "starts.py: a_log_that_nobody_reads_stops_nothing",
         "starts.py: what_was_left_open_is_closed",
