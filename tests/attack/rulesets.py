@@ -49,7 +49,7 @@ def answers_are_bounded(folder, said):
             need(code == 200 or path == "/health", f"{path} answers {code}")
             need(len(body) < MOST_ANSWER, f"{path} has {len(body)} bytes")
         need('"none"' not in fetch("/health")[1], "what was not read is said to drop nothing")
-        most = program.memory_mib("VmHWM")
+        most = program.most_memory_mib()
         print(f"        /api/v1/report has {len(fetch('/api/v1/report')[1])} bytes, memory at most {most:.0f} MiB")
         need(most < MOST_MEMORY, f"it has taken {most:.0f} MiB")
 

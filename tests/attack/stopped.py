@@ -31,10 +31,12 @@ def sockets_stuck_while_it_is_stopped_are_all_counted(folder):
         need(program.serves(), program.log())
         get_stuck()
         need(eventually(lambda: stuck_total() == SOCKETS), f"{stuck_total()} of {SOCKETS} are counted: {program.log()}")
-        os.kill(program.process.pid, signal.SIGSTOP)
+        for pid in program.pids():
+            os.kill(pid, signal.SIGSTOP)
         get_stuck()
         time.sleep(3)  # of those that it sleeps through
-        os.kill(program.process.pid, signal.SIGCONT)
+        for pid in program.pids():
+            os.kill(pid, signal.SIGCONT)
         need(eventually(lambda: stuck_total() == 2 * SOCKETS), f"{stuck_total()} of {2 * SOCKETS} are counted: {program.log()}")
         time.sleep(3)
         need(stuck_total() == 2 * SOCKETS, f"{stuck_total()} are counted, more than there were")

@@ -87,11 +87,18 @@ class Program:
     def serves(self):
         return eventually(lambda: self.process.poll() is not None or status() == 200) and self.process.poll() is None
 
-    def memory_mib(self, what="VmRSS"):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(f"{what}:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+    def pids(self):
+        """Of all processes that it consists of."""
+        found = [self.process.pid]
+        for pid in found:
+            for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(child) for child in children.read_text().split()]
+        return found
+
+    def most_memory_mib(self):
+        """The most that one of its processes has held at any time."""
+        texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
+        return max(int(line.split()[1]) / 1024 for text in texts for line in text.splitlines() if line.startswith("VmHWM:"))
 
     def ends_well(self):
         self.process.terminate()
