@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 
 #include "collectors/kernel/procfs.h"
+#include "collectors/kernel/whole_procfs.h"
 
 namespace finwait::kernel {
 namespace {
@@ -13,10 +14,13 @@ std::filesystem::path CountFile(const Host& host) { return host.procfs / "sys/ne
 
 bool HasConntrack(const Host& host) {
   const auto entries = ReadProcfsUnsigned(CountFile(host));
-  return entries || !IsAbsent(entries.error());
+  return entries || !IsAbsent(entries.error()) || !RequireWholeProcfs(host);
 }
 
 Result<void> RequireConntrack(const Host& host) {
+  if (auto whole = RequireWholeProcfs(host); !whole) {
+    return whole;
+  }
   if (!HasConntrack(host)) {
     return Fail(FailureReason::kUnsupported,
                 "conntrack is not in this kernel or not loaded (" + CountFile(host).string() +

@@ -9,7 +9,7 @@ namespace finwait::kernel {
 bool HasConntrack(const Host& host);
 
 /// Success when conntrack and its netlink interface are in this kernel already, so that asking cannot make the kernel
-/// load a module; kUnsupported with one sentence otherwise.
+/// load a module; one sentence otherwise: kUnsupported, or kError where procfs does not show whether they are.
 Result<void> RequireConntrack(const Host& host);
 
 /// A channel to conntrack, under the same condition.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "collectors/kernel/netlink/event_socket.h"
+#include "collectors/kernel/whole_procfs.h"
 
 namespace finwait::kernel {
 
@@ -14,6 +15,11 @@ Result<void> RequireFeature(const Host& host, const KernelFeature& feature, std:
   const FeatureState state = host.find_feature(feature);
   if (state == FeatureState::kSafeToAsk) {
     return {};
+  }
+  if (state == FeatureState::kUnknown) {
+    if (auto whole = RequireWholeProcfs(host); !whole) {
+      return whole;
+    }
   }
   const std::string module(feature.module);
   std::string sentence(what);

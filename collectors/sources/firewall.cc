@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "collectors/firewall/analysis/drop_counters.h"
+#include "collectors/kernel/whole_procfs.h"
 
 namespace finwait::sources {
 namespace {
@@ -64,6 +65,26 @@ bool IsBlindEverywhere(const Ruleset& ruleset) {
          });
 }
 
+// What is absent from a procfs that is not mounted any more says nothing of the kernel.
+LegacyRuleset ReadLegacy(const kernel::Host& host, Deadline deadline, const firewall::read::ReaderLimits& limits) {
+  std::error_code ignored;
+  if (const auto net = host.procfs / "thread-self/net"; !std::filesystem::exists(net, ignored)) {
+    LegacyRuleset unknown;
+    unknown.unread.push_back(
+        UnreadPart{Backend::kLegacy,
+                   std::nullopt,
+                   {},
+                   Error{FailureReason::kError, 0,
+                         net.string() +
+                             " is not there, so whether there are iptables-legacy tables cannot be told: "
+                             "mount procfs at " +
+                             host.procfs.string() + " again"}});
+    return unknown;
+  }
+  firewall::read::SocketLegacyKernel kernel;
+  return firewall::read::LegacyReader(host.procfs, kernel, deadline, limits).ReadAll();
+}
+
 }  // namespace
 
 FirewallCollector::FirewallCollector(const kernel::Host& host, firewall::read::ReaderLimits limits)
@@ -72,8 +93,7 @@ FirewallCollector::FirewallCollector(const kernel::Host& host, firewall::read::R
 Result<Collected> FirewallCollector::Collect(Deadline deadline) {
   std::optional<kernel::netlink::Channel> channel;
   std::optional<NftPart> nft = LookAtNft(channel, deadline);
-  firewall::read::SocketLegacyKernel kernel;
-  const LegacyRuleset legacy = firewall::read::LegacyReader(host_.procfs, kernel, deadline, limits_).ReadAll();
+  const LegacyRuleset legacy = ReadLegacy(host_, deadline, limits_);
 
   const bool nft_as_before = last_.ruleset != nullptr && !nft;
   if (last_.ruleset == nullptr || nft || !IsAsBefore(legacy)) {
@@ -103,6 +123,9 @@ std::optional<FirewallCollector::NftPart> FirewallCollector::LookAtNft(std::opti
     case kernel::FeatureState::kAbsent:
       return WithoutRuleset({});
     case kernel::FeatureState::kUnknown:
+      if (const auto whole = RequireWholeProcfs(host_); !whole) {
+        return WithoutRuleset({AllOfNft(whole.error())});
+      }
       return WithoutRuleset({UnreadPart{
           Backend::kNft,
           std::nullopt,

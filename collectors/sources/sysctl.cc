@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "collectors/kernel/procfs.h"
+#include "collectors/kernel/whole_procfs.h"
 
 namespace finwait::sources {
 namespace {
@@ -100,9 +101,10 @@ Result<Collected> SysctlCollector::Collect(Deadline deadline) {
   if (!reader.Gaps().empty()) {
     return Failure(reader.Gaps().front());
   }
-  return Fail(FailureReason::kUnsupported, directory.string() +
-                                               " has none of the TCP and conntrack settings; is procfs "
-                                               "mounted there, and not with subset=pid?");
+  if (auto whole = RequireWholeProcfs(host_); !whole) {
+    return Failure(whole.error());
+  }
+  return Fail(FailureReason::kUnsupported, directory.string() + " has none of the TCP and conntrack settings");
 }
 
 }  // namespace finwait::sources

@@ -18,6 +18,7 @@ void Apply(Result<sources::Collected> result, SteadyClock::time_point started, S
   status.errors.clear();
   if (result) {
     status.data = std::move(result->data);
+    status.has_worked = true;
     status.taken_at = ended;
     status.errors = std::move(result->gaps);
   } else {

@@ -27,6 +27,7 @@ struct CollectorStatus {
   /// Why the newest collection failed, in whole (data is null) or in part; empty after a clean one.
   std::vector<Error> errors;
   bool collected = false;             ///< at least one collection has ended or overrun
+  bool has_worked = false;            ///< at least one collection has had a sample
   SteadyClock::duration duration{0};  ///< of the newest collection
   SteadyClock::duration interval{0};  ///< to the next collection
   std::array<std::uint64_t, std::size(kFailureReasons)> failures = {};  ///< collections with an error, by FailureReason

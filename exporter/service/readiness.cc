@@ -6,9 +6,9 @@ namespace finwait::service {
 namespace {
 
 bool CanWorkHere(const scheduling::CollectorStatus& status) {
-  return std::none_of(status.errors.begin(), status.errors.end(), [](const Error& error) {
-    return error.reason == FailureReason::kPermission || error.reason == FailureReason::kUnsupported;
-  });
+  return status.has_worked || std::none_of(status.errors.begin(), status.errors.end(), [](const Error& error) {
+           return error.reason == FailureReason::kPermission || error.reason == FailureReason::kUnsupported;
+         });
 }
 
 }  // namespace

@@ -5,7 +5,11 @@
 namespace finwait::service {
 
 ServiceSignals::ServiceSignals() {
-  for (const int ignored : {SIGUSR1, SIGUSR2, SIGALRM}) {
+  // All that would end it and tell it nothing. SIGXFSZ: a store that may not grow is a failed write, which is said.
+  for (const int ignored : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGSTKFLT, SIGXFSZ}) {
+    std::signal(ignored, SIG_IGN);
+  }
+  for (int ignored = SIGRTMIN; ignored <= SIGRTMAX; ++ignored) {
     std::signal(ignored, SIG_IGN);
   }
   sigemptyset(&set_);

@@ -7,9 +7,9 @@
 namespace finwait::service {
 
 /// The signals that mean something to the service: SIGTERM and SIGINT end it, SIGHUP has it read its web configuration
-/// again, SIGCHLD tells that a process of it has ended. SIGUSR1, SIGUSR2 and SIGALRM, which end a program that does not
-/// know them, are ignored. They are blocked from here on, so to be made before the first thread, and only WaitFor takes
-/// them.
+/// again, SIGCHLD tells that a process of it has ended. Others that end a program which does not know them (SIGUSR1,
+/// SIGALRM, real-time signals) are ignored. They are blocked from here on, so to be made before the first thread, and
+/// only WaitFor takes them.
 class ServiceSignals {
  public:
   ServiceSignals();

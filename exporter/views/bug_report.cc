@@ -5,6 +5,7 @@
 
 #include "collectors/base/ip.h"
 #include "exporter/views/json.h"
+#include "exporter/views/json_text.h"
 
 namespace finwait::views {
 namespace {
@@ -67,7 +68,7 @@ std::string BugReport(const report::Report& report, const std::string& kernel) {
   Json inside = Json::parse(ReportJson(report, Details::kHide));
   Clean(inside);
   const Json json = {{"bug_report", 1}, {"version", FINWAIT_VERSION}, {"kernel", kernel}, {"report", inside}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 }  // namespace finwait::views

@@ -7,6 +7,7 @@
 
 #include "collectors/base/text.h"
 #include "exporter/report/describe.h"
+#include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 
 namespace finwait::views {
@@ -169,7 +170,7 @@ std::string ClassesJson(const report::ClassesReport& report) {
                      {"unreached_rules", std::move(unreached)},
                      {"sockets_of_no_class", report.sockets_of_no_class},
                      {"incomplete", incomplete.empty() ? Json(nullptr) : Json(incomplete)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 }  // namespace finwait::views

@@ -6,6 +6,7 @@
 
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
+#include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 
 namespace finwait::views {
@@ -102,7 +103,7 @@ std::string CloseJson(const report::CloseReport& report) {
                                                                                                         : Json("peer");
     json["hops"] = HopsJson(report);
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 }  // namespace finwait::views

@@ -7,6 +7,7 @@
 #include "collectors/base/text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
+#include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
 
@@ -147,7 +148,7 @@ std::string IncidentsJson(const Timeline& timeline, Time now, std::optional<Time
                      {"observed", observed},
                      {"incidents", listed},
                      {"incidents_not_listed", timeline.not_listed}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 std::string IncidentsText(const Timeline& timeline, Time now, Time since) {

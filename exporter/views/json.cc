@@ -5,6 +5,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
 
@@ -333,7 +334,6 @@ Json CollectorsJson(const scheduling::Snapshot& snapshot) {
 }
 
 // Text from the kernel (a rule's comment, a garbled file) need not be UTF-8: what is not becomes U+FFFD.
-std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 }  // namespace
 
@@ -360,9 +360,9 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"other_network_namespaces", namespaces != nullptr ? NamespacesJson(*namespaces) : Json(nullptr)},
                {"explanation", ExplanationJson(report.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};
-  return Dump(json);
+  return JsonText(json);
 }
 
-std::string HealthJson(const report::Report& report) { return Dump(VerdictJson(report)); }
+std::string HealthJson(const report::Report& report) { return JsonText(VerdictJson(report)); }
 
 }  // namespace finwait::views

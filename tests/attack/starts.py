@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Starts and signals that have ended or misled services: each is survived, or refused with one sentence and exit code 2."""
 
+import argparse
+import collections
 import fcntl
 import os
 import pathlib
@@ -8,89 +10,29 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 import warnings
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
-import sandbox  # noqa: E402  (the path comes first)
+from suite import PATIENCE, Program, eventually, fetch, need, run, sandbox, status
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import crypt
 
-PORT = 10061
-PATIENCE = 15.0
-FLAGS = [f"--web.listen-address=127.0.0.1:{PORT}"]
-
-
-class Failed(Exception):
-    """What was not as it should be."""
-
-
-def need(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-def status(path="/healthz", port=PORT):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-def eventually(condition):
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-class Program:
-    """The program, started by a command; what it logs is in a file unless `stderr` is given."""
-
-    def __init__(self, folder, flags=(), prefix=(), stderr=None, **how):
-        self.log_path = pathlib.Path(folder) / f"log{time.monotonic_ns()}"
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [*prefix, str(sandbox.PROGRAM), *FLAGS, *flags], stderr=log if stderr is None else stderr, **how
-            )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def log(self):
-        return self.log_path.read_text(errors="replace")
-
-    def serves(self):
-        return eventually(lambda: self.process.poll() is not None or status() == 200) and self.process.poll() is None
-
-    def ends_well(self):
-        self.process.terminate()
-        return self.process.wait(PATIENCE) == 0
+address_spaces = range(40, 400, 20)  # MiB
 
 
 def signals_do_not_end_it(folder):
     with Program(folder) as program:
         need(program.serves(), f"it does not serve: {program.log()}")
-        for one in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE):
+        # Left out are those that ask it to end, or come of a mistake of its own.
+        meant = "TERM INT QUIT KILL STOP ABRT BUS FPE ILL SEGV SYS TRAP XCPU".split()
+        for one in sorted(signal.valid_signals() - {getattr(signal, f"SIG{name}") for name in meant}):
             os.kill(program.process.pid, one)
-            time.sleep(0.1)  # for it to end, which it must not
-            need(program.process.poll() is None and status() == 200, f"{one.name} ends it")
+            if one in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+                os.kill(program.process.pid, signal.SIGCONT)
+            time.sleep(0.01)  # for it to end, which it must not
+            need(program.process.poll() is None and status() == 200, f"{one!r} ends it")
         need(eventually(lambda: "SIGHUP" in program.log()), "SIGHUP is not logged")
         need(program.ends_well(), "SIGTERM does not end it well")
 
@@ -145,7 +87,7 @@ def others_of_its_user_cannot_read_it(folder):
 
 def too_little_memory_is_a_sentence(folder):
     outcomes = {}
-    for mebibytes in range(40, 400, 20):
+    for mebibytes in address_spaces:
         with Program(folder, prefix=["prlimit", f"--as={mebibytes << 20}"]) as program:
             serves = program.serves()
             code = program.process.poll()
@@ -156,7 +98,9 @@ def too_little_memory_is_a_sentence(folder):
             loader = code == 127 and "cannot" in text  # the dynamic loader's own refusal
             need(code == 2 or loader, f"with {mebibytes} MiB it ends with {code}: {text}")
             need(0 < len(text.strip().splitlines()[-1]) < 400, f"with {mebibytes} MiB it says {text}")
-    need("serves" in outcomes.values() and 2 in outcomes.values(), f"the limits tried decide nothing: {outcomes}")
+    tried = collections.Counter(outcomes.values())
+    print(f"        {', '.join(f'{outcome}: {times}' for outcome, times in tried.items())}")
+    need("serves" in tried and 2 in tried, f"the limits tried decide nothing: {outcomes}")
 
 
 def no_thread_left_is_a_sentence(folder):
@@ -199,6 +143,61 @@ def a_log_that_nobody_reads_stops_nothing(folder):
     os.close(write_end)
 
 
+def a_log_on_a_full_disk_stops_nothing(folder):
+    with open("/dev/full", "wb") as full, Program(folder, stderr=full) as program:
+        need(program.serves(), "it does not serve")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def a_log_that_may_not_grow_stops_nothing(folder):
+    with Program(folder, prefix=["prlimit", "--fsize=0"]) as program:
+        need(program.serves(), f"it ends with {program.process.poll()}")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def a_procfs_of_processes_only_is_not_ready(folder):
+    """Nor does its absence of settings mean that this kernel has no conntrack."""
+    with Procfs(folder, "subset=pid") as procfs, Program(folder, [f"--path.procfs={procfs}"]) as program:
+        need(program.serves(), f"it does not serve: {program.log()}")
+        blind_for_want_of(procfs)
+
+
+def a_procfs_that_goes_away_is_not_ready(folder):
+    with Procfs(folder) as procfs, Program(folder, [f"--path.procfs={procfs}", "--sampling.interval=1s"]) as program:
+        need(eventually(lambda: status("/readyz") == 200), f"it is never ready: {fetch('/readyz')}")
+        subprocess.run(["umount", "-l", procfs], check=True)
+        blind_for_want_of(procfs)
+        subprocess.run(["mount", "-t", "proc", "proc", procfs], check=True)
+        need(eventually(lambda: status("/readyz") == 200), f"it is never ready again: {fetch('/readyz')}")
+
+
+class Procfs:
+    """A procfs of its own, mounted where the block runs."""
+
+    def __init__(self, folder, *options):
+        self.path = str(pathlib.Path(folder, "proc"))
+        self.options = options
+
+    def __enter__(self):
+        os.mkdir(self.path)
+        options = ["-o", ",".join(self.options)] if self.options else []
+        subprocess.run(["mount", "-t", "proc", *options, "proc", self.path], check=True)
+        return self.path
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.path], capture_output=True, check=False)
+
+
+def blind_for_want_of(procfs):
+    """What is said where the program can tell nothing of the kernel."""
+    need(eventually(lambda: f"{procfs}/sys/net is not there" in fetch("/readyz")[1]), f"the reason: {fetch('/readyz')}")
+    need(status("/readyz") == 503, "it is ready")
+    need(eventually(lambda: status("/health") == 500), f"/health is {fetch('/health')}")
+    need(eventually(lambda: "finwait_risk_score " not in fetch("/metrics")[1]), "there is a score")
+    health = fetch("/health")[1]
+    need("no connection tracking here" not in health, f"it says that there is no conntrack: {health}")
+
+
 def a_passed_socket_is_served_on(folder):
     activate = shutil.which("systemd-socket-activate")
     listener = None
@@ -230,26 +229,23 @@ TESTS = [
     too_little_memory_is_a_sentence,
     no_thread_left_is_a_sentence,
     a_log_that_nobody_reads_stops_nothing,
+    a_log_on_a_full_disk_stops_nothing,
+    a_log_that_may_not_grow_stops_nothing,
+    a_procfs_of_processes_only_is_not_ready,
+    a_procfs_that_goes_away_is_not_ready,
     a_passed_socket_is_served_on,
 ]
 
 
 def main():
-    sandbox.enter_or_skip()
-    failures = 0
-    for test in TESTS:
-        if len(sys.argv) > 1 and sys.argv[1] not in test.__name__:
-            continue
-        name = test.__name__.replace("_", " ")
-        with tempfile.TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            try:
-                test(folder)
-                print(f"ok      {name}", flush=True)
-            except (Failed, subprocess.TimeoutExpired) as failure:
-                failures += 1
-                print(f"FAILED  {name}: {failure}", flush=True)
-    sys.exit(1 if failures else 0)
+    global address_spaces  # what the command line says, for the one test that asks
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="?", default="", help="tests whose name has this text")
+    parser.add_argument("--as", dest="spaces", nargs=3, type=int, metavar=("FROM", "TO", "STEP"), help="limits of memory in MiB")
+    arguments = parser.parse_args()
+    if arguments.spaces:
+        address_spaces = range(*arguments.spaces)
+    run(TESTS, arguments.only)
 
 
 if __name__ == "__main__":

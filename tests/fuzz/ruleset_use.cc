@@ -61,10 +61,11 @@ void Evaluate(firewall::eval::ChainEvaluator& evaluator, const firewall::eval::C
 void UseRuleset(const firewall::Ruleset& ruleset) {
   for (const firewall::Table& table : ruleset.tables) {
     for (const auto& [name, chain] : table.chains) {
+      firewall::analysis::RuleIdentities identities(table, *chain);
       for (const firewall::Rule& rule : chain->rules) {
         RequireOneLine(firewall::print::RuleText(table, *chain, rule));
         (void)firewall::analysis::HashRule(rule);
-        (void)firewall::analysis::RuleIdentity(table, *chain, rule);
+        (void)identities.Of(rule);
       }
     }
   }

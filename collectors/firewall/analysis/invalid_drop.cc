@@ -53,13 +53,24 @@ std::vector<IpFamily> FamiliesOf(const Table& table) {
   return families;
 }
 
-// Adds `rule` when it drops INVALID at one of `hooks`.
-void Examine(eval::ChainEvaluator& evaluator, const Table& table, const Chain& chain, const Rule& rule,
-             const HookSet& hooks, std::vector<InvalidDropRule>& found) {
+// What is worked out once for all rules of a chain.
+struct ChainContext {
+  const Table& table;
+  const Chain& chain;
+  const HookSet& hooks;
+  const eval::CounterUses& counter_uses;
+  RuleIdentities identities{table, chain};
+};
+
+// Adds `rule` when it drops INVALID at one of the chain's hooks.
+void Examine(eval::ChainEvaluator& evaluator, ChainContext& context, const Rule& rule,
+             std::vector<InvalidDropRule>& found) {
+  const Table& table = context.table;
+  const Chain& chain = context.chain;
   InvalidDropRule drop;
   for (const IpFamily family : FamiliesOf(table)) {
     for (const Hook hook : kHooks) {
-      if (!hooks.test(static_cast<std::size_t>(hook))) {
+      if (!context.hooks.test(static_cast<std::size_t>(hook))) {
         continue;
       }
       const eval::StateDrop judged = FindStateDrop(evaluator, table, chain, rule, hook, family);
@@ -80,8 +91,8 @@ void Examine(eval::ChainEvaluator& evaluator, const Table& table, const Chain& c
   }
   std::sort(drop.hooks.begin(), drop.hooks.end());
   drop.location = IdOf(table, chain, &rule);
-  drop.drops = FindDropCounter(evaluator, table, rule);
-  drop.identity = RuleIdentity(table, chain, rule);
+  drop.drops = FindDropCounter(evaluator, table, rule, context.counter_uses);
+  drop.identity = context.identities.Of(rule);
   drop.text = print::RuleText(table, chain, rule);
   found.push_back(std::move(drop));
 }
@@ -96,14 +107,16 @@ std::vector<InvalidDropRule> FindInvalidDrops(const Ruleset& ruleset) {
       continue;
     }
     const ChainHooks hooks = FindHooks(table);
+    const eval::CounterUses counter_uses = eval::CountUses(table);
     for (const auto& [name, chain] : table.chains) {
       const auto reached = hooks.find(name);
       if (reached == hooks.end()) {
         continue;
       }
+      ChainContext context{.table = table, .chain = *chain, .hooks = reached->second, .counter_uses = counter_uses};
       for (const Rule& rule : chain->rules) {
         if (eval::TestsConntrackState(rule)) {
-          Examine(evaluator, table, *chain, rule, reached->second, found);
+          Examine(evaluator, context, rule, found);
         }
       }
     }
@@ -127,7 +140,7 @@ std::vector<PolicyDrop> FindPolicyDrops(const Ruleset& ruleset) {
 std::optional<Counter> DropCounter(const Table& table, const Rule& rule) {
   const Ruleset nothing;
   eval::ChainEvaluator evaluator(nothing);
-  return FindDropCounter(evaluator, table, rule);
+  return FindDropCounter(evaluator, table, rule, {});  // a counter that others share has no value since it was found
 }
 
 }  // namespace finwait::firewall::analysis

@@ -1,6 +1,5 @@
 #include "collectors/firewall/analysis/rule_identity.h"
 
-#include <algorithm>
 #include <span>
 #include <type_traits>
 
@@ -74,15 +73,20 @@ std::uint64_t HashRule(const Rule& rule) {
   return hasher.Hash();
 }
 
-std::string RuleIdentity(const Table& table, const Chain& chain, const Rule& rule) {
+std::string RuleIdentities::Of(const Rule& rule) {
   if (rule.handle) {
-    return TableName(table) + " handle " + std::to_string(*rule.handle);
+    return TableName(table_) + " handle " + std::to_string(*rule.handle);
   }
-  const std::uint64_t hash = HashRule(rule);
-  const auto equals = std::count_if(chain.rules.begin(), chain.rules.end(), [&](const Rule& each) {
-    return each.index < rule.index && HashRule(each) == hash;
-  });
-  return TableName(table) + " " + chain.name + " rule " + std::to_string(hash) + " " + std::to_string(equals);
+  if (by_index_.empty()) {
+    std::map<std::uint64_t, std::size_t> seen;
+    for (const Rule& each : chain_.rules) {
+      const std::uint64_t hash = HashRule(each);
+      by_index_.emplace(each.index, Numbered{hash, seen[hash]++});
+    }
+  }
+  const Numbered& numbered = by_index_.at(rule.index);
+  return TableName(table_) + " " + chain_.name + " rule " + std::to_string(numbered.hash) + " " +
+         std::to_string(numbered.equals_before);
 }
 
 std::string PolicyIdentity(const Table& table, const Chain& chain) {

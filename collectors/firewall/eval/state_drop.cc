@@ -80,22 +80,7 @@ bool IsCounter(const Expression& expression) {
   return std::holds_alternative<Counter>(expression) || (reference != nullptr && reference->type == NFT_OBJECT_COUNTER);
 }
 
-// Whether another rule counts with the same named counter.
-bool IsShared(const Table& table, const std::string& object) {
-  std::size_t uses = 0;
-  for (const auto& [name, chain] : table.chains) {
-    for (const Rule& rule : chain->rules) {
-      uses += static_cast<std::size_t>(
-          std::count_if(rule.expressions.begin(), rule.expressions.end(), [&](const Expression& expression) {
-            const auto* reference = std::get_if<ObjectReference>(&expression);
-            return reference != nullptr && reference->type == NFT_OBJECT_COUNTER && reference->name == object;
-          }));
-    }
-  }
-  return uses > 1;
-}
-
-std::optional<Counter> ValueOf(const Table& table, const Expression& expression) {
+std::optional<Counter> ValueOf(const Table& table, const Expression& expression, const CounterUses& uses) {
   if (const Counter* counter = std::get_if<Counter>(&expression)) {
     return *counter;
   }
@@ -103,7 +88,9 @@ std::optional<Counter> ValueOf(const Table& table, const Expression& expression)
   const auto object = std::find_if(table.objects.begin(), table.objects.end(), [&](const Object& each) {
     return each.type == NFT_OBJECT_COUNTER && each.name == name;
   });
-  return object == table.objects.end() || IsShared(table, name) ? std::nullopt : object->counter;
+  const auto used = uses.find(name);
+  const bool shared = used != uses.end() && used->second > 1;
+  return object == table.objects.end() || shared ? std::nullopt : object->counter;
 }
 
 // What the counters that a rule passes have to do with drops, over all states.
@@ -159,7 +146,23 @@ StateDrop FindStateDrop(ChainEvaluator& evaluator, const Table& table, const Cha
   return invalid;
 }
 
-std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& table, const Rule& rule) {
+CounterUses CountUses(const Table& table) {
+  CounterUses uses;
+  for (const auto& [name, chain] : table.chains) {
+    for (const Rule& rule : chain->rules) {
+      for (const Expression& expression : rule.expressions) {
+        if (const auto* reference = std::get_if<ObjectReference>(&expression);
+            reference != nullptr && reference->type == NFT_OBJECT_COUNTER) {
+          ++uses[reference->name];
+        }
+      }
+    }
+  }
+  return uses;
+}
+
+std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& table, const Rule& rule,
+                                       const CounterUses& uses) {
   const Chain nowhere;
   CounterUse use;
   // Devices and sockets as a forwarded packet has them: whatever the rule asks of them can be true or not.
@@ -180,7 +183,7 @@ std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& t
   const std::uint64_t good = use.of_invalid_drops & ~use.of_others;
   for (std::size_t i = std::min<std::size_t>(rule.expressions.size(), 64); i-- > 0;) {
     if (((good >> i) & 1) != 0 && IsCounter(rule.expressions[i])) {
-      return ValueOf(table, rule.expressions[i]);
+      return ValueOf(table, rule.expressions[i], uses);
     }
   }
   if (use.elements.empty() || !use.elements_count_all) {

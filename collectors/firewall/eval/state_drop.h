@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/model/ruleset.h"
@@ -21,8 +24,14 @@ struct StateDrop {
 StateDrop FindStateDrop(ChainEvaluator& evaluator, const Table& table, const Chain& chain, const Rule& rule, Hook hook,
                         IpFamily family);
 
+/// How often the rules of a table count with each of its named counters.
+using CounterUses = std::map<std::string, std::size_t>;
+CounterUses CountUses(const Table& table);
+
 /// The rule's counter that counts nothing but packets which are then dropped, some of them INVALID: the last such one
 /// in the rule, or that of the verdict map's elements. A chain to jump to that `table` does not hold is taken to drop.
-std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& table, const Rule& rule);
+/// A named counter that is used more than once, by `uses`, tells nothing of this rule.
+std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& table, const Rule& rule,
+                                       const CounterUses& uses);
 
 }  // namespace finwait::firewall::eval

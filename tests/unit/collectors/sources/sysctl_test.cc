@@ -131,9 +131,17 @@ TEST(SysctlCollector, FailsWhereNothingIsThere) {
   const kernel::ProcfsFixture procfs;
   const auto collected = Look(procfs);
   ASSERT_FALSE(collected);
-  EXPECT_EQ(collected.error().reason, FailureReason::kUnsupported);
+  EXPECT_EQ(collected.error().reason, FailureReason::kError);
   EXPECT_THAT(collected.error().message, HasSubstr((procfs.Root() / "sys/net").string()));
   EXPECT_THAT(collected.error().message, HasSubstr("subset=pid"));
+}
+
+TEST(SysctlCollector, IsUnsupportedWhereAWholeProcfsHasNoneOfTheSettings) {
+  const kernel::ProcfsFixture procfs;
+  procfs.Write("sys/net/core/somaxconn", "4096\n");
+  const auto collected = Look(procfs);
+  ASSERT_FALSE(collected);
+  EXPECT_EQ(collected.error().reason, FailureReason::kUnsupported);
 }
 
 TEST(SysctlCollector, FailsWithTheFirstGapWhereNothingCouldBeRead) {

@@ -112,6 +112,7 @@ TEST(SamplerTest, AFailedCollectionTakesTheOldSampleAway) {
   EXPECT_EQ(snapshot->Find<NumberSample>(), nullptr);
   EXPECT_FALSE(snapshot->collectors[0].Succeeded());
   EXPECT_TRUE(snapshot->collectors[0].last_success.has_value());
+  EXPECT_TRUE(snapshot->collectors[0].has_worked);
   EXPECT_EQ(snapshot->collectors[0].errors.at(0).message, "no");
 }
 

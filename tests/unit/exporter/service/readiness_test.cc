@@ -53,5 +53,14 @@ TEST_F(ReadinessTest, DoesNotWaitForACollectorThatCannotWorkHere) {
   EXPECT_FALSE(Ready());
 }
 
+TEST_F(ReadinessTest, GoesWhereACollectorThatHasWorkedNoLongerDoesWhateverTheReason) {
+  status_.data = nullptr;
+  status_.has_worked = true;
+  for (const FailureReason reason : kFailureReasons) {
+    status_.errors = {{reason, 0, "gone"}};
+    EXPECT_FALSE(Ready()) << Name(reason);
+  }
+}
+
 }  // namespace
 }  // namespace finwait::service

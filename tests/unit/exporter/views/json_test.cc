@@ -1,11 +1,14 @@
 #include "exporter/views/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+#include <string>
 
 #include "exporter/diagnosis/diagnostician.h"
 #include "tests/lab/paths.h"
@@ -129,6 +132,16 @@ TEST(JsonTest, TextThatIsNotUtf8IsRepairedAndNotThrownAt) {
   const auto made =
       report::MakeReport(diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now()));
   EXPECT_FALSE(json::parse(ReportJson(*made, Details::kShow), nullptr, false).is_discarded());
+}
+
+TEST(JsonTest, WhatActsOnATerminalIsEscaped) {
+  diagnosis::SnapshotBuilder host(diagnosis::DropsAt({}));
+  host.Fail<sources::FirewallSample>("\u009b31m, \u202e, \u2028 and \x7f");
+  const auto made =
+      report::MakeReport(diagnosis::Diagnostician().Diagnose(host.Get(), host.Now(), scheduling::WallClock::now()));
+  const std::string text = ReportJson(*made, Details::kShow);
+  EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c < '\x7f'); }));
+  EXPECT_THAT(text, testing::HasSubstr("\\u009b31m, \\u202e, \\u2028 and \\u007f"));
 }
 
 // Every path of `value`, "stuck.sockets[].state".

@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+"""Attacks on TLS and passwords: what a client may not negotiate, and what the work of a refusal tells."""
+
+import base64
+import pathlib
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import warnings
+
+from suite import FEW_COLLECTORS, PORT, Program, eventually, need, run
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt
+
+TRIES = 12
+
+
+def make_certificate(folder):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{folder}/key",
+         "-out", f"{folder}/crt", "-days", "30", "-subj", "/CN=localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    config = pathlib.Path(folder, "web.yml")
+    config.write_text("tls_server_config:\n  cert_file: crt\n  key_file: key\n")
+    return [f"--web.config.file={config}"]
+
+
+def context(**settings):
+    made = ssl.create_default_context()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    for name, value in settings.items():
+        setattr(made, name, value)
+    return made
+
+
+def connect(tls, name=None, session=None):
+    client = tls.wrap_socket(socket.create_connection(("127.0.0.1", PORT), timeout=10), server_hostname=name, session=session)
+    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    answer = client.recv(4096)
+    return client, answer
+
+
+def serves_tls():
+    try:
+        return connect(context())[1].startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def what_tls_may_not_do_is_refused(folder):
+    with Program(folder, make_certificate(folder)) as program:
+        need(eventually(serves_tls), program.log())
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old = context(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        try:
+            connect(old)
+            need(False, "TLS 1.1 is spoken")
+        except OSError:
+            pass
+
+        only_h2 = context()
+        only_h2.set_alpn_protocols(["h2"])
+        try:
+            client, _ = connect(only_h2)
+            need(client.selected_alpn_protocol() is None, "HTTP/2 is agreed upon")
+        except OSError:
+            pass
+
+        certificates = set()
+        for name in (None, "localhost", "evil.example", "x" * 60 + ".example"):
+            client, _ = connect(context(), name)
+            certificates.add(client.getpeercert(binary_form=True))
+        need(len(certificates) == 1, "the name that is asked for chooses a certificate")
+
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            tls = context(minimum_version=version, maximum_version=version)
+            first, _ = connect(tls)
+            need(first.compression() is None, "TLS compresses")
+            if first.session:
+                second, _ = connect(tls, session=first.session)
+                need(not second.session_reused, f"a session is resumed, with {version.name}")
+
+        # "R" on a line of its own has s_client renegotiate, which only TLS 1.2 has.
+        renegotiating = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{PORT}", "-tls1_2"],
+            input=b"R\n", capture_output=True, timeout=20, check=False,
+        )  # fmt: skip
+        said = renegotiating.stdout + renegotiating.stderr
+        need(b"RENEGOTIATING" in said, f"openssl does not try to renegotiate: {said[-300:]}")
+        need(b"no renegotiation" in said or renegotiating.returncode != 0, f"it renegotiates: {said[-300:]}")
+        need(serves_tls(), "it does not serve any more")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def cpu_nanoseconds(program):
+    """Of all its threads."""
+    stats = (path for pid in program.pids() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    return sum(int(path.read_text().split()[0]) for path in stats)
+
+
+def ask_as(user, password):
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    client = socket.create_connection(("127.0.0.1", PORT), timeout=30)
+    client.sendall(f"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic {login}\r\n\r\n".encode())
+    answer = client.recv(4096)[9:12]
+    while client.recv(4096):
+        pass
+    client.close()
+    return answer
+
+
+def who_is_a_user_is_not_told_by_the_work_of_a_refusal(folder):
+    """Work and not time: the machine is busy. Sixteen times the work, or none, is what an unknown user could cost."""
+    config = pathlib.Path(folder, "web.yml")
+    config.write_text(f"basic_auth_users:\n  known: {crypt.crypt('secret', '$2b$10$abcdefghijklmnopqrstuu')}\n")
+    flags = [f"--web.config.file={config}", *FEW_COLLECTORS]
+    with Program(folder, flags) as program:
+        need(eventually(lambda: program.process.poll() is not None or ask_as_or_nothing() == b"200"), program.log())
+        work = {"known": [], "unknown": []}
+        for turn in range(TRIES):
+            for user, spent in work.items():
+                before = cpu_nanoseconds(program)
+                need(ask_as(user, f"wrong{turn}") == b"401", f"{user} is let in")
+                spent.append(cpu_nanoseconds(program) - before)
+        known, unknown = (statistics.median(spent) for spent in work.values())
+        print(f"        a known user {known / 1e6:.1f} ms of CPU, an unknown one {unknown / 1e6:.1f} ms")
+        need(0.5 < unknown / known < 2, f"an unknown user is {unknown / known:.2f} times the work of a known one")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def ask_as_or_nothing():
+    try:
+        return ask_as("known", "secret")
+    except OSError:
+        return b""
+
+
+TESTS = [what_tls_may_not_do_is_refused, who_is_a_user_is_not_told_by_the_work_of_a_refusal]
+
+if __name__ == "__main__":
+    run(TESTS, *sys.argv[1:])
