@@ -251,7 +251,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
 }
 
 // Those of open connections that no sysctl gave.
-void DescribeOwnTimeouts(const diagnosis::OwnTimeouts& timeouts, Explanation& explanation) {
+void DescribeOwnTimeouts(const diagnosis::OwnTimeoutCount& timeouts, Explanation& explanation) {
   if (timeouts.entries > 0) {
     explanation.why.push_back({"Of " + Counted(timeouts.entries, "open connection", "open connections") +
                                " the entry has a timeout of its own, about " +
