@@ -627,10 +627,17 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     if (diagnosis.stuck) {
       std::ranges::move(ForgottenByPaths(*diagnosis.stuck, *diagnosis.idle), std::back_inserter(explanation.stuck));
     }
-    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>()),
+    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>(),
+                                 TableLoadOf(*diagnosis.snapshot)),
                       std::back_inserter(explanation.what_to_do));
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);
+  if (diagnosis.idle && diagnosis.idle->untold > 0) {
+    explanation.cannot_see.push_back({"How long " +
+                                      Counted(diagnosis.idle->untold, "connection of another network namespace has",
+                                              "connections of other network namespaces have") +
+                                      " been silent: /proc does not tell, and no conntrack entry of this host does."});
+  }
   return explanation;
 }
 
