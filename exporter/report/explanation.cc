@@ -633,7 +633,7 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);
   if (diagnosis.idle && diagnosis.idle->untold > 0) {
-    explanation.cannot_see.push_back({"How long " +
+    explanation.cannot_see.push_back({"It cannot be told how long " +
                                       Counted(diagnosis.idle->untold, "connection of another network namespace has",
                                               "connections of other network namespaces have") +
                                       " been silent: /proc does not tell, and no conntrack entry of this host does."});
