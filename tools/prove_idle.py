@@ -141,8 +141,10 @@ def prove(program, count, seed, namespaces):
     with namespaces() as names:
         report, opened, lost = play(program, count, seed, TIMEOUT, *names)
     idle = report["idle"]
-    by_port = {service["port"]: service["outlived_without_keepalive"] for service in idle["services"]}
-    predicted = {kind: by_port.get(port, {}).get(str(TIMEOUT), 0) for kind, port in PORTS.items()}
+    predicted = {
+        kind: sum(one["outlived_without_keepalive"][str(TIMEOUT)] for one in idle["services"] if one["port"] == port)
+        for kind, port in PORTS.items()
+    }
     safe = safe_timeout(report)
     with namespaces() as names:
         again, _, lost_again = play(program, count, seed, safe, *names)

@@ -110,7 +110,10 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
       continue;
     }
     const auto id = static_cast<std::uint32_t>(one.id);
-    for (const kernel::TcpSocket& socket : one.sockets->open) {
+    // A list is read again only where something has changed: meanwhile a timer has come closer.
+    const auto age = std::chrono::floor<std::chrono::milliseconds>(now - one.sockets->read_at);
+    for (kernel::TcpSocket socket : one.sockets->open) {
+      socket.timer_expires -= std::clamp(age, std::chrono::milliseconds(0), socket.timer_expires);
       live->sockets.Add(socket);
       live->namespaces.push_back(id);
     }

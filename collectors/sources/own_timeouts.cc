@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "collectors/sources/entry_timeout.h"
+
 namespace finwait::sources {
 namespace {
 
@@ -25,24 +27,19 @@ std::uint64_t HashOf(const Endpoint& source, const Endpoint& destination) {
 
 }  // namespace
 
-OwnTimeouts::OwnTimeouts(const kernel::SocketTable& sockets, const Settings& settings) {
-  constexpr std::uint64_t kRounding = 3;  // whole seconds, and the entry was read a moment after the socket
+OwnTimeouts::OwnTimeouts(const kernel::SocketTable& sockets, const SysctlSample& sysctl) {
   for (std::size_t i = 0; i < sockets.Size(); ++i) {
     if (sockets.TrackingOf(i) != kernel::Tracking::kTracked) {
       continue;
     }
     const kernel::TcpSocket socket = sockets[i];
-    const auto& setting = socket.entry.state == kernel::ConntrackTcpState::kEstablished ? settings.established
-                          : socket.entry.state == kernel::ConntrackTcpState::kCloseWait ? settings.close_wait
-                                                                                        : std::nullopt;
-    if (!socket.IsOpen() || !socket.idle || !setting) {
+    if (!socket.IsOpen() || !socket.idle || !socket.entry.state) {
       continue;
     }
-    const std::uint64_t at_most =
-        std::uint64_t{socket.entry.remaining_seconds} +
-        static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(*socket.idle).count());
-    if (at_most + kRounding < *setting || socket.entry.remaining_seconds > *setting) {
-      timeouts_.push_back({HashOf(socket.local, socket.peer), static_cast<std::uint32_t>(at_most)});
+    const std::chrono::seconds at_most =
+        std::chrono::seconds(socket.entry.remaining_seconds) + std::chrono::floor<std::chrono::seconds>(*socket.idle);
+    if (EntryTimeout(socket.entry.remaining_seconds, at_most).IsOwn(*socket.entry.state, sysctl)) {
+      timeouts_.push_back({HashOf(socket.local, socket.peer), static_cast<std::uint32_t>(at_most.count())});
     }
   }
   std::ranges::sort(timeouts_, {}, &Timeout::ends);

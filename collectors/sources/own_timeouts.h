@@ -10,6 +10,7 @@
 
 #include "collectors/base/ip.h"
 #include "collectors/kernel/socket_table.h"
+#include "collectors/sources/sysctl.h"
 
 namespace finwait::sources {
 
@@ -17,15 +18,9 @@ namespace finwait::sources {
 /// which ctnetlink does not tell. In 16 bytes each; a host without such policies has none.
 class OwnTimeouts {
  public:
-  /// What the sysctls give to entries of open connections.
-  struct Settings {
-    std::optional<std::uint64_t> established;
-    std::optional<std::uint64_t> close_wait;
-  };
-
   OwnTimeouts() = default;
-  /// Of `sockets`, which are joined with their entries. An entry was given what remains and the silence since, at most.
-  OwnTimeouts(const kernel::SocketTable& sockets, const Settings& settings);
+  /// Of those of `sockets`, which are joined with their entries, that are open: see EntryTimeout::IsOwn.
+  OwnTimeouts(const kernel::SocketTable& sockets, const SysctlSample& sysctl);
 
   bool IsEmpty() const { return timeouts_.empty(); }
   /// In seconds, about: of the entry in which `source` sends to `destination`. Nothing where it has none of its own.

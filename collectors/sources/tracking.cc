@@ -10,13 +10,20 @@
 namespace finwait::sources {
 namespace {
 
-OwnTimeouts::Settings ReadSettings(const kernel::Host& host) {
-  const auto read = [&](const char* state) -> std::optional<std::uint64_t> {
-    const auto seconds = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/netfilter" /
-                                                    (std::string("nf_conntrack_tcp_timeout_") + state));
-    return seconds ? std::optional(*seconds) : std::nullopt;
-  };
-  return {read("established"), read("close_wait")};
+// What conntrack gives entries of open connections, as far as it can be read.
+SysctlSample ReadTimeouts(const kernel::Host& host) {
+  SysctlSample settings;
+  for (const auto which : {ConntrackTcpTimeout::kEstablished, ConntrackTcpTimeout::kCloseWait,
+                           ConntrackTcpTimeout::kMaxRetrans, ConntrackTcpTimeout::kUnacknowledged}) {
+    const auto index = static_cast<std::size_t>(which);
+    const auto read =
+        kernel::ReadProcfsUnsigned(host.procfs / "sys/net/netfilter" /
+                                   ("nf_conntrack_tcp_timeout_" + std::string(kConntrackTcpTimeoutNames[index])));
+    if (read) {
+      settings.conntrack_tcp_timeouts[index] = std::chrono::seconds(*read);
+    }
+  }
+  return settings;
 }
 
 }  // namespace
@@ -37,7 +44,7 @@ Result<Collected> TrackingCollector::Collect(Deadline deadline) {
     return Failure(joined.error());
   }
   sample->strategy = *joined;
-  own_timeouts_->Set(std::make_shared<const OwnTimeouts>(sample->sockets, ReadSettings(host_)));
+  own_timeouts_->Set(std::make_shared<const OwnTimeouts>(sample->sockets, ReadTimeouts(host_)));
   return Collected{std::move(sample), {}};
 }
 

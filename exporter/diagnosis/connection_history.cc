@@ -129,20 +129,24 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
                                                                         SteadyClock::time_point now,
                                                                         const Memory& memory) const {
   using std::chrono::seconds;
-  if (!socket.idle) {
-    return std::nullopt;
-  }
   const seconds remaining(socket.entry.remaining_seconds);
-  auto silence = std::chrono::floor<seconds>(*socket.idle);
   const ConnectionHistory& past = memory.past;
   const bool same_entry = past.entry_end == ExpiryReason::kStillThere && past.entry_state == socket.entry.state;
-  if (same_entry && now + remaining > memory.ends_at + kSlack) {
-    // A packet has come since the last sample, a keepalive of the peer's perhaps, which the socket does not date.
-    silence = std::min(silence, std::chrono::ceil<seconds>(now - updated_at_));
+  // A packet has come since the last sample, a keepalive of the peer's perhaps, which the socket does not date.
+  const bool refreshed = same_entry && now + remaining > memory.ends_at + kSlack;
+  std::optional<seconds> longest;
+  if (socket.idle) {
+    longest = remaining + std::chrono::floor<seconds>(*socket.idle);
   }
-  const seconds longest = remaining + silence;
+  if (refreshed) {
+    const seconds since = remaining + std::chrono::ceil<seconds>(now - updated_at_);
+    longest = std::min(longest.value_or(since), since);
+  }
   const auto& before = past.entry_timeout_at_most;
-  return same_entry && before && remaining <= *before + kSlack ? std::min(*before, longest) : longest;
+  if (!same_entry || !before || remaining > *before + kSlack) {
+    return longest;
+  }
+  return std::min(*before, longest.value_or(*before));
 }
 
 ConnectionHistories::Packed ConnectionHistories::Pack(std::uint64_t cookie, const Memory& memory) const {

@@ -153,11 +153,28 @@ void Diagnostician::SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClo
     return;
   }
   if (idle_sample_.TakeIn(status)) {
-    idle_history_.Update(*tracking, status->taken_at);
-    idle_now_ = SumUpIdle(*tracking, idle_history_, snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis),
-                          path_timeouts_, now);
+    idle_history_.Update(tracking->sockets, {}, status->taken_at);
+    const IdleContext context{snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis), path_timeouts_};
+    idle_now_ = SumUpIdle(tracking->sockets, {}, idle_history_, context, now);
   }
   diagnosis.idle = idle_now_;
+}
+
+void Diagnostician::AddSilenceOfOthers(const sources::NetworkNamespacesSample& sample, const IdleContext& context,
+                                       SteadyClock::time_point now, Diagnosis& diagnosis) {
+  if (sample.live != others_idle_of_) {
+    others_idle_of_ = sample.live;
+    others_idle_.reset();
+    if (sample.live != nullptr) {
+      const ObservedSilence silence = others_.Silence(context.sysctl);
+      others_idle_history_.Update(silence.sockets, silence.namespaces, sample.live->taken_at);
+      others_idle_ = SumUpIdle(silence.sockets, silence.namespaces, others_idle_history_, context, now);
+      others_idle_->untold = silence.untold;
+    }
+  }
+  if (others_idle_ && diagnosis.idle) {
+    Add(*others_idle_, *diagnosis.idle);
+  }
 }
 
 void Diagnostician::CountStuck(const std::vector<kernel::TcpSocket>& closing, const std::vector<StuckCandidate>& stuck,
@@ -271,6 +288,7 @@ void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_c
     if (diagnosis.stuck) {
       Add(stuck, *diagnosis.stuck);
     }
+    AddSilenceOfOthers(*sample, {context.sysctl, context.conntrack_active, path_timeouts_}, now, diagnosis);
   } else if (const StuckSummary& counted = others_.Forget(); diagnosis.stuck) {
     Add(counted, *diagnosis.stuck);
   }

@@ -55,6 +55,9 @@ class Diagnostician {
                     Diagnosis& diagnosis);
   /// Sums up how long the live connections have been silent.
   void SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, Diagnosis& diagnosis);
+  /// Adds those of containers and pods. Call once these have been evaluated.
+  void AddSilenceOfOthers(const sources::NetworkNamespacesSample& sample, const IdleContext& context,
+                          SteadyClock::time_point now, Diagnosis& diagnosis);
   void EvaluateStuck(const scheduling::Snapshot& snapshot, bool anything_changed, SteadyClock::time_point now,
                      Diagnosis& diagnosis);
   /// Has the history of stuck sockets take in those that no earlier run has counted.
@@ -93,6 +96,9 @@ class Diagnostician {
   std::vector<PathTimeout> path_timeouts_;
   IdleHistory idle_history_;
   std::optional<IdleSummary> idle_now_;
+  IdleHistory others_idle_history_;
+  std::optional<IdleSummary> others_idle_;
+  std::shared_ptr<const sources::OtherLiveSockets> others_idle_of_;  // what `others_idle_` sums up
   std::optional<StuckSummary> stuck_now_;
   ConnectionHistories connections_;
   StuckHistory stuck_;

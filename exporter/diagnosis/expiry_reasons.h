@@ -12,7 +12,7 @@ namespace finwait::diagnosis {
 struct ExpiryReasons {
   /// By the state that the entry was in, by position in kLiveConntrackStates; without those of `own`.
   std::array<std::uint64_t, std::size(kernel::kLiveConntrackStates)> timed_out = {};
-  OwnTimeouts own;  ///< timed out after a timeout of their own, which no sysctl gave them
+  OwnTimeoutCount own;  ///< timed out after a timeout of their own, which no sysctl gave them
   std::uint64_t removed = 0;
   std::uint64_t unknown = 0;
   std::uint64_t with_keepalive = 0;

@@ -1,8 +1,8 @@
 #include "exporter/diagnosis/idle.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
-#include <utility>
 
 #include "exporter/diagnosis/entry_timeout.h"
 
@@ -46,10 +46,10 @@ Keepalive KeepaliveOf(const Silence& silence, std::optional<std::uint32_t> timeo
   return timeout && *silence.keepalive_seconds >= *timeout ? Keepalive::kLonger : Keepalive::kSufficient;
 }
 
-// Who opened a connection went to a port that is known; where that cannot be told, the lower one is.
-std::pair<bool, std::uint16_t> ServiceOf(const kernel::TcpSocket& socket) {
-  const bool at_peer = socket.opened_here.value_or(socket.peer.port < socket.local.port);
-  return {at_peer, at_peer ? socket.peer.port : socket.local.port};
+void AddEach(const LadderCounts& more, LadderCounts& sum) {
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    sum[i] += more[i];
+  }
 }
 
 }  // namespace
@@ -66,44 +66,69 @@ std::string_view Name(Keepalive keepalive) {
   return "";
 }
 
-IdleSummary SumUpIdle(const sources::TrackingSample& sample, const IdleHistory& history,
-                      const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
-                      std::span<const PathTimeout> paths, SteadyClock::time_point now) {
+void ServiceIdle::Add(const ServiceIdle& other) {
+  sockets += other.sockets;
+  longest_seconds = std::max(longest_seconds, other.longest_seconds);
+  AddEach(other.outlived_without_keepalive, outlived_without_keepalive);
+  AddEach(other.spoke_again, spoke_again);
+  for (std::size_t i = 0; i < by_keepalive.size(); ++i) {
+    by_keepalive[i] += other.by_keepalive[i];
+  }
+}
+
+void IdleSummary::SortServices() {
+  const auto forgotten = [](const ServiceIdle& service) {
+    LadderCounts counts;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      counts[i] = service.Forgotten(i);
+    }
+    return counts;
+  };
+  std::ranges::stable_sort(services, std::greater(), forgotten);
+  if (services.size() > kMostServices) {
+    services.resize(kMostServices);
+  }
+}
+
+IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+                      const IdleHistory& history, const IdleContext& context, SteadyClock::time_point now) {
   IdleSummary summary;
   summary.last_24_hours = history.Last24Hours(now);
   summary.longest_needed_seconds = summary.last_24_hours.largest_seconds;
-  for (const PathTimeout& path : paths) {
+  summary.longest_needed_half_closed_seconds = summary.last_24_hours.largest_half_closed_seconds;
+  for (const PathTimeout& path : context.paths) {
     summary.paths.push_back({path, 0});
   }
-  std::map<std::pair<bool, std::uint16_t>, ServiceIdle> services;
-  for (const kernel::TcpSocket& socket : sample.sockets) {
+  constexpr std::size_t kMostToldApart = 4096;  // beyond these a service is not listed
+  std::map<IdleService, ServiceIdle> services;
+  ServiceIdle unlisted;
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    const kernel::TcpSocket socket = sockets[i];
     const auto silence = socket.IsOpen() ? history.Of(socket) : std::nullopt;
     if (!silence) {
       continue;
     }
     ++summary.sockets;
     summary.idle.Add(silence->seconds);
-    const auto key = ServiceOf(socket);
-    ServiceIdle& service = services[key];
-    service.at_peer = key.first;
-    service.port = key.second;
+    const IdleService key = IdleServiceOf(socket, namespaces.empty() ? 0 : namespaces[i]);
+    ServiceIdle& service = services.size() < kMostToldApart || services.contains(key) ? services[key] : unlisted;
     ++service.sockets;
     service.longest_seconds = std::max(service.longest_seconds, silence->seconds);
-    for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-      const std::uint32_t timeout = kTimeoutLadder[i];
-      if (silence->seconds > timeout) {
-        ++summary.outlived[i];
-        if (!silence->keepalive_seconds || *silence->keepalive_seconds >= timeout) {
-          ++summary.outlived_without_keepalive[i];
-          ++service.outlived_without_keepalive[i];
-        }
+    const bool both_ways = socket.state == kernel::TcpState::kEstablished;
+    summary.half_closed += both_ways ? 0 : 1;
+    for (std::size_t step = 0; step < kTimeoutLadder.size() && silence->seconds > kTimeoutLadder[step]; ++step) {
+      ++summary.outlived[step];
+      if (both_ways && (!silence->keepalive_seconds || *silence->keepalive_seconds >= kTimeoutLadder[step])) {
+        ++summary.outlived_without_keepalive[step];
+        ++service.outlived_without_keepalive[step];
       }
     }
-    const std::uint32_t needed = std::max(silence->seconds, silence->keepalive_seconds.value_or(0));
-    summary.longest_needed_seconds = std::max(summary.longest_needed_seconds, needed);
-    const bool is_active = active[static_cast<std::size_t>(socket.local.address.Family())];
-    const auto of_entry = TimeoutOfEntry(socket, *silence, sysctl);
-    const Keepalive keepalive = KeepaliveOf(*silence, TimeoutInForce(socket, of_entry, sysctl, is_active, paths));
+    std::uint32_t& longest = both_ways ? summary.longest_needed_seconds : summary.longest_needed_half_closed_seconds;
+    longest = std::max({longest, silence->seconds, silence->keepalive_seconds.value_or(0)});
+    const bool is_active = context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+    const auto of_entry = TimeoutOfEntry(socket, *silence, context.sysctl);
+    const Keepalive keepalive =
+        KeepaliveOf(*silence, TimeoutInForce(socket, of_entry, context.sysctl, is_active, context.paths));
     if (of_entry && socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
       summary.shortest_timeout_seconds = std::min(summary.shortest_timeout_seconds.value_or(*of_entry), *of_entry);
     }
@@ -114,16 +139,44 @@ IdleSummary SumUpIdle(const sources::TrackingSample& sample, const IdleHistory& 
           path.path.Covers(socket.peer.address) && std::chrono::seconds(silence->seconds) > path.path.timeout ? 1 : 0;
     }
   }
-  for (const auto& [key, service] : services) {
+  for (const auto& [service, counts] : summary.last_24_hours.by_service) {
+    services[service].spoke_again = counts;
+  }
+  summary.services.reserve(services.size());
+  for (auto& [key, service] : services) {
+    service.service = key;
     summary.services.push_back(service);
   }
-  std::ranges::stable_sort(summary.services, [](const ServiceIdle& a, const ServiceIdle& b) {
-    return a.outlived_without_keepalive > b.outlived_without_keepalive;
-  });
-  if (summary.services.size() > IdleSummary::kMostServices) {
-    summary.services.resize(IdleSummary::kMostServices);
-  }
+  summary.SortServices();
   return summary;
+}
+
+void Add(const IdleSummary& others, IdleSummary& own) {
+  for (std::size_t i = 0; i < own.idle.counts.size(); ++i) {
+    own.idle.counts[i] += others.idle.counts[i];
+  }
+  own.idle.sum += others.idle.sum;
+  own.sockets += others.sockets;
+  own.untold += others.untold;
+  AddEach(others.outlived, own.outlived);
+  AddEach(others.outlived_without_keepalive, own.outlived_without_keepalive);
+  for (std::size_t i = 0; i < own.by_keepalive.size(); ++i) {
+    own.by_keepalive[i] += others.by_keepalive[i];
+  }
+  if (others.shortest_timeout_seconds) {
+    own.shortest_timeout_seconds = std::min(own.shortest_timeout_seconds.value_or(*others.shortest_timeout_seconds),
+                                            *others.shortest_timeout_seconds);
+  }
+  for (std::size_t i = 0; i < own.paths.size(); ++i) {
+    own.paths[i].expiring += others.paths[i].expiring;
+  }
+  own.last_24_hours.Add(others.last_24_hours);
+  own.longest_needed_seconds = std::max(own.longest_needed_seconds, others.longest_needed_seconds);
+  own.longest_needed_half_closed_seconds =
+      std::max(own.longest_needed_half_closed_seconds, others.longest_needed_half_closed_seconds);
+  own.half_closed += others.half_closed;
+  own.services.insert(own.services.end(), others.services.begin(), others.services.end());
+  own.SortServices();
 }
 
 }  // namespace finwait::diagnosis

@@ -3,11 +3,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "collectors/kernel/namespaces/owner.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/idle_history.h"
@@ -25,14 +28,20 @@ inline constexpr Keepalive kKeepalives[] = {Keepalive::kOff, Keepalive::kLonger,
 /// "off", "longer" or "sufficient".
 std::string_view Name(Keepalive keepalive);
 
-/// Live connections that share the port of the service: the peer's where this end opened them, else this host's.
+/// Live connections that share the port of the service and the holder of this end.
 struct ServiceIdle {
-  std::uint16_t port = 0;
-  bool at_peer = false;
+  IdleService service;
+  std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
   std::uint64_t sockets = 0;
   std::uint32_t longest_seconds = 0;               ///< silence now
   LadderCounts outlived_without_keepalive = {};    ///< see IdleSummary
+  LadderCounts spoke_again = {};                   ///< silences within 24 hours after which one spoke again
   std::array<std::uint64_t, 3> by_keepalive = {};  ///< by Keepalive
+
+  /// Takes in `other`, whose service is the same for whoever reads it.
+  void Add(const ServiceIdle& other);
+  /// What that timeout of the ladder has forgotten, or would have within 24 hours.
+  std::uint64_t Forgotten(std::size_t step) const { return outlived_without_keepalive[step] + spoke_again[step]; }
 };
 
 /// Connections to the peers of one path.
@@ -45,7 +54,11 @@ struct PathIdle {
 struct IdleSummary {
   sources::AgeHistogram idle;
   std::uint64_t sockets = 0;  ///< in `idle`
-  /// Silent for longer than the timeout, and those of them without a keepalive that is due before it.
+  /// Connections of other namespaces whose silence cannot be told: their lists have no idle time, and no entry of this
+  /// host's tells.
+  std::uint64_t untold = 0;
+  /// Silent for longer than the timeout; and those of them that are open both ways and have no keepalive that is due
+  /// before it.
   LadderCounts outlived = {};
   LadderCounts outlived_without_keepalive = {};
   std::array<std::uint64_t, 3> by_keepalive = {};  ///< by Keepalive
@@ -55,17 +68,31 @@ struct IdleSummary {
   std::vector<PathIdle> paths;  ///< in the order given
   SilenceSketch::Summary last_24_hours;
   /// The longest silence that a tracker must outlive to forget nothing seen: of a connection now, of one that spoke
-  /// again within 24 hours, or the time after which a keepalive comes.
+  /// again within 24 hours, or the time after which a keepalive comes. Of connections that are open both ways, and of
+  /// those that the peer has closed (conntrack's CLOSE_WAIT).
   std::uint32_t longest_needed_seconds = 0;
-  /// Most `outlived_without_keepalive` of the shortest timeout first; at most kMostServices, the rest are not listed.
+  std::uint32_t longest_needed_half_closed_seconds = 0;
+  std::uint64_t half_closed = 0;  ///< of `sockets`: the peer has closed
+  /// Most ServiceIdle::Forgotten() by the shortest timeout first; at most kMostServices, the rest are not listed.
   std::vector<ServiceIdle> services;
   static constexpr std::size_t kMostServices = 20;
+
+  /// Keeps the first kMostServices, in their order.
+  void SortServices();
 };
 
-/// A pure function. `sysctl`: null where the timeouts cannot be read. `active`: whether conntrack is active, by
-/// IpFamily. `history` has taken in `sample`.
-IdleSummary SumUpIdle(const sources::TrackingSample& sample, const IdleHistory& history,
-                      const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
-                      std::span<const PathTimeout> paths, SteadyClock::time_point now);
+/// What silences are held against.
+struct IdleContext {
+  const sources::SysctlSample* sysctl = nullptr;        ///< null where the timeouts cannot be read
+  std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
+  std::span<const PathTimeout> paths;
+};
+
+/// Of `sockets`, which `history` has taken in last; `namespaces` as there. A pure function.
+IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+                      const IdleHistory& history, const IdleContext& context, SteadyClock::time_point now);
+
+/// Adds connections of other namespaces to this host's own. Both have the same paths.
+void Add(const IdleSummary& others, IdleSummary& own);
 
 }  // namespace finwait::diagnosis

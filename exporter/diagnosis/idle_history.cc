@@ -20,35 +20,53 @@ std::uint32_t KeepaliveOf(const kernel::TcpSocket& socket) {
 
 }  // namespace
 
-void SilenceSketch::Add(std::uint32_t seconds, SteadyClock::time_point now) {
+void SilenceSketch::Summary::Add(const Summary& other) {
+  largest_seconds = std::max(largest_seconds, other.largest_seconds);
+  largest_half_closed_seconds = std::max(largest_half_closed_seconds, other.largest_half_closed_seconds);
+  for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
+    longer[i] += other.longer[i];
+  }
+  for (const auto& [service, counts] : other.by_service) {
+    LadderCounts& sum = by_service[service];
+    for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
+      sum[i] += counts[i];
+    }
+  }
+}
+
+void SilenceSketch::Add(const IdleService& service, bool half_closed, std::uint32_t seconds,
+                        SteadyClock::time_point now) {
   const std::int64_t hour = HourOf(now);
   Slot& slot = slots_[static_cast<std::size_t>(hour) % slots_.size()];
   if (slot.hour != hour) {
     slot = {hour, {}};
   }
-  slot.silences.largest_seconds = std::max(slot.silences.largest_seconds, seconds);
+  Summary silence;
+  (half_closed ? silence.largest_half_closed_seconds : silence.largest_seconds) = seconds;
   for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-    slot.silences.longer[i] += seconds > kTimeoutLadder[i] ? 1 : 0;
+    silence.longer[i] = !half_closed && seconds > kTimeoutLadder[i] ? 1 : 0;
   }
+  auto& services = slot.silences.by_service;
+  if (silence.longer.front() > 0 && (services.size() < kMostServices || services.contains(service))) {
+    silence.by_service[service] = silence.longer;
+  }
+  slot.silences.Add(silence);
 }
 
 SilenceSketch::Summary SilenceSketch::Last24Hours(SteadyClock::time_point now) const {
   Summary summary;
   for (const Slot& slot : slots_) {
-    if (slot.hour < 0 || slot.hour + static_cast<std::int64_t>(slots_.size()) <= HourOf(now)) {
-      continue;
-    }
-    summary.largest_seconds = std::max(summary.largest_seconds, slot.silences.largest_seconds);
-    for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-      summary.longer[i] += slot.silences.longer[i];
+    if (slot.hour >= 0 && slot.hour + static_cast<std::int64_t>(slots_.size()) > HourOf(now)) {
+      summary.Add(slot.silences);
     }
   }
   return summary;
 }
 
-void IdleHistory::Update(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void IdleHistory::Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+                         SteadyClock::time_point now) {
   try {
-    Merge(sample, now);
+    Merge(sockets, namespaces, now);
   } catch (...) {
     connections_.clear();
     throw;
@@ -56,11 +74,13 @@ void IdleHistory::Update(const sources::TrackingSample& sample, SteadyClock::tim
   taken_at_ = now;
 }
 
-void IdleHistory::Merge(const sources::TrackingSample& sample, SteadyClock::time_point now) {
+void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+                        SteadyClock::time_point now) {
   const auto elapsed = static_cast<std::uint32_t>(
       std::clamp<std::int64_t>(std::chrono::round<std::chrono::seconds>(now - taken_at_).count(), 0, 1 << 22));
   std::vector<Packed> added;
-  for (const kernel::TcpSocket& socket : sample.sockets) {
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    const kernel::TcpSocket socket = sockets[i];
     if (!socket.IsOpen() || !socket.idle) {
       continue;
     }
@@ -68,7 +88,7 @@ void IdleHistory::Merge(const sources::TrackingSample& sample, SteadyClock::time
     if (known != nullptr && known->listed != 0) {
       continue;  // a dump may list a socket twice
     }
-    Packed packed = Learn(socket, known, elapsed, now);
+    Packed packed = Learn(socket, namespaces.empty() ? 0 : namespaces[i], known, elapsed, now);
     // By what the kernel tells: what a keepalive of the peer's made of it is told here only.
     if (*socket.idle < std::chrono::seconds(kLeastSilence) && packed.keepalive_seconds == 0) {
       continue;
@@ -91,18 +111,19 @@ void IdleHistory::Merge(const sources::TrackingSample& sample, SteadyClock::time
   }
 }
 
-IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, const Packed* before, std::uint32_t elapsed,
-                                       SteadyClock::time_point now) {
+IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uint64_t network_namespace,
+                                       const Packed* before, std::uint32_t elapsed, SteadyClock::time_point now) {
   // Both times are whole seconds, and the sample took a moment.
   constexpr std::uint32_t kSlack = 2;
   const auto told = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(*socket.idle).count());
-  Packed packed = {socket.cookie, told & 0x7fffff, socket.segments, 0, KeepaliveOf(socket)};
+  const bool half_closed = socket.state == kernel::TcpState::kCloseWait;
+  Packed packed = {socket.cookie, told & 0x7fffff, socket.segments, 0, KeepaliveOf(socket) & 0x7fffffff, half_closed};
   if (before == nullptr) {
     return packed;
   }
-  packed.keepalive_seconds = std::max<std::uint32_t>(packed.keepalive_seconds, before->keepalive_seconds);
+  packed.keepalive_seconds = std::max<std::uint32_t>(packed.keepalive_seconds, before->keepalive_seconds) & 0x7fffffff;
   const std::uint32_t unbroken = before->seconds + elapsed;
-  if (before->segments == packed.segments) {
+  if (before->segments == packed.segments && told + kSlack >= unbroken) {
     // Nothing came or went: the silence goes on, perhaps from a keepalive of the peer's on.
     packed.seconds = std::min(told, unbroken) & 0x7fffff;
     return packed;
@@ -112,7 +133,8 @@ IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, const Pa
     packed.seconds = 0;
   }
   if (before->seconds >= kLeastSilence) {
-    sketch_.Add(unbroken - std::min<std::uint32_t>(packed.seconds, elapsed), now);
+    sketch_.Add(IdleServiceOf(socket, network_namespace), before->half_closed != 0,
+                unbroken - std::min<std::uint32_t>(packed.seconds, elapsed), now);
   }
   return packed;
 }

@@ -3,10 +3,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "collectors/sources/tracking.h"
+#include "collectors/base/pacer.h"
+#include "collectors/kernel/socket_table.h"
+#include "exporter/diagnosis/idle_service.h"
 
 namespace finwait::diagnosis {
 
@@ -15,17 +19,28 @@ inline constexpr std::array<std::uint32_t, 8> kTimeoutLadder = {60, 240, 350, 60
 /// Counts by position in kTimeoutLadder.
 using LadderCounts = std::array<std::uint64_t, kTimeoutLadder.size()>;
 
-/// How long connections were silent before they spoke again, over the last 24 hours: 24 slots of one hour, whatever the
-/// host holds.
+/// How long connections were silent before they spoke again, over the last 24 hours: 24 slots of one hour, and in each
+/// at most kMostServices services, whatever the host holds.
 class SilenceSketch {
  public:
+  /// Of each hour, those that spoke again after more than the shortest timeout first; what others did counts in
+  /// `longer` alone.
+  static constexpr std::size_t kMostServices = 32;
+
   /// What it shows.
   struct Summary {
-    std::uint32_t largest_seconds = 0;  ///< 0: no connection spoke again after kLeastSilence
-    LadderCounts longer = {};           ///< silences that were longer than the timeout
+    /// Of connections that were open both ways; 0: none spoke again after kLeastSilence.
+    std::uint32_t largest_seconds = 0;
+    LadderCounts longer = {};                        ///< of them, silences that were longer than the timeout
+    std::map<IdleService, LadderCounts> by_service;  ///< the same
+    std::uint32_t largest_half_closed_seconds = 0;   ///< of connections that the peer had closed
+
+    /// Adds what `other` shows, of other connections or of another time.
+    void Add(const Summary& other);
   };
 
-  void Add(std::uint32_t seconds, SteadyClock::time_point now);
+  /// A connection spoke after a silence of `seconds`.
+  void Add(const IdleService& service, bool half_closed, std::uint32_t seconds, SteadyClock::time_point now);
   Summary Last24Hours(SteadyClock::time_point now) const;
 
  private:
@@ -51,8 +66,10 @@ class IdleHistory {
   /// In seconds: shorter silences are of no interest. Half of the shortest timeout compared.
   static constexpr std::uint32_t kLeastSilence = 30;
 
-  /// Takes a sample that was complete at `now`. Forgets everything if it throws, for want of memory.
-  void Update(const sources::TrackingSample& sample, SteadyClock::time_point now);
+  /// Takes the sockets of a sample that was complete at `now`. `namespaces`: by position in `sockets`
+  /// sources::OtherNamespace::id; empty: all are this host's own. Forgets everything if it throws, for want of memory.
+  void Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+              SteadyClock::time_point now);
 
   /// Of an open socket of the last sample; nothing where the kernel did not tell.
   std::optional<Silence> Of(const kernel::TcpSocket& socket) const;
@@ -63,14 +80,16 @@ class IdleHistory {
     std::uint64_t cookie;
     std::uint32_t seconds : 23;
     std::uint32_t segments : 8;
-    std::uint32_t listed : 1;         // while a sample is taken: it lists the socket
-    std::uint32_t keepalive_seconds;  // 0: off, as far as seen
+    std::uint32_t listed : 1;              // while a sample is taken: it lists the socket
+    std::uint32_t keepalive_seconds : 31;  // 0: off, as far as seen
+    std::uint32_t half_closed : 1;         // the peer had closed
   };
   static_assert(sizeof(Packed) == 16);
 
-  void Merge(const sources::TrackingSample& sample, SteadyClock::time_point now);
-  Packed Learn(const kernel::TcpSocket& socket, const Packed* before, std::uint32_t elapsed,
-               SteadyClock::time_point now);
+  void Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+             SteadyClock::time_point now);
+  Packed Learn(const kernel::TcpSocket& socket, std::uint64_t network_namespace, const Packed* before,
+               std::uint32_t elapsed, SteadyClock::time_point now);
   const Packed* Find(std::uint64_t cookie) const;
 
   SteadyClock::time_point taken_at_;

@@ -52,7 +52,7 @@ struct LiveSummary {
   std::uint64_t translated = 0;              ///< open and tracked, with a NAT that goes with the entry
   ExpiryReasons ends;                        ///< of those in WouldStick()
   std::optional<std::uint64_t> expiring;     ///< nothing: the timeouts cannot be read
-  OwnTimeouts own_timeouts;                  ///< of open connections with an entry
+  OwnTimeoutCount own_timeouts;              ///< of open connections with an entry
   std::uint64_t sysctl_timeouts = 0;         ///< open connections with an entry whose timeout a sysctl may have given
   /// Some open socket, with an entry or without, would not close cleanly once its entry is gone.
   bool any_would_stick = false;

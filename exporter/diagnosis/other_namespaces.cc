@@ -226,6 +226,28 @@ const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSa
   return live_summary_;
 }
 
+ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) const {
+  ObservedSilence silence;
+  for (std::size_t i = 0; live_ != nullptr && i < live_->namespaces.size(); ++i) {
+    kernel::TcpSocket socket = live_->sockets[i];
+    if (!socket.IsOpen() || StaysInside(socket) || to_this_host_.contains(socket.cookie)) {
+      continue;
+    }
+    const auto history = connections_.Find(socket.cookie);
+    const auto seconds = sysctl != nullptr
+                             ? SilenceByEntry(socket, history ? history->entry_timeout_at_most : std::nullopt, *sysctl)
+                             : std::nullopt;
+    if (!seconds) {
+      ++silence.untold;
+      continue;
+    }
+    socket.idle = *seconds;
+    silence.sockets.Add(socket);
+    silence.namespaces.push_back(live_->namespaces[i]);
+  }
+  return silence;
+}
+
 const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
                                                 SteadyClock::time_point taken_at, SteadyClock::time_point now,
                                                 const OtherContext& context) {

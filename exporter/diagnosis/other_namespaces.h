@@ -18,6 +18,7 @@
 #include "exporter/diagnosis/drop_site.h"
 #include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/live.h"
+#include "exporter/diagnosis/observed_silence.h"
 #include "exporter/diagnosis/outcome_memo.h"
 #include "exporter/diagnosis/stuck_history.h"
 
@@ -45,6 +46,8 @@ class OtherNamespaces {
   const StuckSummary& SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
                                  SteadyClock::time_point taken_at, SteadyClock::time_point now,
                                  const OtherContext& context);
+  /// Of the open sockets summed up last.
+  ObservedSilence Silence(const sources::SysctlSample* sysctl) const;
   /// The collector cannot read: nothing is known now, but what was counted stays counted.
   const StuckSummary& Forget();
 

@@ -23,6 +23,31 @@ Owner OwnerOfNumber(const sources::NetworkNamespacesSample* sample, std::optiona
 
 }  // namespace
 
+void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, IdleSummary& idle) const {
+  std::vector<ServiceIdle> named;
+  for (ServiceIdle& one : idle.services) {
+    if (one.service.elsewhere) {
+      one.owner = sample != nullptr ? sample->OwnerOf(one.service.holder) : nullptr;
+    } else if (Owner owner = OwnerOfNumber(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
+      one.owner = std::make_shared<const Owner>(std::move(owner));
+    }
+    if (!names_ && one.owner != nullptr) {
+      one.owner = std::make_shared<const Owner>(Owner{one.owner->kind, {}, {}, {}});
+    }
+    const auto same = std::ranges::find_if(named, [&](const ServiceIdle& other) {
+      return other.service.port == one.service.port && other.service.at_peer == one.service.at_peer &&
+             (other.owner == nullptr || one.owner == nullptr ? other.owner == one.owner : *other.owner == *one.owner);
+    });
+    if (same != named.end()) {
+      same->Add(one);
+    } else {
+      named.push_back(std::move(one));
+    }
+  }
+  idle.services = std::move(named);
+  idle.SortServices();
+}
+
 void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyClock::time_point now,
                          Diagnosis& diagnosis) {
   std::map<Owner, OwnerCount> counts;
@@ -52,6 +77,9 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
       const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;
       count(owner != nullptr ? *owner : Owner{}).at_risk += number;
     }
+  }
+  if (diagnosis.idle) {
+    NameServices(sample, *diagnosis.idle);
   }
   if (diagnosis.stuck) {
     std::set<std::uint64_t> stuck_now;

@@ -28,6 +28,9 @@ class OwnerHistory {
   void SumUp(const sources::NetworkNamespacesSample* sample, SteadyClock::time_point now, Diagnosis& diagnosis);
 
  private:
+  /// Gives each service its owner, and makes one of those that then look the same.
+  void NameServices(const sources::NetworkNamespacesSample* sample, IdleSummary& idle) const;
+
   struct Event {
     SteadyClock::time_point at;
     kernel::namespaces::Owner owner;

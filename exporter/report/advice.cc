@@ -130,14 +130,14 @@ void NotEnough(const Situation& situation, std::vector<Statement>& out) {
 // Connections for which no sysctl counts: which keepalive is soon enough, and what else can be changed.
 void KeepThoseWithOwnTimeouts(const Situation& situation, std::vector<Statement>& out) {
   const auto shortest = situation.own_timeouts.shortest.count();
-  out.push_back(
-      {"Of " + Counted(situation.own_timeouts.entries, "connection", "connections") +
-           " the entry has a timeout of its own, about " + std::to_string(shortest) +
-           " s at the shortest, whatever the sysctls say: raise it where it comes from, a timeout policy "
-           "(`nft list ct timeouts`, `nfct list timeout`), or switch TCP keepalive on in the application, with "
-           "TCP_KEEPIDLE at most " +
-           std::to_string(std::max<std::int64_t>(shortest / 2, 1)) + ".",
-       "", "", "own_timeouts"});
+  out.push_back({"Of " + Counted(situation.own_timeouts.entries, "connection", "connections") +
+                     " the entry has a timeout of its own, about " + std::to_string(shortest) +
+                     " s at the shortest, whatever the sysctls say: raise it where it comes from, a timeout policy "
+                     "(`ct timeout` in `nft list ruleset`, or `nfct list timeout`), or switch TCP keepalive on in the "
+                     "application, with "
+                     "TCP_KEEPIDLE at most " +
+                     std::to_string(std::max<std::int64_t>(shortest / 2, 1)) + ".",
+                 "", "", "own_timeouts"});
 }
 
 // Entries of connections that are open both ways.

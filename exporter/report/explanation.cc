@@ -251,7 +251,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
 }
 
 // Those of open connections that no sysctl gave.
-void DescribeOwnTimeouts(const diagnosis::OwnTimeouts& timeouts, Explanation& explanation) {
+void DescribeOwnTimeouts(const diagnosis::OwnTimeoutCount& timeouts, Explanation& explanation) {
   if (timeouts.entries > 0) {
     explanation.why.push_back({"Of " + Counted(timeouts.entries, "open connection", "open connections") +
                                " the entry has a timeout of its own, about " +
@@ -627,10 +627,17 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     if (diagnosis.stuck) {
       std::ranges::move(ForgottenByPaths(*diagnosis.stuck, *diagnosis.idle), std::back_inserter(explanation.stuck));
     }
-    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>()),
+    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>(),
+                                 TableLoadOf(*diagnosis.snapshot)),
                       std::back_inserter(explanation.what_to_do));
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);
+  if (diagnosis.idle && diagnosis.idle->untold > 0) {
+    explanation.cannot_see.push_back({"It cannot be told how long " +
+                                      Counted(diagnosis.idle->untold, "connection of another network namespace has",
+                                              "connections of other network namespaces have") +
+                                      " been silent: /proc does not tell, and no conntrack entry of this host does."});
+  }
   return explanation;
 }
 

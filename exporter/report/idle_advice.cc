@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "exporter/report/keepalive_terms.h"
 #include "exporter/report/phrases.h"
 
 namespace finwait::report {
@@ -15,26 +16,85 @@ using diagnosis::ServiceIdle;
 // Services beyond these are not named in one statement.
 constexpr std::size_t kMostNamed = 3;
 
+// "to peers' port 5432 of unit app.service"
 std::string PortOf(const ServiceIdle& service) {
-  return (service.at_peer ? "to peers' port " : "on port ") + std::to_string(service.port);
+  return (service.service.at_peer ? "to peers' port " : "on port ") + std::to_string(service.service.port) +
+         (service.owner != nullptr ? " of " + service.owner->Text() : "");
 }
 
-// " (40 to peers' port 5432, 2 on port 22)": whose connections a timeout would forget.
-std::string ByPort(const IdleSummary& idle, std::size_t step) {
+// " (40 to peers' port 5432, 2 on port 22)": whose connections `count` of each service adds up.
+template <typename Count>
+std::string ByPort(const IdleSummary& idle, Count count) {
   std::string text;
   std::size_t named = 0;
   for (const ServiceIdle& service : idle.services) {
-    if (service.outlived_without_keepalive[step] > 0 && named++ < kMostNamed) {
-      text += (text.empty() ? " (" : ", ") + std::to_string(service.outlived_without_keepalive[step]) + " " +
-              PortOf(service);
+    if (count(service) > 0 && named++ < kMostNamed) {
+      text += (text.empty() ? " (" : ", ") + std::to_string(count(service)) + " " + PortOf(service);
     }
   }
   return text.empty() ? text : text + (named > kMostNamed ? ", and others)" : ")");
 }
 
-// In whole minutes, longer than the longest silence.
-std::uint64_t SafeTimeout(const IdleSummary& idle) {
-  return (std::uint64_t{idle.longest_needed_seconds} / 60 + 1) * 60;
+// "43 (...), and 5 within 24 hours that spoke again (...)": what that step of the ladder would have forgotten; nothing
+// where none.
+std::string ForgottenAt(const IdleSummary& idle, std::size_t step) {
+  const std::uint64_t now = idle.outlived_without_keepalive[step];
+  const std::uint64_t spoke = idle.last_24_hours.longer[step];
+  if (now + spoke == 0) {
+    return "";
+  }
+  std::string text;
+  if (now > 0) {
+    text = std::to_string(now) +
+           ByPort(idle, [&](const ServiceIdle& service) { return service.outlived_without_keepalive[step]; });
+  }
+  if (spoke > 0) {
+    text += (now > 0 ? ", and " : "") + std::to_string(spoke) + " within 24 hours that spoke again" +
+            ByPort(idle, [&](const ServiceIdle& service) { return service.spoke_again[step]; });
+  }
+  return text;
+}
+
+// "60 and 240 s would have forgotten 43 (...).": steps that would have forgotten the same are one sentence.
+std::string ForgottenByStep(const IdleSummary& idle) {
+  std::string text;
+  std::string steps;
+  for (std::size_t step = 0; step < kTimeoutLadder.size(); ++step) {
+    const std::string forgotten = ForgottenAt(idle, step);
+    const bool last = step + 1 == kTimeoutLadder.size() || ForgottenAt(idle, step + 1) != forgotten;
+    steps += (steps.empty() ? "" : last ? " and " : ", ") + std::to_string(kTimeoutLadder[step]);
+    if (last) {
+      text += forgotten.empty() ? "" : " " + steps + " s would have forgotten " + forgotten + ".";
+      steps.clear();
+    }
+  }
+  return text;
+}
+
+// In whole minutes, longer than that silence.
+std::uint64_t SafeTimeout(std::uint32_t longest_seconds) { return (std::uint64_t{longest_seconds} / 60 + 1) * 60; }
+
+// Entries of connections that one end has closed: each of these states has a timeout of its own.
+void AdviseHalfClosed(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
+  const auto close_wait = sysctl.Timeout(sources::ConntrackTcpTimeout::kCloseWait);
+  const std::uint32_t longest = idle.longest_needed_half_closed_seconds;
+  if (close_wait && longest > close_wait->count()) {
+    out.push_back({"Of connections that the peer has closed and this host has not (CLOSE_WAIT, " +
+                       std::to_string(idle.half_closed) + " now), the longest silence is " + std::to_string(longest) +
+                       " s, and nf_conntrack_tcp_timeout_close_wait is " + std::to_string(close_wait->count()) +
+                       " s: " + std::to_string(SafeTimeout(longest)) +
+                       " s would have forgotten none of them. Better: the application closes when its peer has.",
+                   "", "", "safe_close_wait_timeout"});
+  }
+  constexpr std::int64_t kLongestPause = 120;  // TCP_RTO_MAX
+  const auto fin_wait = sysctl.Timeout(sources::ConntrackTcpTimeout::kFinWait);
+  if (fin_wait && fin_wait->count() < kLongestPause) {
+    out.push_back({"nf_conntrack_tcp_timeout_fin_wait is " + std::to_string(fin_wait->count()) +
+                       " s, and the kernel waits for up to " + std::to_string(kLongestPause) +
+                       " s between two tries of a FIN: an entry can end while its connection still closes. " +
+                       std::to_string(kLongestPause) + " s is the kernel's default and long enough.",
+                   "", "", "safe_fin_wait_timeout"});
+  }
 }
 
 // Of TCP_KEEPIDLE: half of the shortest timeout in force, and never more than outlives the timeouts of clouds.
@@ -66,7 +126,8 @@ std::string KeepaliveSettings(const IdleSummary& idle, const sources::SysctlSamp
 
 }  // namespace
 
-std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
+std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::SysctlSample* sysctl,
+                                  const std::optional<TableLoad>& load) {
   std::vector<Statement> out;
   for (const diagnosis::PathIdle& path : idle.paths) {
     if (path.expiring > 0) {
@@ -77,31 +138,39 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
                      "", "", "path_forgets"});
     }
   }
-  if (idle.longest_needed_seconds <= kTimeoutLadder.front()) {
-    return out;
+  if (idle.longest_needed_seconds > kTimeoutLadder.front()) {
+    const std::uint64_t safe = SafeTimeout(idle.longest_needed_seconds);
+    std::string text = "A timeout of " + std::to_string(safe) +
+                       " s would have forgotten none of the connections seen: the longest silence, or time until a "
+                       "keepalive, is " +
+                       std::to_string(idle.longest_needed_seconds) + " s.";
+    text += ForgottenByStep(idle);
+    const std::string cost = load ? CostOfTimeout(safe, *load) : "";
+    out.push_back({text + (cost.empty() ? "" : " " + cost), "", "", "safe_timeout"});
   }
-  std::string text = "A timeout of " + std::to_string(SafeTimeout(idle)) +
-                     " s would have forgotten none of the connections seen: the longest silence, or time until a "
-                     "keepalive, is " +
-                     std::to_string(idle.longest_needed_seconds) + " s.";
-  for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-    if (idle.outlived_without_keepalive[i] > 0) {
-      text += " " + std::to_string(kTimeoutLadder[i]) + " s would have forgotten " +
-              std::to_string(idle.outlived_without_keepalive[i]) + ByPort(idle, i) + ".";
-    }
+  if (sysctl != nullptr) {
+    AdviseHalfClosed(idle, *sysctl, out);
   }
-  out.push_back({std::move(text), "", "", "safe_timeout"});
   std::size_t named = 0;
   for (const ServiceIdle& service : idle.services) {
     const std::uint64_t too_late = service.outlived_without_keepalive.front();
-    if (too_late == 0 || named++ == kMostNamed) {
+    if (too_late == 0) {
+      continue;
+    }
+    if (named++ == kMostNamed) {
       break;
     }
-    const std::uint64_t off = service.by_keepalive[static_cast<std::size_t>(diagnosis::Keepalive::kOff)];
+    const auto count = [&](diagnosis::Keepalive keepalive) {
+      return service.by_keepalive[static_cast<std::size_t>(keepalive)];
+    };
+    const std::uint64_t later = count(diagnosis::Keepalive::kLonger);
+    const std::string terms = KeepaliveTerms(service, KeepaliveTime(idle, sysctl));
     out.push_back({"Or, for the " + Counted(too_late, "silent connection ", "silent connections ") + PortOf(service) +
                        " (longest " + std::to_string(service.longest_seconds) + " s; keepalive is off on " +
-                       std::to_string(off) + " of " + std::to_string(service.sockets) +
-                       "): switch TCP keepalive on in the application, with " + KeepaliveSettings(idle, sysctl) + ".",
+                       std::to_string(count(diagnosis::Keepalive::kOff)) + " of " + std::to_string(service.sockets) +
+                       (later > 0 ? ", and later than the timeout in force on " + std::to_string(later) : "") +
+                       "): switch TCP keepalive on in the application, with " + KeepaliveSettings(idle, sysctl) + "." +
+                       (terms.empty() ? "" : " " + terms),
                    "", "", "idle_keepalive"});
   }
   return out;

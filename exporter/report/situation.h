@@ -53,7 +53,7 @@ struct Situation {
   std::uint64_t open_both_ways = 0;
   diagnosis::ExpiryReasons ends;
   /// Of open connections with an entry, and of those that have lost it: no sysctl decides for them.
-  diagnosis::OwnTimeouts own_timeouts;
+  diagnosis::OwnTimeoutCount own_timeouts;
   bool only_own_timeouts = false;  ///< and of no other connection is it known that a sysctl decides
   std::optional<sources::SysctlSample> sysctl;
   /// Some packets die at a place although their entry is there: not for want of one.

@@ -206,11 +206,13 @@ Json KeepaliveJson(const std::array<std::uint64_t, 3>& counts) {
 Json IdleJson(const diagnosis::IdleSummary& idle) {
   Json services = Json::array();
   for (const diagnosis::ServiceIdle& service : idle.services) {
-    services.push_back({{"port", service.port},
-                        {"at_peer", service.at_peer},
+    services.push_back({{"port", service.service.port},
+                        {"at_peer", service.service.at_peer},
+                        {"owner", OwnerOrNull(service.owner)},
                         {"sockets", service.sockets},
                         {"longest_seconds", service.longest_seconds},
                         {"outlived_without_keepalive", LadderJson(service.outlived_without_keepalive)},
+                        {"spoke_again", LadderJson(service.spoke_again)},
                         {"keepalive", KeepaliveJson(service.by_keepalive)}});
   }
   Json paths = Json::array();
@@ -220,10 +222,13 @@ Json IdleJson(const diagnosis::IdleSummary& idle) {
   }
   return Json{
       {"sockets", idle.sockets},
+      {"untold", idle.untold},
       {"outlived", LadderJson(idle.outlived)},
       {"outlived_without_keepalive", LadderJson(idle.outlived_without_keepalive)},
       {"keepalive", KeepaliveJson(idle.by_keepalive)},
       {"longest_needed_seconds", idle.longest_needed_seconds},
+      {"half_closed",
+       {{"sockets", idle.half_closed}, {"longest_needed_seconds", idle.longest_needed_half_closed_seconds}}},
       {"last_24_hours",
        {{"largest_seconds", idle.last_24_hours.largest_seconds}, {"longer", LadderJson(idle.last_24_hours.longer)}}},
       {"services", services},

@@ -36,13 +36,19 @@ class OutcomesTest : public testing::Test {
   Scene scene_;
 };
 
-TEST_F(OutcomesTest, AnEntryUnderATimeoutPolicyExpiresByThatAndNotByTheSysctl) {
+// A timeout policy of 100 s for connections to port 80; `more`: chains before it.
+class TimeoutPolicyTest : public OutcomesTest {
+ protected:
+  void EntriesExpireByIt(const std::string& more);
+};
+
+void TimeoutPolicyTest::EntriesExpireByIt(const std::string& more) {
   scene_.Local().Shell(
       "nft 'table inet f {\n"
       "ct timeout short {\nprotocol tcp\nl3proto ip\npolicy = { established : 100, close_wait : 10 }\n}\n"
       "chain out { type filter hook output priority 0; tcp dport 80 ct timeout set \"short\"; ct state invalid drop; "
-      "}\n"
-      "}'");
+      "}\n" +
+      more + "}'");
   Ends ends = scene_.Open();
   ASSERT_EQ(::send(ends.local.Get(), "x", 1, MSG_NOSIGNAL), 1);
   ASSERT_TRUE(Eventually([&] {
@@ -63,6 +69,14 @@ TEST_F(OutcomesTest, AnEntryUnderATimeoutPolicyExpiresByThatAndNotByTheSysctl) {
       },
       30));
   EXPECT_EQ(program.Scrape().at("finwait_tcp_expiring_sockets"), 0);
+}
+
+TEST_F(TimeoutPolicyTest, NoSysctlCounts) { EntriesExpireByIt(""); }
+
+TEST_F(TimeoutPolicyTest, NoSysctlCountsInAZoneEither) {
+  EntriesExpireByIt(
+      "chain zone_out { type filter hook output priority -300; ct zone set 5; }\n"
+      "chain zone_in { type filter hook prerouting priority -300; ct zone set 5; }\n");
 }
 
 TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsForetoldAndIsNotCalledInvalid) {

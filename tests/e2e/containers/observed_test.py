@@ -117,6 +117,23 @@ class Observed(unittest.TestCase):
             if name.startswith("finwait_tcp_at_risk_sockets{"):
                 self.assertEqual(value, 0, name)
 
+    def test_the_hosts_entries_tell_how_long_a_pod_has_been_silent(self):
+        timeout = "net.netfilter.nf_conntrack_tcp_timeout_established"
+        self.addCleanup(sandbox.sysctl, timeout, sandbox.shell(f"sysctl -n {timeout}").strip())
+        sandbox.sysctl(timeout, 85700)
+        self.rules("iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP")
+        self.scene.enter_context(sandbox.peer_listening(PORT))
+        self.scene.enter_context(sandbox.exporter(*FLAGS))
+        self.scene.enter_context(sandbox.connections(NUMBER, PORT, where="pod"))
+        wait("connections that tell", lambda s: s.get("finwait_tcp_idle_seconds_count", 0) >= NUMBER)
+        self.assertEqual(sandbox.metrics()['finwait_tcp_outlived_sockets{timeout="60"}'], 0)
+        # As after 700 s of silence: that much less remains of each entry than a packet would give it.
+        sandbox.sysctl(timeout, 86400)
+        wait("silence of more than 600 s", lambda s: s.get('finwait_tcp_outlived_sockets{timeout="600"}') == NUMBER)
+        self.assertEqual(sandbox.metrics()['finwait_tcp_outlived_sockets{timeout="900"}'], 0)
+        silent = [one for one in check()["idle"]["services"] if one["port"] == PORT]
+        self.assertEqual([(one["at_peer"], one["sockets"], one["owner"]["name"]) for one in silent], [(True, NUMBER, "sleep")])
+
     def test_a_pod_that_is_killed_whole_is_watched_to_its_end(self):
         self.rules("iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP")
         self.scene.enter_context(sandbox.peer_listening(PORT))

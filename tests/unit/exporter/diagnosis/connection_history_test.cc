@@ -144,6 +144,20 @@ TEST_F(ConnectionMemoryTest, APacketThatTheSocketDoesNotDateCameSinceTheLastSamp
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
 }
 
+TEST_F(ConnectionMemoryTest, OfASocketThatTellsNoSilenceARefreshTells) {
+  Look({Tracked(1, 60)});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, std::nullopt);
+  now_ += seconds(5);
+  Look({Tracked(1, 55)});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, std::nullopt) << "nothing has come";
+  now_ += seconds(5);
+  Look({Tracked(1, 98)});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
+  now_ += seconds(5);
+  Look({Tracked(1, 93)});
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
+}
+
 TEST_F(ConnectionMemoryTest, AnEntryThatIsGivenMoreIsLearntAgain) {
   Look({Silent(100, seconds(0))});
   now_ += seconds(5);

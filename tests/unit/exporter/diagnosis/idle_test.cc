@@ -9,8 +9,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::array<bool, 2> kActive = {true, true};
-
 class IdleTest : public testing::Test {
  protected:
   // A connection to a service at 192.0.2.2:80 that was opened here.
@@ -29,10 +27,9 @@ class IdleTest : public testing::Test {
     }
   }
   IdleSummary Sum(seconds now = seconds(10'000)) {
-    sources::TrackingSample sample;
-    sample.sockets = kernel::SocketTable(sockets_);
-    history_.Update(sample, SteadyClock::time_point(now));
-    return SumUpIdle(sample, history_, &sysctl_, kActive, paths_, SteadyClock::time_point(now));
+    const kernel::SocketTable sockets(sockets_);
+    history_.Update(sockets, {}, SteadyClock::time_point(now));
+    return SumUpIdle(sockets, {}, history_, {&sysctl_, {true, true}, paths_}, SteadyClock::time_point(now));
   }
 
   std::vector<kernel::TcpSocket> sockets_;
@@ -100,11 +97,11 @@ TEST_F(IdleTest, NamesTheServiceThatHoldsTheSilentConnections) {
   served.opened_here = false;
   const IdleSummary summary = Sum();
   ASSERT_EQ(summary.services.size(), 2U);
-  EXPECT_EQ(summary.services[0].port, 80);
-  EXPECT_TRUE(summary.services[0].at_peer);
+  EXPECT_EQ(summary.services[0].service.port, 80);
+  EXPECT_TRUE(summary.services[0].service.at_peer);
   EXPECT_EQ(summary.services[0].outlived_without_keepalive[2], 2U);
-  EXPECT_EQ(summary.services[1].port, served.local.port);
-  EXPECT_FALSE(summary.services[1].at_peer);
+  EXPECT_EQ(summary.services[1].service.port, served.local.port);
+  EXPECT_FALSE(summary.services[1].service.at_peer);
 }
 
 TEST_F(IdleTest, RemembersTheSilenceAfterWhichAConnectionSpoke) {
@@ -117,6 +114,75 @@ TEST_F(IdleTest, RemembersTheSilenceAfterWhichAConnectionSpoke) {
   EXPECT_EQ(spoke.last_24_hours.longer, (LadderCounts{1, 1}));
   EXPECT_EQ(spoke.longest_needed_seconds, 303U);
   EXPECT_EQ(Sum(seconds(10'005) + std::chrono::hours(25)).last_24_hours.largest_seconds, 0U);
+}
+
+TEST_F(IdleTest, TellsWhoseConnectionsSpokeAgain) {
+  kernel::TcpSocket& socket = Add(300);
+  socket.cgroup_id = 77;
+  Sum(seconds(10'000));
+  Show(socket, 2);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'005)).services.at(0).spoke_again, (LadderCounts{1, 1}));
+  sockets_.clear();
+  const IdleSummary gone = Sum(seconds(10'010));
+  ASSERT_EQ(gone.services.size(), 1U) << "what has spoken counts after its end";
+  EXPECT_EQ(gone.services[0].service, (IdleService{80, true, 77, false}));
+  EXPECT_EQ(gone.services[0].sockets, 0U);
+}
+
+TEST_F(IdleTest, TellsApartWhoHoldsAConnection) {
+  Add(500).cgroup_id = 1;
+  Add(500).cgroup_id = 2;
+  Add(500).cgroup_id = 2;
+  const IdleSummary summary = Sum();
+  ASSERT_EQ(summary.services.size(), 2U);
+  EXPECT_EQ(summary.services[0].service.holder, 2U) << "the most first";
+  EXPECT_EQ(summary.services[0].sockets, 2U);
+}
+
+TEST_F(IdleTest, HoldsTheClosedByPeersAgainstATimeoutOfTheirOwn) {
+  Add(10);
+  kernel::TcpSocket& closed = Add(500);
+  closed.state = kernel::TcpState::kCloseWait;
+  const IdleSummary summary = Sum(seconds(10'000));
+  EXPECT_EQ(summary.half_closed, 1U);
+  EXPECT_EQ(summary.longest_needed_half_closed_seconds, 500U);
+  EXPECT_EQ(summary.longest_needed_seconds, 10U);
+  EXPECT_EQ(summary.outlived[0], 1U);
+  EXPECT_EQ(summary.outlived_without_keepalive[0], 0U);
+  Show(closed, 1);
+  ++closed.segments;
+  const IdleSummary spoke = Sum(seconds(10'005));
+  EXPECT_EQ(spoke.last_24_hours.largest_half_closed_seconds, 504U);
+  EXPECT_EQ(spoke.last_24_hours.longer, LadderCounts());
+}
+
+TEST_F(IdleTest, SeesByAShorterSilenceThatOneSpokeWhereSegmentsAreNotTold) {
+  kernel::TcpSocket& socket = Add(300);  // of another namespace: its list has no segments
+  Sum(seconds(10'000));
+  Show(socket, 3);
+  EXPECT_EQ(Sum(seconds(10'005)).last_24_hours.largest_seconds, 302U);
+}
+
+TEST_F(IdleTest, AddsThoseOfOtherNamespaces) {
+  Add(100);
+  IdleSummary own = Sum();
+  sockets_.clear();
+  Add(700);
+  kernel::SocketTable sockets(sockets_);
+  IdleHistory history;
+  const std::vector<std::uint32_t> namespaces = {7};
+  const SteadyClock::time_point now(seconds(10'000));
+  history.Update(sockets, namespaces, now);
+  IdleSummary others = SumUpIdle(sockets, namespaces, history, {&sysctl_, {true, true}, paths_}, now);
+  others.untold = 2;
+  diagnosis::Add(others, own);
+  EXPECT_EQ(own.sockets, 2U);
+  EXPECT_EQ(own.untold, 2U);
+  EXPECT_EQ(own.outlived, (LadderCounts{2, 1, 1, 1}));
+  EXPECT_EQ(own.longest_needed_seconds, 700U);
+  ASSERT_EQ(own.services.size(), 2U);
+  EXPECT_EQ(own.services[0].service, (IdleService{80, true, 7, true}));
 }
 
 TEST_F(IdleTest, SeesAKeepaliveOfThePeersThatTcpInfoDoesNotDate) {

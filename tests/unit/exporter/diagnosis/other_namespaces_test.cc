@@ -173,5 +173,23 @@ TEST_F(OtherNamespacesTest, WhatWasCountedStaysCountedWhenTheCollectorFails) {
   EXPECT_EQ(total(*diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::time_point())), 1U);
 }
 
+TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
+  kernel::TcpSocket silent = Socket(1, true);
+  silent.entry.remaining_seconds = 432'000 - 700;
+  kernel::TcpSocket in_flight = Socket(2, true);
+  in_flight.entry.remaining_seconds = 100;
+  auto settings = std::make_shared<sources::SysctlSample>(*host_.Get()->Find<sources::SysctlSample>());
+  settings->conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kUnacknowledged)] =
+      std::chrono::seconds(300);
+  host_.Set(*settings);
+  Read({silent, in_flight});
+  const auto diagnosis = Look();
+  EXPECT_EQ(diagnosis->idle->sockets, 1U);
+  EXPECT_EQ(diagnosis->idle->untold, 1U);
+  EXPECT_EQ(diagnosis->idle->outlived[3], 1U) << "600 s";
+  ASSERT_EQ(diagnosis->idle->services.size(), 1U);
+  EXPECT_EQ(diagnosis->idle->services[0].owner->name, "cart-0");
+}
+
 }  // namespace
 }  // namespace finwait::diagnosis

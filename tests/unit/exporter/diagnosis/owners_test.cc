@@ -88,5 +88,33 @@ TEST_F(OwnerHistoryTest, NoSampleIsNoOwner) {
   EXPECT_EQ(diagnosis.owners[0].owner, Owner());
 }
 
+TEST_F(OwnerHistoryTest, ServicesHaveTheOwnerWhoHoldsThem) {
+  Diagnosis diagnosis;
+  const auto add = [&](const IdleService& service, std::uint64_t forgotten) {
+    ServiceIdle& one = diagnosis.idle->services.emplace_back();
+    one.service = service;
+    one.sockets = one.outlived_without_keepalive[0] = forgotten;
+  };
+  diagnosis.idle.emplace();
+  add({5432, true, 77, false}, 9);
+  add({5432, true, 1, false}, 3);  // nobody knows these two cgroups
+  add({5432, true, 2, false}, 2);
+  add({443, false, 5, true}, 1);
+  history_.SumUp(&sample_, SteadyClock::time_point(), diagnosis);
+  ASSERT_EQ(diagnosis.idle->services.size(), 3U);
+  EXPECT_EQ(*diagnosis.idle->services[0].owner, kNginx);
+  EXPECT_EQ(diagnosis.idle->services[1].owner, nullptr);
+  EXPECT_EQ(diagnosis.idle->services[1].sockets, 5U) << "what looks the same is one";
+  EXPECT_EQ(*diagnosis.idle->services[2].owner, kCart);
+}
+
+TEST_F(OwnerHistoryTest, ServicesKeepNoNamesWhereThoseAreHidden) {
+  history_.HideNames();
+  Diagnosis diagnosis;
+  diagnosis.idle.emplace().services.emplace_back().service = {5432, true, 77, false};
+  history_.SumUp(&sample_, SteadyClock::time_point(), diagnosis);
+  EXPECT_EQ(diagnosis.idle->services.at(0).owner->Text(), "unit");
+}
+
 }  // namespace
 }  // namespace finwait::diagnosis

@@ -15,8 +15,8 @@ diagnosis::IdleSummary Pool() {
   idle.longest_needed_seconds = 700;
   idle.outlived = idle.outlived_without_keepalive = {40, 40, 40, 40};
   diagnosis::ServiceIdle service;
-  service.port = 5432;
-  service.at_peer = true;
+  service.service.port = 5432;
+  service.service.at_peer = true;
   service.sockets = 40;
   service.longest_seconds = 700;
   service.outlived_without_keepalive = idle.outlived;
@@ -26,7 +26,7 @@ diagnosis::IdleSummary Pool() {
 }
 
 TEST(IdleAdviceTest, NamesTheSafeTimeoutTheLossesAndTheKeepaliveOfAPool) {
-  const auto advice = IdleAdvice(Pool(), nullptr);
+  const auto advice = IdleAdvice(Pool(), nullptr, {});
   ASSERT_EQ(advice.size(), 2U);
   EXPECT_EQ(advice[0].id, "safe_timeout");
   EXPECT_THAT(advice[0].text, HasSubstr("A timeout of 720 s"));
@@ -37,10 +37,52 @@ TEST(IdleAdviceTest, NamesTheSafeTimeoutTheLossesAndTheKeepaliveOfAPool) {
   EXPECT_THAT(advice[1].text, HasSubstr("TCP_KEEPIDLE = 120."));
 }
 
+TEST(IdleAdviceTest, NamesTheHolderItsTermsAndWhatSpokeAgain) {
+  diagnosis::IdleSummary idle = Pool();
+  idle.last_24_hours.longer = {3};
+  idle.services[0].owner = std::make_shared<const kernel::namespaces::Owner>(
+      kernel::namespaces::Owner{kernel::namespaces::OwnerKind::kUnit, "", "shop.service", ""});
+  idle.services[0].spoke_again = {3};
+  idle.services[0].by_keepalive = {30, 10, 0};
+  const auto advice = IdleAdvice(idle, nullptr, {});
+  EXPECT_THAT(advice[0].text,
+              HasSubstr("60 s would have forgotten 40 (40 to peers' port 5432 of unit shop.service), and "
+                        "3 within 24 hours that spoke again (3 to peers' port 5432 of unit "
+                        "shop.service)."));
+  EXPECT_THAT(advice[1].text, HasSubstr("off on 30 of 40, and later than the timeout in force on 10)"));
+  EXPECT_THAT(advice[1].text, HasSubstr("In terms of PostgreSQL: keepalives_idle=120"));
+}
+
+TEST(IdleAdviceTest, TellsWhatTheTimeoutCosts) {
+  const auto advice = IdleAdvice(Pool(), nullptr, TableLoad{10, 262'144});
+  EXPECT_THAT(advice[0].text, HasSubstr("10 connections a second end here now"));
+  EXPECT_THAT(advice[0].text, HasSubstr("7200 entries, 2.8 MB or 2.7 % of the table's limit"));
+}
+
+TEST(IdleAdviceTest, AdvisesTheTimeoutsOfHalfClosedConnections) {
+  sources::SysctlSample sysctl;
+  const auto set = [&](sources::ConntrackTcpTimeout which, int timeout) {
+    sysctl.conntrack_tcp_timeouts[static_cast<std::size_t>(which)] = std::chrono::seconds(timeout);
+  };
+  set(sources::ConntrackTcpTimeout::kCloseWait, 60);
+  set(sources::ConntrackTcpTimeout::kFinWait, 120);
+  diagnosis::IdleSummary idle;
+  idle.half_closed = 4;
+  idle.longest_needed_half_closed_seconds = 60;
+  EXPECT_TRUE(IdleAdvice(idle, &sysctl, {}).empty());
+  idle.longest_needed_half_closed_seconds = 200;
+  set(sources::ConntrackTcpTimeout::kFinWait, 30);
+  const auto advice = IdleAdvice(idle, &sysctl, {});
+  ASSERT_EQ(advice.size(), 2U);
+  EXPECT_EQ(advice[0].id, "safe_close_wait_timeout");
+  EXPECT_THAT(advice[0].text, HasSubstr("240 s would have forgotten none"));
+  EXPECT_EQ(advice[1].id, "safe_fin_wait_timeout");
+}
+
 TEST(IdleAdviceTest, AdvisesAKeepaliveWithinAShorterTimeoutOfThePath) {
   diagnosis::IdleSummary idle = Pool();
   idle.paths.push_back({{"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, std::chrono::seconds(100)}, 3});
-  const auto advice = IdleAdvice(idle, nullptr);
+  const auto advice = IdleAdvice(idle, nullptr, {});
   ASSERT_EQ(advice.size(), 3U);
   EXPECT_EQ(advice[0].id, "path_forgets");
   EXPECT_THAT(advice[0].text, HasSubstr("3 connections there have been silent"));
@@ -50,7 +92,7 @@ TEST(IdleAdviceTest, AdvisesAKeepaliveWithinAShorterTimeoutOfThePath) {
 TEST(IdleAdviceTest, SaysNothingWhereNobodyIsSilent) {
   diagnosis::IdleSummary idle;
   idle.longest_needed_seconds = 60;
-  EXPECT_TRUE(IdleAdvice(idle, nullptr).empty());
+  EXPECT_TRUE(IdleAdvice(idle, nullptr, {}).empty());
 }
 
 TEST(IdleAdviceTest, BlamesThePathForThoseThatItForgotBeforeTheyClosed) {

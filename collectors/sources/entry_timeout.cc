@@ -1,6 +1,6 @@
-#include "exporter/diagnosis/entry_timeout.h"
+#include "collectors/sources/entry_timeout.h"
 
-namespace finwait::diagnosis {
+namespace finwait::sources {
 namespace {
 
 // What remains and the silence are whole seconds, rounded down, and the entry was read a moment after the socket.
@@ -16,12 +16,12 @@ std::optional<std::chrono::seconds> EntryTimeout::Length(std::optional<Seconds> 
   return setting && MayBe(*setting) ? setting : at_most_ ? at_most_ : setting;
 }
 
-bool EntryTimeout::IsOwn(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl) const {
+bool EntryTimeout::IsOwn(kernel::ConntrackTcpState state, const SysctlSample& sysctl) const {
   const auto setting = TimeoutOf(state, sysctl);
   if (!at_most_ || !setting || MayBe(*setting)) {
     return false;
   }
-  for (const auto which : {sources::ConntrackTcpTimeout::kMaxRetrans, sources::ConntrackTcpTimeout::kUnacknowledged}) {
+  for (const auto which : {ConntrackTcpTimeout::kMaxRetrans, ConntrackTcpTimeout::kUnacknowledged}) {
     const auto other = sysctl.Timeout(which);
     if (other && std::chrono::abs(*other - *at_most_) <= kRounding) {
       return false;
@@ -30,13 +30,13 @@ bool EntryTimeout::IsOwn(kernel::ConntrackTcpState state, const sources::SysctlS
   return true;
 }
 
-std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const sources::SysctlSample& sysctl) {
-  for (std::size_t i = 0; i < sources::kConntrackTcpTimeoutNames.size(); ++i) {
-    if (sources::kConntrackTcpTimeoutNames[i] == Name(state)) {
+std::optional<std::chrono::seconds> TimeoutOf(kernel::ConntrackTcpState state, const SysctlSample& sysctl) {
+  for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
+    if (kConntrackTcpTimeoutNames[i] == Name(state)) {
       return sysctl.conntrack_tcp_timeouts[i];
     }
   }
   return std::nullopt;
 }
 
-}  // namespace finwait::diagnosis
+}  // namespace finwait::sources
