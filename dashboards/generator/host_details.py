@@ -34,6 +34,33 @@ TIMEOUT_LADDER = {
     86400: "1 d",
 }
 
+# The buckets of finwait_tcp_idle_seconds by their upper bound.
+IDLE_BANDS = {
+    "15": "below 15 s",
+    "60": "below 1 min",
+    "300": "below 5 min",
+    "1800": "below 30 min",
+    "7200": "below 2 h",
+    "86400": "below 1 d",
+    "432000": "below 5 d",
+    "+Inf": "longer",
+}
+
+
+def _bands(name, bands):
+    """How many are in each bucket alone. A quantile would be made up within a bucket: more than the longest there is."""
+
+    def up_to(bound):  # which is 15 in the text format, 15.0 in OpenMetrics
+        matcher = 'le="+Inf"' if bound == "+Inf" else f'le=~"{bound}(\\\\.0)?"'
+        return f"sum({series(name + '_bucket', matcher)})"
+
+    bounds = list(bands)
+    below = [None, *bounds[:-1]]
+    return [
+        query(up_to(bound) if last is None else f"{up_to(bound)} - {up_to(last)}", bands[bound])
+        for bound, last in zip(bounds, below)
+    ]
+
 
 def _rates(prefix, names):
     """The rates of the counters `prefix`_name_total, side by side."""
@@ -172,14 +199,10 @@ def tracking():
             12,
             timeseries(
                 "Live sockets by silence",
-                "How long the most silent tenth, and the most silent hundredth, have been without a packet either way, at least.",
-                "s",
-                query(f"histogram_quantile(0.9, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))", "a tenth"),
-                query(
-                    f"histogram_quantile(0.99, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))",
-                    "a hundredth",
-                ),
-                decimals=0,
+                "How long they have been without a packet either way.",
+                "short",
+                *_bands("finwait_tcp_idle_seconds", IDLE_BANDS),
+                stack=True,
             ),
         ),
         (
