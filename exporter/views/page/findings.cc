@@ -179,7 +179,10 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   std::size_t shown = 0;
   std::uint64_t told = 0;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
-    if (shown == kMostRows || one.stands_for == 0) {
+    if (one.stands_for == 0) {
+      continue;  // another one stands for it
+    }
+    if (shown == kMostRows) {
       break;
     }
     ++shown;
