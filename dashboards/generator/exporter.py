@@ -180,6 +180,7 @@ def _collectors():
                 "The worst host's, by collector; one that has never had a sample is in the table above. It should stay below the interval plus the scrape interval.",
                 "s",
                 query(f"max by (collector) ({AGE})", "{{collector}}"),
+                decimals=0,
             ),
         ),
         (
@@ -268,10 +269,11 @@ def _cost():
         ),
         timeseries(
             "Samples per scrape",
-            "The host with the most. 500 is the most an exporter with defaults may send.",
+            "The host with the most. 600 is the most an exporter with defaults may send: below 500 series, and in OpenMetrics the "
+            "times since when counters count.",
             "short",
             query(f"max({series('scrape_samples_scraped')} {OURS})", "samples"),
-            query("vector(500)", "limit"),
+            query("vector(600)", "limit"),
             overrides=[dashed("limit")],
         ),
         timeseries(

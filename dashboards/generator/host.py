@@ -8,11 +8,13 @@ from panels import (
     colored,
     column,
     fixed,
+    gauges,
     instant,
     judged,
     override,
     query,
     series,
+    some_of,
     stat,
     state_timeline,
     steps,
@@ -187,7 +189,12 @@ def _what_happened():
             "Each socket counted once, in the bar of the time in which it got stuck, even if it lived only between two "
             "scrapes. Warm colours are conntrack failures.",
             "short",
-            query(f"sum by (cause) ({steps_up(series('finwait_tcp_sockets_stuck_total'))})", "{{cause}}"),
+            some_of(
+                f"sum by (cause) ({steps_up(series('finwait_tcp_sockets_stuck_total'))})",
+                ["cause"],
+                f"sum by (cause) (increase({series('finwait_tcp_sockets_stuck_total')}[$__range] @ end()))",
+                "{{cause}}",
+            ),
             stack=True,
             overrides=colored(CAUSE_COLORS),
             bars=True,
@@ -197,8 +204,8 @@ def _what_happened():
             "Closing sockets stuck at this moment: at least two tries unanswered, whether or not a process still "
             "holds them. Cannot tell: a collector that would show the cause is unavailable.",
             "short",
-            query(f"sum by (cause) ({series('finwait_tcp_stuck_sockets')})", "{{cause}}"),
-            query(f"sum({series('finwait_tcp_stuck_sockets_undetermined')})", "cannot tell"),
+            gauges("finwait_tcp_stuck_sockets", "cause"),
+            query(f"sum({series('finwait_tcp_stuck_sockets_undetermined')}) > 0", "cannot tell"),
             stack=True,
             overrides=[*colored(CAUSE_COLORS), override("cannot tell", color=fixed(UNKNOWN_COLOR))],
         ),
@@ -209,7 +216,7 @@ def _what_happened():
             "the peer's FIN would be dropped here. peer_decides: it closes when the peer does. unknown: the rules "
             "cannot be judged.",
             "short",
-            query(f"sum by (fate) ({series('finwait_tcp_at_risk_sockets')})", "{{fate}}"),
+            gauges("finwait_tcp_at_risk_sockets", "fate"),
             stack=True,
             overrides=colored(FATE_COLORS),
         ),
@@ -218,7 +225,7 @@ def _what_happened():
             "Closing sockets that no process holds any more. A few in fin_wait_2 are ordinary; fin_wait_1 and "
             "last_ack should pass quickly.",
             "short",
-            query(f"sum by (state) ({series('finwait_tcp_orphans')})", "{{state}}"),
+            gauges("finwait_tcp_orphans", "state"),
             stack=True,
         ),
     ]
@@ -400,10 +407,11 @@ def build():
             Section(
                 "Counters",
                 8,
-                [(6, panel) for panel in host_details.counters()] + [(24, panel) for panel in host_details.other_counters()],
+                [(6, panel) for panel in host_details.counters()]
+                + [(24, panel) for panel in host_details.other_counters()],
                 folded=True,
             ),
-            Section("Tracking of live connections", 8, [(12, panel) for panel in host_details.tracking()], folded=True),
+            Section("Tracking of live connections", 8, host_details.tracking(), folded=True),
             Section("Conntrack table", 8, [(8, panel) for panel in host_details.conntrack_table()], folded=True),
             Section("Settings", 8, host_details.settings(), folded=True),
         ],

@@ -22,6 +22,45 @@ from panels import (
 )
 from vocabulary import FLOW_COLORS, KEEPALIVE_TIME
 
+# The timeouts that finwait_tcp_outlived_sockets counts for, in seconds, and as a person reads them.
+TIMEOUT_LADDER = {
+    60: "1 min",
+    240: "4 min",
+    350: "350 s",
+    600: "10 min",
+    900: "15 min",
+    3600: "1 h",
+    7440: "2 h 4 min",
+    86400: "1 d",
+}
+
+# The buckets of finwait_tcp_idle_seconds by their upper bound.
+IDLE_BANDS = {
+    "15": "below 15 s",
+    "60": "below 1 min",
+    "300": "below 5 min",
+    "1800": "below 30 min",
+    "7200": "below 2 h",
+    "86400": "below 1 d",
+    "432000": "below 5 d",
+    "+Inf": "longer",
+}
+
+
+def _bands(name, bands):
+    """How many are in each bucket alone. A quantile would be made up within a bucket: more than the longest there is."""
+
+    def up_to(bound):  # which is 15 in the text format, 15.0 in OpenMetrics
+        matcher = 'le="+Inf"' if bound == "+Inf" else f'le=~"{bound}(\\\\.0)?"'
+        return f"sum({series(name + '_bucket', matcher)})"
+
+    bounds = list(bands)
+    below = [None, *bounds[:-1]]
+    return [
+        query(up_to(bound) if last is None else f"{up_to(bound)} - {up_to(last)}", bands[bound])
+        for bound, last in zip(bounds, below)
+    ]
+
 
 def _rates(prefix, names):
     """The rates of the counters `prefix`_name_total, side by side."""
@@ -96,61 +135,85 @@ def tracking():
     remaining = series("finwait_conntrack_entry_remaining_seconds_bucket")
     timeout = series("finwait_sysctl_conntrack_tcp_timeout_seconds")
     return [
-        timeseries(
-            "Time left before tracking is lost, as a share of the timeout",
-            "The shortest tenth of the remaining lifetimes, by state. close_wait has 60 s by default: a process that "
-            "closes later than that after its peer has lost its entry.",
-            "percentunit",
-            query(
-                f"clamp_max(histogram_quantile(0.1, sum by (state, le) ({remaining})) "
-                f"/ on (state) min by (state) ({timeout} > 0), 1)",
-                "{{state}}",
+        (
+            12,
+            timeseries(
+                "Time left before tracking is lost, as a share of the timeout",
+                "The shortest tenth of the remaining lifetimes, by state. close_wait has 60 s by default: a process that "
+                "closes later than that after its peer has lost its entry.",
+                "percentunit",
+                query(
+                    f"clamp_max(histogram_quantile(0.1, sum by (state, le) ({remaining})) "
+                    f"/ on (state) min by (state) ({timeout} > 0), 1)",
+                    "{{state}}",
+                ),
+                max=1,
             ),
-            max=1,
         ),
-        timeseries(
-            "Entries that expired under a live connection",
-            "Entries that timed out in a live state, per second. Each is a connection that was forgotten or whose "
-            "ends vanished. Absent where conntrack events are off; too low where so many connections come that the "
-            "exporter listens part of the time only (dashboard Exporter, lost events).",
-            PER_SECOND,
-            rates("finwait_conntrack_expired_total", "state", "scope"),
+        (
+            12,
+            timeseries(
+                "Entries that expired under a live connection",
+                "Entries that timed out in a live state, per second. Each is a connection that was forgotten or whose "
+                "ends vanished. Absent where conntrack events are off; too low where so many connections come that the "
+                "exporter listens part of the time only (dashboard Exporter, lost events).",
+                PER_SECOND,
+                rates("finwait_conntrack_expired_total", "state", "scope"),
+            ),
         ),
-        timeseries(
-            "Live sockets without an entry",
-            "Absent where conntrack is not active.",
-            "short",
-            query(f"sum by (state) ({series('finwait_tcp_untracked_sockets')})", "{{state}}"),
-            stack=True,
+        (
+            8,
+            timeseries(
+                "Live sockets without an entry",
+                "Absent where conntrack is not active.",
+                "short",
+                query(f"sum by (state) ({series('finwait_tcp_untracked_sockets')})", "{{state}}"),
+                stack=True,
+            ),
         ),
-        timeseries(
-            "Silent for longer than a timeout",
-            "Live sockets that have been silent for longer than each timeout: a tracker with that timeout has forgotten "
-            "them.",
-            "short",
-            query(f"sum by (timeout) ({series('finwait_tcp_outlived_sockets')})", "{{timeout}} s"),
-            query(f"sum by (path) ({series('finwait_tcp_path_expiring_sockets')})", "path {{path}}"),
+        (
+            8,
+            timeseries(
+                "Silent for longer than a timeout",
+                "Live sockets that have been silent for longer than each timeout: a tracker with that timeout has forgotten "
+                "them.",
+                "short",
+                *(
+                    query(f"sum({series('finwait_tcp_outlived_sockets', matcher)})", text)
+                    for matcher, text in ((f'timeout="{seconds}"', text) for seconds, text in TIMEOUT_LADDER.items())
+                ),
+                query(f"sum by (path) ({series('finwait_tcp_path_expiring_sockets')})", "path {{path}}"),
+            ),
         ),
-        timeseries(
-            "Live sockets by keepalive",
-            "off: none. longer: the first probe comes after the timeout in force. sufficient: before it.",
-            "short",
-            query(f"sum by (keepalive) ({series('finwait_tcp_keepalive_sockets')})", "{{keepalive}}"),
-            stack=True,
+        (
+            8,
+            timeseries(
+                "Live sockets by keepalive",
+                "off: none. longer: the first probe comes after the timeout in force. sufficient: before it.",
+                "short",
+                query(f"sum by (keepalive) ({series('finwait_tcp_keepalive_sockets')})", "{{keepalive}}"),
+                stack=True,
+            ),
         ),
-        timeseries(
-            "Live sockets by silence",
-            "How long the most silent tenth, and the most silent hundredth, have been without a packet either way, at least.",
-            "s",
-            query(f"histogram_quantile(0.9, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))", "a tenth"),
-            query(f"histogram_quantile(0.99, sum by (le) ({series('finwait_tcp_idle_seconds_bucket')}))", "a hundredth"),
+        (
+            12,
+            timeseries(
+                "Live sockets by silence",
+                "How long they have been without a packet either way.",
+                "short",
+                *_bands("finwait_tcp_idle_seconds", IDLE_BANDS),
+                stack=True,
+            ),
         ),
-        timeseries(
-            "Sockets by state",
-            "All TCP sockets of this network namespace.",
-            "short",
-            gauges("finwait_tcp_sockets", "state"),
-            stack=True,
+        (
+            12,
+            timeseries(
+                "Sockets by state",
+                "All TCP sockets of this network namespace.",
+                "short",
+                gauges("finwait_tcp_sockets", "state"),
+                stack=True,
+            ),
         ),
     ]
 

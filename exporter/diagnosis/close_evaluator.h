@@ -96,6 +96,13 @@ class CloseEvaluator {
   std::optional<Fate> RememberedProvisionally(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {
     return memo_.FindProvisional(socket, history, facts_.Store());
   }
+  /// OutcomeMemo::FindSite() of the fate that is remembered: of a close without the entry, and of one with it.
+  std::uint16_t RememberedSite(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {
+    return memo_.FindSite(socket, history, facts_.Store());
+  }
+  std::uint16_t RememberedTrackedSite(const kernel::TcpSocket& socket) const {
+    return tracked_memo_.FindSite(socket, nullptr, facts_.Store());
+  }
   /// The fate alone, remembered. Complete only if Remembered() finds it afterwards.
   Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history);
 

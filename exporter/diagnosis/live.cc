@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "collectors/base/pacer.h"
+#include "exporter/diagnosis/at_risk_list.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
@@ -196,18 +197,21 @@ class LiveEvaluation {
   std::vector<std::size_t> with_entry_;  // what becomes of their close as long as the entry is there
 };
 
-// The sockets at risk that a report lists, by their place in the sample.
-std::vector<AtRiskSocket> DescribeAll(const std::vector<kernel::TcpSocket>& listed, const ConnectionHistories& memory,
-                                      CloseEvaluator& evaluator, firewall::facts::Resolver* resolver) {
+// The sockets at risk that a report lists.
+std::vector<AtRiskSocket> DescribeAll(const kernel::SocketTable& sockets, const std::vector<AtRiskList::Listed>& listed,
+                                      const ConnectionHistories& memory, CloseEvaluator& evaluator,
+                                      firewall::facts::Resolver* resolver) {
   std::vector<AtRiskSocket> described;
   EvaluateInRounds(evaluator, resolver, [&] {
     described.clear();
-    for (const kernel::TcpSocket& socket : listed) {
+    for (const AtRiskList::Listed& one : listed) {
+      const kernel::TcpSocket socket = sockets[one.position];
       const std::optional<ConnectionHistory> history = memory.Find(socket.cookie);
       const ConnectionHistory* known = history ? &*history : nullptr;
       const bool evaluated = socket.entry.tracking == kernel::Tracking::kTracked ||
                              evaluator.RememberedProvisionally(socket, known).has_value();
       described.push_back(evaluated ? Describe(socket, known, evaluator) : NotEvaluatedYet(socket));
+      described.back().stands_for = one.stands_for;
     }
   });
   return described;
@@ -241,9 +245,10 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
   if (sysctl != nullptr) {
     summary.expiring = 0;
   }
-  std::vector<kernel::TcpSocket> listed;
+  AtRiskList listed(LiveSummary::kMostListed);
   WithEntry with_entry(evaluator);
-  for (const kernel::TcpSocket& socket : sample.sockets) {
+  for (std::size_t i = 0; i < sample.sockets.Size(); ++i) {
+    const kernel::TcpSocket socket = sample.sockets[i];
     if (!socket.IsOpen()) {
       continue;
     }
@@ -264,9 +269,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       if (const auto now = with_entry.Remembered(socket); now && WouldStick(*now)) {
         summary.any_would_stick = true;
         CountAtRisk(socket, *now, summary);
-        if (listed.size() < LiveSummary::kMostListed) {
-          listed.push_back(socket);
-        }
+        listed.Add(i, *now, evaluator.RememberedTrackedSite(socket), true);
         continue;
       }
       if (effort.drop_path_known || summary.any_would_stick) {
@@ -290,11 +293,10 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory(), sysctl);
     }
-    if (listed.size() < LiveSummary::kMostListed) {
-      listed.push_back(socket);
-    }
+    listed.Add(i, fate, evaluator.RememberedSite(socket, history), false);
   }
-  summary.sockets = DescribeAll(listed, memory, evaluator, resolver);
+  summary.sockets = DescribeAll(sample.sockets, listed.Take(), memory, evaluator, resolver);
+  summary.each_stood_for = listed.IsComplete();
   return summary;
 }
 

@@ -32,6 +32,7 @@ struct AtRiskSocket {
   bool place_is_inbound = false;                           ///< `place` drops what comes from the peer
   ClosingDrops drops;                                      ///< that place, and where else its packets would die
   std::string reason;                                      ///< kUnknown: what it hangs on
+  std::uint64_t stands_for = 1;                            ///< AtRiskList::Listed
   std::uint64_t network_namespace = 0;                     ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
 };
@@ -63,8 +64,9 @@ struct LiveSummary {
   /// Those counted in `at_risk`: this host's own by TcpSocket::cgroup_id (0: not told), others by OtherNamespace::id.
   std::map<std::uint64_t, std::uint64_t> at_risk_by_cgroup;
   std::map<std::uint64_t, std::uint64_t> at_risk_by_namespace;
-  /// At most kMostListed of those counted in `at_risk`.
+  /// At most kMostListed of those counted in `at_risk`: one for each rule first, which stands for all that it drops.
   std::vector<AtRiskSocket> sockets;
+  bool each_stood_for = true;  ///< what `sockets` stand for are all of those counted in `at_risk`
   static constexpr std::size_t kMostListed = 100;
 
   /// Would stick or leave their peer stuck, whoever closes: what makes a host exposed. Without kPeerDecides, kUnknown.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "collectors/base/pacer.h"
+#include "exporter/diagnosis/at_risk_list.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
@@ -143,7 +144,7 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
 void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context) {
   live_summary_ = LiveSummary();
   firewall::facts::FactQuery& facts = context.evaluator->Facts();
-  std::vector<std::size_t> listed;
+  AtRiskList list(LiveSummary::kMostListed);
   for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
     const kernel::TcpSocket socket = live_->sockets[i];
     if (!socket.IsOpen()) {
@@ -187,13 +188,14 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
         live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory(), context.sysctl);
       }
     }
-    if (listed.size() < LiveSummary::kMostListed) {
-      listed.push_back(i);
-    }
+    list.Add(i, *at_risk, memo_.FindSite(socket, history, facts.Store()), false);
   }
+  const std::vector<AtRiskList::Listed> listed = list.Take();
+  live_summary_.each_stood_for = list.IsComplete();
   EvaluateInRounds(*context.evaluator, context.resolver, [&] {
     live_summary_.sockets.clear();
-    for (const std::size_t i : listed) {
+    for (const AtRiskList::Listed& one : listed) {
+      const std::size_t i = one.position;
       const kernel::TcpSocket socket = live_->sockets[i];
       const auto found = connections_.Find(socket.cookie);
       const ConnectionHistory* history = found ? &*found : nullptr;
@@ -201,6 +203,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
           socket, history,
           EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
           *context.evaluator));
+      described.stands_for = one.stands_for;
       described.network_namespace = live_->namespaces[i];
       described.owner = sample.OwnerOf(described.network_namespace);
     }
@@ -342,7 +345,14 @@ void Add(const LiveSummary& others, LiveSummary& own) {
   // Both have a part in the list: the half that one does not need is the other's.
   const std::size_t room = LiveSummary::kMostListed - std::min(own.sockets.size(), LiveSummary::kMostListed / 2);
   const std::size_t taken = std::min(others.sockets.size(), room);
-  own.sockets.resize(std::min(own.sockets.size(), LiveSummary::kMostListed - taken));
+  const std::size_t kept = std::min(own.sockets.size(), LiveSummary::kMostListed - taken);
+  const auto stand_for_some = [](const std::vector<AtRiskSocket>& sockets, std::size_t from) {
+    return std::any_of(sockets.begin() + static_cast<std::ptrdiff_t>(from), sockets.end(),
+                       [](const AtRiskSocket& one) { return one.stands_for > 0; });
+  };
+  own.each_stood_for = own.each_stood_for && others.each_stood_for && !stand_for_some(own.sockets, kept) &&
+                       !stand_for_some(others.sockets, taken);
+  own.sockets.resize(kept);
   own.sockets.insert(own.sockets.end(), others.sockets.begin(),
                      others.sockets.begin() + static_cast<std::ptrdiff_t>(taken));
 }

@@ -1,8 +1,25 @@
 #include "exporter/diagnosis/outcome_memo.h"
 
+#include <limits>
 #include <utility>
 
 namespace finwait::diagnosis {
+
+std::uint16_t OutcomeMemo::NumberOfSite(const CloseOutcome& outcome) {
+  const auto loss = DecisiveLossOf(outcome);
+  if (!loss || !loss->result->location || !loss->result->hook) {
+    return 0;
+  }
+  const std::tuple site(*loss->result->location, *loss->result->hook, loss->packet);
+  const auto known = sites_.find(site);
+  if (known != sites_.end()) {
+    return known->second;
+  }
+  if (sites_.size() == std::numeric_limits<std::uint16_t>::max()) {
+    return 0;
+  }
+  return sites_[site] = static_cast<std::uint16_t>(sites_.size() + 1);
+}
 
 void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                            const CloseOutcome& outcome, firewall::facts::FactKinds hung_on, std::uint32_t facts_as_of) {
@@ -10,6 +27,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.facts_as_of = facts_as_of;
   remembered.hung_on = hung_on;
   remembered.fate = outcome.fate;
+  remembered.site = NumberOfSite(outcome);
   remembered.translated = history != nullptr && history->Translated();
   remembered.seen_tracked = history != nullptr && history->SeenTracked();
   remembered.open = socket.IsOpen();
@@ -39,6 +57,12 @@ std::optional<Fate> OutcomeMemo::FindProvisional(const kernel::TcpSocket& socket
                                                  const firewall::facts::FactStore& facts) const {
   const Remembered* found = FindIn(socket, history, facts);
   return found != nullptr ? std::optional(found->fate) : std::nullopt;
+}
+
+std::uint16_t OutcomeMemo::FindSite(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                                    const firewall::facts::FactStore& facts) const {
+  const Remembered* found = FindIn(socket, history, facts);
+  return found != nullptr ? found->site : 0;
 }
 
 void OutcomeMemo::Retain(const kernel::SocketTable& sockets) {

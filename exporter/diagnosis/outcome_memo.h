@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <tuple>
 
 #include "collectors/base/cookie_table.h"
 #include "collectors/firewall/facts/fact_store.h"
@@ -24,6 +26,10 @@ class OutcomeMemo {
   /// The newest one, also where facts were missing for it.
   std::optional<Fate> FindProvisional(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                                       const firewall::facts::FactStore& facts) const;
+  /// A number for the rule and the packet that decide the provisional fate: the same for all sockets that are lost
+  /// there. 0: nothing is lost, or no rule is known.
+  std::uint16_t FindSite(const kernel::TcpSocket& socket, const ConnectionHistory* history,
+                         const firewall::facts::FactStore& facts) const;
   /// Forgets the sockets that are not among `sockets`.
   void Retain(const kernel::SocketTable& sockets);
 
@@ -31,6 +37,7 @@ class OutcomeMemo {
   struct Remembered {
     std::uint32_t facts_as_of = 0;  // FactStore::Now()
     firewall::facts::FactKinds hung_on = 0;
+    std::uint16_t site = 0;
     Fate fate = Fate::kUnknown;
     // What the history and the socket said when it was evaluated.
     bool translated : 1 = false;
@@ -42,7 +49,10 @@ class OutcomeMemo {
   const Remembered* FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                            const firewall::facts::FactStore& facts) const;
 
+  std::uint16_t NumberOfSite(const CloseOutcome& outcome);
+
   CookieTable<Remembered> remembered_;
+  std::map<std::tuple<firewall::RuleId, firewall::Hook, firewall::eval::PacketKind>, std::uint16_t> sites_;
 };
 
 }  // namespace finwait::diagnosis

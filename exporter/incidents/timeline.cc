@@ -8,13 +8,6 @@ namespace finwait::incidents {
 
 bool Incident::ProvesFailure() const { return kind == Kind::kReset || (cause && diagnosis::ProvesFailure(*cause)); }
 
-std::string OwnerText(const Incident& incident) {
-  if (incident.kind == Kind::kReset) {
-    return "";
-  }
-  return incident.orphan ? "no process" : "uid " + std::to_string(incident.uid);
-}
-
 std::vector<Span> Unobserved(const Timeline& timeline, Time since, Time now) {
   constexpr std::chrono::minutes kRestart{1};
   std::vector<Span> unobserved;

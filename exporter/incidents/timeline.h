@@ -31,9 +31,6 @@ struct Incident {
   bool ProvesFailure() const;
 };
 
-/// "no process", "uid 33"; empty for resets, whose owner nobody tells.
-std::string OwnerText(const Incident& incident);
-
 /// What has happened, as far as records tell. Immutable once made.
 struct Timeline {
   std::vector<Incident> incidents;  ///< the one that was last seen first, at most kMostIncidents

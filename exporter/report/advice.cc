@@ -304,7 +304,7 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
       situation.nat_stuck + situation.nat_at_risk > 0) {
     say("ss_kill",
         "`ss -K`, or killing the process: it clears this side; its RST is lost like the FIN, and the peer stays "
-        "connected for ever.");
+        "connected indefinitely.");
   }
   if (situation.resets_lost > 0) {
     say("repeat_reset",

@@ -59,19 +59,14 @@ std::string Named(const IntervalSet& set, const IntervalSet& all,
 }
 
 std::string DevicesText(const ConnectionClass& connections) {
-  std::set<std::string> names;
-  for (const IntervalSet::Interval& run : connections.Of(Dimension::kRoute).Intervals()) {
-    for (Wide i = run.first; i <= run.last && i < connections.routes->size(); ++i) {
-      names.insert((*connections.routes)[static_cast<std::size_t>(i)].device.name.value_or("?"));
-    }
-  }
+  const auto names = DeviceNames(connections);
   std::string text;
   std::size_t listed = 0;
-  for (const std::string& name : names) {
+  for (const std::optional<std::string>& name : names) {
     if (listed == kNamed) {
       return text + " and " + std::to_string(names.size() - kNamed) + " more";
     }
-    text += (listed++ == 0 ? "" : ", ") + name;
+    text += (listed++ == 0 ? "" : ", ") + name.value_or("?");
   }
   return text;
 }
@@ -83,6 +78,16 @@ std::string AddressesText(const IntervalSet& set, const IntervalSet& all, IpFami
 }
 
 std::string NumbersText(const IntervalSet& set, const IntervalSet& all) { return Named(set, all, NumberRangeText); }
+
+std::set<std::optional<std::string>> DeviceNames(const ConnectionClass& connections) {
+  std::set<std::optional<std::string>> names;
+  for (const IntervalSet::Interval& run : connections.Of(Dimension::kRoute).Intervals()) {
+    for (Wide i = run.first; i <= run.last && i < connections.routes->size(); ++i) {
+      names.insert((*connections.routes)[static_cast<std::size_t>(i)].device.name);
+    }
+  }
+  return names;
+}
 
 std::string ClassText(PathKind path, const ConnectionClass& connections, const ConnectionClass& space) {
   const auto differs = [&](Dimension dimension) { return connections.Of(dimension) != space.Of(dimension); };

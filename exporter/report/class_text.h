@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 
 #include "collectors/firewall/eval/packet_names.h"
@@ -13,6 +15,9 @@ std::string AddressesText(const firewall::packet::IntervalSet& set, const firewa
                           IpFamily family);
 /// The same for ports, owners and marks.
 std::string NumbersText(const firewall::packet::IntervalSet& set, const firewall::packet::IntervalSet& all);
+
+/// The devices that connections of the class leave through; nothing among them for one whose name is not known.
+std::set<std::optional<std::string>> DeviceNames(const firewall::packet::ConnectionClass& connections);
 
 /// Which connections a class holds, by all that tells them from the rest of `space`: "connections that this host opened
 /// to 10.0.0.0/8, port 5432".

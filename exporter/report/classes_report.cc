@@ -7,6 +7,7 @@
 #include "exporter/report/class_text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
+#include "exporter/report/phrases.h"
 
 namespace finwait::report {
 namespace {
@@ -123,7 +124,7 @@ ClassesReport ReportClasses(std::vector<diagnosis::FamilySurvey> surveys,
       report.classes.push_back(std::move(line));
     }
     for (const std::string& why : survey.incomplete) {
-      report.incomplete.push_back(std::string(Name(survey.family) == "ipv4" ? "IPv4" : "IPv6") + ": " + why);
+      report.incomplete.push_back(std::string(FamilyText(survey.family)) + ": " + why);
     }
     report.sockets_of_no_class += survey.sockets_of_no_class;
   }

@@ -78,8 +78,7 @@ std::string_view Sentence(PathKind path) {
       return "Both its ends are on this host: what goes out comes in again.";
     case PathKind::kForwarded:
       return "Neither end is on this host: it is evaluated on its way through this host. What the rules of other hosts "
-             "and "
-             "namespaces do is not known here, and they are taken to let it pass.";
+             "and namespaces do is not known here, and they are taken to let it pass.";
   }
   return "";
 }

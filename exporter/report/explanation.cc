@@ -124,19 +124,22 @@ void DescribeDropSites(const Situation& situation, Explanation& explanation) {
       text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
     }
     if (loss.at_risk > 0) {
-      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " + (situation.all_at_risk_listed ? "" : "at least ") +
+      text += std::string(loss.stuck > 0 ? " and" : ",") + " of " + (situation.all_at_risk_counted ? "" : "at least ") +
               Counted(loss.at_risk, "open connection", "open connections") + " if closed now";
     }
-    explanation.why.push_back({text + ".", loss.place.rule_text});
+    explanation.why.push_back({text + ".", loss.place.rule_text, "", "drop_site"});
   }
   if (situation.losses.size() > named) {
     std::uint64_t stuck = 0;
+    std::uint64_t at_risk = 0;
     for (const AffectedSite& loss : std::span(situation.losses).subspan(named)) {
       stuck += loss.stuck;
+      at_risk += loss.at_risk;
     }
     explanation.why.push_back({"Closing packets are dropped at " +
                                Counted(situation.losses.size() - named, "more place", "more places") + ", of " +
-                               Counted(stuck, "stuck socket", "stuck sockets") + "."});
+                               Counted(stuck, "stuck socket", "stuck sockets") + " and " +
+                               Counted(at_risk, "open connection", "open connections") + "."});
   }
   if (situation.stuck_unnamed > 0) {
     explanation.why.push_back({"A rule that cannot be named drops closing packets of " +
@@ -242,7 +245,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
       text += ", for some connections only";
     }
     text += rule.drops ? ", " + Counted(rule.drops->packets, "packet", "packets") + " so far." : ", uncounted.";
-    explanation.why.push_back({std::move(text), rule.text});
+    explanation.why.push_back({std::move(text), rule.text, "", "other_rule"});
   }
   if (more > 0) {
     explanation.why.push_back(
@@ -284,7 +287,7 @@ constexpr std::size_t kMostOwners = 20;
 
 void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanation& explanation) {
   for (const diagnosis::OwnerCount& one : std::span(owners).first(std::min(owners.size(), kMostOwners))) {
-    std::string text = one.owner.Text() + ": ";
+    std::string text = OwnerName(one.owner) + ": ";
     if (one.stuck > 0) {
       text += Counted(one.stuck, "socket", "sockets") + " stuck within the last hour, " +
               std::to_string(one.stuck_now) + " now";
@@ -307,8 +310,8 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanat
   if (others.observed > 0) {
     text = Counted(others.observed, "other network namespace is", "other network namespaces are") + " observed (" +
            Counted(others.processes_elsewhere, "process", "processes") +
-           ", mostly of containers and pods): their sockets are read through /proc and judged by this host's rules and "
-           "conntrack entries. Their own rules, routes and conntrack tables are not read.";
+           ", mostly of containers and pods): their sockets are read through /proc and evaluated by this host's rules "
+           "and conntrack entries. Their own rules, routes and conntrack tables are not read.";
   }
   if (others.unseen > 0) {
     text += std::string(text.empty() ? "" : " ") +
@@ -316,7 +319,7 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanat
             (others.observes ? ""
                              : " (" + Counted(others.processes_elsewhere, "process", "processes") +
                                    ", mostly of containers and pods)") +
-            (others.observes ? "; their sockets have not been read yet." : "; their sockets are not looked at.");
+            (others.observes ? "; their sockets have not been read yet." : "; their sockets are not read.");
   }
   if (text.empty() && others.unreadable == 0 && others.complete) {
     text = "No other network namespace has processes: nothing is left out.";
@@ -376,7 +379,7 @@ void DescribeBlindness(const scheduling::Snapshot& snapshot, Explanation& explan
     DescribeNamespaces(*others, explanation);
   } else {
     explanation.cannot_see.push_back(
-        {"Only this network namespace is looked at; whether others have sockets, such as those of containers and pods, "
+        {"Only this network namespace is observed; whether others have sockets, such as those of containers and pods, "
          "is not known."});
   }
 }
@@ -550,8 +553,9 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
     if (const auto number = std::accumulate(by_state.begin(), by_state.end(), std::uint64_t{0}); number > 0) {
       return Counted(number, "socket is", "sockets are") + " stuck, and why cannot be told: nobody watched when " +
              (number == 1 ? "it" : "they") +
-             " closed, or a rule hangs on what cannot be known. The service, running since before, tells; a look at "
-             "those that close from now on, too.";
+             " closed, or a rule hangs on what cannot be known. The service, running since before, tells. So does "
+             "`check` of "
+             "those that close from now on.";
     }
   }
   const std::string paths = UnknownPaths(diagnosis);

@@ -9,4 +9,12 @@ std::string Lasting(double seconds) {
 
 std::string KernelName(kernel::TcpState state) { return UpperCase(Name(state)); }
 
+std::string_view FamilyText(IpFamily family) { return family == IpFamily::kIpv4 ? "IPv4" : "IPv6"; }
+
+std::string HolderText(bool orphan, std::uint32_t uid) { return orphan ? "no process" : "uid " + std::to_string(uid); }
+
+std::string OwnerName(const kernel::namespaces::Owner& owner) {
+  return owner == kernel::namespaces::Owner() ? "owner not known" : owner.Text();
+}
+
 }  // namespace finwait::report

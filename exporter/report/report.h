@@ -16,8 +16,8 @@ namespace finwait::report {
 struct Report {
   std::shared_ptr<const diagnosis::Diagnosis> diagnosis;  ///< never null
   Explanation explanation;
-  /// Every rule at which closing packets are dropped or would be, most stuck sockets first. The numbers of stuck
-  /// sockets are of all of them; those at risk are of the first LiveSummary::kMostListed.
+  /// Every rule at which closing packets are dropped or would be, most stuck sockets first, with the numbers of all
+  /// sockets that are stuck there or would be.
   std::vector<AffectedSite> drop_sites;
   std::vector<SocketGroup> stuck_groups;  ///< all stuck sockets, largest group first
   /// By IpFamily and position in kPathPackets: the packet passes in general, and a narrower rule drops it for some

@@ -116,7 +116,7 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   situation.open_both_ways += live.WouldStick() - live.would_stick_close_wait;
   situation.ends += live.ends;
   situation.own_timeouts += live.own_timeouts;
-  situation.all_at_risk_listed = live.sockets.size() < diagnosis::LiveSummary::kMostListed;
+  situation.all_at_risk_counted = live.each_stood_for;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
     if (one.place) {
       const std::size_t before = situation.losses.size();
@@ -126,7 +126,7 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
       loss.peer_fin = peer_only && one.place_is_inbound && (loss.peer_fin || is_new);
       loss.last_ack = peer_only && !one.place_is_inbound && (loss.last_ack || is_new);
       loss.with_entry = loss.with_entry || one.with_entry;
-      ++loss.at_risk;
+      loss.at_risk += one.stands_for;
       AddDrops(one.drops, false, situation.losses);
     }
   }

@@ -30,7 +30,7 @@ struct AffectedSite {
   bool reset_only = false;           ///< RSTs die here, FINs do not
   bool general = false;              ///< of every connection of `family` that no narrower rule singles out
   std::uint64_t stuck = 0;           ///< sockets stuck now, all of them
-  std::uint64_t at_risk = 0;         ///< open sockets that would stick, of the first LiveSummary::kMostListed
+  std::uint64_t at_risk = 0;         ///< open sockets that would stick
 };
 
 /// What advice depends on, taken from a diagnosis.
@@ -40,7 +40,7 @@ struct Situation {
   std::uint64_t stuck_no_nat = 0;    ///< of those, the ones that are stuck at a rule
   std::uint64_t stuck_unnamed = 0;   ///< of those, the ones at a rule that cannot be named
   std::uint64_t at_risk = 0;
-  bool all_at_risk_listed = true;  ///< `losses` count every open socket at risk; else these numbers are the least
+  bool all_at_risk_counted = true;  ///< `losses` count every open socket at risk; else these numbers are the least
   std::uint64_t nat_stuck = 0;
   std::uint64_t nat_at_risk = 0;
   std::uint64_t nat_tracked = 0;  ///< open connections whose NAT would go with their entry

@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "exporter/report/phrases.h"
+
 namespace finwait::report {
 
 std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSocket>& sockets) {
@@ -41,8 +43,8 @@ std::vector<SocketGroup> GroupStuckSockets(const std::vector<diagnosis::StuckSoc
 }
 
 std::string OwnerText(const SocketGroup& group) {
-  const std::string process = group.orphan ? "no process" : "uid " + std::to_string(group.uid);
-  return group.owner != nullptr ? process + ", " + group.owner->Text() : process;
+  const std::string holder = HolderText(group.orphan, group.uid);
+  return group.owner != nullptr ? holder + ", " + group.owner->Text() : holder;
 }
 
 }  // namespace finwait::report

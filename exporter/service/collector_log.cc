@@ -2,7 +2,7 @@
 
 namespace finwait::service {
 
-void CollectorLog::Report(const scheduling::Snapshot& snapshot) {
+void CollectorLog::Report(const scheduling::Snapshot& snapshot, SteadyClock::time_point now) {
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     if (!status.collected) {
       continue;
@@ -12,17 +12,17 @@ void CollectorLog::Report(const scheduling::Snapshot& snapshot) {
     for (const Error& error : status.errors) {
       messages += (messages.empty() ? "" : "; ") + error.message;
     }
-    const auto known = failing_.find(name);
+    const auto last = last_.find(name);
+    if (last == last_.end() ? messages.empty() : last->second.messages == messages || now - last->second.at < kApart) {
+      continue;
+    }
     if (messages.empty()) {
-      if (known != failing_.end()) {
-        logger_.Info("collector works again", {{"collector", name}});
-        failing_.erase(known);
-      }
-    } else if (known == failing_.end() || known->second != messages) {
+      logger_.Info("collector works again", {{"collector", name}});
+    } else {
       logger_.Warn(status.data ? "collector cannot read everything" : "collector is unavailable",
                    {{"collector", name}, {"reason", Name(status.errors.front().reason)}, {"error", messages}});
-      failing_[name] = messages;
     }
+    last_[name] = {messages, now};
   }
 }
 

@@ -6,7 +6,9 @@
 #include <sstream>
 
 #include "collectors/base/text.h"
+#include "exporter/report/class_text.h"
 #include "exporter/report/describe.h"
+#include "exporter/report/phrases.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 
@@ -21,8 +23,6 @@ using firewall::packet::Wide;
 
 // More are counted, not listed.
 constexpr std::size_t kUnreachedListed = 20;
-
-const char* FamilyText(IpFamily family) { return family == IpFamily::kIpv4 ? "IPv4" : "IPv6"; }
 
 Json Addresses(const IntervalSet& set, IpFamily family) {
   Json ranges = Json::array();
@@ -44,12 +44,9 @@ Json Numbers(const IntervalSet& set) {
 
 Json Devices(const ConnectionClass& of) {
   Json devices = Json::array();
-  for (const IntervalSet::Interval& run : of.Of(Dimension::kRoute).Intervals()) {
-    for (Wide i = run.first; i <= run.last && i < of.routes->size(); ++i) {
-      const auto& name = (*of.routes)[static_cast<std::size_t>(i)].device.name;
-      if (name && std::find(devices.begin(), devices.end(), Json(*name)) == devices.end()) {
-        devices.push_back(*name);
-      }
+  for (const std::optional<std::string>& name : report::DeviceNames(of)) {
+    if (name) {
+      devices.push_back(*name);
     }
   }
   return devices;
@@ -111,7 +108,7 @@ std::string ClassesText(const report::ClassesReport& report) {
   for (const report::ClassReport& line : report.classes) {
     const auto& surveyed = line.surveyed;
     out << "\n"
-        << Name(surveyed.outcome.fate) << "  " << FamilyText(line.family) << " " << line.connections << "\n    "
+        << Name(surveyed.outcome.fate) << "  " << report::FamilyText(line.family) << " " << line.connections << "\n    "
         << line.consequence << "\n";
     if (line.packet && !line.packet->text.empty()) {
       out << "      " << line.packet->text << "\n";

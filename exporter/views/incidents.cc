@@ -52,7 +52,7 @@ Json IncidentJson(const Incident& incident, Details details) {
   Json json = {{"kind", Name(incident.kind)},
                {"cause", incident.cause ? Json(Name(*incident.cause)) : Json(nullptr)},
                {"rule", SiteJson(incident)},
-               {"owner", OwnerText(incident).empty() ? Json(nullptr) : Json(OwnerText(incident))},
+               {"owner", HolderText(incident).empty() ? Json(nullptr) : Json(HolderText(incident))},
                {"first", Rfc3339(incident.first)},
                {"last", Rfc3339(incident.last)},
                {"ongoing", incident.IsOngoing()},
@@ -98,7 +98,7 @@ void Show(const Incident& incident, std::ostringstream& out) {
   constexpr std::size_t kMostShown = 5;
   out << "\n" << Rfc3339(incident.first) << " to " << (incident.IsOngoing() ? "now" : Rfc3339(incident.last)) << "\n";
   out << "  " << What(incident);
-  if (const std::string owner = OwnerText(incident); !owner.empty()) {
+  if (const std::string owner = HolderText(incident); !owner.empty()) {
     out << ", " << owner;
   }
   out << "\n";
@@ -131,6 +131,10 @@ std::string SpansText(const std::vector<incidents::Span>& spans) {
 }
 
 }  // namespace
+
+std::string HolderText(const Incident& incident) {
+  return incident.kind == incidents::Kind::kReset ? "" : report::HolderText(incident.orphan, incident.uid);
+}
 
 std::string IncidentsJson(const Timeline& timeline, Time now, std::optional<Time> since, Details details) {
   Json observed = Json::array();

@@ -8,6 +8,9 @@
 
 namespace finwait::views {
 
+/// "no process", "uid 33"; empty for resets, whose holder nobody tells.
+std::string HolderText(const incidents::Incident& incident);
+
 /// What has happened, as JSON: /api/v1/incidents and `check --since=DURATION --format=json`. `since`: where it begins;
 /// nothing: with the oldest record. Ends with a newline.
 std::string IncidentsJson(const incidents::Timeline& timeline, incidents::Time now,

@@ -1,7 +1,9 @@
 #include "exporter/views/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
@@ -14,8 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// More sockets or rules than this are counted and not listed: a report stays under a megabyte whatever a host holds.
-constexpr std::size_t kMostSockets = 250;
+// More rules than this are counted and not listed, as are sockets: a report stays under a megabyte whatever a host
+// holds.
 constexpr std::size_t kMostRules = 250;
 
 std::size_t NotListed(std::size_t all, std::size_t most) { return all > most ? all - most : 0; }
@@ -77,12 +79,13 @@ void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::
   socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
 }
 
-Json ByRuleJson(const std::vector<report::AffectedSite>& sites) {
+// `number`: which of a site's numbers counts.
+Json ByRuleJson(const std::vector<report::AffectedSite>& sites, std::uint64_t report::AffectedSite::*number) {
   Json by_rule = Json::array();
   for (const report::AffectedSite& site : sites) {
-    if (site.stuck > 0 && by_rule.size() < kMostSockets) {
+    if (site.*number > 0 && by_rule.size() < kMostSocketsInJson) {
       by_rule.push_back(
-          {{"rule", PlaceJson(site.place)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.stuck}});
+          {{"rule", PlaceJson(site.place)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.*number}});
     }
   }
   return by_rule;
@@ -102,7 +105,7 @@ Json OwnerOrNull(const std::shared_ptr<const kernel::namespaces::Owner>& owner) 
 Json OwnersJson(const std::vector<diagnosis::OwnerCount>& owners) {
   Json json = Json::array();
   for (const diagnosis::OwnerCount& one : owners) {
-    if (json.size() == kMostSockets) {
+    if (json.size() == kMostSocketsInJson) {
       break;
     }
     Json owner = OwnerJson(one.owner);
@@ -127,7 +130,7 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
   }
   Json sockets = Json::array();
   for (const diagnosis::StuckSocket& one : stuck.sockets) {
-    if (sockets.size() == kMostSockets) {
+    if (sockets.size() == kMostSocketsInJson) {
       break;
     }
     Json socket = {{"family", Name(one.socket.local.address.Family())},
@@ -150,24 +153,26 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
   }
   return Json{{"count", stuck.sockets.size()},
               {"by_cause", by_cause},
-              {"by_rule", ByRuleJson(sites)},
+              {"by_rule", ByRuleJson(sites, &report::AffectedSite::stuck)},
               {"sockets", sockets},
-              {"sockets_not_listed", NotListed(stuck.sockets.size(), kMostSockets)}};
+              {"sockets_not_listed", NotListed(stuck.sockets.size(), kMostSocketsInJson)}};
 }
 
-Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
+Json LiveJson(const diagnosis::LiveSummary& live, const std::vector<report::AffectedSite>& sites, Details details) {
   Json at_risk;
+  const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
   for (std::size_t i = 0; i < std::size(diagnosis::kFatesAtRisk); ++i) {
     at_risk[std::string(Name(diagnosis::kFatesAtRisk[i]))] = live.at_risk[i];
   }
   Json sockets = Json::array();
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
-    if (sockets.size() == kMostSockets) {
+    if (sockets.size() == kMostSocketsInJson) {
       break;
     }
     Json socket = {{"family", Name(one.socket.local.address.Family())},
                    {"state", Name(one.socket.state)},
-                   {"fate", Name(one.fate)}};
+                   {"fate", Name(one.fate)},
+                   {"stands_for", one.stands_for}};
     AddHistory(one.past, socket);
     socket["owner"] = OwnerOrNull(one.owner);
     socket["rule"] = SiteOrNull(one.place);
@@ -181,9 +186,10 @@ Json LiveJson(const diagnosis::LiveSummary& live, Details details) {
   return Json{{"open", live.open},
               {"untracked", {{"established", live.untracked_established}, {"close_wait", live.untracked_close_wait}}},
               {"at_risk", at_risk},
+              {"by_rule", ByRuleJson(sites, &report::AffectedSite::at_risk)},
               {"expiring", OrNull(live.expiring)},
               {"sockets", sockets},
-              {"sockets_not_listed", NotListed(live.sockets.size(), kMostSockets)}};
+              {"sockets_not_listed", NotListed(std::max<std::uint64_t>(all, live.sockets.size()), sockets.size())}};
 }
 
 // How many each timeout of the ladder forgets, by its seconds.
@@ -356,8 +362,8 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"last_evidence", diagnosis.last_evidence ? Json(Rfc3339(*diagnosis.last_evidence)) : Json(nullptr)},
                {"stuck", diagnosis.stuck ? StuckJson(*diagnosis.stuck, report.drop_sites, details) : Json(nullptr)},
                {"owners", OwnersJson(diagnosis.owners)},
-               {"owners_not_listed", NotListed(diagnosis.owners.size(), kMostSockets)},
-               {"live", diagnosis.live ? LiveJson(*diagnosis.live, details) : Json(nullptr)},
+               {"owners_not_listed", NotListed(diagnosis.owners.size(), kMostSocketsInJson)},
+               {"live", diagnosis.live ? LiveJson(*diagnosis.live, report.drop_sites, details) : Json(nullptr)},
                {"idle", diagnosis.idle ? IdleJson(*diagnosis.idle) : Json(nullptr)},
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},

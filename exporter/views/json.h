@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "exporter/report/report.h"
@@ -8,6 +9,9 @@ namespace finwait::views {
 
 /// Whether a view shows socket addresses and rules' text (--report.details; the CLI always does).
 enum class Details { kHide, kShow };
+
+/// More sockets of a kind than this are counted and not listed.
+inline constexpr std::size_t kMostSocketsInJson = 250;
 
 /// The whole diagnosis as JSON: /api/v1/report and `check --format=json`. Ends with a newline.
 std::string ReportJson(const report::Report& report, Details details);

@@ -1,13 +1,16 @@
 #include "exporter/views/text.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <span>
 #include <sstream>
 
 #include "collectors/base/text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
+#include "exporter/views/json.h"
 
 namespace finwait::views {
 namespace {
@@ -61,7 +64,7 @@ void Section(const char* title, std::span<const report::Statement> statements, s
     const bool last_of_id = i + 1 == statements.size() || statements[i + 1].id != id;
     if (last_of_id && known >= kMostOfOneId) {
       out << "      ... and the same at " << Counted(known + 1 - kMostOfOneId, "more place", "more places")
-          << " (check --format=json has each command)\n";
+          << " (check --format=json has each" << (statements[i].command.empty() ? "" : " command") << ")\n";
     }
   }
 }
@@ -74,8 +77,9 @@ void DoFirst(const report::Explanation& explanation, std::ostringstream& out) {
   out << "\nWhat to do first\n";
   Statement(explanation.what_to_do.front(), out);
   if (explanation.urgent > 1) {
-    Wrap("... and at " + Counted(explanation.urgent - 1, "more place", "more places") + ": see What to do.", "      ",
-         "      ", out);
+    Wrap("... and at " + Counted(explanation.urgent - 1, "more place", "more places") +
+             ": see What to do. Run all at the same time.",
+         "      ", "      ", out);
   }
 }
 
@@ -97,7 +101,7 @@ std::string EntryText(const diagnosis::ConnectionHistory& past) {
 
 // Whose it is, where that is known.
 template <typename Socket>
-std::string OwnerText(const Socket& one) {
+std::string OfOwner(const Socket& one) {
   return one.owner != nullptr ? ", " + Printable(one.owner->Text()) : "";
 }
 
@@ -113,8 +117,16 @@ void OneSocket(const diagnosis::StuckSocket& one, const char* before, std::ostri
   out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
       << report::KernelName(one.socket.state) << "  " << CauseText(one.cause) << "  "
       << report::Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
-      << (one.socket.orphan ? ", no process" : "") << OwnerText(one) << EntryText(one.past) << KeepaliveText(one.past)
+      << (one.socket.orphan ? ", no process" : "") << OfOwner(one) << EntryText(one.past) << KeepaliveText(one.past)
       << "\n";
+}
+
+// `left`: how many of `all` were not shown; `in_json`: how many the JSON report lists.
+void NotShown(std::uint64_t left, std::uint64_t all, std::size_t in_json, std::ostringstream& out) {
+  if (left > 0) {
+    out << "      ... and " << left << " more (check --format=json lists "
+        << (all > in_json ? std::to_string(in_json) + " of " + std::to_string(all) : "them") << ")\n";
+  }
 }
 
 // Those that share an end, cause, rule and owner in one piece, with the oldest as an example; then the single ones.
@@ -141,23 +153,38 @@ void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report
     OneSocket(stuck.sockets[groups[i].example], "      ", out);
     --left;
   }
-  if (left > 0) {
-    out << "      ... and " << left << " more (check --format=json lists them)\n";
-  }
+  NotShown(left, stuck.sockets.size(), std::min(stuck.sockets.size(), kMostSocketsInJson), out);
 }
 
+void OneAtRisk(const diagnosis::AtRiskSocket& one, const char* before, std::ostringstream& out) {
+  out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
+      << report::KernelName(one.socket.state) << "  " << Name(one.fate)
+      << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << OfOwner(one) << EntryText(one.past)
+      << KeepaliveText(one.past) << "\n";
+}
+
+// Those that one rule would lose in one piece, with one as an example; then the single ones.
 void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) {
+  const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
+  std::uint64_t left = all;
   std::size_t shown = 0;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
-    if (shown++ == kMostSockets) {
-      out << "      ... and more (check --format=json lists up to " << diagnosis::LiveSummary::kMostListed << ")\n";
-      break;
+    if (one.stands_for == 0 || shown == (one.stands_for > 1 ? kMostGroups : kMostSockets)) {
+      continue;
     }
-    out << "      " << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
-        << report::KernelName(one.socket.state) << "  " << Name(one.fate)
-        << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << OwnerText(one) << EntryText(one.past)
-        << KeepaliveText(one.past) << "\n";
+    ++shown;
+    left -= std::min(left, one.stands_for);
+    if (one.stands_for == 1) {
+      OneAtRisk(one, "      ", out);
+      continue;
+    }
+    out << "      " << one.stands_for << " " << Name(one.fate);
+    if (one.place) {
+      out << " at " << Printable(report::Describe(one.place->rule));
+    }
+    OneAtRisk(one, "\n        such as ", out);
   }
+  NotShown(left, all, live.sockets.size(), out);
 }
 
 }  // namespace

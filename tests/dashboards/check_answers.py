@@ -134,7 +134,11 @@ CASES = [
     case(
         "bars of an exporter that started again are not below zero",
         of_host("Newly stuck sockets by cause"),
-        [series("finwait_tcp_sockets_stuck_total", f"500x20 0x{HOUR - 21}", cause="local_drop", state="fin_wait_1")],
+        [
+            series(
+                "finwait_tcp_sockets_stuck_total", f"500x10 510x9 0x{HOUR - 21}", cause="local_drop", state="fin_wait_1"
+            )
+        ],
         {'{cause="local_drop"}': 0},
         wrap="min_over_time({}[50m:1m])",
     ),

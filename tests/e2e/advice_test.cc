@@ -5,9 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <regex>
 
 #include "tests/e2e/program.h"
 #include "tests/e2e/scene.h"
@@ -355,67 +353,8 @@ TEST_F(AdviceTest, OfATranslatedConnectionOnlyKeepingTheEntryHelps) {
   EXPECT_EQ(scene_.PeerSockets("established"), 1);
 }
 
-// Four rules in chains of their own, for two ports and both families; each holds another number of stuck sockets.
-TEST(PlacesTest, EachPlacesAdviceFreesExactlyItsSockets) {
-  Scene scene;
-  scene.Local().Shell(
-      "for port in 1001 1002; do iptables-nft -N to-$port; iptables-nft -A OUTPUT -p tcp --dport $port -j to-$port; "
-      "iptables-nft -A to-$port -m conntrack --ctstate INVALID -j DROP; done; "
-      "nft 'add table ip6 f; add chain ip6 f out { type filter hook output priority 0; }'; for port in 1003 1004; do "
-      "nft \"add chain ip6 f to-$port; add rule ip6 f out tcp dport $port jump to-$port; "
-      "add rule ip6 f to-$port ct state invalid counter drop\"; done");
-  std::vector<std::unique_ptr<lab::Listener>> listeners;
-  std::vector<UniqueFd> ends;
-  std::map<int, int> open;  // by port
-  for (std::uint16_t port = 1001; port <= 1004; ++port) {
-    const std::string peer = port <= 1002 ? lab::Wire::kPeer4 : lab::Wire::kPeer6;
-    open[port] = 2 * (port - 1000);
-    listeners.push_back(std::make_unique<lab::Listener>(scene.Peer(), peer, port));
-    for (UniqueFd& end :
-         lab::ConnectMany(static_cast<std::size_t>(open[port]), scene.Local(), peer, port, *listeners.back())) {
-      ends.push_back(std::move(end));
-    }
-  }
-  scene.LoseEntries();
-  for (std::size_t i = 0; i < ends.size(); i += 2) {
-    ends[i].Reset();
-  }
-  const int all = static_cast<int>(ends.size() / 2);
-  ASSERT_TRUE(Eventually([&] {
-    const auto tries = scene.Tries();
-    return std::count_if(tries.begin(), tries.end(), [](int of_one) { return of_one >= 2; }) == all;
-  }));
-  const auto report = scene.Check();
-  EXPECT_EQ(report["stuck"]["count"], all);
-  EXPECT_EQ(report["stuck"]["by_rule"].size(), 4U) << report["stuck"].dump(1);
-  const auto stuck_at = [&](int port) {
-    return std::stoi(scene.Local().Shell("ss -Htn state fin-wait-1 dport = " + std::to_string(port) + " | wc -l"));
-  };
-  int followed = 0;
-  for (const auto& one : report["explanation"]["what_to_do"]) {
-    if (one.value("id", "") != "finish_stuck") {
-      continue;
-    }
-    const std::string command = one["command"];
-    std::smatch match;
-    ASSERT_TRUE(std::regex_search(command, match, std::regex("to-([0-9]+)"))) << command;
-    const int port = std::stoi(match[1]);
-    EXPECT_EQ(one["text"].get<std::string>().find("Now: let " + std::to_string(open[port]) + " stuck sockets"), 0U)
-        << one.dump(1);
-    scene.Local().Shell(std::regex_replace(command, std::regex("sleep 130"),
-                                           "for i in $(seq 300); do [ -n \"$(ss -Htn state fin-wait-1 dport = " +
-                                               std::to_string(port) + ")\" ] || break; sleep 0.1; done"));
-    open[port] = 0;
-    for (const auto& [other, expected] : open) {
-      EXPECT_EQ(stuck_at(other), expected) << other << " after " << command;
-    }
-    ++followed;
-  }
-  EXPECT_EQ(followed, 4);
-}
-
 // Each of 66 rules in a chain of its own drops the FIN of one connection.
-TEST(PlacesTest, MorePlacesThanAreListedAreDealtWithInTwoTurns) {
+TEST(PlaceLimitTest, MorePlacesThanAreListedAreDealtWithInTwoTurns) {
   constexpr int kPlaces = 66;
   constexpr int kListed = 64;
   Scene scene;

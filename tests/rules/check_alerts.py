@@ -82,6 +82,12 @@ def tested_alerts():
     return firing, silent
 
 
+def severities_in_readme():
+    """Of each alert in the README's table; a row may be of several."""
+    rows = re.findall(r"^\| (Finwait[\w, ]+) \| (\w+) \|", (DASHBOARDS / "README.md").read_text(), re.MULTILINE)
+    return {name: severity for names, severity in rows for name in names.split(", ")}
+
+
 def main():
     problems = []
     recordings = rules("rules.yaml", "record")
@@ -104,6 +110,12 @@ def main():
     # The Host dashboard links a section by the alert's name; an anchor of a heading is in lower case.
     anchors = set(re.findall(r'^<a id="(\w+)"></a>\n\n## \1$', (DASHBOARDS / "runbook.md").read_text(), re.MULTILINE))
     problems += [f"the runbook has no anchor {name} above its section" for name in sorted(names - anchors)]
+
+    listed = severities_in_readme()
+    for name in sorted(names | listed.keys()):
+        severity = next((alert["labels"]["severity"] for alert in alerts if alert["alert"] == name), None)
+        if severity != listed.get(name):
+            problems.append(f"{name} has the severity {severity}, and {listed.get(name)} in the README's table")
 
     problems += [
         f"the runbook names {t}, which is on no dashboard"

@@ -43,10 +43,15 @@ NO_DATA = {
     ("host-blind-1", "Live sockets without an entry"): _NOT_READ,
     ("host-blind-1", "Entries that expired under a live connection"): _NOT_READ,
     ("host-blind-1", "Time left before tracking is lost, as a share of the timeout"): _NOT_READ,
+    ("host-blind-1", "Silent for longer than a timeout"): _NOT_READ,
+    ("host-blind-1", "Live sockets by keepalive"): _NOT_READ,
+    ("host-blind-1", "Live sockets by silence"): _NOT_READ,
     ("host-blind-1", "Flows by state"): _NOT_READ,
     ("host-blind-1", "Conntrack statistics"): _NOT_READ,
     ("host-dead-1", "Rules that drop INVALID"): _GONE,
     ("host-dead-1", "Conntrack timeouts"): _GONE,
+    ("host-dead-1", "Whose sockets"): _GONE,
+    ("host-dead-1", "Network namespaces"): _GONE,
 }
 
 # The pictures of the documents: {file: (view, theme, height in px, the whole where None)}.

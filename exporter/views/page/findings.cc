@@ -85,10 +85,12 @@ std::string Table(const std::string& about, const std::vector<const char*>& colu
   return html + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
-// The peer, and below it this host's end: side by side two IPv6 addresses are wider than a column.
-std::string Endpoints(const Endpoint& local, const Endpoint& peer) {
+// The peer, and below it this host's end: side by side two IPv6 addresses are wider than a column. `rule`: may be
+// empty.
+std::string Endpoints(const Endpoint& local, const Endpoint& peer, const std::string& rule = "") {
   return "<th scope=\"row\" class=\"endpoints\"><span class=\"peer\">→ " + html::Escape(peer.Text()) +
-         "</span> <span class=\"local\">" + html::Escape(local.Text()) + "</span></th>";
+         "</span> <span class=\"local\">" + html::Escape(local.Text()) + "</span>" +
+         (rule.empty() ? "" : " <span class=\"local\">" + html::Escape(rule) + "</span>") + "</th>";
 }
 
 std::string CauseName(const std::optional<diagnosis::Cause>& cause) {
@@ -171,13 +173,22 @@ std::string StuckKinds(const diagnosis::StuckSummary& stuck) {
   return Table("The stuck sockets by state and cause", {"State", "Cause", "Sockets", "Oldest", "Most tries"}, rows);
 }
 
+// One row for all that one rule would lose, with one as an example.
 std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
   std::string rows;
-  const std::size_t shown = std::min(live.sockets.size(), kMostRows);
-  for (std::size_t i = 0; i < shown; ++i) {
-    const diagnosis::AtRiskSocket& one = live.sockets[i];
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer) +
-            Named("State", report::KernelName(one.socket.state)) +
+  std::size_t shown = 0;
+  std::uint64_t told = 0;
+  for (const diagnosis::AtRiskSocket& one : live.sockets) {
+    if (one.stands_for == 0) {
+      continue;  // another one stands for it
+    }
+    if (shown == kMostRows) {
+      break;
+    }
+    ++shown;
+    told += one.stands_for;
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.place ? report::Describe(one.place->rule) : "") +
+            Named("Sockets", html::Number(one.stands_for)) + Named("State", report::KernelName(one.socket.state)) +
             Named("Fate", std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
             Named("Keepalive", !one.past.keepalive   ? "unknown"
                                : *one.past.keepalive ? "on"
@@ -185,9 +196,9 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
             "</tr>\n";
   }
   const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
-  const std::string about = shown < all ? std::to_string(shown) + " of " + html::Number(all) + " such connections"
-                                        : "The connections that would stick";
-  return Table(about, {"Connection", "State", "Fate", "Keepalive"}, rows);
+  const std::string about = "The connections that would stick, an example for each rule" +
+                            (told < all ? "; " + html::Number(all - told) + " more are not shown" : std::string());
+  return Table(about, {"Such as", "Sockets", "State", "Fate", "Keepalive"}, rows);
 }
 
 std::string Stuck(const report::Report& report, Details details) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exporter/report/describe.h"
+#include "exporter/views/incidents.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/wall_time.h"
 
@@ -42,7 +43,7 @@ std::string Row(const Incident& incident, Time begin, Time now, Details details)
   std::string html = "<li><p>" + html::Escape(Rfc3339(incident.first)) + " – " +
                      (incident.IsOngoing() ? "now" : html::Escape(Rfc3339(incident.last))) + "</p>" +
                      Bar(incident, begin, now) + "<p>" + What(incident);
-  if (const std::string owner = OwnerText(incident); !owner.empty()) {
+  if (const std::string owner = HolderText(incident); !owner.empty()) {
     html += ", " + html::Escape(owner);
   }
   if (incident.site != nullptr) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "collectors/sources/network_namespaces.h"
+#include "exporter/report/phrases.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 
@@ -12,17 +13,19 @@ constexpr std::size_t kMostRows = 20;
 
 std::string Row(const diagnosis::OwnerCount& one) {
   const std::string figure = "<td class=\"figure\">";
-  return "<tr><th scope=\"row\">" + html::Escape(one.owner.Text()) + "</th>" + figure + html::Number(one.stuck_now) +
-         "</td>" + figure + html::Number(one.stuck) + "</td>" + figure + html::Number(one.at_risk) + "</td></tr>\n";
+  return "<tr><th scope=\"row\">" + html::Escape(report::OwnerName(one.owner)) + "</th>" + figure +
+         html::Number(one.stuck_now) + "</td>" + figure + html::Number(one.stuck) + "</td>" + figure +
+         html::Number(one.at_risk) + "</td></tr>\n";
 }
 
 std::string Coverage(const diagnosis::Diagnosis& diagnosis) {
   const auto* others = diagnosis.snapshot->Find<sources::NetworkNamespacesSample>();
   if (others == nullptr) {
-    return "<p class=\"fine\">Cannot tell: whether there are other network namespaces cannot be read.</p>\n";
+    return "<p class=\"about after\">Cannot tell: whether there are other network namespaces cannot be read.</p>\n";
   }
-  return "<p class=\"fine\">Beside this host\u2019s own, " + html::Number(others->observed) + " network namespace" +
-         (others->observed == 1 ? " is" : "s are") + " observed and " + html::Number(others->unseen) + " not.</p>\n";
+  return "<p class=\"about after\">Beside this host\u2019s own, " + html::Number(others->observed) +
+         " network namespace" + (others->observed == 1 ? " is" : "s are") + " observed and " +
+         html::Number(others->unseen) + " not.</p>\n";
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ tbody th { font-weight: 500; }
 .yes { color: var(--good); } .no { color: var(--bad); } .some { color: var(--some); } .open { color: var(--soft); }
 .word { white-space: nowrap; font-weight: 500; }
 .charted th { white-space: nowrap; }
-.charted + .about { margin-block: .9rem 0; }
+.charted + .about, .after { margin-block: .9rem 0; }
 .charted th, .charted td { padding-block: 0; vertical-align: middle; border: 0; height: 28px; }
 .charted thead th { height: auto; padding-block-end: .3rem; }
 

@@ -58,12 +58,13 @@ std::string FirstSteps(const report::Explanation& explanation) {
       std::string("<div class=\"first\" id=\"first\"") + (explanation.urgent == 0 ? " hidden" : "") + ">";
   if (explanation.urgent > 0) {
     const report::Statement& first = explanation.what_to_do.front();
-    html += "<p>" + html::Prose(first.text) + "</p>" + (first.command.empty() ? "" : html::Command(first.command)) +
-            "<p><a href=\"#what-to-do\">" +
-            (explanation.urgent > 1
-                 ? "The same at " + html::Count(explanation.urgent - 1, "more place", "more places") + ", and all steps"
-                 : "All steps") +
-            "</a></p>";
+    html +=
+        "<p>" + html::Prose(first.text) + "</p>" + (first.command.empty() ? "" : html::Command(first.command)) +
+        "<p><a href=\"#what-to-do\">" +
+        (explanation.urgent > 1 ? "The same at " + html::Count(explanation.urgent - 1, "more place", "more places") +
+                                      " (run all at the same time), and all steps"
+                                : "All steps") +
+        "</a></p>";
   }
   return html + "</div>\n";
 }
@@ -80,8 +81,8 @@ std::string VerdictSection(const report::Report& report) {
                      : "<p class=\"score\">no score</p>";
   html += "</div>\n<p class=\"summary\">" + html::Prose(report.explanation.verdict) + "</p>\n" + "<p class=\"cause\"" +
           (report.explanation.cause.empty() ? " hidden" : "") + ">" + html::Prose(report.explanation.cause) + "</p>\n" +
-          FirstSteps(report.explanation) + charts::ScoreScale(risk.stage, risk.score) +
-          "\n<p class=\"when\">Looked at " + Time(diagnosis.at) + ".";
+          FirstSteps(report.explanation) + charts::ScoreScale(risk.stage, risk.score) + "\n<p class=\"when\">As of " +
+          Time(diagnosis.at) + ".";
   if (diagnosis.last_evidence) {
     html += " Last proven failure " +
             html::Duration(std::chrono::duration<double>(diagnosis.at - *diagnosis.last_evidence).count()) + " ago.";

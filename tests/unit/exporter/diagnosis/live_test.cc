@@ -176,6 +176,26 @@ TEST_F(LiveTest, AllAreCountedAndAHundredListed) {
   EXPECT_EQ(live.sockets.size(), LiveSummary::kMostListed);
 }
 
+TEST_F(LiveTest, EachRuleHasASocketThatStandsForAllThatItWouldLose) {
+  for (int i = 0; i < 250; ++i) {
+    Add();
+  }
+  for (int i = 0; i < 3; ++i) {
+    kernel::TcpSocket& socket = Add();
+    socket.local = *Endpoint::Parse("[2001:db8::1]:" + std::to_string(40000 + socket.cookie));
+    socket.peer = *Endpoint::Parse("[2001:db8::2]:80");
+  }
+  AddTracked(90);
+  const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
+  EXPECT_TRUE(live.each_stood_for);
+  ASSERT_EQ(live.sockets.size(), LiveSummary::kMostListed);
+  EXPECT_EQ(live.sockets[0].stands_for, 250U);
+  EXPECT_EQ(live.sockets[0].place->rule.family, firewall::TableFamily::kIpv4);
+  EXPECT_EQ(live.sockets[1].stands_for, 3U);
+  EXPECT_EQ(live.sockets[1].place->rule.family, firewall::TableFamily::kIpv6);
+  EXPECT_EQ(live.sockets[2].stands_for, 0U);
+}
+
 TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
   CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});

@@ -24,7 +24,7 @@ TEST(TimelineTest, OneCauseRuleAndOwnerIsOneIncidentFromFirstToLast) {
   ASSERT_EQ(newest.examples.size(), 2U);
   EXPECT_EQ(newest.examples[0].id, 2U) << "the newest first";
   EXPECT_EQ(timeline.incidents[1].site, other);
-  EXPECT_EQ(OwnerText(newest), "no process");
+  EXPECT_TRUE(newest.orphan);
 }
 
 TEST(TimelineTest, APauseOfAnHourBeginsAnotherIncident) {

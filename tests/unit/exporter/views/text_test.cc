@@ -141,6 +141,35 @@ TEST(TextTest, SocketsThatShareAnEndCauseAndOwnerAreOnePiece) {
   EXPECT_EQ(text.find(" more"), std::string::npos) << text;
 }
 
+TEST(TextTest, SocketsAtRiskOfOneRuleAreOnePiece) {
+  diagnosis::Diagnosis diagnosis = FailingHost();
+  diagnosis.live.emplace();
+  diagnosis.live->at_risk[0] = 303;
+  diagnosis::AtRiskSocket one;
+  one.fate = diagnosis::Fate::kFinDropped;
+  one.socket.state = kernel::TcpState::kEstablished;
+  one.socket.local = *Endpoint::Parse("192.0.2.1:1");
+  one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
+  one.place.emplace();
+  one.place->rule.table = "filter";
+  one.place->rule.chain = "OUTPUT";
+  one.place->rule.handle = 4;
+  one.stands_for = 300;
+  diagnosis.live->sockets.push_back(one);
+  one.stands_for = 1;
+  one.socket.local.port = 2;
+  diagnosis.live->sockets.push_back(one);
+  one.stands_for = 0;
+  one.socket.local.port = 3;
+  diagnosis.live->sockets.push_back(one);
+  const std::string text = ReportText(ReportOf(diagnosis));
+  EXPECT_NE(text.find("      300 fin_dropped at "), std::string::npos) << text;
+  EXPECT_NE(text.find("\n        such as 192.0.2.1:1 -> 192.0.2.2:80"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n      192.0.2.1:2 -> 192.0.2.2:80"), std::string::npos) << text;
+  EXPECT_EQ(text.find("192.0.2.1:3"), std::string::npos) << text;
+  EXPECT_NE(text.find("... and 2 more (check --format=json lists 3 of 303)"), std::string::npos) << text;
+}
+
 TEST(TextTest, VerdictCauseAndTheFirstCommandAreOnTheFirstScreen) {
   report::Report report = Failing();
   report.explanation.stuck = {{"stuck."}};
