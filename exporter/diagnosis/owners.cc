@@ -2,23 +2,15 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
+
+#include "exporter/diagnosis/cgroup_owner.h"
 
 namespace finwait::diagnosis {
 namespace {
 
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
-
-// The owner of a cgroup of this host; other where nobody knows it. cgroup v1 has number 1 for every socket.
-Owner OwnerOfNumber(const sources::NetworkNamespacesSample* sample, std::optional<std::uint64_t> number) {
-  if (sample == nullptr || sample->cgroups == nullptr || !number) {
-    return {};
-  }
-  const auto found = std::ranges::lower_bound(*sample->cgroups, *number, {}, &sources::CgroupOfOwner::number);
-  return found != sample->cgroups->end() && found->number == *number ? found->owner : Owner{};
-}
 
 }  // namespace
 
@@ -33,7 +25,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   };
   const auto name = [&](auto& socket) {
     if (socket.network_namespace == 0 && socket.owner == nullptr) {
-      Owner owner = OwnerOfNumber(sample, socket.socket.cgroup_id);
+      Owner owner = OwnerOfCgroup(sample, socket.socket.cgroup_id);
       if (owner.kind != OwnerKind::kOther) {
         socket.owner = std::make_shared<const Owner>(std::move(owner));
       }
@@ -45,7 +37,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   if (diagnosis.live) {
     std::ranges::for_each(diagnosis.live->sockets, name);
     for (const auto& [cgroup, number] : diagnosis.live->at_risk_by_cgroup) {
-      count(OwnerOfNumber(sample, cgroup)).at_risk += number;
+      count(OwnerOfCgroup(sample, cgroup)).at_risk += number;
     }
     for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
       const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;

@@ -171,7 +171,21 @@ constexpr AllowedCall kStoreCalls[] = {
     If("fcntl", Is(1, F_GETLK)),
 };
 
+// cpp-httplib's client. The names of hosts are looked up before.
+constexpr AllowedCall kClientCalls[] = {
+    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, IPPROTO_TCP)),
+    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, IPPROTO_TCP)),
+    Any("connect"),
+    Any("pselect6"),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVTIMEO)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_SNDTIMEO)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_REUSEPORT)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_REUSEADDR)),
+};
+
 }  // namespace
+
+std::span<const AllowedCall> ClientCalls() { return kClientCalls; }
 
 std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 

@@ -29,4 +29,7 @@ std::span<const AllowedCall> AllowedCalls();
 /// made, opened for writing or removed by them.
 std::span<const AllowedCall> StoreCalls();
 
+/// What the command that asks other hosts does beside that (`pairs`): it opens TCP connections.
+std::span<const AllowedCall> ClientCalls();
+
 }  // namespace finwait::privilege

@@ -42,10 +42,13 @@ int AddAll(const Filter& filter, std::span<const AllowedCall> calls) {
   return 0;
 }
 
-int AddAllowed(const Filter& filter, bool writes_store) {
+int AddAllowed(const Filter& filter, bool writes_store, bool asks_hosts) {
   int added = AddAll(filter, AllowedCalls());
   if (added == 0 && writes_store) {
     added = AddAll(filter, StoreCalls());
+  }
+  if (added == 0 && asks_hosts) {
+    added = AddAll(filter, ClientCalls());
   }
   if (added != 0) {
     return added;
@@ -59,7 +62,7 @@ int AddAllowed(const Filter& filter, bool writes_store) {
   return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
 }
 
-int Configure(const Filter& filter, bool writes_store) {
+int Configure(const Filter& filter, bool writes_store, bool asks_hosts) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -68,18 +71,18 @@ int Configure(const Filter& filter, bool writes_store) {
       return error;
     }
   }
-  return AddAllowed(filter, writes_store);
+  return AddAllowed(filter, writes_store, asks_hosts);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter(bool writes_store) {
+Result<void> InstallCallFilter(bool writes_store, bool asks_hosts) {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter, writes_store);
+  int error = Configure(filter, writes_store, asks_hosts);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

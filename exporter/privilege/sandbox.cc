@@ -18,14 +18,14 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   return EffectiveCapabilities();
 }
 
-std::optional<std::string> FilterCalls(bool wanted, bool writes_store) {
+std::optional<std::string> FilterCalls(bool wanted, bool writes_store, bool asks_hosts) {
   if (!wanted) {
     return "--no-sandbox.seccomp was given";
   }
   if (kHasSanitizer) {
     return "this build has a sanitizer, which needs system calls of its own";
   }
-  const auto installed = InstallCallFilter(writes_store);
+  const auto installed = InstallCallFilter(writes_store, asks_hosts);
   return installed ? std::nullopt : std::optional(installed.error().message);
 }
 

@@ -17,7 +17,8 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept);
 /// Gives up system calls (call_filter.h). To be called once everything is loaded: neither a library nor a resolver of
 /// host names works afterwards, and sockets of the families it leaves out have to be there. Returns why calls stay
 /// unfiltered, nothing where they do not: it is not `wanted` (--no-sandbox.seccomp), the kernel cannot, or a sanitizer
-/// in this build needs calls of its own. `writes_store`: a store is open, which is written afterwards.
-std::optional<std::string> FilterCalls(bool wanted, bool writes_store = false);
+/// in this build needs calls of its own. `writes_store`: a store is open, which is written afterwards. `asks_hosts`: connections to
+/// others are opened afterwards.
+std::optional<std::string> FilterCalls(bool wanted, bool writes_store = false, bool asks_hosts = false);
 
 }  // namespace finwait::privilege

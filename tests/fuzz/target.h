@@ -56,5 +56,8 @@ void RunExposition(std::span<const std::byte> input);
 void RunCommandLine(std::span<const std::byte> input);
 void RunWebConfig(std::span<const std::byte> input);
 void RunBasicCredentials(std::span<const std::byte> input);
+void RunPairsLost(std::span<const std::byte> input);
+void RunPairsLive(std::span<const std::byte> input);
+void RunPairsTargets(std::span<const std::byte> input);
 
 }  // namespace finwait::fuzz

@@ -27,6 +27,9 @@ constexpr Target kTargets[] = {
     {"command_line", "arguments", RunCommandLine},
     {"web_config", "a web configuration file", RunWebConfig},
     {"basic_credentials", "an Authorization header", RunBasicCredentials},
+    {"pairs_lost", "what another host says of its lost halves", RunPairsLost},
+    {"pairs_live", "the same of its live ones", RunPairsLive},
+    {"pairs_targets", "a list of hosts to ask", RunPairsTargets},
 };
 
 }  // namespace
