@@ -98,7 +98,7 @@ Result<void> AskForLive(const Requests& requests, const Target& target, Join& jo
   if (!answer) {
     return Failure(answer.error());
   }
-  if (const auto whole = reader.End(); !whole) {
+  if (auto whole = reader.End(); !whole) {
     return whole;
   }
   auto own_sample = reader.OwnSampleSeconds();

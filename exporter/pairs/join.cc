@@ -92,8 +92,9 @@ const Join::Pass::Hit* Join::Choose(const Lost& lost, std::vector<const Pass::Hi
   // Its two digests may both be hits of one half.
   const auto half_of = [](const Hit* hit) { return std::pair(hit->host, hit->half); };
   std::ranges::sort(others, {}, half_of);
-  const auto repeated = std::ranges::unique(others, {}, half_of);
-  others.erase(repeated.begin(), repeated.end());
+  others.erase(std::unique(others.begin(), others.end(),
+                           [&](const Hit* first, const Hit* second) { return half_of(first) == half_of(second); }),
+               others.end());
   if (others.empty()) {
     return nullptr;
   }

@@ -115,18 +115,22 @@ std::string PairsText(const FleetAnswers& answers) {
 
 std::string PairsJson(const FleetAnswers& answers) {
   const Pairs& pairs = answers.pairs;
-  Json halves = Json::array();
-  for (const AbandonedHalf& half : pairs.halves) {
-    halves.push_back(HalfJson(half));
-  }
   Json silent = Json::array();
   for (const SilentHost& host : answers.silent) {
     silent.push_back({{"host", host.name}, {"problem", host.problem}});
   }
   const Json json = {{"version", FINWAIT_VERSION}, {"hosts", answers.hosts},    {"hosts_not_known", silent},
-                     {"lost_halves", pairs.lost},  {"live_halves", pairs.live}, {"unclear", pairs.unclear},
-                     {"abandoned_halves", halves}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+                     {"lost_halves", pairs.lost},  {"live_halves", pairs.live}, {"unclear", pairs.unclear}};
+  // One after the other: there may be a hundred thousand.
+  std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  text.resize(text.find_last_not_of("}\n") + 1);
+  text += ",\n  \"abandoned_halves\": [";
+  for (std::size_t i = 0; i < pairs.halves.size(); ++i) {
+    text += i == 0 ? "\n    " : ",\n    ";
+    text += HalfJson(pairs.halves[i]).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  text += pairs.halves.empty() ? "]\n}\n" : "\n  ]\n}\n";
+  return text;
 }
 
 std::string PairsMetrics(const FleetAnswers& answers) {

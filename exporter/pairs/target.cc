@@ -56,7 +56,7 @@ bool TakePrefix(std::string_view& text, std::string_view prefix) {
 Result<void> ReadGroup(const web_config::YamlNode& group, std::vector<Target>& targets) {
   std::vector<std::string> texts;
   std::map<std::string, std::string> labels;
-  const auto read = web_config::ReadFields(group, {{"targets",
+  auto read = web_config::ReadFields(group, {{"targets",
                                                     [&](const web_config::YamlNode& node) -> Result<void> {
                                                       auto strings = web_config::StringsOf(node);
                                                       if (!strings) {
