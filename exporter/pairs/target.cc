@@ -57,22 +57,22 @@ Result<void> ReadGroup(const web_config::YamlNode& group, std::vector<Target>& t
   std::vector<std::string> texts;
   std::map<std::string, std::string> labels;
   auto read = web_config::ReadFields(group, {{"targets",
-                                                    [&](const web_config::YamlNode& node) -> Result<void> {
-                                                      auto strings = web_config::StringsOf(node);
-                                                      if (!strings) {
-                                                        return Failure(strings.error());
-                                                      }
-                                                      texts = std::move(*strings);
-                                                      return {};
-                                                    }},
-                                                   {"labels", [&](const web_config::YamlNode& node) -> Result<void> {
-                                                      auto strings = web_config::StringMapOf(node);
-                                                      if (!strings) {
-                                                        return Failure(strings.error());
-                                                      }
-                                                      labels = std::move(*strings);
-                                                      return {};
-                                                    }}});
+                                              [&](const web_config::YamlNode& node) -> Result<void> {
+                                                auto strings = web_config::StringsOf(node);
+                                                if (!strings) {
+                                                  return Failure(strings.error());
+                                                }
+                                                texts = std::move(*strings);
+                                                return {};
+                                              }},
+                                             {"labels", [&](const web_config::YamlNode& node) -> Result<void> {
+                                                auto strings = web_config::StringMapOf(node);
+                                                if (!strings) {
+                                                  return Failure(strings.error());
+                                                }
+                                                labels = std::move(*strings);
+                                                return {};
+                                              }}});
   if (!read) {
     return read;
   }
