@@ -72,8 +72,12 @@ TEST(SecurityPage, ListsEveryMessageThatMayBeSentAndNoOther) {
 TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
   std::multiset<std::string> documented;
   std::multiset<std::string> documented_of_the_store;
+  std::multiset<std::string> documented_of_pairs;
   for (const auto& row : Table("for")) {
-    (row.at(0) == "store" ? documented_of_the_store : documented).merge(Words(row.at(1)));
+    (row.at(0) == "store"         ? documented_of_the_store
+     : row.at(0) == "other hosts" ? documented_of_pairs
+                                  : documented)
+        .merge(Words(row.at(1)));
   }
   const auto names = [](std::span<const privilege::AllowedCall> calls, std::set<std::string> others) {
     for (const privilege::AllowedCall& call : calls) {
@@ -83,6 +87,7 @@ TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
   };
   EXPECT_EQ(documented, names(privilege::AllowedCalls(), {"tgkill"}));
   EXPECT_EQ(documented_of_the_store, names(privilege::StoreCalls(), {}));
+  EXPECT_EQ(documented_of_pairs, names(privilege::ClientCalls(), {}));
 }
 
 TEST(SecurityPage, NamesEveryCollectorThatIsBlindWithoutTheCapability) {
