@@ -11,6 +11,7 @@
 #include "exporter/command_line/options.h"
 #include "exporter/explain.h"
 #include "exporter/explain_all.h"
+#include "exporter/find_pairs.h"
 #include "exporter/history.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/privilege/call_filter.h"
@@ -22,10 +23,10 @@
 
 namespace {
 
-// 2 is a start that cannot succeed; `check` and `explain` keep 2 for a verdict and say 3.
+// 2 is a start that cannot succeed; the commands keep 2 for a verdict and say 3.
 int UsageExitCode(finwait::command_line::Command command) {
-  return command == finwait::command_line::Command::kCheck || command == finwait::command_line::Command::kExplain ? 3
-                                                                                                                  : 2;
+  using finwait::command_line::Command;
+  return command == Command::kCheck || command == Command::kExplain || command == Command::kPairs ? 3 : 2;
 }
 
 // Runs a command that collects once, in the sandbox.
@@ -68,6 +69,8 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
     case Command::kExplain:
       return Confined(*options, {.net_admin = true},
                       options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
+    case Command::kPairs:
+      return finwait::exporter::RunPairs(*options, std::cout, std::cerr);
     case Command::kServe:
       finwait::service::EndWhereResourcesLack();
       return finwait::exporter::RunServe(*options, finwait::service::Logger(options->log_level, options->log_format));

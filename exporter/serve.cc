@@ -20,6 +20,8 @@
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/http/passed_sockets.h"
+#include "exporter/pairs/key.h"
+#include "exporter/pairs/view.h"
 #include "exporter/privilege/file_domain.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/reader.h"
@@ -115,13 +117,33 @@ std::optional<http::AllowedHosts> AllowedHostsOf(const command_line::Options& op
   return http::AllowedHosts({name, name.substr(0, name.find('.'))});
 }
 
-http::ServerOptions ServerOptionsOf(const command_line::Options& options, const report::LatestReport& latest,
+// The key of --pairs.key-file; nothing without one.
+Result<std::optional<pairs::Key>> KeyOf(const command_line::Options& options) {
+  if (options.pairs_key_file.empty()) {
+    return std::optional<pairs::Key>();
+  }
+  auto key = pairs::Key::Read(options.pairs_key_file);
+  return key ? Result<std::optional<pairs::Key>>(std::move(*key)) : Failure(key.error());
+}
+
+// What answers /api/v1/pairs; null without a key.
+std::shared_ptr<pairs::PairsView> PairsOf(const std::optional<pairs::Key>& key, bool owner_names,
+                                          const report::LatestReport& latest, const incidents::Journal& journal) {
+  return key ? std::make_shared<pairs::PairsView>(
+                   *key, owner_names, [&journal] { return journal.Records(); }, latest)
+             : nullptr;
+}
+
+http::ServerOptions ServerOptionsOf(const command_line::Options& options,
+                                    const std::shared_ptr<pairs::PairsView>& pairs, const report::LatestReport& latest,
                                     service::RenderedMetrics& metrics, const incidents::Journal& journal,
                                     const service::Logger& logger) {
   http::ServerOptions server;
   server.route_groups = service::MakeRouteGroups(
       {options.telemetry_path, options.max_requests,
-       options.report_details ? views::Details::kShow : views::Details::kHide, [&journal] { return journal.Latest(); }},
+       options.report_details ? views::Details::kShow : views::Details::kHide, [&journal] { return journal.Latest(); },
+       pairs == nullptr ? http::Handler()
+                        : [pairs](const httplib::Request& request) { return pairs->Answer(request); }},
       latest, metrics);
   server.limits.requests_per_connection = kRequestsPerConnection;
   server.allowed_hosts = AllowedHostsOf(options);
@@ -208,6 +230,11 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     logger.Error("cannot start", {{"error", store.error().message}});
     return kCannotStart;
   }
+  const auto key = KeyOf(options);
+  if (!key) {
+    logger.Error("cannot start", {{"error", key.error().message}});
+    return kCannotStart;
+  }
   // In this order: a port below 1024 takes a capability; files are read as they will be re-read, without any; what
   // reads them the first time may load libraries, which the filter allows no more.
   auto listeners = options.systemd_socket ? http::TakePassedSockets(Environment)
@@ -266,6 +293,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   if (!options.owner_names) {
     diagnostician.HideOwnerNames();
   }
+  const auto pairs = PairsOf(*key, options.owner_names, latest, *journal);
   service::CollectorLog collector_log(logger);
   service::StageLog stage_log(logger);
   service::RefusedCallLog refused_call_log(logger);
@@ -276,6 +304,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       const auto now = SteadyClock::now();
       auto diagnosis = diagnostician.Diagnose(std::move(snapshot), now, scheduling::WallClock::now());
       journal->Take(*diagnosis, stored ? CountersToStore(*diagnosis, *journal) : views::metrics::CounterValues());
+      if (pairs != nullptr) {
+        pairs->Take(*diagnosis);
+      }
       auto report = report::MakeReport(std::move(diagnosis));
       stage_log.Report(*report, now);
       metrics.Publish(std::move(report), now);
@@ -290,7 +321,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       logger.Error("what was read could not be diagnosed", {{"error", problem.what()}});
     }
   });
-  auto server_options = ServerOptionsOf(options, latest, metrics, *journal, logger);
+  auto server_options = ServerOptionsOf(options, pairs, latest, metrics, *journal, logger);
   server_options.tls = protection->tls;
   server_options.auth = protection->auth;
   std::vector<http::ListenAddress> addresses;

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPORTED = (
     "collectors/firewall/analysis/", "collectors/firewall/classes/", "collectors/firewall/eval/", "collectors/firewall/facts/need.cc", "collectors/firewall/model/",
     "collectors/firewall/packet/",
-    "collectors/firewall/print/", "collectors/firewall/xt/", "collectors/sources/registry.cc", "exporter/diagnosis/", "exporter/report/",
+    "collectors/firewall/print/", "collectors/firewall/xt/", "collectors/sources/registry.cc", "exporter/diagnosis/", "exporter/pairs/report.cc", "exporter/report/",
     "exporter/views/")
 HELP = "exporter/command_line/command_line.cc"
 PAGE = "docs/troubleshooting.md"

@@ -34,7 +34,7 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 // ", did you mean check?" for a command misspelt by two letters at most, else nothing.
 std::string DidYouMean(const std::string& argument) {
   constexpr std::size_t kLongest = 16;
-  for (const char* command : {"check", "explain"}) {
+  for (const char* command : {"check", "explain", "pairs"}) {
     if (argument.size() <= kLongest && Distance(argument, command) <= 2) {
       return std::string("; did you mean ") + command + "?";
     }
@@ -112,6 +112,9 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--storage.path", "PATH",
           "File, or folder for one, in which what has happened outlives a restart, counters too (an SQLite database of "
           "at most 16 MiB); check --since reads it. Default: in memory only.");
+  AddText(app_, "--pairs.key-file", "FILE",
+          "A secret that the fleet shares: with it /api/v1/pairs tells the command pairs, by keyed digests, which "
+          "connections were lost and which are alive. Default: that path is not there.");
   AddSwitch("report.details", report_details_,
             "Show socket addresses and rule text in HTTP reports and on the page. Default off.");
   AddSwitch("sandbox.seccomp", filter_calls_,
@@ -145,17 +148,34 @@ void CommandLine::DescribeSubcommands() {
   AddText(*explain_, "--user", "NUMBER", "The owner of a socket that is not there. Default: not known.");
   AddText(*explain_, "--group", "NUMBER", "The owner's group, which no socket shows. Default: not known.");
   AddText(*explain_, "--family", "FAMILY", "With --all: ipv4 or ipv6 alone. Default both.");
-  for (CLI::App* subcommand : {check_, explain_}) {
+  pairs_ = app_.add_subcommand(
+      "pairs", "Ask the exporters of a fleet and say which hosts have connections that the other end has closed.");
+  pairs_->footer(
+      "Exit code: 0 none is abandoned, 1 some are, 3 cannot tell (a host did not answer) or wrong usage.\n"
+      "The services need the same key: --pairs.key-file.");
+  pairs_->add_option("HOSTS", hosts_, "Exporters, as web-1, web-1:10061 or https://user:password@web-1:10061.")
+      ->option_text("HOST_URL...");
+  AddText(*pairs_, "--key-file", "FILE", "The key that the services were given. Needed.");
+  AddText(*pairs_, "--file_sd", "FILE", "More exporters, from a file as Prometheus' file_sd_configs read it.");
+  AddText(*pairs_, "--ca-file", "FILE", "Certificates of authorities to trust. Default: the system's.");
+  const std::pair<CLI::App*, const char*> formats[] = {
+      {check_,
+       "text, json, prometheus (metrics for node_exporter's textfile directory), nagios (one line and performance "
+       "data) "
+       "or bug (a report without addresses). Default text."},
+      {explain_, "text or json. Default text."},
+      {pairs_, "text, json or prometheus (metrics for node_exporter's textfile directory). Default text."}};
+  for (const auto& [subcommand, description] : formats) {
     subcommand->get_help_ptr()->group("Flags");
-    AddText(*subcommand, "--format", "FORMAT",
-            subcommand == check_ ? "text, json, prometheus (metrics for node_exporter's textfile directory), nagios "
-                                   "(one line and performance data) or bug (a report without addresses). Default text."
-                                 : "text or json. Default text.");
+    AddText(*subcommand, "--format", "FORMAT", description);
   }
 }
 
 Command CommandLine::Asked() const {
-  return check_->parsed() ? Command::kCheck : explain_->parsed() ? Command::kExplain : Command::kServe;
+  return check_->parsed()     ? Command::kCheck
+         : explain_->parsed() ? Command::kExplain
+         : pairs_->parsed()   ? Command::kPairs
+                              : Command::kServe;
 }
 
 void CommandLine::Complain(std::string sentence) {
@@ -196,12 +216,12 @@ void CommandLine::RefuseLeftovers() {
     if (argument.starts_with("-") && argument != "-" && argument != "--") {
       Complain("There is no flag " + Quoted(argument) + "; see --help.");
     } else if (argument != "--") {
-      const bool command_given = check_->parsed() || explain_->parsed();
+      const bool command_given = Asked() != Command::kServe;
       const std::string meant = DidYouMean(argument);
-      Complain(command_given ? "The argument " + Quoted(argument) + " is one too many; see --help."
-               : !meant.empty()
-                   ? "There is no command " + Quoted(argument) + meant
-                   : "There is no command " + Quoted(argument) + "; the commands are check and explain, see --help.");
+      Complain(command_given    ? "The argument " + Quoted(argument) + " is one too many; see --help."
+               : !meant.empty() ? "There is no command " + Quoted(argument) + meant
+                                : "There is no command " + Quoted(argument) +
+                                      "; the commands are check, explain and pairs, see --help.");
     }
   }
 }
@@ -292,6 +312,26 @@ void CommandLine::ReadEnds(Options& options) {
   }
 }
 
+void CommandLine::ReadTargets(Options& options) {
+  for (const std::string& text : hosts_) {
+    auto target = option_values::Target("HOST_URL", text);
+    if (!target) {
+      Complain(std::move(target.error()));
+      return;
+    }
+    options.targets.push_back(std::move(*target));
+  }
+  Take("--key-file", options.pairs_key_file, option_values::File);
+  Take("--file_sd", options.target_file, option_values::File);
+  Take("--ca-file", options.ca_file, option_values::File);
+  if (options.pairs_key_file.empty()) {
+    Complain("pairs needs the key that the services have: give --key-file=FILE.");
+  }
+  if (options.targets.empty() && options.target_file.empty()) {
+    Complain("pairs needs exporters to ask: give HOST_URL or --file_sd=FILE.");
+  }
+}
+
 Options CommandLine::Read() {
   Options options;
   options.command = Asked();
@@ -319,9 +359,14 @@ Options CommandLine::Read() {
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format,
-       options.command == Command::kExplain ? option_values::ExplainFormat : option_values::CheckFormat);
+       options.command == Command::kExplain ? option_values::ExplainFormat
+       : options.command == Command::kPairs ? option_values::PairsFormat
+                                            : option_values::CheckFormat);
+  Take("--pairs.key-file", options.pairs_key_file, option_values::File);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
+  } else if (options.command == Command::kPairs) {
+    ReadTargets(options);
   }
   Take("--storage.path", options.storage_path, option_values::StoragePath);
   Take("--since", options.since, option_values::Since);

@@ -18,8 +18,9 @@ namespace finwait::command_line::option_values {
 namespace {
 
 /// The paths that mean something else than --web.telemetry-path.
-constexpr std::string_view kFixedPaths[] = {"/",        "/healthz", "/-/healthy",     "/readyz",
-                                            "/-/ready", "/health",  "/api/v1/report", "/api/v1/incidents"};
+constexpr std::string_view kFixedPaths[] = {
+    "/",       "/healthz",       "/-/healthy",        "/readyz",      "/-/ready",
+    "/health", "/api/v1/report", "/api/v1/incidents", "/api/v1/pairs"};
 /// After which time known devices forget a silent TCP connection; docs/timeouts.md has the sources.
 constexpr std::pair<std::string_view, std::chrono::seconds> kPathPresets[] = {
     {"aws-nitro", std::chrono::seconds(350)}, {"aws-nlb", std::chrono::seconds(350)},
@@ -191,6 +192,22 @@ Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text
                               {"prometheus", ReportFormat::kPrometheus},
                               {"nagios", ReportFormat::kNagios},
                               {"bug", ReportFormat::kBug}});
+}
+
+Value<ReportFormat> PairsFormat(const std::string& flag, const std::string& text) {
+  return OneOf<ReportFormat>(
+      flag, text, "text, json or prometheus",
+      {{"text", ReportFormat::kText}, {"json", ReportFormat::kJson}, {"prometheus", ReportFormat::kPrometheus}});
+}
+
+Value<pairs::Target> Target(const std::string& flag, const std::string& text) {
+  auto target = pairs::ParseTarget(text);
+  if (!target) {
+    // What may be a password is not shown.
+    return text.find('@') == std::string::npos ? Refuse(flag, text, target.error())
+                                               : tl::unexpected(flag + " is wrong: give " + target.error() + ".");
+  }
+  return std::move(*target);
 }
 
 Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text) {

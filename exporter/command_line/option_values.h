@@ -34,9 +34,12 @@ Value<diagnosis::PathTimeout> PathTimeout(const std::string& flag, const std::st
 Value<std::chrono::milliseconds> SamplingInterval(const std::string& flag, const std::string& text);
 Value<std::filesystem::path> StoragePath(const std::string& flag, const std::string& text);
 Value<std::optional<std::chrono::nanoseconds>> Since(const std::string& flag, const std::string& text);
+Value<pairs::Target> Target(const std::string& flag, const std::string& text);
 Value<double> CpuBudget(const std::string& flag, const std::string& text);
 /// Of `check`.
 Value<ReportFormat> CheckFormat(const std::string& flag, const std::string& text);
+/// Of `pairs`.
+Value<ReportFormat> PairsFormat(const std::string& flag, const std::string& text);
 /// Of `explain`.
 Value<ReportFormat> ExplainFormat(const std::string& flag, const std::string& text);
 /// "local" (true) or "peer".

@@ -16,14 +16,15 @@
 #include "collectors/sources/namespace_settings.h"
 #include "exporter/diagnosis/path_timeout.h"
 #include "exporter/http/listen_address.h"
+#include "exporter/pairs/target.h"
 #include "exporter/service/log.h"
 
 namespace finwait::command_line {
 
 /// What the program was asked to do.
-enum class Command { kServe, kCheck, kExplain, kVersion, kHelp };
+enum class Command { kServe, kCheck, kExplain, kPairs, kVersion, kHelp };
 
-/// How `check` and `explain` print; `explain` knows the first two.
+/// How `check`, `explain` and `pairs` print; `explain` knows the first two, `pairs` the first three.
 enum class ReportFormat {
   kText,
   kJson,
@@ -59,7 +60,11 @@ struct Options {
   std::optional<std::uint32_t> mark;
   std::optional<std::uint32_t> user;
   std::optional<std::uint32_t> group;
-  std::optional<IpFamily> family;  ///< kExplain with explain_all; absent: both
+  std::vector<pairs::Target> targets;    ///< kPairs: hosts to ask
+  std::filesystem::path target_file;     ///< kPairs, --file_sd: more of them; empty: none
+  std::filesystem::path pairs_key_file;  ///< kPairs, --key-file; of the service --pairs.key-file, empty: no pairs
+  std::filesystem::path ca_file;         ///< kPairs, --ca-file; empty: the system's
+  std::optional<IpFamily> family;        ///< kExplain with explain_all; absent: both
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
   std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone

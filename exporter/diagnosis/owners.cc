@@ -2,24 +2,15 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
+
+#include "exporter/diagnosis/cgroup_owner.h"
 
 namespace finwait::diagnosis {
 namespace {
 
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
-
-// The owner of a cgroup of this host; other where nobody knows it. cgroup v1 has number 1 for every socket.
-Owner OwnerOfNumber(const sources::NetworkNamespacesSample* sample, std::optional<std::uint64_t> number) {
-  if (sample == nullptr || sample->cgroups == nullptr || !number) {
-    return {};
-  }
-  const auto& cgroups = sample->cgroups->by_number;
-  const auto found = std::ranges::lower_bound(cgroups, *number, {}, &sources::CgroupOfOwner::number);
-  return found != cgroups.end() && found->number == *number ? found->owner : Owner{};
-}
 
 }  // namespace
 
@@ -28,7 +19,7 @@ void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, 
   for (ServiceIdle& one : idle.services) {
     if (one.service.elsewhere) {
       one.owner = sample != nullptr ? sample->OwnerOf(one.service.holder) : nullptr;
-    } else if (Owner owner = OwnerOfNumber(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
+    } else if (Owner owner = OwnerOfCgroup(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
       one.owner = std::make_shared<const Owner>(std::move(owner));
     }
     if (!names_ && one.owner != nullptr) {
@@ -59,7 +50,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   };
   const auto name = [&](auto& socket) {
     if (socket.network_namespace == 0 && socket.owner == nullptr) {
-      Owner owner = OwnerOfNumber(sample, socket.socket.cgroup_id);
+      Owner owner = OwnerOfCgroup(sample, socket.socket.cgroup_id);
       if (owner.kind != OwnerKind::kOther) {
         socket.owner = std::make_shared<const Owner>(std::move(owner));
       }
@@ -71,7 +62,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   if (diagnosis.live) {
     std::ranges::for_each(diagnosis.live->sockets, name);
     for (const auto& [cgroup, number] : diagnosis.live->at_risk_by_cgroup) {
-      count(OwnerOfNumber(sample, cgroup)).at_risk += number;
+      count(OwnerOfCgroup(sample, cgroup)).at_risk += number;
     }
     for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
       const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;

@@ -58,9 +58,17 @@ std::shared_ptr<const Timeline> Journal::Latest() const {
   return latest_;
 }
 
+std::vector<Record> Journal::Records() const {
+  const std::lock_guard lock(recorder_mutex_);
+  return {recorder_.Records().begin(), recorder_.Records().end()};
+}
+
 void Journal::Take(const diagnosis::Diagnosis& diagnosis, const std::map<std::string, double>& counters) {
   const Time now = std::chrono::time_point_cast<std::chrono::milliseconds>(diagnosis.at);
-  recorder_.Update(diagnosis);
+  {
+    const std::lock_guard lock(recorder_mutex_);
+    recorder_.Update(diagnosis);
+  }
   Publish(now);
   StoreBatch batch;
   for (Record& record : recorder_.TakeChanges()) {

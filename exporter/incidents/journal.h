@@ -42,6 +42,9 @@ class Journal {
   /// Never null.
   std::shared_ptr<const Timeline> Latest() const;
 
+  /// All records, in the order of their ids; called by any thread.
+  std::vector<Record> Records() const;
+
   /// What counters had come to in earlier runs, by series; empty without a store.
   const std::map<std::string, double>& CountersBefore() const { return counters_before_; }
   /// Connections, by their ends, that were stuck and counted when the last run ended.
@@ -57,6 +60,7 @@ class Journal {
   Time counters_since_;
   std::set<std::pair<Endpoint, Endpoint>> counted_before_;
   std::vector<Span> observed_;  // the last is this run
+  mutable std::mutex recorder_mutex_;  // held while recorder_ changes, and where another thread reads it
   Recorder recorder_;
   std::map<std::string, double> counters_;  // as last taken
   std::unique_ptr<Store> store_;            // null: none; the writer's

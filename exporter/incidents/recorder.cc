@@ -135,6 +135,7 @@ void Recorder::UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now) {
         record.first = now - std::chrono::duration_cast<std::chrono::milliseconds>(one.age);
         record.local = one.socket.local;
         record.peer = one.socket.peer;
+        record.elsewhere = one.network_namespace != 0;
         ongoing.id = Add(std::move(record)).id;
       }
     }
@@ -160,6 +161,10 @@ void Recorder::UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now) {
     record->orphan = one.socket.orphan;
     record->uid = one.socket.uid;
     record->tries = one.socket.tries;
+    if (record->translation == nullptr) {
+      record->translation =
+          one.socket.entry.translation != nullptr ? one.socket.entry.translation : one.past.translation;
+    }
     record->last = std::max(now, record->last);
     if (is_new || tells_more || settles || now - ongoing.written >= kTouchEvery) {
       ongoing.written = now;

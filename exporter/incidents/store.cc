@@ -274,6 +274,17 @@ Result<void> Store::LoadParts(StoredPast& past) {
       }
     });
   }
+  if (read) {
+    read = ForEachRow(database, statements::kTranslations, [&](const sqlite::Statement& row) {
+      const auto found =
+          std::ranges::lower_bound(past.records, static_cast<std::uint64_t>(row.Integer(0)), {}, &Record::id);
+      const auto local = Endpoint::Parse(row.Text(1));
+      const auto peer = Endpoint::Parse(row.Text(2));
+      if (found != past.records.end() && found->id == static_cast<std::uint64_t>(row.Integer(0)) && local && peer) {
+        found->translation = std::make_shared<const kernel::Translation>(kernel::Translation{*local, *peer});
+      }
+    });
+  }
   return read;
 }
 
@@ -380,6 +391,29 @@ Result<void> Store::PutRecords(const std::map<std::uint64_t, Record>& records) {
   return {};
 }
 
+Result<void> Store::PutTranslations(const std::map<std::uint64_t, Record>& records) {
+  sqlite::Database& database = opened_->database;
+  auto put = database.Prepare(statements::kPutTranslation);
+  if (!put) {
+    return Failure(put.error());
+  }
+  for (const auto& [id, record] : records) {
+    if (record.translation == nullptr) {
+      continue;
+    }
+    const std::string local = record.translation->local.Text();
+    const std::string peer = record.translation->peer.Text();
+    put->Reset();
+    put->Bind(1, static_cast<std::int64_t>(id));
+    put->Bind(2, std::string_view(local));
+    put->Bind(3, std::string_view(peer));
+    if (put->Step() != SQLITE_DONE) {
+      return database.Problem("write");
+    }
+  }
+  return {};
+}
+
 Result<void> Store::PutCounters(const std::map<std::string, double>& counters) {
   sqlite::Database& database = opened_->database;
   auto put = database.Prepare(statements::kPutCounter);
@@ -399,11 +433,15 @@ Result<void> Store::PutCounters(const std::map<std::string, double>& counters) {
 
 Result<void> Store::WriteParts(const StoreBatch& batch) {
   sqlite::Database& database = opened_->database;
-  if (auto dropped = RunWith(database, statements::kDropConnections, {static_cast<std::int64_t>(batch.oldest_id)});
-      !dropped) {
-    return dropped;
+  for (const char* drop : {statements::kDropConnections, statements::kDropTranslations}) {
+    if (auto dropped = RunWith(database, drop, {static_cast<std::int64_t>(batch.oldest_id)}); !dropped) {
+      return dropped;
+    }
   }
   if (auto put = PutRecords(batch.records); !put) {
+    return put;
+  }
+  if (auto put = PutTranslations(batch.records); !put) {
     return put;
   }
   if (auto put = PutCounters(batch.counters); !put) {

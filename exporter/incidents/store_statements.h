@@ -14,6 +14,7 @@ inline constexpr const char* kMakeTables =
     " last INTEGER NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL, cause TEXT, local TEXT NOT NULL,"
     " peer TEXT NOT NULL, state TEXT NOT NULL, orphan INTEGER NOT NULL, uid INTEGER NOT NULL, tries INTEGER NOT NULL,"
     " counted INTEGER NOT NULL, site INTEGER);"
+    "CREATE TABLE IF NOT EXISTS translations (id INTEGER PRIMARY KEY, local TEXT NOT NULL, peer TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS counters (series TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;";
 
 inline constexpr const char* kTables = "SELECT count(*) FROM sqlite_master";
@@ -25,6 +26,9 @@ inline constexpr const char* kSites =
 inline constexpr const char* kConnections =
     "SELECT id, kind, first, last, outcome, count, cause, local, peer, state, orphan, uid, tries, site,"
     " counted FROM connections ORDER BY id";
+
+/// The ends of a connection beyond NAT, by its id.
+inline constexpr const char* kTranslations = "SELECT id, local, peer FROM translations ORDER BY id";
 
 inline constexpr const char* kBeginRun = "INSERT INTO runs (started, last) VALUES (?1, ?1)";
 /// The first run stays: counters count since then. A service that starts again and again must not fill the store.
@@ -42,6 +46,9 @@ inline constexpr const char* kPutConnection =
     "INSERT OR REPLACE INTO connections (id, kind, first, last, outcome, count, cause, local, peer, state, orphan, uid,"
     " tries, site, counted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 inline constexpr const char* kDropConnections = "DELETE FROM connections WHERE id < ?1";
+inline constexpr const char* kPutTranslation =
+    "INSERT OR REPLACE INTO translations (id, local, peer) VALUES (?1, ?2, ?3)";
+inline constexpr const char* kDropTranslations = "DELETE FROM translations WHERE id < ?1";
 inline constexpr const char* kPutCounter = "INSERT OR REPLACE INTO counters (series, value) VALUES (?1, ?2)";
 
 }  // namespace finwait::incidents::statements

@@ -218,14 +218,42 @@ constexpr AllowedCall kOfTheServer[] = {
     If("wait4", Has(2, WNOHANG)),
 };
 
+// cpp-httplib's client. The names of hosts are looked up before.
+constexpr AllowedCall kClientCalls[] = {
+    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, IPPROTO_TCP)),
+    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, IPPROTO_TCP)),
+    Any("connect"),
+    Any("pselect6"),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVTIMEO)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_SNDTIMEO)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_REUSEPORT)),
+    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_REUSEADDR)),
+    If("getsockopt", Is(1, SOL_SOCKET)),
+    Any("getsockname"),
+    Any("getpeername"),
+};
+
+std::span<const AllowedCall> CallsOf(Role role) {
+  switch (role) {
+    case Role::kReader:
+      return kOfTheReader;
+    case Role::kServer:
+      return kOfTheServer;
+    case Role::kClient:
+      return kClientCalls;
+  }
+  return {};
+}
+
 }  // namespace
+
+std::span<const AllowedCall> ClientCalls() { return kClientCalls; }
 
 std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 
 std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls>& sealed) {
   std::vector<AllowedCall> calls(std::begin(kOfEveryProcess), std::end(kOfEveryProcess));
-  const std::span<const AllowedCall> own =
-      role == Role::kReader ? std::span<const AllowedCall>(kOfTheReader) : std::span<const AllowedCall>(kOfTheServer);
+  const std::span<const AllowedCall> own = CallsOf(role);
   calls.insert(calls.end(), own.begin(), own.end());
   if (sealed) {
     AddSealed(*sealed, calls);

@@ -31,6 +31,7 @@ struct AllowedCall {
 enum class Role : std::uint8_t {
   kReader,  ///< reads the kernel: also `check` and `explain`, which are one process
   kServer,  ///< hears strangers
+  kClient,  ///< asks other hosts: `pairs`
 };
 
 /// What the reader's filter must know where the headers of its netlink requests are sealed
@@ -51,5 +52,7 @@ std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls
 /// What the server does beside that with files that it has opened before, where it has a store (--storage.path). No
 /// file can be made, opened for writing or removed by them.
 std::span<const AllowedCall> StoreCalls();
+/// What a client alone does: it opens TCP connections.
+std::span<const AllowedCall> ClientCalls();
 
 }  // namespace finwait::privilege

@@ -117,7 +117,14 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
     response.headers.push_back({"Referrer-Policy", "no-referrer"});
     return response;
   };
-  return {std::move(scrapes), std::move(health), std::move(reports)};
+  std::vector<http::RouteGroup> groups = {std::move(scrapes), std::move(health), std::move(reports)};
+  if (settings.pairs) {
+    // A list of all sockets takes long to make; nobody else is to wait for it.
+    http::RouteGroup pairs{.name = "pairs", .routes = {}, .workers = 1, .capacity = 8};
+    pairs.routes["/api/v1/pairs"] = settings.pairs;
+    groups.push_back(std::move(pairs));
+  }
+  return groups;
 }
 
 }  // namespace finwait::service

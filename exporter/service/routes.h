@@ -20,6 +20,7 @@ struct RouteSettings {
   views::Details details = views::Details::kHide;
   /// The newest timeline, never null; called by several threads at once. Null: nobody keeps one.
   std::function<std::shared_ptr<const incidents::Timeline>()> latest_timeline = nullptr;
+  http::Handler pairs = nullptr;  ///< answers /api/v1/pairs; null: that path is not there
 };
 
 /// The paths of the contract, answered from the newest diagnosis, in route groups of their own: scrapes, health, and

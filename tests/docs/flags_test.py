@@ -36,17 +36,20 @@ class Flags(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_completion_offers_every_flag_and_no_other(self):
-        offered = completions("finwait_exporter", "check", "--") | completions("finwait_exporter", "explain", "--")
+        commands = program.COMMANDS
+        offered = set().union(*(completions("finwait_exporter", command, "--") for command in commands))
         self.assertEqual({flag.removesuffix("=") for flag in offered}, program.flags())
 
     def test_completion_knows_commands_and_values(self):
-        self.assertEqual(completions("finwait_exporter", ""), {"check", "explain"})
+        self.assertEqual(completions("finwait_exporter", ""), {"check", "explain", "pairs"})
         self.assertEqual(completions("finwait_exporter", "ch"), {"check"})
         self.assertEqual(completions("finwait_exporter", "--log.level", "=", ""), {"debug", "info", "warn", "error"})
         self.assertEqual(completions("finwait_exporter", "--log.format", "="), {"logfmt", "json"})
         self.assertEqual(completions("finwait_exporter", "check", "--format", "=", "j"), {"json"})
         self.assertEqual(completions("finwait_exporter", "check", "--format", "=", "n"), {"nagios"})
         self.assertEqual(completions("finwait_exporter", "explain", "--format", "="), {"text", "json"})
+        self.assertEqual(completions("finwait_exporter", "pairs", "--format", "="), {"text", "json", "prometheus"})
+        self.assertNotIn("--key-file=", completions("finwait_exporter", "check", "--"))
         self.assertNotIn("--format=", completions("finwait_exporter", "--"))
         self.assertNotIn("--since=", completions("finwait_exporter", "explain", "--"))
         self.assertNotIn("--all", completions("finwait_exporter", "check", "--"))

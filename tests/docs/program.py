@@ -7,7 +7,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ["FINWAIT_PROGRAM"]
-COMMANDS = ("check", "explain")
+COMMANDS = ("check", "explain", "pairs")
 
 
 def flags_in(text):
@@ -40,8 +40,10 @@ def paths():
 
 
 def metrics():
-    """Families, from docs/metrics.md, which a unit test makes of the code; histograms with the names of their series."""
-    names = set()
+    """Families, from docs/metrics.md, which a unit test makes of the code; histograms with the names of their series. And
+    those of the command pairs, which no service has."""
+    pairs = (ROOT / "exporter/pairs/report.cc").read_text()
+    names = {f"finwait_{name}" for name in re.findall(r'Gauge\(\s*"(pairs_\w+)"', pairs)}
     for name, kind in re.findall(r"^\| `(\w+)` \| (\w+) \|", (ROOT / "docs" / "metrics.md").read_text(), re.M):
         names |= {name} | ({f"{name}_{end}" for end in ("bucket", "sum", "count")} if kind == "histogram" else set())
     return names

@@ -58,5 +58,8 @@ void RunWebConfig(std::span<const std::byte> input);
 void RunBasicCredentials(std::span<const std::byte> input);
 void RunChannelAnswers(std::span<const std::byte> input);
 void RunChannelQuestion(std::span<const std::byte> input);
+void RunPairsLost(std::span<const std::byte> input);
+void RunPairsLive(std::span<const std::byte> input);
+void RunPairsTargets(std::span<const std::byte> input);
 
 }  // namespace finwait::fuzz

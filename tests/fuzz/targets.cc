@@ -30,6 +30,9 @@ constexpr Target kTargets[] = {
     {"channel_answers", "what the reader sends the server, then diagnosis and views", RunChannelAnswers,
      Shape::kRecording},
     {"channel_question", "what the server asks the reader", RunChannelQuestion},
+    {"pairs_lost", "what another host says of its lost halves", RunPairsLost},
+    {"pairs_live", "the same of its live ones", RunPairsLive},
+    {"pairs_targets", "a list of hosts to ask", RunPairsTargets},
 };
 
 }  // namespace

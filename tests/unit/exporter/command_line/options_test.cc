@@ -222,6 +222,31 @@ TEST(Options, EachWrongValueIsNamedWithItsFlagAndWhatWouldBeRight) {
               HasSubstr("--format cannot be \"nagios\": give text or json"));
 }
 
+TEST(Options, PairsTakesHostsAKeyAndAFile) {
+  const Options options =
+      Parsed({"pairs", "--key-file=/key", "web-1", "https://me:p@web-2:443", "--format=prometheus"});
+  EXPECT_EQ(options.command, Command::kPairs);
+  EXPECT_EQ(options.pairs_key_file, "/key");
+  ASSERT_EQ(options.targets.size(), 2U);
+  EXPECT_EQ(options.targets[0].Name(), "web-1:10061");
+  EXPECT_TRUE(options.targets[1].tls);
+  EXPECT_EQ(options.report_format, ReportFormat::kPrometheus);
+  EXPECT_EQ(Parsed({"pairs", "--key-file=/key", "--file_sd=/hosts", "--ca-file=/ca"}).target_file, "/hosts");
+  EXPECT_EQ(Parsed({"--pairs.key-file=/key"}).pairs_key_file, "/key");
+}
+
+TEST(Options, PairsWithoutWhatItNeedsSaysWhatToGive) {
+  EXPECT_EQ(Complaint({"pairs", "web-1"}), "pairs needs the key that the services have: give --key-file=FILE.");
+  EXPECT_EQ(Complaint({"pairs", "--key-file=/key"}), "pairs needs exporters to ask: give HOST_URL or --file_sd=FILE.");
+  EXPECT_THAT(Complaint({"pairs", "--key-file=/key", "ftp://x"}),
+              HasSubstr("HOST_URL cannot be \"ftp://x\": give an exporter as \"host\""));
+  EXPECT_THAT(Complaint({"pairs", "--key-file=/key", "http://me:secret@"}), testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(Complaint({"pairs", "--key-file=/key", "x", "--format=nagios"}),
+              HasSubstr("give text, json or prometheus."));
+  EXPECT_EQ(Parse({"pairs"}).error().command, Command::kPairs);
+  EXPECT_THAT(Complaint({"--web.telemetry-path=/api/v1/pairs"}), HasSubstr("no other meaning here"));
+}
+
 TEST(Options, WhatItDoesNotKnowIsNamed) {
   EXPECT_EQ(Complaint({"--web.listen-adress=:1"}), "There is no flag \"--web.listen-adress=:1\"; see --help.");
   EXPECT_EQ(Complaint({"--collector.dns"}), "There is no flag \"--collector.dns\"; see --help.");
@@ -229,7 +254,8 @@ TEST(Options, WhatItDoesNotKnowIsNamed) {
   EXPECT_EQ(Complaint({"chekc"}), "There is no command \"chekc\"; did you mean check?");
   EXPECT_EQ(Complaint({"chek"}), "There is no command \"chek\"; did you mean check?");
   EXPECT_EQ(Complaint({"explian"}), "There is no command \"explian\"; did you mean explain?");
-  EXPECT_EQ(Complaint({"serve"}), "There is no command \"serve\"; the commands are check and explain, see --help.");
+  EXPECT_EQ(Complaint({"serve"}),
+            "There is no command \"serve\"; the commands are check, explain and pairs, see --help.");
   EXPECT_THAT(Complaint({"check", "explain"}), HasSubstr("\"explain\" is one too many"));
   EXPECT_EQ(Complaint({"check", "--frmat=json"}), "There is no flag \"--frmat=json\"; see --help.");
   EXPECT_EQ(Complaint({"--format=json"}), "There is no flag \"--format=json\"; see --help.");
@@ -266,7 +292,8 @@ TEST(Options, AUsageErrorTellsWhichCommandWasAskedFor) {
 }
 
 TEST(Options, HelpNamesEveryFlagAndFitsAHundredColumns) {
-  for (const auto& arguments : {std::initializer_list<const char*>{"--help"}, {"check", "--help"}, {"explain", "-h"}}) {
+  for (const auto& arguments :
+       {std::initializer_list<const char*>{"--help"}, {"check", "--help"}, {"explain", "-h"}, {"pairs", "-h"}}) {
     const Options options = Parsed(arguments);
     EXPECT_EQ(options.command, Command::kHelp);
     EXPECT_THAT(options.text, testing::EndsWith(".\n"));
@@ -295,7 +322,9 @@ TEST(Options, HelpNamesEveryFlagAndFitsAHundredColumns) {
                            "--version",
                            "--help",
                            "check",
-                           "explain"}) {
+                           "explain",
+                           "--pairs.key-file=",
+                           "pairs"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }
   EXPECT_THAT(Parsed({"explain", "--help"}).text, HasSubstr("LOCAL PEER"));

@@ -58,6 +58,8 @@ class StoreTest : public testing::Test {
 
 TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
   Record stuck = RecordOf(1, 0, 90, SiteAt(7, "meta mark 1 drop"));
+  stuck.translation = std::make_shared<const kernel::Translation>(
+      kernel::Translation{*Endpoint::Parse("198.51.100.1:5"), *Endpoint::Parse("198.51.100.2:6")});
   Record reset = RecordOf(2, 50, 60);
   reset.kind = Kind::kReset;
   reset.outcome = Outcome::kCounted;
@@ -85,6 +87,9 @@ TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(first.tries, 8U);
   ASSERT_NE(first.site, nullptr);
   EXPECT_EQ(*first.site, *stuck.site);
+  ASSERT_NE(first.translation, nullptr);
+  EXPECT_EQ(*first.translation, *stuck.translation);
+  EXPECT_EQ(past.records[1].translation, nullptr);
   EXPECT_EQ(past.records[1].connections, 12U);
   EXPECT_EQ(past.records[1].kind, Kind::kReset);
   EXPECT_EQ(past.records[1].cause, std::nullopt);

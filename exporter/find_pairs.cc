@@ -1,0 +1,65 @@
+#include "exporter/find_pairs.h"
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "exporter/pairs/fleet.h"
+#include "exporter/pairs/report.h"
+#include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/sandbox.h"
+
+namespace finwait::exporter {
+namespace {
+
+constexpr int kCannotTell = 3;
+
+std::string Shown(const pairs::FleetAnswers& answers, command_line::ReportFormat format) {
+  switch (format) {
+    case command_line::ReportFormat::kJson:
+      return pairs::PairsJson(answers);
+    case command_line::ReportFormat::kPrometheus:
+      return pairs::PairsMetrics(answers);
+    default:
+      return pairs::PairsText(answers);
+  }
+}
+
+}  // namespace
+
+int RunPairs(const command_line::Options& options, std::ostream& out, std::ostream& err) {
+  const auto cannot = [&err](const Error& error) {
+    err << "finwait_exporter pairs: " << error.message << "\n";
+    return kCannotTell;
+  };
+  // A connection that the other host ends must not end this process.
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  if (const auto given_up = privilege::GiveUpPrivileges({}); !given_up) {
+    return cannot(given_up.error());
+  }
+  const auto key = pairs::Key::Read(options.pairs_key_file);
+  if (!key) {
+    return cannot(key.error());
+  }
+  std::vector<pairs::Target> targets = options.targets;
+  if (!options.target_file.empty()) {
+    auto more = pairs::ReadTargets(options.target_file);
+    if (!more) {
+      return cannot(more.error());
+    }
+    targets.insert(targets.end(), more->begin(), more->end());
+  }
+  const pairs::Addresses addresses = pairs::Resolve(targets);
+  privilege::FilterCalls(options.filter_calls, privilege::Role::kClient);
+  pairs::FleetSettings settings;
+  settings.ca_file = options.ca_file;
+  const pairs::FleetAnswers answers = AskFleet(targets, addresses, *key, settings);
+  out << Shown(answers, options.report_format);
+  if (const std::string refused = privilege::DescribeRefusedCalls(); !refused.empty()) {
+    err << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
+        << "); please report this.\n";
+  }
+  return ExitCode(answers);
+}
+
+}  // namespace finwait::exporter
