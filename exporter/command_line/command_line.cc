@@ -34,7 +34,7 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 // ", did you mean check?" for a command misspelt by two letters at most, else nothing.
 std::string DidYouMean(const std::string& argument) {
   constexpr std::size_t kLongest = 16;
-  for (const char* command : {"check", "explain"}) {
+  for (const char* command : {"check", "explain", "plan"}) {
     if (argument.size() <= kLongest && Distance(argument, command) <= 2) {
       return std::string("; did you mean ") + command + "?";
     }
@@ -145,7 +145,15 @@ void CommandLine::DescribeSubcommands() {
   AddText(*explain_, "--user", "NUMBER", "The owner of a socket that is not there. Default: not known.");
   AddText(*explain_, "--group", "NUMBER", "The owner's group, which no socket shows. Default: not known.");
   AddText(*explain_, "--family", "FAMILY", "With --all: ipv4 or ipv6 alone. Default both.");
-  for (CLI::App* subcommand : {check_, explain_}) {
+  plan_ = app_.add_subcommand(
+      "plan", "Say which connections of a host the ruleset of this namespace would lose; finwait-plan makes one.");
+  plan_->footer("Exit code: 0 none newly lost, 1 some are, 3 cannot tell or wrong usage.");
+  AddText(*plan_, "--against", "REPORT|live",
+          "The host: what `check --format=json` printed there, or live, the namespace that this one was made in.");
+  switches_.insert("--list-devices");
+  plan_->add_flag("--list-devices", list_devices_,
+                  "Print the devices that the namespace should have, for `ip -batch -`, and exit.");
+  for (CLI::App* subcommand : {check_, explain_, plan_}) {
     subcommand->get_help_ptr()->group("Flags");
     AddText(*subcommand, "--format", "FORMAT",
             subcommand == check_ ? "text, json, prometheus (metrics for node_exporter's textfile directory), nagios "
@@ -155,7 +163,10 @@ void CommandLine::DescribeSubcommands() {
 }
 
 Command CommandLine::Asked() const {
-  return check_->parsed() ? Command::kCheck : explain_->parsed() ? Command::kExplain : Command::kServe;
+  return check_->parsed()     ? Command::kCheck
+         : explain_->parsed() ? Command::kExplain
+         : plan_->parsed()    ? Command::kPlan
+                              : Command::kServe;
 }
 
 void CommandLine::Complain(std::string sentence) {
@@ -196,12 +207,12 @@ void CommandLine::RefuseLeftovers() {
     if (argument.starts_with("-") && argument != "-" && argument != "--") {
       Complain("There is no flag " + Quoted(argument) + "; see --help.");
     } else if (argument != "--") {
-      const bool command_given = check_->parsed() || explain_->parsed();
+      const bool command_given = Asked() != Command::kServe;
       const std::string meant = DidYouMean(argument);
-      Complain(command_given ? "The argument " + Quoted(argument) + " is one too many; see --help."
-               : !meant.empty()
-                   ? "There is no command " + Quoted(argument) + meant
-                   : "There is no command " + Quoted(argument) + "; the commands are check and explain, see --help.");
+      Complain(command_given    ? "The argument " + Quoted(argument) + " is one too many; see --help."
+               : !meant.empty() ? "There is no command " + Quoted(argument) + meant
+                                : "There is no command " + Quoted(argument) +
+                                      "; the commands are check, explain and plan, see --help.");
     }
   }
 }
@@ -252,6 +263,15 @@ void CommandLine::ReadPathTimeouts(Options& options) {
   if (options.path_timeouts.size() > Options::kMostPathTimeouts) {
     Complain("--path.timeout may be given " + std::to_string(Options::kMostPathTimeouts) + " times, but was given " +
              std::to_string(options.path_timeouts.size()) + " times.");
+  }
+}
+
+void CommandLine::ReadPlan(Options& options) {
+  const auto against = Single("--against");
+  options.against = against.value_or("");
+  options.list_devices = list_devices_;
+  if (!against) {
+    Complain("plan needs --against=REPORT, a file that check --format=json has made on the host, or --against=live.");
   }
 }
 
@@ -319,9 +339,11 @@ Options CommandLine::Read() {
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format,
-       options.command == Command::kExplain ? option_values::ExplainFormat : option_values::CheckFormat);
+       options.command == Command::kCheck ? option_values::CheckFormat : option_values::ExplainFormat);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
+  } else if (options.command == Command::kPlan) {
+    ReadPlan(options);
   }
   Take("--storage.path", options.storage_path, option_values::StoragePath);
   Take("--since", options.since, option_values::Since);

@@ -39,6 +39,7 @@ class CommandLine {
   Options Read();
   void ReadPathTimeouts(Options& options);
   void ReadEnds(Options& options);
+  void ReadPlan(Options& options);
   void RefuseLeftovers();
 
   /// Keeps the first complaint.
@@ -55,11 +56,13 @@ class CommandLine {
   CLI::App app_;
   CLI::App* check_ = nullptr;
   CLI::App* explain_ = nullptr;
+  CLI::App* plan_ = nullptr;
   std::map<std::string, Texts> texts_;  ///< what was given, by flag
   std::set<std::string> switches_;      ///< the flags without a value
   Texts ends_;
   bool version_ = false;
   bool explain_all_ = false;
+  bool list_devices_ = false;
   bool disable_exporter_metrics_ = false;
   bool report_details_ = false;
   bool systemd_socket_ = false;

@@ -21,9 +21,9 @@
 namespace finwait::command_line {
 
 /// What the program was asked to do.
-enum class Command { kServe, kCheck, kExplain, kVersion, kHelp };
+enum class Command { kServe, kCheck, kExplain, kPlan, kVersion, kHelp };
 
-/// How `check` and `explain` print; `explain` knows the first two.
+/// How `check`, `explain` and `plan` print; the last two know the first two.
 enum class ReportFormat {
   kText,
   kJson,
@@ -50,7 +50,7 @@ struct Options {
   Command command = Command::kServe;
   std::string text;  ///< kVersion and kHelp: what to print
 
-  ReportFormat report_format = ReportFormat::kText;  ///< kCheck and kExplain
+  ReportFormat report_format = ReportFormat::kText;  ///< kCheck, kExplain and kPlan
   ConnectionEnd local;                               ///< kExplain
   ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
   bool explain_all = false;  ///< kExplain: every connection, by classes, and not `local` and `peer`
@@ -60,6 +60,8 @@ struct Options {
   std::optional<std::uint32_t> user;
   std::optional<std::uint32_t> group;
   std::optional<IpFamily> family;  ///< kExplain with explain_all; absent: both
+  std::string against;             ///< kPlan: "live", or the file of a report; not empty
+  bool list_devices = false;       ///< kPlan: print the devices that the namespace must have, and nothing else
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
   std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone
