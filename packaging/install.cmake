@@ -20,6 +20,7 @@ add_dependencies(finwait_exporter finwait_packaging)
 
 file(GLOB DASHBOARDS CONFIGURE_DEPENDS dashboards/*.json dashboards/*.yaml dashboards/*.md)
 install(TARGETS finwait_exporter RUNTIME DESTINATION bin)
+install(PROGRAMS scripts/plan.sh DESTINATION bin RENAME finwait-plan)
 install(CODE "# The prefix is known only now.
   set(FINWAIT_PROGRAM_PATH \${CMAKE_INSTALL_PREFIX}/bin/finwait_exporter)
   configure_file(${PACKAGING}/systemd/finwait-exporter.service.in ${PREPARED}/finwait-exporter.service @ONLY)"
