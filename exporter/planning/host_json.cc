@@ -626,8 +626,8 @@ Result<LoadedReport> ParseReport(const std::string& text) {
     }
     if (host == json.end() || !host->is_object()) {
       return Refuse(
-          "it does not hold what a plan needs (\"host\"), as the reports of the service and of older versions do not: "
-          "make it on the host with `finwait_exporter check --format=json`");
+          "it lacks \"host\", as the reports of the service and of older versions do; make it on the host with "
+          "`finwait_exporter check --format=json`");
     }
     if (host->at("format") != kHostFormat) {
       return Refuse("version " + Quoted(report.version) +
