@@ -149,12 +149,13 @@ if [ "$against" = live ]; then
 fi
 
 unprivileged=0
-set -- --net
+set -- unshare --net
 if [ "$(id -u)" -ne 0 ]; then
   unprivileged=1
-  set -- --user --map-root-user --net
-  unshare "$@" true 2>"$work/message" ||
+  unshare --user --map-root-user true 2>"$work/message" ||
     refuse "this kernel lets you make no user namespace ($(head -n 1 "$work/message")): run it as root"
+  # One after the other: a network namespace whose maker had no root yet does not show root what legacy tables it has.
+  set -- unshare --user --map-root-user "$@"
 fi
 # Sets first: rules name them.
 grep '^ipset:' "$work/files" >"$work/ordered"
@@ -163,4 +164,4 @@ set -- "$@" "$0" --inside "$program" "$report" "$format" "$work" "$unprivileged"
 while IFS= read -r each; do
   set -- "$@" "$each"
 done <"$work/ordered"
-unshare "$@"
+"$@"

@@ -74,7 +74,7 @@ TEST_F(PlanTest, ACandidateThatDropsTheFinIsSaidToLoseTheConnection) {
   const lab::CommandOutput text = Plan({file});
   EXPECT_EQ(text.exit_code, 1);
   EXPECT_THAT(text.out, HasSubstr("LOSES: "));
-  EXPECT_THAT(text.out, HasSubstr("FIN dropped at output by nft inet candidate"));
+  EXPECT_THAT(text.out, HasSubstr("FIN dropped at output by nft table inet candidate"));
   EXPECT_THAT(text.out, HasSubstr("open now: " + lab::LocalEndpoint(client_)));
   EXPECT_THAT(wire_.local.Shell("nft list ruleset"), Not(HasSubstr("candidate"))) << "the host is only read";
 }
