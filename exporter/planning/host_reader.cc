@@ -292,11 +292,14 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
     answers.emplace(renumbered, Fact::Present(std::shared_ptr<const Route>(std::move(there))));
   }
   facts.answers = std::move(answers);
-  // Classes of the report name routes by position, and the routes are these.
-  for (EndingClass& each : report.endings.classes) {
-    for (const diagnosis::SpacePart& part : facts.Space(each.connections.family).parts) {
-      if (part.path == each.path) {
-        each.connections.routes = part.connections.routes;
+  // Classes of the report name routes by position, and the routes are these; one value for all of a space, as
+  // neighbours are joined only then.
+  for (const IpFamily family : kIpFamilies) {
+    for (const diagnosis::SpacePart& part : facts.Space(family).parts) {
+      for (EndingClass& each : report.endings.classes) {
+        if (each.path == part.path && each.connections.family == family) {
+          each.connections.routes = part.connections.routes;
+        }
       }
     }
   }
