@@ -91,8 +91,8 @@ plan_inside() {
       cat "$work/message" >&2
       echo "$name: $shown does not load (above is what ${command%% *} says)" >&2
       if [ "$unprivileged" = 1 ] && grep -Eqi 'buffer space|too long|too large|memory|permission|not permitted' "$work/message"; then
-        echo "$name: without privilege the kernel takes a few hundred rules in one transaction, and neither loads" \
-          "modules nor the legacy backend: run it as root" >&2
+        echo "$name: without privilege the kernel takes a few hundred rules in one transaction, and loads no" \
+          "modules: run it as root" >&2
       fi
       exit 3
     fi
