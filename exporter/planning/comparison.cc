@@ -9,7 +9,6 @@
 namespace finwait::planning {
 namespace {
 
-using diagnosis::SurveyedClass;
 using firewall::classes::Leaf;
 using firewall::eval::PathKind;
 using firewall::packet::ConnectionClass;

@@ -242,7 +242,8 @@ TEST(Options, WhatItDoesNotKnowIsNamed) {
   EXPECT_EQ(Complaint({"chekc"}), "There is no command \"chekc\"; did you mean check?");
   EXPECT_EQ(Complaint({"chek"}), "There is no command \"chek\"; did you mean check?");
   EXPECT_EQ(Complaint({"explian"}), "There is no command \"explian\"; did you mean explain?");
-  EXPECT_EQ(Complaint({"serve"}), "There is no command \"serve\"; the commands are check, explain and plan, see --help.");
+  EXPECT_EQ(Complaint({"serve"}),
+            "There is no command \"serve\"; the commands are check, explain and plan, see --help.");
   EXPECT_THAT(Complaint({"check", "explain"}), HasSubstr("\"explain\" is one too many"));
   EXPECT_EQ(Complaint({"check", "--frmat=json"}), "There is no flag \"--frmat=json\"; see --help.");
   EXPECT_EQ(Complaint({"--format=json"}), "There is no flag \"--format=json\"; see --help.");
