@@ -177,11 +177,11 @@ TEST_F(PlanTest, AReportServesWhereTheHostIsNot) {
 
 TEST_F(PlanTest, ANamespaceMadeOnTheHostReadsItLive) {
   const std::string rules = folder_.Write("rules.nft", kNftDrop);
-  const lab::CommandOutput output = wire_.local.Command(
-      {"unshare", "--net", "sh", "-c",
-       "nft -f " + rules + " && \"$1\" plan --against=live --format=json --namespaces=none; exit $?", "sh",
-       lab::Program()},
-      "", 60);
+  // A shell on the host stays above the namespace.
+  const std::string inside =
+      "nft -f " + rules + " && " + lab::Program() + " plan --against=live --format=json --namespaces=none";
+  const lab::CommandOutput output =
+      wire_.local.Command({"sh", "-c", "unshare --net sh -c '" + inside + "; exit $?'; exit $?"}, "", 60);
   EXPECT_EQ(output.exit_code, 1) << output.err;
   const Json plan = Json::parse(output.out);
   EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U) << plan;
@@ -206,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(AllLoaders, PlanLoaderTest,
                          testing::Values(Loader{"nft", "", kNftDrop, "nft"}, Loader{"iptables", "", kXtables, "nft"},
                                          Loader{"iptables_nft", "iptables-nft:", kXtables, "nft"},
                                          Loader{"iptables_legacy", "iptables-legacy:", kXtables, "legacy"}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 TEST_P(PlanLoaderTest, ItsRulesAreEvaluated) {
   const Json plan = PlanJson(GetParam().prefix + folder_.Write("rules.v4", GetParam().rules), 1);

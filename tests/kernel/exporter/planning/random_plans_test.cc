@@ -94,7 +94,7 @@ Plan MakePlan(const std::string& report, const RandomRuleset& candidate) {
   }
   for (const firewall::facts::Interface& device : loaded->host.facts.devices) {
     if (*device.name != "lo") {
-      throw_away.Shell("ip link add name " + *device.name + " index " + std::to_string(*device.index) + " type dummy");
+      throw_away.Shell("ip link add name " + *device.name + " index " + std::to_string(*device.index) + " type bridge");
     }
   }
   candidate.LoadRest(throw_away);
