@@ -30,7 +30,6 @@ using firewall::facts::NamespaceKey;
 using firewall::facts::Route;
 using firewall::facts::RouteKey;
 using firewall::packet::ConnectionClass;
-using firewall::packet::Dimension;
 using firewall::packet::IntervalSet;
 using firewall::packet::Wide;
 
