@@ -44,7 +44,11 @@ class Evaluation {
     const auto history = reported.History();
     ClassOutcome outcome;
     diagnosis::EvaluateInRounds(evaluator_, &resolver_, [&] {
-      const CloseOutcome later = evaluator_.Evaluate(reported.socket, history ? &*history : nullptr);
+      // By all that is known of it: a connection between two addresses of the host goes over loopback.
+      const firewall::eval::Connection connection = evaluator_.ConnectionWithFacts(reported.socket);
+      const bool peer_has_closed = PeerHasClosed(reported.socket.state);
+      const CloseOutcome later =
+          evaluator_.Evaluate(connection, history ? &*history : nullptr, {peer_has_closed, false});
       outcome = OutcomeOf(later);
       if (later.fate == diagnosis::Fate::kNatLost) {
         const NatEffect nat =
@@ -53,7 +57,7 @@ class Evaluation {
         outcome.destination_nat = nat.destination == Tristate::kYes;
       }
       if (reported.socket.entry.tracking == kernel::Tracking::kTracked) {
-        const CloseOutcome now = evaluator_.EvaluateTracked(reported.socket);
+        const CloseOutcome now = evaluator_.EvaluateTracked(connection, peer_has_closed);
         outcome = DecidesBefore(now, later) ? OutcomeOf(now) : outcome;
       }
     });
