@@ -29,7 +29,7 @@ TEST(EndingTest, ACloseThatWorksAndThenDoesNotIsNewlyLost) {
   }
 }
 
-TEST(EndingTest, ACloseThatFailsIsWorseThanOneThatFailsOnlyIfThePeerClosesFirst) {
+TEST(EndingTest, FailingOnlyIfThePeerClosesFirstIsLessThanFailingAlways) {
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kFinDropped)), Change::kNewlyLost);
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerDecides), Of(Fate::kAckDropped)), Change::kNewlyLost);
   EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kPeerFinDropped)), Change::kNewlyCloses);
