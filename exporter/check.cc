@@ -5,6 +5,7 @@
 #include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
+#include "exporter/host_report.h"
 #include "exporter/report/report.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/views/bug_report.h"
@@ -41,13 +42,13 @@ std::string Kernel() {
   return ::uname(&system) == 0 ? std::string(system.sysname) + " " + system.release + " " + system.machine : "unknown";
 }
 
-std::string Shown(const report::Report& report, command_line::ReportFormat format) {
+std::string Shown(const report::Report& report, command_line::ReportFormat format, const kernel::Host& host) {
   using command_line::ReportFormat;
   switch (format) {
     case ReportFormat::kText:
       return views::ReportText(report);
     case ReportFormat::kJson:
-      return ReportJson(report, views::Details::kShow);
+      return views::ReportJson(report, ReadHostReport(host));
     case ReportFormat::kPrometheus:
       return RenderFamilies(views::metrics::OneSampleFamilies(*report.diagnosis), views::ExpositionFormat::kText);
     case ReportFormat::kNagios:
@@ -80,7 +81,7 @@ int RunCheck(const command_line::Options& options, std::ostream& out, std::ostre
   }
   const auto report =
       report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
-  out << Shown(*report, options.report_format);
+  out << Shown(*report, options.report_format, *host);
   return ExitCode(report->diagnosis->risk);
 }
 

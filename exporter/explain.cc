@@ -14,6 +14,7 @@
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_table.h"
 #include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/forwarded_close.h"
@@ -190,12 +191,8 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
     report.reason = outcome.reason;
     if (tracked.value_or(false) && connection->journey != firewall::eval::PathKind::kForwarded) {
       const diagnosis::CloseOutcome now = evaluator.EvaluateTracked(*connection, circumstances.peer_has_closed);
-      report.with_entry = now.fate != diagnosis::Fate::kClean;
-      report.fate =
-          now.fate == diagnosis::Fate::kFinDropped || (report.with_entry && outcome.fate == diagnosis::Fate::kClean)
-              ? now.fate
-              : outcome.fate;
-      report.with_entry = report.with_entry && report.fate == now.fate;
+      report.fate = DecidesBefore(now, outcome) ? now.fate : outcome.fate;
+      report.with_entry = now.fate != diagnosis::Fate::kClean && report.fate == now.fate;
     }
   });
   if (error) {

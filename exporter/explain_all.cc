@@ -57,13 +57,13 @@ int RunExplainAll(const command_line::Options& options, std::ostream& out, std::
   std::vector<diagnosis::FamilySurvey> surveys;
   diagnosis::RulesReached reached;
   for (const IpFamily family : families) {
-    auto space = diagnosis::ReadConnectionSpace(host, family, Deadline::After(kExplainLimit));
-    if (!space) {
-      err << "finwait_exporter explain: " << space.error().message << "\n";
+    const auto routing = diagnosis::ReadRouting(host, family, Deadline::After(kExplainLimit));
+    if (!routing) {
+      err << "finwait_exporter explain: " << routing.error().message << "\n";
       return kUnknownExit;
     }
-    surveys.push_back(diagnosis::SurveyClasses(evaluator, &resolver, *space, family, sockets, &reached));
-    spaces.push_back(std::move(*space));
+    spaces.push_back(diagnosis::SpaceOf(*routing, family));
+    surveys.push_back(diagnosis::SurveyClasses(evaluator, &resolver, spaces.back(), family, sockets, &reached));
   }
   const bool reached_all = std::all_of(surveys.begin(), surveys.end(),
                                        [](const diagnosis::FamilySurvey& survey) { return survey.reached_all; });

@@ -6,7 +6,6 @@
 #include "collectors/kernel/procfs.h"
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
-#include "collectors/sources/sysctl.h"
 
 namespace finwait::exporter {
 namespace {
@@ -21,8 +20,10 @@ std::shared_ptr<const Sample> Collect(sources::Collector& collector, std::ostrea
   return std::static_pointer_cast<const Sample>(collected->data);
 }
 
+}  // namespace
+
 // Whether a full conntrack table holds something to evict is asked only of a full one.
-diagnosis::EvaluationSettings SettingsOf(const kernel::Host& host, const sources::SysctlSample& sysctl) {
+diagnosis::EvaluationSettings ReadSettings(const kernel::Host& host, const sources::SysctlSample* sysctl) {
   sources::ConntrackStatsSample stats;
   const auto entries = kernel::CountEntries(host);
   const auto limit = kernel::ReadProcfsUnsigned(host.procfs / "sys/net/netfilter/nf_conntrack_max");
@@ -38,11 +39,9 @@ diagnosis::EvaluationSettings SettingsOf(const kernel::Host& host, const sources
     }
   }
   diagnosis::EvaluationSettings settings;
-  TakeSettings(&sysctl, &stats, table.get(), settings);
+  TakeSettings(sysctl, &stats, table.get(), settings);
   return settings;
 }
-
-}  // namespace
 
 std::optional<ExplainHost> ReadExplainHost(const std::filesystem::path& procfs, std::ostream& err) {
   auto host = kernel::OpenHost(procfs);
@@ -57,7 +56,7 @@ std::optional<ExplainHost> ReadExplainHost(const std::filesystem::path& procfs, 
   if (firewall == nullptr || sysctl == nullptr) {
     return std::nullopt;
   }
-  return ExplainHost{*host, std::move(firewall), SettingsOf(*host, *sysctl)};
+  return ExplainHost{*host, std::move(firewall), ReadSettings(*host, sysctl.get())};
 }
 
 }  // namespace finwait::exporter

@@ -8,6 +8,7 @@
 
 #include "collectors/kernel/host.h"
 #include "collectors/sources/firewall.h"
+#include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/close_evaluator.h"
 
 namespace finwait::exporter {
@@ -21,6 +22,10 @@ struct ExplainHost {
   std::shared_ptr<const sources::FirewallSample> firewall;  ///< never null
   diagnosis::EvaluationSettings settings;                   ///< all but `conntrack_active`
 };
+
+/// What evaluations need to know beside the rules, but for `conntrack_active`. `sysctl`: null where that cannot be
+/// read.
+diagnosis::EvaluationSettings ReadSettings(const kernel::Host& host, const sources::SysctlSample* sysctl);
 
 /// Reads the host's rules and settings; nothing where that fails, which is explained on `err`.
 std::optional<ExplainHost> ReadExplainHost(const std::filesystem::path& procfs, std::ostream& err);

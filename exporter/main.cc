@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "exporter/anew.h"
 #include "exporter/check.h"
@@ -14,6 +15,8 @@
 #include "exporter/find_pairs.h"
 #include "exporter/history.h"
 #include "exporter/http/passed_sockets.h"
+#include "exporter/live_report.h"
+#include "exporter/plan.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
@@ -23,15 +26,18 @@
 
 namespace {
 
-// 2 is a start that cannot succeed; the commands keep 2 for a verdict and say 3.
+// 2 is a start that cannot succeed; the commands that end with a verdict say 3.
 int UsageExitCode(finwait::command_line::Command command) {
   using finwait::command_line::Command;
-  return command == Command::kCheck || command == Command::kExplain || command == Command::kPairs ? 3 : 2;
+  return command == Command::kCheck || command == Command::kExplain || command == Command::kPlan ||
+                 command == Command::kPairs
+             ? 3
+             : 2;
 }
 
 // Runs a command that collects once, in the sandbox.
-int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept,
-             int (*run)(const finwait::command_line::Options&, std::ostream& out, std::ostream& err)) {
+template <typename Command>
+int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept, Command run) {
   if (const auto given_up = finwait::privilege::GiveUpPrivileges(kept); !given_up) {
     std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
     return UsageExitCode(options.command);
@@ -43,6 +49,29 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
               << "); please report this.\n";
   }
   return exit_code;
+}
+
+// The live host is read by a process of its own, in the host's namespace and in the same sandbox.
+int Plan(const finwait::command_line::Options& options) {
+  constexpr finwait::privilege::KeptCapabilities kKept = {.net_admin = true};
+  std::optional<std::string> live;
+  if (options.against == "live") {
+    auto report = finwait::exporter::ReadLiveReport([&](std::ostream& out) {
+      finwait::command_line::Options check = options;
+      check.report_format = finwait::command_line::ReportFormat::kJson;
+      return Confined(check, kKept, [&](const auto& of, std::ostream&, std::ostream& err) {
+        return finwait::exporter::RunCheck(of, out, err);
+      });
+    });
+    if (!report) {
+      std::cerr << "finwait_exporter plan: " << report.error().message << "\n";
+      return UsageExitCode(options.command);
+    }
+    live = std::move(*report);
+  }
+  return Confined(options, kKept, [&](const auto& of, std::ostream& out, std::ostream& err) {
+    return finwait::exporter::RunPlan(of, live, out, err);
+  });
 }
 
 int Run(std::span<const char* const> arguments, finwait::command_line::Command& command) {
@@ -69,6 +98,8 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
     case Command::kExplain:
       return Confined(*options, {.net_admin = true},
                       options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
+    case Command::kPlan:
+      return Plan(*options);
     case Command::kPairs:
       return finwait::exporter::RunPairs(*options, std::cout, std::cerr);
     case Command::kServe:

@@ -41,7 +41,7 @@ if [ "$remove" = yes ]; then
   if running_systemd && [ -e "$unit" ]; then
     systemctl disable --now finwait-exporter.service
   fi
-  rm -rf "$prefix/lib/finwait-exporter" "$prefix/bin/finwait_exporter" "$prefix/share/man/man8/finwait_exporter.8" \
+  rm -rf "$prefix/lib/finwait-exporter" "$prefix/bin/finwait_exporter" "$prefix/bin/finwait-plan" "$prefix/share/man/man8/finwait_exporter.8" \
     "$prefix/share/bash-completion/completions/finwait_exporter"
   if has_systemd; then
     rm -f "$unit"
@@ -109,6 +109,7 @@ mv "$new/$name" "$prefix/lib/finwait-exporter"
 rmdir "$new"
 home=$prefix/lib/finwait-exporter
 ln -sf ../lib/finwait-exporter/finwait_exporter "$prefix/bin/finwait_exporter"
+ln -sf ../lib/finwait-exporter/finwait-plan "$prefix/bin/finwait-plan"
 for file in share/man/man8/finwait_exporter.8 share/bash-completion/completions/finwait_exporter; do
   mkdir -p "$prefix/${file%/*}"
 done

@@ -34,7 +34,7 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 // ", did you mean check?" for a command misspelt by two letters at most, else nothing.
 std::string DidYouMean(const std::string& argument) {
   constexpr std::size_t kLongest = 16;
-  for (const char* command : {"check", "explain", "pairs"}) {
+  for (const char* command : {"check", "explain", "plan", "pairs"}) {
     if (argument.size() <= kLongest && Distance(argument, command) <= 2) {
       return std::string("; did you mean ") + command + "?";
     }
@@ -148,6 +148,14 @@ void CommandLine::DescribeSubcommands() {
   AddText(*explain_, "--user", "NUMBER", "The owner of a socket that is not there. Default: not known.");
   AddText(*explain_, "--group", "NUMBER", "The owner's group, which no socket shows. Default: not known.");
   AddText(*explain_, "--family", "FAMILY", "With --all: ipv4 or ipv6 alone. Default both.");
+  plan_ = app_.add_subcommand(
+      "plan", "Say which connections of a host the ruleset of this namespace would lose; finwait-plan makes one.");
+  plan_->footer("Exit code: 0 none newly lost, 1 some are, 3 cannot tell or wrong usage.");
+  AddText(*plan_, "--against", "REPORT|live",
+          "The host: what `check --format=json` printed there, or live, the namespace that this one was made in.");
+  switches_.insert("--list-devices");
+  plan_->add_flag("--list-devices", list_devices_,
+                  "Print the devices that the namespace should have, for `ip -batch -`, and exit.");
   pairs_ = app_.add_subcommand(
       "pairs", "Ask the exporters of a fleet and say which hosts have connections that the other end has closed.");
   pairs_->footer(
@@ -164,6 +172,7 @@ void CommandLine::DescribeSubcommands() {
        "data) "
        "or bug (a report without addresses). Default text."},
       {explain_, "text or json. Default text."},
+      {plan_, "text or json. Default text."},
       {pairs_, "text, json or prometheus (metrics for node_exporter's textfile directory). Default text."}};
   for (const auto& [subcommand, description] : formats) {
     subcommand->get_help_ptr()->group("Flags");
@@ -174,6 +183,7 @@ void CommandLine::DescribeSubcommands() {
 Command CommandLine::Asked() const {
   return check_->parsed()     ? Command::kCheck
          : explain_->parsed() ? Command::kExplain
+         : plan_->parsed()    ? Command::kPlan
          : pairs_->parsed()   ? Command::kPairs
                               : Command::kServe;
 }
@@ -221,7 +231,7 @@ void CommandLine::RefuseLeftovers() {
       Complain(command_given    ? "The argument " + Quoted(argument) + " is one too many; see --help."
                : !meant.empty() ? "There is no command " + Quoted(argument) + meant
                                 : "There is no command " + Quoted(argument) +
-                                      "; the commands are check, explain and pairs, see --help.");
+                                      "; the commands are check, explain, plan and pairs, see --help.");
     }
   }
 }
@@ -272,6 +282,15 @@ void CommandLine::ReadPathTimeouts(Options& options) {
   if (options.path_timeouts.size() > Options::kMostPathTimeouts) {
     Complain("--path.timeout may be given " + std::to_string(Options::kMostPathTimeouts) + " times, but was given " +
              std::to_string(options.path_timeouts.size()) + " times.");
+  }
+}
+
+void CommandLine::ReadPlan(Options& options) {
+  const auto against = Single("--against");
+  options.against = against.value_or("");
+  options.list_devices = list_devices_;
+  if (!against) {
+    Complain("plan needs --against=REPORT, a file that check --format=json has made on the host, or --against=live.");
   }
 }
 
@@ -359,12 +378,14 @@ Options CommandLine::Read() {
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format,
-       options.command == Command::kExplain ? option_values::ExplainFormat
-       : options.command == Command::kPairs ? option_values::PairsFormat
-                                            : option_values::CheckFormat);
+       options.command == Command::kPairs   ? option_values::PairsFormat
+       : options.command == Command::kCheck ? option_values::CheckFormat
+                                            : option_values::ExplainFormat);
   Take("--pairs.key-file", options.pairs_key_file, option_values::File);
   if (options.command == Command::kExplain) {
     ReadEnds(options);
+  } else if (options.command == Command::kPlan) {
+    ReadPlan(options);
   } else if (options.command == Command::kPairs) {
     ReadTargets(options);
   }

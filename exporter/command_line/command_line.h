@@ -40,6 +40,7 @@ class CommandLine {
   void ReadPathTimeouts(Options& options);
   void ReadEnds(Options& options);
   void ReadTargets(Options& options);
+  void ReadPlan(Options& options);
   void RefuseLeftovers();
 
   /// Keeps the first complaint.
@@ -57,12 +58,14 @@ class CommandLine {
   CLI::App* check_ = nullptr;
   CLI::App* explain_ = nullptr;
   CLI::App* pairs_ = nullptr;
+  CLI::App* plan_ = nullptr;
   std::map<std::string, Texts> texts_;  ///< what was given, by flag
   std::set<std::string> switches_;      ///< the flags without a value
   Texts ends_;
   Texts hosts_;
   bool version_ = false;
   bool explain_all_ = false;
+  bool list_devices_ = false;
   bool disable_exporter_metrics_ = false;
   bool report_details_ = false;
   bool systemd_socket_ = false;

@@ -22,9 +22,9 @@
 namespace finwait::command_line {
 
 /// What the program was asked to do.
-enum class Command { kServe, kCheck, kExplain, kPairs, kVersion, kHelp };
+enum class Command { kServe, kCheck, kExplain, kPlan, kPairs, kVersion, kHelp };
 
-/// How `check`, `explain` and `pairs` print; `explain` knows the first two, `pairs` the first three.
+/// How the commands print; `explain` and `plan` know the first two, `pairs` the first three.
 enum class ReportFormat {
   kText,
   kJson,
@@ -51,7 +51,7 @@ struct Options {
   Command command = Command::kServe;
   std::string text;  ///< kVersion and kHelp: what to print
 
-  ReportFormat report_format = ReportFormat::kText;  ///< kCheck and kExplain
+  ReportFormat report_format = ReportFormat::kText;  ///< kCheck, kExplain and kPlan
   ConnectionEnd local;                               ///< kExplain
   ConnectionEnd peer;                                ///< kExplain; of the same family as `local`
   bool explain_all = false;  ///< kExplain: every connection, by classes, and not `local` and `peer`
@@ -65,6 +65,8 @@ struct Options {
   std::filesystem::path pairs_key_file;  ///< kPairs, --key-file; of the service --pairs.key-file, empty: no pairs
   std::filesystem::path ca_file;         ///< kPairs, --ca-file; empty: the system's
   std::optional<IpFamily> family;        ///< kExplain with explain_all; absent: both
+  std::string against;                   ///< kPlan: "live", or the file of a report; not empty
+  bool list_devices = false;             ///< kPlan: print the devices that the namespace must have, and nothing else
 
   std::vector<http::ListenAddress> listen_addresses = {{"", 10061}};
   std::filesystem::path storage_path;  ///< --storage.path; empty: what has happened is kept in memory alone

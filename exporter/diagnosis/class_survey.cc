@@ -47,15 +47,10 @@ void LostAt(const TraversalResult& result, PacketKind kind, ClassOutcome& outcom
   }
 }
 
-ClassOutcome OutcomeOf(const CloseOutcome& close) {
-  ClassOutcome outcome;
-  outcome.fate = close.fate;
-  if (const auto loss = DecisiveLossOf(close)) {
-    LostAt(*loss->result, loss->packet, outcome);
-  } else if (close.fate == Fate::kUnknown) {
-    outcome.reason = close.reason;
-  } else if (close.fate == Fate::kNatLost && close.fin.decision == firewall::eval::Disposition::kUnknown) {
-    // Of one connection either loss is the same; of a class some may not even come to be misrouted.
+// Of one connection either loss is the same; of a class some may not even come to be misrouted.
+ClassOutcome OutcomeOfClass(const CloseOutcome& close) {
+  ClassOutcome outcome = OutcomeOf(close);
+  if (close.fate == Fate::kNatLost && close.fin.decision == firewall::eval::Disposition::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "it is lost, by its translation or before by a rule: " + close.fin.reason;
   }
@@ -110,7 +105,7 @@ class Survey {
     EvaluateInRounds(evaluator_, resolver_, [&] {
       ends.Start(of);
       evaluator_.Observe(&ends, nullptr);
-      outcome = OutcomeOf(evaluator_.Evaluate(connection, nullptr));
+      outcome = OutcomeOfClass(evaluator_.Evaluate(connection, nullptr));
       evaluator_.Observe(nullptr, nullptr);
       if (outcome.fate == Fate::kNatLost) {
         const NatEffect nat = evaluator_.TranslationOf(connection, nullptr);
@@ -168,32 +163,6 @@ Wide Choose(const IntervalSet& set, std::initializer_list<Wide> liked) {
   const auto roomy = std::find_if(intervals.begin(), intervals.end(),
                                   [](const IntervalSet::Interval& each) { return each.last - each.first >= 2; });
   return roomy != intervals.end() ? roomy->first + 1 : intervals.front().first;
-}
-
-void MakeExample(SurveyedClass& surveyed) {
-  const ConnectionClass& of = surveyed.connections;
-  const auto address = [&](const char* liked) { return NumberOf(*IpAddress::Parse(liked)); };
-  const bool four = of.family == IpFamily::kIpv4;
-  constexpr Wide kEphemeral = 40000;
-  constexpr Wide kService = 443;
-  const bool by_peer = OnlyValue(of.Of(Dimension::kOpener)) == std::optional(firewall::packet::kOpenedByPeer);
-  const Wide local_port = Choose(of.Of(Dimension::kLocalPort), {by_peer ? kService : kEphemeral});
-  const bool serves = by_peer || local_port != kEphemeral;
-  const Wide peer_port = Choose(of.Of(Dimension::kPeerPort), {serves ? kEphemeral : kService});
-  const bool loopback = surveyed.path == PathKind::kLoopback;
-  const Wide own = address(four ? "127.0.0.1" : "::1");
-  const Wide peer = loopback
-                        ? Choose(of.Of(Dimension::kPeerAddress), {own})
-                        : Choose(of.Of(Dimension::kPeerAddress), {address(four ? "198.51.100.1" : "2001:db8:ffff::1")});
-  // The address that this host has on the way to the peer.
-  Wide near = own;
-  for (const firewall::packet::RoutedPeers& route : *of.routes) {
-    near = route.masquerade && Holds(route.peers, peer) ? NumberOf(*route.masquerade) : near;
-  }
-  const Wide local =
-      loopback ? Choose(of.Of(Dimension::kLocalAddress), {peer, own}) : Choose(of.Of(Dimension::kLocalAddress), {near});
-  surveyed.example_local = {firewall::packet::AddressOf(local, of.family), static_cast<std::uint16_t>(local_port)};
-  surveyed.example_peer = {firewall::packet::AddressOf(peer, of.family), static_cast<std::uint16_t>(peer_port)};
 }
 
 void CountSockets(std::span<const kernel::TcpSocket> sockets, FamilySurvey& survey) {
@@ -255,6 +224,43 @@ std::set<std::string> ChainsFrom(const firewall::Table& table,
 }
 
 }  // namespace
+
+ClassOutcome OutcomeOf(const CloseOutcome& close) {
+  ClassOutcome outcome;
+  outcome.fate = close.fate;
+  if (const auto loss = DecisiveLossOf(close)) {
+    LostAt(*loss->result, loss->packet, outcome);
+  } else if (close.fate == Fate::kUnknown) {
+    outcome.reason = close.reason;
+  }
+  return outcome;
+}
+
+void MakeExample(SurveyedClass& surveyed) {
+  const ConnectionClass& of = surveyed.connections;
+  const auto address = [&](const char* liked) { return NumberOf(*IpAddress::Parse(liked)); };
+  const bool four = of.family == IpFamily::kIpv4;
+  constexpr Wide kEphemeral = 40000;
+  constexpr Wide kService = 443;
+  const bool by_peer = OnlyValue(of.Of(Dimension::kOpener)) == std::optional(firewall::packet::kOpenedByPeer);
+  const Wide local_port = Choose(of.Of(Dimension::kLocalPort), {by_peer ? kService : kEphemeral});
+  const bool serves = by_peer || local_port != kEphemeral;
+  const Wide peer_port = Choose(of.Of(Dimension::kPeerPort), {serves ? kEphemeral : kService});
+  const bool loopback = surveyed.path == PathKind::kLoopback;
+  const Wide own = address(four ? "127.0.0.1" : "::1");
+  const Wide peer = loopback
+                        ? Choose(of.Of(Dimension::kPeerAddress), {own})
+                        : Choose(of.Of(Dimension::kPeerAddress), {address(four ? "198.51.100.1" : "2001:db8:ffff::1")});
+  // The address that this host has on the way to the peer.
+  Wide near = own;
+  for (const firewall::packet::RoutedPeers& route : *of.routes) {
+    near = route.masquerade && Holds(route.peers, peer) ? NumberOf(*route.masquerade) : near;
+  }
+  const Wide local =
+      loopback ? Choose(of.Of(Dimension::kLocalAddress), {peer, own}) : Choose(of.Of(Dimension::kLocalAddress), {near});
+  surveyed.example_local = {firewall::packet::AddressOf(local, of.family), static_cast<std::uint16_t>(local_port)};
+  surveyed.example_peer = {firewall::packet::AddressOf(peer, of.family), static_cast<std::uint16_t>(peer_port)};
+}
 
 FamilySurvey SurveyClasses(CloseEvaluator& evaluator, firewall::facts::Resolver* resolver, const ConnectionSpace& space,
                            IpFamily family, std::span<const kernel::TcpSocket> sockets, RulesReached* reached,

@@ -34,6 +34,9 @@ struct ClassOutcome {
   auto operator<=>(const ClassOutcome&) const = default;
 };
 
+/// The same of one connection; what was translated is left open.
+ClassOutcome OutcomeOf(const CloseOutcome& close);
+
 /// Connections that fare alike.
 struct SurveyedClass {
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
@@ -53,6 +56,9 @@ struct FamilySurvey {
   bool reached_all = true;              ///< what was noted as reached is complete
   std::size_t sockets_of_no_class = 0;  ///< sockets of which it cannot be told which class they are of
 };
+
+/// Chooses a connection of the class as its example, one whose ends are easy to recognise.
+void MakeExample(SurveyedClass& surveyed);
 
 /// Which rules packets of a close without an entry have come past.
 using RulesReached = firewall::eval::ChainEvaluator::RulesReached;

@@ -94,4 +94,8 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   return outcome;
 }
 
+bool DecidesBefore(const CloseOutcome& with_entry, const CloseOutcome& without) {
+  return with_entry.fate == Fate::kFinDropped || (with_entry.fate != Fate::kClean && without.fate == Fate::kClean);
+}
+
 }  // namespace finwait::diagnosis

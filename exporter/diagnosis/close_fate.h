@@ -29,4 +29,7 @@ struct ClosingPackets {
 /// How a connection closes without its entry.
 CloseOutcome CombineFate(const ClosingPackets& packets);
 
+/// Whether what becomes of a close now that the entry is there (`with_entry`) is worse than what becomes of it later.
+bool DecidesBefore(const CloseOutcome& with_entry, const CloseOutcome& without);
+
 }  // namespace finwait::diagnosis

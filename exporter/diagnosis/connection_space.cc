@@ -73,7 +73,7 @@ struct Group {
 
 }  // namespace
 
-Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily family, Deadline deadline) {
+Result<Routing> ReadRouting(const kernel::Host& host, IpFamily family, Deadline deadline) {
   auto prefixes = ReadRoutePrefixes(host, family, deadline);
   if (!prefixes) {
     return Failure(prefixes.error());
@@ -86,23 +86,14 @@ Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily f
   if (!addresses) {
     return Failure(addresses.error());
   }
-  ConnectionSpace space;
-  if (*by_more) {
-    space.uncertain.emplace_back(
-        "this host's routing rules (ip rule) ask for more than the destination, and the devices here are those of "
-        "connections without a mark, asked for by this program's user");
-  }
+  Routing routing;
+  routing.by_more_than_destination = *by_more;
   IntervalSet hosts = SingleHosts(family);
-  bool several_hops = false;
   for (const kernel::RoutePrefix& prefix : *prefixes) {
-    several_hops = several_hops || prefix.several_hops;
+    routing.several_hops = routing.several_hops || prefix.several_hops;
     if (!prefix.to_one_host) {
       hosts = hosts.Difference(RangeOf(prefix, family));
     }
-  }
-  if (several_hops) {
-    space.uncertain.emplace_back(
-        "routes with several next hops may lead through other devices than the ones named here");
   }
   const std::vector<IntervalSet::Interval> pieces = CutAtPrefixes(hosts, *prefixes, family);
   std::vector<kernel::RouteQuery> queries;
@@ -112,34 +103,61 @@ Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily f
     queries.push_back(query);
   }
   const auto routes = FindRoutes(host, queries, deadline);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    RoutedRange range{pieces[i], std::nullopt};
+    if (routes[i]) {
+      const kernel::Route& found = *routes[i];
+      firewall::facts::Route& route = range.route.emplace();
+      route.local = found.local;
+      route.hop_limit = found.hop_limit;
+      if (!found.local) {
+        route.on_link = found.on_link;
+        route.egress = {found.interface_name, found.interface_index, found.interface_type, found.interface_group,
+                        found.interface_kind};
+        const auto masquerade = addresses->ForMasquerade(found, queries[i].destination);
+        if (masquerade == addresses->ForMasquerade(found, AddressOf(pieces[i].last, family))) {
+          route.masquerade = masquerade;
+        }
+      }
+    } else if (!kernel::IsNoRoute(routes[i].error())) {
+      return Failure(routes[i].error());
+    }
+    routing.ranges.push_back(std::move(range));
+  }
+  return routing;
+}
+
+ConnectionSpace SpaceOf(const Routing& routing, IpFamily family) {
+  ConnectionSpace space;
+  if (routing.by_more_than_destination) {
+    space.uncertain.emplace_back(
+        "this host's routing rules (ip rule) ask for more than the destination, and the devices here are those of "
+        "connections without a mark, asked for by this program's user");
+  }
+  if (routing.several_hops) {
+    space.uncertain.emplace_back(
+        "routes with several next hops may lead through other devices than the ones named here");
+  }
   std::vector<IntervalSet::Interval> own;
   std::vector<Group> groups;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (!routes[i]) {
-      if (!kernel::IsNoRoute(routes[i].error())) {
-        return Failure(routes[i].error());
-      }
+  for (const RoutedRange& range : routing.ranges) {
+    if (!range.route) {
       continue;
     }
-    if (routes[i]->local) {
-      own.push_back(pieces[i]);
+    if (range.route->local) {
+      own.push_back(range.destinations);
       continue;
     }
-    const kernel::Route& route = *routes[i];
-    const auto masquerade = addresses->ForMasquerade(route, queries[i].destination);
     RoutedPeers peers;
-    peers.device = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
-                    route.interface_kind};
-    if (masquerade == addresses->ForMasquerade(route, AddressOf(pieces[i].last, family))) {
-      peers.masquerade = masquerade;
-    }
+    peers.device = range.route->egress;
+    peers.masquerade = range.route->masquerade;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& each) {
       return each.peers.device == peers.device && each.peers.masquerade == peers.masquerade;
     });
     if (group == groups.end()) {
       group = groups.insert(groups.end(), Group{std::move(peers), {}});
     }
-    group->ranges.push_back(pieces[i]);
+    group->ranges.push_back(range.destinations);
   }
   const IntervalSet loopback =
       family == IpFamily::kIpv4 ? IntervalSet::Between(0x7f000000, 0x7fffffff) : IntervalSet::Between(1, 1);

@@ -31,6 +31,8 @@ std::string_view NameOf(PacketKind kind) {
   }
 }
 
+}  // namespace
+
 std::string ConsequenceOf(const ClassOutcome& outcome) {
   switch (outcome.fate) {
     case Fate::kClean:
@@ -67,8 +69,6 @@ PacketReport PacketOf(const ClassOutcome& outcome, diagnosis::CloseEvaluator& ev
   result.location = outcome.rule;
   return ReportPacket(NameOf(*outcome.packet), result, evaluator);
 }
-
-}  // namespace
 
 bool ClassesReport::AllClean() const {
   return incomplete.empty() && std::all_of(classes.begin(), classes.end(), [](const ClassReport& each) {

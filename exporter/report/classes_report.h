@@ -38,6 +38,11 @@ struct ClassesReport {
   bool SomeNotClean() const;
 };
 
+/// What becomes of connections of that outcome, without a stop: "FIN dropped at output by ...".
+std::string ConsequenceOf(const diagnosis::ClassOutcome& outcome);
+/// The packet that is lost. `outcome`: of one that is; `evaluator`: that has it from the same rules.
+PacketReport PacketOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator);
+
 /// What `explain` must be told of the example beside its ends, because no socket shows it: "--opened-by=peer",
 /// "--user=1000". Nothing where the class does not hang on it, or a socket is the example.
 std::vector<std::string> ExampleFlags(const diagnosis::SurveyedClass& surveyed);

@@ -1,7 +1,6 @@
 #include "exporter/views/classes.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -9,6 +8,7 @@
 #include "exporter/report/class_text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
+#include "exporter/views/class_json.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 
@@ -16,60 +16,8 @@ namespace finwait::views {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using firewall::packet::ConnectionClass;
-using firewall::packet::Dimension;
-using firewall::packet::IntervalSet;
-using firewall::packet::Wide;
-
 // More are counted, not listed.
 constexpr std::size_t kUnreachedListed = 20;
-
-Json Addresses(const IntervalSet& set, IpFamily family) {
-  Json ranges = Json::array();
-  for (const IntervalSet::Interval& each : set.Intervals()) {
-    ranges.push_back({{"first", firewall::packet::AddressOf(each.first, family).Text()},
-                      {"last", firewall::packet::AddressOf(each.last, family).Text()}});
-  }
-  return ranges;
-}
-
-Json Numbers(const IntervalSet& set) {
-  Json ranges = Json::array();
-  for (const IntervalSet::Interval& each : set.Intervals()) {
-    ranges.push_back(
-        {{"first", static_cast<std::uint64_t>(each.first)}, {"last", static_cast<std::uint64_t>(each.last)}});
-  }
-  return ranges;
-}
-
-Json Devices(const ConnectionClass& of) {
-  Json devices = Json::array();
-  for (const std::optional<std::string>& name : report::DeviceNames(of)) {
-    if (name) {
-      devices.push_back(*name);
-    }
-  }
-  return devices;
-}
-
-Json ConnectionsJson(const report::ClassReport& line) {
-  const ConnectionClass& of = line.surveyed.connections;
-  const auto opener = OnlyValue(of.Of(Dimension::kOpener));
-  return {{"text", line.connections},
-          {"family", Name(line.family)},
-          {"journey", report::Name(line.surveyed.path)},
-          {"opened_by", !opener                                    ? "either"
-                        : *opener == firewall::packet::kOpenedHere ? "local"
-                                                                   : "peer"},
-          {"peer_addresses", Addresses(of.Of(Dimension::kPeerAddress), of.family)},
-          {"peer_ports", Numbers(of.Of(Dimension::kPeerPort))},
-          {"local_addresses", Addresses(of.Of(Dimension::kLocalAddress), of.family)},
-          {"local_ports", Numbers(of.Of(Dimension::kLocalPort))},
-          {"devices", line.surveyed.path == firewall::eval::PathKind::kLoopback ? Json::array({"lo"}) : Devices(of)},
-          {"users", Numbers(of.Of(Dimension::kUser))},
-          {"groups", Numbers(of.Of(Dimension::kGroup))},
-          {"marks", Numbers(of.Of(Dimension::kMark))}};
-}
 
 Json RuleOf(const report::ClassReport& line) {
   const auto& outcome = line.surveyed.outcome;
@@ -143,7 +91,7 @@ std::string ClassesJson(const report::ClassesReport& report) {
     const auto& surveyed = line.surveyed;
     classes.push_back({{"fate", Name(surveyed.outcome.fate)},
                        {"consequence", line.consequence},
-                       {"connections", ConnectionsJson(line)},
+                       {"connections", ConnectionsJson(line.connections, surveyed)},
                        {"rule", RuleOf(line)},
                        {"packet", surveyed.outcome.packet ? Json(line.packet->name) : Json(nullptr)},
                        {"reason", surveyed.outcome.reason},

@@ -7,6 +7,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/planning/host_json.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
@@ -344,8 +345,6 @@ Json CollectorsJson(const scheduling::Snapshot& snapshot) {
   return collectors;
 }
 
-// Text from the kernel (a rule's comment, a garbled file) need not be UTF-8: what is not becomes U+FFFD.
-
 }  // namespace
 
 std::string ReportJson(const report::Report& report, Details details) {
@@ -372,6 +371,15 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"explanation", ExplanationJson(report.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};
   return JsonText(json);
+}
+
+std::string ReportJson(const report::Report& report, const Result<planning::HostReport>& host) {
+  std::string text = ReportJson(report, Details::kShow);
+  const Json json = host ? planning::HostJson(*host) : Json(host.error().message);
+  // A line for each of thousands of numbers helps nobody.
+  const std::size_t end = text.rfind("\n}");
+  text.insert(end, ",\n  \"host\": " + json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace));
+  return text;
 }
 
 std::string HealthJson(const report::Report& report) { return JsonText(VerdictJson(report)); }

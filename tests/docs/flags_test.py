@@ -36,12 +36,11 @@ class Flags(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_completion_offers_every_flag_and_no_other(self):
-        commands = program.COMMANDS
-        offered = set().union(*(completions("finwait_exporter", command, "--") for command in commands))
+        offered = set().union(*(completions("finwait_exporter", command, "--") for command in program.COMMANDS))
         self.assertEqual({flag.removesuffix("=") for flag in offered}, program.flags())
 
     def test_completion_knows_commands_and_values(self):
-        self.assertEqual(completions("finwait_exporter", ""), {"check", "explain", "pairs"})
+        self.assertEqual(completions("finwait_exporter", ""), {"check", "explain", "plan", "pairs"})
         self.assertEqual(completions("finwait_exporter", "ch"), {"check"})
         self.assertEqual(completions("finwait_exporter", "--log.level", "=", ""), {"debug", "info", "warn", "error"})
         self.assertEqual(completions("finwait_exporter", "--log.format", "="), {"logfmt", "json"})
@@ -53,6 +52,8 @@ class Flags(unittest.TestCase):
         self.assertNotIn("--format=", completions("finwait_exporter", "--"))
         self.assertNotIn("--since=", completions("finwait_exporter", "explain", "--"))
         self.assertNotIn("--all", completions("finwait_exporter", "check", "--"))
+        self.assertNotIn("--against=", completions("finwait_exporter", "check", "--"))
+        self.assertEqual(completions("finwait_exporter", "plan", "--against", "=", "li"), {"live"})
         self.assertEqual(completions("finwait_exporter", "explain", "--family", "=", ""), {"ipv4", "ipv6"})
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ["FINWAIT_PROGRAM"]
-COMMANDS = ("check", "explain", "pairs")
+COMMANDS = ("check", "explain", "plan", "pairs")
 
 
 def flags_in(text):

@@ -94,6 +94,18 @@ TEST_F(ExplainAllTest, ARuleForANetworkAndAPortMakesAClassOfThem) {
   EXPECT_THAT(text.out, HasSubstr("FIN dropped at output by "));
 }
 
+TEST_F(ExplainAllTest, AHostWithOneAddressIsToldApartByPort) {
+  const lab::Namespace alone;  // whose only IPv6 address is ::1
+  alone.Shell("nft 'table inet t { chain o { type filter hook output priority 0; tcp dport 443 drop; }; }'");
+  const lab::CommandOutput output =
+      alone.Command({lab::Program(), "explain", "--all", "--family=ipv6", "--format=json"});
+  EXPECT_EQ(output.exit_code, 1) << output.out << output.err;
+  const Json all = Json::parse(output.out);
+  EXPECT_TRUE(all["incomplete"].is_null()) << all;
+  EXPECT_EQ(all["classes"][0]["fate"], "fin_dropped") << all;
+  EXPECT_EQ(all["classes"][0]["connections"]["peer_ports"], Json::parse(R"([{"first": 443, "last": 443}])"));
+}
+
 TEST_F(ExplainAllTest, OwnersMarksAndDevicesTellClassesApart) {
   wire_.local.Shell(
       "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "

@@ -48,6 +48,8 @@ void Settle(Packet& packet, std::span<AbstractByte> place, Field field, const In
     for (std::size_t i = 0; i < place.size(); ++i) {
       place[i] = AbstractByte::Known(static_cast<std::uint8_t>(*only >> (8 * (place.size() - 1 - i))));
     }
+    // What any connection's value may be does not hold for this one: "::1" is no address of any.
+    std::erase_if(packet.domains, [&](const auto& each) { return each.first == field; });
     return;
   }
   for (std::size_t i = 0; i < place.size(); ++i) {

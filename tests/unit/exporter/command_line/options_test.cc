@@ -158,6 +158,19 @@ TEST(Options, ExplainTakesTheTwoEndsOfAConnection) {
   EXPECT_EQ(six.peer, (ConnectionEnd{"2001:db8::2", 65535}));
 }
 
+TEST(Options, PlanTakesAHost) {
+  const Options live = Parsed({"plan", "--against=live", "--format=json"});
+  EXPECT_EQ(live.command, Command::kPlan);
+  EXPECT_EQ(live.against, "live");
+  EXPECT_EQ(live.report_format, ReportFormat::kJson);
+  EXPECT_FALSE(live.list_devices);
+  EXPECT_TRUE(Parsed({"plan", "--against=report.json", "--list-devices"}).list_devices);
+  EXPECT_THAT(Complaint({"plan"}), HasSubstr("plan needs --against=REPORT"));
+  EXPECT_THAT(Complaint({"plan", "--against=a", "--against=b"}), HasSubstr("may be given once"));
+  EXPECT_THAT(Complaint({"plan", "--against=a", "--format=nagios"}), HasSubstr("text or json"));
+  EXPECT_THAT(Complaint({"plan", "--against=a", "rules.nft"}), HasSubstr("one too many"));
+}
+
 TEST(Options, WrongEndsAreRefusedWithWhatWouldBeRight) {
   EXPECT_EQ(Complaint({"explain", "192.0.2.1", "192.0.2.2:443"}),
             "LOCAL cannot be \"192.0.2.1\": give an address and a port from 1 to 65535, as 192.0.2.1:443 or "
@@ -255,7 +268,7 @@ TEST(Options, WhatItDoesNotKnowIsNamed) {
   EXPECT_EQ(Complaint({"chek"}), "There is no command \"chek\"; did you mean check?");
   EXPECT_EQ(Complaint({"explian"}), "There is no command \"explian\"; did you mean explain?");
   EXPECT_EQ(Complaint({"serve"}),
-            "There is no command \"serve\"; the commands are check, explain and pairs, see --help.");
+            "There is no command \"serve\"; the commands are check, explain, plan and pairs, see --help.");
   EXPECT_THAT(Complaint({"check", "explain"}), HasSubstr("\"explain\" is one too many"));
   EXPECT_EQ(Complaint({"check", "--frmat=json"}), "There is no flag \"--frmat=json\"; see --help.");
   EXPECT_EQ(Complaint({"--format=json"}), "There is no flag \"--format=json\"; see --help.");
@@ -324,6 +337,7 @@ TEST(Options, HelpNamesEveryFlagAndFitsAHundredColumns) {
                            "check",
                            "explain",
                            "--pairs.key-file=",
+                           "plan",
                            "pairs"}) {
     EXPECT_THAT(help, HasSubstr(flag));
   }

@@ -524,9 +524,9 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
     }
     if (live.role == TrialRole::kClose && live.decided) {
       const auto acknowledged = live.passed.find(PacketKind::kAck);
-      outcome.fates.push_back({live.connection, live.translated, live.judgement.fate, live.judgement.reason,
-                               live.fin_left, live.fin_arrived,
-                               acknowledged != live.passed.end() && acknowledged->second});
+      outcome.fates.push_back(
+          {live.connection, live.translated, live.judgement.fate, live.judgement.reason, live.fin_left,
+           live.fin_arrived, acknowledged != live.passed.end() && acknowledged->second, live.local_end, live.peer_end});
     }
     CloseAtOnce(live.peer);
     CloseAtOnce(live.local);

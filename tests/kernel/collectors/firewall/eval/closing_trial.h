@@ -70,6 +70,8 @@ struct TrialFate {
   bool fin_left = false;     ///< it was put on the wire
   bool fin_arrived = false;  ///< at the peer's socket
   bool closed = false;       ///< and its answer came back
+  Endpoint local_end = {};
+  Endpoint peer_end = {};
   std::string Describe() const;
   bool IsWrong() const;
 };
@@ -90,6 +92,8 @@ class ClosingTrial {
 
   const lab::Namespace& Local() const { return wire_.local; }
   void SetTcpLoose(bool loose);
+  /// Removes all rules.
+  void Reset();
 
   /// Opens `connections`, each once for every role, with no rules loaded; runs `load` in the namespace (it loads the
   /// rules); judges; closes and observes; removes all rules.
@@ -118,7 +122,6 @@ class ClosingTrial {
  private:
   struct Live;
 
-  void Reset();
   Live Open(const TrialConnection& connection, TrialRole role);
   void Evaluate(std::vector<Live>& all, bool never_seen);
   void EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator);

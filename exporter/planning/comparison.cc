@@ -1,0 +1,125 @@
+#include "exporter/planning/comparison.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "exporter/report/class_text.h"
+
+namespace finwait::planning {
+namespace {
+
+using firewall::classes::Leaf;
+using firewall::eval::PathKind;
+using firewall::packet::ConnectionClass;
+
+ConnectionClass Both(ConnectionClass a, const ConnectionClass& b) {
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    a.values[i] = a.values[i].Intersection(b.values[i]);
+    if (a.values[i].Empty()) {
+      break;  // so is the whole
+    }
+  }
+  return a;
+}
+
+template <typename T>
+void SortByChange(std::vector<T>& changed) {
+  std::stable_sort(changed.begin(), changed.end(), [](const T& a, const T& b) { return a.change < b.change; });
+}
+
+// The classes of one path of one family that change.
+class ClassChanges {
+ public:
+  ClassChanges(PathKind path, const ConnectionClass& space) : path_(path), space_(space) {}
+
+  void Compare(const HostEndings& now, const HostEndings& then) {
+    for (const EndingClass& before : now.classes) {
+      if (!IsHere(before)) {
+        continue;
+      }
+      for (const EndingClass& after : then.classes) {
+        if (IsHere(after) && ChangeBetween(before.ending, after.ending) != Change::kNone) {
+          Add(before, after);
+        }
+      }
+    }
+  }
+
+  void MoveTo(std::vector<ChangedClass>& changed) {
+    firewall::classes::Merge(leaves_);
+    for (Leaf& leaf : leaves_) {
+      const auto& [now, then] = *pairs_[leaf.answer];
+      ChangedClass one;
+      one.family = space_.family;
+      one.change = ChangeBetween(now, then);
+      one.connections = report::ClassText(path_, leaf.of, space_);
+      one.surveyed.path = path_;
+      one.surveyed.connections = std::move(leaf.of);
+      one.now = now;
+      one.then = then;
+      MakeExample(one.surveyed);
+      changed.push_back(std::move(one));
+    }
+  }
+
+ private:
+  bool IsHere(const EndingClass& each) const { return each.path == path_ && each.connections.family == space_.family; }
+
+  void Add(const EndingClass& before, const EndingClass& after) {
+    ConnectionClass both = Both(before.connections, after.connections);
+    if (both.Empty()) {
+      return;
+    }
+    const auto [known, is_new] = numbers_.try_emplace({before.ending, after.ending}, pairs_.size());
+    if (is_new) {
+      pairs_.push_back(&known->first);
+    }
+    leaves_.push_back({std::move(both), known->second});
+  }
+
+  using Pair = std::pair<Ending, Ending>;
+  PathKind path_;
+  const ConnectionClass& space_;
+  std::map<Pair, std::size_t> numbers_;
+  std::vector<const Pair*> pairs_;  // of numbers_, whose keys stay where they are
+  std::vector<Leaf> leaves_;
+};
+
+}  // namespace
+
+bool Comparison::Has(Change change) const {
+  const auto is = [&](const auto& each) { return each.change == change; };
+  return std::any_of(connections.begin(), connections.end(), is) || std::any_of(classes.begin(), classes.end(), is);
+}
+
+Comparison Compare(const HostReport& host, const HostEndings& then) {
+  Comparison result;
+  result.incomplete = host.endings.incomplete;
+  for (const std::string& why : then.incomplete) {
+    if (std::find(result.incomplete.begin(), result.incomplete.end(), why) == result.incomplete.end()) {
+      result.incomplete.push_back(why);
+    }
+  }
+  for (std::size_t i = 0; i < host.facts.sockets.size(); ++i) {
+    const Change change = ChangeBetween(host.endings.sockets[i], then.sockets[i]);
+    if (change == Change::kNone) {
+      ++result.connections_unchanged;
+    } else {
+      result.connections.push_back({&host.facts.sockets[i], change, host.endings.sockets[i], then.sockets[i]});
+    }
+  }
+  for (const IpFamily family : kIpFamilies) {
+    const diagnosis::ConnectionSpace space = host.facts.Space(family);
+    for (const diagnosis::SpacePart& part : space.parts) {
+      ClassChanges changes(part.path, part.connections);
+      changes.Compare(host.endings, then);
+      changes.MoveTo(result.classes);
+    }
+  }
+  SortByChange(result.connections);
+  SortByChange(result.classes);
+  return result;
+}
+
+}  // namespace finwait::planning

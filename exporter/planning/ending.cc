@@ -1,0 +1,82 @@
+#include "exporter/planning/ending.h"
+
+#include <string_view>
+
+#include "exporter/report/classes_report.h"
+
+namespace finwait::planning {
+namespace {
+
+using diagnosis::Fate;
+
+// How much is lost. A close that fails is worse than one that fails only if the peer closes first.
+int Loss(Fate fate) {
+  switch (fate) {
+    case Fate::kClean:
+    case Fate::kUnknown:
+      return 0;
+    case Fate::kPeerDecides:
+      return 1;
+    case Fate::kPeerFinDropped:
+      return 2;
+    case Fate::kFinDropped:
+    case Fate::kAckDropped:
+    case Fate::kNatLost:
+      return 3;
+  }
+  return 0;
+}
+
+// A rule's text without what it has counted so far ("packets 12 bytes 640").
+std::string WithoutCounts(std::string_view text) {
+  std::string kept;
+  bool counts = false;
+  while (!text.empty()) {
+    const std::size_t end = text.find(' ');
+    const std::string_view word = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    const bool number = !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+    kept += (kept.empty() ? "" : " ") + std::string(counts && number ? "0" : word);
+    counts = word == "packets" || word == "bytes";
+  }
+  return kept;
+}
+
+}  // namespace
+
+Ending EndingOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator) {
+  Ending ending;
+  ending.fate = outcome.fate;
+  ending.consequence = report::ConsequenceOf(outcome);
+  ending.hook = outcome.hook ? std::string(firewall::Name(*outcome.hook)) : "";
+  if (outcome.rule) {
+    ending.backend = firewall::Name(outcome.rule->backend);
+    ending.family = firewall::Name(outcome.rule->family);
+    ending.table = outcome.rule->table;
+    ending.chain = outcome.rule->chain;
+    ending.handle = outcome.rule->handle;
+    ending.position = outcome.rule->index;
+    ending.text = report::PacketOf(outcome, evaluator).text;
+  }
+  return ending;
+}
+
+bool SameEnding(const Ending& a, const Ending& b) {
+  return a.fate == b.fate && a.hook == b.hook && a.backend == b.backend && a.family == b.family && a.table == b.table &&
+         a.chain == b.chain && WithoutCounts(a.text) == WithoutCounts(b.text);
+}
+
+Change ChangeBetween(const Ending& now, const Ending& then) {
+  if (then.fate == Fate::kUnknown) {
+    return Loss(now.fate) == Loss(Fate::kFinDropped) ? Change::kOtherwise : Change::kNotKnowable;
+  }
+  if (now.fate == Fate::kUnknown) {
+    return Loss(then.fate) > 0 ? Change::kNotKnowable : Change::kNone;
+  }
+  if (Loss(then.fate) != Loss(now.fate)) {
+    return Loss(then.fate) > Loss(now.fate) ? Change::kNewlyLost : Change::kNewlyCloses;
+  }
+  return SameEnding(now, then) ? Change::kNone : Change::kOtherwise;
+}
+
+}  // namespace finwait::planning

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "exporter/diagnosis/class_survey.h"
+
+namespace finwait::planning {
+
+/// How a connection closes under one ruleset, by values that mean the same once that ruleset is gone.
+struct Ending {
+  diagnosis::Fate fate = diagnosis::Fate::kUnknown;
+  std::string consequence;  ///< as `explain --all` says it, without a stop
+  /// The rule, or the policy, that decides; all empty where none does.
+  std::string backend;
+  std::string family;
+  std::string table;
+  std::string chain;
+  std::string hook;
+  std::string text;                       ///< as its own tool prints it; empty for a policy
+  std::optional<std::uint64_t> handle;    ///< nft, in the namespace where it was read
+  std::optional<std::uint32_t> position;  ///< legacy: in its chain, from 1
+
+  bool HasRule() const { return !table.empty(); }
+  auto operator<=>(const Ending&) const = default;
+};
+
+/// The ending that `outcome` is. `evaluator`: that has it from the same rules.
+Ending EndingOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator);
+
+/// Whether both rulesets end it alike: the same fate, by a rule of the same text in the same chain. Handles, positions
+/// and counters are another ruleset's.
+bool SameEnding(const Ending& a, const Ending& b);
+
+/// How a candidate ruleset changes what becomes of a connection.
+enum class Change {
+  kNone,
+  kNewlyLost,    ///< it would stick, or leave its peer stuck, and does not now, or only if the peer closes first
+  kNewlyCloses,  ///< the other way round
+  kOtherwise,    ///< it is lost now and not helped, but fares otherwise: another rule, another packet
+  kNotKnowable,  ///< whether it would newly be lost cannot be known
+};
+inline constexpr Change kChanges[] = {Change::kNewlyLost, Change::kNewlyCloses, Change::kOtherwise,
+                                      Change::kNotKnowable};
+
+Change ChangeBetween(const Ending& now, const Ending& then);
+
+}  // namespace finwait::planning

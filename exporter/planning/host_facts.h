@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall/facts/fact.h"
+#include "collectors/firewall/facts/need.h"
+#include "collectors/kernel/tcp_socket.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/connection_history.h"
+#include "exporter/diagnosis/connection_space.h"
+#include "exporter/planning/ending.h"
+
+namespace finwait::planning {
+
+/// A socket of the host, with what the kernel tells of it and of its entry.
+struct ReportedSocket {
+  kernel::TcpSocket socket;       ///< its ends, state, owner, device and entry; what else there is, is not reported
+  firewall::facts::Socket facts;  ///< what rules can ask for
+  /// Whether the rules in force, when it was opened, translated it; nothing: its entry tells, or nobody does.
+  std::optional<std::pair<bool, bool>> translated = {};  ///< source, destination
+
+  /// What was seen of it; nothing where nothing was.
+  std::optional<diagnosis::ConnectionHistory> History() const;
+};
+
+/// All that an evaluation needs to know of a host beside its rules. A value: a report holds it.
+struct HostFacts {
+  /// Reports that hold more sockets than this hold so many, and say how many are left out.
+  static constexpr std::size_t kMostSockets = 50'000;
+
+  std::string host_name;
+  std::vector<firewall::facts::Interface> devices;     ///< all, by index
+  std::array<diagnosis::Routing, 2> routing = {};      ///< by IpFamily
+  std::array<bool, 2> routing_known = {false, false};  ///< by IpFamily
+  diagnosis::EvaluationSettings settings;              ///< all but `conntrack_active`, which follows from rules
+  std::vector<ReportedSocket> sockets;                 ///< that can still close or have begun to
+  std::size_t sockets_not_listed = 0;
+  /// Facts of the namespace; and routes where the destination alone does not tell them.
+  std::map<firewall::facts::Need, firewall::facts::Fact> answers;
+  std::optional<std::set<std::uint16_t>> queue_listeners;  ///< nothing: cannot be read
+  std::vector<std::string> lacks;  ///< what could not be read, each as a sentence without a stop
+
+  diagnosis::ConnectionSpace Space(IpFamily family) const;
+};
+
+/// Connections that end alike.
+struct EndingClass {
+  firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
+  firewall::packet::ConnectionClass connections;
+  Ending ending;
+};
+
+/// How every connection of a host closes under one ruleset.
+struct HostEndings {
+  std::vector<Ending> sockets;          ///< in the order of HostFacts::sockets
+  std::vector<EndingClass> classes;     ///< they cover HostFacts::Space()
+  std::vector<std::string> incomplete;  ///< what was not told apart, each as a sentence without a stop
+};
+
+/// What a report holds for plans.
+struct HostReport {
+  HostFacts facts;
+  HostEndings endings;  ///< under the rules in force
+};
+
+}  // namespace finwait::planning

@@ -1,0 +1,308 @@
+#include "exporter/planning/host_reader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include "collectors/base/text.h"
+#include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/firewall/read/queue_listeners.h"
+#include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/entry_join.h"
+#include "collectors/kernel/procfs.h"
+#include "collectors/kernel/socket_dump.h"
+#include "collectors/kernel/socket_pass.h"
+#include "exporter/diagnosis/connection_facts.h"
+#include "exporter/planning/host_evaluation.h"
+#include "exporter/planning/reported_facts.h"
+
+namespace finwait::planning {
+namespace {
+
+using firewall::facts::ControlGroupKey;
+using firewall::facts::EntryCountKey;
+using firewall::facts::Fact;
+using firewall::facts::FactQuery;
+using firewall::facts::FactStore;
+using firewall::facts::HopLimitKey;
+using firewall::facts::IpsecPoliciesKey;
+using firewall::facts::NamespaceKey;
+using firewall::facts::Need;
+using firewall::facts::Needs;
+using firewall::facts::Route;
+using firewall::facts::RouteKey;
+using firewall::facts::Socket;
+using firewall::facts::SocketKey;
+
+constexpr auto kLimit = std::chrono::seconds(30);
+constexpr std::size_t kBatch = 1024;
+constexpr std::size_t kMostControlGroups = 4096;
+
+class Reader {
+ public:
+  explicit Reader(const kernel::Host& host) : host_(host), resolver_(host) {}
+
+  HostFacts Read(const diagnosis::EvaluationSettings& settings) {
+    facts_.settings = settings;
+    auto name = kernel::ReadSmallFile(host_.procfs / "sys/kernel/hostname");
+    facts_.host_name = name ? name->substr(0, name->find('\n')) : "";
+    ReadDevices();
+    ReadRoutes();
+    ReadSockets();
+    ReadEntries();
+    ReadSocketFacts();
+    ReadOddRoutes();
+    ReadNamespace();
+    return std::move(facts_);
+  }
+
+  firewall::read::FactResolver& Rules() { return resolver_; }
+
+ private:
+  void Lacks(const std::string& what, const Error& why) { facts_.lacks.push_back(what + ": " + why.message); }
+
+  void ReadDevices() {
+    const auto links = kernel::Links::Read(host_, Deadline::After(kLimit));
+    if (!links) {
+      Lacks("the devices", links.error());
+      return;
+    }
+    for (const kernel::Link& link : links->All()) {
+      facts_.devices.push_back({link.name, link.index, link.type, link.group, link.kind});
+    }
+  }
+
+  void ReadRoutes() {
+    for (const IpFamily family : kIpFamilies) {
+      auto routing = diagnosis::ReadRouting(host_, family, Deadline::After(kLimit));
+      facts_.routing_known[static_cast<std::size_t>(family)] = routing.has_value();
+      if (routing) {
+        facts_.routing[static_cast<std::size_t>(family)] = std::move(*routing);
+      } else {
+        Lacks(std::string(finwait::Name(family)) + " routes", routing.error());
+      }
+    }
+  }
+
+  void ReadSockets() {
+    std::vector<kernel::TcpSocket> listed;
+    const auto read = kernel::ReadSockets(host_, kernel::kAllSocketStates, kernel::kWithTcpInfo,
+                                          Deadline::After(kLimit), kernel::Into(listed, HostFacts::kMostSockets + 1));
+    if (!read) {
+      Lacks("the sockets", read.error());
+      return;
+    }
+    std::size_t unfinished = 0;
+    for (std::size_t state = 0; state < kernel::kTcpStateCount; ++state) {
+      if (kernel::IsUnfinished(static_cast<kernel::TcpState>(state))) {
+        unfinished += read->by_family[0][state] + read->by_family[1][state];
+      }
+    }
+    if (listed.size() > HostFacts::kMostSockets) {
+      listed.resize(HostFacts::kMostSockets);
+      facts_.sockets_not_listed = unfinished > listed.size() ? unfinished - listed.size() : 1;
+    }
+    for (kernel::TcpSocket& socket : listed) {
+      facts_.sockets.push_back({std::move(socket), {}});
+    }
+  }
+
+  void ReadEntries() {
+    kernel::SocketTable table;
+    const bool has_conntrack = HasConntrack(host_);
+    for (const ReportedSocket& each : facts_.sockets) {
+      table.Add(each.socket);
+    }
+    if (has_conntrack) {
+      kernel::EntryJoin join(std::make_shared<kernel::KnownZones>());
+      if (const auto joined = join.Join(host_, Deadline::After(kLimit), table); !joined) {
+        Lacks("which sockets have a conntrack entry", joined.error());
+        return;
+      }
+    }
+    for (std::size_t i = 0; i < facts_.sockets.size(); ++i) {
+      kernel::SocketEntry& entry = facts_.sockets[i].socket.entry;
+      entry = table[i].entry;
+      if (!has_conntrack) {
+        entry.tracking = kernel::Tracking::kUntracked;
+      }
+    }
+  }
+
+  void ReadSocketFacts() {
+    bool marks = true;
+    for (std::size_t first = 0; first < facts_.sockets.size(); first += kBatch) {
+      const auto batch = std::span(facts_.sockets).subspan(first, std::min(kBatch, facts_.sockets.size() - first));
+      Needs needs;
+      for (const ReportedSocket& each : batch) {
+        needs.insert(SocketKey{each.socket.local, each.socket.peer});
+      }
+      FactStore store;
+      resolver_.Resolve(needs, store);
+      for (ReportedSocket& each : batch) {
+        const Fact* fact = store.Find(SocketKey{each.socket.local, each.socket.peer});
+        if (const auto* socket = fact != nullptr ? fact->As<Socket>() : nullptr) {
+          each.facts = *socket;
+        } else {  // closed meanwhile: what the list tells
+          each.facts.mark = each.socket.mark;
+          each.facts.bound_device = each.socket.device;
+          each.facts.user = each.socket.uid;
+          each.facts.orphan = each.socket.orphan;
+          each.facts.opened_here = each.socket.opened_here;
+        }
+        marks = marks && each.facts.mark.has_value();
+      }
+    }
+    if (!marks) {
+      facts_.lacks.emplace_back("the marks of sockets (SO_MARK): the kernel tells them to who has CAP_NET_ADMIN");
+    }
+  }
+
+  // Of sockets whose route hangs on more than the destination.
+  void ReadOddRoutes() {
+    FactStore store;
+    for (const ReportedSocket& each : facts_.sockets) {
+      const auto family = static_cast<std::size_t>(each.socket.local.address.Family());
+      RouteKey plain;
+      plain.destination = each.socket.peer.address;
+      plain.bound_device = each.facts.bound_device;
+      if (facts_.routing_known[family] && TellsRoute(facts_.routing[family], plain)) {
+        continue;
+      }
+      FactQuery query(store);
+      constexpr int kRounds = 8;
+      std::optional<RouteKey> asked;
+      for (int round = 0; round < kRounds; ++round) {
+        asked = diagnosis::ConnectionOf(diagnosis::ListedSocket(each.socket), query).routing;
+        const Needs needs = query.TakeNeeds();
+        if (needs.empty()) {
+          break;
+        }
+        resolver_.Resolve(needs, store);
+      }
+      const Fact* found = asked ? store.Find(*asked) : nullptr;
+      if (found != nullptr && found->Why() == nullptr) {
+        facts_.answers.insert_or_assign(*asked, *found);
+      }
+    }
+  }
+
+  void ReadNamespace() {
+    Needs needs;
+    for (const IpFamily family : kIpFamilies) {
+      needs.insert(NamespaceKey{family});
+    }
+    needs.insert(HopLimitKey{IpFamily::kIpv4, ""});
+    for (const firewall::facts::Interface& device : facts_.devices) {
+      needs.insert(HopLimitKey{IpFamily::kIpv6, device.name.value_or("")});
+    }
+    needs.insert(IpsecPoliciesKey{});
+    needs.insert(EntryCountKey{});
+    std::size_t groups = 0;
+    for (const ReportedSocket& each : facts_.sockets) {
+      if (each.facts.control_group && groups < kMostControlGroups) {
+        groups += needs.insert(ControlGroupKey{*each.facts.control_group}).second ? 1 : 0;
+      }
+    }
+    FactStore store;
+    resolver_.Resolve(needs, store);
+    for (const Need& need : needs) {
+      const Fact* fact = store.Find(need);
+      if (fact != nullptr && fact->Why() == nullptr && !fact->IsAbsent()) {
+        facts_.answers.insert_or_assign(need, *fact);
+      }
+    }
+    if (auto queues = firewall::read::ReadQueueListeners(host_, Deadline::After(kLimit))) {
+      facts_.queue_listeners = std::move(*queues);
+    }
+  }
+
+  const kernel::Host& host_;
+  firewall::read::FactResolver resolver_;
+  HostFacts facts_;
+};
+
+}  // namespace
+
+HostReport ReadHostReport(const kernel::Host& host, const std::shared_ptr<const firewall::Ruleset>& rules,
+                          const diagnosis::EvaluationSettings& settings) {
+  Reader reader(host);
+  HostReport report;
+  report.facts = reader.Read(settings);
+  AddTranslations(report.facts, rules, reader.Rules());
+  report.endings = EvaluateHost(report.facts, rules, reader.Rules());
+  return report;
+}
+
+void RenumberDevices(const kernel::Links& links, HostReport& report) {
+  std::map<std::uint32_t, std::uint32_t> numbers;
+  std::uint32_t spare = 1U << 30U;
+  for (const firewall::facts::Interface& device : report.facts.devices) {
+    const auto same = std::find_if(links.All().begin(), links.All().end(),
+                                   [&](const kernel::Link& link) { return link.name == device.name; });
+    const std::uint32_t number = device.index.value_or(0);
+    numbers[number] = same != links.All().end() ? same->index : links.Find(number) != nullptr ? spare++ : number;
+  }
+  const auto renumber = [&](std::uint32_t& number) {
+    if (const auto found = numbers.find(number); found != numbers.end()) {
+      number = found->second;
+    }
+  };
+  const auto renumber_device = [&](firewall::facts::Interface& device) {
+    if (device.index) {
+      renumber(*device.index);
+    }
+  };
+  HostFacts& facts = report.facts;
+  std::for_each(facts.devices.begin(), facts.devices.end(), renumber_device);
+  for (diagnosis::Routing& routing : facts.routing) {
+    for (diagnosis::RoutedRange& range : routing.ranges) {
+      if (range.route) {
+        renumber_device(range.route->egress);
+      }
+    }
+  }
+  for (auto& devices : facts.settings.ingress_devices) {
+    for (kernel::IngressDevice& device : devices) {
+      renumber(device.index);
+    }
+  }
+  for (ReportedSocket& each : facts.sockets) {
+    renumber(each.socket.device);
+    renumber(each.facts.bound_device);
+  }
+  std::map<Need, Fact> answers;
+  for (const auto& [need, fact] : facts.answers) {
+    const auto* key = std::get_if<RouteKey>(&need);
+    if (key == nullptr) {
+      answers.emplace(need, fact);
+      continue;
+    }
+    RouteKey renumbered = *key;
+    renumber(renumbered.bound_device);
+    const auto* route = fact.As<std::shared_ptr<const Route>>();
+    if (route == nullptr) {
+      answers.emplace(renumbered, fact);
+      continue;
+    }
+    auto there = std::make_shared<Route>(**route);
+    renumber_device(there->egress);
+    answers.emplace(renumbered, Fact::Present(std::shared_ptr<const Route>(std::move(there))));
+  }
+  facts.answers = std::move(answers);
+  // Classes of the report name routes by position, and the routes are these; one value for all of a space, as
+  // neighbours are joined only then.
+  for (const IpFamily family : kIpFamilies) {
+    for (const diagnosis::SpacePart& part : facts.Space(family).parts) {
+      for (EndingClass& each : report.endings.classes) {
+        if (each.path == part.path && each.connections.family == family) {
+          each.connections.routes = part.connections.routes;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace finwait::planning

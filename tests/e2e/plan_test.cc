@@ -1,0 +1,239 @@
+// `finwait-plan` (scripts/plan.sh) and `finwait_exporter plan`: what they say of a candidate ruleset, how they exit,
+// and that every loader's rules are read.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/lab/connection.h"
+#include "tests/lab/namespace.h"
+#include "tests/lab/paths.h"
+#include "tests/lab/temporary_folder.h"
+
+namespace finwait::e2e {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kNftDrop =
+    "table inet candidate { chain o { type filter hook output priority 0; ct state invalid drop; }; }\n";
+
+class PlanTest : public testing::Test {
+ protected:
+  PlanTest()
+      : listener_(wire_.peer, lab::Wire::kPeer4, 443), client_(lab::Connect(wire_.local, lab::Wire::kPeer4, 443)) {}
+
+  /// finwait-plan, run on the host.
+  lab::CommandOutput Plan(std::vector<std::string> arguments, const std::string& input = "") const {
+    arguments.insert(arguments.begin(),
+                     {"env", "FINWAIT_PROGRAM=" + lab::Program(), (lab::SourceFolder() / "scripts/plan.sh").string()});
+    return wire_.local.Command(arguments, input, 60);
+  }
+  Json PlanJson(const std::string& file, int exit_code) const {
+    const lab::CommandOutput output = Plan({"--format=json", file});
+    EXPECT_EQ(output.exit_code, exit_code) << output.out << output.err;
+    EXPECT_EQ(output.err, "");
+    return output.out.empty() ? Json() : Json::parse(output.out);
+  }
+  /// What `check --format=json` prints on the host, as a file.
+  std::string Report() const {
+    const lab::CommandOutput output =
+        wire_.local.Command({lab::Program(), "check", "--format=json", lab::kOwnNamespaceOnly});
+    return folder_.Write("report.json", output.out);
+  }
+  /// `finwait_exporter plan`, run in a namespace with `rules`, as nft has them, and no devices.
+  static lab::CommandOutput PlanIn(const lab::Namespace& where, const std::string& report) {
+    return where.Command({lab::Program(), "plan", "--against=" + report, "--format=json"});
+  }
+
+  lab::Wire wire_;
+  lab::TemporaryFolder folder_;
+  lab::Listener listener_;
+  UniqueFd client_;
+};
+
+TEST_F(PlanTest, ACandidateThatDropsTheFinIsSaidToLoseTheConnection) {
+  const std::string file = folder_.Write("rules.nft", kNftDrop);
+  const Json plan = PlanJson(file, 1);
+  EXPECT_EQ(plan["verdict"], "loses");
+  const Json& lost = plan["newly_lost"];
+  ASSERT_EQ(lost["connections"].size(), 1U) << plan;
+  EXPECT_EQ(lost["connections"][0]["local"], lab::LocalEndpoint(client_));
+  EXPECT_EQ(lost["connections"][0]["now"]["fate"], "clean");
+  EXPECT_EQ(lost["connections"][0]["candidate"]["fate"], "fin_dropped");
+  EXPECT_EQ(lost["connections"][0]["candidate"]["rule"]["table"], "candidate");
+  EXPECT_EQ(lost["connections"][0]["candidate"]["rule"]["text"], "ct state invalid drop");
+  EXPECT_FALSE(lost["classes"].empty());
+  const lab::CommandOutput text = Plan({file});
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_THAT(text.out, HasSubstr("LOSES: "));
+  EXPECT_THAT(text.out, HasSubstr("FIN dropped at output by nft table inet candidate"));
+  EXPECT_THAT(text.out, HasSubstr("open now: " + lab::LocalEndpoint(client_)));
+  EXPECT_THAT(wire_.local.Shell("nft list ruleset"), Not(HasSubstr("candidate"))) << "the host is only read";
+}
+
+TEST_F(PlanTest, TheRulesInForceLoadedAgainLoseNothing) {
+  const std::string file = folder_.Write("rules.nft", kNftDrop);
+  wire_.local.Shell("nft -f " + file);
+  const Json plan = PlanJson(file, 0);
+  EXPECT_EQ(plan["verdict"], "safe");
+  EXPECT_EQ(plan["connections_unchanged"], 1U) << plan;
+  for (const char* change : {"newly_lost", "newly_closing", "otherwise", "cannot_tell"}) {
+    EXPECT_TRUE(plan[change]["connections"].empty()) << plan;
+    EXPECT_TRUE(plan[change]["classes"].empty()) << plan;
+  }
+}
+
+TEST_F(PlanTest, ACandidateWithoutTheDropIsSaidToLetTheConnectionClose) {
+  wire_.local.Shell("nft -f " + folder_.Write("now.nft", kNftDrop));
+  const std::string other = "table inet candidate { chain o { type filter hook output priority 0; accept; }; }\n";
+  const Json plan = PlanJson(folder_.Write("rules.nft", other), 0);
+  EXPECT_EQ(plan["newly_closing"]["connections"].size(), 1U) << plan;
+}
+
+TEST_F(PlanTest, AnotherRuleForTheSameLossIsNotNewlyLost) {
+  wire_.local.Shell("nft -f " + folder_.Write("now.nft", kNftDrop));
+  const std::string other =
+      "table inet candidate { chain o { type filter hook output priority 0; ct state invalid log drop; }; }\n";
+  const Json plan = PlanJson(folder_.Write("rules.nft", other), 0);
+  ASSERT_EQ(plan["otherwise"]["connections"].size(), 1U) << plan;
+  EXPECT_EQ(plan["otherwise"]["connections"][0]["now"]["rule"]["text"], "ct state invalid drop");
+  EXPECT_THAT(plan["otherwise"]["connections"][0]["candidate"]["rule"]["text"].get<std::string>(), HasSubstr("log"));
+}
+
+TEST_F(PlanTest, WhatHangsOnChanceCannotBeTold) {
+  const std::string file = folder_.Write("rules.nft",
+                                         "table inet candidate { chain o { type filter hook output priority 0; ct "
+                                         "state invalid limit rate 1/second drop; }; }\n");
+  const Json plan = PlanJson(file, 3);
+  EXPECT_EQ(plan["verdict"], "unknown");
+  EXPECT_EQ(plan["cannot_tell"]["connections"].size(), 1U) << plan;
+}
+
+TEST_F(PlanTest, RulesThatNameDevicesByNumberMeetTheHostsDevices) {
+  const std::string file = folder_.Write("rules.nft",
+                                         "table inet candidate { chain o { type filter hook output priority 0; oif "
+                                         "\"veth0\" ct state invalid drop; }; }\n");
+  const Json plan = PlanJson(file, 1);
+  EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U) << plan;
+}
+
+TEST_F(PlanTest, ACandidateThatDoesNotLoadIsRefusedInItsToolsWords) {
+  const lab::CommandOutput output = Plan({folder_.Write("rules.nft", "table inet candidate { chane o }\n")});
+  EXPECT_EQ(output.exit_code, 3);
+  EXPECT_EQ(output.out, "");
+  EXPECT_THAT(output.err, HasSubstr("syntax error"));
+  EXPECT_THAT(output.err, HasSubstr("does not load"));
+}
+
+TEST_F(PlanTest, WrongUsageIsRefusedInASentence) {
+  const auto refusal = [&](const std::vector<std::string>& arguments) {
+    const lab::CommandOutput output = Plan(arguments);
+    EXPECT_EQ(output.exit_code, 3);
+    EXPECT_EQ(output.out, "");
+    return output.err;
+  };
+  const std::string file = folder_.Write("rules.nft", kNftDrop);
+  EXPECT_THAT(refusal({}), HasSubstr("which FILE"));
+  EXPECT_THAT(refusal({"--formt=json", file}), HasSubstr("no flag \"--formt=json\""));
+  EXPECT_THAT(refusal({"--format=yaml", file}), HasSubstr("text or json"));
+  EXPECT_THAT(refusal({folder_.PathOf("missing")}), HasSubstr("no readable file"));
+  EXPECT_THAT(refusal({"--against=" + folder_.PathOf("missing"), file}), HasSubstr("cannot be read"));
+  EXPECT_THAT(refusal({"--against=" + folder_.Write("cut.json", "{\"version\":"), file}), HasSubstr("cut short"));
+  EXPECT_THAT(refusal({"--against=" + folder_.Write("old.json", "{\"version\": \"0.0.1\"}"), file}),
+              HasSubstr("check --format=json"));
+}
+
+TEST_F(PlanTest, AReportOfAnotherFormIsRefused) {
+  std::ifstream made(Report());
+  Json report = Json::parse(made);
+  report["version"] = "9.0.0";
+  report["host"]["format"] = 99;
+  const lab::CommandOutput output =
+      Plan({"--against=" + folder_.Write("other.json", report.dump()), folder_.Write("rules.nft", kNftDrop)});
+  EXPECT_EQ(output.exit_code, 3);
+  EXPECT_THAT(output.err, HasSubstr("version \"9.0.0\" of finwait_exporter made it in another form"));
+}
+
+TEST_F(PlanTest, AReportServesWhereTheHostIsNot) {
+  const std::string report = Report();
+  const lab::Namespace elsewhere;
+  elsewhere.Shell("nft -f " + folder_.Write("rules.nft", kNftDrop));
+  const lab::CommandOutput output = PlanIn(elsewhere, report);
+  EXPECT_EQ(output.exit_code, 1) << output.err;
+  const Json plan = Json::parse(output.out);
+  EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U) << plan;
+  const Json& classes = plan["newly_lost"]["classes"];
+  ASSERT_FALSE(classes.empty());
+  EXPECT_EQ(classes[0]["connections"]["family"], "ipv4");
+}
+
+TEST_F(PlanTest, ANamespaceMadeOnTheHostReadsItLive) {
+  const std::string rules = folder_.Write("rules.nft", kNftDrop);
+  // A shell on the host stays above the namespace.
+  const std::string inside =
+      "nft -f " + rules + " && " + lab::Program() + " plan --against=live --format=json --namespaces=none";
+  const lab::CommandOutput output =
+      wire_.local.Command({"sh", "-c", "unshare --net sh -c '" + inside + "; exit $?'; exit $?"}, "", 60);
+  EXPECT_EQ(output.exit_code, 1) << output.err;
+  const Json plan = Json::parse(output.out);
+  EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U) << plan;
+}
+
+// How each tool's file looks that drops an INVALID FIN to port 443.
+struct Loader {
+  const char* name;
+  const char* prefix;  // of finwait-plan's argument; "": it finds out by itself
+  const char* rules;
+  const char* backend;
+};
+void PrintTo(const Loader& loader, std::ostream* out) { *out << loader.name; }
+
+class PlanLoaderTest : public PlanTest, public testing::WithParamInterface<Loader> {};
+
+constexpr const char* kXtables =
+    "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp --dport 443 -m "
+    "conntrack --ctstate INVALID -j DROP\nCOMMIT\n";
+
+INSTANTIATE_TEST_SUITE_P(AllLoaders, PlanLoaderTest,
+                         testing::Values(Loader{"nft", "", kNftDrop, "nft"}, Loader{"iptables", "", kXtables, "nft"},
+                                         Loader{"iptables_nft", "iptables-nft:", kXtables, "nft"},
+                                         Loader{"iptables_legacy", "iptables-legacy:", kXtables, "legacy"}),
+                         [](const auto& one) { return one.param.name; });
+
+TEST_P(PlanLoaderTest, ItsRulesAreEvaluated) {
+  const Json plan = PlanJson(GetParam().prefix + folder_.Write("rules.v4", GetParam().rules), 1);
+  const Json& lost = plan["newly_lost"]["connections"];
+  ASSERT_EQ(lost.size(), 1U) << plan;
+  EXPECT_EQ(lost[0]["candidate"]["rule"]["backend"], GetParam().backend);
+}
+
+TEST_F(PlanTest, SetsOfIpsetAreLoadedBeforeTheRulesThatNameThem) {
+  const std::string rules = folder_.Write("rules.v4",
+                                          "*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -m set --match-set peers dst -m "
+                                          "conntrack --ctstate INVALID -j DROP\nCOMMIT\n");
+  const std::string sets =
+      folder_.Write("sets", "create peers hash:net family inet\nadd peers " + std::string(lab::Wire::kPeer4) + "\n");
+  const lab::CommandOutput output = Plan({"--format=json", rules, sets});
+  ASSERT_EQ(output.exit_code, 1) << output.out << output.err;
+  EXPECT_EQ(Json::parse(output.out)["newly_lost"]["connections"].size(), 1U) << output.out;
+}
+
+TEST_F(PlanTest, RulesOfBothFamiliesAndStandardInputAreOneCandidate) {
+  const lab::Listener listener(wire_.peer, lab::Wire::kPeer6, 443);
+  const UniqueFd client = lab::Connect(wire_.local, lab::Wire::kPeer6, 443);
+  const std::string six = folder_.Write("rules.v6", kXtables);
+  const lab::CommandOutput output = Plan({"--format=json", "iptables:-", six}, kXtables);
+  ASSERT_EQ(output.exit_code, 1) << output.out << output.err;
+  EXPECT_EQ(Json::parse(output.out)["newly_lost"]["connections"].size(), 2U) << output.out;
+}
+
+}  // namespace
+}  // namespace finwait::e2e

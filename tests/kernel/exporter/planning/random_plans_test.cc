@@ -1,0 +1,172 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/kernel/find_socket.h"
+#include "collectors/sources/firewall.h"
+#include "exporter/planning/comparison.h"
+#include "exporter/planning/host_evaluation.h"
+#include "exporter/planning/host_json.h"
+#include "exporter/planning/host_reader.h"
+#include "tests/kernel/collectors/firewall/eval/closing_trial.h"
+#include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
+#include "tests/lab/host.h"
+#include "tests/lab/namespace.h"
+
+// Random pairs of rulesets: one is in force on a host with connections, the other is planned in a namespace of its own
+// and then loaded on the host for real, where all connections are closed without their entries.
+namespace finwait::planning {
+namespace {
+
+using firewall::eval::ClosingTrial;
+using firewall::eval::RandomRuleset;
+using firewall::eval::RefusedRuleset;
+using firewall::eval::TrialConnection;
+using firewall::eval::TrialFate;
+using firewall::eval::TrialRole;
+
+std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+std::vector<TrialConnection> RandomConnections(std::uint64_t seed) {
+  constexpr std::size_t kConnections = 8;
+  std::mt19937_64 engine(seed);
+  std::vector<TrialConnection> connections;
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    TrialConnection connection;
+    connection.family = engine() % 2 == 0 ? IpFamily::kIpv4 : IpFamily::kIpv6;
+    connection.loopback = engine() % 5 == 0;
+    connection.inbound = engine() % 3 == 0;
+    connection.port = ClosingTrial::kPorts[engine() % std::size(ClosingTrial::kPorts)];
+    connection.local_address = engine() % 2;
+    connection.peer_address = engine() % 2;
+    connections.push_back(connection);
+  }
+  return connections;
+}
+
+std::shared_ptr<const firewall::Ruleset> RulesHere(const kernel::Host& host) {
+  sources::FirewallCollector collector(host);
+  const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(30)));
+  if (!collected) {
+    throw std::runtime_error(collected.error().message);
+  }
+  return std::static_pointer_cast<const sources::FirewallSample>(collected->data)->ruleset;
+}
+
+// What `check --format=json` would hold of the namespace.
+std::string ReportOf(const lab::Namespace& where, bool tcp_loose) {
+  nlohmann::ordered_json report = {{"version", "test"}, {"time", "2026-11-28T00:00:00Z"}};
+  where.Run([&] {
+    const kernel::Host host = lab::HostHere();
+    diagnosis::EvaluationSettings settings;
+    settings.tcp_loose = tcp_loose;
+    report["host"] = HostJson(ReadHostReport(host, RulesHere(host), settings));
+  });
+  return report.dump();
+}
+
+struct Plan {
+  std::map<kernel::SocketEnds, diagnosis::Fate> now;
+  std::map<kernel::SocketEnds, diagnosis::Fate> then;
+  std::map<kernel::SocketEnds, Change> changes;
+};
+
+// As finwait-plan does: a namespace with the host's devices, and the candidate.
+Plan MakePlan(const std::string& report, const RandomRuleset& candidate) {
+  const lab::Namespace throw_away;
+  auto loaded = ParseReport(report);
+  if (!loaded) {
+    throw std::runtime_error(loaded.error().message);
+  }
+  for (const firewall::facts::Interface& device : loaded->host.facts.devices) {
+    if (*device.name != "lo") {
+      throw_away.Shell("ip link add name " + *device.name + " index " + std::to_string(*device.index) + " type bridge");
+    }
+  }
+  candidate.LoadRest(throw_away);
+  Plan plan;
+  throw_away.Run([&] {
+    const kernel::Host host = lab::HostHere();
+    RenumberDevices(kernel::Links::Read(host, Deadline::After(std::chrono::seconds(5))).value(), loaded->host);
+    firewall::read::FactResolver resolver(host);
+    const HostEndings then = EvaluateHost(loaded->host.facts, RulesHere(host), resolver);
+    for (std::size_t i = 0; i < loaded->host.facts.sockets.size(); ++i) {
+      const kernel::TcpSocket& socket = loaded->host.facts.sockets[i].socket;
+      const kernel::SocketEnds ends{socket.local, socket.peer};
+      plan.now[ends] = loaded->host.endings.sockets[i].fate;
+      plan.then[ends] = then.sockets[i].fate;
+      plan.changes[ends] = ChangeBetween(loaded->host.endings.sockets[i], then.sockets[i]);
+    }
+  });
+  return plan;
+}
+
+// The short form is for CI; tools/plans.sh has the long one.
+TEST(RandomPlansTest, WhatIsPlannedForRandomPairsOfRulesetsHappens) {
+  const std::uint64_t seed = Number("FINWAIT_SEED", 20261128);
+  const std::uint64_t pairs = Number("FINWAIT_PLANS", 6);
+  ClosingTrial trial;
+  std::uint64_t done = 0;
+  std::size_t closes = 0;
+  std::size_t unknown = 0;
+  std::size_t wrong = 0;
+  std::map<Change, std::size_t> changes;
+  for (std::uint64_t number = seed; done < pairs; number += 2) {
+    const RandomRuleset in_force = firewall::eval::MakeRandomRuleset(number);
+    const RandomRuleset candidate = firewall::eval::MakeRandomRuleset(number + 1);
+    trial.SetTcpLoose(in_force.tcp_loose);
+    Plan plan;
+    firewall::eval::TrialOutcome outcome;
+    try {
+      outcome = trial.Run(RandomConnections(number), {TrialRole::kClose}, {}, [&](const lab::Namespace& host) {
+        in_force.LoadRest(host);
+        host.Command({"conntrack", "-F"});
+        const std::string report = ReportOf(host, in_force.tcp_loose);
+        trial.Reset();
+        plan = MakePlan(report, candidate);
+        candidate.LoadRest(host);
+      });
+    } catch (const RefusedRuleset&) {  // random rules that contradict each other
+      continue;
+    }
+    ++done;
+    for (TrialFate fate : outcome.fates) {
+      const kernel::SocketEnds ends{fate.local_end, fate.peer_end};
+      ASSERT_TRUE(plan.then.contains(ends)) << "pair " << number << ": the report lacks " << fate.local_end.Text();
+      const diagnosis::Fate by_trial = fate.foretold;
+      fate.foretold = plan.then[ends];
+      ++closes;
+      ++changes[plan.changes[ends]];
+      unknown += fate.foretold == diagnosis::Fate::kUnknown ? 1 : 0;
+      if (fate.IsWrong()) {
+        ++wrong;
+        ADD_FAILURE() << "pair " << number << ": planned: " << fate.Describe() << "; on the host itself "
+                      << Name(by_trial) << "\nin force:\n"
+                      << in_force.Text() << "\ncandidate:\n"
+                      << candidate.Text();
+      }
+    }
+  }
+  EXPECT_GT(closes, 0U);
+  std::cout << done << " pairs, " << closes << " closes, " << wrong << " planned wrongly, " << unknown << " unknown; "
+            << changes[Change::kNewlyLost] << " newly lost, " << changes[Change::kNewlyCloses] << " newly closing, "
+            << changes[Change::kOtherwise] << " otherwise, " << changes[Change::kNotKnowable] << " not knowable, "
+            << changes[Change::kNone] << " unchanged\n";
+}
+
+}  // namespace
+}  // namespace finwait::planning

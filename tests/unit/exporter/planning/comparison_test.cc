@@ -1,0 +1,117 @@
+#include "exporter/planning/comparison.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+namespace finwait::planning {
+namespace {
+
+using diagnosis::Fate;
+using firewall::packet::Dimension;
+using firewall::packet::IntervalSet;
+using testing::HasSubstr;
+
+Ending Of(Fate fate, const std::string& rule = "") {
+  Ending ending;
+  ending.fate = fate;
+  if (!rule.empty()) {
+    ending.table = "t";
+    ending.text = rule;
+  }
+  return ending;
+}
+
+class ComparisonTest : public testing::Test {
+ protected:
+  ComparisonTest() {
+    host_.facts.routing_known = {true, false};
+    firewall::facts::Route route;
+    route.egress.name = "eth0";
+    host_.facts.routing[0].ranges = {{{1, 0xdfffffff}, route}};
+    space_ = host_.facts.Space(IpFamily::kIpv4);
+    for (const diagnosis::SpacePart& part : space_.parts) {
+      host_.endings.classes.push_back({part.path, part.connections, Of(Fate::kClean)});
+    }
+    then_.classes = host_.endings.classes;
+  }
+  // Gives the connections to `port` another ending in `endings`.
+  static void Split(HostEndings& endings, firewall::packet::Wide port, const Ending& ending) {
+    EndingClass& whole = endings.classes.front();
+    EndingClass part = whole;
+    part.ending = ending;
+    part.connections.Of(Dimension::kPeerPort) = IntervalSet::Between(port, port);
+    whole.connections.Of(Dimension::kPeerPort) =
+        whole.connections.Of(Dimension::kPeerPort).Difference(IntervalSet::Between(port, port));
+    endings.classes.push_back(std::move(part));
+  }
+  void AddSocket(const Ending& now, const Ending& then) {
+    ReportedSocket socket;
+    socket.socket.local = *Endpoint::Parse("192.0.2.1:40000");
+    socket.socket.peer = *Endpoint::Parse("198.51.100.1:443");
+    host_.facts.sockets.push_back(socket);
+    host_.endings.sockets.push_back(now);
+    then_.sockets.push_back(then);
+  }
+
+  HostReport host_;
+  HostEndings then_;
+  diagnosis::ConnectionSpace space_;
+};
+
+TEST_F(ComparisonTest, WhatEndsAlikeIsNoChange) {
+  AddSocket(Of(Fate::kFinDropped, "drop"), Of(Fate::kFinDropped, "drop"));
+  const Comparison comparison = Compare(host_, then_);
+  EXPECT_TRUE(comparison.NothingLost());
+  EXPECT_TRUE(comparison.classes.empty());
+  EXPECT_TRUE(comparison.connections.empty());
+  EXPECT_EQ(comparison.connections_unchanged, 1U);
+}
+
+TEST_F(ComparisonTest, AChangedClassIsWhatBothSidesHaveInCommon) {
+  Split(host_.endings, 80, Of(Fate::kFinDropped, "drop"));
+  Split(then_, 80, Of(Fate::kFinDropped, "drop"));
+  Split(then_, 5432, Of(Fate::kFinDropped, "drop"));
+  const Comparison comparison = Compare(host_, then_);
+  ASSERT_EQ(comparison.classes.size(), 1U);
+  EXPECT_EQ(comparison.classes[0].change, Change::kNewlyLost);
+  EXPECT_THAT(comparison.classes[0].connections, HasSubstr("peer port 5432"));
+  EXPECT_EQ(comparison.classes[0].surveyed.example_peer.port, 5432);
+  EXPECT_FALSE(comparison.NothingLost());
+}
+
+TEST_F(ComparisonTest, NeighboursThatChangeAlikeAreOneClass) {
+  Split(then_, 80, Of(Fate::kFinDropped, "drop"));
+  Split(then_, 81, Of(Fate::kFinDropped, "drop"));
+  const Comparison comparison = Compare(host_, then_);
+  ASSERT_EQ(comparison.classes.size(), 1U);
+  EXPECT_THAT(comparison.classes[0].connections, HasSubstr("peer port 80 to 81"));
+}
+
+TEST_F(ComparisonTest, WhatIsNewlyLostStandsFirst) {
+  Split(host_.endings, 80, Of(Fate::kFinDropped, "drop"));
+  Split(then_, 5432, Of(Fate::kFinDropped, "drop"));
+  AddSocket(Of(Fate::kFinDropped), Of(Fate::kClean));
+  AddSocket(Of(Fate::kClean), Of(Fate::kFinDropped));
+  const Comparison comparison = Compare(host_, then_);
+  ASSERT_EQ(comparison.classes.size(), 2U);
+  EXPECT_EQ(comparison.classes[0].change, Change::kNewlyLost);
+  EXPECT_EQ(comparison.classes[1].change, Change::kNewlyCloses);
+  ASSERT_EQ(comparison.connections.size(), 2U);
+  EXPECT_EQ(comparison.connections[0].change, Change::kNewlyLost);
+}
+
+TEST_F(ComparisonTest, WhatWasNotToldApartLeavesTheAnswerOpen) {
+  then_.incomplete = {"IPv4: too many classes"};
+  EXPECT_FALSE(Compare(host_, then_).NothingLost());
+  then_.incomplete.clear();
+  Split(then_, 80, Of(Fate::kUnknown));
+  const Comparison comparison = Compare(host_, then_);
+  EXPECT_FALSE(comparison.NothingLost());
+  EXPECT_FALSE(comparison.Has(Change::kNewlyLost));
+}
+
+}  // namespace
+}  // namespace finwait::planning
