@@ -7,6 +7,7 @@
 
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/route_table.h"
+#include "collectors/kernel/routing_rules.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -78,16 +79,16 @@ Result<ConnectionSpace> ReadConnectionSpace(const kernel::Host& host, IpFamily f
   if (!prefixes) {
     return Failure(prefixes.error());
   }
-  auto by_more = RoutesByMoreThanDestination(host, family, deadline);
-  if (!by_more) {
-    return Failure(by_more.error());
+  const auto rules = ReadRoutingRules(host, family, deadline);
+  if (!rules) {
+    return Failure(rules.error());
   }
   auto addresses = kernel::DeviceAddresses::Read(host, family, deadline);
   if (!addresses) {
     return Failure(addresses.error());
   }
   ConnectionSpace space;
-  if (*by_more) {
+  if (rules->by_more_than_destination) {
     space.uncertain.emplace_back(
         "this host's routing rules (ip rule) ask for more than the destination, and the devices here are those of "
         "connections without a mark, asked for by this program's user");
