@@ -109,6 +109,7 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
     if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
       connection.journey = route->local ? PathKind::kLoopback : PathKind::kLocal;
       connection.egress = route->egress;
+      connection.egress_port = route->egress_port;
       connection.masquerade = route->masquerade;
       hop_limit = route->hop_limit;
     }

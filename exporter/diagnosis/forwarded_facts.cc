@@ -103,6 +103,7 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   connection.routing = key;
   if (const Route* forth = FindRoute(facts, key); forth != nullptr && !forth->local) {
     connection.egress = forth->egress;
+    connection.egress_port = forth->egress_port;
     connection.masquerade = forth->masquerade;
   }
   return connection;
