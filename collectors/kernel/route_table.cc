@@ -1,6 +1,5 @@
 #include "collectors/kernel/route_table.h"
 
-#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -68,44 +67,6 @@ Result<std::vector<RoutePrefix>> ReadRoutePrefixes(const Host& host, IpFamily fa
     return Failure(dumped.error());
   }
   return prefixes;
-}
-
-Result<bool> RoutesByMoreThanDestination(const Host& host, IpFamily family, Deadline deadline) {
-  auto channel = host.open_channel(NETLINK_ROUTE);
-  if (!channel) {
-    return Failure(channel.error());
-  }
-  fib_rule_hdr header = {};
-  header.family = family == IpFamily::kIpv4 ? AF_INET : AF_INET6;
-  bool by_more = false;
-  netlink::FunctionSink sink([&] { by_more = false; },
-                             [&](const netlink::Message& message) -> Result<void> {
-                               const auto rule = message.Header<fib_rule_hdr>();
-                               by_more = by_more || (rule && (rule->src_len != 0 || rule->tos != 0));
-                               netlink::ForEachAttribute(message.Attributes<fib_rule_hdr>(),
-                                                         [&](const netlink::Attribute& attribute) {
-                                                           switch (attribute.Type()) {
-                                                             case FRA_IIFNAME:
-                                                             case FRA_OIFNAME:
-                                                             case FRA_FWMARK:
-                                                             case FRA_UID_RANGE:
-                                                             case FRA_IP_PROTO:
-                                                             case FRA_SPORT_RANGE:
-                                                             case FRA_DPORT_RANGE:
-                                                               by_more = true;
-                                                               break;
-                                                             default:
-                                                               break;
-                                                           }
-                                                         });
-                               return {};
-                             });
-  netlink::Request request(RTM_GETRULE);
-  request.Header(header);
-  if (auto dumped = channel->Dump(std::move(request), "read routing rules", deadline, sink); !dumped) {
-    return Failure(dumped.error());
-  }
-  return by_more;
 }
 
 }  // namespace finwait::kernel

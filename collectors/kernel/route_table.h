@@ -23,8 +23,4 @@ inline constexpr std::size_t kMostRoutePrefixes = 8192;
 /// these, routing by destination alone goes one way. An error where there are more than kMostRoutePrefixes.
 Result<std::vector<RoutePrefix>> ReadRoutePrefixes(const Host& host, IpFamily family, Deadline deadline);
 
-/// Whether a rule of routing (`ip rule`) asks for more than the destination: the source, a mark, a user, ports, a
-/// device (RTM_GETRULE).
-Result<bool> RoutesByMoreThanDestination(const Host& host, IpFamily family, Deadline deadline);
-
 }  // namespace finwait::kernel

@@ -7,6 +7,42 @@
 #include "collectors/kernel/netlink/channel.h"
 
 namespace finwait::kernel {
+namespace {
+
+constexpr std::uint16_t kDscp = 25;       // FRA_DSCP, Linux 6.13
+constexpr std::uint16_t kFlowLabel = 26;  // FRA_FLOWLABEL, Linux 6.14
+
+// fib_rule_match(), fib4_rule_match(), fib6_rule_match(): the kernel sends only what a rule asks for, save for zeros.
+void TakeIn(const netlink::Attribute& attribute, RoutingRules& rules) {
+  switch (attribute.Type()) {
+    case FRA_FWMARK:
+    case FRA_FWMASK:
+      rules.by_mark = rules.by_mark || attribute.U32() != 0U;
+      break;
+    case FRA_IP_PROTO:
+      rules.by_ports = rules.by_ports || attribute.U8() != 0U;
+      break;
+    case FRA_SPORT_RANGE:
+    case FRA_DPORT_RANGE:
+      rules.by_ports = true;
+      break;
+    case FRA_L3MDEV:
+      rules.by_more_than_destination = rules.by_more_than_destination || attribute.U8() != 0U;
+      break;
+    case FRA_IIFNAME:
+    case FRA_OIFNAME:
+    case FRA_UID_RANGE:
+    case kDscp:
+    case kFlowLabel:
+      rules.by_more_than_destination = true;
+      break;
+    default:
+      break;
+  }
+  rules.by_more_than_destination = rules.by_more_than_destination || rules.by_mark || rules.by_ports;
+}
+
+}  // namespace
 
 Result<RoutingRules> ReadRoutingRules(const Host& host, IpFamily family, Deadline deadline) {
   auto channel = host.open_channel(NETLINK_ROUTE);
@@ -19,12 +55,11 @@ Result<RoutingRules> ReadRoutingRules(const Host& host, IpFamily family, Deadlin
   netlink::FunctionSink sink(
       [&] { rules = RoutingRules(); },
       [&](const netlink::Message& message) -> Result<void> {
-        netlink::ForEachAttribute(message.Attributes<fib_rule_hdr>(), [&](const netlink::Attribute& attribute) {
-          const std::uint16_t type = attribute.Type();
-          rules.by_mark = rules.by_mark || ((type == FRA_FWMASK || type == FRA_FWMARK) && attribute.U32() != 0U);
-          rules.by_ports = rules.by_ports || type == FRA_SPORT_RANGE || type == FRA_DPORT_RANGE ||
-                           (type == FRA_IP_PROTO && attribute.U8() != 0U);
-        });
+        if (const auto rule = message.Header<fib_rule_hdr>()) {
+          rules.by_more_than_destination = rules.by_more_than_destination || rule->src_len != 0 || rule->tos != 0;
+        }
+        netlink::ForEachAttribute(message.Attributes<fib_rule_hdr>(),
+                                  [&](const netlink::Attribute& attribute) { TakeIn(attribute, rules); });
         return {};
       });
   netlink::Request request(RTM_GETRULE);

@@ -34,6 +34,17 @@ bool Settles(const std::optional<TraversalResult>& for_all) {
   return for_all && (!IsLost(for_all->decision) || for_all->location);
 }
 
+// Adds to an unknown outcome's reason why the kernel could not tell where its packets go.
+void NameFailedRoute(const Connection& connection, firewall::facts::FactQuery& facts, CloseOutcome& outcome) {
+  if (outcome.fate != Fate::kUnknown || !connection.routing || connection.egress.index) {
+    return;
+  }
+  const firewall::facts::Fact* route = facts.Find(*connection.routing);
+  if (route != nullptr && route->Why() != nullptr) {
+    outcome.reason += ": " + route->Why()->message;
+  }
+}
+
 Tristate TristateOf(const std::optional<bool>& known) {
   return known ? firewall::eval::TristateOf(*known) : Tristate::kUnknown;
 }
@@ -71,6 +82,7 @@ firewall::eval::NamespaceSettings CloseEvaluator::SettingsFor(IpFamily family, b
     settings.routes_by_mark = TristateOf(facts->routes_by_mark);
     settings.routes_by_ports = TristateOf(facts->routes_by_ports);
     settings.forwards = TristateOf(facts->forwards);
+    settings.bridge_calls_rules = TristateOf(facts->bridge_calls_rules);
   }
   return settings;
 }
@@ -298,6 +310,7 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
                    [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
                    circumstances.peer_has_closed, circumstances.sends_first});
   NameMissingFact(missed, outcome);
+  NameFailedRoute(connection, facts_, outcome);
   return outcome;
 }
 

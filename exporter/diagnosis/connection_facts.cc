@@ -1,8 +1,7 @@
 #include "exporter/diagnosis/connection_facts.h"
 
-#include <memory>
-
 #include "exporter/diagnosis/forwarded_facts.h"
+#include "exporter/diagnosis/route_facts.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -18,18 +17,6 @@ using firewall::facts::Route;
 using firewall::facts::RouteKey;
 using firewall::facts::Socket;
 using firewall::facts::SocketKey;
-
-const Route* FindRoute(FactQuery& facts, const RouteKey& key) {
-  const auto* route = facts.FindValue<std::shared_ptr<const Route>>(key);
-  return route != nullptr ? route->get() : nullptr;
-}
-
-RouteKey KeyFor(const std::optional<IpAddress>& source, const IpAddress& destination) {
-  RouteKey key;
-  key.source = source;
-  key.destination = destination;
-  return key;
-}
 
 // What rules can ask of a socket; of one that is not there, nothing but what the list shows.
 void Describe(const Socket* socket, firewall::eval::SocketFacts& described) {
@@ -59,7 +46,9 @@ std::optional<std::uint8_t> TimeToLive(IpFamily family, const std::optional<std:
 
 // How routing is asked for the socket's packets; nothing where it hangs on a mark that is not known.
 std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* socket, FactQuery& facts) {
-  RouteKey key = KeyFor(listed.local.address, listed.peer.address);
+  RouteKey key;
+  key.source = listed.local.address;
+  key.destination = listed.peer.address;
   key.source_port = listed.local.port;
   key.destination_port = listed.peer.port;
   if (socket != nullptr) {
@@ -86,7 +75,7 @@ bool IsOwn(FactQuery& facts, const IpAddress& address) {
   if (address.IsLoopback()) {
     return true;
   }
-  const Route* route = FindRoute(facts, KeyFor(std::nullopt, address));
+  const Route* route = OwnRoute(facts, address);
   return route != nullptr && route->local;
 }
 
@@ -120,6 +109,7 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
     if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
       connection.journey = route->local ? PathKind::kLoopback : PathKind::kLocal;
       connection.egress = route->egress;
+      connection.egress_port = route->egress_port;
       connection.masquerade = route->masquerade;
       hop_limit = route->hop_limit;
     }

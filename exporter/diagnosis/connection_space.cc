@@ -7,6 +7,7 @@
 
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/route_table.h"
+#include "collectors/kernel/routing_rules.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -78,16 +79,16 @@ Result<Routing> ReadRouting(const kernel::Host& host, IpFamily family, Deadline 
   if (!prefixes) {
     return Failure(prefixes.error());
   }
-  auto by_more = RoutesByMoreThanDestination(host, family, deadline);
-  if (!by_more) {
-    return Failure(by_more.error());
+  const auto rules = ReadRoutingRules(host, family, deadline);
+  if (!rules) {
+    return Failure(rules.error());
   }
   auto addresses = kernel::DeviceAddresses::Read(host, family, deadline);
   if (!addresses) {
     return Failure(addresses.error());
   }
   Routing routing;
-  routing.by_more_than_destination = *by_more;
+  routing.by_more_than_destination = rules->by_more_than_destination;
   IntervalSet hosts = SingleHosts(family);
   for (const kernel::RoutePrefix& prefix : *prefixes) {
     routing.several_hops = routing.several_hops || prefix.several_hops;

@@ -1,7 +1,8 @@
 #include "exporter/diagnosis/forwarded_facts.h"
 
-#include <memory>
 #include <vector>
+
+#include "exporter/diagnosis/route_facts.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -10,7 +11,6 @@ using firewall::eval::Connection;
 using firewall::eval::Interface;
 using firewall::eval::PathKind;
 using firewall::eval::Tristate;
-using firewall::facts::Fact;
 using firewall::facts::FactQuery;
 using firewall::facts::NamespaceFacts;
 using firewall::facts::NamespaceKey;
@@ -18,18 +18,6 @@ using firewall::facts::Route;
 using firewall::facts::RouteKey;
 
 Interface DeviceOf(const kernel::Link& link) { return {link.name, link.index, link.type, link.group, link.kind}; }
-
-const Route* RouteIn(const Fact* fact) {
-  const auto* route = fact != nullptr ? fact->As<std::shared_ptr<const Route>>() : nullptr;
-  return route != nullptr ? route->get() : nullptr;
-}
-
-// Where this host itself would send a packet for `destination`.
-const Route* OwnRoute(const IpAddress& destination, FactQuery& facts) {
-  RouteKey key;
-  key.destination = destination;
-  return RouteIn(facts.Find(key));
-}
 
 Tristate Same(const Interface& a, const Interface& b) {
   return a.index && b.index ? firewall::eval::TristateOf(*a.index == *b.index) : Tristate::kUnknown;
@@ -67,7 +55,7 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   connection.local = forwarded.local;
   connection.peer = forwarded.peer;
   connection.opened_by = forwarded.opened_by;
-  const Route* back = OwnRoute(forwarded.local.address, facts);
+  const Route* back = OwnRoute(facts, forwarded.local.address);
   if (forwarded.host_side) {
     connection.ingress = forwarded.host_side->device;
     connection.passage.bridge_port = forwarded.host_side->port;
@@ -81,7 +69,7 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   if (settings != nullptr && settings->bridge_calls_rules) {
     connection.passage.bridge_calls_rules = firewall::eval::TristateOf(*settings->bridge_calls_rules);
   }
-  const Route* to_peer = OwnRoute(forwarded.peer.address, facts);
+  const Route* to_peer = OwnRoute(facts, forwarded.peer.address);
   if (to_peer != nullptr) {
     connection.passage.peer_is_own = to_peer->local;
     // Behind the same bridge and no gateway between: the two ends take each other for neighbours, as their prefix is
@@ -105,8 +93,9 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
     key.destination_port = forwarded.peer.port;
   }
   connection.routing = key;
-  if (const Route* forth = RouteIn(facts.Find(key)); forth != nullptr && !forth->local) {
+  if (const Route* forth = FindRoute(facts, key); forth != nullptr && !forth->local) {
     connection.egress = forth->egress;
+    connection.egress_port = forth->egress_port;
     connection.masquerade = forth->masquerade;
   }
   return connection;

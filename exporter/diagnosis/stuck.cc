@@ -97,6 +97,13 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     }
   }
   if (tracked || was_tracked) {
+    // A bridge drops what has left, as far as the socket knows.
+    const firewall::eval::TraversalResult fin = context.judge->TrackedFin(socket);
+    if (IsLost(fin.decision) && fin.location && fin.location->family == firewall::TableFamily::kBridge) {
+      StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
+      finding.with_entry = true;
+      return finding;
+    }
     return {Cause::kNoReply, nullptr, false};  // the peer's ACK matches the entry, or did as long as it was there
   }
   if ((context.past == nullptr || !context.past->lost_while_open) &&

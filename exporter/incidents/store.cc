@@ -22,7 +22,8 @@ constexpr int kApplicationId = 0x46574954;
 constexpr int kPageBytes = 4096;
 
 constexpr firewall::TableFamily kFamilies[] = {firewall::TableFamily::kIpv4, firewall::TableFamily::kIpv6,
-                                               firewall::TableFamily::kInet, firewall::TableFamily::kNetdev};
+                                               firewall::TableFamily::kInet, firewall::TableFamily::kNetdev,
+                                               firewall::TableFamily::kBridge};
 
 // The value whose Name is `name`; nothing for a name that this version does not know.
 template <typename Values>

@@ -32,6 +32,20 @@ std::string_view IptablesMatch(Accepts accepts) {
   return "";
 }
 
+// A bridge's rules cannot ask for conntrack's state without a bridge that tracks connections by itself.
+std::string_view BridgeMatch(Accepts accepts) {
+  switch (accepts) {
+    case Accepts::kClosing:
+    case Accepts::kInvalid:
+      return "tcp flags & (fin | rst) != 0 accept";
+    case Accepts::kReplies:
+      return "tcp flags & (fin | syn | rst | ack) != syn accept";
+    case Accepts::kFins:
+      return "tcp flags & (fin | syn) == fin accept";
+  }
+  return "";
+}
+
 std::string_view NftMatch(Accepts accepts) {
   switch (accepts) {
     case Accepts::kClosing:
@@ -55,7 +69,8 @@ std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts) {
   const std::string where =
       place.rule.handle ? "insert rule " + NftChain(place.rule) + " handle " + std::to_string(*place.rule.handle)
                         : "add rule " + NftChain(place.rule);
-  return where + " " + std::string(NftMatch(accepts));
+  const bool bridge = place.rule.family == firewall::TableFamily::kBridge;
+  return where + " " + std::string(bridge ? BridgeMatch(accepts) : NftMatch(accepts));
 }
 
 bool CanWrite(const diagnosis::DropSite& place) { return IsPlain(place.rule.table) && IsPlain(place.rule.chain); }

@@ -278,6 +278,31 @@ TEST_P(RealRulesetTest, ClosesAsExplainedBeforehand) {
   }
 }
 
+class HealthyHostTest : public testing::TestWithParam<recording::Case> {};
+
+// All entries are there: whatever the ruleset, nothing would stick now, and that can be told.
+TEST_P(HealthyHostTest, IsNoneOrLatent) {
+  const Hosting hosting;
+  const Namespace& host = hosting.wire.local;
+  host.Shell(GetParam().LoadScript());
+  const auto stage = [&] {
+    const auto output = host.Command(lab::CheckCommand({"--format=json"}));
+    const Json report = Json::parse(output.out, nullptr, false);
+    return report.is_object() && report["verdict"]["stage"].is_string() ? report["verdict"]["stage"].get<std::string>()
+                                                                        : "cannot tell: " + output.out;
+  };
+  const std::string idle = stage();
+  EXPECT_TRUE(idle == "none" || idle == "latent") << idle;
+  lab::Listener world(hosting.wire.peer, kWorldAddress[0], 80);
+  const UniqueFd client = lab::Connect(host, kWorldAddress[0], 80);
+  const UniqueFd server = world.Accept();
+  const std::string open = stage();
+  EXPECT_TRUE(open == "none" || open == "latent") << open;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rulesets, HealthyHostTest, testing::ValuesIn(recording::CasesOf("real")),
+                         [](const auto& each) { return each.param.Name(); });
+
 INSTANTIATE_TEST_SUITE_P(Rulesets, RealRulesetTest, testing::ValuesIn(AllCloses()),
                          [](const auto& each) { return each.param.rules.Name() + "_" + each.param.name; });
 

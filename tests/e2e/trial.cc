@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/e2e/answers.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/scene.h"
 
@@ -209,6 +210,32 @@ class Player {
     outcome_.stage_before = Stage(report);
     if (!report["verdict"]["score"].is_null()) {
       outcome_.score_before = report["verdict"]["score"].get<double>();
+    }
+    AskEverywhere(program);
+  }
+
+  // `check`, `explain`, the metrics and /health say what the report says. An entry may time out, or a question of this
+  // test's own be counted, between two of them: they must agree once.
+  void AskEverywhere(const Program& program) {
+    std::string disagreement;
+    const auto agree = [&] {
+      Talk();
+      const nlohmann::json report = Report(program);
+      if (!report.is_object() || !report["live"].is_object()) {
+        return false;
+      }
+      disagreement = Disagreement(scene_.Local(), program, report);
+      if (disagreement.empty() && trial_.idle > 0) {
+        const std::string fate = ExplainedUntrackedFate(scene_.Local(), ends_.front().local);
+        const std::string counted = FateAtRisk(report);
+        if (!fate.empty() && fate != counted) {
+          disagreement = "explain says " + fate + ", the report " + counted;
+        }
+      }
+      return disagreement.empty();
+    };
+    if (!Eventually(agree, kPatience)) {
+      Complain(disagreement);
     }
   }
 

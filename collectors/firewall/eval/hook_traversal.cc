@@ -1,5 +1,6 @@
 #include "collectors/firewall/eval/hook_traversal.h"
 
+#include <linux/if_arp.h>
 #include <linux/netfilter_ipv4.h>
 
 #include <algorithm>
@@ -16,13 +17,36 @@ namespace {
 // Orders of chains of one priority are all tried up to this many chains (24 orders).
 constexpr std::size_t kReorderedChains = 4;
 
+// Whose hook it is: that of IP, or of a device that packets of IP are seen on; that of a bridge, whose tables are of
+// family bridge; that of the bridge's port.
+enum class Layer { kIp, kBridge, kPort };
+
 // One hook of a journey and the devices that it gives to its rules.
 struct Stage {
   Hook hook;
   const Interface* in = nullptr;
   const Interface* out = nullptr;
   bool has_link_header = false;
+  Layer layer = Layer::kIp;
+  const Interface* bridge = nullptr;  // of which `in` or `out` is a port; not on kIp
 };
+
+// Whether packets that pass `device` pass a bridge's hooks, too. `port`: of it, if it is one.
+Tristate IsBridge(const Interface& device, const Interface& port, bool general) {
+  if (port.index) {
+    return Tristate::kYes;
+  }
+  if (device.kind) {
+    return TristateOf(*device.kind == "bridge");
+  }
+  return general ? Tristate::kNo : Tristate::kUnknown;
+}
+
+Interface AnyPort() {
+  Interface port;
+  port.type = ARPHRD_ETHER;
+  return port;
+}
 
 // Any chain of the table could be reached from the base chain; asking for the table is enough.
 bool MayChangePackets(const HookEntry& participant, const xt::Registry& extensions) {
@@ -101,6 +125,7 @@ class Walk {
 
   // The hooks before routing has decided, and those after it.
   struct ForwardedWay {
+    const Interface* in = nullptr;
     std::vector<Stage> arrival;
     std::vector<Stage> onward;
   };
@@ -139,8 +164,7 @@ class Walk {
     if (received.empty()) {
       return;
     }
-    for (InFlightPacket& traveller :
-         PassAll({{Hook::kInput, way.arrival.back().in, nullptr, true}}, std::move(received))) {
+    for (InFlightPacket& traveller : PassAll({{Hook::kInput, way.in, nullptr, true}}, std::move(received))) {
       if (drops_ == Drops::kAreIgnored) {
         Arrive(std::move(traveller));
       } else {
@@ -159,7 +183,7 @@ class Walk {
     }
     const auto source = KnownAddress(packet.SourceAddress());
     const auto destination = KnownAddress(packet.DestinationAddress());
-    const Interface& in = *way.arrival.back().in;
+    const Interface& in = *way.in;
     Wide mark = 0;
     const bool mark_known = KnownNumber(packet.mark.bytes, &mark);
     packet.rerouted = true;
@@ -208,6 +232,10 @@ class Walk {
 
   std::vector<InFlightPacket> PassAll(const std::vector<Stage>& stages, std::vector<InFlightPacket> travellers) {
     for (const Stage& stage : stages) {
+      if (stage.layer != Layer::kIp) {
+        travellers = PassBridge(stage, std::move(travellers));
+        continue;
+      }
       for (InFlightPacket& traveller : travellers) {
         Enter(stage, traveller.packet);
       }
@@ -221,6 +249,54 @@ class Walk {
       }
     }
     return travellers;
+  }
+
+  // Through a hook of a bridge or of its port, those packets that pass it.
+  std::vector<InFlightPacket> PassBridge(const Stage& stage, std::vector<InFlightPacket> travellers) {
+    const std::vector<std::vector<HookEntry>> groups = Groups(stage);
+    if (groups.empty()) {
+      return travellers;
+    }
+    std::vector<InFlightPacket> passed;
+    std::vector<InFlightPacket> there;
+    for (InFlightPacket& traveller : travellers) {
+      const Tristate passes = PassesBridge(stage, traveller.packet);
+      if (passes == Tristate::kUnknown) {
+        AddUncertainty(traveller.packet, groups.front().front(), stage.hook, "whether the packet passes a bridge");
+      }
+      if (passes != Tristate::kYes) {
+        Keep(passed, traveller, stage.hook);
+      }
+      if (passes != Tristate::kNo) {
+        // What was known of the device says nothing of the port.
+        ForgetDevices(traveller.packet, stage.in != nullptr ? Field::kInName : Field::kOutName,
+                      stage.in != nullptr ? Field::kInKind : Field::kOutKind);
+        there.push_back(std::move(traveller));
+      }
+    }
+    for (const std::vector<HookEntry>& group : groups) {
+      there = PassGroup(stage, group, std::move(there));
+    }
+    for (InFlightPacket& traveller : there) {
+      ForgetDevices(traveller.packet, stage.in != nullptr ? Field::kInName : Field::kOutName,
+                    stage.in != nullptr ? Field::kInKind : Field::kOutKind);
+      Keep(passed, std::move(traveller), stage.hook);
+    }
+    return passed;
+  }
+
+  Tristate PassesBridge(const Stage& stage, const Packet& packet) const {
+    if (stage.out == nullptr || !packet.rerouted || connection_.journey != PathKind::kLocal) {
+      return IsBridge(*stage.bridge, stage.out != nullptr ? *stage.out : *stage.in, connection_.general);
+    }
+    if (packet.new_route == nullptr) {
+      return Tristate::kUnknown;
+    }
+    return packet.new_route->local ? Tristate::kNo : IsBridge(packet.new_route->egress, any_port_, connection_.general);
+  }
+
+  static void ForgetDevices(Packet& packet, Field first, Field last) {
+    std::erase_if(packet.domains, [&](const auto& each) { return each.first >= first && each.first <= last; });
   }
 
   void Arrive(InFlightPacket traveller) {
@@ -242,12 +318,12 @@ class Walk {
       case PathKind::kLocal:
         if (outgoing) {
           const Interface* out = &connection_.egress;
-          return {
+          std::vector<Stage> way = {
               {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
+          AddOutThroughBridge(out, &far_port_, way);
+          return way;
         }
-        return {{Hook::kIngress, &arrival_, nullptr, true},
-                {Hook::kPrerouting, &arrival_, nullptr, true},
-                {Hook::kInput, &arrival_, nullptr, true}};
+        return InFromOutside(&arrival_, connection_.ingress ? &any_port_ : &far_port_);
       case PathKind::kLoopback:
         return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
                 {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
@@ -263,27 +339,85 @@ class Walk {
     arrival_ = connection_.ingress.value_or(Interface{});
     const Interface* in = outgoing ? &arrival_ : &connection_.egress;
     const Interface* out = outgoing ? &connection_.egress : &arrival_;
-    const auto& port = connection_.passage.bridge_port;
+    const Interface* in_port = outgoing ? &near_port_ : &far_port_;
+    const Interface* out_port = outgoing ? &far_port_ : &near_port_;
+    if (connection_.passage.bridged) {
+      return WayThroughOneBridge(in, in_port, out, out_port);
+    }
     ForwardedWay way;
-    if (outgoing && port) {
-      way.arrival.push_back({Hook::kIngress, &*port, nullptr, true});
-    }
-    const bool bridged = connection_.passage.bridged;
-    const bool calls_rules = !bridged || connection_.passage.bridge_calls_rules != Tristate::kNo;
-    if (!bridged) {  // what a bridge passes on never comes in over the bridge itself
-      way.arrival.push_back({Hook::kIngress, in, nullptr, true});
-    }
+    way.in = in;
+    way.arrival = InFromOutside(in, in_port);
+    way.arrival.pop_back();  // where it goes on to, routing decides
+    way.onward = {
+        {Hook::kForward, in, out, true}, {Hook::kPostrouting, in, out, true}, {Hook::kEgress, nullptr, out, true}};
+    AddOutThroughBridge(out, out_port, way.onward);
+    return way;
+  }
+
+  // What a bridge passes on never comes in over the bridge itself.
+  ForwardedWay WayThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
+                                   const Interface* out_port) const {
+    ForwardedWay way;
+    way.in = in;
+    const bool calls_rules = connection_.passage.bridge_calls_rules != Tristate::kNo;
+    way.arrival.push_back({Hook::kIngress, in_port, nullptr, true, Layer::kPort, in});
+    way.arrival.push_back({Hook::kPrerouting, in_port, nullptr, true, Layer::kBridge, in});
     if (calls_rules) {
       way.arrival.push_back({Hook::kPrerouting, in, nullptr, true});
-      way.onward = {{Hook::kForward, in, out, true}, {Hook::kPostrouting, in, out, true}};
     }
-    if (!bridged) {
-      way.onward.push_back({Hook::kEgress, nullptr, out, true});
+    way.onward.push_back({Hook::kForward, in_port, out_port, true, Layer::kBridge, in});
+    if (calls_rules) {
+      way.onward.push_back({Hook::kForward, in, out, true});
     }
-    if (!outgoing && port) {
-      way.onward.push_back({Hook::kEgress, nullptr, &*port, true});
+    way.onward.push_back({Hook::kPostrouting, nullptr, out_port, true, Layer::kBridge, in});
+    if (calls_rules) {
+      way.onward.push_back({Hook::kPostrouting, in, out, true});
     }
+    way.onward.push_back({Hook::kEgress, nullptr, out_port, true, Layer::kPort, in});
     return way;
+  }
+
+  // br_handle_frame(), br_pass_frame_up(), and what IP does then. br_netfilter has IP's prerouting rules called first.
+  std::vector<Stage> InFromOutside(const Interface* in, const Interface* port) const {
+    std::vector<Stage> way;
+    const Stage prerouting = {Hook::kPrerouting, in, nullptr, true};
+    bool called = false;
+    if (HasBridgeHooks(*in, *port)) {
+      way.push_back({Hook::kIngress, port, nullptr, true, Layer::kPort, in});
+      way.push_back({Hook::kPrerouting, port, nullptr, true, Layer::kBridge, in});
+      called =
+          settings_.bridge_calls_rules == Tristate::kYes && IsBridge(*in, *port, connection_.general) == Tristate::kYes;
+      if (called) {
+        way.push_back(prerouting);
+      }
+      way.push_back({Hook::kInput, port, nullptr, true, Layer::kBridge, in});
+    }
+    way.push_back({Hook::kIngress, in, nullptr, true});
+    if (!called) {
+      way.push_back(prerouting);
+    }
+    way.push_back({Hook::kInput, in, nullptr, true});
+    return way;
+  }
+
+  // br_dev_xmit(), __br_forward().
+  void AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<Stage>& way) const {
+    if (HasBridgeHooks(*out, *port)) {
+      way.push_back({Hook::kOutput, nullptr, port, true, Layer::kBridge, out});
+      way.push_back({Hook::kPostrouting, nullptr, port, true, Layer::kBridge, out});
+      way.push_back({Hook::kEgress, nullptr, port, true, Layer::kPort, out});
+    }
+  }
+
+  // Whether anything may look at packets where they pass a bridge that `device` is.
+  bool HasBridgeHooks(const Interface& device, const Interface& port) const {
+    return has_bridge_table_ || IsBridge(device, port, connection_.general) == Tristate::kYes;
+  }
+
+  bool HasTableOf(TableFamily family) const {
+    const auto& tables = evaluator_.GetRuleset().tables;
+    return std::any_of(tables.begin(), tables.end(),
+                       [&](const Table& table) { return !table.dormant && table.family == family; });
   }
 
   void Enter(const Stage& stage, Packet& packet) const {
@@ -343,6 +477,9 @@ class Walk {
     if (stage.out != nullptr) {
       context.out = DeviceView::Output(OutDevice(stage, packet));
     }
+    if (stage.layer == Layer::kBridge) {
+      context.bridge = DeviceView::Input(*stage.bridge);
+    }
     context.socket = SocketAt(stage);
     context.socket_attached = AttachedAt(stage);
     context.source_routes_to_input = SourceRoutesToInput();
@@ -391,7 +528,8 @@ class Walk {
       return Tristate::kYes;
     }
     const bool from_outside = connection_.journey == PathKind::kLocal && !IsOutgoing(kind_);
-    return stage.hook == Hook::kInput && from_outside ? settings_.early_demultiplexing : Tristate::kNo;
+    return stage.hook == Hook::kInput && stage.layer == Layer::kIp && from_outside ? settings_.early_demultiplexing
+                                                                                   : Tristate::kNo;
   }
 
   void DescribePassage(const Stage& stage, const Packet& packet, HookContext& context) const {
@@ -414,9 +552,11 @@ class Walk {
   // What the packet leaves through: where it was going to, or where it was routed again.
   Interface OutDevice(const Stage& stage, const Packet& packet) const {
     const bool forwarded = connection_.journey == PathKind::kForwarded;
-    const bool is_port = forwarded && connection_.passage.bridge_port && stage.out == &*connection_.passage.bridge_port;
-    if (!packet.rerouted || is_port ||
-        (!forwarded && stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
+    if (stage.layer != Layer::kIp) {
+      const bool elsewhere = packet.rerouted && packet.new_route != nullptr && !forwarded;
+      return elsewhere ? packet.new_route->egress_port.value_or(any_port_) : *stage.out;
+    }
+    if (!packet.rerouted || (!forwarded && stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
       return *stage.out;
     }
     if (packet.new_route == nullptr && forwarded && packet.destination_translated == Tristate::kNo) {
@@ -452,11 +592,14 @@ class Walk {
   // The participants of a hook, those of equal priority together.
   std::vector<std::vector<HookEntry>> Groups(const Stage& stage) const {
     std::vector<HookEntry> all;
-    if (settings_.conntrack_active && (stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+    const bool ip = stage.layer == Layer::kIp;
+    if (ip && settings_.conntrack_active && (stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
       all.push_back({nullptr, nullptr, NF_IP_PRI_CONNTRACK, 0});
     }
     for (const Table& table : evaluator_.GetRuleset().tables) {
-      if (table.dormant || !Covers(table.family, connection_.family)) {
+      const bool is_there = stage.layer == Layer::kBridge ? table.family == TableFamily::kBridge
+                                                          : Covers(table.family, connection_.family);
+      if (table.dormant || !is_there) {
         continue;
       }
       for (const auto& [name, chain] : table.chains) {
@@ -658,8 +801,7 @@ class Walk {
       packet.rerouted = true;
       packet.new_route = RouteOf(packet);
       // What was known of the device that it was going to says nothing of the new one.
-      std::erase_if(packet.domains,
-                    [](const auto& each) { return each.first >= Field::kOutName && each.first <= Field::kOutKind; });
+      ForgetDevices(packet, Field::kOutName, Field::kOutKind);
     }
   }
 
@@ -719,7 +861,12 @@ class Walk {
   const IsMisrouted& astray_;
   Interface arrival_;
   const Interface loopback_ = Loopback();
+  const Interface any_port_ = AnyPort();
+  // The ports by which packets come from the local end behind a bridge, and by which they go to the peer.
+  const Interface near_port_ = connection_.passage.bridge_port.value_or(any_port_);
+  const Interface far_port_ = connection_.egress_port.value_or(any_port_);
   const bool nat_active_ = HasNatChain();
+  const bool has_bridge_table_ = HasTableOf(TableFamily::kBridge);
   std::vector<TraversalEnd> ends_;
 };
 

@@ -22,6 +22,8 @@ struct NamespaceSettings {
   Tristate routes_by_ports = Tristate::kUnknown;
   /// net.ipv6.conf.all.forwarding: kNo drops what others are to get. net.ipv4.ip_forward: there the route tells.
   Tristate forwards = Tristate::kUnknown;
+  /// br_netfilter has the prerouting rules of IP called before a bridge's input hook.
+  Tristate bridge_calls_rules = Tristate::kUnknown;
 };
 
 /// One way a packet's journey can end.

@@ -281,10 +281,11 @@ class Judgement {
     return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
   }
 
-  // Decided where the packet comes in again through loopback: the sender does not notice.
+  // Decided where the packet comes in again through loopback, or by a bridge: the sender does not notice.
   static bool IsLostBehindDevice(const TraversalResult& verdict) {
     return verdict.decision != Disposition::kAccept &&
-           (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput);
+           (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput ||
+            (verdict.location && verdict.location->family == TableFamily::kBridge));
   }
 
   std::vector<TraversalEnd> Ways(PacketKind kind, const Packet& packet, PacketTracking looked_up) {

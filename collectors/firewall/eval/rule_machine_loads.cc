@@ -220,7 +220,11 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     }
     case NFT_META_NFPROTO: {
       const unsigned family = packet.family == IpFamily::kIpv4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
-      StoreNumber(to, table_.family == TableFamily::kNetdev ? unsigned{NFPROTO_NETDEV} : family, 1);
+      StoreNumber(to,
+                  table_.family == TableFamily::kNetdev   ? unsigned{NFPROTO_NETDEV}
+                  : table_.family == TableFamily::kBridge ? unsigned{NFPROTO_BRIDGE}
+                                                          : family,
+                  1);
       return Step::kNext;
     }
     case NFT_META_L4PROTO:
@@ -244,6 +248,12 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     case NFT_META_OIFNAME:
       Store(to, context_.out.name.bytes);
       return Step::kNext;
+    case NFT_META_BRI_IIFNAME:
+      Store(to, context_.bridge.name.bytes);
+      return Test(TristateOf(context_.bridge.present && context_.in.present), {});
+    case NFT_META_BRI_OIFNAME:
+      Store(to, context_.bridge.name.bytes);
+      return Test(TristateOf(context_.bridge.present && context_.out.present), {});
     case NFT_META_IIFTYPE:
       return device_number(context_.in, context_.in.type.bytes);
     case NFT_META_OIFTYPE:

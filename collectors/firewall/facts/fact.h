@@ -24,6 +24,8 @@ struct Route {
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
   std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
   bool on_link = false;                        ///< without a gateway: to a neighbour
+  /// The port by which a bridge `egress` sends: of one that has several, nothing but what is true of all is known.
+  std::optional<Interface> egress_port = {};
 };
 
 /// What sock_diag tells of one TCP socket. What is absent is not told.

@@ -16,6 +16,8 @@ std::string_view Name(TableFamily family) {
       return "inet";
     case TableFamily::kNetdev:
       return "netdev";
+    case TableFamily::kBridge:
+      return "bridge";
   }
   return "ip";
 }
@@ -49,6 +51,8 @@ bool Covers(TableFamily table, IpFamily ip) {
     case TableFamily::kInet:
     case TableFamily::kNetdev:
       return true;
+    case TableFamily::kBridge:
+      return false;
   }
   return true;
 }

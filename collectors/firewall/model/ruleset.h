@@ -27,9 +27,9 @@ enum class Backend { kNft, kLegacy };
 /// expect their own tables and chains there.
 enum class Dialect { kNft, kIptables };
 
-/// The family a table is bound to. Tables of families bridge and arp are left out altogether: they filter frames that a
-/// bridge forwards and ARP, not the IP packets of this host's sockets.
-enum class TableFamily { kIpv4, kIpv6, kInet, kNetdev };
+/// The family a table is bound to. Tables of family arp are left out altogether: TCP never meets them. Those of family
+/// bridge (ebtables-nft's, too) see the frames of packets that leave or come in through a bridge.
+enum class TableFamily { kIpv4, kIpv6, kInet, kNetdev, kBridge };
 
 using finwait::IpFamily;
 using finwait::kIpFamilies;
@@ -41,11 +41,12 @@ inline constexpr Hook kHooks[] = {Hook::kIngress, Hook::kPrerouting,  Hook::kInp
                                   Hook::kOutput,  Hook::kPostrouting, Hook::kEgress};
 
 std::string_view Name(Backend backend);     ///< "nft", "legacy"
-std::string_view Name(TableFamily family);  ///< as nft writes it: "ip", "ip6", "inet", "netdev"
+std::string_view Name(TableFamily family);  ///< as nft writes it: "ip", "ip6", "inet", "netdev", "bridge"
 using finwait::Name;                        // of an IpFamily
 std::string_view Name(Hook hook);           ///< "ingress", "prerouting"...
 
-/// Whether packets of `ip` pass tables of `table`; inet and netdev see both.
+/// Whether packets of `ip` pass tables of `table` on their way through the hooks of IP and of devices; inet and netdev
+/// see both. A bridge has hooks of its own, so its tables cover neither.
 bool Covers(TableFamily table, IpFamily ip);
 
 struct Rule {

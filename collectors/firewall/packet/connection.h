@@ -67,6 +67,8 @@ struct Connection {
   std::optional<Endpoint> peer;
   /// The device that routing picks for packets to the peer. kLoopback: ignored.
   Interface egress;
+  /// The port of `egress`, where that is a bridge; absent: not known.
+  std::optional<Interface> egress_port;
   /// The device that the peer's packets arrive on; absent: the same as `egress`, unless kForwarded. kForwarded: where
   /// packets of the local end come in.
   std::optional<Interface> ingress;

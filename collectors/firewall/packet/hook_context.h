@@ -47,6 +47,8 @@ struct HookContext {
   /// Whether br_netfilter keeps the port of a bridge that received the packet (nf_bridge_info), and that port.
   Tristate has_bridge_port = Tristate::kUnknown;
   DeviceView bridge_port;
+  /// At a bridge's own hooks: the bridge, of which `in` and `out` are ports.
+  DeviceView bridge;
   /// A bridge passes the packet from port to port.
   bool bridged = false;
   /// The address that MASQUERADE gives to a packet here; absent: not known.

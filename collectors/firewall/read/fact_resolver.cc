@@ -1,5 +1,8 @@
 #include "collectors/firewall/read/fact_resolver.h"
 
+#include <linux/if_arp.h>
+
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -19,6 +22,7 @@
 #include "collectors/kernel/entry_count.h"
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/ipsec_policies.h"
+#include "collectors/kernel/links.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/routing_rules.h"
@@ -253,17 +257,38 @@ class Batch {
       fact->on_link = route.on_link;
       fact->egress = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
                       route.interface_kind};
+      fact->egress_port = PortOf(route);
       if (const auto* addresses = AddressesOf(destination.Family())) {
         fact->masquerade = addresses->ForMasquerade(route, destination);
       }
     }
     std::shared_ptr<const facts::Route>& newest = newest_route_;
     if (newest == nullptr || newest->local != fact->local || newest->on_link != fact->on_link ||
-        newest->egress != fact->egress || newest->masquerade != fact->masquerade ||
-        newest->hop_limit != fact->hop_limit) {
+        newest->egress != fact->egress || newest->egress_port != fact->egress_port ||
+        newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
       newest = std::move(fact);
     }
     return newest;
+  }
+
+  // The port by which a bridge sends. Which of several it is, its table of stations tells of one moment only.
+  std::optional<facts::Interface> PortOf(const kernel::Route& route) {
+    if (route.interface_kind != "bridge") {
+      return std::nullopt;
+    }
+    links_ = links_ ? std::move(links_) : kernel::Links::Read(host_, deadline_);
+    facts::Interface port;
+    port.type = ARPHRD_ETHER;  // br_add_if() takes no others
+    if (!*links_) {
+      return port;
+    }
+    const auto is_port = [&](const kernel::Link& link) { return link.master == route.interface_index; };
+    const auto& all = (*links_)->All();
+    if (std::count_if(all.begin(), all.end(), is_port) == 1) {
+      const kernel::Link& only = *std::find_if(all.begin(), all.end(), is_port);
+      port = {only.name, only.index, only.type, only.group, only.kind};
+    }
+    return port;
   }
 
   // Null where they cannot be read.
@@ -287,6 +312,7 @@ class Batch {
   std::optional<Result<std::set<std::uint16_t>>> queues_;
   std::map<std::string, std::optional<Result<std::map<IpAddress, facts::RecentEntry>>>> lists_;
   std::optional<Result<kernel::ControlGroups>> groups_;
+  std::optional<Result<kernel::Links>> links_;
   std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };

@@ -70,7 +70,7 @@ Result<void> NftReader::ReadTables(NftRuleset& ruleset) {
       },
       [&](const Message& message) -> Result<void> {
         if (!MessageFamily(message)) {
-          return {};  // bridge or arp
+          return {};  // arp
         }
         auto table = DecodeTable(message);
         if (!table) {

@@ -107,6 +107,8 @@ std::optional<TableFamily> DecodeFamily(std::uint8_t family) {
       return TableFamily::kInet;
     case NFPROTO_NETDEV:
       return TableFamily::kNetdev;
+    case NFPROTO_BRIDGE:
+      return TableFamily::kBridge;
     default:
       return std::nullopt;
   }
@@ -122,6 +124,8 @@ std::uint8_t EncodeFamily(TableFamily family) {
       return NFPROTO_INET;
     case TableFamily::kNetdev:
       return NFPROTO_NETDEV;
+    case TableFamily::kBridge:
+      return NFPROTO_BRIDGE;
   }
   return NFPROTO_UNSPEC;
 }
@@ -142,7 +146,7 @@ std::optional<Hook> DecodeHook(TableFamily family, std::uint32_t number) {
         return std::nullopt;
     }
   }
-  switch (number) {
+  switch (number) {  // NF_BR_PRE_ROUTING and the others of a bridge have the same numbers
     case NF_INET_PRE_ROUTING:
       return Hook::kPrerouting;
     case NF_INET_LOCAL_IN:

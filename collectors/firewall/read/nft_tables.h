@@ -11,7 +11,7 @@
 /// attributes) and returns nothing when the message is malformed, or of a family that the model leaves out.
 namespace finwait::firewall::read {
 
-/// NFPROTO_IPV4, _IPV6, _INET or _NETDEV; nothing for others (bridge, arp).
+/// NFPROTO_IPV4, _IPV6, _INET, _NETDEV or _BRIDGE; nothing for others (arp).
 std::optional<TableFamily> DecodeFamily(std::uint8_t family);
 std::uint8_t EncodeFamily(TableFamily family);
 /// The family in a message's nfgenmsg.

@@ -23,6 +23,7 @@ constexpr FamilyFunction kFamilies[] = {
     families::Ct,
     families::Devgroup,
     families::Dscp,
+    families::Ebtables,
     families::Error,
     families::HopLimit,
     families::Icmp,

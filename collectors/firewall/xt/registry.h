@@ -37,6 +37,7 @@ Family Conntrack();
 Family Ct();
 Family Devgroup();
 Family Dscp();
+Family Ebtables();
 Family Error();
 Family HopLimit();
 Family Icmp();

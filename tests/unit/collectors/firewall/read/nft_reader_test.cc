@@ -92,10 +92,14 @@ TEST(NftReaderTest, NetdevChainsCarryAllTheirDevicesOnIngressAndEgress) {
   EXPECT_THAT(ChainNamed(table, "out").rules, SizeIs(1));
 }
 
-TEST(NftReaderTest, TablesForBridgesAndArpAreLeftOut) {
+TEST(NftReaderTest, TablesForBridgesAreReadAndThoseForArpLeftOut) {
   const auto tables = Replayed("bridge_and_arp").ReadNft().tables;
-  ASSERT_THAT(tables, SizeIs(1));
-  EXPECT_EQ(tables.front().name, "i");
+  ASSERT_THAT(tables, SizeIs(2));
+  EXPECT_EQ(tables.back().name, "i");
+  const Table& table = TableNamed(tables, TableFamily::kBridge, "b");
+  EXPECT_EQ(ChainNamed(table, "c").base->hook, Hook::kForward);
+  EXPECT_TRUE(ChainNamed(table, "c").base->policy_drop);
+  EXPECT_EQ(ChainNamed(table, "c").contents, Contents::kComplete);
 }
 
 TEST(NftReaderTest, DormantTablesAreListedAndNotRead) {

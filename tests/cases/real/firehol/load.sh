@@ -1,0 +1,1 @@
+iptables-legacy-restore < $fixtures/real/firehol.iptables

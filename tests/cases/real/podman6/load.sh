@@ -1,0 +1,1 @@
+ip6tables-nft-restore < $fixtures/real/podman.ip6tables

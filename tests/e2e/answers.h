@@ -1,0 +1,28 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/e2e/program.h"
+#include "tests/lab/namespace.h"
+
+/// One question, asked in every way in which the program answers it: `explain`, `check`, the service's report, its
+/// metrics and /health.
+namespace finwait::e2e {
+
+/// What `explain` says of a connection: its fate; its error where there is none.
+std::string ExplainedFate(const lab::Namespace& where, const UniqueFd& socket);
+/// The same, "" where the connection has its entry: then nothing counts it at risk.
+std::string ExplainedUntrackedFate(const lab::Namespace& where, const UniqueFd& socket);
+
+/// What `check` finds in this namespace alone.
+nlohmann::json CheckedReport(const lab::Namespace& where);
+
+/// The one fate that live sockets at risk have; "clean" for none, all of them where there are several.
+std::string FateAtRisk(const nlohmann::json& report);
+
+/// In what `report`, the service's, differs from what `check`, the metrics and /health say; "" for nothing. A sample
+/// taken between two questions may make them differ for a moment.
+std::string Disagreement(const lab::Namespace& where, const Program& program, const nlohmann::json& report);
+
+}  // namespace finwait::e2e

@@ -1,0 +1,258 @@
+#include "tests/e2e/short_trials.h"
+
+#include <utility>
+
+namespace finwait::e2e {
+namespace {
+
+struct Rules {
+  const char* name;
+  /// The word T stands for the tool of the family, iptables-nft or ip6tables-nft, L for the legacy one, PEER for the
+  /// peer's address.
+  const char* load;
+  const char* fate;
+};
+
+// Puts `to` in place of each word `word`.
+void Replace(const std::string& word, const std::string& to, std::string& text) {
+  const auto ends = [&](std::size_t at) { return at >= text.size() || text[at] == ' '; };
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    if ((at == 0 || text[at - 1] == ' ') && ends(at + word.size())) {
+      text.replace(at, word.size(), to);
+    }
+  }
+}
+
+std::string Filled(std::string text, bool ipv6) {
+  Replace("T", ipv6 ? "ip6tables-nft" : "iptables-nft", text);
+  Replace("L", ipv6 ? "ip6tables-legacy" : "iptables-legacy", text);
+  Replace("PEER", ipv6 ? "2001:db8::2" : "192.0.2.2", text);
+  return text;
+}
+
+std::vector<ShortTrial> InBothFamilies(const std::vector<Rules>& all, FirstToClose first = FirstToClose::kThisEnd) {
+  std::vector<ShortTrial> trials;
+  for (const Rules& rules : all) {
+    for (const bool ipv6 : {false, true}) {
+      ShortTrial trial;
+      trial.name = std::string(rules.name) + (ipv6 ? ", IPv6" : ", IPv4") +
+                   (first == FirstToClose::kPeer ? ", the peer closes" : "");
+      trial.rules = Filled(rules.load, ipv6);
+      trial.ipv6 = ipv6;
+      trial.fate = rules.fate;
+      trial.first = first;
+      trials.push_back(std::move(trial));
+    }
+  }
+  return trials;
+}
+
+#define NFT(hook, rules) "nft 'table inet f { chain c { type filter hook " hook " priority 0; " rules "; }; }'"
+
+// What drops this end's FIN.
+std::vector<ShortTrial> WayOut() {
+  return InBothFamilies({
+      {"mangle OUTPUT", "T -t mangle -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "fin_dropped"},
+      {"legacy security OUTPUT", "L -t security -A OUTPUT -m state --state INVALID -j DROP", "fin_dropped"},
+      {"raw OUTPUT drops FINs", "T -t raw -A OUTPUT -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
+      {"OUTPUT by the peer's port", "T -A OUTPUT -p tcp --dport 80 -m conntrack --ctstate INVALID -j DROP",
+       "fin_dropped"},
+      {"OUTPUT by another port", "T -A OUTPUT -p tcp --dport 81 -m conntrack --ctstate INVALID -j DROP", "clean"},
+      {"legacy OUTPUT by multiport",
+       "L -A OUTPUT -p tcp -m multiport --dports 22,80:90 -m conntrack --ctstate INVALID -j DROP", "fin_dropped"},
+      {"OUTPUT by the peer's address", "T -A OUTPUT -d PEER -m conntrack --ctstate INVALID -j DROP", "fin_dropped"},
+      {"OUTPUT accepts the peer first",
+       "T -A OUTPUT -d PEER -j ACCEPT; T -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "clean"},
+      {"OUTPUT by device", "T -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -j DROP", "fin_dropped"},
+      {"OUTPUT by another device", "T -A OUTPUT -o eth7 -m conntrack --ctstate INVALID -j DROP", "clean"},
+      {"a mark from mangle, dropped in filter",
+       "T -t mangle -A OUTPUT -m conntrack --ctstate INVALID -j MARK --set-mark 0x10/0xf0; "
+       "T -A OUTPUT -m mark --mark 0x10/0x10 -j DROP",
+       "fin_dropped"},
+      {"a mark that nobody sets", "T -A OUTPUT -m mark --mark 0x8000/0x8000 -j DROP", "clean"},
+      {"REJECT with a reset", "T -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j REJECT --reject-with tcp-reset",
+       "fin_dropped"},
+      {"set of peers",
+       "nft 'table inet f { set s { type ipv4_addr; elements = { 192.0.2.2 }; }; "
+       "set t { type ipv6_addr; elements = { 2001:db8::2 }; }; "
+       "chain c { type filter hook output priority 0; ct state invalid ip daddr @s drop; "
+       "ct state invalid ip6 daddr @t drop; }; }'",
+       "fin_dropped"},
+      {"set of others",
+       "nft 'table inet f { set s { type ipv4_addr; elements = { 192.0.2.7 }; }; "
+       "set t { type ipv6_addr; elements = { 2001:db8::7 }; }; "
+       "chain c { type filter hook output priority 0; ct state invalid ip daddr @s drop; "
+       "ct state invalid ip6 daddr @t drop; }; }'",
+       "clean"},
+      {"verdict map of ports and states",
+       NFT("output", "tcp dport . ct state vmap { 80 . invalid : drop, 443 . invalid : accept }"), "fin_dropped"},
+      {"anonymous range", NFT("output", "tcp dport 70-90 ct state invalid drop"), "fin_dropped"},
+      {"chain of one's own, returned from",
+       "T -N own; T -A OUTPUT -j own; T -A own -p tcp -j RETURN; T -A own -m conntrack --ctstate INVALID -j DROP",
+       "clean"},
+      {"owner of the socket", "T -A OUTPUT -m owner --uid-owner 12345 -m conntrack --ctstate INVALID -j DROP", "clean"},
+      {"netdev egress",
+       "nft 'table netdev n { chain e { type filter hook egress device veth0 priority 0; "
+       "tcp flags fin drop; }; }'",
+       "fin_dropped"},
+      {"chance", NFT("output", "ct state invalid numgen random mod 2 0 drop"), "unknown"},
+  });
+}
+
+// What drops the peer's answer, or its FIN.
+std::vector<ShortTrial> WayIn() {
+  std::vector<ShortTrial> all = InBothFamilies({
+      {"mangle PREROUTING drops NEW without SYN",
+       "T -t mangle -A PREROUTING -p tcp ! --syn -m conntrack --ctstate NEW -j DROP", "peer_decides"},
+      {"legacy INPUT policy",
+       "L -A INPUT -i lo -j ACCEPT; L -A INPUT ! -p tcp -j ACCEPT; "
+       "L -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; L -P INPUT DROP",
+       "ack_dropped"},
+      {"raw PREROUTING by source port", "T -t raw -A PREROUTING -p tcp --sport 80 -j DROP", "ack_dropped"},
+      {"INPUT by another source", "T -A INPUT -p tcp --sport 81 -j DROP", "clean"},
+      {"NEW without SYN and INVALID",
+       "T -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP; T -A INPUT -m conntrack --ctstate INVALID -j "
+       "DROP",
+       "ack_dropped"},
+      {"INPUT INVALID", "T -A INPUT -m conntrack --ctstate INVALID -j DROP", "peer_fin_dropped"},
+      {"legacy mangle PREROUTING INVALID", "L -t mangle -A PREROUTING -m conntrack --ctstate INVALID -j DROP",
+       "peer_fin_dropped"},
+      {"NOTRACK both ways and INVALID",
+       "T -t raw -A OUTPUT -j NOTRACK; T -t raw -A PREROUTING -j NOTRACK; "
+       "T -A INPUT -m conntrack --ctstate INVALID -j DROP; T -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
+       "clean"},
+      {"early demultiplexed socket", NFT("input", "socket wildcard 0 ct state invalid drop"), "peer_fin_dropped"},
+  });
+  std::vector<ShortTrial> peers = InBothFamilies(
+      {
+          {"INPUT INVALID", "T -A INPUT -m conntrack --ctstate INVALID -j DROP", "peer_fin_dropped"},
+          {"nft input INVALID by vmap", NFT("input", "ct state vmap { invalid : drop, new : accept }"),
+           "peer_fin_dropped"},
+          {"prerouting drops FINs", NFT("prerouting", "tcp flags fin drop"), "peer_fin_dropped"},
+          {"nothing in the way", NFT("input", "ct state invalid accept"), "clean"},
+      },
+      FirstToClose::kPeer);
+  all.insert(all.end(), peers.begin(), peers.end());
+  return all;
+}
+
+ShortTrial One(std::string name, std::string rules, std::string fate) {
+  ShortTrial trial;
+  trial.name = std::move(name);
+  trial.rules = std::move(rules);
+  trial.fate = std::move(fate);
+  return trial;
+}
+
+// What hangs on more than the packet's addresses.
+std::vector<ShortTrial> Facts() {
+  std::vector<ShortTrial> all;
+  const auto add = [&](ShortTrial trial) -> ShortTrial& {
+    all.push_back(std::move(trial));
+    return all.back();
+  };
+  const std::string drop_marked = "iptables-nft -A OUTPUT -m mark --mark 7 -m conntrack --ctstate INVALID -j DROP";
+  add(One("a socket's mark", drop_marked, "fin_dropped")).mark = 7;
+  add(One("a socket's other mark", drop_marked, "clean")).mark = 8;
+  add(One("a bound socket", "iptables-nft -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -j DROP", "fin_dropped"))
+      .device = "veth0";
+
+  // Two ways to the peer, and routing rules of every kind for the second.
+  const std::string second =
+      "ip link add side type veth peer name far; ip link set far up; ip address add 198.51.100.1/24 dev side; ip link "
+      "set side up; "
+      "ip route add 192.0.2.0/24 dev veth0 table 100; ip route add default dev side table 200; ";
+  const std::string drop_on_side = "iptables-nft -A OUTPUT -o side -m conntrack --ctstate INVALID -j DROP";
+  for (const auto& [rule, where] :
+       {std::pair{"fwmark 7 lookup 100", 7}, std::pair{"uidrange 0-0 lookup 100", 0},
+        std::pair{"ipproto tcp dport 80 lookup 100", 0}, std::pair{"from 192.0.2.1 lookup 100", 0},
+        std::pair{"fwmark 9 lookup 200", 7}, std::pair{"uidrange 77-77 lookup 200", 0},
+        std::pair{"ipproto tcp dport 81 lookup 200", 0}, std::pair{"from 198.51.100.1 lookup 200", 0}}) {
+    ShortTrial& trial = add(One(std::string("ip rule ") + rule, drop_on_side, "clean"));
+    trial.prepare = second + "ip rule add " + rule;
+    trial.mark = where;
+  }
+
+  const std::string ipset =
+      "ipset create peers hash:ip; ipset add peers 192.0.2.2; ipset create others hash:net; "
+      "ipset add others 203.0.113.0/24; ipset create lists list:set; ipset add lists peers; ";
+  add(One("an ipset with the peer",
+          ipset + "iptables-nft -A OUTPUT -m set --match-set peers dst -m conntrack --ctstate INVALID -j DROP",
+          "fin_dropped"));
+  add(One("an ipset without the peer", ipset + "iptables-nft -A INPUT -m set --match-set others src -j DROP", "clean"));
+  add(One("a list of ipsets", ipset + "iptables-legacy -A INPUT -m set --match-set lists src -j DROP", "ack_dropped"));
+
+  add(One("a zone for all",
+          "iptables-nft -t raw -A OUTPUT -j CT --zone 5; iptables-nft -t raw -A PREROUTING -j CT "
+          "--zone 5; iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
+          "fin_dropped"));
+  add(One("tcp_loose off",
+          "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0; iptables-nft -A INPUT -i veth0 -m conntrack "
+          "--ctstate NEW -j DROP",
+          "clean"));
+  add(One("time to live", "iptables-nft -A OUTPUT -m ttl --ttl-lt 10 -j DROP", "clean"));
+  add(One("length of a FIN", "iptables-nft -A OUTPUT -p tcp --tcp-flags FIN FIN -m length --length 52 -j DROP",
+          "fin_dropped"));
+  add(One("a queue that nobody reads", "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j NFQUEUE --queue-num 3",
+          "fin_dropped"));
+  add(One("a queue that nobody reads, bypassed",
+          "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j NFQUEUE --queue-num 3 --queue-bypass", "clean"));
+  add(One("stateless translation",
+          "nft 'table ip s { chain o { type filter hook output priority -300; ip daddr 192.0.2.2 notrack; }; "
+          "chain i { type filter hook prerouting priority -300; ip saddr 192.0.2.2 tcp sport 80 notrack drop; }; }'",
+          "ack_dropped"));
+  add(One("connection limit far away", "iptables-nft -A INPUT -p tcp -m connlimit --connlimit-above 5000 -j DROP",
+          "clean"));
+  add(One("no IPsec", "iptables-nft -A OUTPUT -m policy --dir out --pol ipsec -j DROP", "clean"));
+  return all;
+}
+
+// The host's address is a bridge's, whose rules see the frames.
+std::vector<ShortTrial> Bridges() {
+  std::vector<ShortTrial> all;
+  const std::string bridge =
+      "ip link add br0 type bridge; ip address flush dev veth0 scope global; ip link set veth0 master br0; "
+      "ip address add 192.0.2.1/24 dev br0; ip link set br0 address 02:00:00:00:00:01; ip link set br0 up";
+  const std::string marks =
+      "nft 'table ip keep { chain c { type filter hook output priority 300; ct state invalid meta mark set 1; }; }'; ";
+  const auto bridged = [&](const std::string& name, const std::string& rules, const std::string& fate) {
+    all.push_back(One("bridge: " + name, rules, fate));
+    all.back().prepare = bridge;
+  };
+  const auto frames = [](const std::string& hook, const std::string& rules) {
+    return "nft 'table bridge b { chain c { type filter hook " + hook + " priority 0; " + rules + "; }; }'";
+  };
+  bridged("output drops a mark", marks + frames("output", "meta mark 1 drop"), "fin_dropped");
+  bridged("output drops another mark", marks + frames("output", "meta mark 2 drop"), "clean");
+  bridged("postrouting by its port", marks + frames("postrouting", "meta mark 1 oifname \"veth0\" drop"),
+          "fin_dropped");
+  bridged("input by its port", frames("input", "iifname \"veth0\" tcp sport 80 drop"), "ack_dropped");
+  bridged("forward is not passed", frames("forward", "drop"), "clean");
+  bridged("ebtables by mark", marks + "ebtables-nft -A OUTPUT --mark 1 -j DROP", "fin_dropped");
+  bridged("ebtables by port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 80 -j DROP", "ack_dropped");
+  bridged("ebtables by another port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 81 -j DROP", "clean");
+  bridged("ebtables policy, IPv4 accepted",
+          "ebtables-nft -A INPUT -p ip -j ACCEPT; ebtables-nft -A INPUT -p arp -j "
+          "ACCEPT; ebtables-nft -P INPUT DROP",
+          "clean");
+  return all;
+}
+
+// Rules that drop FINs although the entry is there.
+std::vector<ShortTrial> Tracked() {
+  std::vector<ShortTrial> all = InBothFamilies({
+      {"FINs out, tracked", "T -A OUTPUT -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
+      {"FINs in, tracked", NFT("input", "tcp flags fin drop"), "peer_fin_dropped"},
+      {"INVALID, tracked", "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "clean"},
+  });
+  for (ShortTrial& trial : all) {
+    trial.entry_stays = true;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::vector<ShortTrial>> ShortTrials() { return {WayOut(), WayIn(), Facts(), Bridges(), Tracked()}; }
+
+}  // namespace finwait::e2e

@@ -1,0 +1,45 @@
+// The risk matrix's short form: in every scenario `check`, `explain` and the service say the same, and the kernel does
+// it. risk_matrix_test.cc plays the long ones, with timeouts, keepalive, shares and what becomes of the stage.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/e2e/short_trials.h"
+
+namespace finwait::e2e {
+namespace {
+
+class ShortTrialsTest : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(ShortTrialsTest, CheckExplainAndTheServiceAgreeWithTheKernel) {
+  constexpr int kAtOnce = 8;
+  const std::vector<ShortTrial> trials = ShortTrials()[GetParam()];
+  std::vector<std::string> complaints(trials.size());
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::jthread> players;
+  for (int i = 0; i < kAtOnce; ++i) {
+    players.emplace_back([&] {
+      for (std::size_t mine = next++; mine < trials.size(); mine = next++) {
+        complaints[mine] = Play(trials[mine]);
+      }
+    });
+  }
+  players.clear();
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    EXPECT_EQ(complaints[i], "") << trials[i].name << ": " << trials[i].rules;
+  }
+}
+
+const char* GroupName(std::size_t number) {
+  constexpr const char* kNames[] = {"WayOut", "WayIn", "Facts", "Bridges", "Tracked"};
+  return kNames[number];
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernel, ShortTrialsTest, testing::Range(std::size_t{0}, ShortTrials().size()),
+                         [](const auto& one) { return GroupName(one.param); });
+
+}  // namespace
+}  // namespace finwait::e2e

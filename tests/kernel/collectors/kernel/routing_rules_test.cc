@@ -1,0 +1,69 @@
+// What `ip rule` asks for, as the kernel lists it.
+#include "collectors/kernel/routing_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/lab/host.h"
+#include "tests/lab/namespace.h"
+
+namespace finwait::kernel {
+namespace {
+
+class RoutingRulesTest : public testing::Test {
+ protected:
+  // What is read while `rule` is there, and that nothing of it is left once it is gone.
+  RoutingRules With(const std::string& rule, IpFamily family = IpFamily::kIpv4) {
+    const std::string ip = family == IpFamily::kIpv4 ? "ip rule " : "ip -6 rule ";
+    host_.Shell(ip + "add " + rule + " lookup 100");
+    const RoutingRules rules = Read(family);
+    host_.Shell(ip + "del " + rule + " lookup 100");
+    EXPECT_EQ(Read(family), RoutingRules()) << rule;
+    return rules;
+  }
+  RoutingRules Read(IpFamily family) const {
+    Result<RoutingRules> rules = Fail(FailureReason::kError, "not asked");
+    host_.Run([&] { rules = ReadRoutingRules(lab::HostHere(), family, Deadline::After(std::chrono::seconds(5))); });
+    EXPECT_TRUE(rules.has_value()) << rules.error().message;
+    return rules ? *rules : RoutingRules();
+  }
+
+  lab::Namespace host_;
+};
+
+constexpr RoutingRules kByMark = {true, false, true};
+constexpr RoutingRules kByPorts = {false, true, true};
+constexpr RoutingRules kByOther = {false, false, true};
+
+TEST_F(RoutingRulesTest, TheKernelsOwnAskForTheDestinationAlone) {
+  EXPECT_EQ(Read(IpFamily::kIpv4), RoutingRules());
+  EXPECT_EQ(Read(IpFamily::kIpv6), RoutingRules());
+  EXPECT_EQ(With("to 198.51.100.0/24"), RoutingRules());
+}
+
+TEST_F(RoutingRulesTest, MarksAndPortsAreTold) {
+  EXPECT_EQ(With("fwmark 7"), kByMark);
+  EXPECT_EQ(With("fwmark 0x0/0xff"), kByMark) << "asks for packets without these bits";
+  EXPECT_EQ(With("ipproto tcp"), kByPorts);
+  EXPECT_EQ(With("ipproto tcp sport 40000"), kByPorts);
+  EXPECT_EQ(With("ipproto tcp dport 443-444", IpFamily::kIpv6), kByPorts);
+}
+
+TEST_F(RoutingRulesTest, AllElseIsMoreThanTheDestination) {
+  EXPECT_EQ(With("from 192.0.2.0/24"), kByOther);
+  EXPECT_EQ(With("from 2001:db8::/32", IpFamily::kIpv6), kByOther);
+  EXPECT_EQ(With("tos 0x10"), kByOther);
+  EXPECT_EQ(With("iif lo"), kByOther);
+  EXPECT_EQ(With("oif lo"), kByOther);
+  EXPECT_EQ(With("uidrange 1000-1999"), kByOther);
+}
+
+TEST_F(RoutingRulesTest, OneFamilyDoesNotSpeakForTheOther) {
+  host_.Shell("ip -6 rule add fwmark 7 lookup 100");
+  EXPECT_EQ(Read(IpFamily::kIpv4), RoutingRules());
+  EXPECT_EQ(Read(IpFamily::kIpv6), kByMark);
+}
+
+}  // namespace
+}  // namespace finwait::kernel
