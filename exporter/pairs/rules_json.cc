@@ -20,9 +20,9 @@ Json ParseForeignJson(std::string_view text) {
 }
 
 const Json& Member(const Json& json, const char* name) {
-  static const Json kNothing;
+  static const Json nothing;
   const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() ? *found : kNothing;
+  return json.is_object() && found != json.end() ? *found : nothing;
 }
 
 Json RulesJson(const std::vector<ForeignRule>& rules) {
