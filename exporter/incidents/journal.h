@@ -59,7 +59,7 @@ class Journal {
   std::map<std::string, double> counters_before_;
   Time counters_since_;
   std::set<std::pair<Endpoint, Endpoint>> counted_before_;
-  std::vector<Span> observed_;  // the last is this run
+  std::vector<Span> observed_;         // the last is this run
   mutable std::mutex recorder_mutex_;  // held while recorder_ changes, and where another thread reads it
   Recorder recorder_;
   std::map<std::string, double> counters_;  // as last taken

@@ -57,7 +57,7 @@ struct Record {
   std::uint32_t tries = 0;
   std::shared_ptr<const kernel::Translation> translation;  ///< its ends beyond NAT, where its entry told; else null
   bool elsewhere = false;  ///< of another network namespace than the program's; a store does not keep it
-  bool counted = false;  ///< two samples agreed on its cause: finwait_tcp_sockets_stuck_total has counted it
+  bool counted = false;    ///< two samples agreed on its cause: finwait_tcp_sockets_stuck_total has counted it
 
   std::shared_ptr<const diagnosis::DropSite> site;  ///< where it is dropped; null: no rule is known
 };

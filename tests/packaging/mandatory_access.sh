@@ -2,10 +2,12 @@
 # Compiles the AppArmor profile and the SELinux module with their own tools; 77 where those are not installed.
 set -euo pipefail
 source_folder=$(cd "$(dirname "$0")/../.." && pwd)
-command -v apparmor_parser >/dev/null && command -v checkmodule >/dev/null && command -v semodule_package >/dev/null || {
-  echo "needs apparmor_parser (apparmor), checkmodule (checkpolicy) and semodule_package (semodule-utils)"
-  exit 77
-}
+for tool in apparmor_parser checkmodule semodule_package; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "needs apparmor_parser (apparmor), checkmodule (checkpolicy) and semodule_package (semodule-utils)"
+    exit 77
+  fi
+done
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 apparmor_parser --skip-kernel-load --skip-cache "$source_folder/packaging/apparmor/finwait_exporter"

@@ -30,8 +30,8 @@ class Transport {
   virtual std::uint32_t Port() const = 0;
 };
 
-/// A real AF_NETLINK socket that asks and is answered: with SealedTransport the only place in this program that sends to
-/// the kernel's netlink. Refuses to send any message type that is not in read_requests.h.
+/// A real AF_NETLINK socket that asks and is answered: with SealedTransport the only place in this program that sends
+/// to the kernel's netlink. Refuses to send any message type that is not in read_requests.h.
 class SocketTransport : public Transport {
  public:
   /// Opens and binds a socket of `protocol` in the calling thread's network namespace.
