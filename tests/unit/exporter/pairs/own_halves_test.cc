@@ -85,8 +85,8 @@ TEST_F(LiveHalvesTest, AreTheOpenSocketsWithTheirOwners) {
   told.state = kernel::TcpState::kCloseWait;
   Set({open, told, diagnosis::StuckClosing(3)});
   sources::NetworkNamespacesSample namespaces;
-  namespaces.cgroups = std::make_shared<const std::vector<sources::CgroupOfOwner>>(
-      std::vector<sources::CgroupOfOwner>{{77, {kernel::namespaces::OwnerKind::kUnit, "", "web.service", ""}}});
+  namespaces.cgroups = std::make_shared<const sources::OwnedCgroups>(
+      sources::OwnedCgroups{{{77, {kernel::namespaces::OwnerKind::kUnit, "", "web.service", ""}}}});
   builder_.Set(namespaces);
   const auto halves = Read();
   ASSERT_EQ(halves.size(), 2U);
