@@ -159,14 +159,14 @@ class Observed(unittest.TestCase):
 
     def test_it_takes_no_capability_more_than_before(self):
         self.scene.enter_context(sandbox.exporter(*FLAGS))
-        pid = next(
-            process
-            for process in os.listdir("/proc")
-            if process.isdigit() and pathlib.Path(f"/proc/{process}/comm").read_text().strip() == "finwait_exporte"
-        )
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        self.assertIn("CapEff:\t0000000000001000\n", status)  # CAP_NET_ADMIN
-        self.assertIn("CapPrm:\t0000000000001000\n", status)
+        capabilities = {}
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            status = pathlib.Path(f"/proc/{process}/status").read_text()
+            fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+            if fields["Name"].startswith("finwait_") and not fields["State"].startswith("Z"):
+                capabilities[fields["Name"]] = (int(fields["CapEff"], 16), int(fields["CapPrm"], 16))
+        net_admin = 1 << 12
+        self.assertEqual(capabilities, {"finwait_exporte": (0, 0), "finwait_reader": (net_admin, net_admin)})
         wait("namespaces", lambda s: s.get('finwait_network_namespaces{coverage="observed"}') == 2)
         self.assertEqual(sandbox.metrics()['finwait_network_namespaces{coverage="own"}'], 1)
 
