@@ -17,7 +17,7 @@ Deadline Soon() { return Deadline::After(seconds(20)); }
 
 std::vector<std::byte> Bytes(std::size_t size) { return std::vector<std::byte>(size, std::byte{7}); }
 
-class ConnectionTest : public testing::Test {
+class ChannelConnectionTest : public testing::Test {
  protected:
   // As somebody who does not keep to the form would.
   void SendRaw(std::uint32_t length, std::size_t bytes) const {
@@ -31,42 +31,42 @@ class ConnectionTest : public testing::Test {
   Connection& b_ = ends_.second;
 };
 
-TEST_F(ConnectionTest, MessagesAreWhole) {
+TEST_F(ChannelConnectionTest, MessagesAreWhole) {
   ASSERT_TRUE(a_.Send(Bytes(3), Soon()));
   ASSERT_TRUE(a_.Send({}, Soon()));
   EXPECT_EQ(*b_.Receive(Soon()), Bytes(3));
   EXPECT_EQ(*b_.Receive(Soon()), Bytes(0));
 }
 
-TEST_F(ConnectionTest, OneThatIsLargerThanTheBufferWaitsForItsReader) {
+TEST_F(ChannelConnectionTest, OneThatIsLargerThanTheBufferWaitsForItsReader) {
   const auto large = Bytes(8 << 20);
   std::jthread sender([&] { EXPECT_TRUE(a_.Send(large, Soon())); });
   EXPECT_EQ(*b_.Receive(Soon()), large);
 }
 
-TEST_F(ConnectionTest, WithoutAMessageItCanBeAskedAgain) {
+TEST_F(ChannelConnectionTest, WithoutAMessageItCanBeAskedAgain) {
   EXPECT_EQ(b_.Receive(Deadline::After(milliseconds(1))).error().reason, FailureReason::kTimeout);
   ASSERT_TRUE(a_.Send(Bytes(3), Soon()));
   EXPECT_TRUE(b_.Receive(Soon()));
 }
 
-TEST_F(ConnectionTest, NobodyWhoTakesIsATimeout) {
+TEST_F(ChannelConnectionTest, NobodyWhoTakesIsATimeout) {
   EXPECT_EQ(a_.Send(Bytes(8 << 20), Deadline::After(milliseconds(10))).error().reason, FailureReason::kTimeout);
 }
 
-TEST_F(ConnectionTest, TheOtherEndGoneIsAnError) {
+TEST_F(ChannelConnectionTest, TheOtherEndGoneIsAnError) {
   b_.Shutdown();
   EXPECT_EQ(a_.Send(Bytes(3), Soon()).error().reason, FailureReason::kError);
   EXPECT_EQ(a_.Receive(Soon()).error().reason, FailureReason::kError);
 }
 
-TEST_F(ConnectionTest, ShutdownWakesWhoWaits) {
+TEST_F(ChannelConnectionTest, ShutdownWakesWhoWaits) {
   std::jthread waiting([&] { EXPECT_EQ(b_.Receive(Soon()).error().reason, FailureReason::kError); });
   std::this_thread::sleep_for(milliseconds(10));
   b_.Shutdown();
 }
 
-TEST_F(ConnectionTest, TooLongAMessageIsRefusedAtItsFirstBytes) {
+TEST_F(ChannelConnectionTest, TooLongAMessageIsRefusedAtItsFirstBytes) {
   b_.LimitMessages(1000);
   SendRaw(1001, 0);
   const auto received = b_.Receive(Soon());
@@ -74,7 +74,7 @@ TEST_F(ConnectionTest, TooLongAMessageIsRefusedAtItsFirstBytes) {
   EXPECT_THAT(received.error().message, testing::HasSubstr("1001 bytes"));
 }
 
-TEST_F(ConnectionTest, HalfAMessageIsAnErrorAndNoTimeout) {
+TEST_F(ChannelConnectionTest, HalfAMessageIsAnErrorAndNoTimeout) {
   SendRaw(1000, 10);
   a_.Shutdown();
   EXPECT_EQ(b_.Receive(Soon()).error().reason, FailureReason::kError);

@@ -49,9 +49,11 @@ class LiveTest : public testing::Test {
                   const LiveEffort& effort = {}) {
     std::vector<kernel::TcpSocket> earlier = sockets_;
     for (kernel::TcpSocket& socket : earlier) {
+      // Five seconds before, and without a packet since: else its timeout could not be more than what remains and that.
+      const bool still_there = socket.entry.tracking == kernel::Tracking::kTracked;
       socket.entry.tracking = kernel::Tracking::kTracked;
       socket.entry.state = kernel::ConntrackTcpState::kEstablished;
-      socket.entry.remaining_seconds = 1;
+      socket.entry.remaining_seconds = still_there ? socket.entry.remaining_seconds + 5 : 1;
     }
     memory_.Update(kernel::SocketTable(earlier), SteadyClock::time_point());
     memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(5)));
