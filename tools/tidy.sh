@@ -10,8 +10,8 @@ mkdir -p "$cache" 2>/dev/null || cache=$PWD/build/tidy
 mkdir -p "$cache"
 
 # The compiler's own command without what only the compiler understands: GCC's precompiled headers and its warnings. Every file
-# includes what it uses, so that it reads the same without them.
-command=$(jq --raw-output --arg file "$source" '.[] | select(.file == $file) | .command' build/compile_commands.json |
+# includes what it uses, so that it reads the same without them. Of a file that several programs are made of: the first one's.
+command=$(jq --raw-output --arg file "$source" 'first(.[] | select(.file == $file) | .command)' build/compile_commands.json |
   sed -E 's#-include [^ ]*cmake_pch\.hxx##; s#-Winvalid-pch##; s#-Wno-stringop-overread##')
 if [ -z "$command" ]; then
   echo "$1 is not in build/compile_commands.json; build first" >&2

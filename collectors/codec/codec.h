@@ -37,7 +37,14 @@ class Encoder {
   template <typename T>
   void Put(const T& value);
 
-  void PutBytes(std::span<const std::byte> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  void PutBytes(std::span<const std::byte> bytes) {
+    // What is large becomes larger yet, and is not to be held twice each time it has to move. Room costs no memory
+    // before it is written to.
+    if (bytes_.size() >= kLarge && bytes_.capacity() - bytes_.size() < bytes.size()) {
+      bytes_.reserve(bytes_.size() + bytes.size() + kRoom);
+    }
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
   /// Makes room for so many bytes more.
   void Reserve(std::size_t size) { bytes_.reserve(bytes_.size() + size); }
 
@@ -47,6 +54,9 @@ class Encoder {
  private:
   void PutRaw(const void* data, std::size_t size) { PutBytes({static_cast<const std::byte*>(data), size}); }
   void PutCount(std::size_t count) { Put(static_cast<std::uint32_t>(count)); }
+
+  static constexpr std::size_t kLarge = std::size_t{1} << 20;
+  static constexpr std::size_t kRoom = std::size_t{24} << 20;
 
   std::vector<std::byte> bytes_;
   SentObjects* shared_;
@@ -229,9 +239,7 @@ void Encoder::Put(const T& value) {
     value.Encode(*this);
   } else if constexpr (kIsRaw<T>) {
     PutRaw(&value, sizeof value);
-  } else if constexpr (std::is_same_v<T, bool>) {
-    Put(static_cast<std::uint8_t>(value));
-  } else if constexpr (std::is_enum_v<T>) {
+  } else if constexpr (std::is_same_v<T, bool> || std::is_enum_v<T>) {
     Put(static_cast<std::uint8_t>(value));
   } else if constexpr (kIsDuration<T>) {
     Put(value.count());

@@ -90,14 +90,12 @@ Result<void> Connection::ReceiveInto(std::span<std::byte> bytes, Deadline deadli
     const ssize_t received = ::recv(socket_.Get(), bytes.data(), bytes.size(), 0);
     if (received > 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(received));
-    } else if (received == 0) {
+    } else if (received == 0 || (errno != EAGAIN && errno != EINTR)) {
       return Gone();
     } else if (errno == EAGAIN) {
       if (auto ready = WaitFor(POLLIN, deadline); !ready) {
         return ready;
       }
-    } else if (errno != EINTR) {
-      return Gone();
     }
   }
   return {};
