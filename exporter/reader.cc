@@ -58,7 +58,7 @@ std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& op
                                               names.docker,
                                               names.podman};
   if (const auto cgroups = kernel::FindCgroup2(options.procfs, Deadline::After(std::chrono::seconds(1)))) {
-    files.push_back(*cgroups);
+    files.emplace_back(*cgroups);
   }
   return files;
 }
