@@ -92,7 +92,7 @@ const std::vector<Section>& Sections() {
        "What else can make a close fail, one collector each: a reason to look further, no proof."},
       {"The exporter itself",
        {"finwait_collector_", "finwait_sampling_", "finwait_exporter_", "process_"},
-       "A collector that fails takes its own metrics away and leaves the others alone. "
+       "While a collector fails, its own metrics are absent; the others stay. "
        "`--web.disable-exporter-metrics` leaves out `process_*`."},
   };
   return sections;
