@@ -6,7 +6,9 @@ namespace finwait::service {
 
 ServiceSignals::ServiceSignals() {
   // All that would end it and tell it nothing. SIGXFSZ: a store that may not grow is a failed write, which is said.
-  for (const int ignored : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGSTKFLT, SIGXFSZ}) {
+  // SIGPIPE: nor does it end because nobody reads its log any more.
+  for (const int ignored :
+       {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGSTKFLT, SIGXFSZ}) {
     std::signal(ignored, SIG_IGN);
   }
   for (int ignored = SIGRTMIN; ignored <= SIGRTMAX; ++ignored) {

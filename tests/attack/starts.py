@@ -116,6 +116,18 @@ def no_thread_left_is_a_sentence(folder):
     need(2 in codes, "the limits tried decide nothing")
 
 
+def a_log_whose_reader_has_gone_stops_nothing(folder):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with Program(folder, stderr=write_end) as program:
+        need(program.serves(), "it does not serve while nobody can read its log")
+        for process in program.pids():
+            os.kill(process, signal.SIGPIPE)
+        need(eventually(lambda: status("/readyz") == 200), "it is not ready any more")
+        need(program.ends_well(), "SIGTERM does not end it well")
+    os.close(write_end)
+
+
 def a_log_that_nobody_reads_stops_nothing(folder):
     read_end, write_end = os.pipe()
     fcntl.fcntl(write_end, 1031, 4096)  # F_SETPIPE_SZ
@@ -228,6 +240,7 @@ TESTS = [
     others_of_its_user_cannot_read_it,
     too_little_memory_is_a_sentence,
     no_thread_left_is_a_sentence,
+    a_log_whose_reader_has_gone_stops_nothing,
     a_log_that_nobody_reads_stops_nothing,
     a_log_on_a_full_disk_stops_nothing,
     a_log_that_may_not_grow_stops_nothing,

@@ -112,6 +112,7 @@ SCENARIOS = {
         "starts.py: closed_standard_streams_become_dev_null",
         "starts.py: a_log_that_nobody_reads_stops_nothing",
         "starts.py: what_was_left_open_is_closed",
+        "starts.py: a_log_whose_reader_has_gone_stops_nothing",
     ],
     "no descriptor left": [
         "e2e: FaultsTest.WithoutADescriptorLeftItSaysSoAndSeesAgainWhenThereAreSome",
