@@ -65,7 +65,9 @@ bool IsDeceptive(char32_t character) {
   const bool breaks_lines = is_between(0x2028, 0x2029);
   const bool changes_direction =
       character == 0x061C || is_between(0x200E, 0x200F) || is_between(0x202A, 0x202E) || is_between(0x2066, 0x2069);
-  return is_control || breaks_lines || changes_direction;
+  const bool is_invisible = character == 0x00AD || is_between(0x200B, 0x200D) || is_between(0x2060, 0x2064) ||
+                            is_between(0x206A, 0x206F) || character == 0xFEFF || is_between(0xFFF9, 0xFFFB);
+  return is_control || breaks_lines || changes_direction || is_invisible;
 }
 
 std::string Printable(std::string_view text) {

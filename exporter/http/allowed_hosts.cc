@@ -10,12 +10,20 @@ namespace finwait::http {
 
 namespace {
 
+// ":443", ":" (RFC 3986, 3.2.3) or nothing.
+bool IsPort(std::string_view text) {
+  return text.empty() || (text.front() == ':' && text.find_first_not_of("0123456789", 1) == std::string_view::npos);
+}
+
+// What has something else than a port behind it stays as it is: nobody's name.
 std::string_view WithoutPort(std::string_view host) {
-  if (host.starts_with('[')) {
-    const std::size_t end = host.find(']');
-    return end == std::string_view::npos ? host : host.substr(1, end - 1);
+  const bool bracketed = host.starts_with('[');
+  const std::size_t end = std::min(host.find(bracketed ? ']' : ':'), host.size());
+  const std::string_view port = host.substr(std::min(bracketed ? end + 1 : end, host.size()));
+  if (!IsPort(port) || (bracketed && end == host.size())) {
+    return host;
   }
-  return host.substr(0, host.find(':'));
+  return bracketed ? host.substr(1, end - 1) : host.substr(0, end);
 }
 
 std::string_view WithoutLastDot(std::string_view name) {

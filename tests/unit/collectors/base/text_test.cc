@@ -73,6 +73,10 @@ TEST(Printable, ShowsWhatATerminalWouldActOn) {
   EXPECT_EQ(Printable("line\u2028break\u2029"), R"(line\u2028break\u2029)");
 }
 
+TEST(Printable, ShowsWhatIsNotSeen) {
+  EXPECT_EQ(Printable("ad\u00admin\u200b\u2060 \ufeff\ufff9"), R"(ad\u00admin\u200b\u2060 \ufeff\ufff9)");
+}
+
 TEST(Printable, ShowsBytesThatAreNotUtf8) {
   EXPECT_EQ(Printable("a\x9b\xff z"), R"(a\x9b\xff z)");
   EXPECT_EQ(Printable("\xc0\x80"), R"(\xc0\x80)") << "an overlong form";

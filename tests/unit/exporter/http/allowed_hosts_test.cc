@@ -15,7 +15,8 @@ TEST(AllowedHosts, AddressesLocalhostAndTheNamesGivenPass) {
   }
   for (const char* host :
        {"evil.example", "node1.example.org.evil.example", "node1.evil.example", "192.0.2.1.evil.example",
-        "evil.example:10061", "localhost.evil.example", "[evil.example]", "[", ":80", "192.0.2", "*"}) {
+        "evil.example:10061", "localhost.evil.example", "[evil.example]", "[", ":80", "192.0.2", "*",
+        "[::1]evil.example", "[localhost]evil.example:1", "localhost:evil", "node1:80x"}) {
     EXPECT_FALSE(hosts.Allow(host)) << host;
   }
   EXPECT_TRUE(AllowedHosts({"*"}).Allow("evil.example"));
