@@ -12,7 +12,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "exporter/anew.h"
@@ -196,15 +195,6 @@ bool HasEnded(pid_t reader, const service::Logger& logger) {
   return true;
 }
 
-// Waits for the reader, which ends as its channel does, so that nothing is left of this program when it has ended. One
-// that hangs is killed with this process.
-void AwaitEndOf(pid_t reader) {
-  const Deadline deadline = Deadline::After(std::chrono::seconds(1));
-  while (::waitpid(reader, nullptr, WNOHANG) == 0 && !deadline.Passed()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-}
-
 // Where no capability can be given up it is left to a new start of this program: of the server, with its reader there
 // already, or of both where the reader needs none.
 Result<Reader> StartReaderConfined(const command_line::Options& options) {
@@ -378,8 +368,6 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     std::_Exit(exit_code);  // its thread still uses what this function owns
   }
   refused_call_log.Report(client.Report().refused);
-  client.Shutdown();
-  AwaitEndOf(reader->process);
   return exit_code;
 }
 

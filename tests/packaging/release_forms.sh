@@ -39,7 +39,12 @@ serves() {  # ROOT PROGRAM [HOST]: it serves in that root, and sees what there i
   state=$(cat "/proc/$pid/comm")
   kill "$pid"
   wait "$pid" || fail "$program does not end well"
-  umount "$root/proc"
+  # The reader is killed with the server, and is gone a moment later.
+  local tries=0
+  until umount "$root/proc" 2>/dev/null; do
+    ((++tries < 50)) || fail "$root/proc is still in use"
+    sleep 0.1
+  done
   grep -q '^finwait_risk_score 0$' <<<"$metrics" || fail "$program tells no risk"
   ! grep -q '^finwait_collector_success.* 0$' <<<"$metrics" || fail "a collector fails: $(grep '_success.* 0$' <<<"$metrics")"
   [[ $state == finwait_exporte ]] || fail "the process is called $state"
