@@ -182,12 +182,12 @@ void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error
     return;
   }
   joints_at_ = now;
-  std::map<std::uint64_t, std::optional<kernel::NamespaceLink>> joints;
+  std::erase_if(joints_, [&](const auto& known) {
+    return !std::ranges::binary_search(namespaces, known.first, {}, &ObservedNamespace::id);
+  });
   for (const ObservedNamespace& one : namespaces) {
-    const auto before = joints_.find(one.id);
-    joints.emplace(one.id, before != joints_.end() ? before->second : std::nullopt);
+    joints_.try_emplace(one.id);
   }
-  joints_ = std::move(joints);
   if (namespaces.empty()) {
     return;
   }
@@ -202,7 +202,7 @@ void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error
       continue;  // as it was joined while a process lived in it
     }
     const auto number = kernel::NamespaceNumber(*channel, static_cast<pid_t>(one.processes.front()), deadline);
-    if (number) {  // else the process has ended, and the next round asks by another
+    if (number) {  // else the process has ended; another of them is asked with the next round of all
       joints_[one.id] = links->LinkTo(*number);
     }
   }
