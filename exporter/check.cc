@@ -48,7 +48,7 @@ std::string Shown(const report::Report& report, command_line::ReportFormat forma
     case ReportFormat::kText:
       return views::ReportText(report);
     case ReportFormat::kJson:
-      return views::ReportJson(report, ReadHostReport(host));
+      return views::ReportJson(report, ReadHostReport(host, *report.diagnosis->snapshot));
     case ReportFormat::kPrometheus:
       return RenderFamilies(views::metrics::OneSampleFamilies(*report.diagnosis), views::ExpositionFormat::kText);
     case ReportFormat::kNagios:

@@ -20,18 +20,31 @@ std::shared_ptr<const firewall::Ruleset> UnreadRules() {
   return rules;
 }
 
+// What `check` has collected already; collected here where that collector is off.
+template <typename Sample, typename Collector>
+Result<std::shared_ptr<const Sample>> SampleOf(const scheduling::Snapshot& snapshot, const kernel::Host& host) {
+  if (const scheduling::CollectorStatus* status = snapshot.Status<Sample>()) {
+    if (status->data == nullptr) {
+      return Failure(status->errors.front());
+    }
+    return std::static_pointer_cast<const Sample>(status->data);
+  }
+  Collector collector(host);
+  const auto collected = collector.Collect(Deadline::After(kExplainLimit));
+  if (!collected) {
+    return Failure(collected.error());
+  }
+  return std::static_pointer_cast<const Sample>(collected->data);
+}
+
 }  // namespace
 
-Result<planning::HostReport> ReadHostReport(const kernel::Host& host) {
-  sources::SysctlCollector sysctl_collector(host);
-  const auto sysctl = sysctl_collector.Collect(Deadline::After(kExplainLimit));
-  const auto settings =
-      ReadSettings(host, sysctl ? std::static_pointer_cast<const sources::SysctlSample>(sysctl->data).get() : nullptr);
-  sources::FirewallCollector firewall_collector(host);
-  const auto firewall = firewall_collector.Collect(Deadline::After(kExplainLimit));
+planning::HostReport ReadHostReport(const kernel::Host& host, const scheduling::Snapshot& snapshot) {
+  const auto sysctl = SampleOf<sources::SysctlSample, sources::SysctlCollector>(snapshot, host);
+  const auto settings = ReadSettings(host, sysctl ? sysctl->get() : nullptr);
+  const auto firewall = SampleOf<sources::FirewallSample, sources::FirewallCollector>(snapshot, host);
   if (firewall) {
-    return planning::ReadHostReport(
-        host, std::static_pointer_cast<const sources::FirewallSample>(firewall->data)->ruleset, settings);
+    return planning::ReadHostReport(host, (*firewall)->ruleset, settings);
   }
   planning::HostReport report = planning::ReadHostReport(host, UnreadRules(), settings);
   report.facts.lacks.push_back("the rules in force: " + firewall.error().message);

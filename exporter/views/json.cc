@@ -373,12 +373,12 @@ std::string ReportJson(const report::Report& report, Details details) {
   return JsonText(json);
 }
 
-std::string ReportJson(const report::Report& report, const Result<planning::HostReport>& host) {
+std::string ReportJson(const report::Report& report, const planning::HostReport& host) {
   std::string text = ReportJson(report, Details::kShow);
-  const Json json = host ? planning::HostJson(*host) : Json(host.error().message);
   // A line for each of thousands of numbers helps nobody.
   const std::size_t end = text.rfind("\n}");
-  text.insert(end, ",\n  \"host\": " + json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace));
+  text.insert(end, ",\n  \"host\": " +
+                       planning::HostJson(host).dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace));
   return text;
 }
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <string>
 
-#include "collectors/base/result.h"
 #include "exporter/planning/host_facts.h"
 #include "exporter/report/report.h"
 
@@ -17,9 +16,8 @@ inline constexpr std::size_t kMostSocketsInJson = 250;
 
 /// The whole diagnosis as JSON: /api/v1/report. Ends with a newline.
 std::string ReportJson(const report::Report& report, Details details);
-/// The same with what `plan` needs of the host under "host", in one line, or why that could not be read: `check
-/// --format=json`.
-std::string ReportJson(const report::Report& report, const Result<planning::HostReport>& host);
+/// The same with what `plan` needs of the host under "host", in one line: `check --format=json`.
+std::string ReportJson(const report::Report& report, const planning::HostReport& host);
 
 /// The verdict alone as JSON: /health.
 std::string HealthJson(const report::Report& report);
