@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "collectors/base/text.h"
+#include "exporter/planning/device_json.h"
 
 // One function writes each thing, and the one below it reads it. What is absent is left out. A report comes from
 // anywhere: Malformed ends the reading of one that says what cannot be.
@@ -37,20 +38,6 @@ class Malformed : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
-
-template <typename T>
-void Put(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) {
-    json[key] = *value;
-  }
-}
-
-template <typename T>
-void Take(const Json& json, const char* key, std::optional<T>& value) {
-  if (const auto found = json.find(key); found != json.end()) {
-    value = found->get<T>();
-  }
-}
 
 IpAddress AddressIn(const Json& json) {
   const auto address = IpAddress::Parse(json.get<std::string>());
@@ -114,26 +101,6 @@ IntervalSet::Interval RangeIn(const Json& json) {
   return range;
 }
 
-Json DeviceJson(const Interface& device) {
-  Json json = Json::object();
-  Put(json, "name", device.name);
-  Put(json, "index", device.index);
-  Put(json, "type", device.type);
-  Put(json, "group", device.group);
-  Put(json, "kind", device.kind);
-  return json;
-}
-
-Interface DeviceIn(const Json& json) {
-  Interface device;
-  Take(json, "name", device.name);
-  Take(json, "index", device.index);
-  Take(json, "type", device.type);
-  Take(json, "group", device.group);
-  Take(json, "kind", device.kind);
-  return device;
-}
-
 Json RouteJson(const Route& route) {
   Json json = {{"local", route.local}};
   if (!route.local) {
@@ -143,7 +110,7 @@ Json RouteJson(const Route& route) {
   if (route.masquerade) {
     json["masquerade"] = route.masquerade->Text();
   }
-  Put(json, "hop_limit", route.hop_limit);
+  PutKnown(json, "hop_limit", route.hop_limit);
   return json;
 }
 
@@ -157,7 +124,7 @@ Route RouteIn(const Json& json) {
   if (json.contains("masquerade")) {
     route.masquerade = AddressIn(json["masquerade"]);
   }
-  Take(json, "hop_limit", route.hop_limit);
+  TakeKnown(json, "hop_limit", route.hop_limit);
   return route;
 }
 
@@ -191,21 +158,21 @@ diagnosis::Routing RoutingIn(const Json& json) {
 
 Json NamespaceJson(const NamespaceFacts& facts) {
   Json json = Json::object();
-  Put(json, "early_demultiplexing", facts.early_demultiplexing);
-  Put(json, "routes_by_mark", facts.routes_by_mark);
-  Put(json, "routes_by_ports", facts.routes_by_ports);
-  Put(json, "forwards", facts.forwards);
-  Put(json, "bridge_calls_rules", facts.bridge_calls_rules);
+  PutKnown(json, "early_demultiplexing", facts.early_demultiplexing);
+  PutKnown(json, "routes_by_mark", facts.routes_by_mark);
+  PutKnown(json, "routes_by_ports", facts.routes_by_ports);
+  PutKnown(json, "forwards", facts.forwards);
+  PutKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
   return json;
 }
 
 NamespaceFacts NamespaceIn(const Json& json) {
   NamespaceFacts facts;
-  Take(json, "early_demultiplexing", facts.early_demultiplexing);
-  Take(json, "routes_by_mark", facts.routes_by_mark);
-  Take(json, "routes_by_ports", facts.routes_by_ports);
-  Take(json, "forwards", facts.forwards);
-  Take(json, "bridge_calls_rules", facts.bridge_calls_rules);
+  TakeKnown(json, "early_demultiplexing", facts.early_demultiplexing);
+  TakeKnown(json, "routes_by_mark", facts.routes_by_mark);
+  TakeKnown(json, "routes_by_ports", facts.routes_by_ports);
+  TakeKnown(json, "forwards", facts.forwards);
+  TakeKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
   return facts;
 }
 
@@ -220,8 +187,8 @@ Json EndingJson(const Ending& ending) {
     json["table"] = ending.table;
     json["chain"] = ending.chain;
     json["text"] = ending.text;
-    Put(json, "handle", ending.handle);
-    Put(json, "rule_index", ending.position);
+    PutKnown(json, "handle", ending.handle);
+    PutKnown(json, "rule_index", ending.position);
   }
   return json;
 }
@@ -240,8 +207,8 @@ Ending EndingIn(const Json& json) {
   take("table", ending.table);
   take("chain", ending.chain);
   take("text", ending.text);
-  Take(json, "handle", ending.handle);
-  Take(json, "rule_index", ending.position);
+  TakeKnown(json, "handle", ending.handle);
+  TakeKnown(json, "rule_index", ending.position);
   return ending;
 }
 
@@ -287,13 +254,13 @@ Json SocketJson(const ReportedSocket& reported, const Ending& ending) {
   if (facts.bound_device != 0) {
     json["bound_device"] = facts.bound_device;
   }
-  Put(json, "mark", facts.mark);
-  Put(json, "type_of_service", facts.type_of_service);
-  Put(json, "opened_here", facts.opened_here);
-  Put(json, "timestamps", facts.timestamps);
-  Put(json, "transparent", facts.transparent);
-  Put(json, "control_group", facts.control_group);
-  Put(json, "class_or_priority", facts.class_or_priority);
+  PutKnown(json, "mark", facts.mark);
+  PutKnown(json, "type_of_service", facts.type_of_service);
+  PutKnown(json, "opened_here", facts.opened_here);
+  PutKnown(json, "timestamps", facts.timestamps);
+  PutKnown(json, "transparent", facts.transparent);
+  PutKnown(json, "control_group", facts.control_group);
+  PutKnown(json, "class_or_priority", facts.class_or_priority);
   json["tracked"] = socket.entry.tracking == kernel::Tracking::kUnknown
                         ? Json(nullptr)
                         : Json(socket.entry.tracking == kernel::Tracking::kTracked);
@@ -324,13 +291,13 @@ ReportedSocket SocketIn(const Json& json) {
   facts.user = json.at("user").get<std::uint32_t>();
   facts.orphan = json.at("orphan").get<bool>();
   facts.bound_device = json.value("bound_device", std::uint32_t{0});
-  Take(json, "mark", facts.mark);
-  Take(json, "type_of_service", facts.type_of_service);
-  Take(json, "opened_here", facts.opened_here);
-  Take(json, "timestamps", facts.timestamps);
-  Take(json, "transparent", facts.transparent);
-  Take(json, "control_group", facts.control_group);
-  Take(json, "class_or_priority", facts.class_or_priority);
+  TakeKnown(json, "mark", facts.mark);
+  TakeKnown(json, "type_of_service", facts.type_of_service);
+  TakeKnown(json, "opened_here", facts.opened_here);
+  TakeKnown(json, "timestamps", facts.timestamps);
+  TakeKnown(json, "transparent", facts.transparent);
+  TakeKnown(json, "control_group", facts.control_group);
+  TakeKnown(json, "class_or_priority", facts.class_or_priority);
   socket.uid = facts.user;
   socket.orphan = facts.orphan;
   socket.device = facts.bound_device;
@@ -415,7 +382,7 @@ std::array<diagnosis::ConnectionSpace, 2> SpacesOf(const HostFacts& facts) {
 
 Json SettingsJson(const HostFacts& facts) {
   Json json = {{"table_full", facts.settings.table_full ? Json(*facts.settings.table_full) : Json(nullptr)}};
-  Put(json, "tcp_loose", facts.settings.tcp_loose);
+  PutKnown(json, "tcp_loose", facts.settings.tcp_loose);
   for (const IpFamily family : kIpFamilies) {
     Json devices = Json::array();
     for (const kernel::IngressDevice& device : facts.settings.ingress_devices[static_cast<std::size_t>(family)]) {
@@ -431,7 +398,7 @@ void TakeSettings(const Json& json, HostFacts& facts) {
   if (!json.at("table_full").is_null()) {
     facts.settings.table_full = json["table_full"].get<bool>();
   }
-  Take(json, "tcp_loose", facts.settings.tcp_loose);
+  TakeKnown(json, "tcp_loose", facts.settings.tcp_loose);
   for (const IpFamily family : kIpFamilies) {
     for (const Json& each : json.at("ingress_devices").at(std::string(finwait::Name(family)))) {
       facts.settings.ingress_devices[static_cast<std::size_t>(family)].push_back(
@@ -475,9 +442,9 @@ class AnswersJson {
     if (key.source) {
       json["source"] = key.source->Text();
     }
-    Put(json, "user", key.user);
-    Put(json, "source_port", key.source_port);
-    Put(json, "destination_port", key.destination_port);
+    PutKnown(json, "user", key.user);
+    PutKnown(json, "source_port", key.source_port);
+    PutKnown(json, "destination_port", key.destination_port);
     return json;
   }
   template <typename Other>
@@ -524,9 +491,9 @@ void TakeAnswer(const Json& json, HostFacts& facts) {
     if (json.contains("source")) {
       key.source = AddressIn(json["source"]);
     }
-    Take(json, "user", key.user);
-    Take(json, "source_port", key.source_port);
-    Take(json, "destination_port", key.destination_port);
+    TakeKnown(json, "user", key.user);
+    TakeKnown(json, "source_port", key.source_port);
+    TakeKnown(json, "destination_port", key.destination_port);
     put(key,
         json.at("is").is_null() ? Fact::Absent() : Fact::Present(std::make_shared<const Route>(RouteIn(json["is"]))));
   } else {

@@ -12,6 +12,7 @@
 #include "collectors/firewall/analysis/conntrack_use.h"
 #include "collectors/firewall/facts/fact_query.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/planning/device_json.h"
 
 namespace finwait::recording {
 namespace {
@@ -19,7 +20,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using firewall::eval::Connection;
 using firewall::eval::Disposition;
-using firewall::eval::Interface;
 using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
 using firewall::eval::PathKind;
@@ -27,6 +27,10 @@ using firewall::eval::SocketFacts;
 using firewall::eval::Tristate;
 using firewall::facts::Fact;
 using firewall::facts::RouteKey;
+using planning::DeviceIn;
+using planning::DeviceJson;
+using planning::PutKnown;
+using planning::TakeKnown;
 
 constexpr PacketKind kKinds[] = {PacketKind::kFin,     PacketKind::kRst, PacketKind::kData,   PacketKind::kAck,
                                  PacketKind::kPeerFin, PacketKind::kSyn, PacketKind::kPeerSyn};
@@ -50,17 +54,6 @@ Enum ValueOf(const Json& json, const std::string_view (&names)[kSize]) {
   throw std::runtime_error("connections.json: unknown word " + text);
 }
 
-// A fact that is not known is left out.
-template <typename T>
-void Put(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) {
-    json[key] = *value;
-  }
-}
-template <typename T>
-void Get(const Json& json, const char* key, std::optional<T>& value) {
-  value = json.contains(key) ? std::optional(json[key].get<T>()) : std::nullopt;
-}
 void PutAddress(Json& json, const char* key, const std::optional<IpAddress>& address) {
   if (address) {
     json[key] = address->Text();
@@ -70,49 +63,29 @@ std::optional<IpAddress> AddressOf(const Json& json, const char* key) {
   return json.contains(key) ? IpAddress::Parse(json[key].get<std::string>()) : std::nullopt;
 }
 
-Json ToJson(const Interface& device) {
-  Json json = Json::object();
-  Put(json, "name", device.name);
-  Put(json, "index", device.index);
-  Put(json, "type", device.type);
-  Put(json, "group", device.group);
-  Put(json, "kind", device.kind);
-  return json;
-}
-
-Interface DeviceOf(const Json& json) {
-  Interface device;
-  Get(json, "name", device.name);
-  Get(json, "index", device.index);
-  Get(json, "type", device.type);
-  Get(json, "group", device.group);
-  Get(json, "kind", device.kind);
-  return device;
-}
-
 Json ToJson(const SocketFacts& socket) {
   Json json = Json::object();
-  Put(json, "mark", socket.mark);
-  Put(json, "user", socket.user);
-  Put(json, "group", socket.group);
+  PutKnown(json, "mark", socket.mark);
+  PutKnown(json, "user", socket.user);
+  PutKnown(json, "group", socket.group);
   json["held"] = socket.held;
-  Put(json, "type_of_service", socket.type_of_service);
-  Put(json, "time_to_live", socket.time_to_live);
-  Put(json, "timestamps", socket.timestamps);
-  Put(json, "transparent", socket.transparent);
+  PutKnown(json, "type_of_service", socket.type_of_service);
+  PutKnown(json, "time_to_live", socket.time_to_live);
+  PutKnown(json, "timestamps", socket.timestamps);
+  PutKnown(json, "transparent", socket.transparent);
   return json;
 }
 
 SocketFacts SocketOf(const Json& json) {
   SocketFacts socket;
-  Get(json, "mark", socket.mark);
-  Get(json, "user", socket.user);
-  Get(json, "group", socket.group);
+  TakeKnown(json, "mark", socket.mark);
+  TakeKnown(json, "user", socket.user);
+  TakeKnown(json, "group", socket.group);
   socket.held = json.at("held").get<bool>();
-  Get(json, "type_of_service", socket.type_of_service);
-  Get(json, "time_to_live", socket.time_to_live);
-  Get(json, "timestamps", socket.timestamps);
-  Get(json, "transparent", socket.transparent);
+  TakeKnown(json, "type_of_service", socket.type_of_service);
+  TakeKnown(json, "time_to_live", socket.time_to_live);
+  TakeKnown(json, "timestamps", socket.timestamps);
+  TakeKnown(json, "transparent", socket.transparent);
   return socket;
 }
 
@@ -137,7 +110,7 @@ Json ToJson(const RouteKey& key) {
   json["bound_device"] = key.bound_device;
   json["arriving_on"] = key.arriving_on;
   json["mark"] = key.mark;
-  Put(json, "user", key.user);
+  PutKnown(json, "user", key.user);
   return json;
 }
 
@@ -150,7 +123,7 @@ RouteKey RouteKeyOf(const Json& json) {
   key.bound_device = json.at("bound_device").get<std::uint32_t>();
   key.arriving_on = json.at("arriving_on").get<std::uint32_t>();
   key.mark = json.at("mark").get<std::uint32_t>();
-  Get(json, "user", key.user);
+  TakeKnown(json, "user", key.user);
   return key;
 }
 
@@ -160,7 +133,7 @@ Json ToJson(const NotedRoutes& routes) {
     Json json = ToJson(key);
     if (noted.route) {
       json["local"] = noted.route->local;
-      json["egress"] = ToJson(noted.route->egress);
+      json["egress"] = DeviceJson(noted.route->egress);
       PutAddress(json, "masquerade", noted.route->masquerade);
     } else if (!noted.unknown_because.empty()) {
       json["unknown_because"] = noted.unknown_because;
@@ -176,7 +149,7 @@ NotedRoutes RoutesOf(const Json& all) {
     NotedRoute& noted = routes[RouteKeyOf(json)];
     if (json.contains("egress")) {
       noted.route = firewall::facts::Route{
-          json.at("local").get<bool>(), DeviceOf(json["egress"]), AddressOf(json, "masquerade"), {}};
+          json.at("local").get<bool>(), DeviceIn(json["egress"]), AddressOf(json, "masquerade"), {}};
     } else if (json.contains("unknown_because")) {
       noted.unknown_because = json["unknown_because"].get<std::string>();
     }
@@ -244,9 +217,9 @@ Json ToJson(const ClosedConnection& one) {
   json["path"] = TextOf(facts.journey, kPaths);
   json["opened_by"] = TextOf(facts.opened_by, kOpeners);
   json["translated"] = TextOf(facts.translated, kTristates);
-  json["egress"] = ToJson(facts.egress);
+  json["egress"] = DeviceJson(facts.egress);
   if (facts.ingress) {
-    json["ingress"] = ToJson(*facts.ingress);
+    json["ingress"] = DeviceJson(*facts.ingress);
   }
   PutAddress(json, "masquerade", facts.masquerade);
   json["local_socket"] = ToJson(facts.local_socket);
@@ -273,9 +246,9 @@ ClosedConnection ConnectionOf(const Json& json) {
   facts.journey = ValueOf<PathKind>(json.at("path"), kPaths);
   facts.opened_by = ValueOf<OpenedBy>(json.at("opened_by"), kOpeners);
   facts.translated = ValueOf<Tristate>(json.at("translated"), kTristates);
-  facts.egress = DeviceOf(json.at("egress"));
+  facts.egress = DeviceIn(json.at("egress"));
   if (json.contains("ingress")) {
-    facts.ingress = DeviceOf(json["ingress"]);
+    facts.ingress = DeviceIn(json["ingress"]);
   }
   facts.masquerade = AddressOf(json, "masquerade");
   facts.local_socket = SocketOf(json.at("local_socket"));
