@@ -34,8 +34,7 @@ class Inhabitant {
   pid_t pid_;
 };
 
-// Other programs' namespaces come and go on the machine that runs this: only differences made here are certain, and
-// only as bounds.
+// /proc shows what this test has started and itself, which lives in a namespace of its own.
 TEST(NetworkNamespacesTest, CountsTheNamespacesThatProcessesLiveInAndNotItsOwn) {
   const lab::Namespace here;
   const lab::Namespace first;
@@ -44,10 +43,10 @@ TEST(NetworkNamespacesTest, CountsTheNamespacesThatProcessesLiveInAndNotItsOwn) 
   const Inhabitant one(first);
   const Inhabitant another(first);
   const Inhabitant third(second);
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).unseen >= 2; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).unseen == 3; }));
   EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
   EXPECT_EQ(Look(here, NamespaceDepth::kNone).observed, 0U);
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kObserve).observed >= 2; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kObserve).observed == 3; }));
 }
 
 TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries) {
