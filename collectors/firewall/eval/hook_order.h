@@ -4,7 +4,10 @@
 #include <optional>
 #include <vector>
 
+#include "collectors/base/ip.h"
+#include "collectors/firewall/eval/hook_stages.h"
 #include "collectors/firewall/model/ruleset.h"
+#include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::eval {
 
@@ -15,6 +18,16 @@ struct HookEntry {
   int priority = 0;
   int priority_among_nat = 0;
 };
+
+/// Whether nat looks at a connection's source at this hook, and not at its destination.
+bool LeavesNat(Hook hook);
+
+/// What looks at packets of `family` at a stage, in the order of priorities, that of equal priority together.
+std::vector<std::vector<HookEntry>> HookEntries(const Ruleset& ruleset, IpFamily family, bool conntrack_active,
+                                                const Stage& stage);
+
+/// Whether a chain can leave packets otherwise than they came, itself or by what it calls.
+bool MayChangePackets(const HookEntry& entry, const xt::Registry& extensions);
 
 /// The order in which the kernel runs entries of one hook and one priority, as positions in `group`; nothing: it cannot
 /// be told.

@@ -1,0 +1,152 @@
+#include "collectors/firewall/eval/hook_stages.h"
+
+#include <linux/if_arp.h>
+
+#include <algorithm>
+
+namespace finwait::firewall::eval {
+namespace {
+
+Interface SomePort() {
+  Interface port;
+  port.type = ARPHRD_ETHER;
+  return port;
+}
+
+bool HasTableOf(const Ruleset& ruleset, TableFamily family) {
+  return std::any_of(ruleset.tables.begin(), ruleset.tables.end(),
+                     [&](const Table& table) { return !table.dormant && table.family == family; });
+}
+
+}  // namespace
+
+Tristate IsBridge(const Interface& device, const Interface& port, bool general) {
+  if (port.index) {
+    return Tristate::kYes;
+  }
+  if (device.kind) {
+    return TristateOf(*device.kind == "bridge");
+  }
+  return general ? Tristate::kNo : Tristate::kUnknown;
+}
+
+HookStages::HookStages(const Ruleset& ruleset, const Connection& connection, PacketKind kind,
+                       const NamespaceSettings& settings)
+    : connection_(connection),
+      kind_(kind),
+      settings_(settings),
+      has_bridge_table_(HasTableOf(ruleset, TableFamily::kBridge)),
+      arrival_(
+          connection.ingress.value_or(connection.journey == PathKind::kForwarded ? Interface{} : connection.egress)),
+      any_port_(SomePort()),
+      near_port_(connection.passage.bridge_port.value_or(any_port_)),
+      far_port_(connection.egress_port.value_or(any_port_)) {}
+
+std::vector<Stage> HookStages::InThroughLoopback() const {
+  return {{Hook::kIngress, &loopback_, nullptr, true},
+          {Hook::kPrerouting, &loopback_, nullptr, true},
+          {Hook::kInput, &loopback_, nullptr, true}};
+}
+
+std::vector<Stage> HookStages::OfThisHost() const {
+  const bool outgoing = IsOutgoing(kind_);
+  switch (connection_.journey) {
+    case PathKind::kLocal:
+      if (outgoing) {
+        const Interface* out = &connection_.egress;
+        std::vector<Stage> way = {
+            {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
+        AddOutThroughBridge(out, &far_port_, way);
+        return way;
+      }
+      return InFromOutside(&arrival_, connection_.ingress ? &any_port_ : &far_port_);
+    case PathKind::kLoopback:
+      return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
+              {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
+              {Hook::kPrerouting, &loopback_, nullptr, true}, {Hook::kInput, &loopback_, nullptr, true}};
+    case PathKind::kForwarded:
+      break;
+  }
+  return {};
+}
+
+ForwardedWay HookStages::Through() const {
+  const bool outgoing = IsOutgoing(kind_);
+  const Interface* in = outgoing ? &arrival_ : &connection_.egress;
+  const Interface* out = outgoing ? &connection_.egress : &arrival_;
+  const Interface* in_port = outgoing ? &near_port_ : &far_port_;
+  const Interface* out_port = outgoing ? &far_port_ : &near_port_;
+  if (connection_.passage.bridged) {
+    return ThroughOneBridge(in, in_port, out, out_port);
+  }
+  ForwardedWay way;
+  way.in = in;
+  way.arrival = InFromOutside(in, in_port);
+  way.arrival.pop_back();  // where it goes on to, routing decides
+  way.onward = {
+      {Hook::kForward, in, out, true}, {Hook::kPostrouting, in, out, true}, {Hook::kEgress, nullptr, out, true}};
+  AddOutThroughBridge(out, out_port, way.onward);
+  return way;
+}
+
+// What a bridge passes on never comes in over the bridge itself.
+ForwardedWay HookStages::ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
+                                          const Interface* out_port) const {
+  ForwardedWay way;
+  way.in = in;
+  const bool calls_rules = connection_.passage.bridge_calls_rules != Tristate::kNo;
+  way.arrival.push_back({Hook::kIngress, in_port, nullptr, true, Layer::kPort, in});
+  way.arrival.push_back({Hook::kPrerouting, in_port, nullptr, true, Layer::kBridge, in});
+  if (calls_rules) {
+    way.arrival.push_back({Hook::kPrerouting, in, nullptr, true});
+  }
+  way.onward.push_back({Hook::kForward, in_port, out_port, true, Layer::kBridge, in});
+  if (calls_rules) {
+    way.onward.push_back({Hook::kForward, in, out, true});
+  }
+  way.onward.push_back({Hook::kPostrouting, nullptr, out_port, true, Layer::kBridge, in});
+  if (calls_rules) {
+    way.onward.push_back({Hook::kPostrouting, in, out, true});
+  }
+  way.onward.push_back({Hook::kEgress, nullptr, out_port, true, Layer::kPort, in});
+  return way;
+}
+
+// br_handle_frame(), br_pass_frame_up(), and what IP does then. br_netfilter has IP's prerouting rules called first.
+std::vector<Stage> HookStages::InFromOutside(const Interface* in, const Interface* port) const {
+  std::vector<Stage> way;
+  const Stage prerouting = {Hook::kPrerouting, in, nullptr, true};
+  bool called = false;
+  if (HasBridgeHooks(*in, *port)) {
+    way.push_back({Hook::kIngress, port, nullptr, true, Layer::kPort, in});
+    way.push_back({Hook::kPrerouting, port, nullptr, true, Layer::kBridge, in});
+    called =
+        settings_.bridge_calls_rules == Tristate::kYes && IsBridge(*in, *port, connection_.general) == Tristate::kYes;
+    if (called) {
+      way.push_back(prerouting);
+    }
+    way.push_back({Hook::kInput, port, nullptr, true, Layer::kBridge, in});
+  }
+  way.push_back({Hook::kIngress, in, nullptr, true});
+  if (!called) {
+    way.push_back(prerouting);
+  }
+  way.push_back({Hook::kInput, in, nullptr, true});
+  return way;
+}
+
+// br_dev_xmit(), __br_forward().
+void HookStages::AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<Stage>& way) const {
+  if (HasBridgeHooks(*out, *port)) {
+    way.push_back({Hook::kOutput, nullptr, port, true, Layer::kBridge, out});
+    way.push_back({Hook::kPostrouting, nullptr, port, true, Layer::kBridge, out});
+    way.push_back({Hook::kEgress, nullptr, port, true, Layer::kPort, out});
+  }
+}
+
+// Whether anything may look at packets where they pass a bridge that `device` is.
+bool HookStages::HasBridgeHooks(const Interface& device, const Interface& port) const {
+  return has_bridge_table_ || IsBridge(device, port, connection_.general) == Tristate::kYes;
+}
+
+}  // namespace finwait::firewall::eval

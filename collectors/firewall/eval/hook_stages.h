@@ -1,0 +1,73 @@
+#pragma once
+
+#include <vector>
+
+#include "collectors/firewall/eval/namespace_settings.h"
+#include "collectors/firewall/eval/packet_names.h"
+#include "collectors/firewall/model/ruleset.h"
+
+namespace finwait::firewall::eval {
+
+/// Whose hook it is: that of IP, or of a device that packets of IP are seen on; that of a bridge, whose tables are of
+/// family bridge; that of the bridge's port.
+enum class Layer { kIp, kBridge, kPort };
+
+/// One hook of a journey and the devices that it gives to its rules.
+struct Stage {
+  Hook hook;
+  const Interface* in = nullptr;
+  const Interface* out = nullptr;
+  bool has_link_header = false;
+  Layer layer = Layer::kIp;
+  const Interface* bridge = nullptr;  ///< of which `in` or `out` is a port; not on kIp
+};
+
+/// Of a packet that this host forwards: the hooks before routing has decided, and those after it.
+struct ForwardedWay {
+  const Interface* in = nullptr;
+  std::vector<Stage> arrival;
+  std::vector<Stage> onward;
+};
+
+/// Whether packets that pass `device` pass a bridge's hooks, too. `port`: of it, if it is one. `general`: of the
+/// connection that stands for all, which is taken to pass none.
+Tristate IsBridge(const Interface& device, const Interface& port, bool general);
+
+/// Which hooks a connection's packets of one kind pass, in their order. The stages point into this object.
+class HookStages {
+ public:
+  HookStages(const Ruleset& ruleset, const Connection& connection, PacketKind kind, const NamespaceSettings& settings);
+  HookStages(const HookStages&) = delete;
+  HookStages& operator=(const HookStages&) = delete;
+
+  /// Of what this host sends or receives.
+  std::vector<Stage> OfThisHost() const;
+  /// Of what left through loopback and comes in again.
+  std::vector<Stage> InThroughLoopback() const;
+  /// Of what this host forwards.
+  ForwardedWay Through() const;
+
+  /// What the peer's packets arrive on or, of a forwarded connection, those of the end behind this host.
+  const Interface& Arrival() const { return arrival_; }
+  const Interface& AnyPort() const { return any_port_; }
+
+ private:
+  ForwardedWay ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
+                                const Interface* out_port) const;
+  std::vector<Stage> InFromOutside(const Interface* in, const Interface* port) const;
+  void AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<Stage>& way) const;
+  bool HasBridgeHooks(const Interface& device, const Interface& port) const;
+
+  const Connection& connection_;
+  const PacketKind kind_;
+  const NamespaceSettings& settings_;
+  const bool has_bridge_table_;
+  const Interface arrival_;
+  const Interface loopback_ = Loopback();
+  const Interface any_port_;
+  // The ports by which packets come from the local end behind a bridge, and by which they go to the peer.
+  const Interface near_port_;
+  const Interface far_port_;
+};
+
+}  // namespace finwait::firewall::eval

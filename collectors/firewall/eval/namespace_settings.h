@@ -1,0 +1,24 @@
+#pragma once
+
+#include "collectors/firewall/eval/packet_names.h"
+
+namespace finwait::firewall::eval {
+
+/// What the network namespace does to packets besides its rules.
+struct NamespaceSettings {
+  bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose: a bare ACK without an entry makes one
+  /// conntrack's hooks run for the packet's family.
+  bool conntrack_active = true;
+  /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
+  Tristate early_demultiplexing = Tristate::kUnknown;
+  /// Routing looks at packet marks (`ip rule ... fwmark`).
+  Tristate routes_by_mark = Tristate::kUnknown;
+  /// Routing looks at ports (`ip rule ... dport`, multipath hashes).
+  Tristate routes_by_ports = Tristate::kUnknown;
+  /// net.ipv6.conf.all.forwarding: kNo drops what others are to get. net.ipv4.ip_forward: there the route tells.
+  Tristate forwards = Tristate::kUnknown;
+  /// br_netfilter has the prerouting rules of IP called before a bridge's input hook.
+  Tristate bridge_calls_rules = Tristate::kUnknown;
+};
+
+}  // namespace finwait::firewall::eval

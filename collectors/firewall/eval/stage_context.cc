@@ -1,0 +1,132 @@
+#include "collectors/firewall/eval/stage_context.h"
+
+#include <optional>
+
+namespace finwait::firewall::eval {
+namespace {
+
+bool ComesIn(const Stage& stage) {
+  return stage.hook == Hook::kIngress || stage.hook == Hook::kPrerouting || stage.hook == Hook::kInput;
+}
+
+}  // namespace
+
+HookContext StageContext::At(const Stage& stage, const Packet& packet) const {
+  HookContext context;
+  context.hook = stage.hook;
+  context.journey = connection_.journey;
+  context.has_link_header = stage.has_link_header;
+  if (stage.in != nullptr) {
+    context.in = DeviceView::Input(*stage.in);
+  }
+  if (stage.out != nullptr) {
+    context.out = DeviceView::Output(OutDevice(stage, packet));
+  }
+  if (stage.layer == Layer::kBridge) {
+    context.bridge = DeviceView::Input(*stage.bridge);
+  }
+  context.socket = SocketAt(stage);
+  context.socket_attached = AttachedAt(stage);
+  context.source_routes_to_input = SourceRoutesToInput();
+  context.route_to_destination = context.out;
+  if (connection_.journey == PathKind::kForwarded) {
+    DescribePassage(stage, packet, context);
+  }
+  context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
+  const bool leaves = IsOutgoing(kind_) || connection_.journey == PathKind::kForwarded;
+  if (stage.hook == Hook::kPostrouting && leaves && connection_.journey != PathKind::kLoopback) {
+    if (!packet.rerouted) {
+      context.masquerade = IsOutgoing(kind_) ? connection_.masquerade : std::nullopt;
+    } else if (packet.new_route != nullptr && !packet.new_route->local) {
+      context.masquerade = packet.new_route->masquerade;
+    }
+  }
+  return context;
+}
+
+// The socket that sent the packet or, where it comes in, that will receive it.
+const SocketFacts* StageContext::SocketAt(const Stage& stage) const {
+  const bool of_local_end = IsOutgoing(kind_) != ComesIn(stage);
+  switch (connection_.journey) {
+    case PathKind::kForwarded:
+      return nullptr;
+    case PathKind::kLoopback:
+      return of_local_end ? &connection_.local_socket : &connection_.peer_socket;
+    case PathKind::kLocal:
+      break;
+  }
+  // What was sent to the peer may come in again, translated to another receiver here.
+  return of_local_end ? &connection_.local_socket : nullptr;
+}
+
+// skb->sk: of what comes in it is set between prerouting and input, by early demultiplexing. What came through
+// loopback has a route already, and is not looked at.
+Tristate StageContext::AttachedAt(const Stage& stage) const {
+  if (connection_.journey == PathKind::kForwarded) {
+    return Tristate::kNo;
+  }
+  if (!ComesIn(stage)) {
+    return Tristate::kYes;
+  }
+  const bool from_outside = connection_.journey == PathKind::kLocal && !IsOutgoing(kind_);
+  return stage.hook == Hook::kInput && stage.layer == Layer::kIp && from_outside ? settings_.early_demultiplexing
+                                                                                 : Tristate::kNo;
+}
+
+void StageContext::DescribePassage(const Stage& stage, const Packet& packet, HookContext& context) const {
+  const Passage& passage = connection_.passage;
+  if (stage.out == nullptr && !packet.general) {
+    // Asked before routing: what the connection's own route says of the destination that the packet still has.
+    const Interface& out = IsOutgoing(kind_) ? connection_.egress : stages_.Arrival();
+    context.route_to_destination = DeviceView::Output(out);
+  }
+  context.bridged = passage.bridged;
+  const bool from_behind = IsOutgoing(kind_) && passage.bridge_port.has_value();
+  if (from_behind && stage.in != nullptr) {
+    context.has_bridge_port = passage.bridge_calls_rules;
+    context.bridge_port = DeviceView::Input(*passage.bridge_port);
+  } else if (passage.bridge_calls_rules == Tristate::kNo) {
+    context.has_bridge_port = Tristate::kNo;
+  }
+}
+
+Interface StageContext::OutDevice(const Stage& stage, const Packet& packet) const {
+  const bool forwarded = connection_.journey == PathKind::kForwarded;
+  if (stage.layer != Layer::kIp) {
+    const bool elsewhere = packet.rerouted && packet.new_route != nullptr && !forwarded;
+    return elsewhere ? packet.new_route->egress_port.value_or(stages_.AnyPort()) : *stage.out;
+  }
+  if (!packet.rerouted || (!forwarded && stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
+    return *stage.out;
+  }
+  if (packet.new_route == nullptr && forwarded && packet.destination_translated == Tristate::kNo) {
+    return *stage.out;  // not asked for: what the connection says holds
+  }
+  if (packet.new_route == nullptr) {
+    return {};
+  }
+  return packet.new_route->local ? Loopback() : packet.new_route->egress;
+}
+
+// Whether packets come in on the device that routing picks for their source.
+Tristate StageContext::SourceRoutesToInput() const {
+  if (connection_.journey == PathKind::kForwarded) {
+    if (connection_.general) {
+      return Tristate::kYes;
+    }
+    // The peer's packets are taken to come in where those to the peer leave.
+    const Tristate peers = connection_.egress.index ? Tristate::kYes : Tristate::kUnknown;
+    return IsOutgoing(kind_) ? connection_.passage.symmetric : peers;
+  }
+  if (!connection_.ingress) {
+    return Tristate::kYes;
+  }
+  const Interface& in = *connection_.ingress;
+  const Interface& out = connection_.egress;
+  if (in.index && out.index) {
+    return TristateOf(*in.index == *out.index);
+  }
+  return in.name && out.name ? TristateOf(*in.name == *out.name) : Tristate::kUnknown;
+}
+
+}  // namespace finwait::firewall::eval
