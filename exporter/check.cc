@@ -5,6 +5,7 @@
 #include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
+#include "exporter/exit_code.h"
 #include "exporter/host_report.h"
 #include "exporter/report/report.h"
 #include "exporter/scheduling/sampler.h"
@@ -17,8 +18,6 @@
 
 namespace finwait::exporter {
 namespace {
-
-constexpr int kCannotTell = 3;
 
 int ExitCode(const diagnosis::Risk& risk) {
   if (!risk.stage) {

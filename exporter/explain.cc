@@ -19,6 +19,7 @@
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/paths.h"
+#include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/close_report.h"
 #include "exporter/views/close.h"
@@ -28,8 +29,6 @@ namespace {
 
 using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
-
-constexpr int kUnknownExit = 3;
 
 struct EntryNow {
   kernel::SocketEntry entry;
@@ -136,7 +135,7 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
   auto read = ReadExplainHost(options.procfs, err);
   if (!read) {
-    return kUnknownExit;
+    return kCannotTell;
   }
   const kernel::Host& host = read->host;
   const auto& rules = read->firewall->ruleset;
@@ -197,11 +196,11 @@ int RunExplain(const command_line::Options& options, std::ostream& out, std::ost
   });
   if (error) {
     err << "finwait_exporter explain: " << error->message << "\n";
-    return kUnknownExit;
+    return kCannotTell;
   }
   out << (options.report_format == command_line::ReportFormat::kJson ? views::CloseJson(report)
                                                                      : views::CloseText(report));
-  return report.fate == diagnosis::Fate::kClean ? 0 : report.fate == diagnosis::Fate::kUnknown ? kUnknownExit : 1;
+  return report.fate == diagnosis::Fate::kClean ? 0 : report.fate == diagnosis::Fate::kUnknown ? kCannotTell : 1;
 }
 
 }  // namespace finwait::exporter

@@ -13,6 +13,7 @@
 #include "exporter/diagnosis/class_survey.h"
 #include "exporter/diagnosis/connection_space.h"
 #include "exporter/diagnosis/paths.h"
+#include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/classes_report.h"
 #include "exporter/views/classes.h"
@@ -20,7 +21,6 @@
 namespace finwait::exporter {
 namespace {
 
-constexpr int kUnknownExit = 3;
 // More are not counted by class.
 constexpr std::size_t kMostSockets = 100'000;
 
@@ -29,7 +29,7 @@ constexpr std::size_t kMostSockets = 100'000;
 int RunExplainAll(const command_line::Options& options, std::ostream& out, std::ostream& err) {
   auto read = ReadExplainHost(options.procfs, err);
   if (!read) {
-    return kUnknownExit;
+    return kCannotTell;
   }
   const kernel::Host& host = read->host;
   const auto& rules = read->firewall->ruleset;
@@ -38,7 +38,7 @@ int RunExplainAll(const command_line::Options& options, std::ostream& out, std::
                                 kernel::Into(sockets, kMostSockets));
       !listed) {
     err << "finwait_exporter explain: " << listed.error().message << "\n";
-    return kUnknownExit;
+    return kCannotTell;
   }
 
   diagnosis::EvaluationSettings& settings = read->settings;
@@ -60,7 +60,7 @@ int RunExplainAll(const command_line::Options& options, std::ostream& out, std::
     const auto routing = diagnosis::ReadRouting(host, family, Deadline::After(kExplainLimit));
     if (!routing) {
       err << "finwait_exporter explain: " << routing.error().message << "\n";
-      return kUnknownExit;
+      return kCannotTell;
     }
     spaces.push_back(diagnosis::SpaceOf(*routing, family));
     surveys.push_back(diagnosis::SurveyClasses(evaluator, &resolver, spaces.back(), family, sockets, &reached));
@@ -72,7 +72,7 @@ int RunExplainAll(const command_line::Options& options, std::ostream& out, std::
   const report::ClassesReport report = report::ReportClasses(std::move(surveys), spaces, unreached, evaluator);
   out << (options.report_format == command_line::ReportFormat::kJson ? views::ClassesJson(report)
                                                                      : views::ClassesText(report));
-  return report.SomeNotClean() ? 1 : report.AllClean() ? 0 : kUnknownExit;
+  return report.SomeNotClean() ? 1 : report.AllClean() ? 0 : kCannotTell;
 }
 
 }  // namespace finwait::exporter

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "exporter/exit_code.h"
 #include "exporter/pairs/fleet.h"
 #include "exporter/pairs/report.h"
 #include "exporter/privilege/call_filter.h"
@@ -11,8 +12,6 @@
 
 namespace finwait::exporter {
 namespace {
-
-constexpr int kCannotTell = 3;
 
 std::string Shown(const pairs::FleetAnswers& answers, command_line::ReportFormat format) {
   switch (format) {

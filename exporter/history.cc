@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 
+#include "exporter/exit_code.h"
 #include "exporter/incidents/recorder.h"
 #include "exporter/incidents/store.h"
 #include "exporter/privilege/sandbox.h"
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int kNothingLost = 0;
 constexpr int kLost = 2;
-constexpr int kCannotTell = 3;
 // Where the packages' service keeps its store, if it is told to keep one.
 constexpr const char* kPackagedFolder = "/var/lib/finwait-exporter/";
 

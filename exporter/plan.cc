@@ -8,6 +8,7 @@
 #include "collectors/base/text.h"
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/sources/firewall.h"
+#include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/planning/host_evaluation.h"
 #include "exporter/planning/host_reader.h"
@@ -16,7 +17,6 @@
 namespace finwait::exporter {
 namespace {
 
-constexpr int kUnknownExit = 3;
 // A report of the most sockets that one lists has half of it.
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
@@ -52,7 +52,7 @@ int RunPlan(const command_line::Options& options, const std::optional<std::strin
             std::ostream& err) {
   const auto refuse = [&](const std::string& why) {
     err << "finwait_exporter plan: " << why << "\n";
-    return kUnknownExit;
+    return kCannotTell;
   };
   const std::string named = live ? "the live host's report" : "the report " + Quoted(options.against);
   const auto text = live ? Result<std::string>(*live) : ReadFile(options.against);
@@ -87,7 +87,7 @@ int RunPlan(const command_line::Options& options, const std::optional<std::strin
   const planning::Comparison comparison = Compare(report->host, candidate);
   out << (options.report_format == command_line::ReportFormat::kJson ? views::PlanJson(*report, comparison)
                                                                      : views::PlanText(*report, comparison));
-  return comparison.Has(planning::Change::kNewlyLost) ? 1 : comparison.NothingLost() ? 0 : kUnknownExit;
+  return comparison.Has(planning::Change::kNewlyLost) ? 1 : comparison.NothingLost() ? 0 : kCannotTell;
 }
 
 }  // namespace finwait::exporter

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
+
+#include "collectors/base/text.h"
 
 namespace finwait {
 namespace {
@@ -82,13 +83,13 @@ std::optional<Endpoint> Endpoint::Parse(const std::string& text) {
     host = host.substr(1, host.size() - 2);
   }
   Endpoint endpoint;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + colon + 1, end, endpoint.port);
+  const auto port = ParseNumber<std::uint16_t>(std::string_view(text).substr(colon + 1));
   const auto address = IpAddress::Parse(host);
-  if (!address || parsed.ec != std::errc() || parsed.ptr != end || (host.find(':') != std::string::npos) != bracketed) {
+  if (!address || !port || (host.find(':') != std::string::npos) != bracketed) {
     return std::nullopt;
   }
   endpoint.address = *address;
+  endpoint.port = *port;
   return endpoint;
 }
 

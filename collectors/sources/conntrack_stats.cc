@@ -10,17 +10,18 @@
 
 #include "collectors/kernel/conntrack_presence.h"
 #include "collectors/kernel/procfs.h"
+#include "collectors/sources/most_cpus.h"
 
 namespace finwait::sources {
 namespace {
 
-struct Row {
+struct StatRow {
   ConntrackStat stat;
   std::uint16_t attribute;
   std::string_view name;
 };
 
-constexpr Row kRows[kConntrackStatCount] = {
+constexpr StatRow kRows[kConntrackStatCount] = {
     {ConntrackStat::kFound, CTA_STATS_FOUND, "found"},
     {ConntrackStat::kInvalid, CTA_STATS_INVALID, "invalid"},
     {ConntrackStat::kInsert, CTA_STATS_INSERT, "insert"},
@@ -32,9 +33,6 @@ constexpr Row kRows[kConntrackStatCount] = {
     {ConntrackStat::kClashResolve, CTA_STATS_CLASH_RESOLVE, "clash_resolve"},
     {ConntrackStat::kChainTooLong, CTA_STATS_CHAIN_TOOLONG, "chain_too_long"},
 };
-
-// No kernel is built for more (CONFIG_NR_CPUS); a number beyond it is not a CPU.
-constexpr std::size_t kMostCpus = 8192;
 
 }  // namespace
 

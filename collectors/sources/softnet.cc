@@ -7,12 +7,10 @@
 
 #include "collectors/base/text.h"
 #include "collectors/kernel/procfs.h"
+#include "collectors/sources/most_cpus.h"
 
 namespace finwait::sources {
 namespace {
-
-// As many as Linux can be built for (NR_CPUS).
-constexpr std::size_t kMostCpus = 8192;
 
 // The columns of softnet_seq_show that are read. Later kernels add more behind them.
 constexpr std::size_t kDropped = 1;

@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <string_view>
+
+#include "collectors/base/text.h"
 
 namespace finwait::http {
 
@@ -16,12 +17,7 @@ constexpr int kFirst = 3;         // SD_LISTEN_FDS_START
 constexpr unsigned kMost = 1024;  // no service has as many
 
 std::optional<unsigned> ParseCount(const std::optional<std::string>& text) {
-  unsigned number = 0;
-  if (!text) {
-    return std::nullopt;
-  }
-  const auto [rest, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  return error == std::errc() && rest == text->data() + text->size() ? std::optional(number) : std::nullopt;
+  return text ? ParseNumber<unsigned>(*text) : std::nullopt;
 }
 
 bool Has(int fd, int option, int value) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "collectors/base/text.h"
+
 namespace finwait::process {
 namespace {
 
@@ -32,7 +34,9 @@ std::optional<std::uint64_t> ReadMemory() {
   std::ifstream file("/proc/self/smaps_rollup");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with(kPss)) {
-      return std::stoull(line.substr(kPss.size())) * 1024;
+      const std::string_view value = Trim(std::string_view(line).substr(kPss.size()));  // "2345 kB"
+      const auto kilobytes = ParseNumber<std::uint64_t>(value.substr(0, value.find(' ')));
+      return kilobytes ? std::optional(*kilobytes * 1024) : std::nullopt;
     }
   }
   return std::nullopt;
@@ -56,15 +60,23 @@ std::optional<Usage> ReadUsage() {
   if (fields.size() < 22) {
     return std::nullopt;
   }
-  const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-  const auto field = [&fields](std::size_t number) { return std::stoull(fields[number - 3]); };
+  const auto field = [&fields](std::size_t number) { return ParseNumber<std::uint64_t>(fields[number - 3]); };
+  const auto user = field(14);
+  const auto system = field(15);
+  const auto threads = field(20);
+  const auto started = field(22);
+  const auto virtual_bytes = field(23);
+  const auto pages = field(24);
+  if (!user || !system || !threads || !started || !virtual_bytes || !pages) {
+    return std::nullopt;
+  }
   Usage usage;
-  usage.cpu_seconds = static_cast<double>(field(14) + field(15)) / ticks;
-  usage.started_ticks = field(22);
-  usage.virtual_bytes = field(23);
-  usage.threads = field(20);
+  usage.cpu_seconds = static_cast<double>(*user + *system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  usage.started_ticks = *started;
+  usage.virtual_bytes = *virtual_bytes;
+  usage.threads = *threads;
   usage.open_files = CountOpenFiles();
-  usage.resident_bytes = field(24) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  usage.resident_bytes = *pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   usage.memory_bytes = ReadMemory();
   return usage;
 }
