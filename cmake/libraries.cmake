@@ -7,6 +7,14 @@ if(FINWAIT_PRECOMPILE)
   target_link_libraries(finwait_precompiled PRIVATE finwait_flags)
   target_precompile_headers(finwait_precompiled PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.h)
 endif()
+
+# Several files of a library compiled as one: what they include is read and instantiated once for all of them. A first build
+# takes less than two thirds of the time, a build after a change in one file more. No name of an unnamed namespace may then
+# stand in two files of a library.
+option(FINWAIT_UNITY "Compile several files of a library at once: for who builds only once" OFF)
+set(CMAKE_UNITY_BUILD ${FINWAIT_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
+
 function(finwait_precompile target)
   if(FINWAIT_PRECOMPILE)
     target_precompile_headers(${target} REUSE_FROM finwait_precompiled)

@@ -23,10 +23,10 @@ fi
 
 if [ "$tests" = ON ]; then
   scripts/install_packages.sh build test
-  cmake --preset release -DFINWAIT_TESTS=ON "-DFINWAIT_WERROR=${FINWAIT_WERROR:-OFF}"
+  cmake --preset release -DFINWAIT_UNITY=ON -DFINWAIT_TESTS=ON "-DFINWAIT_WERROR=${FINWAIT_WERROR:-OFF}"
   cmake --build --preset release
 else
   scripts/install_packages.sh build
-  cmake --preset release -DFINWAIT_TESTS=OFF "-DFINWAIT_WERROR=${FINWAIT_WERROR:-OFF}"
+  cmake --preset release -DFINWAIT_UNITY=ON -DFINWAIT_TESTS=OFF "-DFINWAIT_WERROR=${FINWAIT_WERROR:-OFF}"
   cmake --build --preset release --target finwait_exporter
 fi

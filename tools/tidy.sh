@@ -11,10 +11,12 @@ mkdir -p "$cache"
 
 # The compiler's own command without what only the compiler understands: GCC's precompiled headers and its warnings. Every file
 # includes what it uses, so that it reads the same without them. Of a file that several programs are made of: the first one's.
-command=$(jq --raw-output --arg file "$source" 'first(.[] | select(.file == $file) | .command)' build/compile_commands.json |
+commands=build/lint/compile_commands.json  # build/ itself may compile several files at once
+[ -e "$commands" ] || cmake --preset lint >/dev/null
+command=$(jq --raw-output --arg file "$source" 'first(.[] | select(.file == $file) | .command)' "$commands" |
   sed -E 's#-include [^ ]*cmake_pch\.hxx##; s#-Winvalid-pch##; s#-Wno-stringop-overread##')
 if [ -z "$command" ]; then
-  echo "$1 is not in build/compile_commands.json; build first" >&2
+  echo "$1 is not in $commands; cmake --preset lint finds new files" >&2
   exit 1
 fi
 # Made to print what clang-tidy will read: comments and macros included, paths left out.

@@ -12,7 +12,7 @@ namespace finwait::web_config {
 
 namespace {
 
-void Append(std::string& text, std::string_view part) {
+void AppendWithLength(std::string& text, std::string_view part) {
   text += std::to_string(part.size()) + ":";
   text += part;
 }
@@ -29,9 +29,9 @@ CredentialCache::Key CredentialCache::KeyOf(std::string_view user, std::string_v
                                             std::string_view password) const {
   std::string text;
   text.reserve(user.size() + hash.size() + password.size() + 64);  // so that no copy of the password is left behind
-  Append(text, user);
-  Append(text, hash);
-  Append(text, password);
+  AppendWithLength(text, user);
+  AppendWithLength(text, hash);
+  AppendWithLength(text, password);
   Key key{};
   HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
        reinterpret_cast<const unsigned char*>(text.data()), text.size(), key.data(), nullptr);

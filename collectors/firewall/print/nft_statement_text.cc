@@ -42,12 +42,12 @@ std::string OperandText(const std::optional<Operand>& operand, const Field& fiel
 }
 
 std::string RejectText(const Reject& reject, TableFamily family) {
-  static constexpr std::pair<unsigned, const char*> kIcmp[] = {
+  static constexpr std::pair<unsigned, const char*> kIcmpCodes[] = {
       {0, "net-unreachable"}, {1, "host-unreachable"}, {2, "prot-unreachable"}, {3, "port-unreachable"},
       {9, "net-prohibited"},  {10, "host-prohibited"}, {13, "admin-prohibited"}};
-  static constexpr std::pair<unsigned, const char*> kIcmpv6[] = {{0, "no-route"},         {1, "admin-prohibited"},
-                                                                 {3, "addr-unreachable"}, {4, "port-unreachable"},
-                                                                 {5, "policy-fail"},      {6, "reject-route"}};
+  static constexpr std::pair<unsigned, const char*> kIcmpv6Codes[] = {{0, "no-route"},         {1, "admin-prohibited"},
+                                                                      {3, "addr-unreachable"}, {4, "port-unreachable"},
+                                                                      {5, "policy-fail"},      {6, "reject-route"}};
   static constexpr std::pair<unsigned, const char*> kIcmpx[] = {
       {NFT_REJECT_ICMPX_NO_ROUTE, "no-route"},
       {NFT_REJECT_ICMPX_PORT_UNREACH, "port-unreachable"},
@@ -67,7 +67,7 @@ std::string RejectText(const Reject& reject, TableFamily family) {
     return code == kDefault ? "reject" : "reject with icmpx " + code;
   }
   const bool ipv6 = family == TableFamily::kIpv6;
-  const std::string code = ipv6 ? name(kIcmpv6) : name(kIcmp);
+  const std::string code = ipv6 ? name(kIcmpv6Codes) : name(kIcmpCodes);
   if (code == kDefault && family != TableFamily::kInet) {
     return "reject";
   }

@@ -22,9 +22,9 @@ using Relation = Comparison::Relation;
 
 // A rule's parts. Tests that only make a later field possible ("meta l4proto tcp" before "tcp dport 22") are left out
 // as nft leaves them out: they are kept until the rule's end shows whether a field says the same by its name.
-class Line {
+class RuleText {
  public:
-  Line(const Table& table, const Rule& rule) : table_(table), rule_(rule) {
+  RuleText(const Table& table, const Rule& rule) : table_(table), rule_(rule) {
     context_.ipv4 = table.family == TableFamily::kIpv4;
     context_.ipv6 = table.family == TableFamily::kIpv6;
   }
@@ -193,6 +193,6 @@ class Line {
 
 }  // namespace
 
-std::string NftRuleText(const Table& table, const Rule& rule) { return Line(table, rule).Text(); }
+std::string NftRuleText(const Table& table, const Rule& rule) { return RuleText(table, rule).Text(); }
 
 }  // namespace finwait::firewall::print

@@ -9,7 +9,7 @@
 namespace finwait::kernel::namespaces {
 namespace {
 
-constexpr auto kAfterAMiss = std::chrono::seconds(5);
+constexpr auto kLogTreeAfterAMiss = std::chrono::seconds(5);
 constexpr auto kAtTheLatest = std::chrono::minutes(5);
 
 bool IsName(std::string_view text, bool dots) {
@@ -81,8 +81,8 @@ void PodNames::Read() {
 }
 
 void PodNames::Refresh(SteadyClock::time_point now, std::string_view wanted_uid) {
-  const auto wait =
-      pods_.find(wanted_uid) == pods_.end() ? SteadyClock::duration(kAfterAMiss) : SteadyClock::duration(kAtTheLatest);
+  const auto wait = pods_.find(wanted_uid) == pods_.end() ? SteadyClock::duration(kLogTreeAfterAMiss)
+                                                          : SteadyClock::duration(kAtTheLatest);
   if (!read_at_ || now >= *read_at_ + wait) {
     Read();
     read_at_ = now;

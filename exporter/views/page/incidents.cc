@@ -13,7 +13,7 @@ namespace {
 using incidents::Incident;
 using incidents::Time;
 
-constexpr std::size_t kMostRows = 10;
+constexpr std::size_t kMostIncidents = 10;
 
 double Seconds(std::chrono::milliseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -71,13 +71,13 @@ std::string IncidentsSection(const incidents::Timeline& timeline, Time now, Deta
     begin = std::min(begin, incident.first);
   }
   html += "<ul class=\"statements\">\n";
-  for (std::size_t i = 0; i < timeline.incidents.size() && i < kMostRows; ++i) {
+  for (std::size_t i = 0; i < timeline.incidents.size() && i < kMostIncidents; ++i) {
     html += Row(timeline.incidents[i], begin, now, details);
   }
   html += "</ul>\n<p class=\"fine\">";
   const std::size_t more = timeline.incidents.size() + timeline.not_listed;
-  if (more > kMostRows) {
-    html += "And " + html::Number(more - kMostRows) + " older: <code>/api/v1/incidents</code>. ";
+  if (more > kMostIncidents) {
+    html += "And " + html::Number(more - kMostIncidents) + " older: <code>/api/v1/incidents</code>. ";
   }
   html +=
       timeline.stored ? "Kept on disk." : "Kept until this service stops; <code>--storage.path</code> keeps it longer.";
