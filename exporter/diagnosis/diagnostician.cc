@@ -148,14 +148,20 @@ void Diagnostician::SumUpSilence(const scheduling::Snapshot& snapshot, SteadyClo
                                  Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::TrackingSample>();
   const auto* tracking = snapshot.Find<sources::TrackingSample>();
-  if (tracking == nullptr) {
+  // Without entries, where conntrack is not there or may not be asked, the sockets themselves still tell.
+  const auto* sockets = tracking == nullptr ? snapshot.Find<sources::SocketsSample>() : nullptr;
+  const bool lists = sockets != nullptr && sockets->lists_unfinished;
+  if (tracking == nullptr && !lists && (sockets == nullptr || !idle_without_entries_)) {
     idle_now_.reset();
     return;
   }
-  if (idle_sample_.TakeIn(status)) {
-    idle_history_.Update(tracking->sockets, {}, status->taken_at);
+  idle_without_entries_ = tracking == nullptr;
+  status = tracking == nullptr ? snapshot.Status<sources::SocketsSample>() : status;
+  if ((tracking != nullptr || lists) && idle_sample_.TakeIn(status)) {
+    const kernel::SocketTable& live = tracking != nullptr ? tracking->sockets : sockets->unfinished;
     const IdleContext context{snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis), path_timeouts_};
-    idle_now_ = SumUpIdle(tracking->sockets, {}, idle_history_, context, now);
+    idle_history_.Update(live, {}, IdleHistory::Source::kTcpInfo, context, status->taken_at);
+    idle_now_ = SumUpIdle(live, {}, idle_history_, context, now);
   }
   diagnosis.idle = idle_now_;
 }
@@ -167,7 +173,8 @@ void Diagnostician::AddSilenceOfOthers(const sources::NetworkNamespacesSample& s
     others_idle_.reset();
     if (sample.live != nullptr) {
       const ObservedSilence silence = others_.Silence(context.sysctl);
-      others_idle_history_.Update(silence.sockets, silence.namespaces, sample.live->taken_at);
+      others_idle_history_.Update(silence.sockets, silence.namespaces, IdleHistory::Source::kEntries, context,
+                                  sample.live->taken_at);
       others_idle_ = SumUpIdle(silence.sockets, silence.namespaces, others_idle_history_, context, now);
       others_idle_->untold = silence.untold;
     }

@@ -96,6 +96,7 @@ class Diagnostician {
   std::vector<PathTimeout> path_timeouts_;
   IdleHistory idle_history_;
   std::optional<IdleSummary> idle_now_;
+  bool idle_without_entries_ = false;  // `idle_now_` is of sockets that `sockets` lists, not of `tracking`
   IdleHistory others_idle_history_;
   std::optional<IdleSummary> others_idle_;
   std::shared_ptr<const sources::OtherLiveSockets> others_idle_of_;  // what `others_idle_` sums up
