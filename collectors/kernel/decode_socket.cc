@@ -36,14 +36,24 @@ std::optional<bool> OpenedHere(netlink::Bytes info) {
   return beyond_data <= 1 ? std::optional(beyond_data == 1) : std::nullopt;
 }
 
-std::optional<std::chrono::milliseconds> Idle(netlink::Bytes info) {
+// Of a socket that has closed only what came tells: what it sends again, nobody has answered.
+std::optional<std::chrono::milliseconds> Idle(netlink::Bytes info, bool is_open) {
   const auto sent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_sent));
   const auto received = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_recv));
   const auto acknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_ack_recv));
   if (!sent || !received || !acknowledged) {
     return std::nullopt;
   }
-  return std::chrono::milliseconds(std::min({*sent, *received, *acknowledged}));
+  const std::uint32_t came = std::min(*received, *acknowledged);
+  return std::chrono::milliseconds(is_open ? std::min(*sent, came) : came);
+}
+
+// Since the last try, whose answer `socket` waits for; `timeout`: until the next, from then on.
+std::chrono::milliseconds SinceLastTry(const TcpSocket& socket, std::chrono::microseconds timeout) {
+  const auto waits = std::chrono::floor<std::chrono::milliseconds>(timeout);
+  const bool is_known =
+      socket.timer == SocketTimer::kRetransmit && socket.tries > 0 && socket.timer_expires.count() > 0;
+  return is_known && socket.timer_expires < waits ? waits - socket.timer_expires : std::chrono::milliseconds(0);
 }
 
 void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
@@ -56,9 +66,10 @@ void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
     socket.tries = std::max<std::uint32_t>(socket.tries, *backoff);
   }
   const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
-  socket.minimum_age = MinimumAgeOf(socket.timer, socket.tries, std::chrono::microseconds(timeout));
+  socket.minimum_age = MinimumAgeOf(socket.timer, socket.tries, std::chrono::microseconds(timeout)) +
+                       SinceLastTry(socket, std::chrono::microseconds(timeout));
   socket.opened_here = OpenedHere(info);
-  socket.idle = Idle(info);
+  socket.idle = Idle(info, socket.IsOpen());
   socket.segments =
       static_cast<std::uint8_t>(InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_segs_in)).value_or(0) +
                                 InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_segs_out)).value_or(0));

@@ -80,9 +80,9 @@ struct TcpSocket {
   /// both (before Linux 4.19).
   std::optional<bool> opened_here;
 
-  /// Since the last packet that tells: data sent or received, or an ACK received (the least of tcpi_last_data_sent,
-  /// tcpi_last_data_recv and tcpi_last_ack_recv). The answer to a keepalive of this end is such an ACK; a keepalive of
-  /// the peer's leaves no trace here, but in `segments`. Wraps after 49 days, as the kernel's fields do.
+  /// Since data or an ACK came or, of an open socket, data was sent: the least of tcpi_last_data_recv, _last_ack_recv
+  /// and _last_data_sent. The answer to a keepalive of this end is such an ACK; a keepalive of the peer's leaves no
+  /// trace here, but in `segments`. Wraps after 49 days, as the kernel's fields do.
   std::optional<std::chrono::milliseconds> idle;
   /// Segments both ways so far, modulo 256 (tcpi_segs_in, tcpi_segs_out, Linux 4.2).
   std::uint8_t segments = 0;

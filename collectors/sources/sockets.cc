@@ -7,14 +7,37 @@
 
 namespace finwait::sources {
 
-Result<std::chrono::nanoseconds> SocketsCollector::KeepCounted(Deadline deadline) {
-  const auto counted = census_->Newest();
+namespace {
+
+// Whether conntrack tells of entries: it is there, and CAP_NET_ADMIN is held.
+bool MayAskForEntries(const kernel::Host& host, Deadline deadline) {
+  if (!RequireConntrack(host)) {
+    return false;
+  }
+  kernel::TcpSocket any;  // of no connection
+  kernel::SocketTable table({any});
+  constexpr std::size_t kFirst[] = {0};
+  const auto asked = AskForEntries(host, kFirst, {}, deadline, table);
+  return asked || asked.error().reason != FailureReason::kPermission;
+}
+
+}  // namespace
+
+Result<std::chrono::nanoseconds> SocketsCollector::KeepCounted(Deadline deadline, SocketsSample& sample) {
   const SteadyClock::time_point now = SteadyClock::now();
-  if (!pacer_.Due(now) || (counted && now < counted->taken_at + pacer_.Interval())) {
+  if (!pacer_.Due(now)) {
+    return std::chrono::nanoseconds(0);
+  }
+  const bool lists = !MayAskForEntries(host_, deadline);
+  const auto counted = census_->Newest();
+  if (!lists && counted && now < counted->taken_at + pacer_.Interval()) {
     return std::chrono::nanoseconds(0);
   }
   const CpuStopwatch stopwatch;
-  const auto tally = ReadSockets(host_, kernel::kAllSocketStates, 0, deadline, kernel::IntoNothing());
+  const auto tally = lists ? ReadSockets(host_, kernel::kAllSocketStates, kernel::kWithTcpInfo, deadline,
+                                         kernel::Into(sample.unfinished))
+                           : ReadSockets(host_, kernel::kAllSocketStates, 0, deadline, kernel::IntoNothing());
+  sample.lists_unfinished = lists && tally;
   if (!tally) {
     return Failure(tally.error());
   }
@@ -52,7 +75,7 @@ Result<Collected> SocketsCollector::Collect(Deadline deadline) {
   }
   sample->closing_unlisted -= sample->closing.size();
   JoinEntries(deadline, sample->closing);
-  const auto counting = KeepCounted(deadline);
+  const auto counting = KeepCounted(deadline, *sample);
   if (!counting) {
     return Failure(counting.error());
   }

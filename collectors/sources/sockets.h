@@ -13,6 +13,7 @@
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/socket_pass.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/kernel/tcp_socket.h"
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
@@ -24,7 +25,7 @@ namespace finwait::sources {
 /// TCP sockets of one network namespace, from sock_diag (inet_diag).
 struct SocketsSample : SampleData {
   static constexpr std::string_view kCollector = "sockets";
-  static constexpr std::size_t kFields = 6;  ///< below, for codec/fields.h
+  static constexpr std::size_t kFields = 8;  ///< below, for codec/fields.h
   /// More closing sockets than this are counted in `orphans` but not listed.
   static constexpr std::size_t kMaxClosing = 65536;
 
@@ -38,6 +39,10 @@ struct SocketsSample : SampleData {
   /// Tracking::kUnknown where conntrack cannot be asked, whose reason the collector `tracking` tells.
   std::vector<kernel::TcpSocket> closing;
   std::uint64_t closing_unlisted = 0;
+  /// All unfinished sockets with their idle times and without entries, where conntrack cannot be asked: `tracking` has
+  /// none then. Listed when all are counted; a sample in between has none.
+  kernel::SocketTable unfinished;
+  bool lists_unfinished = false;
 };
 
 /// Reads the sockets in closing states, joined with their entries, at every collection. Counts all sockets as often as
@@ -59,8 +64,9 @@ class SocketsCollector : public Collector {
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
-  /// Counts all sockets if that is due. Returns the CPU time that it took.
-  Result<std::chrono::nanoseconds> KeepCounted(Deadline deadline);
+  /// Counts all sockets if that is due, and lists them in `sample` where `tracking` cannot. Returns the CPU time that
+  /// it took.
+  Result<std::chrono::nanoseconds> KeepCounted(Deadline deadline, SocketsSample& sample);
   void JoinEntries(Deadline deadline, std::vector<kernel::TcpSocket>& closing);
 
   kernel::Host host_;

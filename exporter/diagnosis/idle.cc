@@ -4,40 +4,8 @@
 #include <functional>
 #include <map>
 
-#include "exporter/diagnosis/entry_timeout.h"
-
 namespace finwait::diagnosis {
 namespace {
-
-// What its entry is given with each packet: a policy's timeout (ct timeout), or the sysctl's. Nothing without an entry.
-std::optional<std::uint32_t> TimeoutOfEntry(const kernel::TcpSocket& socket, const Silence& silence,
-                                            const sources::SysctlSample* sysctl) {
-  if (socket.entry.tracking != kernel::Tracking::kTracked) {
-    return std::nullopt;
-  }
-  const std::chrono::seconds at_most(std::uint64_t{socket.entry.remaining_seconds} + silence.seconds);
-  const auto setting = socket.entry.state && sysctl != nullptr ? TimeoutOf(*socket.entry.state, *sysctl) : std::nullopt;
-  const auto timeout = EntryTimeout(socket.entry.remaining_seconds, at_most).Length(setting);
-  return timeout ? std::optional(static_cast<std::uint32_t>(timeout->count())) : std::nullopt;
-}
-
-// After which silence conntrack here or a path forgets the connection; nothing where neither does, or nobody can tell.
-// `timeout`: its entry's.
-std::optional<std::uint32_t> TimeoutInForce(const kernel::TcpSocket& socket, std::optional<std::uint32_t> timeout,
-                                            const sources::SysctlSample* sysctl, bool active,
-                                            std::span<const PathTimeout> paths) {
-  if (!timeout && active && sysctl != nullptr) {
-    const auto established = sysctl->Timeout(sources::ConntrackTcpTimeout::kEstablished);
-    timeout = established ? std::optional(static_cast<std::uint32_t>(established->count())) : std::nullopt;
-  }
-  for (const PathTimeout& path : paths) {
-    if (path.Covers(socket.peer.address)) {
-      const auto seconds = static_cast<std::uint32_t>(path.timeout.count());
-      timeout = std::min(timeout.value_or(seconds), seconds);
-    }
-  }
-  return timeout;
-}
 
 Keepalive KeepaliveOf(const Silence& silence, std::optional<std::uint32_t> timeout) {
   if (!silence.keepalive_seconds) {
@@ -46,9 +14,48 @@ Keepalive KeepaliveOf(const Silence& silence, std::optional<std::uint32_t> timeo
   return timeout && *silence.keepalive_seconds >= *timeout ? Keepalive::kLonger : Keepalive::kSufficient;
 }
 
+// What `timeout` does to a connection that is open both ways.
+void Hold(const Silence& silence, std::uint32_t timeout, TimeoutEffect& effect) {
+  ++effect.sockets;
+  if (silence.seconds > timeout) {
+    ++effect.forgotten;
+  } else if (!silence.keepalive_seconds) {
+    ++effect.without_keepalive;
+  } else if (*silence.keepalive_seconds >= timeout) {
+    ++effect.late_keepalive;
+  }
+}
+
 void AddEach(const LadderCounts& more, LadderCounts& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += more[i];
+  }
+}
+
+// Counts what the timeouts in force do to a connection that is open both ways.
+void HoldAgainst(const TimeoutInForce& timeout, const kernel::TcpSocket& socket, const Silence& silence,
+                 std::uint32_t needed, IdleSummary& summary, ServiceIdle& service) {
+  if (timeout.shortest) {
+    Hold(silence, *timeout.shortest, service.in_force);
+    Hold(silence, *timeout.shortest, summary.in_force);
+  }
+  if (timeout.path) {
+    PathIdle& path = summary.paths[*timeout.path];
+    Hold(silence, static_cast<std::uint32_t>(path.path.timeout.count()), path.effect);
+    path.longest_needed_seconds = std::max(path.longest_needed_seconds, needed);
+  }
+  if (!timeout.local) {
+    return;
+  }
+  Hold(silence, *timeout.local, timeout.is_own ? summary.own : summary.local);
+  if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    if (socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
+      summary.shortest_timeout_seconds =
+          std::min(summary.shortest_timeout_seconds.value_or(*timeout.local), *timeout.local);
+    }
+  } else if (socket.entry.tracking == kernel::Tracking::kUntracked) {
+    constexpr std::uint32_t kSlack = 2;  // whole seconds, and the entry was asked for after the socket
+    summary.missing_entries += silence.seconds + kSlack < *timeout.local ? 1 : 0;
   }
 }
 
@@ -66,11 +73,20 @@ std::string_view Name(Keepalive keepalive) {
   return "";
 }
 
+void TimeoutEffect::Add(const TimeoutEffect& other) {
+  sockets += other.sockets;
+  forgotten += other.forgotten;
+  late_keepalive += other.late_keepalive;
+  without_keepalive += other.without_keepalive;
+  spoke_again += other.spoke_again;
+}
+
 void ServiceIdle::Add(const ServiceIdle& other) {
   sockets += other.sockets;
   longest_seconds = std::max(longest_seconds, other.longest_seconds);
   AddEach(other.outlived_without_keepalive, outlived_without_keepalive);
   AddEach(other.spoke_again, spoke_again);
+  in_force.Add(other.in_force);
   for (std::size_t i = 0; i < by_keepalive.size(); ++i) {
     by_keepalive[i] += other.by_keepalive[i];
   }
@@ -96,8 +112,11 @@ IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::u
   summary.last_24_hours = history.Last24Hours(now);
   summary.longest_needed_seconds = summary.last_24_hours.largest_seconds;
   summary.longest_needed_half_closed_seconds = summary.last_24_hours.largest_half_closed_seconds;
+  summary.local.spoke_again = summary.last_24_hours.spoke_again.than_local;
+  summary.in_force.spoke_again = summary.last_24_hours.spoke_again.in_force;
+  summary.watched = history.Watched();
   for (const PathTimeout& path : context.paths) {
-    summary.paths.push_back({path, 0});
+    summary.paths.emplace_back().path = path;
   }
   constexpr std::size_t kMostToldApart = 4096;  // beyond these a service is not listed
   std::map<IdleService, ServiceIdle> services;
@@ -123,24 +142,24 @@ IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::u
         ++service.outlived_without_keepalive[step];
       }
     }
+    const std::uint32_t needed = std::max(silence->seconds, silence->keepalive_seconds.value_or(0));
     std::uint32_t& longest = both_ways ? summary.longest_needed_seconds : summary.longest_needed_half_closed_seconds;
-    longest = std::max({longest, silence->seconds, silence->keepalive_seconds.value_or(0)});
-    const bool is_active = context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
-    const auto of_entry = TimeoutOfEntry(socket, *silence, context.sysctl);
-    const Keepalive keepalive =
-        KeepaliveOf(*silence, TimeoutInForce(socket, of_entry, context.sysctl, is_active, context.paths));
-    if (of_entry && socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
-      summary.shortest_timeout_seconds = std::min(summary.shortest_timeout_seconds.value_or(*of_entry), *of_entry);
-    }
+    longest = std::max(longest, needed);
+    const TimeoutInForce timeout = TimeoutInForceOf(socket, silence->seconds, context);
+    const Keepalive keepalive = KeepaliveOf(*silence, timeout.shortest);
     ++summary.by_keepalive[static_cast<std::size_t>(keepalive)];
     ++service.by_keepalive[static_cast<std::size_t>(keepalive)];
-    for (PathIdle& path : summary.paths) {
-      path.expiring +=
-          path.path.Covers(socket.peer.address) && std::chrono::seconds(silence->seconds) > path.path.timeout ? 1 : 0;
+    if (timeout.path) {
+      PathIdle& path = summary.paths[*timeout.path];
+      path.expiring += std::chrono::seconds(silence->seconds) > path.path.timeout ? 1 : 0;
+    }
+    if (both_ways) {
+      HoldAgainst(timeout, socket, *silence, needed, summary, service);
     }
   }
   for (const auto& [service, counts] : summary.last_24_hours.by_service) {
-    services[service].spoke_again = counts;
+    services[service].spoke_again = counts.longer;
+    services[service].in_force.spoke_again = counts.in_force;
   }
   summary.services.reserve(services.size());
   for (auto& [key, service] : services) {
@@ -169,7 +188,15 @@ void Add(const IdleSummary& others, IdleSummary& own) {
   }
   for (std::size_t i = 0; i < own.paths.size(); ++i) {
     own.paths[i].expiring += others.paths[i].expiring;
+    own.paths[i].effect.Add(others.paths[i].effect);
+    own.paths[i].longest_needed_seconds =
+        std::max(own.paths[i].longest_needed_seconds, others.paths[i].longest_needed_seconds);
   }
+  own.local.Add(others.local);
+  own.in_force.Add(others.in_force);
+  own.own.Add(others.own);
+  own.missing_entries += others.missing_entries;
+  own.watched = std::max(own.watched, others.watched);
   own.last_24_hours.Add(others.last_24_hours);
   own.longest_needed_seconds = std::max(own.longest_needed_seconds, others.longest_needed_seconds);
   own.longest_needed_half_closed_seconds =

@@ -15,6 +15,7 @@
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/idle_history.h"
 #include "exporter/diagnosis/path_timeout.h"
+#include "exporter/diagnosis/timeout_in_force.h"
 
 namespace finwait::diagnosis {
 
@@ -28,6 +29,19 @@ inline constexpr Keepalive kKeepalives[] = {Keepalive::kOff, Keepalive::kLonger,
 /// "off", "longer" or "sufficient".
 std::string_view Name(Keepalive keepalive);
 
+/// What a timeout in force does to connections that are open both ways.
+struct TimeoutEffect {
+  std::uint64_t sockets = 0;            ///< that are under it
+  std::uint64_t forgotten = 0;          ///< silent for longer
+  std::uint64_t late_keepalive = 0;     ///< not yet, and their keepalive comes after it
+  std::uint64_t without_keepalive = 0;  ///< not yet, and they have none
+  std::uint64_t spoke_again = 0;        ///< silences within 24 hours that were longer, after which one spoke again
+
+  void Add(const TimeoutEffect& other);
+  /// Whether nothing that was seen has been forgotten, or is bound to be.
+  bool IsSafe() const { return forgotten + late_keepalive + spoke_again == 0; }
+};
+
 /// Live connections that share the port of the service and the holder of this end.
 struct ServiceIdle {
   IdleService service;
@@ -36,6 +50,7 @@ struct ServiceIdle {
   std::uint32_t longest_seconds = 0;               ///< silence now
   LadderCounts outlived_without_keepalive = {};    ///< see IdleSummary
   LadderCounts spoke_again = {};                   ///< silences within 24 hours after which one spoke again
+  TimeoutEffect in_force;                          ///< of the shortest timeout over each, conntrack's or the path's
   std::array<std::uint64_t, 3> by_keepalive = {};  ///< by Keepalive
 
   /// Takes in `other`, whose service is the same for whoever reads it.
@@ -48,6 +63,8 @@ struct ServiceIdle {
 struct PathIdle {
   PathTimeout path;
   std::uint64_t expiring = 0;  ///< silent for longer than the path remembers
+  TimeoutEffect effect;        ///< `spoke_again` is told of all paths together: IdleSummary::last_24_hours
+  std::uint32_t longest_needed_seconds = 0;  ///< see IdleSummary
 };
 
 /// How long the live connections have been silent, and which timeout would forget which of them.
@@ -65,7 +82,14 @@ struct IdleSummary {
   /// After which silence conntrack here forgets a connection that is open both ways: the shortest of those seen;
   /// nothing where none is known.
   std::optional<std::uint32_t> shortest_timeout_seconds;
-  std::vector<PathIdle> paths;  ///< in the order given
+  TimeoutEffect local;     ///< of the sysctl, on those whose entries conntrack gives that
+  TimeoutEffect in_force;  ///< of the shortest over each, conntrack's or the path's
+  TimeoutEffect own;       ///< of timeouts that no sysctl gave (`ct timeout`), on those whose entries have one
+  /// Open both ways and without an entry, though silent for less than the timeout: removed, or never tracked, or under
+  /// a timeout of its own that was shorter.
+  std::uint64_t missing_entries = 0;
+  std::vector<PathIdle> paths;      ///< in the order given; a connection is of the most specific that covers its peer
+  std::chrono::seconds watched{0};  ///< from the first sample to the last; 0: there was only one
   SilenceSketch::Summary last_24_hours;
   /// The longest silence that a tracker must outlive to forget nothing seen: of a connection now, of one that spoke
   /// again within 24 hours, or the time after which a keepalive comes. Of connections that are open both ways, and of
@@ -79,13 +103,6 @@ struct IdleSummary {
 
   /// Keeps the first kMostServices, in their order.
   void SortServices();
-};
-
-/// What silences are held against.
-struct IdleContext {
-  const sources::SysctlSample* sysctl = nullptr;        ///< null where the timeouts cannot be read
-  std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
-  std::span<const PathTimeout> paths;
 };
 
 /// Of `sockets`, which `history` has taken in last; `namespaces` as there. A pure function.

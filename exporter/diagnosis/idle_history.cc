@@ -5,36 +5,51 @@
 namespace finwait::diagnosis {
 namespace {
 
+std::int64_t WholeSeconds(SteadyClock::time_point time) {
+  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
 std::int64_t HourOf(SteadyClock::time_point time) {
   return std::chrono::floor<std::chrono::hours>(time.time_since_epoch()).count();
 }
 
-std::uint32_t KeepaliveOf(const kernel::TcpSocket& socket) {
+// In whole seconds; the socket has an idle time.
+std::uint32_t ToldBy(const kernel::TcpSocket& socket) {
+  return static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(*socket.idle).count());
+}
+
+// At most `most`; 0: off.
+std::uint32_t KeepaliveOf(const kernel::TcpSocket& socket, std::uint32_t most) {
   const auto due = socket.KeepaliveDue();
   if (!due || !socket.idle) {
     return 0;
   }
   const auto after = std::chrono::ceil<std::chrono::seconds>(*socket.idle + *due).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(after, 1, UINT32_MAX));
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(after, 1, most));
 }
 
 }  // namespace
 
+void SpokeAgain::Add(const SpokeAgain& other) {
+  for (std::size_t i = 0; i < longer.size(); ++i) {
+    longer[i] += other.longer[i];
+  }
+  than_local += other.than_local;
+  than_paths += other.than_paths;
+  in_force += other.in_force;
+}
+
 void SilenceSketch::Summary::Add(const Summary& other) {
   largest_seconds = std::max(largest_seconds, other.largest_seconds);
   largest_half_closed_seconds = std::max(largest_half_closed_seconds, other.largest_half_closed_seconds);
-  for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-    longer[i] += other.longer[i];
-  }
+  spoke_again.Add(other.spoke_again);
   for (const auto& [service, counts] : other.by_service) {
-    LadderCounts& sum = by_service[service];
-    for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-      sum[i] += counts[i];
-    }
+    by_service[service].Add(counts);
   }
 }
 
 void SilenceSketch::Add(const IdleService& service, bool half_closed, std::uint32_t seconds,
+                        const TimeoutInForce& timeout, std::span<const PathTimeout> paths,
                         SteadyClock::time_point now) {
   const std::int64_t hour = HourOf(now);
   Slot& slot = slots_[static_cast<std::size_t>(hour) % slots_.size()];
@@ -43,12 +58,18 @@ void SilenceSketch::Add(const IdleService& service, bool half_closed, std::uint3
   }
   Summary silence;
   (half_closed ? silence.largest_half_closed_seconds : silence.largest_seconds) = seconds;
-  for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
-    silence.longer[i] = !half_closed && seconds > kTimeoutLadder[i] ? 1 : 0;
-  }
-  auto& services = slot.silences.by_service;
-  if (silence.longer.front() > 0 && (services.size() < kMostServices || services.contains(service))) {
-    silence.by_service[service] = silence.longer;
+  if (!half_closed) {
+    SpokeAgain& spoke = silence.spoke_again;
+    for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
+      spoke.longer[i] = seconds > kTimeoutLadder[i] ? 1 : 0;
+    }
+    spoke.than_local = timeout.local && seconds > *timeout.local ? 1 : 0;
+    spoke.than_paths = timeout.path && std::chrono::seconds(seconds) > paths[*timeout.path].timeout ? 1 : 0;
+    spoke.in_force = std::max(spoke.than_local, spoke.than_paths);
+    auto& services = slot.silences.by_service;
+    if (spoke.Any() && (services.size() < kMostServices || services.contains(service))) {
+      silence.by_service[service] = spoke;
+    }
   }
   slot.silences.Add(silence);
 }
@@ -63,21 +84,26 @@ SilenceSketch::Summary SilenceSketch::Last24Hours(SteadyClock::time_point now) c
   return summary;
 }
 
-void IdleHistory::Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
-                         SteadyClock::time_point now) {
+void IdleHistory::Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces, Source source,
+                         const IdleContext& context, SteadyClock::time_point now) {
+  EntryEvidence entries(sockets, context);
+  // Between whole seconds of the clock: what rounding takes from one sample it gives to the next.
+  const std::int64_t elapsed = WholeSeconds(now) - WholeSeconds(taken_at_);
+  const Terms terms = {source == Source::kTcpInfo ? &entries : nullptr, context,
+                       std::clamp(ShortestTimeout(context).value_or(kLeastSilence) / 2, 1U, kLeastSilence),
+                       static_cast<std::uint32_t>(std::clamp<std::int64_t>(elapsed, 0, kMostSeconds)), now};
   try {
-    Merge(sockets, namespaces, now);
+    Merge(sockets, namespaces, terms);
   } catch (...) {
     connections_.clear();
     throw;
   }
   taken_at_ = now;
+  first_taken_at_ = first_taken_at_.value_or(now);
 }
 
 void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
-                        SteadyClock::time_point now) {
-  const auto elapsed = static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(std::chrono::round<std::chrono::seconds>(now - taken_at_).count(), 0, 1 << 22));
+                        const Terms& terms) {
   std::vector<Packed> added;
   for (std::size_t i = 0; i < sockets.Size(); ++i) {
     const kernel::TcpSocket socket = sockets[i];
@@ -88,9 +114,10 @@ void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std:
     if (known != nullptr && known->listed != 0) {
       continue;  // a dump may list a socket twice
     }
-    Packed packed = Learn(socket, namespaces.empty() ? 0 : namespaces[i], known, elapsed, now);
+    Packed packed = Learn(socket, namespaces.empty() ? 0 : namespaces[i], known, terms);
     // By what the kernel tells: what a keepalive of the peer's made of it is told here only.
-    if (*socket.idle < std::chrono::seconds(kLeastSilence) && packed.keepalive_seconds == 0) {
+    if (*socket.idle < std::chrono::seconds(terms.least_seconds) && packed.keepalive_seconds == 0 &&
+        packed.is_unsure == 0) {
       continue;
     }
     packed.listed = 1;
@@ -112,31 +139,58 @@ void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std:
 }
 
 IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uint64_t network_namespace,
-                                       const Packed* before, std::uint32_t elapsed, SteadyClock::time_point now) {
+                                       const Packed* before, const Terms& terms) {
   // Both times are whole seconds, and the sample took a moment.
   constexpr std::uint32_t kSlack = 2;
-  const auto told = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(*socket.idle).count());
-  const bool half_closed = socket.state == kernel::TcpState::kCloseWait;
-  Packed packed = {socket.cookie, told & 0x7fffff, socket.segments, 0, KeepaliveOf(socket) & 0x7fffffff, half_closed};
+  const std::uint32_t told = ToldBy(socket);
+  const EntryEvidence::Silence silence =
+      terms.entries != nullptr ? terms.entries->Of(socket, told, before != nullptr && before->is_longer != 0)
+                               : EntryEvidence::Silence{told, true, false};
+  Packed packed = {};
+  packed.cookie = socket.cookie;
+  packed.seconds = (silence.is_sure ? silence.seconds : 0) & kMostSeconds;
+  packed.segments = socket.segments;
+  packed.half_closed = socket.state == kernel::TcpState::kCloseWait;
+  packed.keepalive_seconds = KeepaliveOf(socket, kMostSeconds) & kMostSeconds;
+  packed.is_unsure = !silence.is_sure;
+  packed.is_longer = silence.is_longer;
   if (before == nullptr) {
     return packed;
   }
-  packed.keepalive_seconds = std::max<std::uint32_t>(packed.keepalive_seconds, before->keepalive_seconds) & 0x7fffffff;
-  const std::uint32_t unbroken = before->seconds + elapsed;
-  if (before->segments == packed.segments && told + kSlack >= unbroken) {
+  packed.keepalive_seconds =
+      std::max<std::uint32_t>(packed.keepalive_seconds, before->keepalive_seconds) & kMostSeconds;
+  const std::uint32_t unbroken = before->seconds + terms.elapsed;
+  // A probe of its own that was due by now, and no answer: that would have been dated.
+  const bool is_unanswered =
+      socket.KeepaliveDue() && before->keepalive_seconds != 0 && told + kSlack >= before->keepalive_seconds;
+  if ((before->segments == packed.segments || is_unanswered) && told + kSlack >= unbroken) {
     // Nothing came or went: the silence goes on, perhaps from a keepalive of the peer's on.
-    packed.seconds = std::min(told, unbroken) & 0x7fffff;
+    if (before->is_unsure == 0 || packed.is_unsure != 0) {
+      packed.seconds = std::min(told, unbroken) & kMostSeconds;
+      packed.is_unsure = before->is_unsure;
+    }
     return packed;
   }
-  if (told + kSlack >= unbroken) {
-    // Segments, and none that tcp_info dates: a keepalive of the peer's, at some time since.
-    packed.seconds = 0;
-  }
-  if (before->seconds >= kLeastSilence) {
-    sketch_.Add(IdleServiceOf(socket, network_namespace), before->half_closed != 0,
-                unbroken - std::min<std::uint32_t>(packed.seconds, elapsed), now);
+  // A packet since the last sample. Where tcp_info does not date it, it was a keepalive of the peer's: the entry dates
+  // it, or else this sample does.
+  const bool is_dated = told + kSlack < unbroken;
+  packed.seconds = std::min(silence.is_sure ? silence.seconds
+                            : is_dated      ? told
+                                            : 0,
+                            is_dated ? told : terms.elapsed) &
+                   kMostSeconds;
+  packed.is_unsure = 0;
+  const std::uint32_t ended = unbroken - std::min<std::uint32_t>(packed.seconds, terms.elapsed);
+  if (ended >= terms.least_seconds) {
+    sketch_.Add(IdleServiceOf(socket, network_namespace), before->half_closed != 0, ended,
+                TimeoutInForceOf(socket, packed.seconds, terms.context), terms.context.paths, terms.now);
   }
   return packed;
+}
+
+std::chrono::seconds IdleHistory::Watched() const {
+  return first_taken_at_ ? std::chrono::floor<std::chrono::seconds>(taken_at_ - *first_taken_at_)
+                         : std::chrono::seconds(0);
 }
 
 const IdleHistory::Packed* IdleHistory::Find(std::uint64_t cookie) const {
@@ -150,9 +204,9 @@ std::optional<Silence> IdleHistory::Of(const kernel::TcpSocket& socket) const {
   }
   const Packed* known = Find(socket.cookie);
   if (known == nullptr) {
-    return Silence{static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(*socket.idle).count()), {}};
+    return Silence{ToldBy(socket), {}};
   }
-  return Silence{known->seconds,
+  return Silence{known->is_unsure != 0 ? ToldBy(socket) : known->seconds,
                  known->keepalive_seconds != 0 ? std::optional(known->keepalive_seconds) : std::nullopt};
 }
 

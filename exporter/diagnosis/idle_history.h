@@ -10,7 +10,9 @@
 
 #include "collectors/base/pacer.h"
 #include "collectors/kernel/socket_table.h"
+#include "exporter/diagnosis/entry_evidence.h"
 #include "exporter/diagnosis/idle_service.h"
+#include "exporter/diagnosis/timeout_in_force.h"
 
 namespace finwait::diagnosis {
 
@@ -18,6 +20,17 @@ namespace finwait::diagnosis {
 inline constexpr std::array<std::uint32_t, 8> kTimeoutLadder = {60, 240, 350, 600, 900, 3600, 7440, 86400};
 /// Counts by position in kTimeoutLadder.
 using LadderCounts = std::array<std::uint64_t, kTimeoutLadder.size()>;
+
+/// How many connections spoke again after a silence that was longer than a timeout.
+struct SpokeAgain {
+  LadderCounts longer = {};      ///< than each timeout of the ladder
+  std::uint64_t than_local = 0;  ///< than conntrack's timeout here, as it was then
+  std::uint64_t than_paths = 0;  ///< than the path's (--path.timeout)
+  std::uint64_t in_force = 0;    ///< than the shorter of the two
+
+  void Add(const SpokeAgain& other);
+  bool Any() const { return longer.front() > 0 || in_force > 0; }
+};
 
 /// How long connections were silent before they spoke again, over the last 24 hours: 24 slots of one hour, and in each
 /// at most kMostServices services, whatever the host holds.
@@ -29,18 +42,19 @@ class SilenceSketch {
 
   /// What it shows.
   struct Summary {
-    /// Of connections that were open both ways; 0: none spoke again after kLeastSilence.
+    /// Of connections that were open both ways; 0: none spoke again after a silence of interest.
     std::uint32_t largest_seconds = 0;
-    LadderCounts longer = {};                        ///< of them, silences that were longer than the timeout
-    std::map<IdleService, LadderCounts> by_service;  ///< the same
-    std::uint32_t largest_half_closed_seconds = 0;   ///< of connections that the peer had closed
+    SpokeAgain spoke_again;                         ///< of them
+    std::map<IdleService, SpokeAgain> by_service;   ///< the same
+    std::uint32_t largest_half_closed_seconds = 0;  ///< of connections that the peer had closed
 
     /// Adds what `other` shows, of other connections or of another time.
     void Add(const Summary& other);
   };
 
-  /// A connection spoke after a silence of `seconds`.
-  void Add(const IdleService& service, bool half_closed, std::uint32_t seconds, SteadyClock::time_point now);
+  /// A connection spoke after a silence of `seconds`, while `timeout` was in force on `paths`.
+  void Add(const IdleService& service, bool half_closed, std::uint32_t seconds, const TimeoutInForce& timeout,
+           std::span<const PathTimeout> paths, SteadyClock::time_point now);
   Summary Last24Hours(SteadyClock::time_point now) const;
 
  private:
@@ -53,45 +67,67 @@ class SilenceSketch {
 
 /// What one sample and those before it tell of a live socket's silence.
 struct Silence {
-  std::uint32_t seconds = 0;  ///< without a packet either way, a keepalive of the peer's included once a sample saw it
+  /// Without a packet either way. A keepalive of the peer's is one, where the entry or a sample since has told of it.
+  std::uint32_t seconds = 0;
   /// The silence after which a keepalive probe is sent; nothing with keepalive off. At least that: a timer that was set
   /// before the last packet is set again when it fires. The longest that any sample showed.
   std::optional<std::uint32_t> keepalive_seconds;
 };
 
 /// Remembers, by socket cookie, how silent each live connection of the last sample was: 16 bytes for each that was
-/// silent for kLeastSilence or has a keepalive. Not thread-safe.
+/// silent for a time of interest, has a keepalive, or may have been spoken to by its peer's. Not thread-safe.
 class IdleHistory {
  public:
-  /// In seconds: shorter silences are of no interest. Half of the shortest timeout compared.
+  /// In seconds: shorter silences are of no interest. Half of the shortest timeout compared, and of the shortest in
+  /// force where that is shorter.
   static constexpr std::uint32_t kLeastSilence = 30;
+
+  /// What the idle times of a sample are.
+  enum class Source {
+    kTcpInfo,  ///< of tcp_info, which does not date a keepalive of the peer's
+    kEntries,  ///< of conntrack entries (SilenceByEntry), which every packet refreshes
+  };
 
   /// Takes the sockets of a sample that was complete at `now`. `namespaces`: by position in `sockets`
   /// sources::OtherNamespace::id; empty: all are this host's own. Forgets everything if it throws, for want of memory.
-  void Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
-              SteadyClock::time_point now);
+  void Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces, Source source,
+              const IdleContext& context, SteadyClock::time_point now);
 
   /// Of an open socket of the last sample; nothing where the kernel did not tell.
   std::optional<Silence> Of(const kernel::TcpSocket& socket) const;
   SilenceSketch::Summary Last24Hours(SteadyClock::time_point now) const { return sketch_.Last24Hours(now); }
+  /// From the first sample to the last: for how long it has watched.
+  std::chrono::seconds Watched() const;
 
  private:
   struct Packed {
     std::uint64_t cookie;
-    std::uint32_t seconds : 23;
+    std::uint32_t seconds : 22;  // of silence; where is_unsure, that which samples have seen
     std::uint32_t segments : 8;
     std::uint32_t listed : 1;              // while a sample is taken: it lists the socket
-    std::uint32_t keepalive_seconds : 31;  // 0: off, as far as seen
     std::uint32_t half_closed : 1;         // the peer had closed
+    std::uint32_t keepalive_seconds : 22;  // 0: off, as far as seen
+    std::uint32_t is_unsure : 1;  // a keepalive of the peer's may have come before the first sample, and none has since
+    std::uint32_t is_longer : 1;  // EntryEvidence::Silence
+    std::uint32_t : 8;
   };
   static_assert(sizeof(Packed) == 16);
+  static constexpr std::uint32_t kMostSeconds = (1U << 22) - 1;  // 48 days
 
-  void Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
-             SteadyClock::time_point now);
+  /// What one sample is held against.
+  struct Terms {
+    EntryEvidence* entries;  // null: Source::kEntries
+    const IdleContext& context;
+    std::uint32_t least_seconds;
+    std::uint32_t elapsed;  // since the last sample
+    SteadyClock::time_point now;
+  };
+  void Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces, const Terms& terms);
   Packed Learn(const kernel::TcpSocket& socket, std::uint64_t network_namespace, const Packed* before,
-               std::uint32_t elapsed, SteadyClock::time_point now);
+               const Terms& terms);
   const Packed* Find(std::uint64_t cookie) const;
 
+  std::optional<SteadyClock::time_point> first_taken_at_;
   SteadyClock::time_point taken_at_;
   std::vector<Packed> connections_;  // by cookie, ascending
   SilenceSketch sketch_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 
 namespace finwait::diagnosis {
@@ -17,6 +18,16 @@ std::byte MaskOf(std::size_t index, std::size_t bits) {
 
 bool PathTimeout::Covers(const IpAddress& peer) const {
   return peer.Family() == address.Family() && peer.CommonPrefix(address) >= bits;
+}
+
+std::optional<std::size_t> PathTo(const IpAddress& peer, std::span<const PathTimeout> paths) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (paths[i].Covers(peer) && (!best || paths[i].bits > paths[*best].bits)) {
+      best = i;
+    }
+  }
+  return best;
 }
 
 bool IsNetwork(const IpAddress& address, std::size_t bits) {

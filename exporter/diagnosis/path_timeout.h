@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "collectors/base/ip.h"
@@ -18,6 +20,10 @@ struct PathTimeout {
   /// Whether a connection to `peer` takes this path.
   bool Covers(const IpAddress& peer) const;
 };
+
+/// The path that a connection to `peer` takes, by its position in `paths`: the most specific network that covers it, as
+/// routes are chosen, and of equal ones the first. Nothing where none does.
+std::optional<std::size_t> PathTo(const IpAddress& peer, std::span<const PathTimeout> paths);
 
 /// Whether `address` has no bit set beyond its first `bits`.
 bool IsNetwork(const IpAddress& address, std::size_t bits);

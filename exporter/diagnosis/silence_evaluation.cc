@@ -1,5 +1,6 @@
 #include "exporter/diagnosis/silence_evaluation.h"
 
+#include "collectors/sources/sockets.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/drop_path.h"
@@ -11,14 +12,20 @@ void SilenceEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClo
                                  Diagnosis& diagnosis) {
   const scheduling::CollectorStatus* status = snapshot.Status<sources::TrackingSample>();
   const auto* tracking = snapshot.Find<sources::TrackingSample>();
-  if (tracking == nullptr) {
+  // Without entries, where conntrack is not there or may not be asked, the sockets themselves still tell.
+  const auto* sockets = tracking == nullptr ? snapshot.Find<sources::SocketsSample>() : nullptr;
+  const bool lists = sockets != nullptr && sockets->lists_unfinished;
+  if (tracking == nullptr && !lists && (sockets == nullptr || !without_entries_)) {
     summary_.reset();
     return;
   }
-  if (sample_.TakeIn(status)) {
-    history_.Update(tracking->sockets, {}, status->taken_at);
+  without_entries_ = tracking == nullptr;
+  status = tracking == nullptr ? snapshot.Status<sources::SocketsSample>() : status;
+  if ((tracking != nullptr || lists) && sample_.TakeIn(status)) {
+    const kernel::SocketTable& live = tracking != nullptr ? tracking->sockets : sockets->unfinished;
     const IdleContext context{snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis), paths_};
-    summary_ = SumUpIdle(tracking->sockets, {}, history_, context, now);
+    history_.Update(live, {}, IdleHistory::Source::kTcpInfo, context, status->taken_at);
+    summary_ = SumUpIdle(live, {}, history_, context, now);
   }
   diagnosis.idle = summary_;
 }
@@ -31,7 +38,8 @@ void SilenceEvaluation::AddOthers(const sources::NetworkNamespacesSample& sample
     others_summary_.reset();
     if (sample.live != nullptr) {
       const ObservedSilence silence = others.Silence(context.sysctl);
-      others_history_.Update(silence.sockets, silence.namespaces, sample.live->taken_at);
+      others_history_.Update(silence.sockets, silence.namespaces, IdleHistory::Source::kEntries, context,
+                             sample.live->taken_at);
       others_summary_ = SumUpIdle(silence.sockets, silence.namespaces, others_history_, context, now);
       others_summary_->untold = silence.untold;
     }

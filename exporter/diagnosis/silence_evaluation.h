@@ -33,6 +33,7 @@ class SilenceEvaluation {
   NewSample sample_;
   IdleHistory history_;
   std::optional<IdleSummary> summary_;
+  bool without_entries_ = false;  // the summary is of sockets that `sockets` lists, not of `tracking`
   IdleHistory others_history_;
   std::optional<IdleSummary> others_summary_;
   std::shared_ptr<const sources::OtherLiveSockets> others_summed_up_;  // what `others_summary_` is of

@@ -13,6 +13,7 @@
 #include "exporter/report/idle_advice.h"
 #include "exporter/report/phrases.h"
 #include "exporter/report/situation.h"
+#include "exporter/report/timeout_verdict.h"
 
 namespace finwait::report {
 namespace {
@@ -631,8 +632,9 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     if (diagnosis.stuck) {
       std::ranges::move(ForgottenByPaths(*diagnosis.stuck, *diagnosis.idle), std::back_inserter(explanation.stuck));
     }
-    std::ranges::move(IdleAdvice(*diagnosis.idle, diagnosis.snapshot->Find<sources::SysctlSample>(),
-                                 TableLoadOf(*diagnosis.snapshot)),
+    const auto* sysctl = diagnosis.snapshot->Find<sources::SysctlSample>();
+    explanation.timeouts = TimeoutVerdicts(*diagnosis.idle, sysctl);
+    std::ranges::move(IdleAdvice(*diagnosis.idle, sysctl, TableLoadOf(*diagnosis.snapshot)),
                       std::back_inserter(explanation.what_to_do));
   }
   DescribeBlindness(*diagnosis.snapshot, explanation);

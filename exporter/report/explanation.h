@@ -18,6 +18,8 @@ struct Explanation {
   std::vector<Statement> would_stick;
   std::vector<Statement> owners;  ///< whose the sockets are that are stuck or would be; the worst first
   std::vector<Statement> why;
+  /// Whether the timeouts in force are safe, for what was seen.
+  std::vector<Statement> timeouts;
   std::vector<Statement> what_to_do;
   /// How many of `what_to_do`, from the front, cannot wait: they belong on the first screen, the first of all first.
   std::size_t urgent = 0;

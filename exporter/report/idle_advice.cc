@@ -5,6 +5,7 @@
 
 #include "exporter/report/keepalive_terms.h"
 #include "exporter/report/phrases.h"
+#include "exporter/report/silent_services.h"
 
 namespace finwait::report {
 namespace {
@@ -13,33 +14,11 @@ using diagnosis::IdleSummary;
 using diagnosis::kTimeoutLadder;
 using diagnosis::ServiceIdle;
 
-// Services beyond these are not named in one statement.
-constexpr std::size_t kMostNamed = 3;
-
-// "to peers' port 5432 of unit app.service"
-std::string PortOf(const ServiceIdle& service) {
-  return (service.service.at_peer ? "to peers' port " : "on port ") + std::to_string(service.service.port) +
-         (service.owner != nullptr ? " of " + service.owner->Text() : "");
-}
-
-// " (40 to peers' port 5432, 2 on port 22)": whose connections `count` of each service adds up.
-template <typename Count>
-std::string ByPort(const IdleSummary& idle, Count count) {
-  std::string text;
-  std::size_t named = 0;
-  for (const ServiceIdle& service : idle.services) {
-    if (count(service) > 0 && named++ < kMostNamed) {
-      text += (text.empty() ? " (" : ", ") + std::to_string(count(service)) + " " + PortOf(service);
-    }
-  }
-  return text.empty() ? text : text + (named > kMostNamed ? ", and others)" : ")");
-}
-
 // "43 (...), and 5 within 24 hours that spoke again (...)": what that step of the ladder would have forgotten; nothing
 // where none.
 std::string ForgottenAt(const IdleSummary& idle, std::size_t step) {
   const std::uint64_t now = idle.outlived_without_keepalive[step];
-  const std::uint64_t spoke = idle.last_24_hours.longer[step];
+  const std::uint64_t spoke = idle.last_24_hours.spoke_again.longer[step];
   if (now + spoke == 0) {
     return "";
   }
@@ -53,6 +32,26 @@ std::string ForgottenAt(const IdleSummary& idle, std::size_t step) {
             ByPort(idle, [&](const ServiceIdle& service) { return service.spoke_again[step]; });
   }
   return text;
+}
+
+// " 20 s, in force, has forgotten 40 (...).": where that is no step of the ladder.
+std::string ForgottenInForce(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
+  const std::uint64_t forgotten = idle.in_force.forgotten + idle.in_force.spoke_again;
+  if (forgotten == 0) {
+    return "";
+  }
+  std::string which = "What is in force";
+  if (idle.paths.empty() && idle.own.sockets == 0) {
+    const auto timeout = sysctl != nullptr ? sysctl->Timeout(sources::ConntrackTcpTimeout::kEstablished) : std::nullopt;
+    if (!timeout || std::ranges::find(kTimeoutLadder, timeout->count()) != kTimeoutLadder.end()) {
+      return "";
+    }
+    which = std::to_string(timeout->count()) + " s, in force,";
+  }
+  return " " + which + " has forgotten " + std::to_string(forgotten) +
+         ByPort(idle,
+                [](const ServiceIdle& service) { return service.in_force.forgotten + service.in_force.spoke_again; }) +
+         ".";
 }
 
 // "60 and 240 s would have forgotten 43 (...).": steps that would have forgotten the same are one sentence.
@@ -70,9 +69,6 @@ std::string ForgottenByStep(const IdleSummary& idle) {
   }
   return text;
 }
-
-// In whole minutes, longer than that silence.
-std::uint64_t SafeTimeout(std::uint32_t longest_seconds) { return (std::uint64_t{longest_seconds} / 60 + 1) * 60; }
 
 // Entries of connections that one end has closed: each of these states has a timeout of its own.
 void AdviseHalfClosed(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
@@ -97,7 +93,12 @@ void AdviseHalfClosed(const IdleSummary& idle, const sources::SysctlSample& sysc
   }
 }
 
-// Of TCP_KEEPIDLE: half of the shortest timeout in force, and never more than outlives the timeouts of clouds.
+bool IsTimeoutAdvised(const IdleSummary& idle) {
+  return idle.longest_needed_seconds > kTimeoutLadder.front() || !idle.in_force.IsSafe();
+}
+
+// Of TCP_KEEPIDLE: half of the shortest timeout in force and of the one advised, so that it fits whichever is applied,
+// and never more than outlives the timeouts of clouds.
 std::uint64_t KeepaliveTime(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
   std::int64_t shortest = 240;
   const auto established =
@@ -111,17 +112,15 @@ std::uint64_t KeepaliveTime(const IdleSummary& idle, const sources::SysctlSample
   for (const diagnosis::PathIdle& path : idle.paths) {
     shortest = std::min<std::int64_t>(shortest, path.path.timeout.count());
   }
+  if (IsTimeoutAdvised(idle)) {
+    shortest = std::min<std::int64_t>(shortest, static_cast<std::int64_t>(SafeTimeout(idle.longest_needed_seconds)));
+  }
   return static_cast<std::uint64_t>(std::max<std::int64_t>(shortest / 2, 1));
 }
 
-// "TCP_KEEPIDLE = 120", and TCP_KEEPINTVL where that comes later: the probe after one that was answered waits for it.
-std::string KeepaliveSettings(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
-  constexpr std::int64_t kKernelsInterval = 75;
-  const std::uint64_t time = KeepaliveTime(idle, sysctl);
-  const std::int64_t interval =
-      sysctl != nullptr && sysctl->tcp_keepalive_interval ? sysctl->tcp_keepalive_interval->count() : kKernelsInterval;
-  const std::string text = "TCP_KEEPIDLE = " + std::to_string(time);
-  return static_cast<std::int64_t>(time) >= interval ? text : text + " and TCP_KEEPINTVL = " + std::to_string(time);
+// "TCP_KEEPIDLE = 120 and TCP_KEEPINTVL = 75": the probe after one that was answered waits for the longer of the two.
+std::string KeepaliveSettings(std::uint64_t time) {
+  return "TCP_KEEPIDLE = " + std::to_string(time) + " and TCP_KEEPINTVL = " + std::to_string(KeepaliveInterval(time));
 }
 
 }  // namespace
@@ -138,14 +137,16 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
                      "", "", "path_forgets"});
     }
   }
-  if (idle.longest_needed_seconds > kTimeoutLadder.front()) {
+  if (IsTimeoutAdvised(idle)) {
     const std::uint64_t safe = SafeTimeout(idle.longest_needed_seconds);
     std::string text = "A timeout of " + std::to_string(safe) +
                        " s would have forgotten none of the connections seen: the longest silence, or time until a "
                        "keepalive, is " +
                        std::to_string(idle.longest_needed_seconds) + " s.";
-    text += ForgottenByStep(idle);
-    const std::string cost = load ? CostOfTimeout(safe, *load) : "";
+    text += ForgottenInForce(idle, sysctl) + ForgottenByStep(idle);
+    const std::string cost =
+        load ? CostOfTimeout(safe, {load->connections_per_second, load->limit, std::max(load->entries, idle.sockets)})
+             : "";
     out.push_back({text + (cost.empty() ? "" : " " + cost), "", "", "safe_timeout"});
   }
   if (sysctl != nullptr) {
@@ -153,23 +154,25 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
   }
   std::size_t named = 0;
   for (const ServiceIdle& service : idle.services) {
-    const std::uint64_t too_late = service.outlived_without_keepalive.front();
+    const std::uint64_t too_late = std::max(service.in_force.forgotten + service.in_force.late_keepalive,
+                                            service.outlived_without_keepalive.front());
     if (too_late == 0) {
       continue;
     }
-    if (named++ == kMostNamed) {
+    if (named++ == kMostServicesNamed) {
       break;
     }
     const auto count = [&](diagnosis::Keepalive keepalive) {
       return service.by_keepalive[static_cast<std::size_t>(keepalive)];
     };
     const std::uint64_t later = count(diagnosis::Keepalive::kLonger);
-    const std::string terms = KeepaliveTerms(service, KeepaliveTime(idle, sysctl));
+    const std::uint64_t time = KeepaliveTime(idle, sysctl);
+    const std::string terms = KeepaliveTerms(service, time);
     out.push_back({"Or, for the " + Counted(too_late, "silent connection ", "silent connections ") + PortOf(service) +
                        " (longest " + std::to_string(service.longest_seconds) + " s; keepalive is off on " +
                        std::to_string(count(diagnosis::Keepalive::kOff)) + " of " + std::to_string(service.sockets) +
                        (later > 0 ? ", and later than the timeout in force on " + std::to_string(later) : "") +
-                       "): switch TCP keepalive on in the application, with " + KeepaliveSettings(idle, sysctl) + "." +
+                       "): switch TCP keepalive on in the application, with " + KeepaliveSettings(time) + "." +
                        (terms.empty() ? "" : " " + terms),
                    "", "", "idle_keepalive"});
   }
@@ -177,20 +180,26 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
 }
 
 std::vector<Statement> ForgottenByPaths(const diagnosis::StuckSummary& stuck, const IdleSummary& idle) {
-  std::vector<Statement> out;
+  std::vector<diagnosis::PathTimeout> paths;
   for (const diagnosis::PathIdle& path : idle.paths) {
-    std::uint64_t forgotten = 0;
-    for (const diagnosis::StuckSocket& one : stuck.sockets) {
-      // A FIN carries no data, so that the idle time goes on while it is retried.
-      forgotten += one.cause == diagnosis::Cause::kNoReply && path.path.Covers(one.socket.peer.address) &&
-                           one.socket.idle && *one.socket.idle - one.age > path.path.timeout
-                       ? 1
-                       : 0;
+    paths.push_back(path.path);
+  }
+  std::vector<std::uint64_t> forgotten(paths.size());
+  for (const diagnosis::StuckSocket& one : stuck.sockets) {
+    const auto path = diagnosis::PathTo(one.socket.peer.address, paths);
+    // Nothing has come from the peer since, so that its silence goes on while data and the FIN are retried: it had
+    // lasted for so long when the first of these was sent.
+    if (path && one.cause == diagnosis::Cause::kNoReply && one.socket.idle &&
+        *one.socket.idle - one.age > paths[*path].timeout) {
+      ++forgotten[*path];
     }
-    if (forgotten > 0) {
-      out.push_back({"The path forgot " + Counted(forgotten, "of these sockets", "of these sockets") +
-                     " (no_reply): silent for more than the " + std::to_string(path.path.timeout.count()) +
-                     " s that the path to " + path.path.network + " remembers (--path.timeout)."});
+  }
+  std::vector<Statement> out;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (forgotten[i] > 0) {
+      out.push_back({"The path forgot " + Counted(forgotten[i], "of these sockets", "of these sockets") +
+                     " (no_reply): silent for more than the " + std::to_string(paths[i].timeout.count()) +
+                     " s that the path to " + paths[i].network + " remembers (--path.timeout)."});
     }
   }
   return out;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
@@ -30,29 +31,37 @@ std::optional<TableLoad> TableLoadOf(const scheduling::Snapshot& snapshot) {
       *stats->entries_limit == 0) {
     return std::nullopt;
   }
+  std::uint64_t entries = 0;
+  for (const sources::FlowCounts& flows : table->flows) {
+    entries += std::accumulate(flows.tcp.begin(), flows.tcp.end(), std::uint64_t{0});
+  }
   const auto ending = [&](kernel::ConntrackTcpState state, sources::ConntrackTcpTimeout which) {
-    double entries = 0;
+    double ended = 0;
     for (const sources::FlowCounts& flows : table->flows) {
-      entries += static_cast<double>(flows.tcp[static_cast<std::size_t>(state)]);
+      ended += static_cast<double>(flows.tcp[static_cast<std::size_t>(state)]);
     }
     const auto timeout = sysctl->Timeout(which);
-    return timeout && timeout->count() > 0 ? entries / static_cast<double>(timeout->count()) : 0;
+    return timeout && timeout->count() > 0 ? ended / static_cast<double>(timeout->count()) : 0;
   };
   return TableLoad{ending(kernel::ConntrackTcpState::kTimeWait, sources::ConntrackTcpTimeout::kTimeWait) +
                        ending(kernel::ConntrackTcpState::kClose, sources::ConntrackTcpTimeout::kClose),
-                   *stats->entries_limit};
+                   *stats->entries_limit, entries};
 }
 
 std::string CostOfTimeout(std::uint64_t timeout_seconds, const TableLoad& load) {
+  const double entries = load.connections_per_second > 0
+                             ? std::ceil(load.connections_per_second * static_cast<double>(timeout_seconds))
+                             : static_cast<double>(load.entries);
+  const std::string size = std::to_string(static_cast<std::uint64_t>(entries)) + " entries, " +
+                           Rounded(entries * kEntryBytes / 1e6) + " MB or " +
+                           Rounded(100 * entries / static_cast<double>(load.limit)) +
+                           " % of the table's limit (nf_conntrack_max = " + std::to_string(load.limit) + ").";
   if (load.connections_per_second <= 0) {
-    return "";
+    return "What it costs: no connection ends here now, so that any timeout keeps the TCP connections there are: " +
+           size;
   }
-  const double entries = std::ceil(load.connections_per_second * static_cast<double>(timeout_seconds));
   return "What it costs: " + Rounded(load.connections_per_second) +
-         " connections a second end here now; if none of them closed in order, that timeout would keep " +
-         std::to_string(static_cast<std::uint64_t>(entries)) + " entries, " + Rounded(entries * kEntryBytes / 1e6) +
-         " MB or " + Rounded(100 * entries / static_cast<double>(load.limit)) +
-         " % of the table's limit (nf_conntrack_max = " + std::to_string(load.limit) + ").";
+         " connections a second end here now; if none of them closed in order, that timeout would keep " + size;
 }
 
 }  // namespace finwait::report

@@ -210,6 +210,15 @@ Json KeepaliveJson(const std::array<std::uint64_t, 3>& counts) {
   return json;
 }
 
+Json EffectJson(const diagnosis::TimeoutEffect& effect) {
+  return Json{{"sockets", effect.sockets},
+              {"forgotten", effect.forgotten},
+              {"late_keepalive", effect.late_keepalive},
+              {"without_keepalive", effect.without_keepalive},
+              {"spoke_again", effect.spoke_again},
+              {"safe", effect.IsSafe()}};
+}
+
 Json IdleJson(const diagnosis::IdleSummary& idle) {
   Json services = Json::array();
   for (const diagnosis::ServiceIdle& service : idle.services) {
@@ -220,26 +229,34 @@ Json IdleJson(const diagnosis::IdleSummary& idle) {
                         {"longest_seconds", service.longest_seconds},
                         {"outlived_without_keepalive", LadderJson(service.outlived_without_keepalive)},
                         {"spoke_again", LadderJson(service.spoke_again)},
+                        {"in_force", EffectJson(service.in_force)},
                         {"keepalive", KeepaliveJson(service.by_keepalive)}});
   }
   Json paths = Json::array();
   for (const diagnosis::PathIdle& path : idle.paths) {
-    paths.push_back(
-        {{"path", path.path.network}, {"timeout_seconds", path.path.timeout.count()}, {"expiring", path.expiring}});
+    paths.push_back({{"path", path.path.network},
+                     {"timeout_seconds", path.path.timeout.count()},
+                     {"expiring", path.expiring},
+                     {"longest_needed_seconds", path.longest_needed_seconds},
+                     {"in_force", EffectJson(path.effect)}});
   }
-  return Json{
-      {"sockets", idle.sockets},
-      {"untold", idle.untold},
-      {"outlived", LadderJson(idle.outlived)},
-      {"outlived_without_keepalive", LadderJson(idle.outlived_without_keepalive)},
-      {"keepalive", KeepaliveJson(idle.by_keepalive)},
-      {"longest_needed_seconds", idle.longest_needed_seconds},
-      {"half_closed",
-       {{"sockets", idle.half_closed}, {"longest_needed_seconds", idle.longest_needed_half_closed_seconds}}},
-      {"last_24_hours",
-       {{"largest_seconds", idle.last_24_hours.largest_seconds}, {"longer", LadderJson(idle.last_24_hours.longer)}}},
-      {"services", services},
-      {"paths", paths}};
+  return Json{{"sockets", idle.sockets},
+              {"untold", idle.untold},
+              {"outlived", LadderJson(idle.outlived)},
+              {"outlived_without_keepalive", LadderJson(idle.outlived_without_keepalive)},
+              {"keepalive", KeepaliveJson(idle.by_keepalive)},
+              {"longest_needed_seconds", idle.longest_needed_seconds},
+              {"half_closed",
+               {{"sockets", idle.half_closed}, {"longest_needed_seconds", idle.longest_needed_half_closed_seconds}}},
+              {"last_24_hours",
+               {{"largest_seconds", idle.last_24_hours.largest_seconds},
+                {"longer", LadderJson(idle.last_24_hours.spoke_again.longer)}}},
+              {"in_force", EffectJson(idle.local)},
+              {"own_timeouts", EffectJson(idle.own)},
+              {"missing_entries", idle.missing_entries},
+              {"watched_seconds", idle.watched.count()},
+              {"services", services},
+              {"paths", paths}};
 }
 
 Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
@@ -324,6 +341,7 @@ Json ExplanationJson(const report::Explanation& explanation, Details details) {
               {"owners", StatementsJson(explanation.owners, details)},
               {"why", StatementsJson(explanation.why, details)},
               {"what_to_do", StatementsJson(explanation.what_to_do, details)},
+              {"timeouts", StatementsJson(explanation.timeouts, details)},
               {"will_not_help", StatementsJson(explanation.will_not_help, details)},
               {"cannot_see", StatementsJson(explanation.cannot_see, details)}};
 }

@@ -213,6 +213,7 @@ std::string ReportText(const report::Report& report) {
   }
   Section("Whose they are", explanation.owners, out);
   Section("Why", explanation.why, out);
+  Section("Is this timeout safe?", explanation.timeouts, out);
   // What stands above is not said twice.
   Section("What to do", std::span(explanation.what_to_do).subspan(explanation.urgent > 0 ? 1 : 0), out);
   Section("What will not help", explanation.will_not_help, out);

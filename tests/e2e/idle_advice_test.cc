@@ -76,10 +76,10 @@ class IdleAdviceTest : public testing::Test {
 
 TEST_F(IdleAdviceTest, ThePoolsPortTheSafeTimeoutAndTheKeepaliveAreNamedAndRight) {
   scene_.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
-  // A timeout of 60 s forgets the pool; the keepalive that is advised for it, and a timeout of 120 s, forget nothing.
+  // A timeout of 60 s forgets the pool; the keepalive that is advised for it, and a longer timeout, forget nothing.
   scene_.Local().Sysctl(kTimeout, "600");
   Open(2, kClosing);
-  scene_.Local().Sysctl(kTimeout, "120");
+  scene_.Local().Sysctl(kTimeout, "300");
   Open(3, kLonger);
   scene_.Local().Sysctl(kTimeout, "60");
   Open(40, kPool);
@@ -93,6 +93,12 @@ TEST_F(IdleAdviceTest, ThePoolsPortTheSafeTimeoutAndTheKeepaliveAreNamedAndRight
   EXPECT_EQ(safe.find("A timeout of 120 s would have forgotten none of the connections seen"), 0U) << safe;
   EXPECT_NE(safe.find("60 s would have forgotten 45 (40 to peers' port 5432"), std::string::npos) << safe;
   EXPECT_NE(safe.find(", 3 to peers' port 5434"), std::string::npos) << safe;
+  const std::string verdict = report["explanation"]["timeouts"][0]["text"];
+  EXPECT_EQ(verdict.find("nf_conntrack_tcp_timeout_established = 60 s is not safe, by what was seen at this moment. It "
+                         "has forgotten 40 of "),
+            0U)
+      << verdict;
+  EXPECT_EQ(report["idle"]["in_force"]["safe"], false);
   const std::string keepalive = TextOf(report, "idle_keepalive");
   EXPECT_NE(keepalive.find("for the 40 silent connections to peers' port 5432"), std::string::npos) << keepalive;
   EXPECT_NE(keepalive.find("keepalive is off on 40 of 40"), std::string::npos) << keepalive;

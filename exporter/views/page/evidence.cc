@@ -133,7 +133,8 @@ std::string AgesSection(const diagnosis::Diagnosis& diagnosis) {
   return html + "</div>\n</section>\n";
 }
 
-std::string SilenceSection(const diagnosis::Diagnosis& diagnosis) {
+std::string SilenceSection(const report::Report& report) {
+  const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   std::string html =
       Open("silence", "Is this timeout safe?",
            "Live connections that have been silent for longer than each timeout. What has that timeout, here or on the "
@@ -142,6 +143,9 @@ std::string SilenceSection(const diagnosis::Diagnosis& diagnosis) {
     return html + kCannotTell;
   }
   const diagnosis::IdleSummary& idle = *diagnosis.idle;
+  for (const report::Statement& one : report.explanation.timeouts) {
+    html += "<p>" + html::Escape(one.text) + "</p>\n";
+  }
   html += "<figure>" + charts::SilenceCurve(idle) +
           "</figure>\n<p class=\"about\"><span class=\"swatch all\"></span>of " +
           html::Count(idle.sockets, "live connection", "live connections") +

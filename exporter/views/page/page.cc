@@ -59,7 +59,7 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
          IncidentsSection(settings.timeline != nullptr ? *settings.timeline : incidents::Timeline(),
                           std::chrono::time_point_cast<std::chrono::milliseconds>(diagnosis.at), settings.details) +
          "</div>\n<div class=\"column\">\n" + OwnersSection(diagnosis) + FactorsSection(diagnosis) +
-         AgesSection(diagnosis) + SilenceSection(diagnosis) + TimeoutsSection(diagnosis) + PathsSection(report) +
+         AgesSection(diagnosis) + SilenceSection(report) + TimeoutsSection(diagnosis) + PathsSection(report) +
          CollectorsSection(diagnosis) +
          "</div>\n</div>\n</main>\n<footer><p>finwait_exporter " FINWAIT_VERSION ", network namespace " +
          std::to_string(diagnosis.snapshot->network_namespace.inode) +

@@ -24,8 +24,8 @@ std::string OwnersSection(const diagnosis::Diagnosis& diagnosis);
 std::string FactorsSection(const diagnosis::Diagnosis& diagnosis);
 /// How long conntrack's entries have been idle, by state.
 std::string AgesSection(const diagnosis::Diagnosis& diagnosis);
-/// How many live connections each timeout would have forgotten.
-std::string SilenceSection(const diagnosis::Diagnosis& diagnosis);
+/// Whether the timeouts in force are safe, and how many live connections each timeout would have forgotten.
+std::string SilenceSection(const report::Report& report);
 /// Conntrack's timeouts against TCP's keepalive, and the other settings.
 std::string TimeoutsSection(const diagnosis::Diagnosis& diagnosis);
 /// What the rules do to closing packets without an entry.

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <map>
 #include <sstream>
@@ -168,6 +171,28 @@ TEST(SocketsTest, AClosedWindowIsToldFromALostFin) {
       20));
   EXPECT_EQ(Look(wire.local).closing.at(0).timer, kernel::SocketTimer::kProbe);
   EXPECT_GT(Look(wire.local).closing.at(0).unsent.value_or(0), 1U);
+}
+
+TEST(SocketsTest, ListsUnfinishedSocketsWhereConntrackMayNotBeAsked) {
+  const Wire wire;
+  const Listener listener(wire.peer, Wire::kPeer4, 80);
+  const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
+  EXPECT_FALSE(Look(wire.local).lists_unfinished) << "`tracking` does";
+  wire.local.Run([] {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct none[2] = {};
+    ASSERT_EQ(::syscall(SYS_capset, &header, none), 0);  // of this thread alone
+    SocketsCollector collector(lab::HostHere(), Pacer(std::chrono::seconds(5), 1));
+    const auto collected = collector.Collect(Deadline::After(std::chrono::seconds(10)));
+    ASSERT_TRUE(collected);
+    const auto& sample = dynamic_cast<const SocketsSample&>(*collected->data);
+    EXPECT_TRUE(sample.lists_unfinished);
+    ASSERT_EQ(sample.unfinished.Size(), 1U);
+    const kernel::TcpSocket socket = sample.unfinished[0];
+    EXPECT_EQ(socket.state, kernel::TcpState::kEstablished);
+    EXPECT_TRUE(socket.idle.has_value());
+    EXPECT_EQ(socket.entry.tracking, kernel::Tracking::kUnknown);
+  });
 }
 
 TEST(SocketsTest, WorksWithoutIpv6) {

@@ -19,13 +19,19 @@ struct Given {
   std::uint8_t backoff = 0;
   std::uint32_t timeout_us = 200'000;
   std::size_t info_size = sizeof(tcp_info);
+  std::uint8_t state = 4;
+  std::uint32_t expires_ms = 0;
+  std::uint32_t last_sent_ms = 0;
+  std::uint32_t last_received_ms = 0;
+  std::uint32_t last_acknowledged_ms = 0;
 };
 
 // An inet_diag_msg in FIN_WAIT_1 with tcp_info behind it.
 std::vector<std::byte> Message(const Given& given) {
   inet_diag_msg header = {};
   header.idiag_family = AF_INET;
-  header.idiag_state = 4;
+  header.idiag_state = given.state;
+  header.idiag_expires = given.expires_ms;
   header.idiag_timer = given.timer;
   header.idiag_retrans = given.tries;
   header.id.idiag_cookie[0] = 7;
@@ -35,6 +41,9 @@ std::vector<std::byte> Message(const Given& given) {
   info.tcpi_snd_wnd = given.window;
   info.tcpi_backoff = given.backoff;
   info.tcpi_rto = given.timeout_us;
+  info.tcpi_last_data_sent = given.last_sent_ms;
+  info.tcpi_last_data_recv = given.last_received_ms;
+  info.tcpi_last_ack_recv = given.last_acknowledged_ms;
   const nlattr attribute = {static_cast<std::uint16_t>(sizeof(nlattr) + given.info_size), INET_DIAG_INFO};
   std::vector<std::byte> message(sizeof header + sizeof attribute + given.info_size);
   std::memcpy(message.data(), &header, sizeof header);
@@ -86,6 +95,26 @@ TEST(DecodeSocketTest, TheTriesTellTheLeastAgeForBothKindsOfTimer) {
   retransmissions.timer = 1;
   retransmissions.timeout_us = 1'600'000;  // has doubled three times
   EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 1400);
+}
+
+TEST(DecodeSocketTest, TheTimeSinceTheLastTryAddsToTheLeastAge) {
+  Given retransmissions;
+  retransmissions.timer = 1;
+  retransmissions.timeout_us = 1'600'000;
+  retransmissions.expires_ms = 600;
+  EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 2400);
+  retransmissions.tries = 0;  // a timer for the loss of what was sent last, perhaps, which is shorter
+  EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 0);
+}
+
+TEST(DecodeSocketTest, WhatAClosedSocketSendsAgainDoesNotEndItsSilence) {
+  Given given;
+  given.last_sent_ms = 2000;
+  given.last_received_ms = 90'000;
+  given.last_acknowledged_ms = 40'000;
+  EXPECT_EQ(Decode(given).idle, std::chrono::seconds(40));
+  given.state = 1;  // TCP_ESTABLISHED
+  EXPECT_EQ(Decode(given).idle, std::chrono::seconds(2));
 }
 
 TEST(DecodeSocketTest, AStateThatIsNoConnectionIsLeftOut) {

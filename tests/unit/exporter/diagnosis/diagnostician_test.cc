@@ -119,6 +119,26 @@ TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
   EXPECT_EQ(diagnosis->stuck->undetermined[0], 1U);
 }
 
+TEST_F(DiagnosticianTest, SocketsTellTheirSilenceWhereEntriesCannotBeRead) {
+  host_.Fail<sources::TrackingSample>("conntrack may not be read");
+  EXPECT_FALSE(Look()->idle.has_value());
+  kernel::TcpSocket socket = OpenSocket(1);
+  socket.entry = {};
+  socket.idle = seconds(100);
+  sources::SocketsSample sample;
+  sample.unfinished = kernel::SocketTable({socket});
+  sample.lists_unfinished = true;
+  host_.Set(sample);
+  const auto diagnosis = Look();
+  ASSERT_TRUE(diagnosis->idle.has_value());
+  EXPECT_EQ(diagnosis->idle->outlived[0], 1U);
+  EXPECT_FALSE(diagnosis->live.has_value()) << "who would stick is not told";
+  host_.Set(sources::SocketsSample());
+  EXPECT_TRUE(Look()->idle.has_value()) << "until they are listed again";
+  host_.Fail<sources::SocketsSample>("gone");
+  EXPECT_FALSE(Look()->idle.has_value());
+}
+
 TEST_F(DiagnosticianTest, WhatTheTimeoutsCompleteDoesNotWaitForItsTurn) {
   host_.Fail<sources::SysctlSample>("not read yet");
   Track({OpenSocket(1)});

@@ -26,16 +26,18 @@ class IdleTest : public testing::Test {
       socket.timer_expires = seconds(*keepalive_after - idle);
     }
   }
-  IdleSummary Sum(seconds now = seconds(10'000)) {
+  IdleSummary Sum(std::chrono::milliseconds now = seconds(10'000)) {
     const kernel::SocketTable sockets(sockets_);
-    history_.Update(sockets, {}, SteadyClock::time_point(now));
-    return SumUpIdle(sockets, {}, history_, {&sysctl_, {true, true}, paths_}, SteadyClock::time_point(now));
+    const IdleContext context{&sysctl_, {true, true}, paths_};
+    history_.Update(sockets, {}, source_, context, SteadyClock::time_point(now));
+    return SumUpIdle(sockets, {}, history_, context, SteadyClock::time_point(now));
   }
 
   std::vector<kernel::TcpSocket> sockets_;
   std::vector<PathTimeout> paths_;
   sources::SysctlSample sysctl_;
   IdleHistory history_;
+  IdleHistory::Source source_ = IdleHistory::Source::kEntries;
 };
 
 TEST_F(IdleTest, CountsThoseSilentForLongerThanEachTimeout) {
@@ -111,7 +113,7 @@ TEST_F(IdleTest, RemembersTheSilenceAfterWhichAConnectionSpoke) {
   ++socket.segments;
   const IdleSummary spoke = Sum(seconds(10'005));
   EXPECT_EQ(spoke.last_24_hours.largest_seconds, 303U);
-  EXPECT_EQ(spoke.last_24_hours.longer, (LadderCounts{1, 1}));
+  EXPECT_EQ(spoke.last_24_hours.spoke_again.longer, (LadderCounts{1, 1}));
   EXPECT_EQ(spoke.longest_needed_seconds, 303U);
   EXPECT_EQ(Sum(seconds(10'005) + std::chrono::hours(25)).last_24_hours.largest_seconds, 0U);
 }
@@ -154,7 +156,7 @@ TEST_F(IdleTest, HoldsTheClosedByPeersAgainstATimeoutOfTheirOwn) {
   ++closed.segments;
   const IdleSummary spoke = Sum(seconds(10'005));
   EXPECT_EQ(spoke.last_24_hours.largest_half_closed_seconds, 504U);
-  EXPECT_EQ(spoke.last_24_hours.longer, LadderCounts());
+  EXPECT_EQ(spoke.last_24_hours.spoke_again.longer, LadderCounts());
 }
 
 TEST_F(IdleTest, SeesByAShorterSilenceThatOneSpokeWhereSegmentsAreNotTold) {
@@ -173,8 +175,9 @@ TEST_F(IdleTest, AddsThoseOfOtherNamespaces) {
   IdleHistory history;
   const std::vector<std::uint32_t> namespaces = {7};
   const SteadyClock::time_point now(seconds(10'000));
-  history.Update(sockets, namespaces, now);
-  IdleSummary others = SumUpIdle(sockets, namespaces, history, {&sysctl_, {true, true}, paths_}, now);
+  const IdleContext context{&sysctl_, {true, true}, paths_};
+  history.Update(sockets, namespaces, IdleHistory::Source::kEntries, context, now);
+  IdleSummary others = SumUpIdle(sockets, namespaces, history, context, now);
   others.untold = 2;
   diagnosis::Add(others, own);
   EXPECT_EQ(own.sockets, 2U);
@@ -200,6 +203,15 @@ TEST_F(IdleTest, GoesOnCountingWhileNothingComes) {
   EXPECT_EQ(Sum(seconds(10'005)).outlived[0], 1U);
 }
 
+TEST_F(IdleTest, LosesNoTimeBetweenSamplesToRounding) {
+  kernel::TcpSocket& socket = Add(40);
+  for (std::uint32_t i = 0; i <= 100; ++i) {
+    Show(socket, 40 + i * 14 / 10);
+    Sum(seconds(10'000) + std::chrono::milliseconds(1400) * i);
+  }
+  EXPECT_EQ(history_.Of(socket)->seconds, 180U);
+}
+
 TEST_F(IdleTest, KeepsTheLongestKeepaliveSeen) {
   kernel::TcpSocket& socket = Add(10, 50);  // the timer was set before the last packet
   Sum(seconds(10'000));
@@ -208,6 +220,140 @@ TEST_F(IdleTest, KeepsTheLongestKeepaliveSeen) {
   Show(socket, 1, 1500);
   ++socket.segments;
   EXPECT_EQ(Sum(seconds(10'045)).by_keepalive, (std::array<std::uint64_t, 3>{0, 1, 0}));
+}
+
+// Tests of sockets whose idle time tcp_info tells, under nf_conntrack_tcp_timeout_established = 600.
+class SilenceTest : public IdleTest {
+ protected:
+  SilenceTest() {
+    source_ = IdleHistory::Source::kTcpInfo;
+    sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(600);
+    sysctl_.conntrack_tcp_loose = 1;
+  }
+  static void Remain(kernel::TcpSocket& socket, std::uint32_t remaining) { socket.entry.remaining_seconds = remaining; }
+};
+
+TEST_F(SilenceTest, TakesAKeepaliveOfThePeersFromTheEntryInOneSample) {
+  Remain(Add(300), 595);
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.outlived[0], 0U);
+  EXPECT_EQ(summary.longest_needed_seconds, 5U);
+}
+
+TEST_F(SilenceTest, BelievesTcpInfoWhereTheEntryIsUnderAPolicy) {
+  Remain(Add(100), 20);  // given 120
+  EXPECT_EQ(Sum().longest_needed_seconds, 100U);
+}
+
+TEST_F(SilenceTest, BelievesTcpInfoWhereTheServicesEntriesAreGivenMore) {
+  Remain(Add(10), 3590);   // a policy's 3600
+  Remain(Add(3100), 500);  // looks refreshed 100 s ago by the sysctl
+  EXPECT_EQ(Sum().longest_needed_seconds, 3100U);
+}
+
+TEST_F(SilenceTest, CountsNoSilenceThatAKeepaliveOfThePeersMayHaveBrokenBeforeTheFirstSample) {
+  kernel::TcpSocket& socket = Add(300);
+  Remain(socket, 35);  // a policy's: nothing tells when it was given
+  EXPECT_EQ(Sum(seconds(10'000)).longest_needed_seconds, 300U);
+  Show(socket, 305);
+  ++socket.segments;
+  const IdleSummary spoke = Sum(seconds(10'005));
+  EXPECT_EQ(spoke.last_24_hours.largest_seconds, 0U);
+  EXPECT_EQ(spoke.last_24_hours.spoke_again.longer, LadderCounts());
+  EXPECT_EQ(spoke.longest_needed_seconds, 0U);
+}
+
+TEST_F(SilenceTest, CountsWhatSamplesSawOfAnUnsureSilence) {
+  kernel::TcpSocket& socket = Add(300);
+  Remain(socket, 35);
+  Sum(seconds(10'000));
+  Show(socket, 370);
+  Sum(seconds(10'070));
+  Show(socket, 1);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'075)).last_24_hours.largest_seconds, 74U);
+}
+
+TEST_F(SilenceTest, CountsNoFalseSilenceOfAPeerThatKeepsAlive) {
+  kernel::TcpSocket& socket = Add(300);
+  Remain(socket, 598);
+  Sum(seconds(10'000));
+  Show(socket, 305);
+  ++socket.segments;
+  Remain(socket, 599);
+  EXPECT_EQ(Sum(seconds(10'005)).last_24_hours.largest_seconds, 0U);
+}
+
+TEST_F(SilenceTest, DoesNotTakeAnUnansweredProbeOfItsOwnForAPacketOfThePeers) {
+  kernel::TcpSocket& socket = Add(95, 100);
+  Remain(socket, 505);
+  Sum(seconds(10'000));
+  Show(socket, 105, 200);
+  ++socket.segments;  // the probe went after 100 s
+  Remain(socket, 595);
+  EXPECT_EQ(Sum(seconds(10'010)).outlived[0], 1U);
+  history_ = {};
+  EXPECT_EQ(Sum(seconds(10'010)).outlived[0], 1U) << "in one sample";
+}
+
+TEST_F(SilenceTest, IsSureWithoutAnEntryWhereAKeepaliveWouldHaveMadeOne) {
+  kernel::TcpSocket& socket = Add(700);
+  socket.entry = {};
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  Sum(seconds(10'000));
+  Show(socket, 1);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'005)).last_24_hours.largest_seconds, 704U);
+}
+
+TEST_F(SilenceTest, HoldsConnectionsAgainstTheTimeoutInForceBelowTheLadder) {
+  sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(20);
+  kernel::TcpSocket& forgotten = Add(30);
+  forgotten.entry = {};
+  forgotten.entry.tracking = kernel::Tracking::kUntracked;
+  Remain(Add(12, 25), 8);
+  Remain(Add(12, 15), 8);
+  Remain(Add(12), 8);
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.local.sockets, 4U);
+  EXPECT_EQ(summary.local.forgotten, 1U);
+  EXPECT_EQ(summary.local.late_keepalive, 1U);
+  EXPECT_EQ(summary.local.without_keepalive, 1U);
+  EXPECT_FALSE(summary.local.IsSafe());
+  EXPECT_EQ(summary.services.at(0).in_force.forgotten, 1U);
+  EXPECT_EQ(summary.missing_entries, 0U);
+}
+
+TEST_F(SilenceTest, RemembersASilenceThatIsLongerThanATimeoutInForceBelowTheLadder) {
+  sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(20);
+  kernel::TcpSocket& socket = Add(12);
+  Remain(socket, 8);
+  Sum(seconds(10'000));
+  Show(socket, 1);
+  ++socket.segments;
+  Remain(socket, 19);
+  const IdleSummary spoke = Sum(seconds(10'012));
+  EXPECT_EQ(spoke.last_24_hours.largest_seconds, 23U);
+  EXPECT_EQ(spoke.local.spoke_again, 1U);
+  EXPECT_EQ(spoke.watched, seconds(12));
+}
+
+TEST_F(SilenceTest, CountsOpenConnectionsWhoseEntryIsGoneBeforeItsTime) {
+  kernel::TcpSocket& socket = Add(30);
+  socket.entry = {};
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  EXPECT_EQ(Sum().missing_entries, 1U);
+}
+
+TEST_F(SilenceTest, TakesTheMostSpecificPathOfThoseThatCoverAPeer) {
+  paths_.push_back({"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, seconds(5)});
+  paths_.push_back({"192.0.2.2/32", *IpAddress::Parse("192.0.2.2"), 32, seconds(3600)});
+  Remain(Add(12, 300), 588);
+  const IdleSummary summary = Sum();
+  EXPECT_EQ(summary.paths.at(0).expiring, 0U);
+  EXPECT_EQ(summary.paths.at(0).effect.sockets, 0U);
+  EXPECT_EQ(summary.paths.at(1).effect.sockets, 1U);
+  EXPECT_EQ(summary.by_keepalive, (std::array<std::uint64_t, 3>{0, 0, 1}));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -26,6 +28,14 @@ TEST(PathTimeoutTest, TellsANetworkFromAnAddressInIt) {
   EXPECT_TRUE(IsNetwork(Address("198.51.100.64"), 26));
   EXPECT_FALSE(IsNetwork(Address("198.51.100.65"), 26));
   EXPECT_TRUE(IsNetwork(Address("198.51.100.65"), 32));
+}
+
+TEST(PathTimeoutTest, TheMostSpecificThatCoversAPeerLeadsToIt) {
+  const std::vector<PathTimeout> paths = {Path("198.51.100.0", 24), Path("198.51.100.64", 26), Path("0.0.0.0", 0)};
+  EXPECT_EQ(PathTo(Address("198.51.100.65"), paths), 1U);
+  EXPECT_EQ(PathTo(Address("198.51.100.1"), paths), 0U);
+  EXPECT_EQ(PathTo(Address("203.0.113.1"), paths), 2U);
+  EXPECT_EQ(PathTo(Address("2001:db8::1"), paths), std::nullopt);
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ diagnosis::IdleSummary Pool() {
   return idle;
 }
 
+diagnosis::PathIdle PathOf(const std::string& network, std::size_t bits, int timeout) {
+  diagnosis::PathIdle path;
+  path.path = {network + "/" + std::to_string(bits), *IpAddress::Parse(network), bits, std::chrono::seconds(timeout)};
+  return path;
+}
+
 TEST(IdleAdviceTest, NamesTheSafeTimeoutTheLossesAndTheKeepaliveOfAPool) {
   const auto advice = IdleAdvice(Pool(), nullptr, {});
   ASSERT_EQ(advice.size(), 2U);
@@ -34,12 +40,12 @@ TEST(IdleAdviceTest, NamesTheSafeTimeoutTheLossesAndTheKeepaliveOfAPool) {
   EXPECT_THAT(advice[0].text, Not(HasSubstr("900 s")));
   EXPECT_EQ(advice[1].id, "idle_keepalive");
   EXPECT_THAT(advice[1].text, HasSubstr("off on 40 of 40"));
-  EXPECT_THAT(advice[1].text, HasSubstr("TCP_KEEPIDLE = 120."));
+  EXPECT_THAT(advice[1].text, HasSubstr("TCP_KEEPIDLE = 120 and TCP_KEEPINTVL = 75."));
 }
 
 TEST(IdleAdviceTest, NamesTheHolderItsTermsAndWhatSpokeAgain) {
   diagnosis::IdleSummary idle = Pool();
-  idle.last_24_hours.longer = {3};
+  idle.last_24_hours.spoke_again.longer = {3};
   idle.services[0].owner = std::make_shared<const kernel::namespaces::Owner>(
       kernel::namespaces::Owner{kernel::namespaces::OwnerKind::kUnit, "", "shop.service", ""});
   idle.services[0].spoke_again = {3};
@@ -54,7 +60,7 @@ TEST(IdleAdviceTest, NamesTheHolderItsTermsAndWhatSpokeAgain) {
 }
 
 TEST(IdleAdviceTest, TellsWhatTheTimeoutCosts) {
-  const auto advice = IdleAdvice(Pool(), nullptr, TableLoad{10, 262'144});
+  const auto advice = IdleAdvice(Pool(), nullptr, TableLoad{10, 262'144, 40});
   EXPECT_THAT(advice[0].text, HasSubstr("10 connections a second end here now"));
   EXPECT_THAT(advice[0].text, HasSubstr("7200 entries, 2.8 MB or 2.7 % of the table's limit"));
 }
@@ -81,7 +87,8 @@ TEST(IdleAdviceTest, AdvisesTheTimeoutsOfHalfClosedConnections) {
 
 TEST(IdleAdviceTest, AdvisesAKeepaliveWithinAShorterTimeoutOfThePath) {
   diagnosis::IdleSummary idle = Pool();
-  idle.paths.push_back({{"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, std::chrono::seconds(100)}, 3});
+  idle.paths.push_back(PathOf("192.0.2.0", 24, 100));
+  idle.paths[0].expiring = 3;
   const auto advice = IdleAdvice(idle, nullptr, {});
   ASSERT_EQ(advice.size(), 3U);
   EXPECT_EQ(advice[0].id, "path_forgets");
@@ -97,7 +104,7 @@ TEST(IdleAdviceTest, SaysNothingWhereNobodyIsSilent) {
 
 TEST(IdleAdviceTest, BlamesThePathForThoseThatItForgotBeforeTheyClosed) {
   diagnosis::IdleSummary idle = Pool();
-  idle.paths.push_back({{"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, std::chrono::seconds(100)}, 0});
+  idle.paths.push_back(PathOf("192.0.2.0", 24, 100));
   diagnosis::StuckSummary stuck;
   diagnosis::StuckSocket& one = stuck.sockets.emplace_back();
   one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
@@ -109,6 +116,44 @@ TEST(IdleAdviceTest, BlamesThePathForThoseThatItForgotBeforeTheyClosed) {
   ASSERT_EQ(ForgottenByPaths(stuck, idle).size(), 1U);
   one.cause = diagnosis::Cause::kLocalDrop;
   EXPECT_TRUE(ForgottenByPaths(stuck, idle).empty());
+}
+
+TEST(IdleAdviceTest, BlamesTheMostSpecificPath) {
+  diagnosis::IdleSummary idle;
+  idle.paths.push_back(PathOf("192.0.2.0", 24, 100));
+  idle.paths.push_back(PathOf("192.0.2.2", 32, 3600));
+  diagnosis::StuckSummary stuck;
+  diagnosis::StuckSocket& one = stuck.sockets.emplace_back();
+  one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
+  one.socket.idle = std::chrono::seconds(150);
+  one.cause = diagnosis::Cause::kNoReply;
+  EXPECT_TRUE(ForgottenByPaths(stuck, idle).empty());
+}
+
+TEST(IdleAdviceTest, AdvisesAKeepaliveWithinTheTimeoutThatItAdvises) {
+  diagnosis::IdleSummary idle = Pool();
+  idle.longest_needed_seconds = 71;  // 120 s are safe
+  const auto advice = IdleAdvice(idle, nullptr, {});
+  ASSERT_EQ(advice.size(), 2U);
+  EXPECT_THAT(advice[0].text, HasSubstr("A timeout of 120 s"));
+  EXPECT_THAT(advice[1].text, HasSubstr("TCP_KEEPIDLE = 60 and TCP_KEEPINTVL = 60."));
+}
+
+TEST(IdleAdviceTest, AdvisesBelowTheLadderWhereATimeoutInForceIsTooShort) {
+  sources::SysctlSample sysctl;
+  sysctl.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] =
+      std::chrono::seconds(20);
+  diagnosis::IdleSummary idle = Pool();
+  idle.longest_needed_seconds = 31;
+  idle.outlived = idle.outlived_without_keepalive = idle.services[0].outlived_without_keepalive = {};
+  idle.local.sockets = idle.local.forgotten = 40;
+  idle.services[0].in_force = idle.in_force = idle.local;
+  const auto advice = IdleAdvice(idle, &sysctl, {});
+  ASSERT_EQ(advice.size(), 2U);
+  EXPECT_THAT(advice[0].text, HasSubstr("A timeout of 60 s would have forgotten none"));
+  EXPECT_THAT(advice[0].text, HasSubstr("20 s, in force, has forgotten 40 (40 to peers' port 5432)."));
+  EXPECT_THAT(advice[1].text, HasSubstr("for the 40 silent connections to peers' port 5432"));
+  EXPECT_THAT(advice[1].text, HasSubstr("TCP_KEEPIDLE = 10 and TCP_KEEPINTVL = 10."));
 }
 
 }  // namespace

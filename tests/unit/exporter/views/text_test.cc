@@ -55,12 +55,14 @@ TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
   report::Report report = Failing();
   report.explanation.stuck = {{"s."}};
   report.explanation.why = {{"w.", "-A OUTPUT -j DROP"}};
+  report.explanation.timeouts = {{"t."}};
   report.explanation.what_to_do = {{"d.", "", "sysctl -w a=1", "id"}};
   report.explanation.cannot_see = {{"c."}};
   const std::string text = ReportText(report);
   std::size_t last = 0;
-  for (const char* part : {"\nStuck now\n  - s.\n", "\nWhy\n  - w.\n      -A OUTPUT -j DROP\n",
-                           "\nWhat to do\n  - d.\n      $ sysctl -w a=1\n", "\nNot observed\n  - c.\n"}) {
+  for (const char* part :
+       {"\nStuck now\n  - s.\n", "\nWhy\n  - w.\n      -A OUTPUT -j DROP\n", "\nIs this timeout safe?\n  - t.\n",
+        "\nWhat to do\n  - d.\n      $ sysctl -w a=1\n", "\nNot observed\n  - c.\n"}) {
     const std::size_t at = text.find(part);
     ASSERT_NE(at, std::string::npos) << part << " in\n" << text;
     EXPECT_GT(at, last);

@@ -112,6 +112,14 @@ TEST(PageTest, EverySectionIsThereInEveryStateSoThatAnUpdateFindsItsPlace) {
   }
 }
 
+TEST(PageTest, WhetherATimeoutIsSafeStandsAboveTheCurve) {
+  diagnosis::Diagnosis diagnosis = BlindHost();
+  diagnosis.idle.emplace();
+  report::Report report = ReportOf(diagnosis);
+  report.explanation.timeouts = {{"A timeout of <20 s> is not safe."}};
+  EXPECT_THAT(ReportPage(report, {}), HasSubstr("<p>A timeout of &lt;20 s&gt; is not safe.</p>\n<figure>"));
+}
+
 TEST(PageTest, LinksAreRelativeAndTheTelemetryPathIsEscaped) {
   const std::string page = ReportPage(Blind(), {Details::kHide, "/my\"metrics", ""});
   EXPECT_THAT(page, HasSubstr("href=\"my&quot;metrics\""));

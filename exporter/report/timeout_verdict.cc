@@ -1,0 +1,144 @@
+#include "exporter/report/timeout_verdict.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "exporter/report/phrases.h"
+#include "exporter/report/silent_services.h"
+
+namespace finwait::report {
+namespace {
+
+using diagnosis::IdleSummary;
+using diagnosis::TimeoutEffect;
+
+constexpr std::chrono::hours kMemory{24};
+
+// "in the last 3 h": over which time that holds.
+std::string SeenWhen(const IdleSummary& idle) {
+  if (idle.watched.count() == 0) {
+    return "at this moment";
+  }
+  return "in the last " + Lasting(static_cast<double>(std::min<std::chrono::seconds>(idle.watched, kMemory).count()));
+}
+
+// "It has forgotten 40 (...), ... and 2 keep alive too late.": of connections that are open both ways.
+std::string LossesOf(const TimeoutEffect& effect, const std::string& by_port) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (effect.forgotten > 0) {
+    add("it has forgotten " + std::to_string(effect.forgotten) + " of " +
+        Counted(effect.sockets, "connection", "connections") + by_port);
+  }
+  if (effect.late_keepalive > 0) {
+    add("of " + std::to_string(effect.late_keepalive) + (effect.forgotten > 0 ? " more" : "") +
+        " the keepalive comes too late");
+  }
+  if (effect.spoke_again > 0) {
+    add(Counted(effect.spoke_again, "connection", "connections") +
+        " spoke again within 24 hours after a silence that was longer");
+  }
+  return UpperCase(text.substr(0, 1)) + text.substr(1) + ".";
+}
+
+// What may still come, where nothing has been forgotten.
+std::string LimitsOf(const TimeoutEffect& effect, std::int64_t timeout) {
+  return effect.without_keepalive == 0
+             ? ""
+             : " " + std::to_string(effect.without_keepalive) + " of " +
+                   Counted(effect.sockets, "connection has", "connections have") +
+                   " no keepalive: once silent for longer than " + std::to_string(timeout) + " s, forgotten.";
+}
+
+// "`setting` is safe ... / is not safe ...".
+std::string VerdictOn(const std::string& setting, std::int64_t timeout, const TimeoutEffect& effect,
+                      std::uint32_t longest, const std::string& by_port, const IdleSummary& idle) {
+  if (effect.sockets == 0 && effect.IsSafe()) {
+    return setting + ": no open connection was seen under it " + SeenWhen(idle) + ".";
+  }
+  if (effect.IsSafe()) {
+    return setting + " is safe for what was seen " + SeenWhen(idle) +
+           ": the longest silence, or time until a keepalive, is " + std::to_string(longest) + " s." +
+           LimitsOf(effect, timeout);
+  }
+  return setting + " is not safe, by what was seen " + SeenWhen(idle) + ". " + LossesOf(effect, by_port);
+}
+
+// What one sample does not know.
+std::string OneSample(const IdleSummary& idle) {
+  return idle.watched.count() == 0 ? " That is one sample; the running service knows the last 24 hours." : "";
+}
+
+void OnEstablished(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
+  const auto timeout = sysctl.Timeout(sources::ConntrackTcpTimeout::kEstablished);
+  if (!timeout || (idle.local.sockets + idle.own.sockets == 0 && idle.local.IsSafe())) {
+    return;
+  }
+  const std::string by_port =
+      idle.paths.empty()
+          ? ByPort(idle, [](const diagnosis::ServiceIdle& service) { return service.in_force.forgotten; })
+          : "";
+  std::string text = VerdictOn("nf_conntrack_tcp_timeout_established = " + std::to_string(timeout->count()) + " s",
+                               timeout->count(), idle.local, idle.longest_needed_seconds, by_port, idle);
+  if (idle.missing_entries > 0) {
+    text += " But " + Counted(idle.missing_entries, "connection that was", "connections that were") +
+            " silent for less " + (idle.missing_entries == 1 ? "has" : "have") +
+            " no entry: it was removed, a timeout of its own was shorter (ct timeout), or there never was one.";
+  }
+  out.push_back({text + OneSample(idle), "", "", "timeout_in_force"});
+}
+
+void OnOwnTimeouts(const IdleSummary& idle, std::vector<Statement>& out) {
+  if (idle.own.sockets == 0) {
+    return;
+  }
+  const std::uint32_t shortest = idle.shortest_timeout_seconds.value_or(0);
+  const std::string which =
+      Counted(idle.own.sockets, "entry has a timeout of its own", "entries have timeouts of their own") +
+      " (ct timeout), about " + std::to_string(shortest) + " s at the shortest: ";
+  out.push_back(
+      {which + (idle.own.IsSafe() ? "safe for what was seen " + SeenWhen(idle) + "." + LimitsOf(idle.own, shortest)
+                                  : "not safe, by what was seen " + SeenWhen(idle) + ". " + LossesOf(idle.own, "")),
+       "", "", "own_timeouts_in_force"});
+}
+
+void OnHalfClosed(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
+  const auto timeout = sysctl.Timeout(sources::ConntrackTcpTimeout::kCloseWait);
+  const std::uint32_t longest = idle.longest_needed_half_closed_seconds;
+  if (!timeout || (idle.half_closed == 0 && longest == 0)) {
+    return;
+  }
+  out.push_back({"nf_conntrack_tcp_timeout_close_wait = " + std::to_string(timeout->count()) + " s is " +
+                     (longest > timeout->count() ? "not safe, by" : "safe for") + " what was seen " + SeenWhen(idle) +
+                     ": the longest silence of connections that the peer has closed is " + std::to_string(longest) +
+                     " s.",
+                 "", "", "close_wait_in_force"});
+}
+
+}  // namespace
+
+std::vector<Statement> TimeoutVerdicts(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
+  std::vector<Statement> out;
+  if (sysctl != nullptr) {
+    OnEstablished(idle, *sysctl, out);
+    OnOwnTimeouts(idle, out);
+    OnHalfClosed(idle, *sysctl, out);
+  }
+  for (const diagnosis::PathIdle& path : idle.paths) {
+    out.push_back({VerdictOn("A path timeout of " + std::to_string(path.path.timeout.count()) + " s to " +
+                                 path.path.network + " (--path.timeout)",
+                             path.path.timeout.count(), path.effect, path.longest_needed_seconds, "", idle) +
+                       (out.empty() ? OneSample(idle) : ""),
+                   "", "", "path_in_force"});
+  }
+  if (idle.last_24_hours.spoke_again.than_paths > 0) {
+    out.push_back(
+        {"Of the paths together: " + Counted(idle.last_24_hours.spoke_again.than_paths, "connection", "connections") +
+             " spoke again within 24 hours after a silence for which the path forgets.",
+         "", "", "path_in_force"});
+  }
+  return out;
+}
+
+}  // namespace finwait::report
