@@ -37,6 +37,19 @@ def signals_do_not_end_it(folder):
         need(program.ends_well(), "SIGTERM does not end it well")
 
 
+def signals_at_the_start_do_not_end_it(folder):
+    """From the first moment that is the program's own: before the initialisers of the libraries that it is linked with."""
+    for _ in range(5):
+        with Program(folder, prefix=["env", "LD_DEBUG=libs"]) as program:
+            loaded = eventually(lambda: "calling init: " in program.log() or program.process.poll() is not None)
+            need(loaded and program.process.poll() is None, f"the dynamic loader does not tell what it does: {program.log()}")
+            for one in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGRTMIN, signal.SIGRTMAX):
+                os.kill(program.process.pid, one)
+            need(program.serves(), f"it ends with {program.process.poll()}")
+            need(eventually(lambda: "SIGHUP" in program.log()), "the hangup is lost")
+            need(program.ends_well(), "SIGTERM does not end it well")
+
+
 def a_hangup_reads_the_web_configuration_again(folder):
     config = pathlib.Path(folder) / "web.yml"
     config.write_text("")
@@ -234,6 +247,7 @@ def a_passed_socket_is_served_on(folder):
 
 TESTS = [
     signals_do_not_end_it,
+    signals_at_the_start_do_not_end_it,
     a_hangup_reads_the_web_configuration_again,
     what_was_left_open_is_closed,
     closed_standard_streams_become_dev_null,

@@ -185,6 +185,30 @@ TEST_F(ServerAuth, WhoHasNotBeenCheckedYetIsNextHoweverManyGuess) {
   EXPECT_EQ(running_before_metrics_, 21) << "only the guess that was under way went first";
 }
 
+TEST_F(ServerAuth, AProbeThatHasComeIsReadBeforeItsPeersOldestIsEnded) {
+  options_.route_groups[0].is_unlimited = true;
+  options_.limits.connections_per_peer = 4;
+  auth_->decide = [this](const RequestHead& head) {
+    if (head.path == "/hello") {
+      ++running_;
+      released_.wait();  // nobody's turn comes meanwhile
+    }
+    return AuthMiddleware::Decision();
+  };
+  Start();
+  Client busy(Port(), "127.0.0.2");
+  busy.Send(RequestFor("/hello"));
+  ASSERT_TRUE(lab::Eventually([&] { return running_ == 1; }));
+  Client probe(Port(), "127.0.0.3");
+  probe.Send(RequestFor("/healthz"));
+  std::list<Client> flood;
+  for (int i = 0; i < 20; ++i) {
+    flood.emplace_back(Port(), "127.0.0.3");
+  }
+  release_.set_value();
+  EXPECT_EQ(probe.Receive().status, 200);
+}
+
 TEST_F(ServerAuth, WhatACheckThrowsIs500) {
   auth_->decide = [](const RequestHead&) {
     AuthMiddleware::Decision decision;
