@@ -64,11 +64,11 @@ int HexDigitValue(char digit);
 
 /// Whether a terminal, a pager or a log reader may take the character for something else than text: C0 and C1 controls
 /// (U+009B starts a terminal's command), DEL, line and paragraph separators, controls that change the direction of what
-/// follows, and what is not seen at all (U+200B, U+FEFF): all of deceptive_ranges.h.
+/// follows, and what is not seen at all (U+200B, U+FEFF). All are in the Basic Multilingual Plane.
 bool IsDeceptive(char32_t character);
 
 /// `text` fit for a terminal: a byte that is not UTF-8 and a deceptive ASCII character appear as \xNN, other deceptive
-/// characters as \uNNNN or \UNNNNNNNN. A backslash of `text` itself stays as it is.
+/// characters as \uNNNN. A backslash of `text` itself stays as it is.
 std::string Printable(std::string_view text);
 
 /// `text` between double quotes, fit for one line of an error message: Printable(), with its quotes and backslashes
