@@ -6,8 +6,8 @@
 
 namespace finwait::service {
 
-/// Blocks what would end a program that does not know it yet (SIGHUP, SIGUSR1, SIGALRM, real-time signals): a service is
-/// told to read its configuration again as soon as somebody knows its process. To be called before anything else.
+/// Blocks what would end a program that does not know it yet (SIGHUP, SIGUSR1, SIGALRM, real-time signals): a service
+/// is told to read its configuration again as soon as somebody knows its process. To be called before anything else.
 /// ServiceSignals takes or ignores them; who is no service is to let them through.
 void HoldSignals();
 void LetSignalsThrough();
