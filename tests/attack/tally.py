@@ -28,6 +28,8 @@ SCENARIOS = {
         "e2e: SiegeTest.PlainHttpAnswersWithinASecondIn64MB",
         "unit: ServerAbuse.SlowIdleAndHugeClientsAtOnceHoldUpNobody",
         "unit: ServerFairness.OnePeersRequestsLeaveAWorkerToOthers",
+        "protection.py: probes_are_served_whatever_else_is_held",
+        "protection.py: who_asks_one_after_the_other_is_never_one_too_many",
         "unit: ServerAuth.AProbeThatHasComeIsReadBeforeItsPeersOldestIsEnded",
         "unit: FairWorkersTest.WhoIsToldOfTheOutcomeFindsThePlaceFree",
         "floods.py: connections that say nothing",
@@ -82,6 +84,7 @@ SCENARIOS = {
     "a Host field of somebody else's (DNS rebinding)": [
         "unit: ServerAllowedHosts.ARequestForAnotherNameIs421ExceptForProbes",
         "unit: AllowedHosts.AddressesLocalhostAndTheNamesGivenPass",
+        "protection.py: only_this_hosts_own_names_are_answered",
         "unit: ServerAllowedHosts.TheAuthorityOfATargetIsCheckedLikeHost",
         "unit: OwnNamesTest.TheCanonicalNameOfAShortOneIsInTheHostsFile",
     ],
