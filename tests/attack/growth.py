@@ -158,6 +158,7 @@ def elements_of(elements):
 
 @contextlib.contextmanager
 def nft_set_elements(count):
+    """Of a dump of elements the kernel walks the set anew for each page that it fills."""
     elements = elements_of(f"10.{i >> 8}.{i & 255}.0/25" for i in range(count))
     load_nft(f"table ip t {{ set s {{ type ipv4_addr; flags interval; {elements} }}\n"
          "chain o { type filter hook output priority 0; ip saddr @s ct state invalid drop\n } }")  # fmt: skip
@@ -221,7 +222,7 @@ def iptables_nft_rules(count):
 _HOLDER = """
 import resource, socket, sys
 count, address = int(sys.argv[1]), sys.argv[2]
-resource.setrlimit(resource.RLIMIT_NOFILE, (4 * count + 100, 4 * count + 100))
+resource.setrlimit(resource.RLIMIT_NOFILE, (2 * count + 100, 2 * count + 100))
 listener = socket.create_server((address, 7000), backlog=4096)
 held = []
 for _ in range(count):
@@ -503,9 +504,9 @@ INPUTS = [
     Input("chains of iptables-legacy", 1000, legacy_chains),
     Input("jumps to one chain, and its rules", 500, nft_jumps_to_one_chain),
     Input("sets", 2000, nft_sets, ours=True),
-    Input("elements of a set", 20000, nft_set_elements),
+    Input("elements of a set", 20000, nft_set_elements, ours=True),
     Input("elements of a verdict map", 20000, nft_verdict_map),
-    Input("sockets with entries", 5000, sockets_with_entries),
+    Input("sockets with entries", 4000, sockets_with_entries),
     Input("sockets at risk", 2000, sockets_at_risk),
     Input("stuck sockets", 1000, sockets_stuck),
     Input("conntrack entries", 50000, entries),
