@@ -365,7 +365,7 @@ def answer(path="/healthz", head="", address="127.0.0.1", pieces=0):
     """One answer; the request in so many bytes at a time, where `pieces` is given."""
     client = socket.create_connection((address, PORT), timeout=30)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    request = f"GET {path} HTTP/1.1\r\nHost: h\r\n{head}Connection: close\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{head}Connection: close\r\n\r\n".encode()
     for start in range(0, len(request), pieces or len(request)):
         client.sendall(request[start : start + (pieces or len(request))])
     received = b""
