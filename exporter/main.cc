@@ -23,6 +23,7 @@
 #include "exporter/serve.h"
 #include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
+#include "exporter/service/service_signals.h"
 
 namespace {
 
@@ -84,6 +85,9 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
     return UsageExitCode(options.error().command);
   }
   command = options->command;
+  if (command != Command::kServe) {
+    finwait::service::LetSignalsThrough();
+  }
   switch (options->command) {
     case Command::kHelp:
     case Command::kVersion:
@@ -109,9 +113,16 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
   return 2;
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which are not ready for any call that early
+// Before all initialisers, of libraries too: the dynamic loader calls it as soon as it has loaded them.
+void HoldSignalsAtOnce(int, char**, char**) { finwait::service::HoldSignals(); }
+[[gnu::section(".preinit_array"), gnu::used]] void (*const kFirst)(int, char**, char**) = HoldSignalsAtOnce;
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  finwait::service::HoldSignals();
   const auto passed = finwait::http::PassedDescriptors([](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);

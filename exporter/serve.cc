@@ -1,6 +1,5 @@
 #include "exporter/serve.h"
 
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -30,6 +29,7 @@
 #include "exporter/service/incident_journal.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/notify.h"
+#include "exporter/service/own_names.h"
 #include "exporter/service/refused_call_log.h"
 #include "exporter/service/rendered_metrics.h"
 #include "exporter/service/routes.h"
@@ -109,12 +109,7 @@ std::optional<http::AllowedHosts> AllowedHostsOf(const command_line::Options& op
   if (!options.report_details) {
     return std::nullopt;
   }
-  utsname system = {};
-  if (::uname(&system) != 0) {
-    return http::AllowedHosts({});
-  }
-  const std::string name = system.nodename;
-  return http::AllowedHosts({name, name.substr(0, name.find('.'))});
+  return http::AllowedHosts(service::OwnNames(service::ReadNameSources()));
 }
 
 // The key of --pairs.key-file; nothing without one.
@@ -146,7 +141,6 @@ http::ServerOptions ServerOptionsOf(const command_line::Options& options,
                         : [pairs](const httplib::Request& request) { return pairs->Answer(request); }},
       latest, metrics);
   server.limits.requests_per_connection = kRequestsPerConnection;
-  server.allowed_hosts = AllowedHostsOf(options);
   server.report_exception = [&logger](std::string_view path, std::string_view what) {
     logger.Error("a request handler failed", {{"path", path}, {"error", what}});
   };
@@ -243,6 +237,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
     logger.Error("cannot start", {{"error", listeners.error().message}});
     return kCannotStart;
   }
+  const auto allowed_hosts = AllowedHostsOf(options);
   const auto privileges = privilege::GiveUpPrivileges({});
   if (!privileges) {
     logger.Error("cannot start", {{"error", privileges.error().message}});
@@ -324,6 +319,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   auto server_options = ServerOptionsOf(options, pairs, latest, metrics, *journal, logger);
   server_options.tls = protection->tls;
   server_options.auth = protection->auth;
+  server_options.allowed_hosts = allowed_hosts;
   std::vector<http::ListenAddress> addresses;
   for (const http::ListeningSocket& listener : *listeners) {
     addresses.push_back(listener.address);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 
+#include "collectors/base/deceptive_ranges.h"
 #include "collectors/base/utf8.h"
 
 namespace finwait {
@@ -11,10 +13,12 @@ namespace {
 
 constexpr std::size_t kMostQuoted = 64;  // bytes
 
-// Deceptive characters are in the Basic Multilingual Plane: four digits name each.
 std::string Escaped(const Utf8Character& character, unsigned char first_byte) {
-  return !character.valid || character.code_point < 0x80 ? "\\x" + Hex(first_byte, 2)
-                                                         : "\\u" + Hex(character.code_point, 4);
+  if (!character.valid || character.code_point < 0x80) {
+    return "\\x" + Hex(first_byte, 2);
+  }
+  const bool is_short = character.code_point < 0x1'0000;
+  return (is_short ? "\\u" : "\\U") + Hex(character.code_point, is_short ? 4 : 8);
 }
 
 void AppendPrintable(std::string& printable, const Utf8Character& character, std::string_view bytes) {
@@ -58,16 +62,8 @@ int HexDigitValue(char digit) {
 }
 
 bool IsDeceptive(char32_t character) {
-  const auto is_between = [character](char32_t first, char32_t last) {
-    return character >= first && character <= last;
-  };
-  const bool is_control = character < 0x20 || is_between(0x7F, 0x9F);
-  const bool breaks_lines = is_between(0x2028, 0x2029);
-  const bool changes_direction =
-      character == 0x061C || is_between(0x200E, 0x200F) || is_between(0x202A, 0x202E) || is_between(0x2066, 0x2069);
-  const bool is_invisible = character == 0x00AD || is_between(0x200B, 0x200D) || is_between(0x2060, 0x2064) ||
-                            is_between(0x206A, 0x206F) || character == 0xFEFF || is_between(0xFFF9, 0xFFFB);
-  return is_control || breaks_lines || changes_direction || is_invisible;
+  const auto* const after = std::ranges::upper_bound(kDeceptiveRanges, character, {}, &CharacterRange::first);
+  return after != kDeceptiveRanges.begin() && character <= std::prev(after)->last;
 }
 
 std::string Printable(std::string_view text) {

@@ -85,7 +85,7 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(
       app_, "--web.allowed-hosts", "NAME",
       "Host names that requests may be for (the Host header), beside addresses and localhost; \"*\" allows all. May "
-      "be given several times, or with commas. Default: with --report.details this host's own name, else all.");
+      "be given several times, or with commas. Default: with --report.details this host's own names, else all.");
   AddSwitch("web.systemd-socket", systemd_socket_,
             "Serve on the sockets that a systemd socket unit passes, instead of --web.listen-address. Default off.");
   AddText(app_, "--web.max-requests", "N", "Most requests for metrics at once; 0 is no limit. Default 40.");

@@ -19,7 +19,7 @@ class AuthMiddleware {
     /// The answer, where the request does not pass.
     std::optional<HttpResponse> refusal;
     /// Where there is no refusal yet: work that is too much for the event loop. Runs on a thread that does nothing
-    /// else, one request at a time; returns the refusal, if it comes to one.
+    /// else, for two peers at once at most; returns the refusal, if it comes to one.
     std::function<std::optional<HttpResponse>()> check;
   };
 

@@ -127,6 +127,7 @@ Connection::Progress Connection::Send() {
 void Connection::AwaitNext(SteadyClock::time_point idle_until) {
   phase_ = Phase::kReading;
   ++requests_;
+  is_probe_ = false;
   deadline_ = idle_until;
   raw_limit_ = transport_->RawReceived() + raw_bytes_;
   reader_ = RequestReader(head_limits_);

@@ -64,8 +64,12 @@ class Connection {
   Progress Receive();
   RequestReader& Reader() { return reader_; }
 
-  /// Ends kReading; the request is with a worker.
-  void AwaitAnswer() { phase_ = Phase::kAnswering; }
+  /// Ends kReading; the request is with a worker. A probe's counts for more, to the end of its answer (IsProbe).
+  void AwaitAnswer(bool is_probe) {
+    phase_ = Phase::kAnswering;
+    is_probe_ = is_probe;
+  }
+  bool IsProbe() const { return is_probe_; }
   /// Ends kHandshake, kReading or kAnswering.
   void StartSending(OutgoingResponse response);
   /// kSending: sends what fits. kDone: all of it, and unless IsKept the client has been told that this is all.
@@ -105,6 +109,7 @@ class Connection {
   std::size_t raw_limit_;
   std::size_t requests_ = 0;
   bool has_begun_handshake_ = false;
+  bool is_probe_ = false;
   RequestReader reader_;
   OutgoingResponse response_;
   std::size_t sent_ = 0;

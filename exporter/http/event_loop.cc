@@ -33,16 +33,16 @@ double SecondsSince(SteadyClock::time_point then) {
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                     Dispatcher dispatcher, Refuser refuser, Reloader reloader,
-                                                     std::shared_ptr<TlsSessions> tls) {
+                                                     Dispatcher dispatcher, ProbeTest is_probe, Refuser refuser,
+                                                     Reloader reloader, std::shared_ptr<TlsSessions> tls) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   UniqueFd wakeup(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wakeup) {
     return FailErrno("cannot create the HTTP event loop", errno);
   }
   std::unique_ptr<EventLoop> loop(new EventLoop(std::move(epoll), std::move(wakeup), std::move(listeners), limits,
-                                                std::move(dispatcher), std::move(refuser), std::move(reloader),
-                                                std::move(tls)));
+                                                std::move(dispatcher), std::move(is_probe), std::move(refuser),
+                                                std::move(reloader), std::move(tls)));
   loop->SetAccepting(true);
   if (!loop->accepting_ || !loop->Watch(EPOLL_CTL_ADD, loop->wakeup_.Get(), EPOLLIN, kWakeupId)) {
     return FailErrno("cannot create the HTTP event loop", errno);
@@ -51,9 +51,11 @@ Result<std::unique_ptr<EventLoop>> EventLoop::Create(std::vector<ListeningSocket
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-                     Dispatcher dispatcher, Refuser refuser, Reloader reloader, std::shared_ptr<TlsSessions> tls)
+                     Dispatcher dispatcher, ProbeTest is_probe, Refuser refuser, Reloader reloader,
+                     std::shared_ptr<TlsSessions> tls)
     : limits_(limits),
       dispatcher_(std::move(dispatcher)),
+      is_probe_(std::move(is_probe)),
       refuser_(std::move(refuser)),
       reloader_(std::move(reloader)),
       tls_(std::move(tls)),
@@ -62,10 +64,11 @@ EventLoop::EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocke
       listeners_(std::move(listeners)),
       next_id_(listeners_.size() + 1) {
   if (tls_) {
-    handshakes_.emplace(
-        "http-tls", 1,
-        FairWorkers::Bounds{
-            .capacity = limits_.connections + 1, .waiting_per_peer = limits_.connections + 1, .running_per_peer = 1});
+    handshakes_.emplace("http-tls", 2,
+                        FairWorkers::Bounds{.capacity = limits_.connections + 2,
+                                            .waiting_per_peer = limits_.connections + 2,
+                                            .running_per_peer = 1,
+                                            .overtaking = 1});
   }
 }
 
@@ -217,7 +220,9 @@ void EventLoop::Handshake(Connections::iterator connection) {
         }
         Wake();
       };
-      handshakes_->Submit(client.Peer(), {.run = [done, &client] { done(client.Handshake()); },
+      handshakes_->Submit(client.Peer(), {.run = [done, &client]() -> FairWorkers::Handover {
+                                            return [done, status = client.Handshake()] { done(status); };
+                                          },
                                           .refuse = [done] { done(Transport::Status::kEnded); },
                                           .id = connection->first,
                                           .goes_on = client.HasBegunHandshake()});
@@ -362,14 +367,36 @@ bool EventLoop::Evict(const Peer* of, std::size_t fewer) {
     if (fullest == shares_.end()) {
       return false;
     }
-    for (auto one = connections_.begin(); one != connections_.end(); ++one) {
-      if (one->second.Peer() == fullest->first && one->second.GetPhase() != Phase::kAnswering && Withdraw(one)) {
-        Abort(one);
+    const Peer peer = fullest->first;  // ending its last connection takes the share with it
+    if (EvictOldest(peer, false) || EvictOldest(peer, true)) {
+      return true;
+    }
+    cannot.insert(peer);
+  }
+}
+
+bool EventLoop::EvictOldest(const Peer& peer, bool probes_too) {
+  ConnectionId id = 0;
+  // Not by iterator: reading from one connection may end it, and others.
+  for (auto one = connections_.begin(); one != connections_.end(); one = connections_.upper_bound(id)) {
+    id = one->first;
+    if (!(one->second.Peer() == peer)) {
+      continue;
+    }
+    if (one->second.GetPhase() == Phase::kReading && !one->second.Reader().HasReceived()) {
+      Read(one);  // what has come may be a probe, which its turn has not come to yet
+      one = connections_.find(id);
+      if (one == connections_.end()) {
         return true;
       }
     }
-    cannot.insert(fullest->first);
+    const bool may_end = probes_too || !one->second.IsProbe();
+    if (may_end && one->second.GetPhase() != Phase::kAnswering && Withdraw(one)) {
+      Abort(one);
+      return true;
+    }
   }
+  return false;
 }
 
 bool EventLoop::Withdraw(Connections::iterator connection) {
@@ -411,8 +438,8 @@ void EventLoop::OnReceived(Connections::iterator connection) {
     return;
   }
   Watch(EPOLL_CTL_DEL, client.Fd(), 0, 0);  // or a client that has gone would wake us until its answer is there
-  client.AwaitAnswer();
   RequestHead head = client.Reader().TakeHead();
+  client.AwaitAnswer(is_probe_(head));
   head.keep_alive = head.keep_alive && !stop_at_ && client.Requests() + 1 < limits_.requests_per_connection;
   if (auto refusal = dispatcher_(connection->first, client.Peer(), std::move(head))) {
     Send(connection, std::move(*refusal));

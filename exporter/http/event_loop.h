@@ -28,6 +28,8 @@ class EventLoop {
   using ConnectionId = std::uint64_t;
   /// Takes a request over to be answered by Answer() later; or returns at once the response that refuses it.
   using Dispatcher = std::function<std::optional<OutgoingResponse>(ConnectionId, const Peer&, RequestHead)>;
+  /// Whether a request is a probe's (RouteGroup::is_unlimited), whose connection is ended last.
+  using ProbeTest = std::function<bool(const RequestHead&)>;
   /// The answer to bytes that are no request.
   using Refuser = std::function<OutgoingResponse(const HttpResponse& refusal, bool is_head)>;
   /// Called on the loop's thread after Reload.
@@ -36,8 +38,8 @@ class EventLoop {
   /// Speaks TLS where `tls` is not null; `tls` is used on the loop's thread alone. Throws std::system_error when the
   /// system has no thread left.
   static Result<std::unique_ptr<EventLoop>> Create(std::vector<ListeningSocket> listeners, Limits limits,
-                                                   Dispatcher dispatcher, Refuser refuser, Reloader reloader,
-                                                   std::shared_ptr<TlsSessions> tls);
+                                                   Dispatcher dispatcher, ProbeTest is_probe, Refuser refuser,
+                                                   Reloader reloader, std::shared_ptr<TlsSessions> tls);
 
   /// Runs until Stop; to be called once.
   void Run();
@@ -60,7 +62,8 @@ class EventLoop {
   using Events = std::uint32_t;
 
   EventLoop(UniqueFd epoll, UniqueFd wakeup, std::vector<ListeningSocket> listeners, Limits limits,
-            Dispatcher dispatcher, Refuser refuser, Reloader reloader, std::shared_ptr<TlsSessions> tls);
+            Dispatcher dispatcher, ProbeTest is_probe, Refuser refuser, Reloader reloader,
+            std::shared_ptr<TlsSessions> tls);
 
   bool Watch(int operation, int fd, Events events, ConnectionId id);
   void Wake();
@@ -72,8 +75,9 @@ class EventLoop {
   bool MakeRoom(const Peer& peer);
   /// Ends a connection that waits for its client: of the peer that holds most, or of those alike of the one that has
   /// held longest lately, its oldest. Only of `of` where that is not null; only where its peer holds more than `fewer`
-  /// connections. False when there is none.
+  /// connections. False when there is none. Probes are the last of their peer's.
   bool Evict(const Peer* of, std::size_t fewer);
+  bool EvictOldest(const Peer& peer, bool probes_too);
   /// How long the connections of a peer have been open lately, all together, `now` seconds after the start.
   static double HeldBy(const Share& share, double now);
   /// Takes a connection out of the hands of those who work on it; false when they have begun.
@@ -103,6 +107,7 @@ class EventLoop {
 
   const Limits limits_;
   const Dispatcher dispatcher_;
+  const ProbeTest is_probe_;
   const Refuser refuser_;
   const Reloader reloader_;
   const std::shared_ptr<TlsSessions> tls_;  ///< outlives the connections

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -63,8 +64,10 @@ class FairQueue {
     return displaced;
   }
 
-  /// Takes the item whose turn it is; its peer is then served until Done.
-  std::optional<Entry> Pop(SteadyClock::time_point now) {
+  /// Takes the item whose turn it is; its peer is then served until Done. Where it `overtakes`, only one that goes on
+  /// or whose peer has had clearly less than everybody who is being served.
+  std::optional<Entry> Pop(SteadyClock::time_point now, bool overtakes = false) {
+    const double most = overtakes ? kClearlyLess * (LeastOfServed(now) - 1) : std::numeric_limits<double>::infinity();
     auto next = peers_.end();
     double least = 0;
     bool goes_on = false;
@@ -81,7 +84,7 @@ class FairQueue {
         goes_on = first.goes_on;
       }
     }
-    if (next == peers_.end()) {
+    if (next == peers_.end() || (!goes_on && least >= most)) {
       return std::nullopt;
     }
     Entry entry{next->first, std::move(next->second.waiting.front().item)};
@@ -136,6 +139,19 @@ class FairQueue {
     std::size_t serving = 0;
   };
   using Peers = std::map<Peer, OfPeer>;
+
+  /// Of what another one has had before it was served. Of many that ask in turn, each has had nearly as much as the
+  /// next.
+  static constexpr double kClearlyLess = 0.75;
+
+  /// What the one has had that has had least of those being served; endless where nobody is.
+  double LeastOfServed(SteadyClock::time_point now) {
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& [peer, of_peer] : peers_) {
+      least = of_peer.serving == 0 ? least : std::min(least, usage_.Of(peer, now));
+    }
+    return least;
+  }
 
   /// The peer with most waiting; of those alike the one that has had most.
   typename Peers::iterator Fullest(SteadyClock::time_point now) {

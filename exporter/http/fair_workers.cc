@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kUnit{1};
 }  // namespace
 
 FairWorkers::FairWorkers(const std::string& name, std::size_t threads, Bounds bounds)
-    : bounds_(bounds), queue_(usage_, bounds.waiting_per_peer, bounds.running_per_peer) {
+    : bounds_(bounds), thread_count_(threads), queue_(usage_, bounds.waiting_per_peer, bounds.running_per_peer) {
   try {
     for (std::size_t i = 0; i < threads; ++i) {
       // By itself: another thread's name is a file in /proc, and the program's sandbox opens none for writing.
@@ -71,20 +71,28 @@ void FairWorkers::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
     std::optional<FairQueue<Task>::Entry> next;
-    changed_.wait(lock, [this, &next] { return stopping_ || (next = queue_.Pop(SteadyClock::now())); });
+    changed_.wait(lock, [this, &next] {
+      const bool overtakes = running_ + bounds_.overtaking >= thread_count_;
+      return stopping_ || (next = queue_.Pop(SteadyClock::now(), overtakes));
+    });
     if (stopping_) {
       return;
     }
     ++running_;
     lock.unlock();
     const auto start = SteadyClock::now();
-    next->item.run();
+    const Handover hand_over = next->item.run();
     next->item = {};  // what it holds is let go outside of the lock
     lock.lock();
     --running_;
     const auto end = SteadyClock::now();
     queue_.Done(next->peer, std::chrono::duration<double>(end - start) / kUnit, end);
     changed_.notify_one();  // somebody may have waited for this peer to be done
+    lock.unlock();
+    if (hand_over) {
+      hand_over();
+    }
+    lock.lock();
   }
 }
 

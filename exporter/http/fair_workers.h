@@ -18,8 +18,12 @@ namespace finwait::http {
 /// A few threads, and before them a bounded queue in which every peer has its turn (FairQueue). Thread-safe.
 class FairWorkers {
  public:
+  /// Hands over what a task has come to.
+  using Handover = std::function<void()>;
   struct Task {
-    std::function<void()> run;     ///< on a worker
+    /// On a worker. What it returns is called, if it is not null, once the task's place is free again: whoever learns
+    /// of the outcome may ask for the next thing at once.
+    std::function<Handover()> run;
     std::function<void()> refuse;  ///< instead, on the thread of a Submit, where the queue has no place for it
     std::uint64_t id = 0;          ///< for Cancel; unique among those that wait
     bool goes_on = false;          ///< with what ran before: to be run before what has not begun
@@ -28,6 +32,9 @@ class FairWorkers {
     std::size_t capacity;  ///< tasks that wait and run, taken together
     std::size_t waiting_per_peer;
     std::size_t running_per_peer;
+    /// So many of the threads serve only a peer that has had clearly less than all who are being served: it need not
+    /// wait for what a flood has begun.
+    std::size_t overtaking = 0;
   };
 
   /// `name` is what tools show for the threads (15 characters at most). Throws std::system_error when the system has no
@@ -50,6 +57,7 @@ class FairWorkers {
   void Work();
 
   const Bounds bounds_;
+  const std::size_t thread_count_;
   std::mutex mutex_;
   std::condition_variable changed_;
   PeerUsage usage_;  ///< of these threads alone: what a peer costs elsewhere is settled there

@@ -131,10 +131,17 @@ int RequestReader::ParseTarget(std::string_view target) {
   const bool is_legal =
       std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < 0x7F && c != '#'; });
   for (const std::string_view scheme : {"http://", "https://"}) {  // the absolute form, which proxies send
-    if (target.starts_with(scheme)) {
-      target.remove_prefix(std::min(target.find_first_of("/?", scheme.size()), target.size()));
-      head_.target = target.starts_with('/') ? "" : "/";
+    if (!SameFieldName(target.substr(0, scheme.size()), scheme)) {
+      continue;
     }
+    const std::size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
+    head_.authority = target.substr(scheme.size(), end - scheme.size());
+    if (head_.authority.empty()) {
+      return 400;
+    }
+    target.remove_prefix(end);
+    head_.target = target.starts_with('/') ? "" : "/";
+    break;
   }
   head_.target += target;
   const std::optional<std::string> path = PercentDecode(head_.target.substr(0, head_.target.find('?')));

@@ -23,6 +23,8 @@ struct RequestHead {
   std::string method;  ///< "GET" or "HEAD"
   std::string target;  ///< in origin form ("/path?query"), percent-encoded
   std::string path;    ///< percent-decoded
+  /// Of a target in absolute form ("http://authority/path"): it counts as much as the Host field. Else empty.
+  std::string authority;
   std::string fields;  ///< the header lines as they were sent, each ended by CRLF
   /// Whether the client can take another answer on this connection: HTTP/1.1, not asked to close, and nothing sent
   /// behind this head yet.

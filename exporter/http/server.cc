@@ -15,6 +15,7 @@ namespace finwait::http {
 
 struct HttpServer::RunningGroup {
   bool is_unlimited;
+  bool is_for_any_host;
   FairWorkers workers;
 };
 
@@ -42,17 +43,19 @@ HttpServer::HttpServer(ServerOptions options)
     const FairWorkers::Bounds bounds{.capacity = capacity,
                                      .waiting_per_peer = capacity,
                                      .running_per_peer = std::max<std::size_t>(1, group.workers - 1)};
-    groups_.emplace_back(new RunningGroup{group.is_unlimited, {"http-" + group.name, group.workers, bounds}});
+    groups_.emplace_back(
+        new RunningGroup{group.is_unlimited, group.is_for_any_host, {"http-" + group.name, group.workers, bounds}});
     for (auto& [path, handler] : group.routes) {
       router_.Add(path, std::move(handler));
       group_of_.emplace(path, groups_.back().get());
     }
   }
   if (auth_) {
-    checks_ = std::make_unique<FairWorkers>("http-check", 1,
+    checks_ = std::make_unique<FairWorkers>("http-check", 2,
                                             FairWorkers::Bounds{.capacity = options.limits.checks,
                                                                 .waiting_per_peer = options.limits.checks_per_peer,
-                                                                .running_per_peer = 1});
+                                                                .running_per_peer = 1,
+                                                                .overtaking = 1});
   }
 }
 
@@ -93,6 +96,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(ServerOptions options, std
         [self = server.get()](EventLoop::ConnectionId id, const Peer& peer, const RequestHead& head) {
           return self->Dispatch(id, peer, head);
         },
+        [self = server.get()](const RequestHead& head) { return self->IsProbe(head); },
         [self = server.get()](const HttpResponse& refusal, bool is_head) {
           return self->router_.Refuse(refusal, is_head);
         },
@@ -135,36 +139,43 @@ void HttpServer::Stop() {
   loop_.reset();  // closes what is still open
 }
 
+bool HttpServer::IsProbe(const RequestHead& head) const {
+  const auto group = group_of_.find(head.path);
+  return group != group_of_.end() && group->second->is_unlimited;
+}
+
 std::optional<OutgoingResponse> HttpServer::Dispatch(std::uint64_t connection, const Peer& peer,
                                                      const RequestHead& head) {
   const auto group = group_of_.find(head.path);
-  const bool is_unlimited = group != group_of_.end() && group->second->is_unlimited;
-  if (allowed_hosts_ && !is_unlimited && !allowed_hosts_->Allow(head.Field("Host"))) {
+  const bool is_for_any_host = group != group_of_.end() && group->second->is_for_any_host;
+  if (allowed_hosts_ && !is_for_any_host &&
+      !(allowed_hosts_->Allow(head.Field("Host")) && allowed_hosts_->Allow(head.authority))) {
     return router_.Refuse(head, Refusal(421), {}, false);
   }
   if (!auth_) {
     return Route(connection, peer, head, {});
   }
-  AuthMiddleware::Decision decision = auth_->Decide(peer, head, is_unlimited);
+  AuthMiddleware::Decision decision = auth_->Decide(peer, head, IsProbe(head));
   if (decision.refusal) {
     return router_.Refuse(head, *decision.refusal, decision.headers, false);
   }
   if (!decision.check) {
     return Route(connection, peer, head, decision.headers);
   }
-  checks_->Submit(peer, {.run =
-                             [this, connection, peer, head, decision] {
-                               const std::optional<HttpResponse> refusal = Checked(decision.check);
-                               auto answer = refusal ? router_.Refuse(head, *refusal, decision.headers, false)
-                                                     : Route(connection, peer, head, decision.headers);
-                               if (answer) {
-                                 loop_->Answer(connection, std::move(*answer));
-                               }
-                             },
-                         .refuse =
-                             [this, connection, head, decision] {
-                               loop_->Answer(connection, router_.Refuse(head, Refusal(503), decision.headers, false));
-                             }});
+  checks_->Submit(
+      peer, {.run = [this, connection, peer, head, decision]() -> FairWorkers::Handover {
+               return [this, connection, peer, head, headers = decision.headers, refusal = Checked(decision.check)] {
+                 auto answer =
+                     refusal ? router_.Refuse(head, *refusal, headers, false) : Route(connection, peer, head, headers);
+                 if (answer) {
+                   loop_->Answer(connection, std::move(*answer));
+                 }
+               };
+             },
+             .refuse =
+                 [this, connection, head, decision] {
+                   loop_->Answer(connection, router_.Refuse(head, Refusal(503), decision.headers, false));
+                 }});
   return std::nullopt;
 }
 
@@ -175,15 +186,18 @@ std::optional<OutgoingResponse> HttpServer::Route(std::uint64_t connection, cons
     return router_.Refuse(head, Refusal(404), headers, false);
   }
   FairWorkers& workers = group->second->workers;
-  workers.Submit(peer, {.run = [this, connection, headers,
-                                head] { loop_->Answer(connection, router_.Respond(head, headers, head.keep_alive)); },
-                        .refuse =
-                            [this, connection, headers, head, capacity = workers.Capacity()] {
-                              const HttpResponse full =
-                                  Refusal(503, "Limit of concurrent requests reached (" + std::to_string(capacity) +
-                                                   "), try again later.");
-                              loop_->Answer(connection, router_.Refuse(head, full, headers, false));
-                            }});
+  workers.Submit(peer,
+                 {.run = [this, connection, headers, head]() -> FairWorkers::Handover {
+                    return [this, connection, answer = router_.Respond(head, headers, head.keep_alive)]() mutable {
+                      loop_->Answer(connection, std::move(answer));
+                    };
+                  },
+                  .refuse =
+                      [this, connection, headers, head, capacity = workers.Capacity()] {
+                        const HttpResponse full = Refusal(503, "Limit of concurrent requests reached (" +
+                                                                   std::to_string(capacity) + "), try again later.");
+                        loop_->Answer(connection, router_.Refuse(head, full, headers, false));
+                      }});
   return std::nullopt;
 }
 

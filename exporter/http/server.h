@@ -36,8 +36,11 @@ struct RouteGroup {
   /// Requests that wait and are being answered, taken together; one more is 503, and so is the newest of the peer with
   /// most, where one with less comes. 0, and anything more than half of Limits::connections, means that half.
   std::size_t capacity = 16;
-  /// For probes, which tell whether to end the process: outside of every limit but that of connections.
+  /// For probes, which tell whether to end the process: outside of every limit. Their connections are the last to be
+  /// ended where there are too many.
   bool is_unlimited = false;
+  /// Answers whatever host was asked for; else AllowedHosts decides.
+  bool is_for_any_host = false;
 };
 
 struct ServerOptions {
@@ -47,7 +50,7 @@ struct ServerOptions {
   ExceptionReport report_exception;
   std::shared_ptr<TlsSessions> tls;           ///< null: plain HTTP
   std::shared_ptr<AuthMiddleware> auth;       ///< null: everybody passes
-  std::optional<AllowedHosts> allowed_hosts;  ///< null: any; others are 421, except for unlimited route groups
+  std::optional<AllowedHosts> allowed_hosts;  ///< null: any; others are 421, but for RouteGroup::is_for_any_host
 };
 
 /// An HTTP/1.1 server for an exporter: GET and HEAD, one request of a connection at a time, nothing that a client can
@@ -61,7 +64,7 @@ struct ServerOptions {
 /// thread a connection, buffers a header without end, decodes header values, and opens its port with SO_REUSEPORT;
 /// tests/unit/exporter/http has a test for each.
 ///
-/// With TLS, handshakes have a thread of their own, within the same deadline and byte budget; sessions are
+/// With TLS, handshakes have threads of their own, within the same deadline and byte budget; sessions are
 /// not resumed, so what TlsSessions gives out takes effect on the next connection.
 ///
 /// Threads inherit the signal mask of the caller of Start. SIGPIPE becomes ignored in the whole process.
@@ -91,6 +94,7 @@ class HttpServer {
   struct RunningGroup;
 
   explicit HttpServer(ServerOptions options);
+  bool IsProbe(const RequestHead& head) const;
   std::optional<OutgoingResponse> Dispatch(std::uint64_t connection, const Peer& peer, const RequestHead& head);
   std::optional<OutgoingResponse> Route(std::uint64_t connection, const Peer& peer, const RequestHead& head,
                                         const std::vector<HeaderField>& headers);

@@ -63,6 +63,17 @@ std::string Timestamp(std::chrono::system_clock::time_point time) {
   return std::string(text.data(), length) + "." + milliseconds + "Z";
 }
 
+/// As JSON has it: a pair of surrogates beyond four digits.
+void AppendEscape(std::string& out, char32_t character) {
+  constexpr char32_t kBeyond = 0x1'0000;
+  if (character < kBeyond) {
+    out += "\\u" + Hex(character, 4);
+  } else {
+    const char32_t rest = character - kBeyond;
+    out += "\\u" + Hex(0xD800 + (rest >> 10), 4) + "\\u" + Hex(0xDC00 + (rest & 0x3FF), 4);
+  }
+}
+
 /// A JSON string, which is also what logfmt readers take between quotes.
 void AppendQuoted(std::string& out, std::string_view text) {
   out += '"';
@@ -80,8 +91,8 @@ void AppendQuoted(std::string& out, std::string_view text) {
       out += "\\r";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (IsDeceptive(c)) {  // all of them fit four digits
-      out += "\\u" + Hex(c, 4);
+    } else if (IsDeceptive(c)) {
+      AppendEscape(out, c);
     } else {
       out += text.substr(0, character.bytes);
     }

@@ -77,15 +77,16 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   scrapes.routes[settings.telemetry_path] = [&metrics](const httplib::Request& request) {
     return metrics.Answer(request, SteadyClock::now());
   };
-  http::RouteGroup health{.name = "health", .routes = {}, .workers = 1, .is_unlimited = true};
+  http::RouteGroup health{.name = "health", .routes = {}, .workers = 1, .is_unlimited = true, .is_for_any_host = true};
   health.routes["/healthz"] = alive;
   health.routes["/-/healthy"] = alive;
   health.routes["/readyz"] = ready;
   health.routes["/-/ready"] = ready;
-  http::RouteGroup reports{.name = "report", .routes = {}, .workers = 1, .capacity = 16};
-  reports.routes["/health"] = [&latest](const httplib::Request& request) {
+  http::RouteGroup verdict{.name = "verdict", .routes = {}, .workers = 1, .is_unlimited = true};
+  verdict.routes["/health"] = [&latest](const httplib::Request& request) {
     return Uncached(Health(request, *latest.Get()));
   };
+  http::RouteGroup reports{.name = "report", .routes = {}, .workers = 1, .capacity = 16};
   const auto report = std::make_shared<RenderedView>(
       [details = settings.details](const report::Report& shown) { return views::ReportJson(shown, details); },
       std::string(kJson), latest);
@@ -117,7 +118,8 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
     response.headers.push_back({"Referrer-Policy", "no-referrer"});
     return response;
   };
-  std::vector<http::RouteGroup> groups = {std::move(scrapes), std::move(health), std::move(reports)};
+  std::vector<http::RouteGroup> groups = {std::move(scrapes), std::move(health), std::move(verdict),
+                                          std::move(reports)};
   if (settings.pairs) {
     // A list of all sockets takes long to make; nobody else is to wait for it.
     http::RouteGroup pairs{.name = "pairs", .routes = {}, .workers = 1, .capacity = 8};

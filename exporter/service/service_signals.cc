@@ -3,17 +3,49 @@
 #include <pthread.h>
 
 namespace finwait::service {
+namespace {
+
+// All that would end it and tell it nothing.
+template <typename Function>
+void ForEachMeaningless(Function function) {
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGSTKFLT}) {
+    function(signal);
+  }
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+    function(signal);
+  }
+}
+
+sigset_t Meaningless() {
+  sigset_t set;
+  sigemptyset(&set);
+  ForEachMeaningless([&set](int signal) { sigaddset(&set, signal); });
+  return set;
+}
+
+}  // namespace
+
+void HoldSignals() {
+  sigset_t held = Meaningless();
+  sigaddset(&held, SIGHUP);
+  sigprocmask(SIG_BLOCK, &held, nullptr);
+}
+
+void LetSignalsThrough() {
+  sigset_t held = Meaningless();
+  sigaddset(&held, SIGHUP);
+  sigprocmask(SIG_UNBLOCK, &held, nullptr);
+}
 
 ServiceSignals::ServiceSignals() {
-  // All that would end it and tell it nothing. SIGXFSZ: a store that may not grow is a failed write, which is said.
-  // SIGPIPE: nor does it end because nobody reads its log any more.
-  for (const int ignored :
-       {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGSTKFLT, SIGXFSZ}) {
+  // SIGXFSZ: a store that may not grow is a failed write, which is said. SIGPIPE: nor does it end because nobody reads
+  // its log any more.
+  for (const int ignored : {SIGPIPE, SIGXFSZ}) {
     std::signal(ignored, SIG_IGN);
   }
-  for (int ignored = SIGRTMIN; ignored <= SIGRTMAX; ++ignored) {
-    std::signal(ignored, SIG_IGN);
-  }
+  ForEachMeaningless([](int ignored) { std::signal(ignored, SIG_IGN); });
+  const sigset_t meaningless = Meaningless();
+  sigprocmask(SIG_UNBLOCK, &meaningless, nullptr);  // those that were held are forgotten
   sigemptyset(&set_);
   for (const int taken : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) {
     sigaddset(&set_, taken);

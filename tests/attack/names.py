@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 
 from suite import Program, eventually, fetch, need, run, sandbox
 
@@ -23,8 +24,23 @@ COMMENTS = [
     "'; $(touch /tmp/owned) `id` | sh #",
     "\x7f\x08",
 ]
-# What makes a terminal, an editor or a reader do something, beside the line's end.
-ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# What fonts leave out, beside what the general category tells (Default_Ignorable_Code_Point), and noncharacters.
+LEFT_OUT = "034f 115f-1160 17b4-17b5 180b-180f 2065 3164 fe00-fe0f ffa0 fff0-fff8 e0000-e0fff fdd0-fdef"
+
+
+def no_text():
+    """Every character that is no text by itself, by the Unicode data of this system."""
+    found = {code for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Co", "Zl", "Zp")}
+    for run_of in LEFT_OUT.split():
+        first, _, last = run_of.partition("-")
+        found |= set(range(int(first, 16), int(last or first, 16) + 1))
+    return found | {plane << 16 | low for plane in range(17) for low in (0xFFFE, 0xFFFF)}
+
+
+NO_TEXT = no_text()
+LINE_END = {9, 10}
+# First and last of each run of them: what no terminal, editor or reader may get.
+EDGES = [code for code in sorted(NO_TEXT) if code > 0x7F and not {code - 1, code + 1} <= NO_TEXT]
 ENDS = ["192.0.2.1:40000", "192.0.2.2:443"]
 
 
@@ -37,7 +53,7 @@ def load_rules():
         hook = {"type": "filter", "hook": "output", "prio": 0, "policy": "accept"}
         commands.append({"add": {"table": {"family": "ip", "name": table}}})
         commands.append({"add": {"chain": {**place, "name": chain, **hook}}})
-        for comment in COMMENTS:
+        for comment in COMMENTS + ["".join(chr(code) for code in EDGES[at : at + 25]) for at in range(0, len(EDGES), 25)]:
             rule = {**place, "chain": chain, "expr": [invalid, {"counter": None}, {"drop": None}], "comment": comment}
             commands.append({"add": {"rule": rule}})
     done = subprocess.run(
@@ -61,8 +77,19 @@ def output_of(*arguments):
 
 
 def need_plain(text, what):
-    found = ACTS.search(text)
-    need(not found, f"{what} has {found and found.group(0)!r} in {found and text[max(0, found.start() - 40):found.end() + 40]!r}")
+    found = [at for at, letter in enumerate(text) if ord(letter) in NO_TEXT - LINE_END]
+    need(not found, f"{what} has {found and text[found[0]]!r} in {found and text[max(0, found[0] - 40):found[0] + 40]!r}")
+
+
+def the_table_of_the_program_has_them_all(_):
+    """And nothing else but what a later Unicode than this system's has."""
+    text = (sandbox.ROOT / "collectors/base/deceptive_ranges.h").read_text()
+    ranges = [(int(first, 16), int(last, 16)) for first, last in re.findall(r"{0x(\w+), 0x(\w+)}", text)]
+    need(ranges == sorted(ranges) and len(ranges) > 30, f"the ranges are not in order: {ranges}")
+    table = {code for first, last in ranges for code in range(first, last + 1)}
+    need(not NO_TEXT - table, f"not in the table: {[hex(code) for code in sorted(NO_TEXT - table)]}")
+    known = [hex(code) for code in sorted(table - NO_TEXT) if unicodedata.category(chr(code)) != "Cn"]
+    need(not known, f"in the table, and text: {known}")
 
 
 def a_terminal_gets_no_controls(_):
@@ -84,7 +111,7 @@ def a_terminal_gets_no_controls(_):
 
 
 def usage_errors_get_no_controls(_):
-    for words in (["\x1b[2J"], ["explain", "\u009b31m", "x"], ["check", "--format=\x1b]0;x\x07"], ["--path.procfs=/\u202e"]):
+    for words in (["\x1b[2J"], ["explain", "\u009b31m", "x"], ["check", "--format=\x1b]0;x\x07"], ["--path.procfs=/\u202e"], ["--log.level=\U000e0041"]):
         need_plain(output_of(*words), words)
 
 
@@ -120,7 +147,7 @@ def page_json_log_and_metrics_hold_them_as_text(folder):
         need(program.ends_well(), "SIGTERM does not end it well")
 
 
-TESTS = [a_terminal_gets_no_controls, usage_errors_get_no_controls, page_json_log_and_metrics_hold_them_as_text]
+TESTS = [the_table_of_the_program_has_them_all, a_terminal_gets_no_controls, usage_errors_get_no_controls, page_json_log_and_metrics_hold_them_as_text]
 
 if __name__ == "__main__":
     run(TESTS, *sys.argv[1:])

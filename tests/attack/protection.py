@@ -1,7 +1,11 @@
 #!/usr/bin/python3
-"""Attacks on TLS and passwords: what a client may not negotiate, and what the work of a refusal tells."""
+"""Attacks on what stands before the service: TLS, passwords, host names, limits.
+
+What a client may not negotiate, what the work of a refusal tells, whose names are answered, and who may be kept out.
+"""
 
 import base64
+import http.client
 import pathlib
 import socket
 import ssl
@@ -144,7 +148,70 @@ def ask_as_or_nothing():
         return b""
 
 
-TESTS = [what_tls_may_not_do_is_refused, who_is_a_user_is_not_told_by_the_work_of_a_refusal]
+def ask_for(host, path="/api/v1/report", target=""):
+    """The status of a request for that host, from an address of its own."""
+    client = socket.create_connection(("127.0.0.1", PORT), timeout=10, source_address=("127.0.0.9", 0))
+    client.sendall(f"GET {target or path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    answer = client.recv(4096)
+    client.close()
+    return answer[9:12].decode()
+
+
+def only_this_hosts_own_names_are_answered(folder):
+    """With details, which a web page must not read by a name of its own (DNS rebinding)."""
+    for name, text in (("hosts", "127.0.1.1 node1.example.org node1\n"), ("resolv.conf", "search lab.example\n")):
+        pathlib.Path(folder, name).write_text(text)
+        subprocess.run(["mount", "--bind", f"{folder}/{name}", f"/etc/{name}"], check=True)
+    subprocess.run(["hostname", "node1"], check=True)
+    with Program(folder, ["--report.details", *FEW_COLLECTORS]) as program:
+        need(program.serves(), program.log())
+        for name in ("node1", "NODE1:10061", "node1.example.org", "node1.lab.example.", "localhost", "127.0.0.1", "[::1]:1"):
+            need(ask_for(name) == "200", f"{name} is not answered")
+        for name in ("evil.example", "node1.evil.example", "example.org", "node1.example.org.evil.example"):
+            need(ask_for(name) == "421", f"{name} is answered")
+            need(ask_for("node1", target=f"http://{name}/api/v1/report") == "421", f"{name} is answered as a target")
+            need(ask_for(name, "/health") == "421" and ask_for(name, "/healthz") == "200", "probes")
+    for name in ("hosts", "resolv.conf"):
+        subprocess.run(["umount", f"/etc/{name}"], check=True)
+
+
+def who_asks_one_after_the_other_is_never_one_too_many(folder):
+    with Program(folder, ["--web.max-requests=1", *FEW_COLLECTORS]) as program:
+        need(program.serves(), program.log())
+        for kept in (False, True):
+            client = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+            for turn in range(200):
+                client.request("GET", "/metrics", headers={} if kept else {"Connection": "close"})
+                answer = client.getresponse()
+                answer.read()
+                need(answer.status == 200, f"request {turn} is answered with {answer.status}")
+            client.close()
+
+
+def probes_are_served_whatever_else_is_held(folder):
+    """Also those from the address that holds all that it may have."""
+    config = pathlib.Path(folder, "web.yml")
+    config.write_text("rate_limit:\n  interval: 1h\n  burst: 1\n")
+    with Program(folder, [f"--web.config.file={config}", "--web.max-requests=1", *FEW_COLLECTORS]) as program:
+        need(program.serves(), program.log())
+        held = []
+        for i in range(400):
+            client = socket.create_connection(("127.0.0.1", PORT), timeout=10, source_address=(f"127.0.0.{9 + i % 4}", 0))
+            client.sendall(b"GET /metrics HTTP/1.1\r\n")
+            held.append(client)
+        for _ in range(20):
+            for path in ("/healthz", "/-/healthy", "/readyz", "/-/ready", "/health"):
+                need(ask_for("h", path) not in ("429", ""), f"{path} is refused")
+        need(ask_for("h", "/healthz") == "200", "/healthz is not answered")
+
+
+TESTS = [
+    only_this_hosts_own_names_are_answered,
+    who_asks_one_after_the_other_is_never_one_too_many,
+    probes_are_served_whatever_else_is_held,
+    what_tls_may_not_do_is_refused,
+    who_is_a_user_is_not_told_by_the_work_of_a_refusal,
+]
 
 if __name__ == "__main__":
     run(TESTS, *sys.argv[1:])

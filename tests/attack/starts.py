@@ -37,6 +37,36 @@ def signals_do_not_end_it(folder):
         need(program.ends_well(), "SIGTERM does not end it well")
 
 
+EARLY_SIGNALS = """
+#include <signal.h>
+#include <unistd.h>
+__attribute__((constructor)) static void send(void) {
+  const int all[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR, SIGRTMIN, SIGRTMAX};
+  for (unsigned i = 0; i < sizeof all / sizeof *all; ++i) kill(getpid(), all[i]);
+}
+"""
+
+
+def with_early_signals(folder):
+    """An environment in which a program gets them while the libraries that it is linked with are made ready, before main."""
+    library = f"{folder}/early.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=EARLY_SIGNALS, text=True, check=True)
+    return {**os.environ, "LD_PRELOAD": library}
+
+
+def signals_at_the_start_do_not_end_it(folder):
+    with Program(folder, env=with_early_signals(folder)) as program:
+        need(program.serves(), f"it ends with {program.process.poll()}")
+        need(eventually(lambda: "SIGHUP" in program.log()), "the hangup is lost")
+        need(program.ends_well(), "SIGTERM does not end it well")
+
+
+def a_hangup_ends_what_is_no_service(folder):
+    """Its terminal has gone."""
+    done = subprocess.run([str(sandbox.PROGRAM), "check"], env=with_early_signals(folder), capture_output=True, check=False)
+    need(done.returncode < 0, f"check ends with {done.returncode}")
+
+
 def a_hangup_reads_the_web_configuration_again(folder):
     config = pathlib.Path(folder) / "web.yml"
     config.write_text("")
@@ -234,6 +264,8 @@ def a_passed_socket_is_served_on(folder):
 
 TESTS = [
     signals_do_not_end_it,
+    signals_at_the_start_do_not_end_it,
+    a_hangup_ends_what_is_no_service,
     a_hangup_reads_the_web_configuration_again,
     what_was_left_open_is_closed,
     closed_standard_streams_become_dev_null,

@@ -109,9 +109,11 @@ def run(tests, only=""):
     """Plays the attacks whose name has that text, in a network of the lab; exits with 1 where one was not held."""
     sandbox.enter_or_skip()
     failures = 0
+    played = 0
     for test in tests:
         if only not in test.__name__:
             continue
+        played += 1
         name = test.__name__.replace("_", " ")
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
@@ -121,4 +123,6 @@ def run(tests, only=""):
             except (Failed, subprocess.TimeoutExpired) as failure:
                 failures += 1
                 print(f"FAILED  {name}: {failure}", flush=True)
-    sys.exit(1 if failures else 0)
+    if not played:
+        print(f"no attack has {only!r} in its name")
+    sys.exit(0 if played and not failures else 1)

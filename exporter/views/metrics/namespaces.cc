@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <span>
 
+#include "collectors/base/text.h"
 #include "collectors/sources/network_namespaces.h"
 #include "exporter/views/metrics/families.h"
 #include "exporter/views/metrics/family.h"
@@ -15,11 +16,12 @@ constexpr std::size_t kMostOwners = 20;
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
 
+// A process gives itself any name, and a terminal shows the metrics, too.
 void AddOwner(const Owner& owner, std::uint64_t number, Family& family) {
   family.Add({{"owner_kind", Name(owner.kind)},
-              {"owner_namespace", owner.name_space},
-              {"owner_name", owner.name},
-              {"owner_container", owner.container}},
+              {"owner_namespace", Printable(owner.name_space)},
+              {"owner_name", Printable(owner.name)},
+              {"owner_container", Printable(owner.container)}},
              static_cast<double>(number));
 }
 

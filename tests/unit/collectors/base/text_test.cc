@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "collectors/base/deceptive_ranges.h"
+
 namespace finwait {
 namespace {
 
@@ -75,6 +77,20 @@ TEST(Printable, ShowsWhatATerminalWouldActOn) {
 
 TEST(Printable, ShowsWhatIsNotSeen) {
   EXPECT_EQ(Printable("ad\u00admin\u200b\u2060 \ufeff\ufff9"), R"(ad\u00admin\u200b\u2060 \ufeff\ufff9)");
+}
+
+TEST(Printable, ShowsTheWholeKindBeyondFourDigits) {
+  EXPECT_EQ(Printable("a\U000e0041\U000e007f b"), R"(a\U000e0041\U000e007f b)") << "tags";
+  EXPECT_EQ(Printable("\ufe0f\U000e0100\u034f\u3164"), R"(\ufe0f\U000e0100\u034f\u3164)") << "selectors, fillers";
+  EXPECT_EQ(Printable("\ue000\U0010fffd\uffff"), R"(\ue000\U0010fffd\uffff)") << "private, no characters";
+}
+
+TEST(IsDeceptive, EndsWhereEachRangeEnds) {
+  for (const CharacterRange& range : kDeceptiveRanges) {
+    EXPECT_TRUE(IsDeceptive(range.first) && IsDeceptive(range.last)) << Hex(range.first, 6);
+    EXPECT_FALSE(range.first > 0 && IsDeceptive(range.first - 1)) << Hex(range.first, 6);
+    EXPECT_FALSE(range.last < 0x10FFFF && IsDeceptive(range.last + 1)) << Hex(range.last, 6);
+  }
 }
 
 TEST(Printable, ShowsBytesThatAreNotUtf8) {

@@ -26,7 +26,7 @@ class ServerAllowedHosts : public ServerFixture {};
 
 TEST_F(ServerAllowedHosts, ARequestForAnotherNameIs421ExceptForProbes) {
   options_.allowed_hosts = AllowedHosts({"node1"});
-  options_.route_groups[0].is_unlimited = true;
+  options_.route_groups[0].is_for_any_host = true;
   Start();
   const auto ask = [this](const std::string& path, const std::string& host) {
     testing_client::Client client(Port());
@@ -39,6 +39,25 @@ TEST_F(ServerAllowedHosts, ARequestForAnotherNameIs421ExceptForProbes) {
   EXPECT_EQ(ask("/hello", "node1:10061").status, 200);
   EXPECT_EQ(ask("/hello", "127.0.0.1").status, 200);
   EXPECT_EQ(ask("/healthz", "evil.example").status, 200);
+}
+
+TEST_F(ServerAllowedHosts, TheAuthorityOfATargetIsCheckedLikeHost) {
+  options_.allowed_hosts = AllowedHosts({"node1"});
+  Start();
+  const auto ask = [this](const std::string& target, const std::string& host) {
+    testing_client::Client client(Port());
+    client.Send("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return client.Receive().status;
+  };
+  EXPECT_EQ(ask("http://node1:10061/hello", "node1"), 200);
+  EXPECT_EQ(ask("HTTP://127.0.0.1/hello", "node1"), 200);
+  for (const char* target :
+       {"http://evil.example/hello", "https://evil.example:80/hello", "HTTP://evil.example/hello",
+        "http://node1@evil.example/hello", "http://evil.example@node1/hello", "http://%6eode1/hello"}) {
+    EXPECT_EQ(ask(target, "node1"), 421) << target;
+  }
+  EXPECT_EQ(ask("http://node1/hello", "evil.example"), 421);
+  EXPECT_EQ(ask("http:///hello", "node1"), 400);
 }
 
 }  // namespace

@@ -48,6 +48,31 @@ TEST_F(FairQueueTest, PeersAreServedInTurnHoweverManyItemsOneHas) {
   EXPECT_THAT(order, testing::ElementsAre("a1", "b1", "c1", "a2", "b2", "a3", "a4"));
 }
 
+TEST_F(FairQueueTest, OnlyWhoHasHadClearlyLessOvertakes) {
+  usage_.Add(a_, start_, 70);
+  usage_.Add(b_, start_, 60);
+  usage_.Add(c_, start_, 30);
+  Push(a_, "a1");
+  ASSERT_EQ(queue_.Pop(start_)->item, "a1");
+  Push(b_, "b1");
+  EXPECT_FALSE(queue_.Pop(start_, true)) << "one of many that ask in turn";
+  Push(c_, "c1");
+  const auto next = queue_.Pop(start_, true);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->item, "c1");
+  queue_.Done(next->peer, 0, start_);
+  queue_.Done(a_, 0, start_);
+  EXPECT_EQ(queue_.Pop(start_, true)->item, "b1") << "nobody is being served";
+}
+
+TEST_F(FairQueueTest, WhatGoesOnOvertakes) {
+  usage_.Add(b_, start_, 100);
+  Push(a_, "a1");
+  ASSERT_EQ(queue_.Pop(start_)->item, "a1");
+  queue_.Push(b_, "b1", 100, start_, true);
+  EXPECT_EQ(queue_.Pop(start_, true)->item, "b1");
+}
+
 TEST_F(FairQueueTest, WhoHasHadLeastLatelyIsNextOfHoweverMany) {
   for (int i = 0; i < 200; ++i) {
     const Peer peer = PeerAt("198.51.100." + std::to_string(i));

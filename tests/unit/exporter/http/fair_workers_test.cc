@@ -17,7 +17,11 @@ namespace {
 class FairWorkersTest : public testing::Test {
  protected:
   FairWorkers::Task Counted(std::atomic<int>& runs) {
-    return {[&runs] { ++runs; }, [this] { ++refused_; }};
+    return {[&runs] {
+              ++runs;
+              return nullptr;
+            },
+            [this] { ++refused_; }};
   }
   /// Runs until release_ is set.
   FairWorkers::Task Held(std::uint64_t id = 0) {
@@ -25,6 +29,7 @@ class FairWorkersTest : public testing::Test {
               ++started_;
               released_.wait();
               ++finished_;
+              return nullptr;
             },
             [this] { ++refused_; }, id};
   }
@@ -61,6 +66,33 @@ TEST_F(FairWorkersTest, OnePeersTasksLeaveThreadsToOthers) {
   EXPECT_EQ(started_, 1);
   release_.set_value();
   EXPECT_TRUE(lab::Eventually([&] { return finished_ == 10; }));
+}
+
+TEST_F(FairWorkersTest, WhoHasHadLittleOvertakesWhatAFloodHasBegun) {
+  FairWorkers workers("test", 2, {50, 50, 1, 1});
+  std::atomic<int> runs = 0;
+  for (int i = 0; i < 5; ++i) {
+    workers.Submit(one_, Counted(runs));
+  }
+  ASSERT_TRUE(lab::Eventually([&] { return runs == 5; }));
+  workers.Submit(one_, Held());
+  ASSERT_TRUE(lab::Eventually([&] { return started_ == 1; }));
+  workers.Submit(two_, Counted(runs));
+  EXPECT_TRUE(lab::Eventually([&] { return runs == 6; }));
+  release_.set_value();
+}
+
+TEST_F(FairWorkersTest, WhoIsToldOfTheOutcomeFindsThePlaceFree) {
+  FairWorkers workers("test", 1, {1, 1, 1});
+  std::atomic<int> told = 0;
+  std::function<void()> ask_again = [&] {
+    if (++told < 100) {
+      workers.Submit(one_, {[&] { return ask_again; }, [this] { ++refused_; }});
+    }
+  };
+  workers.Submit(one_, {[&] { return ask_again; }, [this] { ++refused_; }});
+  EXPECT_TRUE(lab::Eventually([&] { return told == 100; })) << refused_;
+  EXPECT_EQ(refused_, 0);
 }
 
 TEST_F(FairWorkersTest, MoreThanItsCapacityIsRefusedUntilThereIsRoom) {
@@ -108,7 +140,11 @@ TEST_F(FairWorkersTest, StopWaitsForWhatRunsAndDropsWhatWaits) {
   workers.Submit(one_, Held());
   ASSERT_TRUE(lab::Eventually([&] { return started_ == 1; }));
   for (int i = 0; i < 5; ++i) {
-    workers.Submit(two_, {[this, token] { ++finished_; }, [] {}});
+    workers.Submit(two_, {[this, token] {
+                            ++finished_;
+                            return nullptr;
+                          },
+                          [] {}});
   }
   token.reset();
   std::thread stopper([&] { workers.Stop(); });

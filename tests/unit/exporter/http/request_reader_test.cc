@@ -66,6 +66,9 @@ TEST(RequestReader, AcceptsWhatIsUnusualButLegal) {
 TEST(RequestReader, TheAbsoluteFormMeansItsPath) {
   EXPECT_EQ(HeadOf("GET http://host:1/metrics?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/metrics?a=b");
   EXPECT_EQ(HeadOf("GET http://host HTTP/1.1\r\nHost: h\r\n\r\n").target, "/");
+  EXPECT_EQ(HeadOf("GET http://u@host:1/a HTTP/1.1\r\nHost: h\r\n\r\n").authority, "u@host:1");
+  EXPECT_EQ(HeadOf("GET HtTpS://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").authority, "host");
+  EXPECT_EQ(HeadOf("GET /http://host HTTP/1.1\r\nHost: h\r\n\r\n").authority, "");
   EXPECT_EQ(HeadOf("GET http://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/?a=b");
 }
 

@@ -99,6 +99,12 @@ TEST_F(Log, CharactersThatSeparateLinesOrReorderTextAreEscaped) {
   EXPECT_THAT(line, HasSubstr("k=\"gr\xC3\xBC\xC3\x9F\""));
 }
 
+TEST_F(Log, TagsAreEscapedAsJsonHasThem) {
+  const std::string line = Written(LogFormat::kJson, [](const Logger& log) { log.Info("a\U000e0041b\U0010fffd"); });
+  EXPECT_THAT(line, HasSubstr(R"(a\udb40\udc41b\udbff\udffd)"));
+  EXPECT_EQ(nlohmann::json::parse(line)["msg"], "a\U000e0041b\U0010fffd");
+}
+
 TEST_F(Log, ValuesThatLogfmtCouldMisreadAreQuoted) {
   const std::string line = Written(LogFormat::kLogfmt, [](const Logger& log) {
     log.Info("m", {{"empty", ""}, {"equal", "a=b"}, {"backslash", "a\\b"}, {"infinite", -INFINITY}});
