@@ -226,6 +226,7 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
 }
 
 void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation, Explanation& explanation) {
+  const std::string also = situation.losses.empty() ? "" : "also ";
   // Named one by one up to a bound, as anybody may ask for the report: a host can have 100,000 such rules.
   std::size_t named = 0;
   std::size_t more = 0;
@@ -239,7 +240,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
       continue;
     }
     ++named;
-    std::string text = "INVALID packets are also dropped in " + Describe(rule.location) + " (" +
+    std::string text = "INVALID packets are " + also + "dropped in " + Describe(rule.location) + " (" +
                        std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
@@ -248,8 +249,8 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
     explanation.why.push_back({std::move(text), rule.text, "", "other_rule"});
   }
   if (more > 0) {
-    explanation.why.push_back(
-        {"INVALID packets are also dropped by " + Counted(more, "more rule", "more rules") + ", not named here."});
+    explanation.why.push_back({"INVALID packets are " + also + "dropped by " +
+                               Counted(more, "more rule", "more rules") + ", not named here."});
   }
 }
 
@@ -562,6 +563,19 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
   return paths.empty() ? "Rules or settings that decide it could not be read." : "It depends on " + paths + ".";
 }
 
+// The rule that drops INVALID packets of some connections, where none does of all; "" for none.
+std::string NarrowRuleOf(const diagnosis::Diagnosis& diagnosis) {
+  const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>();
+  if (firewall == nullptr) {
+    return "";
+  }
+  const auto narrow = std::find_if(firewall->invalid_drops.begin(), firewall->invalid_drops.end(),
+                                   [](const auto& rule) { return rule.narrow; });
+  return narrow == firewall->invalid_drops.end()
+             ? ""
+             : Describe(narrow->location) + " drops INVALID packets of some connections.";
+}
+
 std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
   if (!diagnosis.risk.stage) {
     if (std::string blindness = BlindnessOf(*diagnosis.snapshot); !blindness.empty()) {
@@ -575,7 +589,7 @@ std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situ
   }
   if (loss.empty()) {
     const std::string unknown = UnknownPaths(diagnosis);
-    return MayLosePackets(diagnosis) && !unknown.empty() ? "It depends on " + unknown + "." : "";
+    return MayLosePackets(diagnosis) && !unknown.empty() ? "It depends on " + unknown + "." : NarrowRuleOf(diagnosis);
   }
   if (situation.OnlyWithEntry() && !situation.AnyNat()) {
     return UpperCase(loss.substr(0, 1)) + loss.substr(1) +
