@@ -2,7 +2,17 @@
 # (release/packages.cmake). PACKAGING is this folder;
 set(CPACK_PACKAGE_NAME finwait-exporter)
 set(CPACK_PACKAGE_VENDOR "the finwait_exporter authors")
-set(CPACK_PACKAGE_CONTACT "the finwait_exporter authors <noreply@github.com>")
+# Who maintains it and where it lives is known to whoever publishes packages: FINWAIT_MAINTAINER ("NAME <ADDRESS>") and
+# FINWAIT_HOMEPAGE, or what GitHub's runners say. Without them there is no address that somebody else reads, and no homepage.
+set(CPACK_PACKAGE_CONTACT "the finwait_exporter authors <finwait-exporter@authors.invalid>")
+if(NOT "$ENV{FINWAIT_MAINTAINER}" STREQUAL "")
+  set(CPACK_PACKAGE_CONTACT "$ENV{FINWAIT_MAINTAINER}")
+endif()
+if(NOT "$ENV{FINWAIT_HOMEPAGE}" STREQUAL "")
+  set(CPACK_PACKAGE_HOMEPAGE_URL "$ENV{FINWAIT_HOMEPAGE}")
+elseif(NOT "$ENV{GITHUB_REPOSITORY}" STREQUAL "")
+  set(CPACK_PACKAGE_HOMEPAGE_URL "$ENV{GITHUB_SERVER_URL}/$ENV{GITHUB_REPOSITORY}")
+endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Prometheus exporter of TCP connections that cannot close")
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE

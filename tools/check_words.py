@@ -3,14 +3,20 @@
 
   check_words.py [--files FILE...]    all documents, unless named
 
-A sentence has at most 25 words; code, tables and links' addresses do not count. Words of REPLACED have a better one. A reviewer
-overrules one line by an HTML comment with a reason at its end (or on the line above a paragraph): <!-- words: reason -->.
+A sentence has at most 25 words; code and links' addresses do not count. Words of REPLACED have a better one. Read are
+paragraphs, titles and cells of tables of the documents, the manual pages, messages, the report's sentences, HELP texts and
+what stands on the dashboards and in alerts. Cells of tables and the report's sentences may be long, as they are put together.
+A reviewer overrules one line by an HTML comment with a reason at its end (or on the line above a paragraph):
+<!-- words: reason -->.
 tools/words_to_do.txt counts, for each file, the findings of before this check. A file may have fewer, never more.
 """
 
+import json
 import pathlib
 import re
 import sys
+
+import yaml
 
 import list_messages
 
@@ -27,6 +33,25 @@ REPLACED = {
     r"autops(?:y|ies)": "post-mortem",
     r"(?:a|one|first|single|newest|this) looks?(?! at)": "a sample, a collection",
     r"blind": "unavailable",
+    # What readers stumbled over.
+    r"hang(?:s|ing)? on(?!ly)|hung on": "depends on",
+    r"dear(?:er|est)?": "expensive",
+    r"looked at less": "sampled less",
+    r"contests?": "comparison",
+    r"for ever": "indefinitely",
+    r"to have it sooner": "to shorten the test",
+    r"reckon(?:ed|s|ing)?": "calculated",
+    r"(?:is|are) not waited for": "say what happens instead",
+    r"throws? [^.]{0,30}\bout": "evicts",
+    r"mute": "silent",
+    r"stops? the bleeding": "say what it stops",
+    r"to the letter": "exact match",
+    r"(?:a )?value that cannot be": "invalid value",
+    r"stuck so": "in this way",
+    r"takes? (?:its|their) own [\w ]{1,20} away": "disappears",
+    r"forecasts?": "prediction",
+    r"travell?ers?|journeys?": "in-flight packet, traversal",
+    r"(?<!divided )by (?:all live sockets|120 s)": "/, divided by",
 }
 OVERRULED = re.compile(r"<!-- words: \S.* -->")
 
@@ -70,12 +95,30 @@ def paragraphs(text):
 
 def prose(text):
     """Without code and addresses, so that what is left is what a person reads as words."""
-    text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text)
+    for _ in "picture", "link around it":
+        text = re.sub(r"!?\[([^][]*)\]\([^)]*\)", r"\1", text)
     return re.sub(r"`+[^`]*`+", "CODE", text)
 
 
 def sentences(text):
     return re.split(r"(?<=[.!?])[\"*_)]*\s+", prose(text))
+
+
+def short_texts(text):
+    """(line number, text) of titles and of the cells of tables, which have no sentences to count."""
+    text = re.sub(r"<!-- messages: .*?<!-- end of messages -->", lambda one: "\n" * one[0].count("\n"), text, flags=re.S)
+    code = False
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip().startswith("```"):
+            code = not code
+        elif not code and re.match(r"[|#]", line) and not OVERRULED.search(line):
+            yield number, line.strip("|# ")
+
+
+def words_to_avoid(number, text):
+    for pattern, better in REPLACED.items():
+        for match in re.finditer(rf"\b(?:{pattern})\b", prose(text), re.I):
+            yield number, f'"{match[0]}" has a better word: {better}'
 
 
 def findings(text):
@@ -85,9 +128,41 @@ def findings(text):
             words = re.findall(r"[^\s]*\w[^\s]*", sentence)
             if len(words) > MOST_WORDS:
                 yield number, f"{len(words)} words in one sentence, at most {MOST_WORDS}: {' '.join(words[:8])} ..."
-        for pattern, better in REPLACED.items():
-            for match in re.finditer(rf"\b(?:{pattern})\b", prose(paragraph), re.I):
-                yield number, f'"{match[0]}" has a better word: {better}'
+        yield from words_to_avoid(number, paragraph)
+    for number, short in short_texts(text):
+        yield from words_to_avoid(number, short)
+
+
+def manual_text(source):
+    """What a manual page says, without its markup."""
+    source = re.sub(r'^\.\\".*$|^\.nf$.*?^\.fi$', "", source, flags=re.M | re.S)
+    source = re.sub(r"^\.(?:SH|SS|TP|PP|TH|RS|RE|IP|br)\b.*$", "", source, flags=re.M)
+    source = re.sub(r"^\.[BI]R? ?", "", source, flags=re.M)
+    return re.sub(r"\\f[A-Z]|\\&", "", source).replace("\\-", "-")
+
+
+def texts_of(value):
+    """Every title, description, text and annotation in a dashboard or a file of alerts."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if isinstance(one, str) and key in ("title", "description", "text", "summary", "noValue", "displayName", "name", "label"):
+                yield re.sub(r"\{\{.*?\}\}", "N", one, flags=re.S)
+            else:
+                yield from texts_of(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_of(one)
+
+
+def operators_texts(root):
+    """Of dashboards and alerts, by file."""
+    for path in sorted((root / "dashboards").glob("*.json")):
+        yield path, list(texts_of(json.loads(path.read_text())))
+    yield root / "dashboards" / "alerts.yaml", list(texts_of(yaml.safe_load((root / "dashboards" / "alerts.yaml").read_text())))
+
+
+def only_words(texts):
+    return [fault for number, text in enumerate(texts, 1) for fault in words_to_avoid(number, text)]
 
 
 def help_texts(root):
@@ -116,7 +191,17 @@ def main():
     if named:
         complaints = compared(found, {})
     else:
-        messages = (one for listed in list_messages.all_messages(ROOT).values() for one in listed)
+        # A table of settings is no sentence.
+        messages = (
+            one
+            for name, listed in list_messages.all_messages(ROOT).items()
+            for one in listed
+            if name != "exporter/report/keepalive_terms.cc"
+        )
+        found |= {str(path.relative_to(ROOT)): only_words(texts) for path, texts in operators_texts(ROOT)}
+        for path in sorted((ROOT / "packaging").rglob("*.[18]")):
+            found[str(path.relative_to(ROOT))] = only_words(manual_text(path.read_text()).split("\n"))
+        found["REPORT"] = only_words(list_messages.sentences_of_the_report(ROOT))
         found["HELP"] = list(findings(help_texts(ROOT)))
         found["MESSAGES"] = list(findings("\n\n".join(messages)))
         lines = [line.split() for line in TO_DO.read_text().splitlines() if line and not line.startswith("#")]

@@ -5,7 +5,8 @@
   list_messages.py --check    fails where the page is not what the sources say
 
 A message is what the sources pass to one of MAKERS, and any other literal of three words or more: a helper may carry it to one.
-Texts of the diagnosis (in REPORTED) are messages only where they are passed to a maker: they explain themselves. Each source file needs a row in the page's table of groups, which says in
+Of the report (SENTENCES) it is what one statement of the source puts together: verdicts, causes, advice. Other texts of the
+diagnosis (in REPORTED) are messages only where they are passed to a maker. Each source file needs a row in the page's table of groups, which says in
 words what its messages mean and what to do; a file without a row is an error. "..." stands for what is known at run time.
 """
 
@@ -19,6 +20,12 @@ REPORTED = (
     "collectors/firewall/packet/",
     "collectors/firewall/print/", "collectors/firewall/xt/", "collectors/sources/registry.cc", "exporter/diagnosis/", "exporter/pairs/report.cc", "exporter/report/",
     "exporter/views/")
+# Of those, what people read: verdicts, causes, advice.
+SENTENCES = ("exporter/report/", "exporter/views/text.cc", "exporter/views/nagios.cc", "exporter/pairs/report.cc")
+# Headers whose literals are HELP texts, SQL, static assertions and examples.
+WITHOUT_MESSAGES = ("collectors/sources/", "collectors/codec/fields.h", "exporter/incidents/store_statements.h", "exporter/pairs/halves.h")
+# Programs beside the exporter, and scripts that are packaged.
+OTHERS = ("packaging/release/launcher.cc", "scripts/plan.sh")
 HELP = "exporter/command_line/command_line.cc"
 PAGE = "docs/troubleshooting.md"
 BEGIN, END = "<!-- messages: made by tools/list_messages.py -->\n", "<!-- end of messages -->\n"
@@ -26,6 +33,9 @@ MAKERS = re.compile(
     r"\b(?:Fail|ErrnoError|Annotated|Malformed|Bad|Refuse|Refusal|Wrong|Error|logger_?\.(?:Info|Warn|Error))\s*[({]|std::cerr\b")
 LITERAL = re.compile(r'R"\((?P<raw>.*?)\)"|"(?P<plain>(?:\\.|[^"\\])*)"', re.S)
 JOINED = re.compile(r'(?:R"\(.*?\)"|"(?:\\.|[^"\\\n])*")(?:\s*(?:R"\(.*?\)"|"(?:\\.|[^"\\\n])*"))*', re.S)
+# What begins or ends a sentence that a source puts together; a choice between two is two.
+BETWEEN = re.compile(r"[;{}?]|(?<!:):(?!:)|&&|\|\|")
+NAME = r"[a-z]+(?:[._][a-z]+)+"  # an id of a piece of advice, a sysctl
 WORD = re.compile(r"[A-Za-z]{2,}.*[A-Za-z]{2,}", re.S)
 
 
@@ -61,8 +71,12 @@ def stretch(source, match):
 
 
 def message(text):
-    """The literals of a call in their order, with "..." for what stands between and after them; a log line's fields are left out."""
-    text = re.sub(r",\s*\{.*", "", text, flags=re.S)
+    """message_of_literals() of a call; a log line's fields are left out."""
+    return message_of_literals(re.sub(r",\s*\{.*", "", text, flags=re.S))
+
+
+def message_of_literals(text):
+    """The literals in their order, with "..." for what stands between and after them."""
     made, end = "", 0
     for literal in LITERAL.finditer(text):
         between = text[end : literal.start()]
@@ -94,16 +108,68 @@ def messages_of(source, loose=True, has_help=False):
     return sorted(found)
 
 
+def sentences_of(source):
+    """What single statements put together of three words or more, with "..." for what is known at run time."""
+    source = re.sub(r"^#include.*$|^\s*//.*$|\s//[^\n\"]*$", "", source, flags=re.M)
+    found, at, start = set(), 0, 0
+    stretches = []
+    while at < len(source):
+        literal = LITERAL.match(source, at)
+        if literal:
+            at = literal.end()
+        elif between := BETWEEN.match(source, at):
+            stretches.append(source[start:at])
+            at = start = between.end()
+        else:
+            at += 1
+    stretches.append(source[start:])
+    for one in map(message_of_literals, stretches):
+        one = re.sub(r"\.{4,}", "...", re.sub(rf"^(?:{NAME}\.\.\.)+|(?:\.\.\.{NAME})+$", "...", one)).removeprefix("...").strip()
+        if len(re.findall(r"(?<![^\s`(])[A-Za-z]{2,}", one)) >= 3:
+            found.add(one)
+    return sorted(found)
+
+
+def messages_of_script(source):
+    """What a shell script passes to its function `refuse`, or prints on standard error."""
+    found = set()
+    source = re.sub(r"\\\n\s*", " ", source)
+    for line in re.findall(r"^.*(?:\brefuse \"|>&2).*$", source, re.M):
+        line = re.sub(r"\$\((?:[^()]|\([^()]*\))*\)", "...", line)
+        for text in re.findall(r'\brefuse ("(?:\\.|[^"\\])*")|echo ((?:"(?:\\.|[^"\\])*"\s*)+)', line):
+            one = " ".join(re.findall(r'"((?:\\.|[^"\\])*)"', text[0] or text[1])).replace('\\"', '"')
+            one = re.sub(r"\$\{[^}]*\}|\$\w+|\$\*", "...", one)
+            one = re.sub(r"\s+", " ", one).strip()
+            if WORD.search(one) and " " in one:
+                found.add(one)
+    return sorted(found)
+
+
 def all_messages(root):
     """Messages by source file, of the files that have some."""
+    sources = [path for top in ("collectors", "exporter") for path in sorted((root / top).rglob("*.[ch]*"))]
     found = {}
-    for top in ("collectors", "exporter"):
-        for path in sorted((root / top).rglob("*.cc")):
-            name = str(path.relative_to(root))
+    for path in [*sources, *(root / name for name in OTHERS)]:
+        name = str(path.relative_to(root))
+        if name.endswith(".sh"):
+            messages = messages_of_script(path.read_text())
+        elif name.startswith(SENTENCES):
+            messages = sentences_of(path.read_text())
+        elif name.endswith(".h"):
+            messages = messages_of(path.read_text(), loose=not name.startswith(WITHOUT_MESSAGES))
+        else:
             messages = messages_of(path.read_text(), loose=not name.startswith(REPORTED), has_help=name == HELP)
-            if messages:
-                found[name] = messages
+        if messages:
+            found[name] = messages
     return found
+
+
+def sentences_of_the_report(root):
+    """Verdicts, causes and advice, and what people read on the page."""
+    found = all_messages(root)
+    page = {str(path): sentences_of(path.read_text()) for path in sorted((root / "exporter" / "views" / "page").glob("*.cc")) if path.name not in ("style.cc", "script.cc")}
+    return [one for name, messages in found.items() if name.startswith(SENTENCES) for one in messages] + [
+        one for messages in page.values() for one in messages]
 
 
 def groups_of(page):

@@ -85,12 +85,12 @@ def _trust():
             4,
             stat(
                 "Hosts without a score",
-                "Scraped, but not judged, because an input is missing that could change the stage.",
+                "Scraped, but without a risk score, because an input is missing that could change the stage.",
                 "none",
                 instant(
                     f"count(count by (job, instance) ({SUCCESS}) unless on (job, instance) "
                     f"{series('finwait_risk_score')}) or vector(0)",
-                    "not judged",
+                    "cannot tell",
                 ),
                 filled=True,
                 thresholds=steps((None, "green"), (1, UNKNOWN_COLOR)),

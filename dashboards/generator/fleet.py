@@ -40,14 +40,14 @@ NOT_JUDGED = f"{KNOWN} unless on (job, instance) ({SCORE} or {series('up')} == 0
 ORDER = {
     "failing": (3, STAGE_COLORS["failing"]),
     "exposed": (2, STAGE_COLORS["exposed"]),
-    "not judged": (1.5, UNKNOWN_COLOR),
+    "cannot tell": (1.5, UNKNOWN_COLOR),
     "down": (1.4, UNKNOWN_COLOR),
     "latent": (1, STAGE_COLORS["latent"]),
     "none": (0, STAGE_COLORS["none"]),
 }
 STAGE = (
     f"(max by (job, instance) ({series('instance:finwait_risk_stage:rank')} and on (job, instance) {SCORE}) "
-    f"or 0 * ({DOWN}) + {ORDER['down'][0]} or 0 * ({KNOWN}) + {ORDER['not judged'][0]})"
+    f"or 0 * ({DOWN}) + {ORDER['down'][0]} or 0 * ({KNOWN}) + {ORDER['cannot tell'][0]})"
 )
 STAGE_CHOICE = {"All": ">= 0"} | {text: f"== {number}" for text, (number, _) in ORDER.items()}
 CHOSEN = f"({STAGE} $stage)"
@@ -88,12 +88,12 @@ def _hosts_by_stage():
         for stage in STAGE_COLORS
     }
     counts |= {
-        "not judged": instant(f"count({NOT_JUDGED}) or vector(0)", "not judged"),
+        "cannot tell": instant(f"count({NOT_JUDGED}) or vector(0)", "cannot tell"),
         "down": instant(f"count({DOWN}) or vector(0)", "down"),
     }
     return stat(
         "Hosts by stage",
-        "How many hosts are in each stage now; click one for their names below. Not judged: scraped, but without a risk "
+        "How many hosts are in each stage now; click one for their names below. Cannot tell: scraped, but without a risk "
         "score, because an input is missing. Down: answered in the time shown, and its last scrape failed.",
         "none",
         *[counts[text] for text in ORDER],
@@ -119,7 +119,7 @@ def _worst_hosts_table():
         "The 50 worst hosts of the stage chosen above; click one for its story. Got stuck: sockets that got stuck in the "
         "last 15 minutes with a proven conntrack cause. At risk: live sockets that would stick if closed now. Losing "
         "track: tracked ones whose entry will expire before their keepalive. FIN dropped: address families in which a "
-        "forgotten connection's FIN is dropped, of all connections or of some. Needs the recording rules.",
+        "forgotten connection's FIN is dropped; 1 also where only some sockets of the last 15 minutes lose it. Needs the recording rules.",
         "none",
         _worst_hosts(CHOSEN),
         _worst_hosts(SCORE),
@@ -127,7 +127,7 @@ def _worst_hosts_table():
         _worst_hosts(series(AT_RISK)),
         _worst_hosts(series("instance:finwait_tcp_at_risk_sockets:ratio")),
         _worst_hosts(series("finwait_tcp_expiring_sockets")),
-        _worst_hosts(series("instance_packet:finwait_firewall_path_verdict:sum_drop", 'packet="fin"')),
+        _worst_hosts(series("instance_packet:finwait_firewall_path_verdict:any_drop", 'packet="fin"')),
         _worst_hosts(series("finwait_sysctl_conntrack_tcp_timeout_seconds", 'state="established"')),
         _worst_hosts(series("instance:finwait_conntrack_entries:ratio")),
         _worst_hosts(f"count by (job, instance) ({FIRING})"),
@@ -199,15 +199,15 @@ def _over_time():
         ),
         timeseries(
             "Hosts by stage over time",
-            "How many hosts were in each stage, the worst on top; not judged: scraped without a risk score.",
+            "How many hosts were in each stage, the worst on top; cannot tell: scraped without a risk score.",
             "short",
             *[query("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ")", stage) for stage in STAGE_COLORS],
             query(
                 f"count(count by (job, instance) ({series('finwait_collector_success')}) unless on (job, instance) {SCORE})",
-                "not judged",
+                "cannot tell",
             ),
             stack=True,
-            overrides=colored(STAGE_COLORS | {"not judged": UNKNOWN_COLOR}),
+            overrides=colored(STAGE_COLORS | {"cannot tell": UNKNOWN_COLOR}),
         ),
         timeseries(
             "Newly stuck sockets by cause, in 15 min",
@@ -253,11 +253,11 @@ def _why():
         bargauge(
             "Hosts that drop a closing packet",
             "On how many hosts the rules drop this packet of a connection without a conntrack entry, in either "
-            "address family, of all such connections or of some. The grey bar is all hosts whose rules are read. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
+            "address family; also where only some sockets of the last 15 minutes lose it. The grey bar is all hosts whose rules are read. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
             "none",
             instant(
-                f"count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')} > 0)"
-                f" or 0 * count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')})",
+                f"count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:any_drop')} > 0)"
+                f" or 0 * count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:any_drop')})",
                 "{{packet}}",
             ),
             instant(

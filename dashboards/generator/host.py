@@ -214,7 +214,7 @@ def _what_happened():
             "Live sockets without an entry, by what would happen if they closed now. fin_dropped: their FIN is "
             "dropped here. ack_dropped: the peer's ACK is. nat_lost: the FIN leaves untranslated. peer_fin_dropped: "
             "the peer's FIN would be dropped here. peer_decides: it closes when the peer does. unknown: the rules "
-            "cannot be judged.",
+            "cannot be evaluated.",
             "short",
             gauges("finwait_tcp_at_risk_sockets", "fate"),
             stack=True,
@@ -231,13 +231,37 @@ def _what_happened():
     ]
 
 
-def _path_verdicts():
-    """0 accept, 1 unknown, 2 drop, 3 some; whether or not the exporter knows the verdict "some"."""
-    unknown, drop, some = (
-        f"max by (packet, family) ({_labelled('finwait_firewall_path_verdict', verdict=verdict)})"
-        for verdict in ("unknown", "drop", "some")
+def _dropped_for_some():
+    """Of each packet, 1 while open or closing sockets lose it, or would: the exporter has one verdict, of a connection that
+    no narrower rule singles out."""
+    victims = {
+        "fin": (("finwait_tcp_at_risk_sockets", "fate", "fin_dropped"), ("finwait_tcp_stuck_sockets", "cause", "local_drop")),
+        "ack": (("finwait_tcp_at_risk_sockets", "fate", "ack_dropped"), ("finwait_tcp_stuck_sockets", "cause", "reply_drop")),
+        "peer_fin": (("finwait_tcp_at_risk_sockets", "fate", "peer_fin_dropped"),),
+        "forwarded_fin": (("finwait_tcp_stuck_sockets", "cause", "forward_drop"),),
+    }
+    return " or ".join(
+        f'label_replace(sum({_labelled(name, **{label: value})}) > 0, "packet", "{packet}", "", "")'
+        for packet, series_of_it in victims.items()
+        for name, label, value in series_of_it
     )
-    return f"{unknown} + 2 * {drop} + (3 * {some} or 0 * {drop})"
+
+
+def _path_verdicts():
+    """0 accept, 1 unknown, 2 drop; 3 where it is accepted in general and sockets lose it all the same, in the address
+    families that have rules against INVALID packets (in both where neither has: then a rule of another kind does it)."""
+    accept, unknown, drop = (
+        f"max by (packet, family) ({_labelled('finwait_firewall_path_verdict', verdict=verdict)})"
+        for verdict in ("accept", "unknown", "drop")
+    )
+    rules = f"sum by (family) ({series('finwait_firewall_invalid_drop_rules')})"
+    concerned = f"{rules} >= bool on () group_left () clamp_max(max({rules}), 1)"
+    some = (
+        f"{accept} * on (packet) group_left () clamp_max(max by (packet) ({_dropped_for_some()}), 1)"
+        f" * on (family) group_left () ({concerned})"
+    )
+    verdict = f"{unknown} + 2 * {drop}"
+    return f"{verdict} + 3 * ({some}) or {verdict}"
 
 
 def _why():
@@ -252,9 +276,9 @@ def _why():
             state_timeline(
                 "What the rules do to a forgotten connection",
                 "For a connection without a conntrack entry: what happens to its FIN, RST and data on the way out, to "
-                "the peer's ACK and FIN on the way in, and to a FIN passing through. Drop for some: narrower rules "
-                "drop it for some connections (by port, address or interface). One drop of fin, rst or ack is enough "
-                "to fail.",
+                "the peer's ACK and FIN on the way in, and to a FIN passing through. Drop for some: open or closing "
+                "sockets lose it to a rule for a port, an address or an interface. One drop of fin, rst or ack is "
+                "enough to fail.",
                 query(_path_verdicts(), "{{packet}} {{family}}"),
                 mappings=verdicts,
             ),

@@ -209,7 +209,7 @@ def tracking():
             12,
             timeseries(
                 "Sockets by state",
-                "All TCP sockets of this network namespace.",
+                "TCP sockets of this host, and of containers and pods whose network namespaces are seen.",
                 "short",
                 gauges("finwait_tcp_sockets", "state"),
                 stack=True,

@@ -17,6 +17,11 @@ struct DropSite {
   firewall::Hook hook = firewall::Hook::kOutput;
   bool rejects = false;   ///< it answers the packet instead of dropping it in silence
   std::string rule_text;  ///< empty for a policy
+  /// For a rule in front of it that is for the same connections: firewall::print::ConnectionMatches().
+  std::string matches = {};
+  /// Of the rule in its chain, from 1, when it was read; nothing for a policy.
+  std::optional<std::uint32_t> position = {};
+  bool returned_to = false;  ///< a policy that a rule of its chain sends packets to, past the chain's end
   bool operator==(const DropSite&) const = default;
 };
 

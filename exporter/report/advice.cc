@@ -64,66 +64,97 @@ void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
   one.text += AlsoBefore(loss, insertions) + (loss.further.empty() ? "" : ",") +
               " for a little longer than the longest wait between two tries.";
   one.command = TemporaryAcceptCommand(insertions);
-  out.push_back(std::move(one));
-}
-
-// A place at which no accept helps: the packets have no state there that one could ask for.
-void CannotAccept(const AffectedSite& loss, std::vector<Statement>& out) {
-  out.push_back({"No accept of INVALID packets helps " + Before(loss.place).substr(1) +
-                     ": they are not INVALID there (NOTRACK, or a rule that gives them another state). The rule itself "
-                     "has to change.",
-                 "", "", "change_rule"});
-}
-
-void AcceptFins(const AffectedSite& loss, std::vector<Statement>& out) {
-  out.push_back({"For good: let FINs " + std::string(loss.inbound ? "in" : "out") + Before(loss.place) +
-                     ". They die there whether conntrack has an entry for the connection or not. Where that is on "
-                     "purpose, to leak nothing, connections stick on purpose.",
-                 "", AcceptCommand(loss.place, Accepts::kFins), "accept_fins"});
-}
-
-void AcceptLastAck(const AffectedSite& loss, std::vector<Statement>& out) {
-  out.push_back(
-      {"For good: let this host's ACKs of peers' FINs out. Accept TCP packets without SYN that are NEW or "
-       "INVALID" +
-           Before(loss.place) + "; without SYN they open nothing.",
-       "", AcceptCommand(loss.place, Accepts::kReplies), "accept_acks"});
-}
-
-void AcceptForGood(const AffectedSite& loss, std::vector<Statement>& out) {
-  if (!loss.helps) {
-    return CannotAccept(loss, out);
-  }
-  if (loss.with_entry) {
-    return AcceptFins(loss, out);
-  }
-  if (loss.last_ack) {
-    return AcceptLastAck(loss, out);
-  }
-  Statement one;
-  if (loss.inbound) {
-    one.id = "accept_replies";
-    one.text = std::string("For good: let peers' ") + (loss.peer_fin ? "FINs" : "answers") +
-               " in. Accept TCP packets without SYN that are NEW or INVALID" + Before(loss.place) +
-               ". Without SYN they open nothing: only a socket that is there already can take them.";
-    one.command = AcceptCommand(loss.place, Accepts::kReplies);
-  } else {
-    one.id = "accept_closing";
-    one.text = "For good: let closing packets out. Accept INVALID packets with FIN or RST" + Before(loss.place) +
-               "; they only end connections.";
-    one.command = AcceptCommand(loss.place, Accepts::kClosing);
+  if (std::string plain = TemporaryAcceptCommand(insertions, AcceptFor::kAllConnections); plain != one.command) {
+    one.plain_command = std::move(plain);
   }
   out.push_back(std::move(one));
-  if (loss.acks_too) {
-    AcceptLastAck(loss, out);
-  }
 }
+
+// What is advised for good. One command that serves several places (iptables inserts at the top of their chain) is one
+// piece of advice, which names them.
+class ForGood {
+ public:
+  void Add(const AffectedSite& loss) {
+    if (!loss.helps) {
+      // The packets have no state there that one could ask for.
+      Add("change_rule", "No accept of INVALID packets helps", loss.place,
+          ": they are not INVALID there (NOTRACK, or a rule that gives them another state). The rule itself has to "
+          "change.",
+          "");
+    } else if (loss.with_entry) {
+      Add("accept_fins", std::string("For good: let FINs ") + (loss.inbound ? "in" : "out"), loss.place,
+          ". They die there whether conntrack has an entry for the connection or not. Where that is on purpose, to "
+          "leak "
+          "nothing, connections stick on purpose.",
+          AcceptCommand(loss.place, Accepts::kFins));
+    } else if (loss.last_ack) {
+      AddLastAck(loss);
+    } else if (loss.inbound) {
+      Add("accept_replies",
+          std::string("For good: let peers' ") + (loss.peer_fin ? "FINs" : "answers") +
+              " in. Accept TCP packets without SYN that are NEW or INVALID",
+          loss.place, ". Without SYN they open nothing: only a socket that is there already can take them.",
+          AcceptCommand(loss.place, Accepts::kReplies));
+    } else {
+      Add("accept_closing", "For good: let closing packets out. Accept INVALID packets with FIN or RST", loss.place,
+          "; they only end connections.", AcceptCommand(loss.place, Accepts::kClosing));
+    }
+    if (loss.helps && !loss.with_entry && !loss.last_ack && loss.acks_too) {
+      AddLastAck(loss);
+    }
+  }
+
+  void Finish(std::vector<Statement>& out) {
+    for (const Piece& piece : pieces_) {
+      std::string places;
+      const std::size_t named = std::min(piece.before.size(), kMostNamed);
+      for (std::size_t i = 0; i < named; ++i) {
+        places += (i == 0 ? "" : ", and") + piece.before[i];
+      }
+      if (piece.before.size() > named) {
+        places += ", and before " + Counted(piece.before.size() - named, "more rule", "more rules") + " there";
+      }
+      out.push_back({piece.head + places + piece.tail, "", piece.command, piece.id});
+    }
+  }
+
+ private:
+  static constexpr std::size_t kMostNamed = 4;
+
+  struct Piece {
+    std::string id;
+    std::string head;
+    std::vector<std::string> before;
+    std::string tail;
+    std::string command;
+  };
+
+  void AddLastAck(const AffectedSite& loss) {
+    Add("accept_acks",
+        "For good: let this host's ACKs of peers' FINs out. Accept TCP packets without SYN that are NEW or INVALID",
+        loss.place, "; without SYN they open nothing.", AcceptCommand(loss.place, Accepts::kReplies));
+  }
+
+  void Add(std::string id, std::string head, const diagnosis::DropSite& place, std::string tail, std::string command) {
+    const auto same = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& piece) {
+      return !command.empty() && piece.command == command && piece.head == head;
+    });
+    if (same != pieces_.end()) {
+      same->before.push_back(Before(place));
+    } else {
+      pieces_.push_back({std::move(id), std::move(head), {Before(place)}, std::move(tail), std::move(command)});
+    }
+  }
+
+  std::vector<Piece> pieces_;
+};
 
 // What else the representative connection hangs on, once all that is advised is done.
 void NotEnough(const Situation& situation, std::vector<Statement>& out) {
   if (!situation.losses.empty() && !situation.not_enough.empty()) {
-    out.push_back({"Whether connections then close cannot be known for all: it hangs on " + situation.not_enough + ".",
-                   "", "", "not_enough"});
+    out.push_back(
+        {"Whether connections then close cannot be known for all: it depends on " + situation.not_enough + ".", "", "",
+         "not_enough"});
   }
 }
 
@@ -132,10 +163,9 @@ void KeepThoseWithOwnTimeouts(const Situation& situation, std::vector<Statement>
   const auto shortest = situation.own_timeouts.shortest.count();
   out.push_back({"Of " + Counted(situation.own_timeouts.entries, "connection", "connections") +
                      " the entry has a timeout of its own, about " + std::to_string(shortest) +
-                     " s at the shortest, whatever the sysctls say: raise it where it comes from, a timeout policy "
-                     "(`ct timeout` in `nft list ruleset`, or `nfct list timeout`), or switch TCP keepalive on in the "
-                     "application, with "
-                     "TCP_KEEPIDLE at most " +
+                     " s at the shortest, whatever the sysctls say. Raise it where it comes from, a timeout policy "
+                     "(`ct timeout` in `nft list ruleset`, or `nfct list timeout`). Or switch TCP keepalive on in the "
+                     "application, with TCP_KEEPIDLE at most " +
                      std::to_string(std::max<std::int64_t>(shortest / 2, 1)) + ".",
                  "", "", "own_timeouts"});
 }
@@ -212,9 +242,11 @@ std::vector<Statement> WhatToDo(const Situation& situation) {
       FinishStuck(situation.losses[i], out);
     }
   }
+  ForGood for_good;
   for (std::size_t i = 0; i < places; ++i) {
-    AcceptForGood(situation.losses[i], out);
+    for_good.Add(situation.losses[i]);
   }
+  for_good.Finish(out);
   if (situation.losses.size() > places) {
     out.push_back({"And " + Counted(situation.losses.size() - places, "more place drops", "more places drop") +
                        " closing packets: run `finwait_exporter check` again when these are dealt with.",
@@ -258,8 +290,8 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
   const auto* sysctl = situation.sysctl ? &*situation.sysctl : nullptr;
   if (situation.AnyWithEntry()) {
     say("accept_invalid_tracked",
-        "Accepting INVALID packets, a longer conntrack timeout, or TCP keepalive, where a rule drops FINs whether they "
-        "have an entry or not: they are ESTABLISHED, and die all the same.");
+        "Accepting INVALID packets, a longer conntrack timeout, or TCP keepalive. FINs that have an entry are dropped "
+        "here, too: they are ESTABLISHED, and die all the same.");
   }
   if (!situation.losses.empty() && !situation.OnlyWithEntry()) {
     std::string text = "nf_conntrack_tcp_be_liberal";
@@ -280,8 +312,8 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
                                          [](const AffectedSite& loss) { return loss.inbound && !loss.peer_fin; });
   if (drops_answers && (sysctl == nullptr || sysctl->conntrack_tcp_loose.value_or(1) != 0)) {
     say("accept_invalid_input",
-        "Accepting INVALID alone on the way in: with nf_conntrack_tcp_loose = 1 the peer's bare ACK is not INVALID but "
-        "NEW, and is dropped all the same; only what a peer sends that closes at once gets in.");
+        "Accepting INVALID alone on the way in. With nf_conntrack_tcp_loose = 1 the peer's bare ACK is NEW, and is "
+        "dropped all the same. Only what a peer sends that closes at once gets in.");
   }
   if (situation.AnyNat()) {
     say("accept_invalid_nat",

@@ -21,10 +21,10 @@ namespace {
 std::string_view Meaning(diagnosis::Cause cause) {
   switch (cause) {
     case diagnosis::Cause::kLocalDrop:
-      return "the FIN never left this host: conntrack has no entry for the connection any more, calls the FIN INVALID, "
+      return "the FIN never left this host. Conntrack has no entry for the connection any more, calls the FIN INVALID, "
              "and a rule of this host's drops it";
     case diagnosis::Cause::kLocalError:
-      return "the FIN never left this host, and no rule that drops INVALID packets explains it: look for a missing or "
+      return "the FIN never left this host, and no rule that drops INVALID packets explains it. Look for a missing or "
              "blackhole route, a link that is down, tc or BPF";
     case diagnosis::Cause::kReplyDrop:
       return "the FIN left, and the peer's answer is dropped by this host on its way in";
@@ -227,6 +227,7 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
 }
 
 void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation& situation, Explanation& explanation) {
+  const std::string also = situation.losses.empty() ? "" : "also ";
   // Named one by one up to a bound, as anybody may ask for the report: a host can have 100,000 such rules.
   std::size_t named = 0;
   std::size_t more = 0;
@@ -240,7 +241,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
       continue;
     }
     ++named;
-    std::string text = "INVALID packets are also dropped in " + Describe(rule.location) + " (" +
+    std::string text = "INVALID packets are " + also + "dropped in " + Describe(rule.location) + " (" +
                        std::string(Name(rule.hooks.front())) + ")";
     if (rule.narrow) {
       text += ", for some connections only";
@@ -249,8 +250,8 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
     explanation.why.push_back({std::move(text), rule.text, "", "other_rule"});
   }
   if (more > 0) {
-    explanation.why.push_back(
-        {"INVALID packets are also dropped by " + Counted(more, "more rule", "more rules") + ", not named here."});
+    explanation.why.push_back({"INVALID packets are " + also + "dropped by " +
+                               Counted(more, "more rule", "more rules") + ", not named here."});
   }
 }
 
@@ -509,7 +510,7 @@ std::size_t CountUrgent(const diagnosis::Diagnosis& diagnosis, const Situation& 
   return number > 0 || !losing || what_to_do.empty() ? number : 1;
 }
 
-// What packets of the representative connection hang on that cannot be known, as one sentence's end; "" for nothing.
+// What packets of the representative connection depend on that cannot be known, as one sentence's end; "" for nothing.
 std::string UnknownPaths(const diagnosis::Diagnosis& diagnosis) {
   for (const IpFamily family : kIpFamilies) {
     const auto index = static_cast<std::size_t>(family);
@@ -546,7 +547,7 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
       return one.fate == diagnosis::Fate::kUnknown && !one.reason.empty();
     });
     return first == sockets.end() ? text + "."
-                                  : text + ": it hangs on " + first->reason +
+                                  : text + ": it depends on " + first->reason +
                                         ". `finwait_exporter explain LOCAL PEER` names the rule for one of them.";
   }
   if (diagnosis.stuck) {
@@ -554,13 +555,26 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
     if (const auto number = std::accumulate(by_state.begin(), by_state.end(), std::uint64_t{0}); number > 0) {
       return Counted(number, "socket is", "sockets are") + " stuck, and why cannot be told: nobody watched when " +
              (number == 1 ? "it" : "they") +
-             " closed, or a rule hangs on what cannot be known. The service, running since before, tells. So does "
+             " closed, or a rule depends on what cannot be known. The service, running since before, tells. So does "
              "`check` of "
              "those that close from now on.";
     }
   }
   const std::string paths = UnknownPaths(diagnosis);
-  return paths.empty() ? "Rules or settings that decide it could not be read." : "It hangs on " + paths + ".";
+  return paths.empty() ? "Rules or settings that decide it could not be read." : "It depends on " + paths + ".";
+}
+
+// The rule that drops INVALID packets of some connections, where none does of all; "" for none.
+std::string NarrowRuleOf(const diagnosis::Diagnosis& diagnosis) {
+  const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>();
+  if (firewall == nullptr) {
+    return "";
+  }
+  const auto narrow = std::find_if(firewall->invalid_drops.begin(), firewall->invalid_drops.end(),
+                                   [](const auto& rule) { return rule.narrow; });
+  return narrow == firewall->invalid_drops.end()
+             ? ""
+             : Describe(narrow->location) + " drops INVALID packets of some connections.";
 }
 
 std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
@@ -576,7 +590,7 @@ std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situ
   }
   if (loss.empty()) {
     const std::string unknown = UnknownPaths(diagnosis);
-    return MayLosePackets(diagnosis) && !unknown.empty() ? "It hangs on " + unknown + "." : "";
+    return MayLosePackets(diagnosis) && !unknown.empty() ? "It depends on " + unknown + "." : NarrowRuleOf(diagnosis);
   }
   if (situation.OnlyWithEntry() && !situation.AnyNat()) {
     return UpperCase(loss.substr(0, 1)) + loss.substr(1) +

@@ -13,13 +13,14 @@ std::string_view Sentence(diagnosis::Fate fate) {
     case diagnosis::Fate::kNatLost:
       return "it was translated, and without its entry its FIN goes out untranslated: it never arrives";
     case diagnosis::Fate::kPeerFinDropped:
-      return "it closes cleanly if this end closes first; if the peer does, its FIN or the ACK of it is dropped here, "
+      return "it closes cleanly if this end closes first. If the peer does, its FIN or the ACK of it is dropped here, "
              "and one end stays behind";
     case diagnosis::Fate::kPeerDecides:
-      return "its FIN leaves, and whether it closes is the peer's doing: the peer's ACK is dropped on its way in and "
-             "the peer's FIN is not, so that it closes as soon as the peer does; or the peer has closed already, and a "
+      return "its FIN leaves, and whether it closes is the peer's doing. The peer's ACK is dropped on its way in and "
+             "the "
+             "peer's FIN is not, so that it closes as soon as the peer does. Or the peer has closed already, and the "
              "RST "
-             "from one that has forgotten the connection since is dropped";
+             "of one that has forgotten the connection is dropped";
     case diagnosis::Fate::kUnknown:
       return "what becomes of it cannot be known";
   }
@@ -39,10 +40,9 @@ std::string_view Meaning(diagnosis::Fate fate) {
     case diagnosis::Fate::kPeerFinDropped:
       return "no conntrack entry, and if the peer closed first, its FIN or the ACK of it would be dropped here";
     case diagnosis::Fate::kPeerDecides:
-      return "no conntrack entry, and whether it closes is the peer's doing: its ACK would be dropped on its way in, "
-             "its FIN would not; or it has closed already, and a RST from one that has forgotten the connection would "
-             "be "
-             "dropped";
+      return "no conntrack entry, and whether it closes is the peer's doing: its ACK would be dropped, its FIN not (or "
+             "its "
+             "RST, if already closed)";
     case diagnosis::Fate::kUnknown:
       return "no conntrack entry, and what its rules do to the FIN cannot be known";
   }

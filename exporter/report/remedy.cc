@@ -64,13 +64,58 @@ std::string NftChain(const firewall::RuleId& id) {
   return std::string(Name(id.family)) + " " + id.table + " " + id.chain;
 }
 
-// What nft is to do, without quotes.
-std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts) {
+// `matches` in front of the rest, which asks for TCP only where they do not.
+std::string WithMatches(const std::string& matches, std::string_view rest) {
+  constexpr std::string_view kIsTcp = "meta l4proto tcp ";
+  if (matches.empty()) {
+    return std::string(rest);
+  }
+  if (rest.starts_with(kIsTcp) && (" " + matches).find(" tcp ") != std::string::npos) {
+    rest.remove_prefix(kIsTcp.size());
+  }
+  return matches + " " + std::string(rest);
+}
+
+// What nft is to do, without quotes. Without a handle, so at a policy: at the chain's end, or at its start where
+// packets come to the policy past the end.
+std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts, const std::string& matches) {
   const std::string where =
       place.rule.handle ? "insert rule " + NftChain(place.rule) + " handle " + std::to_string(*place.rule.handle)
-                        : "add rule " + NftChain(place.rule);
+                        : (place.returned_to ? "insert rule " : "add rule ") + NftChain(place.rule);
   const bool bridge = place.rule.family == firewall::TableFamily::kBridge;
-  return where + " " + std::string(bridge ? BridgeMatch(accepts) : NftMatch(accepts));
+  return where + " " + WithMatches(matches, bridge ? BridgeMatch(accepts) : NftMatch(accepts));
+}
+
+// The chain and the rule for `iptables -D`; `matches` may be empty.
+std::string IptablesRule(const diagnosis::DropSite& place, Accepts accepts, const std::string& matches,
+                         const std::string& position) {
+  constexpr std::string_view kIsTcp = "-p tcp";
+  std::string_view rest = IptablesMatch(accepts);
+  rest.remove_prefix(kIsTcp.size());
+  return place.rule.chain + position + " " + std::string(kIsTcp) + (matches.empty() ? "" : " " + matches) +
+         std::string(rest);
+}
+
+// Whether both are rules of one chain.
+bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other) {
+  return one.backend == other.backend && one.family == other.family && one.table == other.table &&
+         one.chain == other.chain;
+}
+
+// "-I" and where, right in front of the rule as far as iptables can say so. `earlier`: what the same command line has
+// inserted before.
+std::string IptablesInsert(const Insertion& one, const std::string& matches, std::span<const Insertion> earlier) {
+  const diagnosis::DropSite& place = *one.place;
+  std::string position;
+  if (place.position) {
+    const auto moved_by = std::count_if(earlier.begin(), earlier.end(), [&](const Insertion& other) {
+      return InOneChain(other.place->rule, place.rule) && other.place->position.value_or(0) <= *place.position &&
+             (other.place->position || other.place->returned_to);
+    });
+    position = " " + std::to_string(*place.position + static_cast<std::uint64_t>(moved_by));
+  }
+  const bool at_the_end = place.rule.IsPolicy() && !place.returned_to;
+  return std::string(at_the_end ? " -A " : " -I ") + IptablesRule(place, one.accepts, matches, position);
 }
 
 bool CanWrite(const diagnosis::DropSite& place) { return IsPlain(place.rule.table) && IsPlain(place.rule.chain); }
@@ -84,14 +129,14 @@ std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
     return "";
   }
   if (place.rule.dialect == firewall::Dialect::kNft) {
-    return "nft '" + NftInsert(place, accepts) + "'";
+    return "nft '" + NftInsert(place, accepts, {}) + "'";
   }
   const std::string insert =
       IptablesTool(place.rule) + " -I " + place.rule.chain + " " + std::string(IptablesMatch(accepts));
   return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
 }
 
-std::string TemporaryAcceptCommand(std::span<const Insertion> insertions) {
+std::string TemporaryAcceptCommand(std::span<const Insertion> insertions, AcceptFor accept_for) {
   std::string insert;
   std::string remove;
   std::size_t number = 0;
@@ -99,17 +144,17 @@ std::string TemporaryAcceptCommand(std::span<const Insertion> insertions) {
     if (!CanWrite(*one.place)) {
       return "";
     }
+    const std::string matches = accept_for == AcceptFor::kItsConnections ? one.place->matches : std::string();
     const std::string between = number == 0 ? "" : "; ";
     if (one.place->rule.dialect == firewall::Dialect::kNft) {
       const std::string variable = "rule" + (number == 0 ? std::string() : std::to_string(number + 1));
-      insert +=
-          between + variable + "=$(nft -ea '" + NftInsert(*one.place, one.accepts) + "' | grep -o 'handle [0-9]*$')";
+      insert += between + variable + "=$(nft -ea '" + NftInsert(*one.place, one.accepts, matches) +
+                "' | grep -o 'handle [0-9]*$')";
       remove += between + "nft \"delete rule " + NftChain(one.place->rule) + " $" + variable + "\"";
     } else {
       const std::string tool = IptablesTool(one.place->rule);
-      const std::string rule = one.place->rule.chain + " " + std::string(IptablesMatch(one.accepts));
-      insert += between + tool + " -I " + rule;
-      remove += between + tool + " -D " + rule;
+      insert += between + tool + IptablesInsert(one, matches, insertions.first(number));
+      remove += between + tool + " -D " + IptablesRule(*one.place, one.accepts, matches, "");
     }
     ++number;
   }

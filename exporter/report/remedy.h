@@ -12,7 +12,8 @@ namespace finwait::report {
 using firewall::eval::Accepts;
 
 /// A command that inserts a rule in front of the one at `place` (before a policy, at the end), in its own chain, where
-/// alone an accept comes before that drop. Empty where a name would need quoting that nobody should have to trust.
+/// alone an accept comes before that drop: iptables at the top of the chain, so that one command serves all its rules.
+/// For every connection. Empty where a name would need quoting that nobody should have to trust.
 std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts);
 
 /// A rule to insert.
@@ -21,9 +22,16 @@ struct Insertion {
   Accepts accepts = Accepts::kInvalid;
 };
 
+/// For whom a rule in front of another is.
+enum class AcceptFor {
+  kItsConnections,  ///< only those that the other is for; holds parts of its text (addresses, ports)
+  kAllConnections,
+};
+
 /// The same for several places at once, for long enough that every pending FIN is retried once, then taken back. One
-/// line.
-std::string TemporaryAcceptCommand(std::span<const Insertion> insertions);
+/// line. Each stands right in front of the rule that drops, so that it lets pass nothing that dies before or behind it.
+std::string TemporaryAcceptCommand(std::span<const Insertion> insertions,
+                                   AcceptFor accept_for = AcceptFor::kItsConnections);
 
 /// "sysctl -w NAME=VALUE".
 std::string SysctlCommand(const std::string& name, long long value);

@@ -11,6 +11,13 @@ struct Statement {
   std::string detail = {};
   std::string command = {};  ///< advice: what to type in a shell, as root; may be empty
   std::string id = {};       ///< advice: which piece it is, the same from version to version (docs/report.md)
+  /// `command` without what is a rule's text, for those who may not see it: it is for more connections. Empty:
+  /// `command` holds no such text.
+  std::string plain_command = {};
+
+  const std::string& Command(bool show_details) const {
+    return show_details || plain_command.empty() ? command : plain_command;
+  }
 };
 
 }  // namespace finwait::report

@@ -325,7 +325,8 @@ Json StatementsJson(const std::vector<report::Statement>& statements, Details de
     Json one = {{"text", statement.text}};
     if (!statement.id.empty()) {
       one["id"] = statement.id;
-      one["command"] = statement.command.empty() ? Json(nullptr) : Json(statement.command);
+      const std::string& command = statement.Command(details == Details::kShow);
+      one["command"] = command.empty() ? Json(nullptr) : Json(command);
     }
     if (details == Details::kShow && !statement.detail.empty()) {
       one["detail"] = statement.detail;

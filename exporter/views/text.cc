@@ -130,8 +130,12 @@ void NotShown(std::uint64_t left, std::uint64_t all, std::size_t in_json, std::o
 }
 
 // Those that share an end, cause, rule and owner in one piece, with the oldest as an example; then the single ones.
+// Under a line of their own where the lines above are of several causes.
 void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report::SocketGroup>& groups,
-                  std::ostringstream& out) {
+                  bool several_lines, std::ostringstream& out) {
+  if (!groups.empty() && several_lines) {
+    out << "  - Of these, the largest groups and the oldest sockets:\n";
+  }
   std::uint64_t left = stuck.sockets.size();
   std::size_t shown = 0;
   for (const report::SocketGroup& group : groups) {
@@ -164,8 +168,11 @@ void OneAtRisk(const diagnosis::AtRiskSocket& one, const char* before, std::ostr
 }
 
 // Those that one rule would lose in one piece, with one as an example; then the single ones.
-void SocketsAtRisk(const diagnosis::LiveSummary& live, std::ostringstream& out) {
+void SocketsAtRisk(const diagnosis::LiveSummary& live, bool several_lines, std::ostringstream& out) {
   const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});
+  if (several_lines && all > 0 && !live.sockets.empty()) {
+    out << "  - Of these, the largest groups:\n";
+  }
   std::uint64_t left = all;
   std::size_t shown = 0;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
@@ -205,11 +212,11 @@ std::string ReportText(const report::Report& report) {
   DoFirst(explanation, out);
   Section("Stuck now", explanation.stuck, out);
   if (diagnosis.stuck) {
-    StuckSockets(*diagnosis.stuck, report.stuck_groups, out);
+    StuckSockets(*diagnosis.stuck, report.stuck_groups, explanation.stuck.size() > 1, out);
   }
   Section("Would stick if closed now", explanation.would_stick, out);
   if (diagnosis.live) {
-    SocketsAtRisk(*diagnosis.live, out);
+    SocketsAtRisk(*diagnosis.live, explanation.would_stick.size() > 1, out);
   }
   Section("Whose they are", explanation.owners, out);
   Section("Why", explanation.why, out);

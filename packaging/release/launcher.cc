@@ -59,8 +59,8 @@ int main(int count, char** arguments) {
   }
   fprintf(
       stderr,
-      "finwait_exporter: cannot start %s (%m): this file works only beside the folder lib that it was unpacked with; "
-      "keep them together and make a symbolic link to it instead of a copy\n",
+      "finwait_exporter: cannot start %s (%m): this file works only beside the folder lib that it was unpacked with. "
+      "Keep them together, and make a symbolic link to it instead of a copy\n",
       program.c_str());
   // As the program itself: a subcommand cannot tell, a service cannot start.
   return count > 1 && arguments[1][0] != '-' ? 3 : 2;

@@ -59,9 +59,19 @@ def evidence(value, name="h:1", length=HOUR):
     return series("finwait_risk_last_evidence_timestamp_seconds", f"{value}x{length}", name)
 
 
-def verdicts(**values):
+def verdicts(family="ipv4", **values):
     for verdict, value in values.items():
-        yield series("finwait_firewall_path_verdict", f"{value}x{HOUR}", family="ipv4", packet="fin", verdict=verdict)
+        yield series("finwait_firewall_path_verdict", f"{value}x{HOUR}", family=family, packet="fin", verdict=verdict)
+
+
+def narrow(**at_risk):
+    """A rule of IPv4 for a few connections, and how many sockets at risk there are by fate."""
+    for family, number in (("ipv4", 1), ("ipv6", 0)):
+        yield series(
+            "finwait_firewall_invalid_drop_rules", f"{number}x{HOUR}", backend="nft", family=family, hook="output"
+        )
+    for fate, number in at_risk.items():
+        yield series("finwait_tcp_at_risk_sockets", f"{number}x{HOUR}", fate=fate)
 
 
 def timeout(value):
@@ -115,8 +125,24 @@ CASES = [
     ),
     case("accept", PATH, verdicts(accept=1, drop=0, unknown=0), {'{family="ipv4",packet="fin"}': 0}),
     case("drop", PATH, verdicts(accept=0, drop=1, unknown=0), {'{family="ipv4",packet="fin"}': 2}),
-    case("some", PATH, verdicts(accept=0, drop=0, unknown=0, some=1), {'{family="ipv4",packet="fin"}': 3}),
-    case("not some", PATH, verdicts(accept=0, drop=1, unknown=0, some=0), {'{family="ipv4",packet="fin"}': 2}),
+    case(
+        "drop for some, in the family with a rule, while a socket would lose it",
+        PATH,
+        [*verdicts(accept=1, drop=0, unknown=0), *verdicts(family="ipv6", accept=1, drop=0, unknown=0), *narrow(fin_dropped=3)],
+        {'{family="ipv4",packet="fin"}': 3, '{family="ipv6",packet="fin"}': 0},
+    ),
+    case(
+        "of a packet that no socket loses it is accept",
+        PATH,
+        [*verdicts(accept=1, drop=0, unknown=0), *narrow(fin_dropped=0, ack_dropped=3)],
+        {'{family="ipv4",packet="fin"}': 0},
+    ),
+    case(
+        "drop, not for some",
+        PATH,
+        [*verdicts(accept=0, drop=1, unknown=0), *narrow(fin_dropped=3)],
+        {'{family="ipv4",packet="fin"}': 2},
+    ),
     case(
         "bars add up to what got stuck",
         of_host("Newly stuck sockets by cause"),
@@ -162,7 +188,7 @@ CASES = [
         },
     ),
     case("those that are down", WORST, FLEET, {'{job="j",instance="dead:1"}': 1.4}, stage="== 1.4"),
-    case("not judged", ("fleet.json", "Hosts by stage", "C"), FLEET, {"{}": 1}),
+    case("cannot tell", ("fleet.json", "Hosts by stage", "C"), FLEET, {"{}": 1}),
     case("down", ("fleet.json", "Hosts by stage", "D"), FLEET, {"{}": 1}),
     case(
         "a collector that never succeeded is not 57 years old",

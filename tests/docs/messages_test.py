@@ -29,6 +29,25 @@ class Messages(unittest.TestCase):
     def test_a_log_line_is_its_sentence_without_its_fields(self):
         self.assertEqual(list_messages.messages_of('logger.Warn("stage changed", {{"stage", name}});'), ["stage changed"])
 
+    def test_headers_the_launcher_finwait_plan_and_the_report_are_read(self):
+        found = list_messages.all_messages(ROOT)
+        self.assertIn("a header cut short", found["collectors/kernel/netlink/messages.h"])
+        self.assertIn("collectors/firewall/xt/extension.h", found)
+        self.assertTrue(any("cannot start" in one for one in found["packaging/release/launcher.cc"]))
+        self.assertTrue(any("does not load" in one for one in found["scripts/plan.sh"]))
+        self.assertTrue(any(one.startswith("No connection of this host") for one in found["exporter/report/explanation.cc"]))
+
+    def test_a_sentence_of_the_report_is_put_together_and_each_of_a_choice_stands_alone(self):
+        source = 'say("fin_timeout", "of " + Number(n) + " sockets"); return late ? "it comes too late" : "it comes in time";'
+        self.assertEqual(
+            list_messages.sentences_of(source + 'x = "of these " + n + " are stuck";'),
+            ["it comes in time", "it comes too late", "of these ... are stuck"],
+        )
+
+    def test_a_script_says_what_it_refuses_and_prints_on_standard_error(self):
+        source = 'refuse "there is no flag \\"$1\\""\necho "$name: $(head x) fails" >&2\necho "a result here"\n'
+        self.assertEqual(list_messages.messages_of_script(source), ["...: ... fails", 'there is no flag "..."'])
+
     def test_a_file_that_no_row_explains_is_an_error(self):
         with self.assertRaisesRegex(ValueError, "b/c.cc"):
             list_messages.listed({"a/b.cc": ["one"], "b/c.cc": ["two"]}, [("a/", "means", "do")])

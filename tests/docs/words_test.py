@@ -41,6 +41,23 @@ class Words(unittest.TestCase):
         words = LONG.rstrip(".")
         self.assertEqual(lines_of(f"```\n{LONG}\n```\n\n| {words} |\n\n`{words}` and [that](a%20b).\n"), [])
 
+    def test_words_are_read_in_titles_and_cells_of_tables(self):
+        self.assertEqual(lines_of("# What it hangs on\n\n| a | blind |\n"), [1, 3])
+        self.assertEqual(lines_of("```\n# what it hangs on\n| blind |\n```\n"), [])
+
+    def test_words_are_read_in_manual_pages_without_their_markup(self):
+        text = check_words.manual_text(".SH NAME\nIt \\fIhangs on\\fR \\-\\-flag\n")
+        self.assertEqual(text.strip(), "It hangs on --flag")
+        self.assertEqual(len(check_words.only_words(text.split("\n"))), 1)
+
+    def test_words_are_read_on_dashboards_and_in_alerts(self):
+        panel = {"panels": [{"title": "not judged", "targets": [{"expr": "judged"}], "description": "blind {{ blind }}"}]}
+        self.assertEqual(len(check_words.only_words(list(check_words.texts_of(panel)))), 2)
+
+    def test_words_of_the_report_are_read(self):
+        sentences = check_words.list_messages.sentences_of_the_report(ROOT)
+        self.assertTrue(any("Conntrack forgets a connection" in one for one in sentences))
+
     def test_a_word_to_avoid_is_found_and_in_code_it_is_not(self):
         self.assertEqual(lines_of("A host is blind.\n"), [1])
         self.assertEqual(lines_of("A host is `blind`.\n"), [])

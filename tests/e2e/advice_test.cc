@@ -144,6 +144,16 @@ class AdviceTest : public testing::Test {
   Scene scene_;
 };
 
+TEST_F(AdviceTest, ARuleForSomeConnectionsIsTheCauseOfALatentHost) {
+  scene_.Local().Shell("iptables-nft -A OUTPUT -p tcp --dport 80 -m conntrack --ctstate INVALID -j DROP");
+  Ends ends = scene_.Open();
+  const std::string text = scene_.CheckText();
+  EXPECT_TRUE(text.starts_with("LATENT: ")) << text;
+  EXPECT_NE(text.find(" drops INVALID packets of some\nconnections.\n\nWhy\n  - INVALID packets are dropped in "),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(AdviceTest, BeLiberalDoesNotHelp) {
   DropInvalidOut();
   Ends ends = scene_.Open();

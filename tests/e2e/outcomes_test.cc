@@ -233,7 +233,7 @@ TEST_F(OutcomesTest, WhatHangsOnChanceIsNamedAndAHostWithAllEntriesIsNeverCannot
   const Json gone = scene_.Check();
   EXPECT_EQ(gone["exit_code"], 3) << scene_.CheckText();
   EXPECT_FALSE(Says(gone, "see below")) << TextOf(gone);
-  EXPECT_TRUE(Says(gone, "it hangs on")) << TextOf(gone);
+  EXPECT_TRUE(Says(gone, "it depends on")) << TextOf(gone);
   EXPECT_TRUE(Says(gone, "explain LOCAL PEER")) << TextOf(gone);
 }
 

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <regex>
 #include <sstream>
 
@@ -48,15 +50,16 @@ class PlacesTest : public testing::Test {
  protected:
   using ByPort = std::map<std::uint16_t, std::uint64_t>;
 
-  PlacesTest() : places_(NumberFrom("FINWAIT_PLACES", 8)), all_(NumberFrom("FINWAIT_STUCK", 40)) {
+  PlacesTest()
+      : PlacesTest(NumberFrom("FINWAIT_PLACES", 8), NumberFrom("FINWAIT_STUCK", 40), RulesOfOwnChains(), IsIpv6) {}
+
+  PlacesTest(std::size_t places, std::uint64_t all, const std::string& rules,
+             std::function<bool(std::uint16_t)> is_ipv6)
+      : places_(places), all_(all), is_ipv6_(std::move(is_ipv6)) {
     rlimit files = {};
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
-    std::string rules;
-    for (std::size_t i = 0; i < places_; ++i) {
-      rules += DropRule(PortOf(i));
-    }
     // A try every second, so that no place waits for long; and enough of them for every place to have its turn.
     scene_.Local().Shell(rules +
                          "sysctl -qw net.ipv4.tcp_orphan_retries=200; "
@@ -65,7 +68,15 @@ class PlacesTest : public testing::Test {
     scene_.LoseEntries();
   }
 
-  std::uint16_t PortOf(std::size_t place) const { return static_cast<std::uint16_t>(kFirstPort + place); }
+  static std::string RulesOfOwnChains() {
+    std::string rules;
+    for (std::size_t i = 0; i < NumberFrom("FINWAIT_PLACES", 8); ++i) {
+      rules += DropRule(PortOf(i));
+    }
+    return rules;
+  }
+
+  static std::uint16_t PortOf(std::size_t place) { return static_cast<std::uint16_t>(kFirstPort + place); }
 
   // Each place another number of them, the last place most.
   void Open() {
@@ -75,7 +86,7 @@ class PlacesTest : public testing::Test {
       const std::uint64_t share = std::max<std::uint64_t>(1, 2 * all_ * (i + 1) / (places_ * (places_ + 1)));
       const std::uint64_t number = i + 1 == places_ ? left : std::min(left, share);
       left -= number;
-      const std::string peer = IsIpv6(port) ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
+      const std::string peer = is_ipv6_(port) ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
       listeners_.push_back(std::make_unique<lab::Listener>(scene_.Peer(), peer, port));
       for (UniqueFd& end : lab::ConnectMany(number, scene_.Local(), peer, port, *listeners_.back())) {
         ends_.push_back(std::move(end));
@@ -127,6 +138,7 @@ class PlacesTest : public testing::Test {
   Scene scene_;
   std::size_t places_;
   std::uint64_t all_;
+  std::function<bool(std::uint16_t)> is_ipv6_;
   std::vector<std::unique_ptr<lab::Listener>> listeners_;
   std::vector<UniqueFd> ends_;  // of each connection this host's, then the peer's
   ByPort expected_;
@@ -174,6 +186,91 @@ TEST_F(PlacesTest, OfStuckSocketsEveryPlacesAdviceFreesExactlyItsOwn) {
   }
   EXPECT_TRUE(left.empty());
 }
+
+// Rules that share a chain, with one in a chain that is called between them and one for all that is left: the four
+// ports die at one each.
+struct SharedChain {
+  const char* name;
+  bool ipv6;
+  const char* load;
+  friend std::ostream& operator<<(std::ostream& out, const SharedChain& one) { return out << one.name; }
+};
+
+#define FINWAIT_SHARED_BY_IPTABLES(TOOL)                                                                       \
+  TOOL " -N called; " TOOL " -A OUTPUT -p tcp --dport 1001 -m conntrack --ctstate INVALID -j DROP; " TOOL      \
+       " -A OUTPUT -j called; " TOOL                                                                           \
+       " -A called -p tcp --dport 1002 -m comment --comment \"it's \\$(id)\" "                                 \
+       "-m conntrack ! --ctstate NEW,RELATED,ESTABLISHED -j DROP; " TOOL                                       \
+       " -A OUTPUT -p tcp -m multiport --dports 1003,1005 --tcp-flags FIN FIN -m conntrack --ctstate INVALID " \
+       "-j DROP; " TOOL " -A OUTPUT -m conntrack --ctstate INVALID -j DROP; "
+
+constexpr SharedChain kSharedChains[] = {
+    {"iptables_nft", false, FINWAIT_SHARED_BY_IPTABLES("iptables-nft")},
+    {"ip6tables_legacy", true, FINWAIT_SHARED_BY_IPTABLES("ip6tables-legacy")},
+    {"nft", true,
+     "nft 'add table inet f; add chain inet f called; add chain inet f out { type filter hook output priority 0; "
+     "policy "
+     "drop; }; add rule inet f called tcp dport 1002 ct state invalid counter drop; "
+     "add rule inet f out ct state invalid tcp dport vmap { 1001 : drop, 22 : accept }; "
+     "add rule inet f out jump called; add rule inet f out tcp dport { 1003, 1005 } ct state invalid drop; "
+     "add rule inet f out ct state new,established,related accept; add rule inet f out meta l4proto != tcp accept'; "},
+};
+
+class SharedChainTest : public PlacesTest, public testing::WithParamInterface<SharedChain> {
+ protected:
+  SharedChainTest() : PlacesTest(4, 10, GetParam().load, [](std::uint16_t) { return GetParam().ipv6; }) {}
+
+  int AllTries() const {
+    const auto tries = scene_.Tries();
+    return std::accumulate(tries.begin(), tries.end(), 0);
+  }
+
+  // Follows `command` until the sockets to `port` are gone and all others have been tried once more.
+  void FollowFor(const std::string& command, std::uint16_t port) const {
+    constexpr std::string_view kWait = "; sleep 130; ";
+    const std::size_t wait = command.find(kWait);
+    ASSERT_NE(wait, std::string::npos) << command;
+    const std::string variables =
+        scene_.Local().Shell(command.substr(0, wait) + "; set | grep ^rule || true");  // of nft: what to delete
+    EXPECT_TRUE(Eventually([&] { return !StuckNow().contains(port); }, 30)) << command;
+    const int before = AllTries();
+    const auto others = static_cast<int>(scene_.Tries().size());
+    EXPECT_TRUE(Eventually([&] { return AllTries() >= before + 2 * others; }, 30)) << command;
+    scene_.Local().Shell(variables + "\n" + command.substr(wait + kWait.size()));
+  }
+};
+
+TEST_P(SharedChainTest, EachPlacesAdviceFreesExactlyItsOwn) {
+  const std::string rules = scene_.Local().Shell("nft -s list ruleset");
+  CloseHere();
+  ASSERT_TRUE(Eventually(
+      [&] {
+        const auto tries = scene_.Tries();
+        return std::count_if(tries.begin(), tries.end(), [](int of_one) { return of_one >= 2; }) == 10;
+      },
+      30));
+  const json report = scene_.Check();
+  ByPort left = expected_;
+  for (const json& one : report["explanation"]["what_to_do"]) {
+    std::smatch number;
+    const std::string text = one["text"];
+    if (!std::regex_search(text, number, std::regex("^Now: let ([0-9]+) stuck socket"))) {
+      continue;
+    }
+    const auto its = std::find_if(left.begin(), left.end(),
+                                  [&](const auto& place) { return place.second == std::stoul(number[1]); });
+    ASSERT_NE(its, left.end()) << text;
+    const std::uint16_t port = its->first;
+    left.erase(its);
+    FollowFor(one["command"], port);
+    ASSERT_EQ(StuckNow(), left) << "after " << one["command"];
+  }
+  EXPECT_TRUE(left.empty()) << report["explanation"]["what_to_do"].dump(1);
+  EXPECT_EQ(scene_.Local().Shell("nft -s list ruleset"), rules);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tools, SharedChainTest, testing::ValuesIn(kSharedChains),
+                         [](const auto& one) { return one.param.name; });
 
 // What 24 lines of 80 columns show, long commands broken by the terminal.
 TEST_F(PlacesTest, VerdictCauseAndFirstCommandAreOnTheFirstScreen) {

@@ -82,6 +82,52 @@ def tested_alerts():
     return firing, silent
 
 
+# Labels whose values are a host's own, not the program's.
+FREE_LABELS = {"job", "instance", "version", "owner_namespace", "owner_name", "owner_container", "path"}
+SERIES = re.compile(r"(\w+)(?:\{(.*)\})?")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def emitted():
+    """Of each metric in the golden scrape, the values of each label."""
+    values = {}
+    for line in (HERE.parent / "golden" / "metrics.txt").read_text().splitlines():
+        if match := re.match(r"(finwait_\w+)(?:\{(.*)\})? ", line):
+            of_metric = values.setdefault(match[1], {})
+            for label, value in LABEL.findall(match[2] or ""):
+                of_metric.setdefault(label, set()).add(value)
+    return values
+
+
+def series_of_tests():
+    """(where, selector) of every series that a test takes for scraped: those of promtool, and of the dashboards' answers."""
+    sys.path.insert(0, str(HERE.parent / "dashboards"))
+    import check_answers
+
+    tests = [(path.name, group) for path in sorted(HERE.glob("*.yaml")) for group in yaml.safe_load(path.read_text())["tests"]]
+    tests += [("check_answers.py", one) for one in check_answers.CASES]
+    for where, test in tests:
+        for one in test.get("input_series", []):
+            yield f"{where}: {test.get('name')}", one["series"]
+
+
+def check_series(selector, known):
+    """What the program would never print of such a series."""
+    name, labels = SERIES.fullmatch(selector.strip()).groups()
+    if not name.startswith("finwait_"):
+        return
+    if name not in known:
+        yield "is no metric of the program"
+        return
+    for label, value in LABEL.findall(labels or ""):
+        if label in FREE_LABELS:
+            continue
+        if label not in known[name]:
+            yield f"has no label {label}"
+        elif value not in known[name][label]:
+            yield f"is never {label}={value!r}"
+
+
 def severities_in_readme():
     """Of each alert in the README's table; a row may be of several."""
     rows = re.findall(r"^\| (Finwait[\w, ]+) \| (\w+) \|", (DASHBOARDS / "README.md").read_text(), re.MULTILINE)
@@ -121,6 +167,13 @@ def main():
         f"the runbook names {t}, which is on no dashboard"
         for t in titles_in_runbook()
         if t not in titles_on_dashboards()
+    ]
+
+    known = emitted()
+    problems += [
+        f"{where}: {selector} {problem}"
+        for where, selector in series_of_tests()
+        for problem in check_series(selector, known)
     ]
 
     firing, silent = tested_alerts()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Draws the three dashboards on what a real Prometheus has scraped, checks what is seen, and takes pictures.
 
-    render.py STORY PAGE OUT [--width N] [--only NAME ...] [--themes NAME ...] [--pictures]
+    render.py STORY PAGE OUT [--width N] [--only NAME ...] [--themes NAME ...] [--pictures] [--before FOLDER]
 
 STORY is the folder that story.py left, PAGE the one that build.mjs made, OUT gets a PNG of each view and theme. Every
 view is drawn twice: with all rows open, which is checked, and as Grafana first shows it, which is the picture. Exit 1 if
@@ -62,6 +62,22 @@ PICTURES = {
     "dashboard-host-failing-light.webp": ("host-failing-1", "light", None),
     "dashboard-host-blind-dark.webp": ("host-blind-1", "dark", 890),
     "dashboard-exporter-light.webp": ("exporter", "light", 820),
+}
+
+# The same of older dashboards, on the same data: what was seen before.
+BEFORE_PICTURES = {
+    "before-fleet-dark.webp": ("fleet", "dark", None),
+    "before-host-failing-light.webp": ("host-failing-1", "light", 1400),
+    "before-host-blind-dark.webp": ("host-blind-1", "dark", 890),
+    "before-exporter-light.webp": ("exporter", "light", 820),
+}
+
+# Of the exporter's own page, as story.py left it: {file: (host, theme, width and height in px, selector of the part)}.
+# None: the whole height, the whole page.
+PAGE_PICTURES = {
+    "page-failing-light.webp": ("failing-1", "light", 1280, 1250, None),
+    "page-exposed-dark.webp": ("exposed-1", "dark", 1280, 1250, None),
+    "page-silence-light.webp": ("exposed-1", "light", 760, 250, "#silence"),
 }
 
 
@@ -176,6 +192,22 @@ def small_picture(tab, height):
     return base64.b64decode(tab.call("Page.captureScreenshot", **options)["data"])
 
 
+def draw_page(browser, url, theme, width, height, part, path):
+    """A picture of the exporter's own page, or of one part of it."""
+    tab = chromium.Tab(browser)
+    try:
+        tab.show(width, 1000, theme)
+        tab.open(url)
+        if part:
+            tab.evaluate(
+                f"document.querySelector({json.dumps(part)}).scrollIntoView();"
+                f"document.body.replaceChildren(document.querySelector({json.dumps(part)}).closest('section, details'))"
+            )
+        path.write_bytes(small_picture(tab, height))
+    finally:
+        tab.close()
+
+
 def draw(browser, url, theme, width, now, picture, small=None):
     """What the checks find, exceptions and complaints in the console among it; and a picture of it.
     `small`: (path, height) of one for the documents, too."""
@@ -209,8 +241,25 @@ def problems_of(name, theme, found):
 
 def pictures_too_large():
     return [
-        IMAGES / name for name in PICTURES if (IMAGES / name).exists() and (IMAGES / name).stat().st_size > MOST_BYTES
+        IMAGES / name for name in PICTURES | BEFORE_PICTURES | PAGE_PICTURES if (IMAGES / name).exists() and (IMAGES / name).stat().st_size > MOST_BYTES
     ]
+
+
+def draw_before(arguments, times):
+    """Older dashboards, as Grafana first shows them; what is wrong with them is the reason to look."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(prometheus(arguments.story))
+        address = stack.enter_context(served(arguments.page))
+        browser = stack.enter_context(chromium.chromium())
+        for file, (name, theme, height) in BEFORE_PICTURES.items():
+            dashboard = json.loads((arguments.before / f"{name.partition('-')[0]}.json").read_text())
+            asked = View(dashboard, VIEWS[name], times["start"], times["end"], arguments.width).asked()
+            (arguments.page / "before.json").write_text(json.dumps(asked | {"open": False}))
+            url = f"{address}/index.html?data=before.json"
+            draw(browser, url, theme, arguments.width, times["end"], arguments.out / f"{file}.png", (IMAGES / file, height))
+    for path in pictures_too_large():
+        print(f"{path} is larger than {MOST_BYTES} bytes", file=sys.stderr)
+    return 1 if pictures_too_large() else 0
 
 
 def main():
@@ -219,6 +268,7 @@ def main():
     parser.add_argument("page", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--pictures", action="store_true", help="renew those of the documents")
+    parser.add_argument("--before", type=pathlib.Path, help="a folder of older dashboards: only draw those, for the documents")
     parser.add_argument("--width", type=int, default=1600)
     parser.add_argument("--only", nargs="*", choices=VIEWS)
     parser.add_argument("--themes", nargs="*", choices=THEMES, default=THEMES)
@@ -226,6 +276,9 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     times = json.loads((arguments.story / "story.json").read_text())
     loaded = dict(dashboards.load())
+
+    if arguments.before:
+        return draw_before(arguments, times)
 
     problems, empty = [], set()
     with contextlib.ExitStack() as stack:
@@ -251,6 +304,10 @@ def main():
                 draw(browser, f"{url}.json", theme, arguments.width, times["end"], picture.with_suffix(".png"), small)
                 problems += problems_of(name, theme, found)
                 empty |= {(name, one["panel"]) for one in found if one["kind"] == "no data"}
+        if arguments.pictures:
+            pages = stack.enter_context(served(arguments.story / "pages"))
+            for file, (host, *how) in PAGE_PICTURES.items():
+                draw_page(browser, f"{pages}/{host}.html", *how, IMAGES / file)
     problems += [f"{path} is larger than {MOST_BYTES} bytes" for path in pictures_too_large()]
     if not arguments.only:
         problems += [f"NO_DATA lists {': '.join(one)}, which has data" for one in NO_DATA if one not in empty]

@@ -6,6 +6,7 @@
 Five hosts with the real exporter, each in a network namespace of its own: a healthy one, one whose connections would
 stick, one whose connections do, one that may read nothing (no CAP_NET_ADMIN), and one whose exporter is stopped half way.
 Prometheus loads the shipped rules and alerts, unscaled. FOLDER/data is its database; FOLDER/story.json says when it ended.
+FOLDER/pages has the page of each host that PAGES names, as it was at the end.
 """
 
 import argparse
@@ -25,6 +26,7 @@ TIMEOUT = "net.netfilter.nf_conntrack_tcp_timeout_established"
 # On every host, so that conntrack runs.
 ACCEPT = "iptables -w -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
 DROP = "iptables -w -A OUTPUT -m conntrack --ctstate INVALID -j DROP"
+PAGES = "exposed-1", "failing-1"
 SCRAPE_SECONDS = 5
 TURN_SECONDS = 40  # between two processes that end on the failing host
 BURSTS = 131, 7, 24, 12, 61, 5, 18, 40, 9, 30, 14, 22, 35, 11, 16  # the last ones still live when the story ends
@@ -76,7 +78,7 @@ def play(folder, seconds):
             before = ["setpriv", "--bounding-set=-net_admin"] if blind else []
             exporters[name] = stack.enter_context(contextlib.ExitStack())
             ready = "/healthz" if blind else "/readyz"
-            exporters[name].enter_context(lab.exporter(where=name, address=address, before=before, ready=ready))
+            exporters[name].enter_context(lab.exporter("--report.details", where=name, address=address, before=before, ready=ready))
         enter(prometheus(folder, addresses))
         for number, name in enumerate(HOSTS):
             enter(lab.connections(20 + 10 * number, 80, keepalive=5, where=name, to=lab.HUB))
@@ -99,6 +101,9 @@ def play(folder, seconds):
             holders.pop(0).kill()
             time.sleep(TURN_SECONDS)
         wait_until(1)
+        (folder / "pages").mkdir(exist_ok=True)
+        for name in PAGES:
+            (folder / "pages" / f"{name}.html").write_text(lab.get(f"http://{addresses[name]}:10061/")[1])
     (folder / "story.json").write_text(json.dumps({"start": start, "end": time.time() - SCRAPE_SECONDS}))
 
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "collectors/firewall/model/value_text.h"
+#include "collectors/firewall/print/plain_words.h"
 #include "collectors/firewall/print/rule_steps.h"
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/registry.h"
@@ -48,6 +49,30 @@ class Line {
       text += " " + (i == transport_place_ ? TransportText() : matches_[i]);
     }
     return target_.empty() ? text : text + " " + target_;
+  }
+
+  // What the rule asks of a connection, and can be typed.
+  std::string Matches() {
+    for (const Step& step : ReadSteps(table_, rule_)) {
+      std::visit([this](const auto& part) { AddMatch(part); }, step);
+    }
+    flags_.clear();
+    std::string text;
+    const auto add = [&text](const std::string& part) {
+      if (!part.empty() && IsPlainWords(part)) {
+        text += (text.empty() ? "" : " ") + part;
+      }
+    };
+    for (const std::string& part : {source_, destination_, in_, out_}) {
+      add(part);
+    }
+    for (std::size_t i = 0; i < matches_.size(); ++i) {
+      const bool transport = i == transport_place_;
+      add(transport && source_port_.empty() && destination_port_.empty() ? ""
+          : transport                                                    ? TransportText()
+                                                                         : matches_[i]);
+    }
+    return text;
   }
 
  private:
@@ -254,6 +279,51 @@ class Line {
     }
   }
 
+  void AddMatch(const Comparison& comparison) { Add(comparison); }
+  void AddMatch(const Statement& statement) {
+    const auto* match = std::get_if<XtMatch>(statement.expression);
+    if (match == nullptr) {
+      if (std::holds_alternative<std::shared_ptr<const IpHeaderMatch>>(*statement.expression)) {
+        Add(statement);
+      }
+      return;
+    }
+    const xt::Registry& extensions = xt::BuiltIn();
+    const std::string text = WithoutTcpFlags(extensions.TextOf(*match, ipv6_));
+    if (match->name != "comment" && text != "-m tcp" && !AsksForStateOnly(text) &&
+        extensions.TraitsOf(*match).unknowable_because.empty()) {
+      matches_.push_back(text);
+    }
+  }
+
+  // Without "--tcp-flags MASK SET", "! --tcp-flags MASK SET".
+  static std::string WithoutTcpFlags(std::string text) {
+    constexpr std::string_view kInverted = " ! --tcp-flags ";
+    constexpr std::string_view kOption = " --tcp-flags ";
+    const std::size_t inverted = text.find(kInverted);
+    const std::size_t from = inverted != std::string::npos ? inverted : text.find(kOption);
+    if (from == std::string::npos) {
+      return text;
+    }
+    const std::size_t mask = from + (from == inverted ? kInverted : kOption).size();
+    const std::size_t set = text.find(' ', mask);
+    const std::size_t end = set == std::string::npos ? set : text.find(' ', set + 1);
+    return text.erase(from, end == std::string::npos ? end : end - from);
+  }
+
+  // "-m conntrack --ctstate X", "-m state ! --state X", and nothing else.
+  static bool AsksForStateOnly(std::string_view text) {
+    for (const std::string_view match : {"-m conntrack ", "-m state "}) {
+      if (text.starts_with(match)) {
+        text.remove_prefix(match.size());
+        text.remove_prefix(text.starts_with("! ") ? 2 : 0);
+        return (text.starts_with("--ctstate ") || text.starts_with("--state ")) &&
+               std::count(text.begin(), text.end(), ' ') == 1;
+      }
+    }
+    return false;
+  }
+
   // --- both ---
 
   bool Add(const Statement& statement) {
@@ -357,6 +427,10 @@ class Line {
 
 std::optional<std::string> IptablesRuleText(const Table& table, const Chain& chain, const Rule& rule) {
   return Line(table, chain, rule).Text();
+}
+
+std::string IptablesMatches(const Table& table, const Chain& chain, const Rule& rule) {
+  return Line(table, chain, rule).Matches();
 }
 
 }  // namespace finwait::firewall::print

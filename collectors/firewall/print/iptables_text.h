@@ -11,4 +11,7 @@ namespace finwait::firewall::print {
 /// does not write.
 std::optional<std::string> IptablesRuleText(const Table& table, const Chain& chain, const Rule& rule);
 
+/// ConnectionMatches() of a rule that iptables keeps.
+std::string IptablesMatches(const Table& table, const Chain& chain, const Rule& rule);
+
 }  // namespace finwait::firewall::print

@@ -132,4 +132,23 @@ std::string NftSetText(const Set* set, const std::string& name, const std::vecto
   return "{ " + text + (whole ? " }" : ", ... }");
 }
 
+std::string NftDroppedKeysText(const Set* set, const std::vector<Field>& fields) {
+  if (set == nullptr || !set->anonymous || set->contents != Contents::kComplete ||
+      set->elements.size() > kMaxElements) {
+    return {};
+  }
+  std::string text;
+  for (const SetElement* element : InPrintedOrder(*set, fields)) {
+    const auto* verdict = std::get_if<Verdict>(&element->data);
+    if (verdict == nullptr || verdict->kind != Verdict::Kind::kDrop) {
+      continue;
+    }
+    if (element->catch_all) {
+      return {};  // it is all the others, too
+    }
+    text += (text.empty() ? "" : ", ") + KeyText(*set, *element, fields);
+  }
+  return text.empty() ? text : "{ " + text + " }";
+}
+
 }  // namespace finwait::firewall::print

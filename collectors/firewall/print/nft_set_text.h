@@ -12,6 +12,10 @@ namespace finwait::firewall::print {
 /// where the set was not read.
 std::string NftSetText(const Set* set, const std::string& name, const std::vector<Field>& fields);
 
+/// The keys of an anonymous verdict map at which packets are dropped, between braces. Empty where there is none, or
+/// where not all elements are known.
+std::string NftDroppedKeysText(const Set* set, const std::vector<Field>& fields);
+
 /// "accept", "jump chain".
 std::string NftVerdictText(const Verdict& verdict);
 

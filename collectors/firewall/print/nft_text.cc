@@ -13,6 +13,7 @@
 #include "collectors/firewall/print/nft_field.h"
 #include "collectors/firewall/print/nft_set_text.h"
 #include "collectors/firewall/print/nft_statement_text.h"
+#include "collectors/firewall/print/plain_words.h"
 #include "collectors/firewall/print/rule_steps.h"
 
 namespace finwait::firewall::print {
@@ -36,6 +37,22 @@ class RuleText {
     if (!rule_.comment.empty()) {
       parts_.push_back(Part{"comment \"" + Printable(rule_.comment) + "\""});
     }
+    return Joined();
+  }
+
+  // What the rule asks of a connection, and can be typed.
+  std::string Matches() {
+    for (const Step& step : ReadSteps(table_, rule_)) {
+      if (const auto* comparison = std::get_if<Comparison>(&step)) {
+        AddMatch(*comparison);
+      }
+    }
+    LeaveOut(&Part::tests_protocol);  // it is TCP: whoever uses this says so
+    return Joined();
+  }
+
+ private:
+  std::string Joined() const {
     std::string text;
     for (const Part& part : parts_) {
       if (!part.text.empty()) {
@@ -45,7 +62,6 @@ class RuleText {
     return text;
   }
 
- private:
   struct Part {
     std::string text;
     bool tests_network = false;   ///< says no more than that the packet is IPv4, or IPv6
@@ -78,6 +94,46 @@ class RuleText {
       Learn(*comparison.operands.front().load, comparison.value, part);
     }
     parts_.push_back(std::move(part));
+  }
+
+  // One that tells connections apart: not by what the packet is in conntrack, nor by chance.
+  void AddMatch(const Comparison& comparison) {
+    std::string name;
+    std::vector<Field> fields;
+    for (const Operand& operand : comparison.operands) {
+      if (operand.load == nullptr || operand.changed || std::holds_alternative<NumberGenerator>(*operand.load) ||
+          std::holds_alternative<Hash>(*operand.load)) {
+        return;
+      }
+      fields.push_back(FieldOf(operand, context_));
+    }
+    const bool alone = fields.size() == 1;
+    if (fields.empty() || (alone && (fields.front().format == ValueFormat::kCtState ||
+                                     fields.front().format == ValueFormat::kTcpFlags))) {
+      return;
+    }
+    const Set* set = FindSet(table_, comparison.set);
+    const bool of_set = comparison.relation == Relation::kInSet || comparison.relation == Relation::kNotInSet;
+    if (of_set && (set == nullptr || !set->anonymous) && !IsPlainName(comparison.set)) {
+      return;
+    }
+    if (comparison.relation != Relation::kVerdictMap) {
+      Add(comparison);
+    } else if (const std::string keys = NftDroppedKeysText(set, fields); !keys.empty()) {
+      for (const Field& field : fields) {
+        LeaveOutWhat(field);
+        name += (name.empty() ? "" : " . ") + field.name;
+      }
+      parts_.push_back(Part{name + " " + keys});
+    }
+    const bool cut = !parts_.empty() && parts_.back().text.find("...") != std::string::npos;
+    if (cut || (!parts_.empty() && !IsPlainInQuotes(parts_.back().text))) {
+      parts_.pop_back();
+    }
+  }
+
+  static bool IsPlainName(std::string_view name) {
+    return !name.empty() && IsPlainWords(name) && name.find(' ') == std::string_view::npos;
   }
 
   // What an equality tells about the packet.
@@ -194,5 +250,7 @@ class RuleText {
 }  // namespace
 
 std::string NftRuleText(const Table& table, const Rule& rule) { return RuleText(table, rule).Text(); }
+
+std::string NftMatches(const Table& table, const Rule& rule) { return Line(table, rule).Matches(); }
 
 }  // namespace finwait::firewall::print

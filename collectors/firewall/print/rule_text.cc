@@ -34,4 +34,10 @@ std::string RuleText(const Table& table, const Chain& chain, const Rule& rule) {
   return Bounded(Printable(NftRuleText(table, rule)));
 }
 
+std::string ConnectionMatches(const Table& table, const Chain& chain, const Rule& rule) {
+  std::string text =
+      table.dialect == Dialect::kIptables ? IptablesMatches(table, chain, rule) : NftMatches(table, rule);
+  return text.size() > kMaxRuleText ? std::string() : text;
+}
+
 }  // namespace finwait::firewall::print

@@ -15,4 +15,10 @@ inline constexpr std::size_t kMaxRuleText = 512;
 /// expression of nftables as "[NAME]". Control characters in it are escaped.
 std::string RuleText(const Table& table, const Chain& chain, const Rule& rule);
 
+/// What `rule` asks of a TCP connection (addresses, ports, devices, marks, owners), for another rule of its chain that
+/// is to be for the same connections: "-s 192.0.2.0/24 -m tcp --dport 9000", "tcp dport 9000". Left out is what it asks
+/// of a packet alone (conntrack's state, TCP flags), what chance or rates decide, and what cannot be typed as it
+/// stands: then the text asks less. Holds nothing that a shell takes for more than words (nft: within single quotes).
+std::string ConnectionMatches(const Table& table, const Chain& chain, const Rule& rule);
+
 }  // namespace finwait::firewall::print

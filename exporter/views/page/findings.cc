@@ -22,7 +22,7 @@ std::string Item(const report::Statement& statement, Details details) {
     html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
   }
   if (!statement.command.empty()) {
-    html += html::Command(statement.command);
+    html += html::Command(statement.Command(details == Details::kShow));
   }
   return html + "</li>\n";
 }
@@ -230,7 +230,7 @@ std::string CannotSee(const report::Report& report, Details details) {
          "host, shows them; so does the page when the exporter runs with `--report.details`.",
          ""});
   }
-  return Section("cannot-see", "Not observed", Statements(statements, details, "ul", "blind fine"), "");
+  return Section("cannot-see", "Not observed", Statements(statements, details, "ul", "unobserved fine"), "");
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ std::string ReportPage(const report::Report& report, const PageSettings& setting
   return "<!DOCTYPE html>\n<html lang=\"en\">\n" + Head(diagnosis, stage, settings.host_name) +
          "<body>\n<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n" + Bar(settings) +
          "<div id=\"report\" class=\"" + stage + "\" data-stage=\"" + stage +
-         "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(report) + Tiles(diagnosis) +
-         "<div class=\"columns\">\n<div class=\"column\" id=\"findings\" tabindex=\"-1\">\n" +
+         "\" data-version=\"" FINWAIT_VERSION "\">\n<main>\n" + VerdictSection(report, settings.details) +
+         Tiles(diagnosis) + "<div class=\"columns\">\n<div class=\"column\" id=\"findings\" tabindex=\"-1\">\n" +
          Findings(report, settings.details) +
          IncidentsSection(settings.timeline != nullptr ? *settings.timeline : incidents::Timeline(),
                           std::chrono::time_point_cast<std::chrono::milliseconds>(diagnosis.at), settings.details) +

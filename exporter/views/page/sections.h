@@ -11,7 +11,7 @@
 namespace finwait::views::page {
 
 /// Stage, score and verdict, and what to do first.
-std::string VerdictSection(const report::Report& report);
+std::string VerdictSection(const report::Report& report, Details details);
 /// The four numbers that a reader looks for first.
 std::string Tiles(const diagnosis::Diagnosis& diagnosis);
 

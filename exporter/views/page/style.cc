@@ -104,7 +104,7 @@ h3 { font-size: .875rem; font-weight: 600; }
   content: counter(step); inset-inline-start: 0; top: .05em; width: 1.5rem; height: 1.5rem; border-radius: 50%;
   background: var(--ink); color: var(--paper); font-size: .8125rem; font-weight: 600; line-height: 1.5rem; text-align: center;
 }
-.vain li::before, .blind li::before { width: auto; height: auto; background: none; top: 0; inset-inline-start: .15rem; color: var(--bad); font-weight: 700; }
+.vain li::before, .unobserved li::before { width: auto; height: auto; background: none; top: 0; inset-inline-start: .15rem; color: var(--bad); font-weight: 700; }
 .vain li::before { content: "\00D7" / ""; }
 .blind li::before { content: "?" / ""; color: var(--soft); }
 .statements code { display: inline; }

@@ -53,13 +53,14 @@ std::string TableFill(const sources::ConntrackStatsSample& stats) {
 }
 
 // What helps most of what cannot wait, so that nobody has to look for it further down.
-std::string FirstSteps(const report::Explanation& explanation) {
+std::string FirstSteps(const report::Explanation& explanation, Details details) {
   std::string html =
       std::string("<div class=\"first\" id=\"first\"") + (explanation.urgent == 0 ? " hidden" : "") + ">";
   if (explanation.urgent > 0) {
     const report::Statement& first = explanation.what_to_do.front();
     html +=
-        "<p>" + html::Prose(first.text) + "</p>" + (first.command.empty() ? "" : html::Command(first.command)) +
+        "<p>" + html::Prose(first.text) + "</p>" +
+        (first.command.empty() ? "" : html::Command(first.Command(details == Details::kShow))) +
         "<p><a href=\"#what-to-do\">" +
         (explanation.urgent > 1 ? "The same at " + html::Count(explanation.urgent - 1, "more place", "more places") +
                                       " (run all at the same time), and all steps"
@@ -71,7 +72,7 @@ std::string FirstSteps(const report::Explanation& explanation) {
 
 }  // namespace
 
-std::string VerdictSection(const report::Report& report) {
+std::string VerdictSection(const report::Report& report, Details details) {
   const diagnosis::Diagnosis& diagnosis = *report.diagnosis;
   const diagnosis::Risk& risk = diagnosis.risk;
   std::string html = "<section class=\"verdict\" aria-labelledby=\"stage\">\n<div class=\"headline\">" +
@@ -81,8 +82,8 @@ std::string VerdictSection(const report::Report& report) {
                      : "<p class=\"score\">no score</p>";
   html += "</div>\n<p class=\"summary\">" + html::Prose(report.explanation.verdict) + "</p>\n" + "<p class=\"cause\"" +
           (report.explanation.cause.empty() ? " hidden" : "") + ">" + html::Prose(report.explanation.cause) + "</p>\n" +
-          FirstSteps(report.explanation) + charts::ScoreScale(risk.stage, risk.score) + "\n<p class=\"when\">As of " +
-          Time(diagnosis.at) + ".";
+          FirstSteps(report.explanation, details) + charts::ScoreScale(risk.stage, risk.score) +
+          "\n<p class=\"when\">As of " + Time(diagnosis.at) + ".";
   if (diagnosis.last_evidence) {
     html += " Last proven failure " +
             html::Duration(std::chrono::duration<double>(diagnosis.at - *diagnosis.last_evidence).count()) + " ago.";

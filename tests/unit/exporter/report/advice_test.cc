@@ -142,6 +142,32 @@ std::string TextOf(const std::vector<Statement>& statements, const std::string& 
   return "";
 }
 
+TEST(AdviceWordsTest, RulesOfOneIptablesChainAreOnePieceOfAdviceThatNamesThem) {
+  AffectedSite first = LossAt(false, 0, 5);
+  AffectedSite second = first;
+  second.place.rule.handle = 8;
+  std::vector<std::string> accepts;
+  for (const Statement& one : WhatToDo(Of({first, second}, Sysctls(seconds(600), seconds(7200))))) {
+    if (one.id == "accept_closing") {
+      accepts.push_back(one.text);
+    }
+  }
+  ASSERT_EQ(accepts.size(), 1U);
+  EXPECT_NE(accepts[0].find("handle 7, and before the rule in "), std::string::npos) << accepts[0];
+  EXPECT_NE(accepts[0].find("handle 8; they only"), std::string::npos) << accepts[0];
+}
+
+TEST(AdviceWordsTest, WhoMayNotSeeRulesGetsACommandWithoutTheirText) {
+  AffectedSite loss = LossAt(false, 5, 0);
+  loss.place.position = 1;
+  loss.place.matches = "-d 192.0.2.7/32 -m tcp --dport 9000";
+  const auto advice = WhatToDo(Of({loss}, Sysctls(seconds(600), seconds(7200))));
+  const Statement& now = advice.front();
+  EXPECT_NE(now.Command(true).find("192.0.2.7"), std::string::npos) << now.Command(true);
+  EXPECT_EQ(now.Command(false).find("192.0.2.7"), std::string::npos) << now.Command(false);
+  EXPECT_NE(now.Command(false).find("-I OUTPUT 1 -p tcp -m conntrack"), std::string::npos) << now.Command(false);
+}
+
 TEST(AdviceWordsTest, NameTheSettingItsValueAndWhatToMakeOfIt) {
   const auto advice = WhatToDo(Of({LossAt(false, 0, 5)}, Sysctls(seconds(600), seconds(9000))));
   const std::string raise = TextOf(advice, "raise_established_timeout");
@@ -176,6 +202,7 @@ TEST(AdviceWordsTest, GiveAdviceForEachOfFortyPlacesAndCountWhatIsBeyondTheBound
   for (std::uint64_t i = 0; i < 40; ++i) {
     losses.push_back(LossAt(false, 1, 0));
     losses.back().place.rule.handle = i;
+    losses.back().place.rule.chain = "to-" + std::to_string(i);
   }
   EXPECT_EQ(number_of("finish_stuck"), 40);
   EXPECT_EQ(number_of("accept_closing"), 40);

@@ -47,7 +47,7 @@ TEST(RemedyTest, OnTheWayOutForGoodOnlyFinAndRstAreLetThrough) {
 
 TEST(RemedyTest, TheTemporaryFormTakesBackWhatItPutIn) {
   EXPECT_EQ(Temporary(Iptables(Backend::kLegacy, TableFamily::kIpv4, "filter", "INPUT"), Accepts::kReplies),
-            "iptables-legacy -I INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT; sleep 130; "
+            "iptables-legacy -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT; sleep 130; "
             "iptables-legacy -D INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT");
   EXPECT_EQ(Temporary(Nft(TableFamily::kIpv4, 4), Accepts::kInvalid),
             "rule=$(nft -ea 'insert rule ip fw out handle 4 meta l4proto tcp ct state invalid accept' | grep -o "
@@ -55,13 +55,64 @@ TEST(RemedyTest, TheTemporaryFormTakesBackWhatItPutIn) {
 }
 
 TEST(RemedyTest, SeveralPlacesAreOpenAtTheSameTime) {
-  const auto out = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "out_world");
+  auto out = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "out_world");
+  out.rule.handle = 3;
+  out.position = 1;
   const auto in = Nft(TableFamily::kIpv4, 9);
   EXPECT_EQ(TemporaryAcceptCommand(std::vector<Insertion>{{&out, Accepts::kFins}, {&in, Accepts::kFins}}),
-            "iptables-nft -I out_world -p tcp --tcp-flags SYN,FIN FIN -j ACCEPT; "
+            "iptables-nft -I out_world 1 -p tcp --tcp-flags SYN,FIN FIN -j ACCEPT; "
             "rule2=$(nft -ea 'insert rule ip fw out handle 9 tcp flags & (fin | syn) == fin accept' | grep -o "
             "'handle [0-9]*$'); sleep 130; "
             "iptables-nft -D out_world -p tcp --tcp-flags SYN,FIN FIN -j ACCEPT; nft \"delete rule ip fw out $rule2\"");
+}
+
+TEST(RemedyTest, TheTemporaryFormIsForTheRulesOwnConnections) {
+  auto iptables = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT");
+  iptables.rule.handle = 9;
+  iptables.position = 4;
+  iptables.matches = "-o eth0 -m tcp --dport 9000";
+  EXPECT_EQ(
+      Temporary(iptables, Accepts::kReplies),
+      "iptables-nft -I OUTPUT 4 -p tcp -o eth0 -m tcp --dport 9000 ! --syn -m conntrack --ctstate NEW,INVALID -j "
+      "ACCEPT; sleep 130; iptables-nft -D OUTPUT -p tcp -o eth0 -m tcp --dport 9000 ! --syn -m conntrack --ctstate "
+      "NEW,INVALID -j ACCEPT");
+  EXPECT_EQ(AcceptCommand(iptables, Accepts::kInvalid),
+            "iptables-nft -I OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT")
+      << "for good it is for all";
+  EXPECT_EQ(
+      TemporaryAcceptCommand(std::vector<Insertion>{{&iptables, Accepts::kInvalid}}, AcceptFor::kAllConnections),
+      "iptables-nft -I OUTPUT 4 -p tcp -m conntrack --ctstate INVALID -j ACCEPT; sleep 130; iptables-nft -D OUTPUT "
+      "-p tcp -m conntrack --ctstate INVALID -j ACCEPT");
+  auto nft = Nft(TableFamily::kInet, 7);
+  nft.matches = "tcp dport { 9000, 9001 }";
+  EXPECT_EQ(
+      Temporary(nft, Accepts::kInvalid),
+      "rule=$(nft -ea 'insert rule inet fw out handle 7 tcp dport { 9000, 9001 } ct state invalid accept' | grep -o "
+      "'handle [0-9]*$'); sleep 130; nft \"delete rule inet fw out $rule\"");
+  nft.matches = "oifname \"eth0\"";
+  EXPECT_NE(Temporary(nft, Accepts::kInvalid).find("7 oifname \"eth0\" meta l4proto tcp ct state invalid accept"),
+            std::string::npos);
+}
+
+TEST(RemedyTest, WhatIsInsertedBeforeMovesARuleDown) {
+  auto first = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT");
+  first.rule.handle = 8;
+  first.position = 2;
+  auto second = first;
+  second.position = 5;
+  const std::string command =
+      TemporaryAcceptCommand(std::vector<Insertion>{{&first, Accepts::kInvalid}, {&second, Accepts::kReplies}});
+  EXPECT_NE(command.find("-I OUTPUT 2 "), std::string::npos) << command;
+  EXPECT_NE(command.find("-I OUTPUT 6 "), std::string::npos) << command;
+}
+
+TEST(RemedyTest, WhereRulesReturnToAPolicyTheAcceptStandsAtTheTop) {
+  auto iptables = Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT");
+  iptables.returned_to = true;
+  EXPECT_TRUE(Temporary(iptables, Accepts::kInvalid).starts_with("iptables-nft -I OUTPUT -p tcp "));
+  auto nft = Nft(TableFamily::kIpv4, std::nullopt);
+  nft.returned_to = true;
+  EXPECT_TRUE(AcceptCommand(nft, Accepts::kInvalid).starts_with("nft 'insert rule ip fw out meta"));
 }
 
 TEST(RemedyTest, GivesNoCommandForANameThatAShellCouldTakeForMore) {
