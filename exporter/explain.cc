@@ -133,8 +133,9 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 
 }  // namespace
 
-int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
-  auto read = ReadExplainHost(options.procfs, err);
+int RunExplain(const command_line::Options& options, const Result<kernel::Host>& reached, std::ostream& out,
+               std::ostream& err) {
+  auto read = ReadExplainHost(reached, err);
   if (!read) {
     return kUnknownExit;
   }

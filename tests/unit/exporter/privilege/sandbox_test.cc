@@ -81,7 +81,7 @@ Child InChild(const std::function<std::string()>& action) {
 Child InSandbox(const std::function<std::string()>& action, Role role = Role::kReader) {
   return InChild([&] {
     const auto given_up = GiveUpPrivileges({});
-    const auto unfiltered_because = FilterCalls(true, role);
+    const auto unfiltered_because = FilterCalls(true, {role});
     if (!given_up || unfiltered_because) {
       return "no sandbox: " + (given_up ? *unfiltered_because : given_up.error().message);
     }
@@ -241,7 +241,7 @@ std::string CallsNotRefused(Role role) {
   // The kernel's own probes make these two, from a page of theirs: a filter is not asked, and elsewhere they are
   // SIGILL.
   std::set<std::string> listed = {"tgkill", "clone3", "uretprobe", "uprobe", "system call 335", "system call 336"};
-  for (const AllowedCall& call : AllowedCalls(role)) {
+  for (const AllowedCall& call : AllowedCalls({role})) {
     listed.insert(call.name);
   }
   std::string wrong;
@@ -346,7 +346,7 @@ TEST(Sandbox, HoldsForThreadsThatRanBefore) {
       entered.wait(false);
       result = ::syscall(SYS_ptrace, PTRACE_TRACEME, 0, nullptr, nullptr);
     });
-    const auto unfiltered_because = FilterCalls(true, Role::kReader);
+    const auto unfiltered_because = FilterCalls(true, {Role::kReader});
     entered = true;
     entered.notify_all();
     before.join();
@@ -390,7 +390,7 @@ TEST(Sandbox, EndsAProcessThatMakesCallsInAnotherProcessorMode) {
 
 TEST(Sandbox, FiltersNothingWhenToldSoAndSaysWhy) {
   const Child child = InChild([] {
-    const auto unfiltered_because = FilterCalls(false, Role::kReader);
+    const auto unfiltered_because = FilterCalls(false, {Role::kReader});
     const bool can = ::kill(::getpid(), 0) == 0;
     return unfiltered_because && can ? *unfiltered_because : "refused";
   });
@@ -403,7 +403,7 @@ TEST(Sandbox, EveryAllowedCallIsOneThatThisSystemKnows) {
     known.insert(CallName(number));
   }
   for (const Role role : {Role::kReader, Role::kServer}) {
-    std::vector<AllowedCall> calls = AllowedCalls(role);
+    std::vector<AllowedCall> calls = AllowedCalls({role});
     calls.insert(calls.end(), StoreCalls().begin(), StoreCalls().end());
     for (const AllowedCall& call : calls) {
 #ifdef __x86_64__
