@@ -10,12 +10,17 @@
 #include <utility>
 #include <vector>
 
-#include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/firewall/read/legacy_presence.h"
 #include "collectors/kernel/cgroup_walk.h"
+#include "collectors/kernel/creation_probe.h"
+#include "collectors/kernel/expiry_listener.h"
+#include "collectors/kernel/features.h"
 #include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/namespaces/owner_names.h"
+#include "collectors/kernel/netlink/event_socket_pool.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/kernel/netlink/sealed_transport.h"
+#include "collectors/sources/conntrack_events.h"
 #include "exporter/early_threads.h"
 #include "exporter/privilege/allowed_calls.h"
 #include "exporter/privilege/inheritance.h"
@@ -62,6 +67,22 @@ Result<Seal> SealRequests(const kernel::Host& host, std::optional<int> channel) 
   return seal;
 }
 
+// Conntrack's events take more room than net.core.rmem_max gives, which nobody can ask for later. To open the socket
+// must load nothing.
+void UseWideEventSockets(const command_line::Options& options, kernel::Host& host) {
+  const auto& enabled = options.enabled_collectors;
+  if (std::find(enabled.begin(), enabled.end(), sources::ConntrackEventsSample::kCollector) == enabled.end() ||
+      host.find_feature(kernel::kConntrackNetlink) != kernel::FeatureState::kSafeToAsk) {
+    return;
+  }
+  constexpr int kBuffers[] = {kernel::ExpiryListener::kReceiveBuffer, kernel::CreationProbe::kReceiveBuffer};
+  if (auto pool = kernel::netlink::EventSocketPool::Make(kBuffers)) {
+    host.open_events = [pool = std::move(*pool)](const kernel::netlink::Subscription& subscription) {
+      return pool->Open(subscription);
+    };
+  }
+}
+
 // From here on the host's channels send by sealed headers.
 void UseSeal(std::shared_ptr<kernel::netlink::SealedRequests> requests, kernel::Host& host) {
   host.open_channel = [requests = std::move(requests)](int protocol) -> Result<kernel::netlink::Channel> {
@@ -103,6 +124,7 @@ Result<Confinement> Confine(const command_line::Options& options, privilege::Kep
   privilege::Work work{.role = privilege::Role::kReader,
                        .ipv4_tables = firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv4),
                        .ipv6_tables = firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv6)};
+  UseWideEventSockets(options, host);
   if (options.filter_calls && !privilege::kHasSanitizer) {
     if (auto seal = SealRequests(host, channel)) {
       work.sealed = std::move(seal->calls);

@@ -513,6 +513,11 @@ void ReachForOthers() {
   }
   MakeLegacyTables();
   WriteToOtherUnixSockets();
+  const int wide = OpenSocket(NETLINK_NETFILTER);
+  const int gibibyte = 1 << 30;
+  Report("have a gibibyte of the kernel's memory",
+         ::setsockopt(wide, SOL_SOCKET, SO_RCVBUFFORCE, &gibibyte, sizeof gibibyte) == 0 ? 0 : errno);
+  ::close(wide);
   std::uint64_t parameters[64] = {};
   Report("set up io_uring", ::syscall(SYS_io_uring_setup, 4, parameters) >= 0 ? 0 : errno);
   Report("make a process in a namespace of its own",

@@ -144,12 +144,6 @@ Result<std::vector<std::string>> LegacyReader::TableNames(TableFamily family) {
   return names;
 }
 
-bool HasLegacyTables(const std::filesystem::path& procfs, TableFamily family) {
-  SocketLegacyKernel unasked;
-  const auto names = LegacyReader(procfs, unasked, Deadline::After(std::chrono::seconds(1))).TableNames(family);
-  return names && !names->empty();
-}
-
 Result<LegacyTable> LegacyReader::ReadTable(TableFamily family, const std::string& name, std::size_t max_rules) {
   const std::string operation = "read " + ToolName(family) + " table " + name;
   for (int attempt = 1;; ++attempt) {

@@ -40,10 +40,6 @@ struct LegacyRuleset {
   std::uint64_t content_hash = 0;
 };
 
-/// Whether `family` has any table: <procfs>/thread-self/net/ip_tables_names has a name in it. No where it has none, or
-/// cannot be read.
-bool HasLegacyTables(const std::filesystem::path& procfs, TableFamily family);
-
 /// Reads legacy tables without ever making one.
 class LegacyReader {
  public:
