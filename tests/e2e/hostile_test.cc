@@ -179,6 +179,30 @@ TEST_F(HostileTest, InPlanNothingIsAcknowledged) {
   EXPECT_EQ(hostile.Log().find("not here"), std::string::npos) << "the headers are sealed: " << hostile.Log();
 }
 
+// Landlock binds no thread that is older; so there must be none.
+TEST_F(HostileTest, AThreadFromBeforeTheProgramReadsNoOtherFiles) {
+  const lab::Namespace where;
+  const lab::TemporaryFolder folder;
+  const pid_t pid = where.Spawn(
+      {"env", "LD_PRELOAD=" + lab::Program().substr(0, lab::Program().rfind('/')) + "/finwait_early_thread.so",
+       lab::Program()},
+      folder.PathOf("log"));
+  const auto log = [&folder] {
+    std::ifstream file(folder.PathOf("log"));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_TRUE(lab::Eventually([&] { return log().find("early thread: EACCES /etc/passwd") != std::string::npos; }, 30))
+      << log();
+  EXPECT_TRUE(lab::Eventually(
+      [&] {
+        return where.Command({"curl", "-s", "http://127.0.0.1:10061/metrics"})
+                   .out.find("finwait_exporter_sandbox{layer=\"landlock\"} 1") != std::string::npos;
+      },
+      30));
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
 // Without the filter the same code does what it says: the tests above can fail.
 TEST_F(HostileTest, WithoutTheFilterTheKernelObeysTheReader) {
   const Hostile hostile("netstat", {"--no-sandbox.seccomp"});
