@@ -32,8 +32,8 @@ Failure CannotAsk(const std::string& operation) {
   if (errno == ENOSYS) {
     return Fail(FailureReason::kError,
                 operation +
-                    ": there was no such table when this program started, so it gave up the call that reads one (which "
-                    "would also make one); restart it to see these rules");
+                    ": there was none when this program started, so it gave up the call that reads one; restart it to "
+                    "see these rules");
   }
   return FailErrno(operation, errno);
 }
