@@ -133,9 +133,9 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 
 }  // namespace
 
-int RunExplain(const command_line::Options& options, const Result<kernel::Host>& reached, std::ostream& out,
+int RunExplain(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
                std::ostream& err) {
-  auto read = ReadExplainHost(reached, err);
+  auto read = ReadExplainHost(opened, err);
   if (!read) {
     return kUnknownExit;
   }

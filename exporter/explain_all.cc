@@ -26,9 +26,9 @@ constexpr std::size_t kMostSockets = 100'000;
 
 }  // namespace
 
-int RunExplainAll(const command_line::Options& options, const Result<kernel::Host>& reached, std::ostream& out,
+int RunExplainAll(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
                   std::ostream& err) {
-  auto read = ReadExplainHost(reached, err);
+  auto read = ReadExplainHost(opened, err);
   if (!read) {
     return kUnknownExit;
   }
