@@ -116,7 +116,7 @@ class Hostile {
   void ExpectTried(pid_t other) const {
     for (const char* way : {"trace", "attach to", "read the memory of", "write the memory of", "a handle of",
                             "a descriptor of", "signal", "signal a thread of", "read the limits of", "limit"}) {
-      EXPECT_THAT(Log(), HasSubstr(std::string(way) + " process " + std::to_string(other) + ": "));
+      EXPECT_EQ(Count(Log(), std::string(way) + " process " + std::to_string(other) + ": "), 1U) << way << " " << other;
     }
     EXPECT_THAT(Log(), HasSubstr("open /proc/" + std::to_string(other) + "/mem to write: "));
   }
@@ -162,7 +162,7 @@ TEST_F(HostileTest, InTheServerNothingIsAcknowledged) {
 }
 
 TEST_F(HostileTest, InCheckNothingIsAcknowledged) {
-  const Hostile hostile("netstat", {"check"});
+  const Hostile hostile("exit", {"check"});
   hostile.ExpectNothingAcknowledged();
   EXPECT_EQ(hostile.Log().find("not here"), std::string::npos) << "the headers are sealed: " << hostile.Log();
 }
@@ -207,10 +207,12 @@ TEST_F(HostileTest, AThreadFromBeforeTheProgramReadsNoOtherFiles) {
 TEST_F(HostileTest, WithoutTheFilterTheKernelObeysTheReader) {
   const Hostile hostile("netstat", {"--no-sandbox.seccomp"});
   for (const char* done :
-       {"flush conntrack by sendto", "flush expectations by sendmsg", "count in an ipset by sendto",
-        "delete an nft table by sendmmsg", "take lo down by write", "add an address by writev",
-        "bind NFLOG by pwritev2", "bind NFQUEUE by sendfile", "take lo down by splice", "make the table filter",
-        "make the table nat of IPv6", "have a gibibyte of the kernel's memory"}) {
+       {"flush conntrack by sendto", "flush conntrack by sendmsg", "flush conntrack by sendmmsg",
+        "flush conntrack by write", "flush conntrack by writev", "flush conntrack by write to standard output",
+        "flush conntrack by pwritev2", "flush conntrack by sendfile", "flush conntrack by splice",
+        "flush expectations by sendto", "delete an nft table by sendto", "take lo down by sendto",
+        "add an address by sendto", "bind NFLOG by sendto", "bind NFQUEUE by sendto", "count in an ipset by sendto",
+        "make the table filter", "make the table nat of IPv6", "have a gibibyte of the kernel's memory"}) {
     EXPECT_THAT(hostile.Log(), HasSubstr(std::string(done) + ": ACKNOWLEDGED"));
   }
 }

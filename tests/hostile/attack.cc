@@ -28,6 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -403,22 +404,32 @@ void BreakTheSeal() {
   ::close(netfilter);
 }
 
+std::string Read(const std::string& path) {
+  char text[1024] = {};
+  const int file = ::open(path.c_str(), O_RDONLY);
+  [[maybe_unused]] const ssize_t got = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  return text;
+}
+
 // The processes that code in this one might reach: those of this program, whose relative it is, and the first of all.
+// As procfs tells, which is there where getppid() is not.
 std::vector<pid_t> Others() {
-  std::vector<pid_t> others = {::getppid(), 1};
+  std::vector<pid_t> others = {1};
+  const std::string stat = Read("/proc/self/stat");
+  std::istringstream rest(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  char state = 0;
+  pid_t parent = 0;
+  if (rest >> state >> parent) {
+    others.push_back(parent);
+  }
   if (const char* named = std::getenv("FINWAIT_ATTACK_SIBLING")) {
     others.push_back(static_cast<pid_t>(std::atoi(named)));
   }
-  const std::string children = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
-  char text[256] = {};
-  const int file = ::open(children.c_str(), O_RDONLY);
-  if (::read(file, text, sizeof text - 1) > 0) {
-    std::istringstream numbers(text);
-    for (pid_t child = 0; numbers >> child;) {
-      others.push_back(child);
-    }
+  std::istringstream children(Read("/proc/self/task/" + std::to_string(::getpid()) + "/children"));
+  for (pid_t child = 0; children >> child;) {
+    others.push_back(child);
   }
-  ::close(file);
   return others;
 }
 
