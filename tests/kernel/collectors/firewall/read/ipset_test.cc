@@ -55,7 +55,7 @@ class Maker {
   std::string Member() {
     std::string text;
     for (const std::string& part : Parts()) {
-      text += (text.empty() ? "" : ",") + One(part, part == "net" ? 120 + Below(9) : 128);
+      text += (text.empty() ? "" : ",") + One(part, part == "net" ? 124 + Below(5) : 128);
     }
     const bool net = type_.find("net") != std::string::npos;
     return text + (net && Below(4) == 0 ? " nomatch" : "") +
@@ -135,10 +135,16 @@ std::string TextOf(const facts::IpsetElementKey& key) {
 
 TEST(IpsetTest, TheListTellsOfEveryElementWhatTheKernelSaysOfIt) {
   unsigned seed = 1;
+  int hits = 0;
+  int asked = 0;
   for (const Kind& kind : kKinds) {
     const Namespace where;
     Maker maker(kind, seed++);
-    std::string script = std::string("ipset create s ") + kind.type + " " + kind.options + "\n";
+    const std::string create = std::string("ipset create s ") + kind.type + " " + kind.options;
+    if (where.Command({"sh", "-c", create}).exit_code != 0) {
+      continue;  // not every kernel has every type
+    }
+    std::string script;
     for (int i = 0; i < 8; ++i) {
       script += "ipset -exist add s " + maker.Member() + "\n";
     }
@@ -150,18 +156,19 @@ TEST(IpsetTest, TheListTellsOfEveryElementWhatTheKernelSaysOfIt) {
     std::istringstream said(where.Shell(script));
     where.Run([&] {
       const auto found = AreInIpsets(lab::HostHere(), keys, Deadline::After(std::chrono::seconds(10)));
-      int hits = 0;
       for (std::size_t i = 0; i < keys.size(); ++i) {
         int expected = -1;
         said >> expected;
         ASSERT_TRUE(found[i]) << found[i].error().message;
-        EXPECT_EQ(*found[i], expected == 1) << script << TextOf(keys[i]);
+        EXPECT_EQ(*found[i], expected == 1) << create << "\n" << script << TextOf(keys[i]);
         hits += expected;
+        ++asked;
       }
-      EXPECT_GT(hits, 0) << script;
-      EXPECT_LT(hits, 24) << script;
     });
   }
+  EXPECT_GT(asked, 200);
+  EXPECT_GT(hits, asked / 8);
+  EXPECT_LT(hits, asked - asked / 8);
 }
 
 TEST(IpsetTest, AskingCountsInNoElement) {
