@@ -159,7 +159,7 @@ Result<void> IpsetMembers::TakeMember(const Attribute& data) {
   if (!std::all_of(asked_.begin(), asked_.end(), [&](const auto* one) { return member.HasTheFormOf(*one); })) {
     return UnknownForm();
   }
-  if (member.protocol.value_or(IPPROTO_TCP) != IPPROTO_TCP || member.physical_device) {
+  if (member.protocol.value_or(IPPROTO_TCP) != IPPROTO_TCP) {
     return {};
   }
   facts::IpsetElementKey as_element;
@@ -168,15 +168,15 @@ Result<void> IpsetMembers::TakeMember(const Attribute& data) {
   as_element.port = member.port;
   as_element.mark = member.mark;
   const auto [first, last] = IndexOf(member.lengths).equal_range(Identity(as_element, member.lengths));
-  for (auto held = first; held != last; ++held) {
-    if (!member.HoldsDevice(asked_[held->second]->device)) {
-      continue;
-    }
-    Best& best = best_[held->second];
+  for (auto met = first; met != last; ++met) {
+    const bool holds = !member.physical_device && member.HoldsDevice(asked_[met->second]->device);
+    Best& best = best_[met->second];
     if (!best.lengths || *best.lengths < member.lengths) {
-      best = {member.lengths, member.excludes, false};
-    } else if (*best.lengths == member.lengths) {
-      best.contradicted = best.contradicted || best.excludes != member.excludes;
+      best = {member.lengths, holds, member.excludes, false};
+    } else if (*best.lengths == member.lengths && holds) {
+      best.contradicted = best.contradicted || (best.holds && best.excludes != member.excludes);
+      best.excludes = member.excludes;
+      best.holds = true;
     }
   }
   return {};
@@ -214,7 +214,7 @@ std::vector<Result<bool>> IpsetMembers::Answers() const {
     if (best.contradicted) {
       answers.emplace_back(Fail(FailureReason::kError, "list an ipset: its members contradict each other"));
     } else {
-      answers.emplace_back(best.lengths.has_value() && best.excludes == asked_[i]->excluded);
+      answers.emplace_back(best.holds && best.excludes == asked_[i]->excluded);
     }
   }
   return answers;

@@ -18,7 +18,8 @@ namespace finwait::firewall::read {
 /// (IPSET_CMD_TEST) would not only read: what is asked may add to the element's counters.
 ///
 /// The kernel looks up the longest prefix first, and the first member that holds the element decides
-/// (mtype_test_cidrs()): so each element has the best member seen so far. A list is as long as it likes: nothing of it
+/// (mtype_test_cidrs()): so each element has the best member seen so far. Of hash:net,iface no shorter prefix is tried
+/// once one is there, be it for other devices. A list is as long as it likes: nothing of it
 /// is kept.
 class IpsetMembers {
  public:
@@ -46,6 +47,7 @@ class IpsetMembers {
   struct Member;
   struct Best {
     std::optional<Lengths> lengths;
+    bool holds = false;  // by its device, too
     bool excludes = false;
     bool contradicted = false;  // another one that is as good says otherwise
   };
