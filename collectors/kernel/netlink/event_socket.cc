@@ -118,7 +118,8 @@ void EventSocket::Unsubscribe() {
   }
   constexpr int kMostMessages = 100'000;  // others may send to this socket all the time
   for (int i = 0; i < kMostMessages; ++i) {
-    if (::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EINTR) {
+    const auto left = Next();
+    if (left ? !*left : left.error().errno_code != ENOBUFS) {
       break;
     }
   }
