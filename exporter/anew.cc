@@ -53,6 +53,10 @@ Error StartAnew(const Reader* reader) {
     }
     value = std::to_string(channel) + " " + std::to_string(reader->process);
   }
+  return StartProgramAnew(kVariable, value);
+}
+
+Error StartProgramAnew(const char* variable, const std::string& value) {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::string line((std::istreambuf_iterator<char>(file)), {});
   std::vector<char*> arguments;
@@ -60,10 +64,10 @@ Error StartAnew(const Reader* reader) {
     arguments.push_back(line.data() + at);
   }
   arguments.push_back(nullptr);
-  if (::setenv(kVariable, value.c_str(), 1) == 0) {
+  if (::setenv(variable, value.c_str(), 1) == 0) {
     ::execv("/proc/self/exe", arguments.data());
   }
-  return ErrnoError("start this program again, without capabilities", errno);
+  return ErrnoError("start this program again", errno);
 }
 
 std::optional<int> ChannelFromBefore() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "collectors/base/result.h"
 #include "exporter/reader.h"
@@ -16,6 +17,10 @@ bool MustStartAnew();
 /// Starts this program anew, with the same arguments and without any capability. It finds `reader` by TakeReader();
 /// null where there is none yet. Returns only where that fails.
 Error StartAnew(const Reader* reader);
+
+/// Starts this program anew in this process, with the same arguments, and `variable` in its environment. Returns only
+/// where that fails.
+Error StartProgramAnew(const char* variable, const std::string& value);
 
 /// The descriptor of the channel to a reader that was there before the program was started anew.
 std::optional<int> ChannelFromBefore();

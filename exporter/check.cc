@@ -60,8 +60,8 @@ std::string Shown(const report::Report& report, command_line::ReportFormat forma
 
 }  // namespace
 
-int RunCheck(const command_line::Options& options, std::ostream& out, std::ostream& err) {
-  const auto host = kernel::OpenHost(options.procfs);
+int RunCheck(const command_line::Options& options, const Result<kernel::Host>& host, std::ostream& out,
+             std::ostream& err) {
   if (!host) {
     if (options.report_format == command_line::ReportFormat::kNagios) {
       out << views::NagiosUnknown(host.error().message);  // who runs plugins reads their standard output only

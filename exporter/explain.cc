@@ -132,8 +132,9 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 
 }  // namespace
 
-int RunExplain(const command_line::Options& options, std::ostream& out, std::ostream& err) {
-  auto read = ReadExplainHost(options.procfs, err);
+int RunExplain(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
+               std::ostream& err) {
+  auto read = ReadExplainHost(opened, err);
   if (!read) {
     return kCannotTell;
   }

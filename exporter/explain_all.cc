@@ -26,8 +26,9 @@ constexpr std::size_t kMostSockets = 100'000;
 
 }  // namespace
 
-int RunExplainAll(const command_line::Options& options, std::ostream& out, std::ostream& err) {
-  auto read = ReadExplainHost(options.procfs, err);
+int RunExplainAll(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
+                  std::ostream& err) {
+  auto read = ReadExplainHost(opened, err);
   if (!read) {
     return kCannotTell;
   }

@@ -43,8 +43,7 @@ diagnosis::EvaluationSettings ReadSettings(const kernel::Host& host, const sourc
   return settings;
 }
 
-std::optional<ExplainHost> ReadExplainHost(const std::filesystem::path& procfs, std::ostream& err) {
-  auto host = kernel::OpenHost(procfs);
+std::optional<ExplainHost> ReadExplainHost(const Result<kernel::Host>& host, std::ostream& err) {
   if (!host) {
     err << "finwait_exporter explain: " << host.error().message << "\n";
     return std::nullopt;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -28,6 +27,6 @@ struct ExplainHost {
 diagnosis::EvaluationSettings ReadSettings(const kernel::Host& host, const sources::SysctlSample* sysctl);
 
 /// Reads the host's rules and settings; nothing where that fails, which is explained on `err`.
-std::optional<ExplainHost> ReadExplainHost(const std::filesystem::path& procfs, std::ostream& err);
+std::optional<ExplainHost> ReadExplainHost(const Result<kernel::Host>& host, std::ostream& err);
 
 }  // namespace finwait::exporter

@@ -49,7 +49,7 @@ int RunPairs(const command_line::Options& options, std::ostream& out, std::ostre
     targets.insert(targets.end(), more->begin(), more->end());
   }
   const pairs::Addresses addresses = pairs::Resolve(targets);
-  privilege::FilterCalls(options.filter_calls, privilege::Role::kClient);
+  privilege::FilterCalls(options.filter_calls, {privilege::Role::kClient});
   pairs::FleetSettings settings;
   settings.ca_file = options.ca_file;
   const pairs::FleetAnswers answers = AskFleet(targets, addresses, *key, settings);

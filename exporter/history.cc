@@ -7,6 +7,7 @@
 #include "exporter/exit_code.h"
 #include "exporter/incidents/recorder.h"
 #include "exporter/incidents/store.h"
+#include "exporter/privilege/file_domain.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/views/incidents.h"
 
@@ -52,7 +53,8 @@ int RunHistory(const command_line::Options& options, std::ostream& out, std::ost
   if (const auto given_up = privilege::GiveUpPrivileges({}); !given_up) {
     return cannot(given_up.error());
   }
-  privilege::FilterCalls(options.filter_calls, privilege::Role::kServer, std::nullopt, true);
+  const auto files = privilege::FileDomain::Enter({"/proc/self"});  // the store's are open
+  privilege::FilterCalls(options.filter_calls, {.role = privilege::Role::kServer, .writes_store = true});
   auto past = (*store)->Load();
   if (!past) {
     return cannot(past.error());

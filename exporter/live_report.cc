@@ -105,10 +105,14 @@ Result<std::string> ReadLiveReport(const std::function<int(std::ostream& out)>& 
     if (::setns(there.Get(), CLONE_NEWNET) != 0) {
       ::_exit(errno);
     }
+    // As standard output: the sandbox in which the report is made lets nothing be written elsewhere.
+    if (::dup2(to.Get(), STDOUT_FILENO) < 0) {
+      ::_exit(errno);
+    }
     std::ostringstream report;
     write_report(report);
     std::cerr.flush();
-    ::_exit(WriteAll(to.Get(), report.str()) ? 0 : EIO);
+    ::_exit(WriteAll(STDOUT_FILENO, report.str()) ? 0 : EIO);
   }
   to.Reset();
   std::string report = ReadAll(from.Get());

@@ -6,10 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "collectors/kernel/host.h"
 #include "exporter/anew.h"
 #include "exporter/check.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
+#include "exporter/confinement.h"
+#include "exporter/early_threads.h"
 #include "exporter/explain.h"
 #include "exporter/explain_all.h"
 #include "exporter/find_pairs.h"
@@ -36,15 +39,21 @@ int UsageExitCode(finwait::command_line::Command command) {
              : 2;
 }
 
-// Runs a command that collects once, in the sandbox.
+// Runs a command that collects once, in the reader's sandbox.
 template <typename Command>
 int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept, Command run) {
-  if (const auto given_up = finwait::privilege::GiveUpPrivileges(kept); !given_up) {
-    std::cerr << "finwait_exporter: " << given_up.error().message << "\n";
-    return UsageExitCode(options.command);
+  auto host = finwait::kernel::OpenHost(options.procfs);
+  finwait::Result<finwait::exporter::Confinement> confinement;  // stays until the command has run
+  if (host) {
+    confinement = finwait::exporter::Confine(options, kept, std::nullopt, *host);
+    if (!confinement) {
+      std::cerr << "finwait_exporter: " << confinement.error().message << "\n";
+      return UsageExitCode(options.command);
+    }
+  } else {
+    finwait::privilege::FilterCalls(options.filter_calls, {finwait::privilege::Role::kReader});
   }
-  finwait::privilege::FilterCalls(options.filter_calls, finwait::privilege::Role::kReader);
-  const int exit_code = run(options, std::cout, std::cerr);
+  const int exit_code = run(options, host, std::cout, std::cerr);
   if (const std::string refused = finwait::privilege::DescribeRefusedCalls(); !refused.empty()) {
     std::cerr << "finwait_exporter: its sandbox refused system calls that it should not need (" << refused
               << "); please report this.\n";
@@ -52,26 +61,28 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
   return exit_code;
 }
 
-// The live host is read by a process of its own, in the host's namespace and in the same sandbox.
+// The live host is read by a process of its own, in the host's namespace and in the same sandbox. A report's file is
+// read before the sandbox, which has no other files than the kernel's.
 int Plan(const finwait::command_line::Options& options) {
   constexpr finwait::privilege::KeptCapabilities kKept = {.net_admin = true};
-  std::optional<std::string> live;
+  finwait::Result<std::string> report;
   if (options.against == "live") {
-    auto report = finwait::exporter::ReadLiveReport([&](std::ostream& out) {
+    report = finwait::exporter::ReadLiveReport([&](std::ostream& out) {
       finwait::command_line::Options check = options;
       check.report_format = finwait::command_line::ReportFormat::kJson;
-      return Confined(check, kKept, [&](const auto& of, std::ostream&, std::ostream& err) {
-        return finwait::exporter::RunCheck(of, out, err);
+      return Confined(check, kKept, [&](const auto& of, const auto& host, std::ostream&, std::ostream& err) {
+        return finwait::exporter::RunCheck(of, host, out, err);
       });
     });
     if (!report) {
       std::cerr << "finwait_exporter plan: " << report.error().message << "\n";
       return UsageExitCode(options.command);
     }
-    live = std::move(*report);
+  } else {
+    report = finwait::exporter::ReadReportFile(options);
   }
-  return Confined(options, kKept, [&](const auto& of, std::ostream& out, std::ostream& err) {
-    return finwait::exporter::RunPlan(of, live, out, err);
+  return Confined(options, kKept, [&](const auto& of, const auto& host, std::ostream& out, std::ostream& err) {
+    return finwait::exporter::RunPlan(of, report, host, out, err);
   });
 }
 
@@ -85,6 +96,7 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
     return UsageExitCode(options.error().command);
   }
   command = options->command;
+  finwait::exporter::ConfineEarlyThreads(*options);
   if (command != Command::kServe) {
     finwait::service::LetSignalsThrough();
   }

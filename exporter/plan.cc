@@ -20,20 +20,6 @@ namespace {
 // A report of the most sockets that one lists has half of it.
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
-Result<std::string> ReadFile(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  std::string text(kMostBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.empty()) {
-    return Fail(FailureReason::kError, "it is empty or cannot be read");
-  }
-  if (text.size() > kMostBytes) {
-    return Fail(FailureReason::kError, "it is larger than any report (64 MiB)");
-  }
-  return text;
-}
-
 // For who makes the namespace: a device a line, as `ip -batch` reads it.
 void ListDevices(const planning::HostFacts& host, std::ostream& out) {
   for (const firewall::facts::Interface& device : host.devices) {
@@ -48,14 +34,28 @@ void ListDevices(const planning::HostFacts& host, std::ostream& out) {
 
 }  // namespace
 
-int RunPlan(const command_line::Options& options, const std::optional<std::string>& live, std::ostream& out,
-            std::ostream& err) {
+Result<std::string> ReadReportFile(const command_line::Options& options) {
+  std::ifstream file(options.against, std::ios::binary);
+  std::string text(kMostBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.empty()) {
+    return Fail(FailureReason::kError, "it is empty or cannot be read");
+  }
+  if (text.size() > kMostBytes) {
+    return Fail(FailureReason::kError, "it is larger than any report (64 MiB)");
+  }
+  return text;
+}
+
+int RunPlan(const command_line::Options& options, const Result<std::string>& text, const Result<kernel::Host>& host,
+            std::ostream& out, std::ostream& err) {
   const auto refuse = [&](const std::string& why) {
     err << "finwait_exporter plan: " << why << "\n";
     return kCannotTell;
   };
-  const std::string named = live ? "the live host's report" : "the report " + Quoted(options.against);
-  const auto text = live ? Result<std::string>(*live) : ReadFile(options.against);
+  const std::string named =
+      options.against == "live" ? "the live host's report" : "the report " + Quoted(options.against);
   if (!text) {
     return refuse(named + ": " + text.error().message + ".");
   }
@@ -67,7 +67,6 @@ int RunPlan(const command_line::Options& options, const std::optional<std::strin
     ListDevices(report->host.facts, out);
     return 0;
   }
-  const auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     return refuse(host.error().message);
   }

@@ -18,6 +18,7 @@
 #include "exporter/channel/snapshot_feed.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
+#include "exporter/early_threads.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/pairs/key.h"
 #include "exporter/pairs/view.h"
@@ -260,14 +261,16 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
   }
   std::vector<std::filesystem::path> readable = protection->folders;
   readable.insert(readable.end(), {"/proc/self", "/proc/stat"});
+  const bool threads_confined = EarlyThreadsAreConfined();
   const auto files = privilege::FileDomain::Enter(readable);
-  const auto unfiltered = privilege::FilterCalls(options.filter_calls, privilege::Role::kServer, std::nullopt,
-                                                 !options.storage_path.empty());
+  const auto unfiltered = privilege::FilterCalls(
+      options.filter_calls, {.role = privilege::Role::kServer, .writes_store = !options.storage_path.empty()});
   SayWhyUnfiltered("server", unfiltered, logger);
   logger.Info("gave up all other privileges", {{"process", "reader"}, {"capabilities", hello->capabilities}});
   logger.Info("gave up all other privileges", {{"process", "server"}, {"capabilities", *privileges}});
 
-  const process::Layers layers = {true, !unfiltered, files.has_value()};
+  // It makes no socket to the kernel, so it needs no sealed headers.
+  const process::Layers layers = {true, !unfiltered, files && threads_confined, !unfiltered};
   Watchdog watchdog;
   const auto journal = service::StartJournal(std::move(*store), logger);
   const bool stored = !options.storage_path.empty();

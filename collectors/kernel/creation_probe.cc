@@ -10,8 +10,6 @@
 namespace finwait::kernel {
 namespace {
 
-// Doubled by the kernel, which charges 1280 bytes a message.
-constexpr int kReceiveBuffer = 1024 * 1024;
 // More than the buffer holds: reading must end even when others send to this socket all the time.
 constexpr int kMostMessages = 10'000;
 

@@ -18,6 +18,9 @@ class CreationProbe {
   /// One entry in this many is counted, by the kernel's random numbers.
   static constexpr std::uint32_t kSampling = 8;
 
+  /// Of the socket. Doubled by the kernel, which charges 1280 bytes a message.
+  static constexpr int kReceiveBuffer = 1024 * 1024;
+
   /// Needs CAP_NET_ADMIN.
   static Result<CreationProbe> Start(const Host& host);
 

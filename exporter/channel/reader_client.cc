@@ -25,6 +25,16 @@ Failure ReaderClient::Gone(Error why) {
   gone_ = std::move(why);
   gone_->reason = FailureReason::kError;
   connection_.Shutdown();
+  {
+    // What it used up counts on, what it had is no more.
+    const std::lock_guard lock(mutex_);
+    if (report_.usage) {
+      process::Usage used;
+      used.cpu_seconds = report_.usage->cpu_seconds;
+      used.memory_bytes = 0;
+      report_.usage = used;
+    }
+  }
   return Failure(*gone_);
 }
 

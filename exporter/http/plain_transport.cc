@@ -1,18 +1,15 @@
 #include "exporter/http/plain_transport.h"
 
 #include <sys/socket.h>
-#include <sys/uio.h>
 
-#include <array>
 #include <cerrno>
+#include <utility>
 
 namespace finwait::http {
 
 namespace {
 
 bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
-
-iovec Slice(std::string_view data) { return {const_cast<char*>(data.data()), data.size()}; }  // sendmsg only reads
 
 }  // namespace
 
@@ -25,16 +22,23 @@ Transport::Moved PlainTransport::Receive(std::span<char> buffer) {
   return {Status::kDone, static_cast<std::size_t>(length)};
 }
 
+// Not by sendmsg(), which could name an address where a filter of system calls cannot look: one for every socket.
 Transport::Moved PlainTransport::Send(std::string_view head, std::string_view body) {
-  std::array<iovec, 2> parts = {Slice(head), Slice(body)};
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  const ssize_t length = sendmsg(fd_, &message, MSG_NOSIGNAL);
-  if (length < 0) {
-    return {WouldBlock() ? Status::kWantsWrite : Status::kEnded};
+  std::size_t sent = 0;
+  for (const auto& [data, more] : {std::pair(head, body.empty() ? 0 : MSG_MORE), std::pair(body, 0)}) {
+    if (data.empty()) {
+      continue;
+    }
+    const ssize_t length = send(fd_, data.data(), data.size(), MSG_NOSIGNAL | more);
+    if (length < 0 && sent == 0) {
+      return {WouldBlock() ? Status::kWantsWrite : Status::kEnded};
+    }
+    sent += length > 0 ? static_cast<std::size_t>(length) : 0;
+    if (length < static_cast<ssize_t>(data.size())) {
+      break;  // the rest is asked for again, and then finds out what is wrong
+    }
   }
-  return {Status::kDone, static_cast<std::size_t>(length)};
+  return {Status::kDone, sent};
 }
 
 }  // namespace finwait::http

@@ -48,13 +48,19 @@ constexpr AllowedCall If(const char* name, Demand first, Demand second, Demand t
   return {name, {first, second, third}, 3};
 }
 
-constexpr std::uint64_t kSending = MSG_NOSIGNAL | MSG_DONTWAIT;  // not MSG_FASTOPEN, which connects
+constexpr std::uint64_t kSending = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;  // not MSG_FASTOPEN, which connects
+
+// What makes a thread, and all that would make a namespace, which is not for threads: the lowest byte has the signal of
+// a process that ends, and CLONE_NEWTIME.
+constexpr std::uint64_t kThread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+constexpr std::uint64_t kProcessOrNamespace = 0xff | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                              CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_VFORK;
 
 constexpr AllowedCall kOfEveryProcess[] = {
     Any("brk"),
 
     // Threads, never processes. clone3 keeps its flags where a filter cannot look; refused, glibc takes clone.
-    If("clone", Has(0, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)),
+    If("clone", {0, kThread | kProcessOrNamespace, kThread}),
     Any("futex"),
     Any("set_robust_list"),
     Any("rseq"),
@@ -113,7 +119,7 @@ constexpr AllowedCall kOfEveryProcess[] = {
     Any("sysinfo"),
     Any("getrandom"),
     Any("getrusage"),
-    If("prlimit64", IsNull(2)),
+    If("prlimit64", Is(0, 0), IsNull(2)),  // its own, and none set
     Any("getuid"),
     Any("geteuid"),
     Any("getgid"),
@@ -142,8 +148,11 @@ constexpr AllowedCall kUnsealed[] = {
     If("fcntl", Is(1, F_DUPFD_CLOEXEC)),
     Any("write"),
     Any("writev"),
-    If("sendto", AtMost(3, kSending)),
 };
+
+// To whom a socket is connected, and to nobody else: an address would make one of the service manager's socket to any
+// other.
+constexpr AllowedCall kSendToPeer[] = {If("sendto", AtMost(3, kSending), IsNull(4))};
 
 // The same where the headers of requests are sealed. Their memory is the lowest of all: what may be changed begins
 // above it, and nothing is mapped over what is there. Netlink takes what is written to its sockets as it takes what is
@@ -169,35 +178,41 @@ void AddSealed(const SealedCalls& sealed, std::vector<AllowedCall>& calls) {
     calls.push_back(If("close", {0, fixed | bit, bit}));
   }
   if (sealed.channel) {
-    calls.push_back(If("sendto", Is(0, *sealed.channel), AtMost(3, kSending)));
+    calls.push_back(If("sendto", Is(0, *sealed.channel), AtMost(3, kSending), IsNull(4)));
   }
   for (const SealedCalls::Message& message : sealed.messages) {
     calls.push_back(If("sendmsg", message.headers, AtMost(2, kSending), message.socket));
   }
 }
 
-// Sockets that ask the kernel. The IP ones are there for getsockopt, which reads legacy tables; without connect, listen
-// and MSG_FASTOPEN nothing leaves or enters by them.
+// Legacy tables are read by getsockopt, of any IP socket. Without connect, listen and MSG_FASTOPEN nothing leaves or
+// enters by one.
+constexpr AllowedCall kIpv4Tables[] = {
+    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
+    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),
+};
+constexpr AllowedCall kIpv6Tables[] = {
+    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_INFO)),  // IP6T_SO_GET_* have the same numbers
+    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_ENTRIES)),
+};
+
+// Sockets that ask the kernel.
 constexpr AllowedCall kOfTheReader[] = {
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
     If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
-    If("socket", Is(0, AF_INET), IsSocketType(SOCK_STREAM), Is(2, 0)),
-    If("socket", Is(0, AF_INET6), IsSocketType(SOCK_STREAM), Is(2, 0)),
     // Too short for an IP address. Long enough for a Unix one, which would make a file: so no Unix socket can be made,
     // and the one to the service manager is the server's and bound before (service/notify.h).
     If("bind", Is(2, sizeof(sockaddr_nl))),
     Any("getsockname"),
-    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_INFO)),
-    If("getsockopt", Is(1, IPPROTO_IP), Is(2, IPT_SO_GET_ENTRIES)),
-    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_INFO)),  // IP6T_SO_GET_* have the same numbers
-    If("getsockopt", Is(1, IPPROTO_IPV6), Is(2, IPT_SO_GET_ENTRIES)),
     If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_EXT_ACK)),
     If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_CAP_ACK)),
     If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_GET_STRICT_CHK)),
     If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_ADD_MEMBERSHIP)),
+    If("setsockopt", Is(1, SOL_NETLINK), Is(2, NETLINK_DROP_MEMBERSHIP)),
     If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUF)),
-    If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUFFORCE)),
     If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_ATTACH_FILTER)),
     Any("recvmsg"),
 };
@@ -212,7 +227,6 @@ constexpr AllowedCall kOfTheServer[] = {
     Any("getpeername"),
     If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_LINGER)),
     If("setsockopt", Is(1, IPPROTO_TCP), Is(2, TCP_NODELAY)),
-    If("sendmsg", AtMost(2, kSending)),
     If("ioctl", Is(1, SIOCOUTQ)),
     Any("rt_sigtimedwait"),
     If("wait4", Has(2, WNOHANG)),
@@ -233,6 +247,13 @@ constexpr AllowedCall kClientCalls[] = {
     Any("getpeername"),
 };
 
+// Its socket is one of the fixed ones where headers are sealed: by the numbers of other protocols' questions, this one
+// takes orders. To the kernel an address has to be given.
+constexpr AllowedCall kUnsealedReader[] = {
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)),
+    If("sendto", AtMost(3, kSending)),
+};
+
 std::span<const AllowedCall> CallsOf(Role role) {
   switch (role) {
     case Role::kReader:
@@ -245,25 +266,49 @@ std::span<const AllowedCall> CallsOf(Role role) {
   return {};
 }
 
+void Append(std::span<const AllowedCall> more, std::vector<AllowedCall>& calls) {
+  calls.insert(calls.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
 std::span<const AllowedCall> ClientCalls() { return kClientCalls; }
 
 std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 
-std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls>& sealed) {
+std::vector<AllowedCall> AllowedCalls(const Work& work) {
   std::vector<AllowedCall> calls(std::begin(kOfEveryProcess), std::end(kOfEveryProcess));
-  const std::span<const AllowedCall> own = CallsOf(role);
-  calls.insert(calls.end(), own.begin(), own.end());
-  if (sealed) {
-    AddSealed(*sealed, calls);
+  Append(CallsOf(work.role), calls);
+  if (work.sealed) {
+    AddSealed(*work.sealed, calls);
   } else {
-    calls.insert(calls.end(), std::begin(kUnsealed), std::end(kUnsealed));
-    if (role == Role::kReader) {
-      // Not where headers are sealed: by the numbers of other protocols' questions, this one takes orders. Its socket
-      // is one of the fixed ones then.
-      calls.push_back(If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_XFRM)));
-    }
+    Append(kUnsealed, calls);
+    Append(work.role == Role::kReader ? std::span<const AllowedCall>(kUnsealedReader) : kSendToPeer, calls);
+  }
+  if (work.role == Role::kReader && work.ipv4_tables) {
+    Append(kIpv4Tables, calls);
+  }
+  if (work.role == Role::kReader && work.ipv6_tables) {
+    Append(kIpv6Tables, calls);
+  }
+  if (work.writes_store) {
+    Append(kStoreCalls, calls);
+  }
+  return calls;
+}
+
+std::vector<AllowedCall> ExpectedCalls(const Work& work) {
+  // glibc asks for it first, for each thread, and then takes clone.
+  std::vector<AllowedCall> calls = {Any("clone3")};
+  if (work.role == Role::kReader) {
+    // What it has for events is wide already (EventSocketPool); without that it has as much room as anybody.
+    calls.push_back(If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUFFORCE)));
+  }
+  if (work.role == Role::kReader && !work.ipv4_tables) {
+    Append(kIpv4Tables, calls);
+  }
+  if (work.role == Role::kReader && !work.ipv6_tables) {
+    Append(kIpv6Tables, calls);
   }
   return calls;
 }

@@ -47,8 +47,21 @@ struct SealedCalls {
   std::optional<int> channel;  ///< the socket to the server, one of those
 };
 
-/// What a process does once it runs: the whole list. `sealed`: of the reader, where it is.
-std::vector<AllowedCall> AllowedCalls(Role role, const std::optional<SealedCalls>& sealed = std::nullopt);
+/// What a process does, as far as its filter must know.
+struct Work {
+  Role role = Role::kReader;
+  std::optional<SealedCalls> sealed = std::nullopt;  ///< of the reader, where its headers are
+  bool writes_store = false;                         ///< of the server: StoreCalls
+  /// Of the reader: iptables-legacy (ip6tables-legacy) has tables. Where it has none the kernel would make the one that
+  /// is asked for, so none can be.
+  bool ipv4_tables = true;
+  bool ipv6_tables = true;
+};
+
+/// What a process does once it runs: the whole list.
+std::vector<AllowedCall> AllowedCalls(const Work& work);
+/// What it may not do and does not know of, so that it is refused without being counted.
+std::vector<AllowedCall> ExpectedCalls(const Work& work);
 /// What the server does beside that with files that it has opened before, where it has a store (--storage.path). No
 /// file can be made, opened for writing or removed by them.
 std::span<const AllowedCall> StoreCalls();

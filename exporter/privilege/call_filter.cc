@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -34,37 +33,32 @@ int Add(const Filter& filter, std::uint32_t action, const char* name, const std:
   return seccomp_rule_add_array(filter.get(), action, number, static_cast<unsigned>(demands.size()), demands.data());
 }
 
-int AddAll(const Filter& filter, std::span<const AllowedCall> calls) {
+int AddAll(const Filter& filter, std::uint32_t action, std::span<const AllowedCall> calls) {
   for (const AllowedCall& call : calls) {
     std::vector<scmp_arg_cmp> demands;
     for (std::size_t i = 0; i < call.demand_count; ++i) {
       demands.push_back(Compare(call.demands[i]));
     }
-    if (const int error = Add(filter, SCMP_ACT_ALLOW, call.name, demands); error != 0) {
+    if (const int error = Add(filter, action, call.name, demands); error != 0) {
       return error;
     }
   }
   return 0;
 }
 
-int AddAllowed(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
-  int added = AddAll(filter, AllowedCalls(role, sealed));
-  if (added == 0 && writes_store) {
-    added = AddAll(filter, StoreCalls());
-  }
-  if (added != 0) {
-    return added;
+int AddAllowed(const Filter& filter, const Work& work) {
+  if (const int error = AddAll(filter, SCMP_ACT_ALLOW, AllowedCalls(work)); error != 0) {
+    return error;
   }
   // abort signals its own thread.
   const scmp_arg_cmp own_process = {0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0};
   if (const int error = Add(filter, SCMP_ACT_ALLOW, "tgkill", {own_process}); error != 0) {
     return error;
   }
-  // Expected, so not counted: glibc asks for it first, for each thread, and then takes clone.
-  return Add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", {});
+  return AddAll(filter, SCMP_ACT_ERRNO(ENOSYS), ExpectedCalls(work));
 }
 
-int Configure(const Filter& filter, Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
+int Configure(const Filter& filter, const Work& work) {
   for (const auto& [attribute, value] : {std::pair<scmp_filter_attr, std::uint32_t>{SCMP_FLTATR_CTL_NNP, 1},
                                          {SCMP_FLTATR_CTL_TSYNC, 1},
                                          {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
@@ -73,18 +67,18 @@ int Configure(const Filter& filter, Role role, const std::optional<SealedCalls>&
       return error;
     }
   }
-  return AddAllowed(filter, role, sealed, writes_store);
+  return AddAllowed(filter, work);
 }
 
 }  // namespace
 
-Result<void> InstallCallFilter(Role role, const std::optional<SealedCalls>& sealed, bool writes_store) {
+Result<void> InstallCallFilter(const Work& work) {
   const std::uint32_t refuse = CountRefusedCalls() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS);
   const Filter filter(seccomp_init(refuse), seccomp_release);
   if (!filter) {
     return FailErrno("make a filter of system calls", ENOMEM);
   }
-  int error = Configure(filter, role, sealed, writes_store);
+  int error = Configure(filter, work);
   if (error == 0) {
     error = seccomp_load(filter.get());
   }

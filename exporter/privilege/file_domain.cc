@@ -28,19 +28,22 @@ constexpr std::uint64_t kDeviceIoctl = std::uint64_t{1} << 15;        // ABI 5
 constexpr std::uint64_t kBindAndConnectTcp = 3;
 constexpr std::uint64_t kAbstractSocketsAndSignals = 3;
 
-RulesetAttributes HandledBy(long abi) {
+RulesetAttributes HandledBy(long abi, FileDomain::Scope scope) {
+  if (scope == FileDomain::Scope::kReading) {
+    return {LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR};
+  }
   return {kFilesOfAbi1 | (abi >= 2 ? kRefer : 0) | (abi >= 3 ? kTruncate : 0) | (abi >= 5 ? kDeviceIoctl : 0),
           abi >= 4 ? kBindAndConnectTcp : 0, abi >= 6 ? kAbstractSocketsAndSignals : 0};
 }
 
 }  // namespace
 
-Result<FileDomain> FileDomain::Enter(const std::vector<std::filesystem::path>& readable) {
+Result<FileDomain> FileDomain::Enter(const std::vector<std::filesystem::path>& readable, Scope scope) {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, std::size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) {
     return FailErrno("confine this process to its files by Landlock", errno == ENOSYS ? EOPNOTSUPP : errno);
   }
-  const RulesetAttributes handled = HandledBy(abi);
+  const RulesetAttributes handled = HandledBy(abi, scope);
   const UniqueFd ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, std::uint32_t{0})));
   if (!ruleset) {
@@ -58,6 +61,9 @@ Result<FileDomain> FileDomain::Enter(const std::vector<std::filesystem::path>& r
         LANDLOCK_ACCESS_FS_READ_FILE | (S_ISDIR(status.st_mode) ? std::uint64_t{LANDLOCK_ACCESS_FS_READ_DIR} : 0U);
     beneath.parent_fd = file.Get();
     if (::syscall(SYS_landlock_add_rule, ruleset.Get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, std::uint32_t{0}) != 0) {
+      if (errno == EBADFD) {
+        continue;  // a pipe, say, which no domain has
+      }
       return FailErrno("let this process read " + path.string() + " by Landlock", errno);
     }
     domain.held_.push_back(std::move(file));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 
@@ -13,11 +14,16 @@ namespace finwait::privilege {
 /// Holds for threads started afterwards and cannot be undone, by whatever code.
 class FileDomain {
  public:
+  enum class Scope : std::uint8_t {
+    kAll,
+    kReading,  ///< other files cannot be read, and nothing else is refused
+  };
+
   /// Confines the calling thread; to be called before the first other thread, and before calls are filtered. Sets
   /// no_new_privs. Of `readable`, files or folders, those that are not there are left out. Needs Landlock: kUnsupported
   /// where the kernel has none. The domain must live as long as what it names is to be found: of procfs the kernel
   /// makes folders anew, which would not be those that were named, unless somebody holds them.
-  static Result<FileDomain> Enter(const std::vector<std::filesystem::path>& readable);
+  static Result<FileDomain> Enter(const std::vector<std::filesystem::path>& readable, Scope scope = Scope::kAll);
 
  private:
   std::vector<UniqueFd> held_;

@@ -18,15 +18,14 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept) {
   return EffectiveCapabilities();
 }
 
-std::optional<std::string> FilterCalls(bool wanted, Role role, const std::optional<SealedCalls>& sealed,
-                                       bool writes_store) {
+std::optional<std::string> FilterCalls(bool wanted, const Work& work) {
   if (!wanted) {
     return "--no-sandbox.seccomp was given";
   }
   if (kHasSanitizer) {
     return "this build has a sanitizer, which needs system calls of its own";
   }
-  const auto installed = InstallCallFilter(role, sealed, writes_store);
+  const auto installed = InstallCallFilter(work);
   return installed ? std::nullopt : std::optional(installed.error().message);
 }
 

@@ -18,8 +18,7 @@ Result<std::string> GiveUpPrivileges(KeptCapabilities kept);
 /// Gives up system calls (call_filter.h). To be called once everything is loaded: neither a library nor a resolver of
 /// host names works afterwards, and sockets of the families it leaves out have to be there. Returns why calls stay
 /// unfiltered, nothing where they do not: it is not `wanted` (--no-sandbox.seccomp), the kernel cannot, or a sanitizer
-/// in this build needs calls of its own. `writes_store`: a store is open, which is written afterwards.
-std::optional<std::string> FilterCalls(bool wanted, Role role, const std::optional<SealedCalls>& sealed = std::nullopt,
-                                       bool writes_store = false);
+/// in this build needs calls of its own.
+std::optional<std::string> FilterCalls(bool wanted, const Work& work);
 
 }  // namespace finwait::privilege

@@ -15,12 +15,13 @@ enum class Layer : std::uint8_t {
   kCapabilities,  ///< every capability but those that its work needs, for good
   kSeccomp,       ///< its system calls are filtered
   kLandlock,      ///< it opens no file but those that its work needs
+  kSealed,        ///< it can send the kernel no netlink request but those that read; one that has no such socket, none
 };
-inline constexpr Layer kLayers[] = {Layer::kCapabilities, Layer::kSeccomp, Layer::kLandlock};
+inline constexpr Layer kLayers[] = {Layer::kCapabilities, Layer::kSeccomp, Layer::kLandlock, Layer::kSealed};
 
 /// The label value.
 constexpr std::string_view Name(Layer layer) {
-  constexpr std::array<std::string_view, 3> kNames = {"capabilities", "seccomp", "landlock"};
+  constexpr std::array<std::string_view, 4> kNames = {"capabilities", "seccomp", "landlock", "sealed"};
   return kNames[static_cast<std::size_t>(layer)];
 }
 

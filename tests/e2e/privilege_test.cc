@@ -79,6 +79,33 @@ TEST(PrivilegeTest, TheReadersIsNetAdminAloneAndTheServersNothing) {
   EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"capabilities\"}"), 1);
   EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"seccomp\"}"), kFiltered ? 1 : 0);
   EXPECT_EQ(series.count("finwait_exporter_sandbox{layer=\"landlock\"}"), 1U);
+  EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"sealed\"}"), kFiltered ? 1 : 0);
+}
+
+TEST(PrivilegeTest, WhereTooFewDescriptorsAreAllowedTheRequestsAreNotSealed) {
+  const lab::Namespace where;
+  const Program program(where,
+                        {"sh", "-c", "ulimit -n 600; exec \"$0\" \"$@\"", lab::Program(), lab::kOwnNamespaceOnly},
+                        Program::Whole());
+  const auto series = program.Scrape();
+  EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"seccomp\"}"), kFiltered ? 1 : 0);
+  EXPECT_EQ(series.at("finwait_exporter_sandbox{layer=\"sealed\"}"), 0);
+}
+
+// To ask for a table that is not there makes it: so where there is none, none can be asked for.
+TEST(PrivilegeTest, TablesThatComeLaterAreNotSaidToBeEmpty) {
+  if (!kFiltered) {
+    GTEST_SKIP() << "a sanitizer needs system calls of its own: the filter is off";
+  }
+  const lab::Namespace where;
+  const Program program(where, {"--sampling.interval=1s"});
+  const std::string rules = "finwait_firewall_invalid_drop_rules{backend=\"legacy\",family=\"ipv4\",hook=\"output\"}";
+  EXPECT_EQ(program.Scrape().at(rules), 0);
+  where.Shell("iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  EXPECT_TRUE(lab::Eventually([&] { return program.Scrape().count(rules) == 0; }, 60)) << "absent, not 0";
+  EXPECT_EQ(program.Scrape().count("finwait_risk_score"), 0U);
+  EXPECT_THAT(program.Get("/api/v1/report").body, HasSubstr("restart it to see these rules"));
+  EXPECT_EQ(program.Scrape().at("finwait_exporter_refused_system_calls_total"), 0) << "nobody's fault";
 }
 
 // What the kernel tells of a process's descriptors: the links below its fd folder.

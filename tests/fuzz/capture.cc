@@ -5,14 +5,21 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/firewall/read/legacy_reader.h"
 #include "collectors/firewall/read/nft_reader.h"
 #include "collectors/kernel/conntrack_event_filter.h"
@@ -23,8 +30,11 @@
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/tracking.h"
+#include "exporter/channel/answerer.h"
 #include "exporter/channel/messages.h"
+#include "exporter/channel/reader_client.h"
 #include "exporter/channel/snapshot_codec.h"
+#include "exporter/diagnosis/diagnostician.h"
 #include "exporter/scheduling/sampler.h"
 #include "tests/fuzz/recording.h"
 #include "tests/lab/connection.h"
@@ -230,6 +240,149 @@ void CaptureConnections(const Seeds& seeds) {
   seeds.Write("conntrack_table", "after", RecordedSample<sources::ConntrackTableCollector>(wire.local));
 }
 
+/// Passes bytes on between two sockets until one of them ends, and keeps them.
+class Relay {
+ public:
+  Relay(int one, int other) : sockets_{one, other}, thread_([this] { Run(); }) {}
+  /// What came from the first socket, or from the second. To be called once both ends are gone.
+  const std::vector<std::byte>& From(std::size_t side) {
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+    return kept_[side];
+  }
+
+ private:
+  void Run() {
+    std::vector<std::byte> buffer(1 << 16);
+    for (;;) {
+      pollfd polls[] = {{sockets_[0], POLLIN, 0}, {sockets_[1], POLLIN, 0}};
+      ::poll(polls, 2, -1);
+      for (const std::size_t side : {0U, 1U}) {
+        if (polls[side].revents == 0) {
+          continue;
+        }
+        const ssize_t got = ::recv(sockets_[side], buffer.data(), buffer.size(), 0);
+        if (got <= 0) {
+          ::shutdown(sockets_[0], SHUT_RDWR);
+          ::shutdown(sockets_[1], SHUT_RDWR);
+          return;
+        }
+        kept_[side].insert(kept_[side].end(), buffer.begin(), buffer.begin() + got);
+        for (ssize_t sent = 0; sent < got;) {
+          pollfd room = {sockets_[1 - side], POLLOUT, 0};
+          ::poll(&room, 1, -1);
+          const ssize_t now =
+              ::send(sockets_[1 - side], buffer.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
+          if (now < 0 && errno != EAGAIN) {
+            return;
+          }
+          sent += now > 0 ? now : 0;
+        }
+      }
+    }
+  }
+
+  std::array<int, 2> sockets_;
+  std::array<std::vector<std::byte>, 2> kept_;
+  std::jthread thread_;
+};
+
+scheduling::Snapshot SnapshotHere(const sources::CollectorSettings& settings) {
+  std::vector<scheduling::EnabledCollector> collectors;
+  for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
+    collectors.push_back({&info, info.make(lab::HostHere(), settings)});
+  }
+  return *CollectOnce({7}, std::move(collectors), std::chrono::seconds(30));
+}
+
+/// All bytes of a short life of both ends: hello, a snapshot, and the facts that its diagnosis asks for.
+void CaptureConversation(const Seeds& seeds) {
+  auto at_the_server = *channel::Connection::MakePair();
+  auto at_the_reader = *channel::Connection::MakePair();
+  Relay relay(at_the_server.second.Descriptor(), at_the_reader.first.Descriptor());
+  sources::CollectorSettings settings;
+  scheduling::SnapshotInbox snapshots;
+  snapshots.Put(std::make_shared<scheduling::Snapshot>(SnapshotHere(settings)));
+  firewall::read::FactResolver resolver(lab::HostHere());
+  channel::HelloAnswer hello;
+  hello.network_namespace = {7};
+  hello.capabilities = "CAP_NET_ADMIN";
+  hello.unsealed = "why";
+  channel::Answerer answerer(
+      std::move(at_the_reader.second),
+      {hello, snapshots, resolver, std::make_shared<CpuBudget>(1),
+       [](const firewall::facts::Need&) { return Result<void>(); }, [] { return process::ProcessReport(); }, [] {}});
+  std::jthread reader([&] { answerer.Run(); });  // in the same network namespace
+  channel::ReaderClient client(std::move(at_the_server.first), std::make_shared<CpuBudget>(1));
+  if (!client.Hello(Soon())) {
+    throw std::runtime_error("no hello");
+  }
+  diagnosis::Diagnostician diagnostician(std::make_shared<channel::RemoteResolver>(client));
+  const auto snapshot = client.Next(Soon());
+  if (!snapshot || *snapshot == nullptr) {
+    throw std::runtime_error("no snapshot");
+  }
+  (void)diagnostician.Diagnose(*snapshot, SteadyClock::now(), scheduling::WallClock::now());
+  client.Shutdown();
+  reader.join();
+  seeds.Write("channel_reader", "conversation", relay.From(0));
+  seeds.Write("channel_server", "conversation", relay.From(1));
+  // The answers one by one: hello, the snapshot, and facts.
+  const Datagrams answers = SplitRecording(relay.From(1));
+  codec::Encoder encoder;
+  encoder.Put(hello);
+  seeds.Write("channel_hello", "hello", encoder.Bytes());
+  channel::HelloAnswer why_not;
+  why_not.why_not = Error{FailureReason::kPermission, 1, "no"};
+  codec::Encoder second;
+  second.Put(why_not);
+  seeds.Write("channel_hello", "why_not", second.Bytes());
+  if (answers.size() > 2) {
+    seeds.Write("channel_facts", "conversation", Datagrams(answers.begin() + 2, answers.end()));
+  }
+}
+
+/// Facts of every kind, which no one host asks for.
+void CaptureFacts(const Seeds& seeds) {
+  using firewall::facts::Fact;
+  const auto chain = std::make_shared<firewall::Chain>();
+  chain->name = "c";
+  firewall::Rule rule;
+  rule.expressions = {firewall::CtLoad{0, std::nullopt, {}},
+                      firewall::VerdictStatement{{firewall::Verdict::Kind::kDrop, ""}}};
+  chain->rules = {rule};
+  const auto set = std::make_shared<firewall::Set>();
+  set->name = "s";
+  set->key_length = 4;
+  set->elements.emplace_back().key = firewall::Value(4);
+  const auto table = std::make_shared<firewall::Table>();
+  table->name = "t";
+  table->chains.emplace("c", chain);
+  table->sets.emplace("s", set);
+  const auto ipset = std::make_shared<firewall::facts::Ipset>();
+  ipset->type = "list:set";
+  ipset->members.emplace_back().name = "m";
+  const auto group = std::make_shared<firewall::facts::ControlGroup>();
+  group->path = "/a";
+  group->line = {1, 2};
+  codec::SentObjects objects;
+  codec::Encoder encoder(&objects);
+  encoder.Put(objects.TakeReleased());
+  encoder.Put(channel::FactsAnswer{{std::monostate(), Error{FailureReason::kError, 2, "no"},
+                                    Fact::Value(std::shared_ptr<const firewall::Chain>(chain)),
+                                    Fact::Value(std::shared_ptr<const firewall::Table>(table)),
+                                    Fact::Value(std::shared_ptr<const firewall::Set>(set)),
+                                    Fact::Value(std::make_shared<const firewall::SetElement>(set->elements[0])),
+                                    Fact::Value(std::make_shared<const firewall::facts::Route>()),
+                                    Fact::Value(std::shared_ptr<const firewall::facts::Ipset>(ipset)),
+                                    Fact::Value(firewall::facts::Socket()),
+                                    Fact::Value(firewall::facts::NamespaceFacts()), Fact::Value(true),
+                                    Fact::Value(std::uint64_t{64}), Fact::Value(firewall::facts::RecentEntry()),
+                                    Fact::Value(std::shared_ptr<const firewall::facts::ControlGroup>(group))}});
+  seeds.Write("channel_facts", "of_every_kind", Datagrams{encoder.Take()});
+}
+
 /// Snapshots of a host with rules, sets and a stuck socket, as the reader sends them, and questions as the server asks.
 void CaptureChannel(const Seeds& seeds) {
   const lab::Wire wire;
@@ -247,24 +400,22 @@ void CaptureChannel(const Seeds& seeds) {
     channel::SnapshotEncoder snapshots;
     Datagrams messages;
     for (int i = 0; i < 2; ++i) {
-      std::vector<scheduling::EnabledCollector> collectors;
-      for (const sources::CollectorInfo& info : sources::CollectorRegistry()) {
-        collectors.push_back({&info, info.make(lab::HostHere(), settings)});
-      }
-      const auto snapshot = CollectOnce({7}, std::move(collectors), std::chrono::seconds(30));
+      const scheduling::Snapshot snapshot = SnapshotHere(settings);
       codec::Encoder encoder(&objects);
       encoder.Put(objects.TakeReleased());
       channel::NextAnswer answer;
       answer.is_new = true;
       answer.claims = {{0.5, 0.25}};
       encoder.Put(answer);
-      snapshots.Put(*snapshot, encoder);
+      snapshots.Put(snapshot, encoder);
       messages.push_back(encoder.Take());
     }
     seeds.Write("channel_answers", "two", messages);
     messages.pop_back();
     seeds.Write("channel_answers", "one", messages);
+    CaptureConversation(seeds);
   });
+  CaptureFacts(seeds);
   const IpAddress address = *IpAddress::Parse(lab::Wire::kPeer4);
   const firewall::facts::SetKey set{firewall::TableFamily::kInet, "t", "s"};
   firewall::facts::IpsetElementKey element;

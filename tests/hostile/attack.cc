@@ -2,17 +2,25 @@
 // with all that the thread has, as whoever has found a flaw would. It takes every way to change the host that is known
 // to us, and says on standard error what came of each. Never part of what is shipped.
 
+// Before the kernel's own headers, which then leave out what both define.
+#include <netinet/in.h>
+
 #include <arpa/inet.h>
+#include <endian.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,12 +28,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -107,12 +117,48 @@ ssize_t SendMany(int socket, const Bytes& bytes) {
   return ::sendmmsg(socket, &message, 1, 0);
 }
 
+ssize_t WriteVAtNoPlace(int socket, const Bytes& bytes) {
+  iovec piece = {const_cast<char*>(bytes.data()), bytes.size()};
+  return ::pwritev2(socket, &piece, 1, -1, 0);
+}
+// Out of a file in memory.
+ssize_t SendFile(int socket, const Bytes& bytes) {
+  const int file = static_cast<int>(::syscall(SYS_memfd_create, "order", 0));
+  off_t from = 0;
+  const bool written = file >= 0 && ::pwrite(file, bytes.data(), bytes.size(), 0) > 0;
+  const int why = errno;
+  // Whatever the file: the call itself must not be there.
+  const ssize_t sent = ::sendfile(socket, written ? file : STDIN_FILENO, written ? &from : nullptr, bytes.size());
+  errno = sent < 0 && !written && errno != ENOSYS ? why : errno;
+  ::close(file);
+  return sent;
+}
+// Out of a pipe.
+ssize_t Splice(int socket, const Bytes& bytes) {
+  int ends[2] = {-1, -1};
+  const bool filled = ::pipe(ends) == 0 && ::write(ends[1], bytes.data(), bytes.size()) > 0;
+  const ssize_t moved = ::splice(filled ? ends[0] : STDIN_FILENO, nullptr, socket, nullptr, bytes.size(), 0);
+  const int why = errno;
+  ::close(ends[0]);
+  ::close(ends[1]);
+  errno = why;
+  return moved;
+}
+ssize_t SpliceMemory(int socket, const Bytes& bytes) {
+  iovec piece = {const_cast<char*>(bytes.data()), bytes.size()};
+  return ::vmsplice(socket, &piece, 1, 0);
+}
+
 const std::pair<const char*, Way> kWays[] = {{"sendto", SendTo},
                                              {"sendmsg", SendMessage},
                                              {"write", Write},
                                              {"writev", WriteV},
                                              {"write to standard output", WriteAsStandardOutput},
-                                             {"sendmmsg", SendMany}};
+                                             {"sendmmsg", SendMany},
+                                             {"pwritev2", WriteVAtNoPlace},
+                                             {"sendfile", SendFile},
+                                             {"splice", Splice},
+                                             {"vmsplice", SpliceMemory}};
 
 Bytes Message(int type, int flags, const void* body, std::size_t size) {
   Bytes bytes(sizeof(nlmsghdr) + size);
@@ -145,6 +191,36 @@ struct AddressMessage {
   std::uint8_t address[4] = {192, 0, 2, 99};
 };
 
+void PutAttribute(int type, const void* data, std::size_t size, Bytes& body) {
+  nlattr header = {};
+  header.nla_len = static_cast<std::uint16_t>(sizeof header + size);
+  header.nla_type = static_cast<std::uint16_t>(type);
+  const std::size_t at = body.size();
+  body.resize(at + sizeof header + NLA_ALIGN(size));
+  std::memcpy(body.data() + at, &header, sizeof header);
+  std::memcpy(body.data() + at + sizeof header, data, size);
+}
+void PutAttribute(int type, const Bytes& data, Bytes& body) { PutAttribute(type, data.data(), data.size(), body); }
+
+// Asks whether the ipset "counted" has 192.0.2.1, and has that element count a million packets: no more than a question
+// by its type.
+Bytes AskIpsetAndCount() {
+  const std::uint8_t protocol = 6;
+  const std::uint8_t address[4] = {192, 0, 2, 1};
+  const std::uint64_t million = htobe64(1'000'000);
+  Bytes ip;
+  PutAttribute(IPSET_ATTR_IPADDR_IPV4 | NLA_F_NET_BYTEORDER, address, sizeof address, ip);
+  Bytes element;
+  PutAttribute(IPSET_ATTR_IP | NLA_F_NESTED, ip, element);
+  PutAttribute(IPSET_ATTR_BYTES | NLA_F_NET_BYTEORDER, &million, sizeof million, element);
+  PutAttribute(IPSET_ATTR_PACKETS | NLA_F_NET_BYTEORDER, &million, sizeof million, element);
+  Bytes body = {AF_INET, 0, 0, 0};
+  PutAttribute(IPSET_ATTR_PROTOCOL, &protocol, sizeof protocol, body);
+  PutAttribute(IPSET_ATTR_SETNAME, "counted", sizeof "counted", body);
+  PutAttribute(IPSET_ATTR_DATA | NLA_F_NESTED, element, body);
+  return Message(NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_TEST, 0, body.data(), body.size());
+}
+
 // The orders of security-netlink-writes and what they would do.
 void GiveOrders() {
   const std::uint8_t any_family[4] = {AF_UNSPEC, 0, 0, 0};
@@ -174,6 +250,7 @@ void GiveOrders() {
       {"add an address", NETLINK_ROUTE, Message(RTM_NEWADDR, NLM_F_CREATE, &address, sizeof address)},
       {"bind NFLOG", NETLINK_NETFILTER, Message(NFNL_SUBSYS_ULOG << 8 | 1, 0, &bind_to, sizeof bind_to)},
       {"bind NFQUEUE", NETLINK_NETFILTER, Message(NFNL_SUBSYS_QUEUE << 8 | 2, 0, &bind_to, sizeof bind_to)},
+      {"count in an ipset", NETLINK_NETFILTER, AskIpsetAndCount()},
   };
   for (const auto& order : orders) {
     for (const auto& [name, way] : kWays) {
@@ -277,6 +354,15 @@ void BreakTheSeal() {
   } else {
     Say("a header of type 20", "not here");
   }
+  // The header of every question in the list, with a body that counts.
+  const Bytes counting = AskIpsetAndCount();
+  const std::size_t counting_body = counting.size() - sizeof(nlmsghdr);
+  if (const msghdr* sealed = FindSealed(kSealed, kSealedDiag, NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_TEST, counting_body)) {
+    std::memcpy(sealed->msg_iov[1].iov_base, counting.data() + sizeof(nlmsghdr), counting_body);
+    const int netfilter = OpenSocket(NETLINK_NETFILTER);
+    Report("count in an ipset by a sealed header", ::sendmsg(netfilter, sealed, 0) < 0 ? errno : Answer(netfilter));
+    ::close(netfilter);
+  }
   // An order behind a sealed header.
   const Bytes order = Message(NFNL_SUBSYS_CTNETLINK << 8 | 2, 0, "\0\0\0\0", 4);
   if (const msghdr* sealed = FindSealed(kSealed, kSealedDiag, NFNL_SUBSYS_CTNETLINK << 8 | 1, order.size())) {
@@ -318,6 +404,106 @@ void BreakTheSeal() {
   ::close(netfilter);
 }
 
+std::string Read(const std::string& path) {
+  char text[1024] = {};
+  const int file = ::open(path.c_str(), O_RDONLY);
+  [[maybe_unused]] const ssize_t got = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  return text;
+}
+
+// The processes that code in this one might reach: those of this program, whose relative it is, and the first of all.
+// As procfs tells, which is there where getppid() is not.
+std::vector<pid_t> Others() {
+  std::vector<pid_t> others = {1};
+  const std::string stat = Read("/proc/self/stat");
+  std::istringstream rest(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  char state = 0;
+  pid_t parent = 0;
+  if (rest >> state >> parent) {
+    others.push_back(parent);
+  }
+  if (const char* named = std::getenv("FINWAIT_ATTACK_SIBLING")) {
+    others.push_back(static_cast<pid_t>(std::atoi(named)));
+  }
+  std::istringstream children(Read("/proc/self/task/" + std::to_string(::getpid()) + "/children"));
+  for (pid_t child = 0; children >> child;) {
+    others.push_back(child);
+  }
+  return others;
+}
+
+void ReachFor(pid_t other) {
+  const std::string process = " process " + std::to_string(other);
+  Report("trace" + process, ::ptrace(PTRACE_SEIZE, other, nullptr, nullptr) == 0 ? 0 : errno);
+  Report("attach to" + process, ::ptrace(PTRACE_ATTACH, other, nullptr, nullptr) == 0 ? 0 : errno);
+  char bytes[16] = {};
+  const iovec here = {bytes, sizeof bytes};
+  const iovec there = {reinterpret_cast<void*>(kSealed), sizeof bytes};
+  Report("read the memory of" + process, ::process_vm_readv(other, &here, 1, &there, 1, 0) > 0 ? 0 : errno);
+  Report("write the memory of" + process, ::process_vm_writev(other, &here, 1, &there, 1, 0) > 0 ? 0 : errno);
+  const std::string memory = "/proc/" + std::to_string(other) + "/mem";
+  Report("open " + memory, ::open(memory.c_str(), O_RDONLY) >= 0 ? 0 : errno);
+  Report("open " + memory + " to write", ::open(memory.c_str(), O_RDWR) >= 0 ? 0 : errno);
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, other, 0));
+  Report("a handle of" + process, handle >= 0 ? 0 : errno);
+  Report("a descriptor of" + process, ::syscall(SYS_pidfd_getfd, handle, 0, 0) >= 0 ? 0 : errno);
+  ::close(handle);
+  Report("signal" + process, ::kill(other, 0) == 0 ? 0 : errno);
+  Report("signal a thread of" + process, ::syscall(SYS_tgkill, other, other, 0) == 0 ? 0 : errno);
+  rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};  // what it has, if that can be read: nothing is to break
+  Report("read the limits of" + process,
+         ::syscall(SYS_prlimit64, other, RLIMIT_NOFILE, nullptr, &limit) == 0 ? 0 : errno);
+  Report("limit" + process, ::syscall(SYS_prlimit64, other, RLIMIT_NOFILE, &limit, nullptr) == 0 ? 0 : errno);
+}
+
+// The kernel makes the table that somebody asks for.
+void MakeLegacyTables() {
+  for (const auto& [family, level] : {std::pair{AF_INET, IPPROTO_IP}, std::pair{AF_INET6, IPPROTO_IPV6}}) {
+    for (const char* table : {"filter", "nat", "mangle", "raw", "security"}) {
+      const std::string what = std::string("make the table ") + table + (family == AF_INET ? "" : " of IPv6");
+      const int socket = ::socket(family, SOCK_STREAM, 0);
+      ipt_getinfo information = {};
+      std::strncpy(information.name, table, sizeof information.name - 1);
+      socklen_t size = sizeof information;
+      Report(what, ::getsockopt(socket, level, IPT_SO_GET_INFO, &information, &size) == 0 ? 0 : errno);
+      ipt_get_entries entries = {};
+      std::strncpy(entries.name, table, sizeof entries.name - 1);
+      size = sizeof entries;
+      Report(what + " by its rules", ::getsockopt(socket, level, IPT_SO_GET_ENTRIES, &entries, &size) == 0 ? 0 : errno);
+      ::close(socket);
+    }
+  }
+}
+
+// By every descriptor that the process has: one may be a datagram socket that is somebody else's friend.
+void WriteToOtherUnixSockets() {
+  const char* path = std::getenv("FINWAIT_ATTACK_UNIX");
+  if (path == nullptr) {
+    return;
+  }
+  sockaddr_un name = {};
+  name.sun_family = AF_UNIX;
+  std::strncpy(name.sun_path, path, sizeof name.sun_path - 1);
+  iovec piece = {const_cast<char*>("evil"), 4};
+  mmsghdr message = {};
+  message.msg_hdr.msg_name = &name;
+  message.msg_hdr.msg_namelen = sizeof name;
+  message.msg_hdr.msg_iov = &piece;
+  message.msg_hdr.msg_iovlen = 1;
+  for (int fd = 0; fd < 1024; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) {
+      continue;
+    }
+    const std::string what = "write to another Unix socket by " + std::to_string(fd);
+    const auto* generic = reinterpret_cast<const sockaddr*>(&name);
+    Report(what, ::sendto(fd, "evil", 4, MSG_NOSIGNAL, generic, sizeof name) >= 0 ? 0 : errno);
+    Report(what + " and sendmsg", ::sendmsg(fd, &message.msg_hdr, MSG_NOSIGNAL) >= 0 ? 0 : errno);
+    Report(what + " and sendmmsg", ::sendmmsg(fd, &message, 1, MSG_NOSIGNAL) > 0 ? 0 : errno);
+    Report(what + " and connect", ::connect(fd, generic, sizeof name) == 0 ? 0 : errno);
+  }
+}
+
 void ReachForOthers() {
   const int shadow = ::open("/etc/shadow", O_RDONLY);
   Report("read /etc/shadow", shadow >= 0 ? 0 : errno);
@@ -332,17 +518,23 @@ void ReachForOthers() {
   char* const arguments[] = {const_cast<char*>("/bin/true"), nullptr};
   ::execv(arguments[0], arguments);
   Report("run a program", errno);
-  const pid_t sibling = static_cast<pid_t>(
-      std::atoi(std::getenv("FINWAIT_ATTACK_SIBLING") != nullptr ? std::getenv("FINWAIT_ATTACK_SIBLING") : "0"));
-  for (const pid_t other : {::getppid(), sibling, pid_t{1}}) {
-    if (other <= 0) {
-      continue;
-    }
-    Report("trace process " + std::to_string(other), ::ptrace(PTRACE_SEIZE, other, nullptr, nullptr) == 0 ? 0 : errno);
-    Report("signal process " + std::to_string(other), ::kill(other, 0) == 0 ? 0 : errno);
-    const std::string memory = "/proc/" + std::to_string(other) + "/mem";
-    Report("open " + memory, ::open(memory.c_str(), O_RDONLY) >= 0 ? 0 : errno);
+  for (const pid_t other : Others()) {
+    ReachFor(other);
   }
+  MakeLegacyTables();
+  WriteToOtherUnixSockets();
+  const int wide = OpenSocket(NETLINK_NETFILTER);
+  const int gibibyte = 1 << 30;
+  Report("have a gibibyte of the kernel's memory",
+         ::setsockopt(wide, SOL_SOCKET, SO_RCVBUFFORCE, &gibibyte, sizeof gibibyte) == 0 ? 0 : errno);
+  ::close(wide);
+  std::uint64_t parameters[64] = {};
+  Report("set up io_uring", ::syscall(SYS_io_uring_setup, 4, parameters) >= 0 ? 0 : errno);
+  Report("make a process in a namespace of its own",
+         ::syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWNET, nullptr, nullptr, nullptr,
+                   nullptr) >= 0
+             ? 0
+             : errno);
   Report("connect somewhere", [] {
     const int tcp = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address = {};
@@ -358,6 +550,19 @@ void ReachForOthers() {
   }());
 }
 
+bool IsWantedIn(const char* where) {
+  const char* wanted = std::getenv("FINWAIT_ATTACK_IN");
+  return wanted != nullptr && std::strcmp(wanted, where) == 0;
+}
+
+void Attack(const std::string& where) {
+  Say("begins", "in " + where + " of process " + std::to_string(::getpid()));
+  GiveOrders();
+  BreakTheSeal();
+  ReachForOthers();
+  Say("ends", "");
+}
+
 }  // namespace
 
 extern "C" int __real_pthread_setname_np(pthread_t thread, const char* name);
@@ -366,13 +571,15 @@ extern "C" int __real_pthread_setname_np(pthread_t thread, const char* name);
 extern "C" int __wrap_pthread_setname_np(pthread_t thread, const char* name) {
   static std::atomic<bool> attacked = false;
   const int result = __real_pthread_setname_np(thread, name);
-  const char* wanted = std::getenv("FINWAIT_ATTACK_IN");
-  if (wanted != nullptr && std::strcmp(wanted, name) == 0 && !attacked.exchange(true)) {
-    Say("begins", std::string("in thread ") + name + " of process " + std::to_string(::getpid()));
-    GiveOrders();
-    BreakTheSeal();
-    ReachForOthers();
-    Say("ends", "");
+  if (IsWantedIn(name) && !attacked.exchange(true)) {
+    Attack(std::string("thread ") + name);
   }
   return result;
+}
+
+// A command that has no thread: once it has done its work.
+__attribute__((destructor)) void AttackAtTheEnd() {
+  if (IsWantedIn("exit")) {
+    Attack("the end");
+  }
 }

@@ -85,8 +85,11 @@ TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
     }
   };
   std::set<std::string> allowed = {"tgkill"};
-  add(privilege::AllowedCalls(privilege::Role::kReader), allowed);
-  add(privilege::AllowedCalls(privilege::Role::kServer), allowed);
+  privilege::SealedCalls sealed;
+  sealed.messages.emplace_back();
+  add(privilege::AllowedCalls({privilege::Role::kReader}), allowed);
+  add(privilege::AllowedCalls({privilege::Role::kReader, sealed}), allowed);
+  add(privilege::AllowedCalls({privilege::Role::kServer}), allowed);
   EXPECT_EQ(documented, std::multiset<std::string>(allowed.begin(), allowed.end()));
   std::set<std::string> of_the_store;
   add(privilege::StoreCalls(), of_the_store);

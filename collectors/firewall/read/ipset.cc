@@ -3,14 +3,14 @@
 #include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <span>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "collectors/firewall/read/ipset_members.h"
 #include "collectors/kernel/netlink/channel.h"
 
 namespace finwait::firewall::read {
@@ -25,8 +25,6 @@ using kernel::netlink::Request;
 
 // IPSET_CMD_GET_BYINDEX came with this version (4.20).
 constexpr std::uint8_t kProtocol = 7;
-// What an element lacks is asked for in the kernel's own way: as an errno of ipset's.
-constexpr int kNotInSet = IPSET_ERR_EXIST;
 // A list:set has 8 members where nobody asked for more.
 constexpr std::size_t kMostMembers = 256;
 
@@ -113,42 +111,23 @@ Result<std::vector<std::string>> MembersOf(Channel& channel, const std::string& 
   return members;
 }
 
-void PutAddress(Request& request, std::uint16_t type, const IpAddress& address) {
-  const bool ipv4 = address.Family() == IpFamily::kIpv4;
-  request.BeginNested(type)
-      .PutBytes(
-          static_cast<std::uint16_t>(NLA_F_NET_BYTEORDER | (ipv4 ? IPSET_ATTR_IPADDR_IPV4 : IPSET_ATTR_IPADDR_IPV6)),
-          address.Bytes())
-      .EndNested();
-}
-
-// Without a prefix's length the kernel takes an address for one that any network may hold (mtype_test_cidrs()).
-Request TestOf(const facts::IpsetElementKey& key) {
-  Request request = Ask(IPSET_CMD_TEST);
-  request.PutText(IPSET_ATTR_SETNAME, key.set).BeginNested(IPSET_ATTR_DATA);
-  if (key.address) {
-    PutAddress(request, IPSET_ATTR_IP, *key.address);
+// The answers of one set to all that was asked of it.
+std::vector<Result<bool>> AreIn(Channel& channel, const std::vector<const facts::IpsetElementKey*>& asked,
+                                Deadline deadline) {
+  const std::string operation = "list an ipset";
+  std::optional<IpsetMembers> members(asked);
+  kernel::netlink::FunctionSink sink(
+      [&] { members.emplace(asked); },
+      [&](const Message& message) { return members->Take(message.Attributes<nfgenmsg>()); });
+  const auto report = channel.Dump(std::move(Ask(IPSET_CMD_LIST).PutText(IPSET_ATTR_SETNAME, asked.front()->set)),
+                                   operation, deadline, sink);
+  if (!report) {
+    return std::vector<Result<bool>>(asked.size(), Failure(report.error()));
   }
-  if (key.port) {
-    request.PutBigEndian16(NLA_F_NET_BYTEORDER | IPSET_ATTR_PORT, *key.port);
-    if (key.address) {  // bitmap:port holds ports of any protocol, and takes none
-      request.PutU8(IPSET_ATTR_PROTO, IPPROTO_TCP);
-    }
+  if (report->torn) {
+    return std::vector<Result<bool>>(asked.size(), Fail(FailureReason::kError, operation + ": it changed meanwhile"));
   }
-  if (key.second_address) {
-    PutAddress(request, IPSET_ATTR_IP2, *key.second_address);
-  }
-  if (key.mark) {
-    request.PutBigEndian32(NLA_F_NET_BYTEORDER | IPSET_ATTR_MARK, *key.mark);
-  }
-  if (!key.device.empty()) {
-    request.PutText(IPSET_ATTR_IFACE, key.device);
-  }
-  if (key.excluded) {
-    request.PutBigEndian32(NLA_F_NET_BYTEORDER | IPSET_ATTR_CADT_FLAGS, IPSET_FLAG_NOMATCH);
-  }
-  request.EndNested();
-  return request;
+  return members->Answers();
 }
 
 }  // namespace
@@ -182,31 +161,22 @@ Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, De
 
 std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
                                       Deadline deadline) {
-  const std::string operation = "test an ipset";
-  std::vector<Result<bool>> found(keys.size(),
-                                  true);  // of what is in the set the kernel only acknowledges the question
-  auto channel = host.open_channel(NETLINK_NETFILTER);
-  for (std::size_t first = 0; first < keys.size(); first += Channel::kMostAtOnce) {
-    std::vector<Request> requests;
-    const std::size_t end = std::min(keys.size(), first + Channel::kMostAtOnce);
-    for (std::size_t i = first; i < end; ++i) {
-      requests.push_back(TestOf(keys[i]));
+  std::map<std::string, std::vector<std::size_t>> by_set;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    by_set[keys[i].set].push_back(i);
+  }
+  std::vector<Result<bool>> found(keys.size(), false);
+  for (const auto& [set, positions] : by_set) {
+    std::vector<const facts::IpsetElementKey*> asked;
+    for (const std::size_t position : positions) {
+      asked.push_back(&keys[position]);
     }
-    Result<void> asked;
-    if (!channel) {
-      asked = Failure(channel.error());
-    } else {
-      asked = channel->GetEach(requests, operation, deadline, [&](std::size_t position, const Result<Message>& answer) {
-        if (!answer && answer.error().errno_code == kNotInSet) {
-          found[first + position] = false;
-        } else if (!answer) {
-          found[first + position] = Failure(answer.error());
-        }
-      });
-    }
-    if (!asked) {
-      std::fill(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(), Failure(asked.error()));
-      break;  // after an exchange that did not end the channel is of no more use
+    // One each: after an exchange that did not end, a list that is too long say, a channel is of no more use.
+    auto channel = host.open_channel(NETLINK_NETFILTER);
+    auto answers =
+        channel ? AreIn(*channel, asked, deadline) : std::vector<Result<bool>>(asked.size(), Failure(channel.error()));
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      found[positions[i]] = std::move(answers[i]);
     }
   }
   return found;

@@ -15,7 +15,8 @@ namespace finwait::firewall::read {
 /// the name behind an index.
 Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, Deadline deadline);
 
-/// Whether each of `keys` is in its set now, in their order (IPSET_CMD_TEST). Counts in no element.
+/// Whether each of `keys` is in its set now, in their order. Each set is listed once (IPSET_CMD_LIST), if it has at
+/// most IpsetMembers::kMost members.
 std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
                                       Deadline deadline);
 

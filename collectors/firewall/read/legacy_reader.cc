@@ -26,6 +26,18 @@ std::string ToolName(TableFamily family) {
   return family == TableFamily::kIpv6 ? "ip6tables-legacy" : "iptables-legacy";
 }
 
+// The reader's filter of system calls (privilege/allowed_calls.h) leaves this one out where there was nothing to ask
+// for.
+Failure CannotAsk(const std::string& operation) {
+  if (errno == ENOSYS) {
+    return Fail(FailureReason::kError,
+                operation +
+                    ": there was none when this program started, so it gave up the call that reads one; restart it to "
+                    "see these rules");
+  }
+  return FailErrno(operation, errno);
+}
+
 Failure Annotated(Error error, const std::string& remedy) {
   if (error.reason == FailureReason::kPermission) {
     error.message += remedy;
@@ -42,11 +54,12 @@ Result<void> GetOption(TableFamily family, int option, void* value, std::size_t 
   // Any IP socket answers, and only a raw one takes CAP_NET_RAW. One of TCP can send nothing while it is not connected.
   const UniqueFd fd(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) {
-    return FailErrno(operation, errno);
+    return CannotAsk(operation);
   }
   auto length = static_cast<socklen_t>(size);
   if (::getsockopt(fd.Get(), ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, option, value, &length) != 0) {
-    return Annotated(ErrnoError(operation, errno), "; give the capability CAP_NET_ADMIN");
+    return errno == ENOSYS ? CannotAsk(operation)
+                           : Annotated(ErrnoError(operation, errno), "; give the capability CAP_NET_ADMIN");
   }
   if (length != size) {
     return Fail(FailureReason::kError, operation + ": the kernel's answer has another size than announced");

@@ -14,13 +14,30 @@ class EventSocket : public EventSource {
   /// Subscribes in the calling thread's network namespace. kPermission where the groups need CAP_NET_ADMIN.
   static Result<std::unique_ptr<EventSource>> Open(const Subscription& subscription);
 
+  /// The same over a socket that is bound already and stays open: its subscription ends with this object, and so does
+  /// `lease`.
+  static Result<std::unique_ptr<EventSource>> OpenOver(int socket, const Subscription& subscription,
+                                                       std::shared_ptr<void> lease);
+  ~EventSocket() override;
+  EventSocket(const EventSocket&) = delete;
+  EventSocket& operator=(const EventSocket&) = delete;
+
+  /// More room for what waits, if it can be had.
+  static void WidenReceiveBuffer(int socket, int bytes);
+
   Result<bool> Wait(const std::stop_token& stop, SteadyClock::time_point until) override;
   Result<std::optional<Datagram>> Next() override;
 
  private:
-  EventSocket(UniqueFd socket, UniqueFd stopped);
+  EventSocket(int socket, UniqueFd own, UniqueFd stopped);
+  static Result<std::unique_ptr<EventSocket>> Make(int socket, UniqueFd own);
+  Result<void> Subscribe(const Subscription& subscription);
+  void Unsubscribe();
 
-  UniqueFd socket_;
+  std::shared_ptr<void> lease_;  // of a socket that is not its own; ends last
+  UniqueFd own_;
+  int socket_;
+  std::vector<unsigned> groups_;
   UniqueFd stopped_;  // an eventfd: readable once a stop was requested
   std::vector<std::byte> buffer_;
 };

@@ -85,8 +85,8 @@ void AppendRefusedCalls(const process::Program& program, Families& families) {
 
 void AppendSandbox(const process::Program& program, Families& families) {
   auto family = Family::Gauge("exporter_sandbox",
-                              "1 where every process of this program has given up what the layer takes: needless "
-                              "capabilities, system calls (seccomp), files (landlock).");
+                              "1 where no process of this program has more of this than it needs: capabilities, "
+                              "system calls (seccomp), files (landlock), requests to the kernel (sealed).");
   for (const process::Layer layer : process::kLayers) {
     bool all = program.layers[static_cast<std::size_t>(layer)];
     for (const process::ProcessReport& other : program.others) {

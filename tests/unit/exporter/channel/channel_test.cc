@@ -393,6 +393,33 @@ TEST_F(LiarTest, NoiseIsRefusedAndNothingIsAskedAgain) {
   EXPECT_FALSE(client_.Next(Soon()));
 }
 
+TEST_F(LiarTest, OfAReaderThatIsGoneTheTimeThatItUsedIsLeft) {
+  std::jthread reader([&] {
+    SnapshotEncoder snapshots;
+    codec::Encoder encoder = Begin();
+    NextAnswer answer;
+    answer.is_new = true;
+    process::Usage& usage = answer.report.usage.emplace();
+    usage.cpu_seconds = 3;
+    usage.threads = 9;
+    usage.resident_bytes = usage.virtual_bytes = 4096;
+    usage.memory_bytes = 4096;
+    encoder.Put(answer);
+    snapshots.Put(*Complete(), encoder);
+    Answer(encoder.Take());
+    Answer(std::vector<std::byte>(100, std::byte{0xff}));
+  });
+  ASSERT_TRUE(client_.Next(Soon()));
+  EXPECT_EQ(client_.Report().usage->threads, 9U);
+  EXPECT_FALSE(client_.Next(Soon()));
+  const process::Usage left = *client_.Report().usage;
+  EXPECT_EQ(left.cpu_seconds, 3);
+  EXPECT_EQ(left.threads, 0U);
+  EXPECT_EQ(left.resident_bytes, 0U);
+  EXPECT_EQ(left.virtual_bytes, 0U);
+  EXPECT_EQ(left.memory_bytes, 0U);
+}
+
 TEST_F(LiarTest, CountersThatFallAreRefused) {
   auto snapshot = Complete();
   SnapshotEncoder snapshots;

@@ -20,10 +20,11 @@ namespace finwait::privilege {
 namespace {
 
 // The exit code of a child that entered a domain of those files and then did `action`; 77 where there is no Landlock.
-int InDomain(const std::vector<std::filesystem::path>& readable, const std::function<int()>& action) {
+int InDomain(const std::vector<std::filesystem::path>& readable, const std::function<int()>& action,
+             FileDomain::Scope scope = FileDomain::Scope::kAll) {
   const pid_t pid = ::fork();
   if (pid == 0) {
-    const auto domain = FileDomain::Enter(readable);
+    const auto domain = FileDomain::Enter(readable, scope);
     ::_exit(domain ? action() : domain.error().reason == FailureReason::kUnsupported ? 77 : 99);
   }
   int status = 0;
@@ -68,6 +69,20 @@ TEST_F(FileDomainTest, WritesNothing) {
             EACCES);
   EXPECT_EQ(InDomain({folder_ / "open"}, [this] { return ::unlink((folder_ / "open/file").c_str()) == 0 ? 0 : errno; }),
             EACCES);
+}
+
+TEST_F(FileDomainTest, OfReadingAloneRefusesNothingElse) {
+  constexpr auto kReading = FileDomain::Scope::kReading;
+  EXPECT_EQ(InDomain(
+                {folder_ / "open"}, [this] { return ErrnoOfOpening(folder_ / "open/file"); }, kReading),
+            0);
+  EXPECT_EQ(InDomain(
+                {folder_ / "open"}, [this] { return ErrnoOfOpening(folder_ / "closed/file"); }, kReading),
+            EACCES);
+  EXPECT_EQ(
+      InDomain(
+          {folder_ / "open"}, [this] { return ErrnoOfOpening(folder_ / "closed/new", O_WRONLY | O_CREAT); }, kReading),
+      0);
 }
 
 TEST_F(FileDomainTest, AFileThatComesLaterIsFoundInItsFolder) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -35,7 +36,6 @@ const std::set<std::pair<int, int>> kAllowed = {
     {12, 0xa13},  // objects
     {12, 0x701},  // accounting objects
     {12, 0x607},  // ipsets: a set and its members
-    {12, 0x60b},  // whether an element is in a set
     {12, 0x60c},  // a set's type
     {12, 0x60f},  // a set's name by its index
     {4, 20},      // NETLINK_SOCK_DIAG: sockets
@@ -96,6 +96,7 @@ TEST(ReadRequests, HoldNothingThatChangesOrZeroesOrDestroys) {
                                        nftables(NFT_MSG_GETOBJ_RESET),
                                        nftables(kGetRuleReset),
                                        nftables(kGetSetElemReset),
+                                       {NETLINK_NETFILTER, NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_TEST},
                                        {NETLINK_NETFILTER, NFNL_MSG_BATCH_BEGIN},
                                        {NETLINK_SOCK_DIAG, SOCK_DESTROY},
                                        {NETLINK_ROUTE, RTM_NEWROUTE},

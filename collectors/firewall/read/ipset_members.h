@@ -1,0 +1,70 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "collectors/base/result.h"
+#include "collectors/firewall/facts/need.h"
+#include "collectors/kernel/netlink/attributes.h"
+
+namespace finwait::firewall::read {
+
+/// Whether an ipset has elements, told from the list of its members (IPSET_CMD_LIST). To ask for one element
+/// (IPSET_CMD_TEST) would not only read: what is asked may add to the element's counters.
+///
+/// The kernel looks up the longest prefix first, and the first member that holds the element decides
+/// (mtype_test_cidrs()): so each element has the best member seen so far. Of hash:net,iface no shorter prefix is tried
+/// once one is there, be it for other devices. A list is as long as it likes: nothing of it
+/// is kept.
+class IpsetMembers {
+ public:
+  /// No longer list is read: as many members as a set has room for unless somebody asks for more
+  /// (IPSET_DEFAULT_MAXELEM).
+  static constexpr std::size_t kMost = 65536;
+
+  /// `asked`: of one set, which must outlive this.
+  explicit IpsetMembers(const std::vector<const facts::IpsetElementKey*>& asked) : asked_(asked) {}
+
+  /// One message of the list: the form of the set, and some of its members. An error where it is too long, or of a form
+  /// that this program does not know.
+  Result<void> Take(kernel::netlink::Bytes attributes);
+
+  /// Whether the set has each element that was asked for, once the whole list was taken.
+  std::vector<Result<bool>> Answers() const;
+
+ private:
+  // Lengths of the prefixes of both addresses; 0 where the type has none.
+  struct Lengths {
+    unsigned first = 0;
+    unsigned second = 0;
+    auto operator<=>(const Lengths&) const = default;
+  };
+  struct Member;
+  struct Best {
+    std::optional<Lengths> lengths;
+    bool holds = false;  // by its device, too
+    bool excludes = false;
+    bool contradicted = false;  // another one that is as good says otherwise
+  };
+  // Elements by what a member of such prefixes must be, to hold them.
+  using Index = std::unordered_multimap<std::string, std::size_t>;
+
+  Result<void> TakeForm(const kernel::netlink::Attribute& data);
+  Result<void> TakeMember(const kernel::netlink::Attribute& data);
+  const Index& IndexOf(Lengths lengths);
+  std::string Identity(const facts::IpsetElementKey& element, Lengths lengths) const;
+
+  const std::vector<const facts::IpsetElementKey*>& asked_;
+  std::vector<Best> best_ = std::vector<Best>(asked_.size());
+  std::vector<std::pair<Lengths, Index>> indexes_;
+  unsigned address_mask_ = 128;           // `netmask`: of an element that is asked for, no more bits count
+  std::uint32_t mark_mask_ = 0xffffffff;  // `markmask`
+  std::size_t members_ = 0;
+};
+
+}  // namespace finwait::firewall::read
