@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "tests/kernel/collectors/firewall/eval/dice.h"
+#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_nat.h"
 
 namespace finwait::firewall::eval {
@@ -675,6 +676,8 @@ RandomRuleset MakeRandomRuleset(std::uint64_t seed) {
   if (dice.Chance(35)) {
     AddRandomNat(dice, ruleset);
   }
+  Dice facts(seed ^ 0x5eed);  // of its own, so that the rest of the ruleset stays what its seed has always made
+  AddRandomFacts(facts, ruleset);
   return ruleset;
 }
 
