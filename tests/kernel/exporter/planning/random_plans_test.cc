@@ -100,7 +100,6 @@ Plan MakePlan(const std::string& report, const RandomRuleset& candidate) {
       throw_away.Shell("ip link add name " + *device.name + " index " + std::to_string(*device.index) + " type bridge");
     }
   }
-  firewall::eval::MakeIpsets(throw_away);
   candidate.LoadRest(throw_away);
   Plan plan;
   throw_away.Run([&] {

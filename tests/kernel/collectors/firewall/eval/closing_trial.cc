@@ -21,7 +21,6 @@
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/paths.h"
-#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::eval {
@@ -234,7 +233,6 @@ struct ClosingTrial::Live {
 };
 
 ClosingTrial::ClosingTrial() : tap_(wire_.local) {
-  MakeIpsets(wire_.local);
   wire_.local.Shell("ip address add 192.0.2.3/24 dev veth0; ip address add 2001:db8::3/32 dev veth0 nodad");
   wire_.peer.Shell("ip address add 192.0.2.4/24 dev veth0; ip address add 2001:db8::4/32 dev veth0 nodad");
   // Every address that a packet may go to has a neighbour that is known, nobody's included: what waits for one has left

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "exporter/diagnosis/class_survey.h"
-#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
 #include "tests/lab/namespace.h"
 #include "tests/recording/class_points.h"
@@ -35,7 +34,6 @@ TEST(RandomClassesTest, ConnectionsOfRandomRulesetsFareAsTheirClassSays) {
   for (std::uint64_t number = seed; done < rulesets; ++number) {
     const RandomRuleset ruleset = MakeRandomRuleset(number);
     const lab::Namespace where;
-    MakeIpsets(where);
     try {
       ruleset.LoadNat(where);
       ruleset.LoadRest(where);

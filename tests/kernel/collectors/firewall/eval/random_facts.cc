@@ -52,7 +52,7 @@ void MakeIpsets(const lab::Namespace& where) {
       "create ports bitmap:port range 0-10000\nadd ports 22\nadd ports 80\n"
       "create l4 list:set\nadd l4 a4\nadd l4 n4\n"
       "create l6 list:set\nadd l6 n6\nadd l6 a6\n";
-  const lab::CommandOutput output = where.Command({"ipset", "restore"}, sets);
+  const lab::CommandOutput output = where.Command({"ipset", "-exist", "restore"}, sets);
   if (output.exit_code != 0) {
     throw std::runtime_error("ipset: " + output.err);
   }

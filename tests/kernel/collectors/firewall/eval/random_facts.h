@@ -6,7 +6,8 @@
 
 namespace finwait::firewall::eval {
 
-/// Makes the ipsets, of every type that TCP can be in, that rules of AddRandomFacts() ask for. Once for a namespace.
+/// Makes the ipsets, of every type that TCP can be in, that rules of AddRandomFacts() ask for; again where they are
+/// there.
 void MakeIpsets(const lab::Namespace& where);
 
 /// Adds rules to chains of `ruleset` that hang on what no packet holds: ipsets, and the marks that sockets have.

@@ -632,6 +632,9 @@ void RandomRuleset::Load(const lab::Namespace& where, const std::vector<RandomTa
     if (script.empty()) {
       continue;
     }
+    if (script.find("--match-set") != std::string::npos) {
+      MakeIpsets(where);
+    }
     std::vector<std::string> command = {Program(tool)};
     if (tool == Tool::kNft) {
       command.insert(command.end(), {"-f", "-"});
