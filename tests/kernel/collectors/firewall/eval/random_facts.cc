@@ -72,7 +72,7 @@ void AddRandomFacts(Dice& dice, RandomRuleset& ruleset) {
         continue;
       }
       const std::string match = dice.Chance(60) ? SetMatch(dice, IsSix(table.tool)) : MarkMatch(dice);
-      const std::string protocol = match.find("p") != std::string::npos ? " -p tcp " : " ";
+      const std::string protocol = match.find('p') != std::string::npos ? " -p tcp " : " ";
       Insert(dice, "-A " + chain.name + protocol + match + Target(dice), chain);
     }
   }
