@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -49,8 +50,10 @@ Result<void> DescribeInterface(netlink::Channel& channel, Deadline deadline, Rou
                      });
 }
 
-netlink::Request RequestFor(const RouteQuery& query) {
+// `flags`: of rtm_flags.
+netlink::Request RequestFor(const RouteQuery& query, unsigned flags) {
   rtmsg header = {};
+  header.rtm_flags = flags;
   header.rtm_family = query.destination.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
   header.rtm_dst_len = static_cast<unsigned char>(query.destination.Bytes().size() * 8);
   header.rtm_src_len = query.source ? static_cast<unsigned char>(query.source->Bytes().size() * 8) : 0;
@@ -104,9 +107,32 @@ Route DecodeRoute(const netlink::Message& message) {
   return route;
 }
 
-// The routes of at most Channel::kMostAtOnce queries, without their devices.
-void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline,
-                  std::span<Result<Route>> results) {
+// The devices of the matched entry of a routing table (RTM_F_FIB_MATCH), which has all of its next hops.
+std::set<std::uint32_t> DecodeNextHopDevices(const netlink::Message& message) {
+  std::set<std::uint32_t> devices;
+  netlink::ForEachAttribute(message.Attributes<rtmsg>(), [&](const netlink::Attribute& attribute) {
+    if (attribute.Type() == RTA_OIF) {
+      devices.insert(attribute.U32().value_or(0));
+    } else if (attribute.Type() == RTA_MULTIPATH) {
+      std::span<const std::byte> left = attribute.Payload();
+      rtnexthop hop = {};
+      while (left.size() >= sizeof hop) {
+        std::memcpy(&hop, left.data(), sizeof hop);
+        if (hop.rtnh_len < sizeof hop) {
+          break;
+        }
+        devices.insert(static_cast<std::uint32_t>(hop.rtnh_ifindex));
+        left = left.subspan(std::min<std::size_t>(RTNH_ALIGN(hop.rtnh_len), left.size()));
+      }
+    }
+  });
+  return devices;
+}
+
+// Asks at most Channel::kMostAtOnce queries. `decode` makes an answer a T.
+template <typename T, typename Decode>
+void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, unsigned flags, const Decode& decode,
+                  Deadline deadline, std::span<Result<T>> results) {
   auto channel = host.open_channel(NETLINK_ROUTE);
   if (!channel) {
     std::fill(results.begin(), results.end(), Failure(channel.error()));
@@ -114,11 +140,11 @@ void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadlin
   }
   std::vector<netlink::Request> requests;
   for (const RouteQuery& query : queries) {
-    requests.push_back(RequestFor(query));
+    requests.push_back(RequestFor(query, flags));
   }
   const auto asked = channel->GetEach(
       requests, "look up a route", deadline, [&](std::size_t i, const Result<netlink::Message>& answer) {
-        results[i] = answer ? Result<Route>(DecodeRoute(*answer)) : Result<Route>(Failure(answer.error()));
+        results[i] = answer ? Result<T>(decode(*answer)) : Result<T>(Failure(answer.error()));
       });
   if (asked) {
     return;
@@ -126,11 +152,25 @@ void AskForRoutes(const Host& host, std::span<const RouteQuery> queries, Deadlin
   // A route of type prohibit answers with EACCES, which GetEach takes for a word about all of them.
   if (queries.size() > 1 && asked.error().reason == FailureReason::kPermission) {
     for (std::size_t i = 0; i < queries.size(); ++i) {
-      AskForRoutes(host, queries.subspan(i, 1), deadline, results.subspan(i, 1));
+      AskForRoutes<T>(host, queries.subspan(i, 1), flags, decode, deadline, results.subspan(i, 1));
     }
     return;
   }
   std::fill(results.begin(), results.end(), Failure(asked.error()));
+}
+
+// The same for any number of them.
+template <typename T, typename Decode>
+std::vector<Result<T>> AskForAllRoutes(const Host& host, std::span<const RouteQuery> queries, unsigned flags,
+                                       const Decode& decode, Deadline deadline) {
+  std::vector<Result<T>> results(queries.size(),
+                                 Fail(FailureReason::kError, "look up a route: the kernel did not answer"));
+  for (std::size_t from = 0; from < queries.size(); from += netlink::Channel::kMostAtOnce) {
+    const std::size_t count = std::min(queries.size() - from, netlink::Channel::kMostAtOnce);
+    AskForRoutes<T>(host, queries.subspan(from, count), flags, decode, deadline,
+                    std::span(results).subspan(from, count));
+  }
+  return results;
 }
 
 // Ordinary global unicast: 2000::/3 without the ranges that have a label of their own in the kernel's table (2002::/16
@@ -144,12 +184,7 @@ bool IsPlainGlobal(const IpAddress& address) {
 }  // namespace
 
 std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline) {
-  std::vector<Result<Route>> results(queries.size(),
-                                     Fail(FailureReason::kError, "look up a route: the kernel did not answer"));
-  for (std::size_t from = 0; from < queries.size(); from += netlink::Channel::kMostAtOnce) {
-    const std::size_t count = std::min(queries.size() - from, netlink::Channel::kMostAtOnce);
-    AskForRoutes(host, queries.subspan(from, count), deadline, std::span(results).subspan(from, count));
-  }
+  std::vector<Result<Route>> results = AskForAllRoutes<Route>(host, queries, 0, DecodeRoute, deadline);
   std::map<std::uint32_t, Result<Route>> devices;  // by index: the same few for all
   for (Result<Route>& result : results) {
     if (!result) {
@@ -176,6 +211,11 @@ std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQue
     result->interface_kind = device->second->interface_kind;
   }
   return results;
+}
+
+std::vector<Result<std::set<std::uint32_t>>> FindNextHopDevices(const Host& host, std::span<const RouteQuery> queries,
+                                                                Deadline deadline) {
+  return AskForAllRoutes<std::set<std::uint32_t>>(host, queries, RTM_F_FIB_MATCH, DecodeNextHopDevices, deadline);
 }
 
 Result<Route> FindRoute(const Host& host, const RouteQuery& query, Deadline deadline) {

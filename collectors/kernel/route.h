@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,11 @@ struct RouteQuery {
 /// result for each query, in order; an error where there is no route.
 std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline);
 Result<Route> FindRoute(const Host& host, const RouteQuery& query, Deadline deadline);
+
+/// The devices of all next hops that the route of each query has: several where a hash chooses among them. One result
+/// for each query, in order; an error where there is no route.
+std::vector<Result<std::set<std::uint32_t>>> FindNextHopDevices(const Host& host, std::span<const RouteQuery> queries,
+                                                                Deadline deadline);
 
 /// Whether FindRoute() failed because the kernel has no route, and not because it could not be asked.
 bool IsNoRoute(const Error& error);

@@ -273,8 +273,7 @@ FamilySurvey SurveyClasses(CloseEvaluator& evaluator, firewall::facts::Resolver*
     survey.Divide(part, limits, result);
   }
   if (survey.HasUndivided()) {
-    result.incomplete.emplace_back(
-        "what some classes of unknown fate hang on (each says what) is not told apart connection by connection");
+    result.incomplete.emplace_back(kUndivided);
   }
   const Deadline reaching = Deadline::After(kReachingLimit);
   for (SurveyedClass& surveyed : result.classes) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "collectors/firewall/classes/divide.h"
@@ -47,6 +48,10 @@ struct SurveyedClass {
   Endpoint example_peer;
   std::size_t sockets = 0;  ///< of this host, that can still close or have begun to
 };
+
+/// Said of a survey whose classes of unknown fate are not told apart. Each of them says what it hangs on.
+inline constexpr std::string_view kUndivided =
+    "what some classes of unknown fate hang on (each says what) is not told apart connection by connection";
 
 /// All connections of one family.
 struct FamilySurvey {

@@ -14,6 +14,7 @@ using firewall::eval::Disposition;
 using firewall::eval::NatEffect;
 using firewall::eval::OpenedBy;
 using firewall::eval::PacketKind;
+using firewall::eval::PacketTracking;
 using firewall::eval::PathKind;
 using firewall::eval::TraversalResult;
 using firewall::eval::Tristate;
@@ -245,11 +246,28 @@ Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_c
   const IpFamily family = socket.local.address.Family();
   // Most rulesets decide without asking for a device or a mark; only then are these asked for.
   const auto& fin = ForAll(family, PacketKind::kFin);
-  const bool decided = !IsLoopback(socket) && fin && !IsLost(fin->decision) &&
-                       Settles(ForAll(family, PacketKind::kAck)) &&
-                       (peer_has_closed ||
-                        (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
+  const bool decided =
+      !IsLoopback(socket) && fin && !IsLost(fin->decision) && Settles(ForAll(family, PacketKind::kAck)) &&
+      (peer_has_closed ||
+       (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData)))) &&
+      (FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(facts_, socket.peer.address));
   return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, facts_);
+}
+
+bool CloseEvaluator::MayBeOwn(const IpAddress& address) {
+  const std::size_t missed = facts_.Missed();
+  return IsOwn(facts_, address) || facts_.Missed() != missed;
+}
+
+bool CloseEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_closed) {
+  const auto alike = [&](PacketKind kind) {
+    const std::optional<TraversalResult> leaving = ForAll(family, kind);
+    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false});
+    return leaving && looping && leaving->decision == looping->decision &&
+           (!IsLost(leaving->decision) || leaving->location == looping->location);
+  };
+  return alike(PacketKind::kFin) && alike(PacketKind::kAck) &&
+         (peer_has_closed || (alike(PacketKind::kPeerFin) && alike(PacketKind::kData)));
 }
 
 NatEffect CloseEvaluator::TranslationOf(const Connection& connection, const ConnectionHistory* history) {
@@ -305,7 +323,7 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
   CloseOutcome outcome =
       CombineFate({[&](PacketKind kind) { return ForOne(connection, kind); }, [&] { return LastAck(connection); },
                    [&] { return EvaluatePeersReset(connection); },
-                   [&](const TraversalResult& ack) { return ResetsPeer(connection, ack); },
+                   [&](const TraversalResult& ack) { return ResetOfPeer(connection, PacketKind::kAck, ack); },
                    [&] { return TranslationWith(connection, socket, history); },
                    [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
                    circumstances.peer_has_closed, circumstances.sends_first});
@@ -326,13 +344,19 @@ TraversalResult CloseEvaluator::EvaluatePeersReset(const Connection& connection)
   });
 }
 
-bool CloseEvaluator::ResetsPeer(const Connection& connection, const TraversalResult& ack) {
+std::optional<TraversalResult> CloseEvaluator::ResetOfPeer(const Connection& connection, PacketKind kind,
+                                                           const TraversalResult& ack) {
   if (ack.decision != Disposition::kReject || !ack.location) {
-    return false;
+    return std::nullopt;
   }
   const firewall::eval::RulePlace place = evaluator_.FindRule(*ack.location);
-  return place.rule != nullptr && firewall::eval::AnswersWithReset(*place.rule, connection.family) &&
-         ForOne(connection, PacketKind::kRst).decision == Disposition::kAccept;
+  if (place.rule == nullptr || !firewall::eval::AnswersWithReset(*place.rule, connection.family)) {
+    return std::nullopt;
+  }
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+    return firewall::eval::EvaluateResetAnswer(evaluator_, connection, kind,
+                                               ack.state.value_or(PacketTracking::kNoEntry), settings);
+  });
 }
 
 Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
@@ -345,13 +369,20 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
   return outcome.fate;
 }
 
-bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed) {
+bool CloseEvaluator::AllTrackedAreClean(IpFamily family, PathKind journey, bool peer_has_closed) {
   const auto passes = [&](PacketKind kind) {
-    const PathKind journey = IsLoopback(socket) ? PathKind::kLoopback : PathKind::kLocal;
-    const auto& result = ForAll({socket.local.address.Family(), journey, kind, true});
+    const auto& result = ForAll({family, journey, kind, true});
     return result && result->decision == Disposition::kAccept;
   };
   return passes(PacketKind::kFin) && (peer_has_closed || passes(PacketKind::kPeerFin));
+}
+
+bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed) {
+  const IpFamily family = socket.local.address.Family();
+  const bool over_loopback = AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed);
+  return IsLoopback(socket) ? over_loopback
+                            : AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed) &&
+                                  (over_loopback || !MayBeOwn(socket.peer.address));
 }
 
 TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {

@@ -80,6 +80,11 @@ class CloseEvaluator {
   firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
   /// What becomes of the RST of a peer that has no such connection any more.
   firewall::eval::TraversalResult EvaluatePeersReset(const firewall::eval::Connection& connection);
+  /// What becomes of the RST by which this host answers the ACK of its FIN, of `kind`, where `ack` says that it is
+  /// rejected; nothing where it sends none.
+  std::optional<firewall::eval::TraversalResult> ResetOfPeer(const firewall::eval::Connection& connection,
+                                                             firewall::eval::PacketKind kind,
+                                                             const firewall::eval::TraversalResult& ack);
   /// What becomes of one packet without an entry. Evaluated for either value of tcp_loose where that could not be read:
   /// unknown where they differ.
   firewall::eval::TraversalResult EvaluatePath(const firewall::eval::Connection& connection,
@@ -115,6 +120,8 @@ class CloseEvaluator {
   CloseOutcome EvaluateTracked(const firewall::eval::Connection& connection, bool peer_has_closed);
   /// Its fate alone, remembered.
   Fate TrackedFateOf(const kernel::TcpSocket& socket);
+  /// Whether every connection of the family on that journey closes cleanly while its entry is there.
+  bool AllTrackedAreClean(IpFamily family, firewall::eval::PathKind journey, bool peer_has_closed);
   /// The fate if it is known for all connections like it, or has been evaluated before.
   std::optional<Fate> RememberedTracked(const kernel::TcpSocket& socket);
 
@@ -169,8 +176,6 @@ class CloseEvaluator {
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                             const ConnectionHistory* history, const SocketCircumstances& circumstances);
-  /// Whether what rejects the peer's ACK resets the peer.
-  bool ResetsPeer(const firewall::eval::Connection& connection, const firewall::eval::TraversalResult& ack);
   /// `result` where every device that the peer's packets may come in on leads to it, else unknown.
   firewall::eval::TraversalResult OnWhicheverDevice(const firewall::eval::Connection& connection,
                                                     firewall::eval::PacketKind kind,
@@ -197,6 +202,11 @@ class CloseEvaluator {
   firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
   /// Whether every connection like `socket` closes cleanly while its entry is there.
   bool AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed);
+  /// Whether `address` is this host's, or has yet to be asked for. The packets of a connection between two addresses of
+  /// this host come in again.
+  bool MayBeOwn(const IpAddress& address);
+  /// Whether what is known for all connections is known for those over loopback, too, and is the same.
+  bool FareAlikeOverLoopback(IpFamily family, bool peer_has_closed);
   /// Unknown where `result` lets a packet pass rules that could not all be read.
   firewall::eval::TraversalResult UnlessBlind(firewall::eval::TraversalResult result, IpFamily family) const;
   firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection, firewall::eval::PacketKind kind);

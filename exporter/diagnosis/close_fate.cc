@@ -27,13 +27,15 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
     return BecauseOf(outcome.ack, outcome);
   }
   bool ack_lost = IsLost(outcome.ack.decision);
-  if (ack_lost && packets.resets_peer(outcome.ack)) {
+  const auto reset = ack_lost ? packets.reset_of_peer(outcome.ack) : std::nullopt;
+  if (reset && !IsLost(reset->decision)) {
     // The peer is gone then, and answers the next try of the FIN with a RST.
     outcome.peer_reset = packets.peer_reset();
-    if (outcome.peer_reset.decision == Disposition::kUnknown) {
-      return BecauseOf(outcome.peer_reset, outcome);
-    }
     ack_lost = IsLost(outcome.peer_reset.decision);
+    if (!ack_lost &&
+        (reset->decision == Disposition::kUnknown || outcome.peer_reset.decision == Disposition::kUnknown)) {
+      return BecauseOf(reset->decision == Disposition::kUnknown ? *reset : outcome.peer_reset, outcome);
+    }
   }
   if (packets.peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "collectors/firewall/eval/nat_effect.h"
 #include "exporter/diagnosis/close_outcome.h"
@@ -15,8 +16,8 @@ struct ClosingPackets {
   std::function<firewall::eval::TraversalResult()> last_ack;
   /// What becomes of the RST of a peer that has no such connection any more.
   std::function<firewall::eval::TraversalResult()> peer_reset;
-  /// Whether what rejects the peer's ACK resets the peer.
-  std::function<bool(const firewall::eval::TraversalResult&)> resets_peer;
+  /// What becomes of the RST by which this host answers the peer's ACK that it rejects; nothing where it sends none.
+  std::function<std::optional<firewall::eval::TraversalResult>(const firewall::eval::TraversalResult&)> reset_of_peer;
   /// Whether nat translated it when it was opened.
   std::function<firewall::eval::NatEffect()> translation;
   /// How it closes once it has an entry again.

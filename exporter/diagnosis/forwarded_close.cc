@@ -1,5 +1,6 @@
 #include "exporter/diagnosis/forwarded_close.h"
 
+#include <optional>
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
@@ -81,6 +82,11 @@ class WayThroughHost {
     return is_received_here_ ? Of(PacketKind::kPeerFin) : evaluator_.EvaluatePeersReset(connection_);
   }
 
+  // Where the peer's end is here, the socket here is sent its reset through loopback.
+  std::optional<TraversalResult> ResetOfPeer(const TraversalResult& ack) const {
+    return evaluator_.ResetOfPeer(connection_, is_received_here_ ? PacketKind::kData : PacketKind::kAck, ack);
+  }
+
   // The same where the peer's packets of a translated connection are meant that really come.
   TraversalResult AsItComes(PacketKind kind) const {
     if (IsOutgoing(kind) || nat_.Any() == Tristate::kNo) {
@@ -149,10 +155,10 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   }
   const std::size_t missed = evaluator.Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
-  static_cast<CloseOutcome&>(outcome) = CombineFate(
-      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.PeerReset(); },
-       [](const TraversalResult&) { return false; },  // nor does the reset pass that a reject here would send
-       [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false});
+  static_cast<CloseOutcome&>(outcome) =
+      CombineFate({[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); },
+                   [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
+                   [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false});
   outcome.passage = way.Passage();
   if (IsMisroutedByNat(outcome, way.Nat())) {
     outcome.fate = way.Nat().Any() == Tristate::kYes ? Fate::kNatLost : Fate::kUnknown;

@@ -12,6 +12,8 @@
 namespace finwait::diagnosis {
 namespace {
 
+using firewall::eval::PathKind;
+
 // What its entry was given with its last packet.
 EntryTimeout EntryTimeoutOf(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
   return {socket.entry.remaining_seconds, history != nullptr ? history->entry_timeout_at_most : std::nullopt};
@@ -82,13 +84,14 @@ class WithEntry {
   explicit WithEntry(CloseEvaluator& evaluator) : evaluator_(evaluator) {}
 
   std::optional<Fate> Remembered(const kernel::TcpSocket& socket) {
-    const std::size_t kind = static_cast<std::size_t>(socket.local.address.Family()) * 4 +
-                             (IsLoopback(ListedSocket(socket)) ? 2 : 0) +
-                             (socket.state != kernel::TcpState::kEstablished ? 1 : 0);
+    const IpFamily family = socket.local.address.Family();
+    const bool loopback = IsLoopback(ListedSocket(socket));
+    const bool peer_has_closed = socket.state != kernel::TcpState::kEstablished;
+    const std::size_t kind = static_cast<std::size_t>(family) * 4 + (loopback ? 2 : 0) + (peer_has_closed ? 1 : 0);
     if (!all_clean_[kind]) {
-      kernel::TcpSocket any = socket;
-      any.cookie = 0;  // no socket's: nothing is remembered of it alone
-      all_clean_[kind] = evaluator_.RememberedTracked(any) == Fate::kClean;
+      // One that seems to leave may be to another address of this host.
+      all_clean_[kind] = evaluator_.AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed) &&
+                         (loopback || evaluator_.AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed));
     }
     return *all_clean_[kind] ? std::optional(Fate::kClean) : evaluator_.RememberedTracked(socket);
   }

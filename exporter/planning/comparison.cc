@@ -86,6 +86,24 @@ class ClassChanges {
   std::vector<Leaf> leaves_;
 };
 
+// All that either says, but for what says of both that classes of unknown fate are undivided: those are compared, each
+// by what it hangs on.
+std::vector<std::string> Unlike(const std::vector<std::string>& now, const std::vector<std::string>& then) {
+  const auto has = [](const std::vector<std::string>& all, const std::string& one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  std::vector<std::string> said;
+  for (const auto* all : {&now, &then}) {
+    for (const std::string& why : *all) {
+      const bool of_both = has(now, why) && has(then, why);
+      if (!has(said, why) && !(of_both && why.ends_with(diagnosis::kUndivided))) {
+        said.push_back(why);
+      }
+    }
+  }
+  return said;
+}
+
 }  // namespace
 
 bool Comparison::Has(Change change) const {
@@ -95,12 +113,7 @@ bool Comparison::Has(Change change) const {
 
 Comparison Compare(const HostReport& host, const HostEndings& then) {
   Comparison result;
-  result.incomplete = host.endings.incomplete;
-  for (const std::string& why : then.incomplete) {
-    if (std::find(result.incomplete.begin(), result.incomplete.end(), why) == result.incomplete.end()) {
-      result.incomplete.push_back(why);
-    }
-  }
+  result.incomplete = Unlike(host.endings.incomplete, then.incomplete);
   for (std::size_t i = 0; i < host.facts.sockets.size(); ++i) {
     const Change change = ChangeBetween(host.endings.sockets[i], then.sockets[i]);
     if (change == Change::kNone) {

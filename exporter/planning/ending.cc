@@ -67,6 +67,12 @@ bool SameEnding(const Ending& a, const Ending& b) {
 }
 
 Change ChangeBetween(const Ending& now, const Ending& then) {
+  if (then.fate == Fate::kUnknown && now.fate == Fate::kUnknown) {
+    // What cannot be known of either hangs on the same thing: the candidate adds nothing to it.
+    return SameEnding(now, then) && WithoutCounts(now.consequence) == WithoutCounts(then.consequence)
+               ? Change::kNone
+               : Change::kNotKnowable;
+  }
   if (then.fate == Fate::kUnknown) {
     return Loss(now.fate) == Loss(Fate::kFinDropped) ? Change::kOtherwise : Change::kNotKnowable;
   }

@@ -35,7 +35,7 @@ bool SameEnding(const Ending& a, const Ending& b);
 
 /// How a candidate ruleset changes what becomes of a connection.
 enum class Change {
-  kNone,
+  kNone,         ///< or unknown under either, for the same reason
   kNewlyLost,    ///< it would stick, or leave its peer stuck, and does not now, or only if the peer closes first
   kNewlyCloses,  ///< the other way round
   kOtherwise,    ///< it is lost now and not helped, but fares otherwise: another rule, another packet

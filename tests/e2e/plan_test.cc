@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -89,6 +90,35 @@ TEST_F(PlanTest, TheRulesInForceLoadedAgainLoseNothing) {
     EXPECT_TRUE(plan[change]["connections"].empty()) << plan;
     EXPECT_TRUE(plan[change]["classes"].empty()) << plan;
   }
+}
+
+// Of classes of marks it cannot be known what KUBE-MARK-MASQ's mark does to them: under either alike.
+TEST_F(PlanTest, ARulesetOfKubeProxyLoadedAgainLosesNothing) {
+  std::ifstream from(lab::SourceFolder() / "tests/fixtures/firewall/real/kube-proxy.iptables");
+  const std::string rules{std::istreambuf_iterator<char>(from), {}};
+  const std::string now = folder_.Write("now.iptables", rules);
+  wire_.local.Shell("iptables-nft-restore < " + now);
+  EXPECT_EQ(PlanJson("iptables-nft:" + now, 0)["verdict"], "safe");
+  const auto with = [&](const std::string& place, const std::string& rule) {
+    std::string other = rules;
+    other.insert(other.find(place), rule + "\n");
+    return "iptables-nft:" + folder_.Write("then.iptables", other);
+  };
+  EXPECT_EQ(PlanJson(with("-A KUBE-FORWARD", "-A INPUT -p tcp -m tcp --dport 9100 -j ACCEPT"), 0)["verdict"], "safe");
+  EXPECT_EQ(PlanJson(with("-A KUBE-SERVICES -d", "-A OUTPUT -m conntrack --ctstate INVALID -j DROP"), 1)["verdict"],
+            "loses");
+}
+
+TEST_F(PlanTest, ADifferenceInWhatOnlyNewConnectionsMeetIsADifference) {
+  const auto rules = [&](const std::string& port) {
+    return folder_.Write("nat" + port + ".nft",
+                         "table ip candidate { chain p { type nat hook output priority -100; tcp dport " + port +
+                             " dnat to 192.0.2.2; }; }\n");
+  };
+  wire_.local.Shell("nft -f " + rules("80"));
+  EXPECT_EQ(PlanJson(rules("80"), 0)["verdict"], "safe");
+  const Json plan = PlanJson(rules("81"), 1);
+  EXPECT_FALSE(plan["newly_lost"]["classes"].empty()) << plan;
 }
 
 TEST_F(PlanTest, ACandidateWithoutTheDropIsSaidToLetTheConnectionClose) {

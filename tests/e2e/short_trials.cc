@@ -121,6 +121,14 @@ std::vector<ShortTrial> WayIn() {
        "T -t raw -A OUTPUT -j NOTRACK; T -t raw -A PREROUTING -j NOTRACK; "
        "T -A INPUT -m conntrack --ctstate INVALID -j DROP; T -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
        "clean"},
+      {"REJECT of the answer with a reset, INVALID resets dropped",
+       "T -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset; "
+       "T -A OUTPUT -p tcp --tcp-flags RST RST -m conntrack --ctstate INVALID -j DROP",
+       "clean"},
+      {"REJECT of the answer with a reset, RELATED ones dropped",
+       "T -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset; "
+       "T -A OUTPUT -m conntrack --ctstate RELATED -j DROP",
+       "peer_decides"},
       {"early demultiplexed socket", NFT("input", "socket wildcard 0 ct state invalid drop"), "peer_fin_dropped"},
   });
   std::vector<ShortTrial> peers = InBothFamilies(

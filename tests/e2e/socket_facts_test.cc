@@ -172,6 +172,26 @@ TEST_F(SocketFactsTest, WhichUplinkThePortsChooseIsUnknownAndNeverWrong) {
   }
 }
 
+TEST_F(SocketFactsTest, BetweenTwoAddressesOfThisHostAFinComesInAgain) {
+  wire_.local.Shell("ip address add 192.0.2.9/32 dev veth0");
+  const lab::Listener own(wire_.local, "192.0.2.9", 80);
+  UniqueFd client = lab::Connect(wire_.local, "192.0.2.9", 80);
+  const UniqueFd server = own.Accept();
+  wire_.local.Shell(
+      "iptables -A INPUT -s 127.0.0.0/8 -j ACCEPT; iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT;"
+      "iptables -P INPUT DROP");
+  LoseEntries();
+  EXPECT_EQ(Explained(client), "fin_dropped");
+  EXPECT_EQ(Checked(), "fin_dropped");
+  {
+    Program program(wire_.local);
+    EXPECT_TRUE(lab::Eventually([&] { return Served(program) == "fin_dropped"; })) << Served(program);
+  }
+  client.Reset();
+  EXPECT_TRUE(lab::Eventually([&] { return wire_.local.Shell("ss -Htano state fin-wait-1 | grep 'on,'") != ""; }));
+  EXPECT_NE(wire_.local.Shell("ss -Htan state established sport = :80"), "") << "the other end never hears of it";
+}
+
 TEST_F(SocketFactsTest, AMarkThatARuleSetsRoutesThePacketAgain) {
   wire_.local.Shell("ip rule add fwmark 7 lookup 100; ip route add 203.0.113.9 via 192.0.2.2 table 100");
   wire_.local.Shell("iptables -t mangle -A OUTPUT -j MARK --set-mark 7");

@@ -1,7 +1,10 @@
 #include "collectors/firewall/classes/divide.h"
 
 #include <algorithm>
+#include <compare>
 #include <deque>
+#include <functional>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -151,15 +154,38 @@ class Divider {
   Division result_;
 };
 
-bool SameButFor(const ConnectionClass& a, const ConnectionClass& b, std::size_t left_out) {
+std::strong_ordering Order(const IntervalSet& a, const IntervalSet& b) {
+  return std::lexicographical_compare_three_way(
+      a.Intervals().begin(), a.Intervals().end(), b.Intervals().begin(), b.Intervals().end(),
+      [](const IntervalSet::Interval& x, const IntervalSet::Interval& y) -> std::strong_ordering {
+        if (x.first != y.first) {
+          return x.first < y.first ? std::strong_ordering::less : std::strong_ordering::greater;
+        }
+        return x.last < y.last   ? std::strong_ordering::less
+               : x.last > y.last ? std::strong_ordering::greater
+                                 : std::strong_ordering::equal;
+      });
+}
+
+// Leaves that are equal by this may be joined: they have one answer, and differ in the dimension `left_out` at most.
+std::strong_ordering OrderButFor(std::size_t left_out, const Leaf& a, const Leaf& b) {
+  if (a.answer != b.answer) {
+    return a.answer <=> b.answer;
+  }
+  if (a.of.routes != b.of.routes) {
+    return std::compare_three_way()(a.of.routes.get(), b.of.routes.get());
+  }
   for (std::size_t i = 0; i < kDimensions; ++i) {
-    const bool follows = !a.routes->empty() && left_out == static_cast<std::size_t>(Dimension::kPeerAddress) &&
+    const bool follows = !a.of.routes->empty() && left_out == static_cast<std::size_t>(Dimension::kPeerAddress) &&
                          i == static_cast<std::size_t>(Dimension::kRoute);
-    if (i != left_out && !follows && a.values[i] != b.values[i]) {
-      return false;
+    if (i == left_out || follows) {
+      continue;
+    }
+    if (const auto order = Order(a.of.values[i], b.of.values[i]); order != 0) {
+      return order;
     }
   }
-  return true;
+  return std::strong_ordering::equal;
 }
 
 IntervalSet Union(const IntervalSet& a, const IntervalSet& b) {
@@ -175,24 +201,33 @@ Division Divide(std::vector<ConnectionClass> space, const EvaluateClass& evaluat
 }
 
 void Merge(std::vector<Leaf>& leaves) {
+  std::vector<std::size_t> order;
   for (bool merged = true; merged;) {
     merged = false;
     for (std::size_t d = 0; d < kDimensions; ++d) {
-      for (std::size_t i = 0; i < leaves.size(); ++i) {
-        for (std::size_t j = i + 1; j < leaves.size();) {
-          ConnectionClass& into = leaves[i].of;
-          ConnectionClass& from = leaves[j].of;
-          if (leaves[i].answer != leaves[j].answer || into.routes != from.routes || !SameButFor(into, from, d)) {
-            ++j;
-            continue;
-          }
-          for (std::size_t each = 0; each < kDimensions; ++each) {
-            into.values[each] = Union(into.values[each], from.values[each]);
-          }
-          leaves.erase(leaves.begin() + static_cast<std::ptrdiff_t>(j));
-          merged = true;
+      order.resize(leaves.size());
+      std::iota(order.begin(), order.end(), std::size_t{0});
+      std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        const auto alike = OrderButFor(d, leaves[a], leaves[b]);
+        return alike != 0 ? alike < 0 : a < b;
+      });
+      std::vector<bool> joined(leaves.size(), false);
+      for (std::size_t first = 0, next = 1; next < order.size(); ++next) {
+        Leaf& from = leaves[order[next]];
+        Leaf& into = leaves[order[first]];
+        // Against what has not been joined yet, which has kept all of its dimensions.
+        if (OrderButFor(d, leaves[order[next - 1]], from) != 0) {
+          first = next;
+          continue;
         }
+        for (std::size_t each = 0; each < kDimensions; ++each) {
+          into.of.values[each] = Union(into.of.values[each], from.of.values[each]);
+        }
+        joined[order[next]] = true;
+        merged = true;
       }
+      std::size_t at = 0;
+      std::erase_if(leaves, [&](const Leaf&) { return joined[at++]; });
     }
   }
 }

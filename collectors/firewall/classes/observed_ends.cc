@@ -41,6 +41,23 @@ std::string KeyOf(const eval::TraversalEnd& end, bool by_rule) {
   return rule ? key + " " + NameOf(*rule) : key;
 }
 
+bool SetLess(const IntervalSet& a, const IntervalSet& b) {
+  return std::lexicographical_compare(a.Intervals().begin(), a.Intervals().end(), b.Intervals().begin(),
+                                      b.Intervals().end(),
+                                      [](const IntervalSet::Interval& x, const IntervalSet::Interval& y) {
+                                        return x.first != y.first ? x.first < y.first : x.last < y.last;
+                                      });
+}
+
+// Any order, as long as it is one.
+struct PointeeLess {
+  bool operator()(const IntervalSet* a, const IntervalSet* b) const { return SetLess(*a, *b); }
+  bool operator()(const std::array<IntervalSet, packet::kDimensions>* a,
+                  const std::array<IntervalSet, packet::kDimensions>* b) const {
+    return std::lexicographical_compare(a->begin(), a->end(), b->begin(), b->end(), SetLess);
+  }
+};
+
 IntervalSet Together(const std::vector<const IntervalSet*>& sets) {
   std::vector<IntervalSet::Interval> all;
   for (const IntervalSet* each : sets) {
@@ -93,21 +110,24 @@ std::optional<Cut> ObservedEnds::FindCut() const {
 
 std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
   // Where each way to end has the same connections, nothing of them decides.
-  const auto boxes = [](const std::vector<Values>& ends) {
+  using Known = std::set<const Values*, PointeeLess>;
+  const auto boxes = [](const std::vector<Values>& ends, Known& known) {
     std::vector<Values> distinct;
     for (const Values& each : ends) {
-      if (std::find(distinct.begin(), distinct.end(), each) == distinct.end()) {
+      if (known.insert(&each).second) {
         distinct.push_back(each);
       }
     }
     return distinct;
   };
   std::vector<std::vector<Values>> ways;
+  std::vector<Known> known(traversal.size());
   for (const auto& [key, ends] : traversal) {
-    ways.push_back(boxes(ends));
+    ways.push_back(boxes(ends, known[ways.size()]));
   }
-  const bool same = std::all_of(ways.begin(), ways.end(), [&](const std::vector<Values>& way) {
-    return way.size() == ways.front().size() && std::is_permutation(way.begin(), way.end(), ways.front().begin());
+  const bool same = std::all_of(known.begin(), known.end(), [&](const Known& way) {
+    return std::equal(way.begin(), way.end(), known.front().begin(), known.front().end(),
+                      [](const Values* a, const Values* b) { return *a == *b; });
   });
   if (same) {
     return std::nullopt;
@@ -154,10 +174,9 @@ std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
     const IntervalSet& all = of_.Of(static_cast<Dimension>(d));
     for (const std::vector<Values>& way : ways) {
       std::vector<const IntervalSet*> different;
+      std::set<const IntervalSet*, PointeeLess> listed;
       for (const Values& each : way) {
-        const bool known = std::any_of(different.begin(), different.end(),
-                                       [&](const IntervalSet* other) { return *other == each[d]; });
-        if (each[d] != all && !known) {
+        if (each[d] != all && listed.insert(&each[d]).second) {
           different.push_back(&each[d]);
         }
       }

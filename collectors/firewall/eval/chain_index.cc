@@ -16,6 +16,55 @@ namespace {
 constexpr std::size_t kGroups = 16;
 constexpr std::size_t kShortest = 3;  // bytes worth looking up
 
+// The values that the bytes from `offset` on can have, where they are one whole field; null: any.
+const packet::IntervalSet* DomainOf(std::size_t offset, std::size_t length, const Packet& packet) {
+  if (offset + length > packet.NetworkLength()) {
+    return nullptr;
+  }
+  const Field field = packet.network[offset].field;
+  for (std::size_t i = 0; i < length; ++i) {
+    const AbstractByte& byte = packet.network[offset + i];
+    if (byte.known != 0 || byte.field != field || byte.index != i) {
+      return nullptr;
+    }
+  }
+  const auto domain =
+      std::find_if(packet.domains.begin(), packet.domains.end(), [&](const auto& each) { return each.first == field; });
+  return domain != packet.domains.end() && SizeOf(field, packet.family) == length ? &domain->second : nullptr;
+}
+
+// The first rule, from `from` on, of those entries that `domain` holds; nothing where these are many, as looking at
+// them costs more than it saves.
+template <typename Entry>
+std::optional<std::size_t> NextOfFew(const std::vector<Entry>& entries, std::size_t length, std::size_t from,
+                                     const packet::IntervalSet& domain, std::size_t end) {
+  constexpr std::size_t kFew = 64;
+  if (domain.Intervals().size() > 2 * kFew) {
+    return std::nullopt;
+  }
+  std::size_t seen = 0;
+  std::size_t next = end;
+  for (const packet::IntervalSet::Interval& each : domain.Intervals()) {
+    Entry first{{}, 0};
+    Entry last{{}, static_cast<std::uint32_t>(-1)};
+    for (std::size_t i = 0; i < length; ++i) {
+      const std::size_t shift = 8 * (length - 1 - i);
+      first.value[i] = static_cast<std::byte>(each.first >> shift);
+      last.value[i] = static_cast<std::byte>(each.last >> shift);
+    }
+    for (auto found = std::lower_bound(entries.begin(), entries.end(), first); found != entries.end() && *found <= last;
+         ++found) {
+      if (++seen > kFew) {
+        return std::nullopt;
+      }
+      if (found->rule >= from) {
+        next = std::min<std::size_t>(next, found->rule);
+      }
+    }
+  }
+  return next;
+}
+
 std::size_t NextOf(const std::vector<std::uint32_t>& rules, std::size_t from, std::size_t end) {
   const auto found = std::lower_bound(rules.begin(), rules.end(), from);
   return found == rules.end() ? end : *found;
@@ -121,7 +170,10 @@ std::size_t ChainIndex::NextIn(const Group& group, std::size_t from, const Packe
     const std::size_t at = group.place.offset + i;
     const auto value = at < packet.NetworkLength() ? ValueOf(packet.network[at], packet) : std::nullopt;
     if (!value) {
-      return NextOf(group.rules, from, end);  // any of them
+      const packet::IntervalSet* domain = DomainOf(group.place.offset, group.place.length, packet);
+      const auto next = domain != nullptr ? NextOfFew(group.entries, group.place.length, from, *domain, end)
+                                          : std::optional<std::size_t>();
+      return next ? *next : NextOf(group.rules, from, end);  // any of them
     }
     wanted.value[i] = std::byte{*value};
   }

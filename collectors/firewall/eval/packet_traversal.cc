@@ -276,6 +276,15 @@ class Judgement {
     return Walk(PacketKind::kPeerFin, packet, PacketTracking::kNoEntry);
   }
 
+  // `looked_up`: what conntrack knows of a packet of the connection that it looks up. A reset makes no entry.
+  TraversalResult OfAnswerTo(PacketKind kind, PacketTracking rejected, PacketTracking looked_up) {
+    const ResetAnswer answer = AnswerTo(connection_, kind, rejected);
+    const PacketTracking tracking =
+        looked_up == PacketTracking::kEstablished ? PacketTracking::kEstablished : PacketTracking::kNoEntry;
+    return Combine(TraverseHooks(evaluator_, answer.connection, PacketKind::kRst, answer.packet, tracking, settings_),
+                   settings_);
+  }
+
  private:
   static bool IsStopped(const TraversalResult& verdict) {
     return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
@@ -356,20 +365,16 @@ class Judgement {
 
   // Whether the first try, which ended in these ways, is answered by a reset that ends the socket.
   Tristate EndsTheSocket(PacketKind kind, PacketTracking looked_up, const std::vector<TraversalEnd>& ends) {
-    const auto answered = std::count_if(ends.begin(), ends.end(), IsAnsweredWithReset);
-    if (answered == 0) {
-      return Tristate::kNo;
+    std::size_t ended = 0;
+    bool perhaps = false;
+    for (const TraversalEnd& end : ends) {
+      if (IsAnsweredWithReset(end)) {
+        const TraversalResult arrives = OfAnswerTo(kind, end.ending.packet.tracking, looked_up);
+        ended += arrives.decision == Disposition::kAccept ? 1 : 0;
+        perhaps = perhaps || !IsStopped(arrives);
+      }
     }
-    const ResetAnswer answer = AnswerTo(connection_, kind);
-    const PacketTracking tracking =
-        looked_up == PacketTracking::kEstablished ? PacketTracking::kEstablished : PacketTracking::kNoEntry;
-    const TraversalResult arrives = Combine(
-        TraverseHooks(evaluator_, answer.connection, PacketKind::kRst, answer.packet, tracking, settings_), settings_);
-    if (IsStopped(arrives)) {
-      return Tristate::kNo;
-    }
-    const bool certain = arrives.decision == Disposition::kAccept && answered == std::ssize(ends);
-    return certain ? Tristate::kYes : Tristate::kUnknown;
+    return !perhaps ? Tristate::kNo : ended == ends.size() ? Tristate::kYes : Tristate::kUnknown;
   }
 
   TraversalResult OfFinSentHere(PacketKind kind, PacketTracking looked_up) {
@@ -452,6 +457,13 @@ TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& c
                                   const NamespaceSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfPeerReset();
+}
+
+TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                    PacketTracking rejected, const NamespaceSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  return unread ? *std::move(unread)
+                : Judgement(evaluator, connection, settings).OfAnswerTo(kind, rejected, PacketTracking::kNoEntry);
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,

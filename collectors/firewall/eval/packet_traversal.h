@@ -46,6 +46,11 @@ TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& con
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
                                   const NamespaceSettings& settings);
 
+/// The same for the RST by which a rule that rejects "with tcp reset" answers a packet of `kind` without an entry of
+/// its own connection. `rejected`: what conntrack took that packet for.
+TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
+                                    PacketTracking rejected, const NamespaceSettings& settings);
+
 /// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), the tries of a FIN included.
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                       const NamespaceSettings& settings);

@@ -23,9 +23,10 @@ bool AnswersWithReset(const Expression& expression, IpFamily family) {
 
 }  // namespace
 
-ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
+ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracking rejected) {
   ResetAnswer answer{connection, {}};
   Connection& reversed = answer.connection;
+  const bool to_peer = !IsOutgoing(kind) && connection.journey != PathKind::kLoopback;
   if (IsOutgoing(kind)) {
     std::swap(reversed.local, reversed.peer);
     std::swap(reversed.local_socket, reversed.peer_socket);
@@ -33,20 +34,35 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind) {
       reversed.within = std::make_shared<const packet::ConnectionClass>(reversed.within->Turned());
     }
   }
-  reversed.journey = PathKind::kLoopback;
+  reversed.journey = to_peer ? PathKind::kLocal : PathKind::kLoopback;
   // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.
   const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
+  const std::optional<std::uint8_t> time_to_live = reversed.local_socket.time_to_live;
   reversed.local_socket = SocketFacts();
   reversed.local_socket.held = false;
   reversed.local_socket.timestamps = false;
   reversed.local_socket.type_of_service = 0;
-  if (mark != 0U) {
+  if (to_peer) {
+    reversed.local_socket.time_to_live = time_to_live;  // that of the route, which is the socket's
+    if (reversed.routing && (reversed.routing->mark != 0 || reversed.routing->bound_device != 0)) {
+      reversed.egress = Interface();  // routed without the socket's mark and device
+      reversed.egress_port.reset();
+    }
+    if (connection.journey == PathKind::kForwarded) {
+      reversed.ingress.reset();
+      reversed.routing.reset();
+    }
+  } else if (mark != 0U) {
     reversed.local_socket.mark.reset();
   }
   answer.packet = MakePacket(reversed, PacketKind::kRst);
   answer.packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_RST});
-  if (connection.journey != PathKind::kLoopback) {
+  if (to_peer ? connection.journey == PathKind::kForwarded : connection.journey != PathKind::kLoopback) {
     answer.packet.source_kind = AddressKind::kRemote;
+  }
+  if (rejected == PacketTracking::kNew || rejected == PacketTracking::kEstablished ||
+      rejected == PacketTracking::kRelated) {
+    answer.packet.tracking = PacketTracking::kRelated;
   }
   return answer;
 }

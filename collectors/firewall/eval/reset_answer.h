@@ -5,16 +5,18 @@
 
 namespace finwait::firewall::eval {
 
-/// The reset by which this host answers a packet of its own that a rule rejects "with tcp reset" (nf_send_reset(),
-/// nf_send_reset6()): from where the packet was going to, through loopback, back to the socket that sent it. If it gets
-/// there the socket is gone, and does not try again.
+/// The reset by which this host answers a packet that a rule rejects "with tcp reset" (nf_send_reset(),
+/// nf_send_reset6()): from where the packet was going to, back to the socket that sent it. If it gets there the socket
+/// is gone, and does not try again. To a socket of this host it goes through loopback, to a peer as what a socket here
+/// would send.
 struct ResetAnswer {
-  Connection connection;  ///< kLoopback; its local end is the one that the answer seems to come from
+  Connection connection;  ///< kLoopback or kLocal; its local end is the one that the answer seems to come from
   Packet packet;          ///< of kind kRst in `connection`
 };
 
-/// What answers the packet of `kind` that a socket of this host sends in `connection`.
-ResetAnswer AnswerTo(const Connection& connection, PacketKind kind);
+/// What answers the packet of `kind` in `connection`, which conntrack took for `rejected` when it was rejected.
+/// The answer to a packet that has an entry belongs to that entry: it is RELATED from the start (nf_ct_attach()).
+ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracking rejected);
 
 /// Whether `rule` answers what it rejects with a reset.
 bool AnswersWithReset(const Rule& rule, IpFamily family);

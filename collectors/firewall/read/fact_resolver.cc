@@ -216,28 +216,21 @@ class Batch {
   }
 
   // Where multipath routes are chosen by a hash over ports (fib_multipath_hash_policy), RTM_GETROUTE hashes the packet
-  // that it makes up and not the socket's flow, and picks another next hop. Such routes give themselves away: other
-  // source ports get other devices.
+  // that it makes up and not the socket's flow, and picks another next hop.
   std::vector<bool> ChosenByPorts(const std::vector<kernel::RouteQuery>& queries,
                                   const std::vector<Result<kernel::Route>>& found) const {
-    std::vector<bool> by_ports(queries.size(), false);
-    std::vector<kernel::RouteQuery> variants;
-    std::vector<std::size_t> of;  // which query each is a variant of
+    std::vector<kernel::RouteQuery> hashed;
+    std::vector<std::size_t> of;  // which query each is
     for (std::size_t i = 0; i < queries.size(); ++i) {
-      if (!found[i] || !queries[i].source_port || !HashesPorts(queries[i].destination.Family())) {
-        continue;
-      }
-      constexpr std::uint16_t kVariants = 8;  // of two equal next hops, one in 256 is missed
-      for (std::uint16_t variant = 1; variant <= kVariants; ++variant) {
-        variants.push_back(queries[i]);
-        variants.back().source_port = static_cast<std::uint16_t>(*queries[i].source_port ^ (variant * 257U));
+      if (found[i] && queries[i].source_port && HashesPorts(queries[i].destination.Family())) {
+        hashed.push_back(queries[i]);
         of.push_back(i);
       }
     }
-    const auto routes = FindRoutes(host_, variants, deadline_);
-    for (std::size_t i = 0; i < variants.size(); ++i) {
-      const kernel::Route& chosen = *found[of[i]];
-      by_ports[of[i]] = by_ports[of[i]] || !routes[i] || routes[i]->interface_index != chosen.interface_index;
+    std::vector<bool> by_ports(queries.size(), false);
+    const auto devices = FindNextHopDevices(host_, hashed, deadline_);
+    for (std::size_t i = 0; i < hashed.size(); ++i) {
+      by_ports[of[i]] = !devices[i] || devices[i]->size() > 1;
     }
     return by_ports;
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 #include "collectors/kernel/routing_monitor.h"
 #include "tests/lab/host.h"
@@ -108,6 +109,33 @@ TEST_F(RouteTest, OverSeveralUplinksThePortsChooseOne) {
     devices.insert(DeviceOf(query));
   }
   EXPECT_EQ(devices, (std::set<std::string>{"veth0", "veth1"}));
+}
+
+TEST_F(RouteTest, AllNextHopsOfARouteAreTold) {
+  host_.Shell(
+      "ip addr add 2001:db8::1/64 dev veth0 nodad; ip addr add 2001:db8:1::1/64 dev veth1 nodad;"
+      "ip route add 203.0.113.77/32 nexthop via 192.0.2.2 weight 250 nexthop via 198.51.100.2;"
+      "ip route add 203.0.113.78/32 nexthop via 192.0.2.2 nexthop via 192.0.2.3;"
+      "ip nexthop add id 1 via 192.0.2.2 dev veth0; ip nexthop add id 2 via 198.51.100.2 dev veth1;"
+      "ip nexthop add id 3 group 1/2; ip route add 203.0.113.79/32 nhid 3;"
+      "ip route add 2001:db8:9::/64 nexthop via 2001:db8::2 nexthop via 2001:db8:1::2");
+  const auto devices = [&](const std::string& address) {
+    std::vector<RouteQuery> queries = {To(address)};
+    std::size_t count = 0;
+    host_.Run([&] {
+      const auto found = FindNextHopDevices(lab::HostHere(), queries, Soon()).front();
+      count = found ? found->size() : 0;
+    });
+    return count;
+  };
+  EXPECT_EQ(devices("203.0.113.9"), 1U);
+  EXPECT_EQ(devices("203.0.113.77"), 2U);
+  EXPECT_EQ(devices("203.0.113.78"), 1U) << "both over one device";
+  EXPECT_EQ(devices("203.0.113.79"), 2U);
+  EXPECT_EQ(devices("2001:db8:9::1"), 2U);
+  EXPECT_EQ(devices("2001:db8::2"), 1U);
+  EXPECT_EQ(devices("192.0.2.1"), 1U) << "this host itself";
+  EXPECT_EQ(devices("100.64.0.1"), 0U) << "no route";
 }
 
 TEST_F(RouteTest, TheMonitorHearsOfRoutesRulesAddressesAndDevices) {

@@ -20,6 +20,7 @@
 #include "exporter/planning/host_json.h"
 #include "exporter/planning/host_reader.h"
 #include "tests/kernel/collectors/firewall/eval/closing_trial.h"
+#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
@@ -44,6 +45,7 @@ std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
 std::vector<TrialConnection> RandomConnections(std::uint64_t seed) {
   constexpr std::size_t kConnections = 8;
   std::mt19937_64 engine(seed);
+  firewall::eval::Dice marks(seed ^ 0x3a4b);
   std::vector<TrialConnection> connections;
   for (std::size_t i = 0; i < kConnections; ++i) {
     TrialConnection connection;
@@ -53,6 +55,7 @@ std::vector<TrialConnection> RandomConnections(std::uint64_t seed) {
     connection.port = ClosingTrial::kPorts[engine() % std::size(ClosingTrial::kPorts)];
     connection.local_address = engine() % 2;
     connection.peer_address = engine() % 2;
+    connection.mark = marks.Below(3) == 0 ? firewall::eval::kSocketMarks[marks.Below(4)] : 0;
     connections.push_back(connection);
   }
   return connections;

@@ -52,6 +52,35 @@ TEST_F(FateTest, APeerThatHasForgottenItAnswersWithAResetWhichIsInvalid) {
   EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kPeerDecides);
 }
 
+// Rejects what comes in as NEW with a reset, and drops resets of `state` that go out.
+std::shared_ptr<const firewall::Ruleset> ResetsThePeer(unsigned state) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  const auto has = [](unsigned length, unsigned bits) {
+    Bitwise masked;
+    masked.length = length;
+    masked.mask = length == 1 ? ValueOf({bits}) : ValueOf({bits, 0, 0, 0});
+    masked.xor_value = length == 1 ? ValueOf({0}) : ValueOf({0, 0, 0, 0});
+    return std::pair(masked, Compare{NFT_CMP_NEQ, Register{0}, masked.xor_value});
+  };
+  const auto [of_new, is_new] = has(4, kStateNew);
+  const auto [of_state, is_state] = has(4, state);
+  const auto [of_flag, is_reset] = has(1, kFlagRst);
+  HandMadeTable table;
+  table.Base("in", Hook::kInput,
+             {{CtLoad{NFT_CT_STATE, {}, Register{0}}, of_new, is_new, Reject{NFT_REJECT_TCP_RST, 0}}});
+  table.Base("out", Hook::kOutput,
+             {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, of_flag, is_reset,
+               CtLoad{NFT_CT_STATE, {}, Register{0}}, of_state, is_state, Drops()}});
+  return std::make_shared<const Ruleset>(table.AsRuleset());
+}
+
+TEST_F(FateTest, TheResetOfARejectBelongsToTheEntryOfWhatItRejects) {
+  EXPECT_EQ(Of(ResetsThePeer(kStateRelated)), Fate::kPeerDecides) << "the peer never hears of it";
+  EXPECT_EQ(Of(ResetsThePeer(kStateInvalid)), Fate::kClean) << "the peer is reset";
+  EXPECT_EQ(Of(ResetsThePeer(kStateEstablished)), Fate::kClean);
+}
+
 TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   CloseEvaluator judge(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
   EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerFinDropped);
@@ -280,6 +309,54 @@ TEST_F(FateTest, NoOutcomeOutlivesAFactThatItHungOn) {
   EXPECT_EQ(evaluator.Remembered(socket_, nullptr), Fate::kClean) << "what was freed is as true as before";
   facts->Invalidate(firewall::facts::Only(firewall::facts::FactKind::kChain));
   EXPECT_FALSE(evaluator.Remembered(socket_, nullptr).has_value());
+}
+
+// Takes the peer's address for one of this host's.
+class OwnPeer : public PlainHost {
+ public:
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    PlainHost::Resolve(needs, store);
+    for (const firewall::facts::Need& need : needs) {
+      if (std::holds_alternative<firewall::facts::RouteKey>(need)) {
+        ++routes;
+        auto route = std::make_shared<firewall::facts::Route>();
+        route->local = local;
+        store.Put(need,
+                  firewall::facts::Fact::Present(std::shared_ptr<const firewall::facts::Route>(std::move(route))));
+      }
+    }
+  }
+  bool local = true;
+  int routes = 0;
+};
+
+TEST_F(FateTest, BetweenTwoAddressesOfThisHostPacketsComeInAgain) {
+  const auto fate = [&](OwnPeer& host, std::initializer_list<Hook> hooks) {
+    CloseEvaluator evaluator(DropsAt(hooks), {true, {true, true}}, nullptr);
+    Fate result = Fate::kUnknown;
+    EvaluateInRounds(evaluator, &host, [&] { result = evaluator.FateOf(socket_, &past_); });
+    EXPECT_EQ(evaluator.Remembered(socket_, &past_), result);
+    return result;
+  };
+  OwnPeer own;
+  EXPECT_EQ(fate(own, {Hook::kInput}), Fate::kFinDropped);
+  OwnPeer other;
+  other.local = false;
+  EXPECT_EQ(fate(other, {Hook::kInput}), Fate::kAckDropped);
+  OwnPeer unasked;
+  EXPECT_EQ(fate(unasked, {}), Fate::kClean);
+  EXPECT_EQ(unasked.routes, 0) << "rules that treat both alike";
+}
+
+TEST_F(FateTest, BetweenTwoAddressesOfThisHostATrackedFinComesInAgain) {
+  OwnPeer own;
+  CloseEvaluator evaluator(DropsFlagAt(Hook::kInput, kFlagFin), {true, {true, true}}, nullptr);
+  CloseOutcome outcome;
+  EvaluateInRounds(evaluator, &own, [&] { outcome = evaluator.EvaluateTracked(socket_); });
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
+  socket_.state = kernel::TcpState::kCloseWait;
+  EvaluateInRounds(evaluator, &own, [&] { outcome = evaluator.EvaluateTracked(socket_); });
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
 }
 
 TEST_F(FateTest, ResultsNameTheirRuleAfterTheFactsAreGone) {

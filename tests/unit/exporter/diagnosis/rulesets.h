@@ -13,6 +13,7 @@ namespace finwait::diagnosis {
 /// Bits of "ct state", as nf_conntrack_common.h numbers them.
 inline constexpr unsigned kStateInvalid = 1;
 inline constexpr unsigned kStateEstablished = 2;
+inline constexpr unsigned kStateRelated = 4;
 inline constexpr unsigned kStateNew = 8;
 
 /// A rule that accepts what has an entry.

@@ -106,6 +106,11 @@ TEST_F(ComparisonTest, WhatIsNewlyLostStandsFirst) {
 TEST_F(ComparisonTest, WhatWasNotToldApartLeavesTheAnswerOpen) {
   then_.incomplete = {"IPv4: too many classes"};
   EXPECT_FALSE(Compare(host_, then_).NothingLost());
+  host_.endings.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
+  then_.incomplete = host_.endings.incomplete;
+  EXPECT_TRUE(Compare(host_, then_).NothingLost()) << "each class says what it hangs on, and that is the same";
+  host_.endings.incomplete.clear();
+  EXPECT_FALSE(Compare(host_, then_).NothingLost());
   then_.incomplete.clear();
   Split(then_, 80, Of(Fate::kUnknown));
   const Comparison comparison = Compare(host_, then_);

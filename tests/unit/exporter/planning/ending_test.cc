@@ -38,11 +38,19 @@ TEST(EndingTest, FailingOnlyIfThePeerClosesFirstIsLessThanFailingAlways) {
 
 TEST(EndingTest, WhatIsUnknownIsNeverTakenForHarmless) {
   EXPECT_EQ(ChangeBetween(Of(Fate::kClean), Of(Fate::kUnknown)), Change::kNotKnowable);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kUnknown)), Change::kNotKnowable);
   EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kFinDropped)), Change::kNotKnowable);
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kUnknown)), Change::kNotKnowable);
   EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kClean)), Change::kNone) << "nothing can be lost by it";
   EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kUnknown)), Change::kOtherwise) << "it is lost already";
+}
+
+TEST(EndingTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
+  Ending before = Of(Fate::kUnknown);
+  before.consequence = "cannot be known: the packet mark";
+  Ending after = before;
+  EXPECT_EQ(ChangeBetween(before, after), Change::kNone);
+  after.consequence = "cannot be known: a rate limit";
+  EXPECT_EQ(ChangeBetween(before, after), Change::kNotKnowable);
 }
 
 TEST(EndingTest, TheSameRuleLoadedAgainIsTheSame) {

@@ -105,6 +105,15 @@ void CloseAtOnce(UniqueFd& fd) {
   }
 }
 
+// The socket goes without a word to its peer, as with a host that has crashed.
+void Vanish(UniqueFd& fd) {
+  const int on = 1;
+  if (::setsockopt(fd.Get(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) != 0) {
+    throw std::runtime_error("TCP_REPAIR");
+  }
+  fd.Reset();
+}
+
 std::string_view KindName(PacketKind kind) {
   switch (kind) {
     case PacketKind::kFin:
@@ -126,9 +135,10 @@ std::string_view KindName(PacketKind kind) {
 
 std::string TrialPacket::Describe() const {
   std::ostringstream text;
-  text << KindName(kind) << " of " << Name(connection.family) << (connection.loopback ? " loopback" : "")
-       << (connection.inbound ? " inbound" : " outbound") << " port " << connection.port << " local "
-       << connection.local_address << " peer " << connection.peer_address << ": foretold " << Name(verdict.decision);
+  text << (resets ? "the answering reset" : KindName(kind)) << " of " << Name(connection.family)
+       << (connection.loopback ? " loopback" : "") << (connection.inbound ? " inbound" : " outbound") << " port "
+       << connection.port << " local " << connection.local_address << " peer " << connection.peer_address
+       << ": foretold " << Name(verdict.decision);
   if (verdict.state) {
     text << " as " << Name(*verdict.state);
   }
@@ -215,7 +225,9 @@ struct ClosingTrial::Live {
   diagnosis::CloseOutcome judgement;
   bool fin_left = false;
   bool fin_arrived = false;
+  bool closed = false;  // kClose: this end, too
   std::map<PacketKind, TraversalResult> verdicts;
+  std::optional<TraversalResult> reset;  // of kPeerGone
   std::map<PacketKind, bool> passed;
   bool decided = false;
 };
@@ -300,6 +312,9 @@ ClosingTrial::Live ClosingTrial::Open(const TrialConnection& connection, TrialRo
     live.local = lab::Connect(wire_.local, there, port, here);
     const auto& listeners = connection.loopback ? local_listeners_ : peer_listeners_;
     live.peer = listeners.at({six, connection.peer_address, connection.port})->Accept();
+  }
+  if (connection.mark != 0) {
+    ::setsockopt(live.local.Get(), SOL_SOCKET, SO_MARK, &connection.mark, sizeof connection.mark);
   }
   live.local_end = *Endpoint::Parse(lab::LocalEndpoint(live.local));
   live.peer_end = *Endpoint::Parse(lab::PeerEndpoint(live.local));
@@ -386,6 +401,10 @@ void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnos
       case TrialRole::kPeerClose:
         foretell(PacketKind::kPeerFin);
         break;
+      case TrialRole::kPeerGone:
+        foretell(PacketKind::kFin);
+        live.reset = judge.EvaluatePeersReset(*connection);
+        break;
     }
   }
 }
@@ -406,6 +425,10 @@ void ClosingTrial::Act(std::vector<Live>& all) {
         } else {
           ::shutdown(live.peer.Get(), SHUT_WR);
         }
+        break;
+      case TrialRole::kPeerGone:
+        Vanish(live.peer);
+        live.local.Reset();
         break;
     }
   }
@@ -430,11 +453,16 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
           if (peer.tcpi_state == kClosed) {  // its answer was rejected with a reset
             live.passed = {{PacketKind::kFin, true}, {PacketKind::kAck, false}};
             live.fin_left = live.fin_arrived = true;
-          } else if (peer.tcpi_state == kCloseWait) {
+            // It answers the next try with a reset of its own, which ends this socket if it comes in.
+            live.closed = row == rows.end();
+            live.decided = live.closed || row->second.retransmits >= 2;
+            break;
+          }
+          if (peer.tcpi_state == kCloseWait) {
             live.passed[PacketKind::kFin] = true;
             live.fin_left = live.fin_arrived = true;
             if (row == rows.end() || row->second.state == kFinWait2) {
-              live.passed[PacketKind::kAck] = true;
+              live.passed[PacketKind::kAck] = live.closed = true;
             } else if (row->second.timer == 1 && row->second.retransmits >= 1) {
               live.passed[PacketKind::kAck] = false;
             }
@@ -469,6 +497,13 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
             live.passed[PacketKind::kPeerFin] = false;
           }
           break;
+        case TrialRole::kPeerGone:
+          if (row == rows.end()) {
+            live.passed[PacketKind::kFin] = true;
+          } else if (row->second.IsTryingAgain()) {
+            live.passed[PacketKind::kFin] = false;  // the FIN, or its answer
+          }
+          break;
       }
       if (live.role != TrialRole::kClose) {
         live.decided = !live.passed.empty();
@@ -478,6 +513,15 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
     return done;
   };
   lab::Eventually(look, 5);
+}
+
+// What a socket shows that goes on trying is the loss of either; whether of the FIN, its own verdict says, which is
+// held against the kernel by others.
+void ClosingTrial::AddReset(const Live& live, TrialOutcome& outcome) {
+  const auto gone = live.passed.find(PacketKind::kFin);
+  if (live.verdicts.at(PacketKind::kFin).decision == Disposition::kAccept && gone != live.passed.end()) {
+    outcome.packets.push_back({live.connection, PacketKind::kFin, *live.reset, gone->second, true});
+  }
 }
 
 TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, const std::vector<TrialRole>& roles,
@@ -490,8 +534,11 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
     }
     for (const TrialConnection& connection : connections) {
       for (const TrialRole role : roles) {
+        if (role == TrialRole::kPeerGone && connection.loopback) {
+          continue;
+        }
         Live live = Open(connection, role);
-        if (live.translated && (role == TrialRole::kReset || role == TrialRole::kPeerClose)) {
+        if (live.translated && role != TrialRole::kClose && role != TrialRole::kSend) {
           CloseAtOnce(live.peer);
           CloseAtOnce(live.local);
         } else {
@@ -514,6 +561,11 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
   outcome.pairs = all.size();
   for (std::size_t i = 0; i < all.size(); ++i) {
     Live& live = all[i];
+    if (live.role == TrialRole::kPeerGone) {
+      AddReset(live, outcome);
+      CloseAtOnce(live.local);
+      continue;
+    }
     for (const auto& [kind, passed] : live.passed) {
       closed_.all[i].passed[kind] = passed;
     }
@@ -523,10 +575,8 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
           {live.connection, kind, verdict, passed != live.passed.end() ? std::optional(passed->second) : std::nullopt});
     }
     if (live.role == TrialRole::kClose && live.decided) {
-      const auto acknowledged = live.passed.find(PacketKind::kAck);
-      outcome.fates.push_back(
-          {live.connection, live.translated, live.judgement.fate, live.judgement.reason, live.fin_left,
-           live.fin_arrived, acknowledged != live.passed.end() && acknowledged->second, live.local_end, live.peer_end});
+      outcome.fates.push_back({live.connection, live.translated, live.judgement.fate, live.judgement.reason,
+                               live.fin_left, live.fin_arrived, live.closed, live.local_end, live.peer_end});
     }
     CloseAtOnce(live.peer);
     CloseAtOnce(live.local);

@@ -35,6 +35,7 @@ struct TrialConnection {
   unsigned local_address = 0;  ///< which of the two
   unsigned peer_address = 0;
   Through through = Through::kNothing;
+  std::uint32_t mark = 0;  ///< SO_MARK of the local socket
 };
 
 /// The addresses and ports that nat rules of a trial must translate, to the connection's own.
@@ -48,6 +49,7 @@ enum class TrialRole {
   kReset,      ///< rst
   kSend,       ///< data
   kPeerClose,  ///< peer_fin
+  kPeerGone,   ///< the RST by which a peer without the connection answers fin; not over loopback
 };
 
 /// One packet: what was foretold, and what happened.
@@ -56,6 +58,7 @@ struct TrialPacket {
   PacketKind kind = PacketKind::kFin;
   TraversalResult verdict;
   std::optional<bool> passed;  ///< nothing: the sockets did not show it
+  bool resets = false;         ///< it is not the FIN but the RST of a peer that is gone
   std::string Describe() const;
   /// Foretold accept and did not pass, or foretold drop and passed.
   bool IsWrong() const;
@@ -127,6 +130,7 @@ class ClosingTrial {
   void EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator);
   void Act(std::vector<Live>& all);
   void Observe(std::vector<Live>& all);
+  static void AddReset(const Live& live, TrialOutcome& outcome);
 
   lab::Wire wire_;
   FinTap tap_;

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "tests/kernel/collectors/firewall/eval/closing_trial.h"
+#include "tests/kernel/collectors/firewall/eval/dice.h"
+#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
 
 namespace finwait::firewall::eval {
 namespace {
 
-constexpr TrialRole kRoles[] = {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose};
+constexpr TrialRole kRoles[] = {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose,
+                                TrialRole::kPeerGone};
 constexpr std::size_t kConnections = 8;  // for each ruleset, each in every role
 
 std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
@@ -25,6 +28,7 @@ std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
 
 std::vector<TrialConnection> RandomConnections(std::uint64_t seed, const RandomRuleset& ruleset) {
   std::mt19937_64 engine(seed * 2 + 1);
+  Dice marks(seed ^ 0x3a4b);
   std::vector<TrialConnection> connections;
   for (std::size_t i = 0; i < kConnections; ++i) {
     TrialConnection connection;
@@ -40,6 +44,7 @@ std::vector<TrialConnection> RandomConnections(std::uint64_t seed, const RandomR
     } else if (engine() % 2 == 0 && connection.inbound && !connection.loopback && ruleset.service_ports[six]) {
       connection.through = TrialConnection::Through::kServicePort;
     }
+    connection.mark = kSocketMarks[marks.Below(std::size(kSocketMarks))];
     connections.push_back(connection);
   }
   return connections;

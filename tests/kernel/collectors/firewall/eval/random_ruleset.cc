@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "tests/kernel/collectors/firewall/eval/dice.h"
+#include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_nat.h"
 
 namespace finwait::firewall::eval {
@@ -631,6 +632,9 @@ void RandomRuleset::Load(const lab::Namespace& where, const std::vector<RandomTa
     if (script.empty()) {
       continue;
     }
+    if (script.find("--match-set") != std::string::npos) {
+      MakeIpsets(where);
+    }
     std::vector<std::string> command = {Program(tool)};
     if (tool == Tool::kNft) {
       command.insert(command.end(), {"-f", "-"});
@@ -675,6 +679,8 @@ RandomRuleset MakeRandomRuleset(std::uint64_t seed) {
   if (dice.Chance(35)) {
     AddRandomNat(dice, ruleset);
   }
+  Dice facts(seed ^ 0x5eed);  // of its own, so that the rest of the ruleset stays what its seed has always made
+  AddRandomFacts(facts, ruleset);
   return ruleset;
 }
 

@@ -87,6 +87,43 @@ TEST(ChainIndexTest, APacketWithoutAKnownAddressMayMatchEveryRuleThatAsksForIt) 
             (std::vector<std::size_t>{0, 1}));
 }
 
+TEST(ChainIndexTest, OfAClassPassesOverRulesForAddressesThatItDoesNotHold) {
+  Packet packet = MakePacket(Connection(), PacketKind::kFin);
+  const Field field = packet.network[kDestination].field;
+  packet.Restrict(field, packet::IntervalSet::Union({{0xc0000202, 0xc0000203}, {0xc0000209, 0xc0000209}}));
+  const std::vector<Expressions> rules = {
+      Asks(kDestination, Ipv4("192.0.2.1")),    Asks(kDestination, Ipv4("192.0.2.9")),
+      Asks(kDestination, Ipv4("192.0.2.4")),    Asks(kDestination, Ipv4("192.0.2.2")),
+      Asks(kDestination, ValueOf({192, 0, 3})), Asks(kSource, Ipv4("192.0.2.4"))};
+  EXPECT_EQ(CandidatesOf(rules, packet), (std::vector<std::size_t>{1, 3, 4, 5}));
+}
+
+// What a rule told apart only to jump, and what comes back as it went, are one packet again: else each rule behind
+// would be run for as many as there are jumps before it.
+TEST(ChainIndexTest, JumpsWithoutEffectLeaveOnePacket) {
+  constexpr unsigned kJumps = 300;
+  std::vector<Expressions> jumps;
+  for (unsigned port = 1; port <= kJumps; ++port) {
+    jumps.push_back({PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}},
+                     Compare{NFT_CMP_EQ, Register{0}, ValueOf({port / 256, port % 256})}, JumpsTo("k")});
+  }
+  const Ruleset ruleset = HandMadeTable()
+                              .Base("o", Hook::kOutput, std::move(jumps))
+                              .Chain("k", {Asks(kSource, Ipv4("203.0.113.1"))})
+                              .AsRuleset();
+  Connection connection;
+  connection.within = std::make_shared<const packet::ConnectionClass>(
+      packet::ConnectionClass::Everything(IpFamily::kIpv4)
+          .Within(packet::Dimension::kLocalAddress, packet::IntervalSet::Between(0xc0000201, 0xc0000201)));
+  ChainEvaluator evaluator(ruleset);
+  const Packet fin = MakePacket(connection, PacketKind::kFin);
+  const Table& table = ruleset.tables.front();
+  const auto endings = evaluator.RunBaseChain(table, *table.chains.at("o"), HookContext(), fin);
+  ASSERT_EQ(endings.size(), 1U);
+  EXPECT_EQ(endings.front().kind, ChainResult::Kind::kAccept);
+  EXPECT_TRUE(endings.front().packet.SameAs(fin)) << "nothing is known of it that was not";
+}
+
 TEST(ChainIndexTest, ReadsTheFixedPartOfLegacyRules) {
   const auto rule = [](const std::string& destination, unsigned inverted) {
     IpHeaderMatch match;

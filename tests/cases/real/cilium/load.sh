@@ -1,0 +1,2 @@
+ipset restore < $fixtures/real/cilium.ipset
+iptables-nft-restore < $fixtures/real/cilium.iptables

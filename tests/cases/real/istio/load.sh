@@ -1,0 +1,1 @@
+iptables-nft-restore < $fixtures/real/istio.iptables

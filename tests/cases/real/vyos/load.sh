@@ -1,0 +1,1 @@
+nft -f $fixtures/real/vyos.nft
