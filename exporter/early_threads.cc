@@ -18,7 +18,7 @@ namespace finwait::exporter {
 namespace {
 
 // The process that has done so already: its number stays the same.
-constexpr const char* kVariable = "FINWAIT_EARLY_THREADS_OF";
+constexpr const char* kConfinedVariable = "FINWAIT_EARLY_THREADS_OF";
 
 // 0 where there is no procfs to tell.
 std::size_t CountThreads() {
@@ -32,7 +32,7 @@ std::size_t CountThreads() {
 }
 
 bool WasStartedAnew() {
-  const char* const value = std::getenv(kVariable);
+  const char* const value = std::getenv(kConfinedVariable);
   return value != nullptr && value == std::to_string(::getpid());
 }
 
@@ -84,7 +84,7 @@ void ConfineEarlyThreads(const command_line::Options& options) {
   const auto domain =
       privilege::FileDomain::Enter(ReadableFromTheStart(options), privilege::FileDomain::Scope::kReading);
   if (domain) {
-    (void)StartProgramAnew(kVariable, std::to_string(::getpid()));
+    (void)StartProgramAnew(kConfinedVariable, std::to_string(::getpid()));
   }
 }
 

@@ -172,7 +172,7 @@ int RunExplain(const command_line::Options& options, const Result<kernel::Host>&
     report.packets.clear();
     report.passage.reset();
     auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
-    if (!connection || connection->journey == firewall::eval::PathKind::kForwarded) {
+    if (!connection || connection->path_kind == firewall::eval::PathKind::kForwarded) {
       report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(host, local, peer) : std::nullopt;
       const auto passage = EvaluateForwarded({local, peer}, seen, evaluator, report);
       if (!connection && passage == diagnosis::HostPassage::kInput) {
@@ -182,14 +182,14 @@ int RunExplain(const command_line::Options& options, const Result<kernel::Host>&
     }
     AddWhatIsGiven(options, *connection);
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
-    report.path = connection->journey;
+    report.path = connection->path_kind;
     for (const auto& [name, kind] : kPackets) {
       report.packets.push_back(report::ReportPacket(name, evaluator.EvaluatePath(*connection, kind), evaluator));
     }
     const diagnosis::CloseOutcome outcome = evaluator.Evaluate(*connection, seen, circumstances);
     report.fate = outcome.fate;
     report.reason = outcome.reason;
-    if (tracked.value_or(false) && connection->journey != firewall::eval::PathKind::kForwarded) {
+    if (tracked.value_or(false) && connection->path_kind != firewall::eval::PathKind::kForwarded) {
       const diagnosis::CloseOutcome now = evaluator.EvaluateTracked(*connection, circumstances.peer_has_closed);
       report.fate = DecidesBefore(now, outcome) ? now.fate : outcome.fate;
       report.with_entry = now.fate != diagnosis::Fate::kClean && report.fate == now.fate;

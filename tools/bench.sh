@@ -20,7 +20,7 @@ esac
 
 scripts/install_packages.sh build test bench
 cmake --preset release >/dev/null
-cmake --build --preset release --target finwait_exporter bench_host bench_judging bench_service bench_micro
+cmake --build --preset release --target finwait_exporter bench_host bench_evaluation bench_service bench_micro
 
 limit=/proc/sys/net/netfilter/nf_conntrack_max
 if $full; then
@@ -43,14 +43,14 @@ build/bench_service load 1000 100 100 120
 build/bench_host growth 100000
 if $full; then
   build/bench_host rules 50000 7
-  build/bench_judging 100000 10000
+  build/bench_evaluation 100000 10000
   build/bench_host sockets 100000 11
   build/bench_host table 100000 10000 11
   build/bench_host table 1000000 10000 7
   build/bench_service load 1000000 100000 50000 480
 else
   build/bench_host rules 10000 5
-  build/bench_judging 20000 10000
+  build/bench_evaluation 20000 10000
   build/bench_host sockets 20000 7
   build/bench_host table 200000 10000 7
   build/bench_service load 200000 20000 10000 240

@@ -51,7 +51,7 @@ struct SurveyedClass {
 
 /// Said of a survey whose classes of unknown fate are not told apart. Each of them says what it hangs on.
 inline constexpr std::string_view kUndivided =
-    "what some classes of unknown fate hang on (each says what) is not told apart connection by connection";
+    "what some classes of unknown fate depend on (each says what) is not told apart connection by connection";
 
 /// All connections of one family.
 struct FamilySurvey {

@@ -74,8 +74,8 @@ CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset,
       evaluator_(*ruleset_, &facts_),
       translation_(evaluator_, facts_) {}
 
-firewall::eval::NamespaceSettings CloseEvaluator::SettingsFor(IpFamily family, bool tcp_loose) {
-  firewall::eval::NamespaceSettings settings;
+firewall::eval::PacketPathSettings CloseEvaluator::SettingsFor(IpFamily family, bool tcp_loose) {
+  firewall::eval::PacketPathSettings settings;
   settings.tcp_loose = tcp_loose;
   settings.conntrack_active = settings_.conntrack_active[static_cast<std::size_t>(family)];
   if (const auto* facts = facts_.FindValue<NamespaceFacts>(NamespaceKey{family})) {
@@ -96,7 +96,7 @@ TraversalResult CloseEvaluator::OnWhicheverDevice(const Connection& connection, 
                                                   TraversalResult result) {
   const auto& devices = settings_.ingress_devices[static_cast<std::size_t>(connection.family)];
   const bool bound = connection.routing && connection.routing->bound_device != 0;
-  if (firewall::eval::IsOutgoing(kind) || connection.journey != PathKind::kLocal || connection.general || bound ||
+  if (firewall::eval::IsOutgoing(kind) || connection.path_kind != PathKind::kLocal || connection.general || bound ||
       connection.ingress || !connection.egress.index || result.decision == Disposition::kUnknown) {
     return result;
   }
@@ -148,7 +148,7 @@ TraversalResult CloseEvaluator::UnlessTableIsFull(TraversalResult result, IpFami
 }
 
 TraversalResult CloseEvaluator::EvaluateOnRoutedDevice(const Connection& connection, PacketKind kind) {
-  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
     return firewall::eval::EvaluatePacket(evaluator_, connection, kind, settings);
   });
 }
@@ -189,12 +189,12 @@ TraversalResult CloseEvaluator::UnlessBlind(TraversalResult result, IpFamily fam
 
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
-  if (connection.journey == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
   }
-  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
     return firewall::eval::EvaluateLastAck(evaluator_, connection, settings);
   });
 }
@@ -217,7 +217,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(const Question& que
   const std::size_t missed = facts_.Missed();
   // The FIN of a process that still holds its socket and of an orphan must fare alike for the result to hold for all.
   Connection orphaned = AnyConnection(question.family);
-  orphaned.journey = question.journey;
+  orphaned.path_kind = question.path_kind;
   Connection held = orphaned;
   held.local_socket.held = true;
   known.result.reset();
@@ -234,7 +234,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(const Question& que
 }
 
 TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind kind) {
-  if (connection.journey == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
@@ -279,11 +279,11 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   if (const auto seen = TranslationHistory::Seen(history)) {
     return *seen;
   }
-  const firewall::eval::NamespaceSettings settings = SettingsFor(connection.family, true);
+  const firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, true);
   if (connection.within != nullptr) {
     return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
   }
-  if (connection.journey == PathKind::kForwarded) {
+  if (connection.path_kind == PathKind::kForwarded) {
     return translation_.ByRules(connection, connection.opened_by, settings);
   }
   // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
@@ -292,7 +292,7 @@ NatEffect CloseEvaluator::TranslationWith(const Connection& connection, const Li
   if (effect.Any() != Tristate::kUnknown) {
     return effect;
   }
-  if (connection.journey != PathKind::kLocal) {
+  if (connection.path_kind != PathKind::kLocal) {
     return connection.opened_by != OpenedBy::kUnknown ? translation_.ByRules(connection, connection.opened_by, settings)
                                                       : effect;
   }
@@ -339,7 +339,7 @@ void CloseEvaluator::NameMissingFact(std::size_t missed, CloseOutcome& outcome) 
 }
 
 TraversalResult CloseEvaluator::EvaluatePeersReset(const Connection& connection) {
-  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
     return firewall::eval::EvaluatePeerReset(evaluator_, connection, settings);
   });
 }
@@ -353,7 +353,7 @@ std::optional<TraversalResult> CloseEvaluator::ResetOfPeer(const Connection& con
   if (place.rule == nullptr || !firewall::eval::AnswersWithReset(*place.rule, connection.family)) {
     return std::nullopt;
   }
-  return EvaluateWithSettings(connection.family, [&](const firewall::eval::NamespaceSettings& settings) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
     return firewall::eval::EvaluateResetAnswer(evaluator_, connection, kind,
                                                ack.state.value_or(PacketTracking::kNoEntry), settings);
   });
@@ -369,9 +369,9 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
   return outcome.fate;
 }
 
-bool CloseEvaluator::AllTrackedAreClean(IpFamily family, PathKind journey, bool peer_has_closed) {
+bool CloseEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bool peer_has_closed) {
   const auto passes = [&](PacketKind kind) {
-    const auto& result = ForAll({family, journey, kind, true});
+    const auto& result = ForAll({family, path_kind, kind, true});
     return result && result->decision == Disposition::kAccept;
   };
   return passes(PacketKind::kFin) && (peer_has_closed || passes(PacketKind::kPeerFin));

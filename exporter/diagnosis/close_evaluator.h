@@ -120,8 +120,8 @@ class CloseEvaluator {
   CloseOutcome EvaluateTracked(const firewall::eval::Connection& connection, bool peer_has_closed);
   /// Its fate alone, remembered.
   Fate TrackedFateOf(const kernel::TcpSocket& socket);
-  /// Whether every connection of the family on that journey closes cleanly while its entry is there.
-  bool AllTrackedAreClean(IpFamily family, firewall::eval::PathKind journey, bool peer_has_closed);
+  /// Whether every connection of the family on that path closes cleanly while its entry is there.
+  bool AllTrackedAreClean(IpFamily family, firewall::eval::PathKind path_kind, bool peer_has_closed);
   /// The fate if it is known for all connections like it, or has been evaluated before.
   std::optional<Fate> RememberedTracked(const kernel::TcpSocket& socket);
 
@@ -169,10 +169,10 @@ class CloseEvaluator {
     std::uint64_t puts = 0;
   };
 
-  using Evaluation = std::function<firewall::eval::TraversalResult(const firewall::eval::NamespaceSettings&)>;
+  using Evaluation = std::function<firewall::eval::TraversalResult(const firewall::eval::PacketPathSettings&)>;
   /// What becomes of a packet, for either value of tcp_loose where that could not be read.
   firewall::eval::TraversalResult EvaluateWithSettings(IpFamily family, const Evaluation& evaluate);
-  firewall::eval::NamespaceSettings SettingsFor(IpFamily family, bool tcp_loose);
+  firewall::eval::PacketPathSettings SettingsFor(IpFamily family, bool tcp_loose);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                             const ConnectionHistory* history, const SocketCircumstances& circumstances);
@@ -193,7 +193,7 @@ class CloseEvaluator {
   // What such a result is of.
   struct Question {
     IpFamily family = IpFamily::kIpv4;
-    firewall::eval::PathKind journey = firewall::eval::PathKind::kLocal;
+    firewall::eval::PathKind path_kind = firewall::eval::PathKind::kLocal;
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
     bool tracked = false;
     auto operator<=>(const Question&) const = default;

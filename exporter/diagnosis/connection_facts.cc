@@ -86,7 +86,7 @@ bool IsLoopback(const ListedSocket& socket) {
 Connection ConnectionByEnds(const ListedSocket& socket) {
   Connection connection;
   connection.family = socket.local.address.Family();
-  connection.journey = IsLoopback(socket) ? PathKind::kLoopback : PathKind::kLocal;
+  connection.path_kind = IsLoopback(socket) ? PathKind::kLoopback : PathKind::kLocal;
   connection.local = socket.local;
   connection.peer = socket.peer;
   connection.local_socket.mark.reset();
@@ -104,17 +104,17 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
     connection.opened_by = *socket->opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
   }
   std::optional<std::uint8_t> hop_limit;
-  if (connection.journey == PathKind::kLocal) {
+  if (connection.path_kind == PathKind::kLocal) {
     connection.routing = RoutingOf(listed, socket, facts);
     if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
-      connection.journey = route->local ? PathKind::kLoopback : PathKind::kLocal;
+      connection.path_kind = route->local ? PathKind::kLoopback : PathKind::kLocal;
       connection.egress = route->egress;
       connection.egress_port = route->egress_port;
       connection.masquerade = route->masquerade;
       hop_limit = route->hop_limit;
     }
   }
-  if (connection.journey == PathKind::kLoopback) {
+  if (connection.path_kind == PathKind::kLoopback) {
     Describe(facts.FindValue<Socket>(SocketKey{listed.peer, listed.local}), connection.peer_socket);
     connection.local_socket.time_to_live = connection.peer_socket.time_to_live =
         TimeToLive(connection.family, firewall::eval::Loopback().name, std::nullopt, facts);

@@ -188,7 +188,7 @@ ConnectionSpace SpaceOf(const Routing& routing, IpFamily family) {
 Connection AnyOf(PathKind path, const ConnectionClass& part) {
   Connection connection;
   connection.family = part.family;
-  connection.journey = path;
+  connection.path_kind = path;
   connection.within = std::make_shared<const ConnectionClass>(part);
   if (const auto opener = OnlyValue(part.Of(Dimension::kOpener))) {
     connection.opened_by = *opener == firewall::packet::kOpenedHere ? OpenedBy::kLocal : OpenedBy::kPeer;

@@ -103,7 +103,7 @@ class WayThroughHost {
     arriving.local = wire.local;
     arriving.peer = wire.peer;
     if (to_this_host) {
-      arriving.journey = PathKind::kLocal;
+      arriving.path_kind = PathKind::kLocal;
       arriving.ingress = connection_.egress;
     }
     result = evaluator_.EvaluatePath(arriving, kind);
@@ -198,11 +198,11 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
     // A closed window, or a FIN that its own namespace did not let out.
     return {socket.send_window == 0U ? std::optional(Cause::kZeroWindow) : std::nullopt, nullptr};
   }
-  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr || PassesNoHook(forwarded)) {
+  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.evaluator == nullptr || PassesNoHook(forwarded)) {
     return {};
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
-    const TraversalResult fin = TrackedForwardedFin(*context.judge, forwarded);
+    const TraversalResult fin = TrackedForwardedFin(*context.evaluator, forwarded);
     return IsLost(fin.decision) ? DroppedAt(fin, Cause::kForwardDrop, context) : StuckFinding{Cause::kNoReply, nullptr};
   }
   if (context.past != nullptr && context.past->closed_tracked) {
@@ -212,7 +212,7 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  return FindCauseOf(EvaluateForwardedClose(*context.judge, forwarded, context.past), Cause::kForwardDrop,
+  return FindCauseOf(EvaluateForwardedClose(*context.evaluator, forwarded, context.past), Cause::kForwardDrop,
                      Cause::kForwardDrop, context);
 }
 

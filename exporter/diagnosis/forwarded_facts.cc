@@ -51,7 +51,7 @@ bool PassesNoHook(const ForwardedConnection& forwarded) {
 Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {
   Connection connection;
   connection.family = forwarded.local.address.Family();
-  connection.journey = PathKind::kForwarded;
+  connection.path_kind = PathKind::kForwarded;
   connection.local = forwarded.local;
   connection.peer = forwarded.peer;
   connection.opened_by = forwarded.opened_by;

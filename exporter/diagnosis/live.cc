@@ -98,15 +98,15 @@ class WithEntry {
 
  private:
   CloseEvaluator& evaluator_;
-  std::array<std::optional<bool>, 8> all_clean_;  // by family, journey, and whether the peer has closed
+  std::array<std::optional<bool>, 8> all_clean_;  // by family, path, and whether the peer has closed
 };
 
 // Evaluates the open sockets of a sample that are not remembered. All of them as they are, with an entry or without,
 // and of those with one as many as it takes to find one that would stick without it.
-class LiveEvaluation {
+class LiveTally {
  public:
-  LiveEvaluation(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& evaluator,
-                 const std::array<bool, 2>& active, const LiveEffort& effort)
+  LiveTally(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& evaluator,
+            const std::array<bool, 2>& active, const LiveEffort& effort)
       : sample_(sample), memory_(memory), evaluator_(evaluator), effort_(effort) {
     std::vector<std::size_t> tracked;
     WithEntry with_entry(evaluator);
@@ -241,7 +241,7 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
                       CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
                       const LiveEffort& effort, firewall::facts::Resolver* resolver) {
-  LiveEvaluation evaluation(sample, memory, evaluator, active, effort);
+  LiveTally evaluation(sample, memory, evaluator, active, effort);
   evaluation.Run(resolver);
   LiveSummary summary;
   summary.any_would_stick = evaluation.FoundStick();

@@ -265,11 +265,11 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
   if (is_new) {
     connections_.Observe(closing, taken_at);
   }
-  std::vector<StuckCandidate> judged;
+  std::vector<StuckCandidate> evaluated;
   std::vector<std::size_t> positions;
   std::vector<std::optional<ConnectionHistory>> histories;
-  const auto judge = [&] {
-    judged.clear();
+  const auto evaluator = [&] {
+    evaluated.clear();
     positions.clear();
     histories.clear();
     for (std::size_t i = 0; i < closing.size(); ++i) {
@@ -293,28 +293,28 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
         finding =
             FindForwardedCause(closing[i], connection, {context.evaluator, history, context.sysctl, context.sites});
       }
-      judged.push_back({&closing[i], finding});
+      evaluated.push_back({&closing[i], finding});
       positions.push_back(i);
       histories.push_back(found);
     }
   };
   if (context.evaluator != nullptr) {
-    EvaluateInRounds(*context.evaluator, context.resolver, judge);
+    EvaluateInRounds(*context.evaluator, context.resolver, evaluator);
   } else {
-    judge();
+    evaluator();
   }
   if (is_new) {
-    stuck_.Update(closing, judged, taken_at);
+    stuck_.Update(closing, evaluated, taken_at);
   }
   stuck_summary_ = StuckSummary();
   stuck_summary_.total = stuck_.Counted();
-  for (std::size_t i = 0; i < judged.size(); ++i) {
+  for (std::size_t i = 0; i < evaluated.size(); ++i) {
     StuckSocket stuck;
-    stuck.socket = *judged[i].socket;
-    stuck.cause = judged[i].finding.cause;
+    stuck.socket = *evaluated[i].socket;
+    stuck.cause = evaluated[i].finding.cause;
     stuck.age = stuck_.Age(stuck.socket, now);
     stuck.past = histories[i].value_or(ConnectionHistory());
-    stuck.site = judged[i].finding.site;
+    stuck.site = evaluated[i].finding.site;
     stuck.network_namespace = sample.closing[positions[i]].network_namespace;
     stuck.owner = sample.OwnerOf(stuck.network_namespace);
     stuck_summary_.Add(std::move(stuck));

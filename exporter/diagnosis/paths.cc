@@ -23,7 +23,7 @@ PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
   using firewall::eval::PathKind;
   const struct {
-    PathKind journey;
+    PathKind path_kind;
     PacketKind kind;
   } packets[std::size(kPathPackets)] = {
       {PathKind::kLocal, PacketKind::kFin},     {PathKind::kLocal, PacketKind::kRst},
@@ -33,7 +33,7 @@ PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
   PathResults results;
   const bool can_exist = CanExist(evaluator, family);
   for (std::size_t i = 0; i < results.decisions.size(); ++i) {
-    const firewall::eval::TraversalResult result = evaluator.General(family, packets[i].journey, packets[i].kind);
+    const firewall::eval::TraversalResult result = evaluator.General(family, packets[i].path_kind, packets[i].kind);
     results.decisions[i] = result.decision;
     if (result.decision == firewall::eval::Disposition::kUnknown) {
       results.unknowns[i] = result.reason;

@@ -44,7 +44,7 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
 }
 
 StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context) {
-  return {cause, context.sites != nullptr ? context.sites->Of(result, *context.judge) : nullptr, false};
+  return {cause, context.sites != nullptr ? context.sites->Of(result, *context.evaluator) : nullptr, false};
 }
 
 StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause answer_dropped,
@@ -75,19 +75,19 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
     return {Cause::kZeroWindow, nullptr, false};
   }
-  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.judge == nullptr) {
+  if (socket.entry.tracking == kernel::Tracking::kUnknown || context.evaluator == nullptr) {
     return {};
   }
   const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   const bool was_tracked = context.past != nullptr && context.past->closed_tracked;
   if (FinIsUnsent(socket)) {
     const firewall::eval::TraversalResult fin =
-        tracked ? context.judge->TrackedFin(socket) : context.judge->Evaluate(socket, context.past).fin;
+        tracked ? context.evaluator->TrackedFin(socket) : context.evaluator->Evaluate(socket, context.past).fin;
     switch (fin.decision) {
       case Disposition::kDrop:
       case Disposition::kReject: {
         StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
-        finding.with_entry = tracked || (was_tracked && IsLost(context.judge->TrackedFin(socket).decision));
+        finding.with_entry = tracked || (was_tracked && IsLost(context.evaluator->TrackedFin(socket).decision));
         return finding;
       }
       case Disposition::kAccept:
@@ -98,7 +98,7 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
   }
   if (tracked || was_tracked) {
     // A bridge drops what has left, as far as the socket knows.
-    const firewall::eval::TraversalResult fin = context.judge->TrackedFin(socket);
+    const firewall::eval::TraversalResult fin = context.evaluator->TrackedFin(socket);
     if (IsLost(fin.decision) && fin.location && fin.location->family == firewall::TableFamily::kBridge) {
       StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
       finding.with_entry = true;
@@ -111,7 +111,7 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     return {};
   }
   // Over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing.
-  return FindCauseOf(context.judge->Evaluate(socket, context.past), Cause::kLocalDrop, Cause::kReplyDrop, context);
+  return FindCauseOf(context.evaluator->Evaluate(socket, context.past), Cause::kLocalDrop, Cause::kReplyDrop, context);
 }
 
 }  // namespace finwait::diagnosis

@@ -49,7 +49,7 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
 
 /// What is known of a stuck socket beside the socket itself.
 struct StuckContext {
-  CloseEvaluator* judge = nullptr;  ///< null: the rules cannot be read
+  CloseEvaluator* evaluator = nullptr;  ///< null: the rules cannot be read
   const ConnectionHistory* past = nullptr;
   const sources::SysctlSample* sysctl = nullptr;  ///< null: cannot be read
   DropSites* sites = nullptr;                     ///< null: drop sites are not asked for
@@ -64,7 +64,7 @@ struct StuckFinding {
   bool with_entry = false;  ///< kLocalDrop: the FIN had its entry, and is dropped all the same
 };
 
-/// A packet of its was dropped, with this result. `context.judge` is not null, here and below.
+/// A packet of its was dropped, with this result. `context.evaluate` is not null, here and below.
 StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context);
 
 /// Why a socket is stuck whose FIN went out without an entry, by what becomes of such a close; `fin_dropped` and

@@ -44,29 +44,29 @@ void StuckEvaluation::Evaluate(const scheduling::Snapshot& snapshot, bool anythi
     connections.Observe(sample->closing, status->taken_at);
   }
   const auto* sysctl = snapshot.Find<sources::SysctlSample>();
-  std::vector<StuckCandidate> judged;
-  std::vector<std::optional<ConnectionHistory>> histories;  // of those in `judged`
+  std::vector<StuckCandidate> evaluated;
+  std::vector<std::optional<ConnectionHistory>> histories;  // of those in `evaluated`
   rules.InRounds([&] {
-    judged.clear();
+    evaluated.clear();
     histories.clear();
     for (const kernel::TcpSocket& socket : sample->closing) {
       if (IsStuck(socket)) {
         const auto& history = histories.emplace_back(connections.Find(socket.cookie));
         const auto settled = history_.FindingOfLastTry(socket);
-        judged.push_back({&socket, settled ? *settled
-                                           : FindCause(socket, {rules.Evaluator(), history ? &*history : nullptr,
-                                                                sysctl, &rules.Sites()})});
+        evaluated.push_back({&socket, settled ? *settled
+                                              : FindCause(socket, {rules.Evaluator(), history ? &*history : nullptr,
+                                                                   sysctl, &rules.Sites()})});
       }
     }
   });
   if (is_new) {
-    Count(sample->closing, judged, status->taken_at);
-    outcomes.ObserveClosing(*sample, judged, history_.LastCounted(), status->taken_at);
+    Count(sample->closing, evaluated, status->taken_at);
+    outcomes.ObserveClosing(*sample, evaluated, history_.LastCounted(), status->taken_at);
   }
   StuckSummary summary;
   summary.total = history_.Counted();
-  for (std::size_t i = 0; i < judged.size(); ++i) {
-    const StuckCandidate& one = judged[i];
+  for (std::size_t i = 0; i < evaluated.size(); ++i) {
+    const StuckCandidate& one = evaluated[i];
     summary.Add({*one.socket, one.finding.cause, history_.Age(*one.socket, now),
                  histories[i].value_or(ConnectionHistory()), one.finding.site, one.finding.with_entry,
                  rules.DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0, nullptr});

@@ -22,20 +22,20 @@ void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<
     memory.look = looks_;
     memory.state = socket.state;
   }
-  for (const StuckCandidate& judged : stuck) {
-    const auto found = sockets_.find(judged.socket->cookie);
+  for (const StuckCandidate& evaluated : stuck) {
+    const auto found = sockets_.find(evaluated.socket->cookie);
     if (found == sockets_.end()) {
       continue;
     }
     Memory& memory = found->second;
-    const StuckFinding& finding = judged.finding;
+    const StuckFinding& finding = evaluated.finding;
     if (finding.cause && memory.finding.cause == finding.cause) {
       Count(found->first, memory);
     }
     // A sample that cannot tell does not unsettle what an earlier one showed.
     if (finding.cause) {
       memory.finding = finding;
-      memory.tries = judged.socket->tries;
+      memory.tries = evaluated.socket->tries;
     }
   }
   for (auto item = sockets_.begin(); item != sockets_.end();) {

@@ -3,9 +3,9 @@
 namespace finwait::diagnosis {
 
 using firewall::eval::Connection;
-using firewall::eval::NamespaceSettings;
 using firewall::eval::NatEffect;
 using firewall::eval::OpenedBy;
+using firewall::eval::PacketPathSettings;
 using firewall::eval::PathKind;
 using firewall::eval::Tristate;
 
@@ -18,7 +18,7 @@ std::optional<NatEffect> TranslationHistory::Seen(const ConnectionHistory* histo
 }
 
 const TranslationHistory::Arrivals& TranslationHistory::ArrivalsAt(const IpAddress& local,
-                                                                   const NamespaceSettings& settings) {
+                                                                   const PacketPathSettings& settings) {
   const auto [known, is_new] = arrivals_.try_emplace(local);
   Arrivals& arrivals = known->second;
   const std::uint64_t puts = facts_.Store().Puts();
@@ -34,9 +34,9 @@ const TranslationHistory::Arrivals& TranslationHistory::ArrivalsAt(const IpAddre
 }
 
 NatEffect TranslationHistory::ByRules(const Connection& connection, OpenedBy opened_by,
-                                      const NamespaceSettings& settings) {
+                                      const PacketPathSettings& settings) {
   const auto evaluate = [&](OpenedBy by) { return firewall::eval::EvaluateNat(evaluator_, connection, by, settings); };
-  if (opened_by == OpenedBy::kLocal || connection.journey != PathKind::kLocal || !connection.local) {
+  if (opened_by == OpenedBy::kLocal || connection.path_kind != PathKind::kLocal || !connection.local) {
     return evaluate(opened_by);
   }
   const Arrivals& arrivals = ArrivalsAt(connection.local->address, settings);

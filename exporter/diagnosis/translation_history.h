@@ -21,7 +21,7 @@ class TranslationHistory {
   static std::optional<firewall::eval::NatEffect> Seen(const ConnectionHistory* history);
   /// By the nat chains. What peers open is evaluated once for all connections of a local address if it can be.
   firewall::eval::NatEffect ByRules(const firewall::eval::Connection& connection, firewall::eval::OpenedBy opened_by,
-                                    const firewall::eval::NamespaceSettings& settings);
+                                    const firewall::eval::PacketPathSettings& settings);
 
  private:
   struct Arrivals {
@@ -30,7 +30,7 @@ class TranslationHistory {
     std::uint64_t puts = 0;  // FactStore::Puts() then
   };
   // Of connections that peers open to `local`.
-  const Arrivals& ArrivalsAt(const IpAddress& local, const firewall::eval::NamespaceSettings& settings);
+  const Arrivals& ArrivalsAt(const IpAddress& local, const firewall::eval::PacketPathSettings& settings);
 
   firewall::eval::ChainEvaluator& evaluator_;
   firewall::facts::FactQuery& facts_;

@@ -305,9 +305,9 @@ void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanatio
 }
 
 void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
-  const char* doubt = others.unseen + others.observed > 0
-                          ? ", so there may be more."
-                          : ", so whether there are other network namespaces is not known.";
+  const char* uncertainty = others.unseen + others.observed > 0
+                                ? ", so there may be more."
+                                : ", so whether there are other network namespaces is not known.";
   std::string text;
   if (others.observed > 0) {
     text = Counted(others.observed, "other network namespace is", "other network namespaces are") + " observed (" +
@@ -328,13 +328,13 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanat
   }
   if (others.unreadable > 0) {
     text += std::string(text.empty() ? "" : " ") + "The network namespace of " +
-            Counted(others.unreadable, "process", "processes") + " may not be read" + doubt;
+            Counted(others.unreadable, "process", "processes") + " may not be read" + uncertainty;
   }
   if (!others.complete) {
     text += std::string(text.empty() ? "" : " ") +
             "This program does not see every process of the machine (it is in a PID namespace, procfs hides some, or "
             "there are very many)" +
-            doubt;
+            uncertainty;
   }
   explanation.cannot_see.push_back({text});
 }

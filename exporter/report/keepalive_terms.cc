@@ -59,16 +59,16 @@ constexpr Terms kTerms[] = {
     {"Go", 0, "consul", kGoAccepts, kGoOpens},
 };
 
-std::string Filled(std::string_view text, std::uint64_t seconds) {
+std::string Filled(std::string_view text, std::uint64_t idle) {
   constexpr std::string_view kCount = "9";  // the kernel's default (tcp_keepalive_probes)
   std::string filled;
   for (const char letter : text) {
     switch (letter) {
       case '%':
-        filled += std::to_string(seconds);
+        filled += std::to_string(idle);
         break;
       case '#':
-        filled += std::to_string(KeepaliveInterval(seconds));
+        filled += std::to_string(KeepaliveInterval(idle));
         break;
       case '@':
         filled += kCount;
@@ -82,12 +82,12 @@ std::string Filled(std::string_view text, std::uint64_t seconds) {
 
 }  // namespace
 
-std::uint64_t KeepaliveInterval(std::uint64_t seconds) {
+std::uint64_t KeepaliveInterval(std::uint64_t idle) {
   constexpr std::uint64_t kKernelsDefault = 75;  // tcp_keepalive_intvl
-  return std::min(seconds, kKernelsDefault);
+  return std::min(idle, kKernelsDefault);
 }
 
-std::string KeepaliveTerms(const diagnosis::ServiceIdle& service, std::uint64_t seconds) {
+std::string KeepaliveTerms(const diagnosis::ServiceIdle& service, std::uint64_t idle) {
   const std::string_view holder = service.owner != nullptr ? std::string_view(service.owner->name) : std::string_view();
   const Terms* known = nullptr;
   for (const Terms& terms : kTerms) {
@@ -102,9 +102,9 @@ std::string KeepaliveTerms(const diagnosis::ServiceIdle& service, std::uint64_t 
   }
   if (known != nullptr) {
     return "In terms of " + std::string(known->application) + ": " +
-           Filled(service.service.at_peer ? known->opened : known->accepted, seconds) + ".";
+           Filled(service.service.at_peer ? known->opened : known->accepted, idle) + ".";
   }
-  return "If it is written in Go: " + Filled(service.service.at_peer ? kGoOpens : kGoAccepts, seconds) + ".";
+  return "If it is written in Go: " + Filled(service.service.at_peer ? kGoOpens : kGoAccepts, idle) + ".";
 }
 
 }  // namespace finwait::report

@@ -1,4 +1,4 @@
-// What one call of each hot path costs, without the kernel: decoding, joining, judging, rendering. The input is the
+// What one call of each hot path costs, without the kernel: decoding, joining, evaluating, rendering. The input is the
 // kernel's own, recorded before from a namespace with 20,000 entries, 10,000 sockets and 10,000 kube-proxy rules.
 //
 //   bench_micro [--benchmark_filter=REGEX] [--benchmark_repetitions=N]   and Google Benchmark's other options
@@ -171,26 +171,26 @@ void Register(Input& input) {
 
   benchmark::RegisterBenchmark("judge the general paths of IPv4, rules read anew", [&](benchmark::State& state) {
     for (auto _ : state) {
-      diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
-      EvaluateInRounds(judge, input.resolver.get(),
-                       [&] { benchmark::DoNotOptimize(EvaluatePaths(judge, IpFamily::kIpv4)); });
+      diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
+      EvaluateInRounds(evaluator, input.resolver.get(),
+                       [&] { benchmark::DoNotOptimize(EvaluatePaths(evaluator, IpFamily::kIpv4)); });
     }
   });
   benchmark::RegisterBenchmark("judge the general connection's FIN", [&](benchmark::State& state) {
-    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
+    diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     for (auto _ : state) {
       benchmark::DoNotOptimize(
-          judge.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin));
+          evaluator.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin));
     }
   });
   benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
-    diagnosis::CloseEvaluator judge(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
+    diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     const auto ask = [&](std::size_t i) {
       kernel::TcpSocket socket = input.live[i];
       socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
-      EvaluateInRounds(judge, input.resolver.get(), [&] {
+      EvaluateInRounds(evaluator, input.resolver.get(), [&] {
         benchmark::DoNotOptimize(
-            judge.TranslationOf(diagnosis::ConnectionByEnds(diagnosis::ListedSocket(socket)), nullptr));
+            evaluator.TranslationOf(diagnosis::ConnectionByEnds(diagnosis::ListedSocket(socket)), nullptr));
       });
     };
     // The first question about each local address reads and runs through what later ones have an answer to.

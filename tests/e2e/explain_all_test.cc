@@ -125,7 +125,7 @@ TEST_F(ExplainAllTest, OwnersMarksAndDevicesTellClassesApart) {
   ConfirmExamples(all);
 }
 
-TEST_F(ExplainAllTest, AnotherDeviceThatAnswersMayComeInOnLeavesBothFormsInDoubt) {
+TEST_F(ExplainAllTest, AnotherDeviceThatAnswersMayComeInOnLeavesBothFormsUncertain) {
   wire_.local.Shell(
       "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "
       "198.51.100.1/24 dev other;"

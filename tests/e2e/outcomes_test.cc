@@ -79,7 +79,7 @@ TEST_F(TimeoutPolicyTest, NoSysctlCountsInAZoneEither) {
       "chain zone_in { type filter hook prerouting priority -300; ct zone set 5; }\n");
 }
 
-TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsForetoldAndIsNotCalledInvalid) {
+TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsPredictedAndIsNotCalledInvalid) {
   scene_.Local().Shell(
       "iptables -A OUTPUT ! -o lo -p tcp --tcp-flags ACK,FIN ACK,FIN -j DROP;"
       "iptables -A OUTPUT -m state --state RELATED,ESTABLISHED -j ACCEPT");
@@ -114,7 +114,7 @@ TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsForetoldAndIsNotCalledInvali
   EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
 }
 
-TEST_F(OutcomesTest, ARuleThatDropsPeersFinsWithAnEntryIsForetold) {
+TEST_F(OutcomesTest, ARuleThatDropsPeersFinsWithAnEntryIsPredicted) {
   scene_.Local().Shell(
       "iptables -A INPUT -p tcp --tcp-flags FIN FIN -j DROP;"
       "iptables -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT");

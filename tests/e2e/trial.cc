@@ -161,7 +161,7 @@ class Player {
     }
   }
 
-  // Whether it comes to be as foretold, and then stays so for that time. Nothing: the look tells nothing, for it fell
+  // Whether it comes to be as predicted, and then stays so for that time. Nothing: the look tells nothing, for it fell
   // on a question of this test's own, which is a connection, too. The last look that was asked about does tell.
   static bool ComesAndStays(const std::function<std::optional<bool>()>& as_foretold, std::chrono::milliseconds time) {
     Eventually([&] { return as_foretold().value_or(false); }, kPatience);
@@ -177,7 +177,7 @@ class Player {
     return last.value_or(false);
   }
 
-  // What is foretold just before the end.
+  // What is predicted just before the end.
   void Evaluate(const Program& program) {
     nlohmann::json report;
     int peer_half = 0;
@@ -243,22 +243,22 @@ class Player {
     const std::string peer = trial_.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
     const std::string ip = trial_.ipv6 ? "ip -6" : "ip";
     const std::string iptables = trial_.ipv6 ? "ip6tables" : "iptables";
-    switch (trial_.mishap) {
-      case Mishap::kNone:
+    switch (trial_.fault) {
+      case Fault::kNone:
         return;
-      case Mishap::kFinScan:
+      case Fault::kFinScan:
         Scan();
         return;
-      case Mishap::kLinkDown:
+      case Fault::kLinkDown:
         scene_.Local().Shell("ip link set veth0 down");
         return;
-      case Mishap::kBlackhole:
+      case Fault::kBlackhole:
         scene_.Local().Shell(ip + " route add blackhole " + peer);
         return;
-      case Mishap::kPeerVanishes:
+      case Fault::kPeerVanishes:
         scene_.Peer().Shell(iptables + " -A INPUT -j DROP; " + iptables + " -A OUTPUT -j DROP");
         return;
-      case Mishap::kPeerStopsReading:
+      case Fault::kPeerStopsReading:
         for (Ends& one : ends_) {
           const std::string much(1 << 16, 'x');
           while (::send(one.local.Get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
@@ -339,12 +339,12 @@ class Player {
     return std::max(outcome_.open - told, stuck_);
   }
 
-  int Foretold() const { return trial_.lost.value_or(trial_.at_risk); }
+  int Predicted() const { return trial_.lost.value_or(trial_.at_risk); }
 
   // Until every close has either got through or tried often enough to count as stuck.
   void AwaitEnds() {
-    if (trial_.mishap != Mishap::kPeerStopsReading) {  // whose answers to probes reset their number
-      Eventually([&] { return Lost() == Foretold() && closing_ == stuck_; }, kPatience);
+    if (trial_.fault != Fault::kPeerStopsReading) {  // whose answers to probes reset their number
+      Eventually([&] { return Lost() == Predicted() && closing_ == stuck_; }, kPatience);
     }
   }
 
@@ -358,7 +358,7 @@ class Player {
       }
       return text;
     };
-    const std::string foretold = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Foretold());
+    const std::string predicted = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Predicted());
     const auto as_foretold = [&]() -> std::optional<bool> {
       report = Report(program);
       if (!report.is_object()) {
@@ -367,16 +367,16 @@ class Player {
       if (report["live"].is_object() && report["live"]["open"] != 0) {
         return std::nullopt;  // the trial itself has none that is open any more
       }
-      return Stage(report) == trial_.stage_after && causes() == foretold;
+      return Stage(report) == trial_.stage_after && causes() == predicted;
     };
     (void)ComesAndStays(as_foretold, std::chrono::milliseconds(2500));  // a false alarm may come a look later
     outcome_.stage_after = Stage(report);
     outcome_.causes = causes();
-    const int lost = Foretold();
+    const int lost = Predicted();
     outcome_.lost = Lost();
-    if (outcome_.stage_after != trial_.stage_after || outcome_.causes != foretold || outcome_.lost != lost) {
+    if (outcome_.stage_after != trial_.stage_after || outcome_.causes != predicted || outcome_.lost != lost) {
       Complain("after the end: stage " + outcome_.stage_after + ", stuck: " + outcome_.causes + ", lost " +
-               std::to_string(outcome_.lost) + "; foretold " + trial_.stage_after + ", " + foretold + ", lost " +
+               std::to_string(outcome_.lost) + "; foretold " + trial_.stage_after + ", " + predicted + ", lost " +
                std::to_string(lost));
     }
     GradePredictions(program);

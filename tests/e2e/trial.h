@@ -18,7 +18,7 @@ enum class End {
 };
 
 /// What happens to the world just before the end, for false alarms.
-enum class Mishap {
+enum class Fault {
   kNone,
   kFinScan,  ///< a stranger sends bare FINs to a closed port
   kLinkDown,
@@ -39,7 +39,7 @@ struct Trial {
   bool flush = false;         ///< entries are flushed instead of timing out
   bool entries_stay = false;  ///< nothing loses its entry before the end
   End end = End::kClose;
-  Mishap mishap = Mishap::kNone;
+  Fault fault = Fault::kNone;
   // What must come.
   std::string stage_before;  ///< just before the end
   int at_risk = 0;
@@ -61,7 +61,7 @@ struct Outcome {
   int open = 0;
   int lost = 0;           ///< closes of which one end or the other never learnt
   std::string causes;     ///< of the sockets stuck at the end: "local_drop 4"
-  std::string complaint;  ///< what was not as foretold; empty when all was
+  std::string complaint;  ///< what was not as predicted; empty when all was
 };
 
 /// Plays it. Never throws: what goes wrong is a complaint.

@@ -255,40 +255,40 @@ TrialGroup NoAlarm() {
                       "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
                      "none"));
 
-  const auto mishap = [&](const std::string& name, const Rules& rules, const char* stage, Mishap what,
-                          const char* cause, End end = End::kClose) {
+  const auto fault = [&](const std::string& name, const Rules& rules, const char* stage, Fault what, const char* cause,
+                         End end = End::kClose) {
     Trial trial = Calm(name, rules, stage);
     trial.sysctls = "";
     trial.entries_stay = true;
-    trial.mishap = what;
+    trial.fault = what;
     trial.cause = cause;
     trial.lost = *cause == 0 ? 0 : trial.idle;
     trial.end = end;
     all.push_back(trial);
     return &all.back();
   };
-  mishap("FIN scan", kOutbound[0], "latent", Mishap::kFinScan, "");
-  mishap("FIN scan", kOutbound[8], "latent", Mishap::kFinScan, "");
-  mishap("link down", none, "none", Mishap::kLinkDown, "local_error");
-  mishap("link down", kOutbound[0], "latent", Mishap::kLinkDown, "local_error");
-  mishap("link down", kOutbound[3], "latent", Mishap::kLinkDown, "local_error");
-  mishap("link down, entries gone",
-         {"iptables-nft INVALID ACCEPT", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT"},
-         "none", Mishap::kLinkDown, "local_error");
+  fault("FIN scan", kOutbound[0], "latent", Fault::kFinScan, "");
+  fault("FIN scan", kOutbound[8], "latent", Fault::kFinScan, "");
+  fault("link down", none, "none", Fault::kLinkDown, "local_error");
+  fault("link down", kOutbound[0], "latent", Fault::kLinkDown, "local_error");
+  fault("link down", kOutbound[3], "latent", Fault::kLinkDown, "local_error");
+  fault("link down, entries gone",
+        {"iptables-nft INVALID ACCEPT", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT"},
+        "none", Fault::kLinkDown, "local_error");
   all.back().flush = true;
-  mishap("blackhole route", kOutbound[2], "latent", Mishap::kBlackhole, "local_error");
-  mishap("blackhole route", kOutbound[7], "latent", Mishap::kBlackhole, "local_error", End::kKill);
-  mishap("peer vanishes", kInbound[0], "latent", Mishap::kPeerVanishes, "no_reply");
-  mishap("peer vanishes", kInbound[3], "latent", Mishap::kPeerVanishes, "no_reply", End::kKill);
-  mishap("peer vanishes, entry times out after the FIN", kInbound[2], "latent", Mishap::kPeerVanishes, "no_reply");
+  fault("blackhole route", kOutbound[2], "latent", Fault::kBlackhole, "local_error");
+  fault("blackhole route", kOutbound[7], "latent", Fault::kBlackhole, "local_error", End::kKill);
+  fault("peer vanishes", kInbound[0], "latent", Fault::kPeerVanishes, "no_reply");
+  fault("peer vanishes", kInbound[3], "latent", Fault::kPeerVanishes, "no_reply", End::kKill);
+  fault("peer vanishes, entry times out after the FIN", kInbound[2], "latent", Fault::kPeerVanishes, "no_reply");
   all.back().sysctls = "net.netfilter.nf_conntrack_tcp_timeout_fin_wait=2";
   all.back().tries = 6;
-  mishap("peer closes and vanishes, entry times out after the FIN", kInbound[1], "latent", Mishap::kPeerVanishes,
-         "no_reply", End::kAfterPeer);
+  fault("peer closes and vanishes, entry times out after the FIN", kInbound[1], "latent", Fault::kPeerVanishes,
+        "no_reply", End::kAfterPeer);
   all.back().sysctls = "net.netfilter.nf_conntrack_tcp_timeout_last_ack=2";
   all.back().tries = 6;
-  mishap("peer stops reading", kOutbound[0], "latent", Mishap::kPeerStopsReading, "zero_window");
-  mishap("peer stops reading", kInbound[3], "latent", Mishap::kPeerStopsReading, "zero_window");
+  fault("peer stops reading", kOutbound[0], "latent", Fault::kPeerStopsReading, "zero_window");
+  fault("peer stops reading", kInbound[3], "latent", Fault::kPeerStopsReading, "zero_window");
   return group;
 }
 

@@ -39,7 +39,7 @@ firewall::eval::Connection SomeConnection(IpFamily family) {
 
 void Evaluate(firewall::eval::ChainEvaluator& evaluator, const firewall::eval::Connection& connection,
               bool conntrack_active) {
-  firewall::eval::NamespaceSettings settings;
+  firewall::eval::PacketPathSettings settings;
   settings.conntrack_active = conntrack_active;
   for (const firewall::eval::PacketKind kind :
        {firewall::eval::PacketKind::kFin, firewall::eval::PacketKind::kRst, firewall::eval::PacketKind::kData,

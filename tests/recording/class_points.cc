@@ -75,7 +75,7 @@ class Drawer {
 Connection ConnectionOf(const Point& point, PathKind path, const ConnectionClass& space) {
   Connection connection;
   connection.family = space.family;
-  connection.journey = path;
+  connection.path_kind = path;
   connection.local = Endpoint{AddressOf(Of(point, Dimension::kLocalAddress), space.family),
                               static_cast<std::uint16_t>(Of(point, Dimension::kLocalPort))};
   connection.peer = Endpoint{AddressOf(Of(point, Dimension::kPeerAddress), space.family),

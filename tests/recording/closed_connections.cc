@@ -214,7 +214,7 @@ Json ToJson(const ClosedConnection& one) {
     packets[std::string(NameOf(kind))] = !passed ? "not seen" : *passed ? "passed" : "stopped";
   }
   json["packets"] = std::move(packets);
-  json["path"] = TextOf(facts.journey, kPaths);
+  json["path"] = TextOf(facts.path_kind, kPaths);
   json["opened_by"] = TextOf(facts.opened_by, kOpeners);
   json["translated"] = TextOf(facts.translated, kTristates);
   json["egress"] = DeviceJson(facts.egress);
@@ -243,7 +243,7 @@ ClosedConnection ConnectionOf(const Json& json) {
       one.passed[kind] = *found == "not seen" ? std::nullopt : std::optional(*found == "passed");
     }
   }
-  facts.journey = ValueOf<PathKind>(json.at("path"), kPaths);
+  facts.path_kind = ValueOf<PathKind>(json.at("path"), kPaths);
   facts.opened_by = ValueOf<OpenedBy>(json.at("opened_by"), kOpeners);
   facts.translated = ValueOf<Tristate>(json.at("translated"), kTristates);
   facts.egress = DeviceIn(json.at("egress"));
@@ -322,7 +322,7 @@ std::vector<EvaluatedPacket> EvaluateAll(ClosedConnections& connections, const f
   const auto evaluate_each = [&] {
     packets.clear();
     for (const ClosedConnection& one : connections.all) {
-      firewall::eval::NamespaceSettings settings;
+      firewall::eval::PacketPathSettings settings;
       settings.tcp_loose = connections.tcp_loose;
       settings.early_demultiplexing = Tristate::kYes;
       settings.routes_by_mark = Tristate::kNo;

@@ -73,11 +73,11 @@ void Examine(eval::ChainEvaluator& evaluator, ChainContext& context, const Rule&
       if (!context.hooks.test(static_cast<std::size_t>(hook))) {
         continue;
       }
-      const eval::StateDrop judged = FindStateDrop(evaluator, table, chain, rule, hook, family);
-      if (!judged.drops) {
+      const eval::StateDrop evaluated = FindStateDrop(evaluator, table, chain, rule, hook, family);
+      if (!evaluated.drops) {
         continue;
       }
-      drop.narrow = drop.narrow || !judged.always;
+      drop.narrow = drop.narrow || !evaluated.always;
       if (std::find(drop.families.begin(), drop.families.end(), family) == drop.families.end()) {
         drop.families.push_back(family);
       }

@@ -83,13 +83,13 @@ void ObservedEnds::OnEnds(const eval::Connection& connection, eval::PacketKind k
   }
   ConnectionClass seen = of_;
   seen.turned = connection.within->turned;
-  const bool arrives = kind == eval::PacketKind::kPeerSyn && connection.journey == eval::PathKind::kLocal;
+  const bool arrives = kind == eval::PacketKind::kPeerSyn && connection.path_kind == eval::PathKind::kLocal;
   Alike traversal;
   for (const eval::TraversalEnd& end : ends) {
     if (arrives && end.ending.kind != Kind::kUnknown && !seen.MayArrive(end.ending.packet)) {
       continue;
     }
-    ConnectionClass narrowed = seen.EndingAs(end.ending.packet, kind, connection.journey);
+    ConnectionClass narrowed = seen.EndingAs(end.ending.packet, kind, connection.path_kind);
     if (!narrowed.Empty()) {
       traversal[KeyOf(end, rules.size() <= kRulesToldApart)].push_back(std::move(narrowed.values));
     }

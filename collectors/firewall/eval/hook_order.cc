@@ -25,26 +25,26 @@ bool CameLater(const Table& table, const Chain& chain) {
 bool LeavesNat(Hook hook) { return hook == Hook::kPostrouting || hook == Hook::kInput; }
 
 std::vector<std::vector<HookEntry>> HookEntries(const Ruleset& ruleset, IpFamily family, bool conntrack_active,
-                                                const Stage& stage) {
+                                                const HookStep& step) {
   std::vector<HookEntry> all;
-  const bool ip = stage.layer == Layer::kIp;
-  if (ip && conntrack_active && (stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+  const bool ip = step.layer == Layer::kIp;
+  if (ip && conntrack_active && (step.hook == Hook::kPrerouting || step.hook == Hook::kOutput)) {
     all.push_back({nullptr, nullptr, NF_IP_PRI_CONNTRACK, 0});
   }
   for (const Table& table : ruleset.tables) {
     const bool is_there =
-        stage.layer == Layer::kBridge ? table.family == TableFamily::kBridge : Covers(table.family, family);
+        step.layer == Layer::kBridge ? table.family == TableFamily::kBridge : Covers(table.family, family);
     if (table.dormant || !is_there) {
       continue;
     }
     for (const auto& [name, chain] : table.chains) {
-      if (!chain->base || chain->base->hook != stage.hook) {
+      if (!chain->base || chain->base->hook != step.hook) {
         continue;
       }
       int priority = chain->base->priority;
       if (chain->base->type == ChainType::kNat) {
         // nf_nat_register_fn(): all nat chains run from nat's own hook, in the order of their priorities there.
-        priority = LeavesNat(stage.hook) ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
+        priority = LeavesNat(step.hook) ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
       }
       all.push_back({&table, chain.get(), priority, chain->base->priority});
     }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "collectors/base/ip.h"
-#include "collectors/firewall/eval/hook_stages.h"
+#include "collectors/firewall/eval/hook_steps.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/xt/registry.h"
 
@@ -22,9 +22,9 @@ struct HookEntry {
 /// Whether nat looks at a connection's source at this hook, and not at its destination.
 bool LeavesNat(Hook hook);
 
-/// What looks at packets of `family` at a stage, in the order of priorities, that of equal priority together.
+/// What looks at packets of `family` at a step, in the order of priorities, that of equal priority together.
 std::vector<std::vector<HookEntry>> HookEntries(const Ruleset& ruleset, IpFamily family, bool conntrack_active,
-                                                const Stage& stage);
+                                                const HookStep& step);
 
 /// Whether a chain can leave packets otherwise than they came, itself or by what it calls.
 bool MayChangePackets(const HookEntry& entry, const xt::Registry& extensions);

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "collectors/firewall/eval/hook_order.h"
-#include "collectors/firewall/eval/hook_stages.h"
+#include "collectors/firewall/eval/hook_steps.h"
 #include "collectors/firewall/eval/packet_routing.h"
-#include "collectors/firewall/eval/stage_context.h"
+#include "collectors/firewall/eval/step_context.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -42,39 +42,39 @@ bool HasNatChain(const Ruleset& ruleset, IpFamily family) {
 class Walk {
  public:
   Walk(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
-       const NamespaceSettings& settings, Drops drops, const IsMisrouted& astray)
+       const PacketPathSettings& settings, Drops drops, const IsMisrouted& is_misrouted)
       : evaluator_(evaluator),
         connection_(connection),
         kind_(kind),
         looked_up_(looked_up),
         settings_(settings),
         drops_(drops),
-        astray_(astray) {}
+        is_misrouted_(is_misrouted) {}
 
   std::vector<TraversalEnd> Run(Packet packet) {
-    std::vector<InFlightPacket> travellers;
-    travellers.push_back({std::move(packet), {}});
-    if (connection_.journey == PathKind::kForwarded) {
-      PassThrough(std::move(travellers));
+    std::vector<InFlightPacket> in_flight;
+    in_flight.push_back({std::move(packet), {}});
+    if (connection_.path_kind == PathKind::kForwarded) {
+      PassThrough(std::move(in_flight));
       return std::move(ends_);
     }
-    travellers = PassAll(stages_.OfThisHost(), std::move(travellers));
+    in_flight = PassAll(steps_.OfThisHost(), std::move(in_flight));
     std::vector<InFlightPacket> coming_back;
-    for (InFlightPacket& traveller : travellers) {
+    for (InFlightPacket& one : in_flight) {
       // Its new destination may be this host itself: then it has left through loopback, and comes in again.
-      const Tristate comes_back = ComesBack(traveller.packet);
+      const Tristate comes_back = ComesBack(one.packet);
       if (comes_back == Tristate::kUnknown) {
-        AddUncertainty(traveller.packet, HookEntry(), Hook::kOutput, "where address translation leads");
+        AddUncertainty(one.packet, HookEntry(), Hook::kOutput, "where address translation leads");
       }
       if (comes_back != Tristate::kNo) {
-        coming_back.push_back(traveller);
+        coming_back.push_back(one);
       }
       if (comes_back != Tristate::kYes) {
-        Arrive(std::move(traveller));
+        Arrive(std::move(one));
       }
     }
-    for (InFlightPacket& traveller : PassAll(stages_.InThroughLoopback(), std::move(coming_back))) {
-      Arrive(std::move(traveller));
+    for (InFlightPacket& one : PassAll(steps_.InThroughLoopback(), std::move(coming_back))) {
+      Arrive(std::move(one));
     }
     return std::move(ends_);
   }
@@ -87,20 +87,20 @@ class Walk {
   };
 
   // Through this host: where each packet goes on to is decided by what prerouting has made of it.
-  void PassThrough(std::vector<InFlightPacket> travellers) {
-    const ForwardedWay way = stages_.Through();
+  void PassThrough(std::vector<InFlightPacket> in_flight) {
+    const ForwardedWay way = steps_.Through();
     std::vector<InFlightPacket> onward;
     std::vector<InFlightPacket> received;
-    for (InFlightPacket& traveller : PassAll(way.arrival, std::move(travellers))) {
-      switch (routing_.RouteArrival(*way.in, traveller.packet)) {
+    for (InFlightPacket& one : PassAll(way.arrival, std::move(in_flight))) {
+      switch (routing_.RouteArrival(*way.in, one.packet)) {
         case PacketRouting::Destination::kElsewhere:
-          onward.push_back(std::move(traveller));
+          onward.push_back(std::move(one));
           break;
         case PacketRouting::Destination::kThisHost:
-          received.push_back(std::move(traveller));
+          received.push_back(std::move(one));
           break;
         case PacketRouting::Destination::kNowhere:
-          EndUnrouted(std::move(traveller.packet),
+          EndUnrouted(std::move(one.packet),
                       settings_.forwards == Tristate::kNo
                           ? "this host forwards no packets (net.ipv4.ip_forward), or has no route for it"
                           : "this host has no route for it");
@@ -109,22 +109,22 @@ class Walk {
     }
     // ip6_forward() asks conf.all.forwarding. IPv4 asks each device, and so does whoever asks for the route.
     if (settings_.forwards == Tristate::kNo && connection_.routing && connection_.family == IpFamily::kIpv6) {
-      for (InFlightPacket& traveller : onward) {
-        EndUnrouted(std::move(traveller.packet), "this host forwards no packets (net.ipv6.conf.all.forwarding)");
+      for (InFlightPacket& one : onward) {
+        EndUnrouted(std::move(one.packet), "this host forwards no packets (net.ipv6.conf.all.forwarding)");
       }
       onward.clear();
     }
-    for (InFlightPacket& traveller : PassAll(way.onward, std::move(onward))) {
-      Arrive(std::move(traveller));
+    for (InFlightPacket& one : PassAll(way.onward, std::move(onward))) {
+      Arrive(std::move(one));
     }
     if (received.empty()) {
       return;
     }
-    for (InFlightPacket& traveller : PassAll({{Hook::kInput, way.in, nullptr, true}}, std::move(received))) {
+    for (InFlightPacket& one : PassAll({{Hook::kInput, way.in, nullptr, true}}, std::move(received))) {
       if (drops_ == Drops::kAreIgnored) {
-        Arrive(std::move(traveller));
+        Arrive(std::move(one));
       } else {
-        EndUnrouted(std::move(traveller.packet), "it is delivered to this host itself, which has no such connection");
+        EndUnrouted(std::move(one.packet), "it is delivered to this host itself, which has no such connection");
       }
     }
   }
@@ -134,91 +134,91 @@ class Walk {
   }
 
   Tristate ComesBack(const Packet& packet) const {
-    if (connection_.journey != PathKind::kLocal || !IsOutgoing(kind_) || !packet.rerouted ||
+    if (connection_.path_kind != PathKind::kLocal || !IsOutgoing(kind_) || !packet.rerouted ||
         packet.destination_kind != AddressKind::kUnknown) {
       return Tristate::kNo;
     }
     return packet.new_route != nullptr ? TristateOf(packet.new_route->local) : Tristate::kUnknown;
   }
 
-  std::vector<InFlightPacket> PassAll(const std::vector<Stage>& stages, std::vector<InFlightPacket> travellers) {
-    for (const Stage& stage : stages) {
-      if (stage.layer != Layer::kIp) {
-        travellers = PassBridge(stage, std::move(travellers));
+  std::vector<InFlightPacket> PassAll(const std::vector<HookStep>& steps, std::vector<InFlightPacket> in_flight) {
+    for (const HookStep& step : steps) {
+      if (step.layer != Layer::kIp) {
+        in_flight = PassBridge(step, std::move(in_flight));
         continue;
       }
-      for (InFlightPacket& traveller : travellers) {
-        Enter(stage, traveller.packet);
+      for (InFlightPacket& one : in_flight) {
+        Enter(step, one.packet);
       }
       for (const std::vector<HookEntry>& group :
-           HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, stage)) {
-        travellers = PassGroup(stage, group, std::move(travellers));
+           HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, step)) {
+        in_flight = PassGroup(step, group, std::move(in_flight));
       }
-      for (InFlightPacket& traveller : travellers) {
-        if (traveller.packet.tracking == PacketTracking::kNew) {
-          Leave(stage, traveller.packet);
+      for (InFlightPacket& one : in_flight) {
+        if (one.packet.tracking == PacketTracking::kNew) {
+          Leave(step, one.packet);
         }
       }
     }
-    return travellers;
+    return in_flight;
   }
 
   // Through a hook of a bridge or of its port, those packets that pass it.
-  std::vector<InFlightPacket> PassBridge(const Stage& stage, std::vector<InFlightPacket> travellers) {
+  std::vector<InFlightPacket> PassBridge(const HookStep& step, std::vector<InFlightPacket> in_flight) {
     const std::vector<std::vector<HookEntry>> groups =
-        HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, stage);
+        HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, step);
     if (groups.empty()) {
-      return travellers;
+      return in_flight;
     }
     std::vector<InFlightPacket> passed;
     std::vector<InFlightPacket> there;
-    for (InFlightPacket& traveller : travellers) {
-      const Tristate passes = PassesBridge(stage, traveller.packet);
+    for (InFlightPacket& one : in_flight) {
+      const Tristate passes = PassesBridge(step, one.packet);
       if (passes == Tristate::kUnknown) {
-        AddUncertainty(traveller.packet, groups.front().front(), stage.hook, "whether the packet passes a bridge");
+        AddUncertainty(one.packet, groups.front().front(), step.hook, "whether the packet passes a bridge");
       }
       if (passes != Tristate::kYes) {
-        Keep(passed, traveller, stage.hook);
+        Keep(passed, one, step.hook);
       }
       if (passes != Tristate::kNo) {
         // What was known of the device says nothing of the port.
-        ForgetDevices(traveller.packet, stage.in != nullptr ? Field::kInName : Field::kOutName,
-                      stage.in != nullptr ? Field::kInKind : Field::kOutKind);
-        there.push_back(std::move(traveller));
+        ForgetDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
+                      step.in != nullptr ? Field::kInKind : Field::kOutKind);
+        there.push_back(std::move(one));
       }
     }
     for (const std::vector<HookEntry>& group : groups) {
-      there = PassGroup(stage, group, std::move(there));
+      there = PassGroup(step, group, std::move(there));
     }
-    for (InFlightPacket& traveller : there) {
-      ForgetDevices(traveller.packet, stage.in != nullptr ? Field::kInName : Field::kOutName,
-                    stage.in != nullptr ? Field::kInKind : Field::kOutKind);
-      Keep(passed, std::move(traveller), stage.hook);
+    for (InFlightPacket& one : there) {
+      ForgetDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
+                    step.in != nullptr ? Field::kInKind : Field::kOutKind);
+      Keep(passed, std::move(one), step.hook);
     }
     return passed;
   }
 
-  Tristate PassesBridge(const Stage& stage, const Packet& packet) const {
-    if (stage.out == nullptr || !packet.rerouted || connection_.journey != PathKind::kLocal) {
-      return IsBridge(*stage.bridge, stage.out != nullptr ? *stage.out : *stage.in, connection_.general);
+  Tristate PassesBridge(const HookStep& step, const Packet& packet) const {
+    if (step.out == nullptr || !packet.rerouted || connection_.path_kind != PathKind::kLocal) {
+      return IsBridge(*step.bridge, step.out != nullptr ? *step.out : *step.in, connection_.general);
     }
     if (packet.new_route == nullptr) {
       return Tristate::kUnknown;
     }
     return packet.new_route->local ? Tristate::kNo
-                                   : IsBridge(packet.new_route->egress, stages_.AnyPort(), connection_.general);
+                                   : IsBridge(packet.new_route->egress, steps_.AnyPort(), connection_.general);
   }
 
-  void Arrive(InFlightPacket traveller) {
-    traveller.last.ending.kind = ChainResult::Kind::kAccept;
-    traveller.last.ending.packet = std::move(traveller.packet);
-    ends_.push_back(std::move(traveller.last));
+  void Arrive(InFlightPacket one) {
+    one.last.ending.kind = ChainResult::Kind::kAccept;
+    one.last.ending.packet = std::move(one.packet);
+    ends_.push_back(std::move(one.last));
   }
 
-  void Enter(const Stage& stage, Packet& packet) const {
-    if (stage.hook == Hook::kIngress) {
+  void Enter(const HookStep& step, Packet& packet) const {
+    if (step.hook == Hook::kIngress) {
       packet.owner = SocketOwner::kNone;  // loopback_xmit() and ip_rcv() let go of the sender's socket
-    } else if (stage.hook == Hook::kInput && connection_.journey == PathKind::kLocal &&
+    } else if (step.hook == Hook::kInput && connection_.path_kind == PathKind::kLocal &&
                settings_.early_demultiplexing != Tristate::kNo) {
       const SocketFacts& receiver = connection_.local_socket;
       // What answers a FIN finds a socket that no process holds any more.
@@ -233,39 +233,39 @@ class Walk {
   }
 
   // What the kernel itself does with a new connection's packet at the end of a hook.
-  void Leave(const Stage& stage, Packet& packet) const {
+  void Leave(const HookStep& step, Packet& packet) const {
     // nf_nat_inet_fn(): what no rule translates is bound to stay as it is. Nat runs at all its hooks once there is a
     // nat chain at one of them, and decides about each end of a connection once: over loopback on the way out.
-    const bool leaving = LeavesNat(stage.hook);
-    if (nat_active_ && (leaving || stage.hook == Hook::kPrerouting || stage.hook == Hook::kOutput)) {
+    const bool leaving = LeavesNat(step.hook);
+    if (nat_active_ && (leaving || step.hook == Hook::kPrerouting || step.hook == Hook::kOutput)) {
       (leaving ? packet.source_decided : packet.destination_decided) = true;
     }
     // nf_confirm() at the end of postrouting and input puts a new entry into the table.
-    packet.confirmed = packet.confirmed || stage.hook == Hook::kPostrouting;
+    packet.confirmed = packet.confirmed || step.hook == Hook::kPostrouting;
   }
 
-  std::vector<InFlightPacket> PassGroup(const Stage& stage, const std::vector<HookEntry>& group,
-                                        std::vector<InFlightPacket> travellers) {
+  std::vector<InFlightPacket> PassGroup(const HookStep& step, const std::vector<HookEntry>& group,
+                                        std::vector<InFlightPacket> in_flight) {
     if (const auto order = KernelOrder(group, evaluator_.GetRuleset())) {
       for (const std::size_t i : *order) {
-        travellers = Pass(stage, group[i], std::move(travellers));
+        in_flight = Pass(step, group[i], std::move(in_flight));
       }
-      return travellers;
+      return in_flight;
     }
     const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
                                  return MayChangePackets(each, evaluator_.Extensions());
                                });
     if (!order_matters) {
-      for (const HookEntry& participant : group) {
-        travellers = Pass(stage, participant, std::move(travellers));
+      for (const HookEntry& entry : group) {
+        in_flight = Pass(step, entry, std::move(in_flight));
       }
-      return travellers;
+      return in_flight;
     }
     if (group.size() > kReorderedChains) {
-      for (InFlightPacket& traveller : travellers) {
-        End({ChainResult::Kind::kUnknown, std::move(traveller.packet), group.front().table, group.front().chain,
-             nullptr, "too many chains of one priority that change packets"},
-            stage.hook);
+      for (InFlightPacket& one : in_flight) {
+        End({ChainResult::Kind::kUnknown, std::move(one.packet), group.front().table, group.front().chain, nullptr,
+             "too many chains of one priority that change packets"},
+            step.hook);
       }
       return {};
     }
@@ -273,40 +273,41 @@ class Walk {
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::vector<InFlightPacket> passed;
     do {
-      std::vector<InFlightPacket> copies = travellers;
+      std::vector<InFlightPacket> copies = in_flight;
       for (const std::size_t i : order) {
-        copies = Pass(stage, group[i], std::move(copies));
+        copies = Pass(step, group[i], std::move(copies));
       }
       for (InFlightPacket& each : copies) {
-        Keep(passed, std::move(each), stage.hook);
+        Keep(passed, std::move(each), step.hook);
       }
     } while (std::next_permutation(order.begin(), order.end()));
-    // Orders that end differently are a doubt of their own.
-    if (passed.size() > travellers.size()) {
+    // Orders that end differently are an uncertainty of their own.
+    if (passed.size() > in_flight.size()) {
       for (InFlightPacket& each : passed) {
-        AddUncertainty(each.packet, group.front(), stage.hook, "the order of chains of one priority");
+        AddUncertainty(each.packet, group.front(), step.hook, "the order of chains of one priority");
       }
     }
     return passed;
   }
 
-  static void AddUncertainty(Packet& packet, const HookEntry& participant, Hook hook, const char* because) {
-    if (!packet.doubt) {
-      packet.doubt = std::make_shared<const Doubt>(Doubt{because, participant.table, participant.chain, nullptr, hook});
+  static void AddUncertainty(Packet& packet, const HookEntry& entry, Hook hook, const char* because) {
+    if (!packet.uncertainty) {
+      packet.uncertainty =
+          std::make_shared<const Uncertainty>(Uncertainty{because, entry.table, entry.chain, nullptr, hook});
     }
   }
 
-  std::vector<InFlightPacket> Pass(const Stage& stage, const HookEntry& participant,
-                                   std::vector<InFlightPacket> travellers) {
-    if (participant.table == nullptr) {
-      for (InFlightPacket& traveller : travellers) {
-        LookUpEntry(traveller.packet);
+  std::vector<InFlightPacket> Pass(const HookStep& step, const HookEntry& entry,
+                                   std::vector<InFlightPacket> in_flight) {
+    if (entry.table == nullptr) {
+      for (InFlightPacket& one : in_flight) {
+        LookUpEntry(one.packet);
       }
-      return travellers;
+      return in_flight;
     }
     std::vector<InFlightPacket> passed;
-    for (InFlightPacket& traveller : travellers) {
-      PassChain(stage, participant, std::move(traveller), passed);
+    for (InFlightPacket& one : in_flight) {
+      PassChain(step, entry, std::move(one), passed);
     }
     return passed;
   }
@@ -318,74 +319,73 @@ class Walk {
     }
   }
 
-  void PassChain(const Stage& stage, const HookEntry& participant, InFlightPacket traveller,
+  void PassChain(const HookStep& step, const HookEntry& entry, InFlightPacket one,
                  std::vector<InFlightPacket>& passed) {
-    const BaseChain& base = *participant.chain->base;
-    Packet& packet = traveller.packet;
-    if (stage.hook == Hook::kIngress || stage.hook == Hook::kEgress) {
-      const Interface device = stage.hook == Hook::kIngress ? *stage.in : context_.OutDevice(stage, packet);
+    const BaseChain& base = *entry.chain->base;
+    Packet& packet = one.packet;
+    if (step.hook == Hook::kIngress || step.hook == Hook::kEgress) {
+      const Interface device = step.hook == Hook::kIngress ? *step.in : context_.OutDevice(step, packet);
       const Tristate bound = BoundTo(base, device, packet.general);
       if (bound == Tristate::kNo) {
-        passed.push_back(std::move(traveller));
+        passed.push_back(std::move(one));
         return;
       }
       if (bound == Tristate::kUnknown) {
-        AddUncertainty(packet, participant, stage.hook, "the device that the packet passes");
-        Keep(passed, traveller, stage.hook);
+        AddUncertainty(packet, entry, step.hook, "the device that the packet passes");
+        Keep(passed, one, step.hook);
       }
     }
     const bool nat = base.type == ChainType::kNat;
     if (nat) {
-      const bool leaving = LeavesNat(stage.hook);
+      const bool leaving = LeavesNat(step.hook);
       if (packet.tracking != PacketTracking::kNew || (leaving ? packet.source_decided : packet.destination_decided)) {
-        passed.push_back(std::move(traveller));
+        passed.push_back(std::move(one));
         return;
       }
-      const Chain* chain = evaluator_.GetChain(*participant.table, participant.chain->name);
+      const Chain* chain = evaluator_.GetChain(*entry.table, entry.chain->name);
       if (chain == nullptr || chain->contents == Contents::kNotRead) {
-        PassUnreadNat(stage, participant, leaving, std::move(traveller), passed);
+        PassUnreadNat(step, entry, leaving, std::move(one), passed);
         return;
       }
     }
     const Packet before = packet;
-    const HookContext context = context_.At(stage, packet);
-    for (ChainResult& ending :
-         evaluator_.RunBaseChain(*participant.table, *participant.chain, context, std::move(traveller.packet))) {
+    const HookContext context = context_.At(step, packet);
+    for (ChainResult& ending : evaluator_.RunBaseChain(*entry.table, *entry.chain, context, std::move(one.packet))) {
       if (drops_ == Drops::kAreIgnored &&
           (ending.kind == ChainResult::Kind::kDrop || ending.kind == ChainResult::Kind::kReject)) {
         ending.kind = ChainResult::Kind::kAccept;
       }
       if (ending.kind != ChainResult::Kind::kAccept && ending.kind != ChainResult::Kind::kQueue) {
-        End(std::move(ending), stage.hook);
+        End(std::move(ending), step.hook);
         continue;
       }
       const bool newly_translated =
           ending.packet.destination_translated != Tristate::kNo && before.destination_translated == Tristate::kNo;
-      if (newly_translated && astray_ && astray_(ending.packet)) {
+      if (newly_translated && is_misrouted_ && is_misrouted_(ending.packet)) {
         continue;
       }
       Packet on = ending.packet;
       if (ending.kind == ChainResult::Kind::kQueue) {
-        on.doubt = std::make_shared<const Doubt>(
-            Doubt{"a program that decides about queued packets", ending.table, ending.chain, ending.rule, stage.hook});
+        on.uncertainty = std::make_shared<const Uncertainty>(Uncertainty{
+            "a program that decides about queued packets", ending.table, ending.chain, ending.rule, step.hook});
         ending.packet = on;
-        End(ending, stage.hook);
+        End(ending, step.hook);
         on.mark = AbstractNumber<4>::Unknown();  // its verdict may carry a mark
       }
-      if (stage.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
+      if (step.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
         routing_.Reroute(before, on);
       }
-      Keep(passed, {std::move(on), {std::move(ending), stage.hook}}, stage.hook);
+      Keep(passed, {std::move(on), {std::move(ending), step.hook}}, step.hook);
     }
   }
 
   // A nat chain that nobody read. It translates, or it does not; that it drops is not assumed: x_tables' own tools
   // refuse that. No rule of it singles out the general connection.
-  void PassUnreadNat(const Stage& stage, const HookEntry& participant, bool leaving, InFlightPacket traveller,
+  void PassUnreadNat(const HookStep& step, const HookEntry& entry, bool leaving, InFlightPacket one,
                      std::vector<InFlightPacket>& passed) {
-    if (!traveller.packet.general) {
-      AddUncertainty(traveller.packet, participant, stage.hook, "address translation");
-      InFlightPacket translated = traveller;
+    if (!one.packet.general) {
+      AddUncertainty(one.packet, entry, step.hook, "address translation");
+      InFlightPacket translated = one;
       Packet& packet = translated.packet;
       const std::size_t size = packet.family == IpFamily::kIpv4 ? 4 : 16;
       const std::size_t first = (packet.family == IpFamily::kIpv4 ? 12 : 8) + (leaving ? 0 : size);
@@ -394,26 +394,25 @@ class Walk {
       (leaving ? packet.source_kind : packet.destination_kind) = AddressKind::kUnknown;
       (leaving ? packet.source_translated : packet.destination_translated) = Tristate::kUnknown;
       (leaving ? packet.source_decided : packet.destination_decided) = true;
-      packet.rerouted = packet.rerouted || stage.hook == Hook::kOutput;
-      Keep(passed, std::move(translated), stage.hook);
+      packet.rerouted = packet.rerouted || step.hook == Hook::kOutput;
+      Keep(passed, std::move(translated), step.hook);
     }
-    Keep(passed, std::move(traveller), stage.hook);
+    Keep(passed, std::move(one), step.hook);
   }
 
-  void Keep(std::vector<InFlightPacket>& travellers, InFlightPacket traveller, Hook hook) {
-    for (const InFlightPacket& each : travellers) {
-      if (each.packet.SameAs(traveller.packet)) {
+  void Keep(std::vector<InFlightPacket>& in_flight, InFlightPacket one, Hook hook) {
+    for (const InFlightPacket& each : in_flight) {
+      if (each.packet.SameAs(one.packet)) {
         return;
       }
     }
-    constexpr std::size_t kTravellers = 64;
-    if (travellers.size() >= kTravellers) {
-      End({ChainResult::Kind::kUnknown, std::move(traveller.packet), nullptr, nullptr, nullptr,
-           "too many possible packets"},
+    constexpr std::size_t kMostInFlight = 64;
+    if (in_flight.size() >= kMostInFlight) {
+      End({ChainResult::Kind::kUnknown, std::move(one.packet), nullptr, nullptr, nullptr, "too many possible packets"},
           hook);
       return;
     }
-    travellers.push_back(std::move(traveller));
+    in_flight.push_back(std::move(one));
   }
 
   void End(ChainResult ending, Hook hook) { ends_.push_back({std::move(ending), hook}); }
@@ -422,11 +421,11 @@ class Walk {
   const Connection& connection_;
   PacketKind kind_;
   PacketTracking looked_up_;
-  const NamespaceSettings& settings_;
+  const PacketPathSettings& settings_;
   Drops drops_;
-  const IsMisrouted& astray_;
-  const HookStages stages_{evaluator_.GetRuleset(), connection_, kind_, settings_};
-  const StageContext context_{connection_, kind_, settings_, stages_};
+  const IsMisrouted& is_misrouted_;
+  const HookSteps steps_{evaluator_.GetRuleset(), connection_, kind_, settings_};
+  const StepContext context_{connection_, kind_, settings_, steps_};
   const PacketRouting routing_{evaluator_.Facts(), connection_, settings_};
   const bool nat_active_ = HasNatChain(evaluator_.GetRuleset(), connection_.family);
   std::vector<TraversalEnd> ends_;
@@ -453,11 +452,11 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
 }
 
 std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                                        Packet packet, PacketTracking looked_up, const NamespaceSettings& settings,
-                                        Drops drops, const IsMisrouted& astray) {
+                                        Packet packet, PacketTracking looked_up, const PacketPathSettings& settings,
+                                        Drops drops, const IsMisrouted& is_misrouted) {
   evaluator.ResetBudget();
   std::vector<TraversalEnd> ends =
-      Walk(evaluator, connection, kind, looked_up, settings, drops, astray).Run(std::move(packet));
+      Walk(evaluator, connection, kind, looked_up, settings, drops, is_misrouted).Run(std::move(packet));
   if (evaluator.Observer() != nullptr && connection.within != nullptr) {
     evaluator.Observer()->OnEnds(connection, kind, ends);
   }

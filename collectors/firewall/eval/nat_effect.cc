@@ -43,10 +43,10 @@ Packet PeerSyn(const Connection& connection) {
 
 // Whatever the rules drop now, they let pass what opened the connection: drops are ignored.
 NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_peer,
-                     const NamespaceSettings& settings) {
+                     const PacketPathSettings& settings) {
   const std::optional<Endpoint> local = connection.local;
   const std::shared_ptr<const packet::ConnectionClass> within = connection.within;
-  const bool arrives = by_peer && connection.journey != PathKind::kLoopback;
+  const bool arrives = by_peer && connection.path_kind != PathKind::kLoopback;
   if (arrives) {
     connection.local.reset();  // what the peer wrote there is only known where nothing was translated
     if (within != nullptr) {
@@ -74,8 +74,8 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
     if (end.ending.kind != ChainResult::Kind::kAccept || (arrives && !can_reach(opened))) {
       continue;  // it would never have become this connection
     }
-    if (opened.doubt && effect.reason.empty()) {
-      effect.reason = opened.doubt->because;
+    if (opened.uncertainty && effect.reason.empty()) {
+      effect.reason = opened.uncertainty->because;
     }
     merge(effect.source, opened.source_translated);
     merge(effect.destination, opened.destination_translated);
@@ -177,7 +177,7 @@ Tristate Either(Tristate a, Tristate b) { return a == b ? a : Tristate::kUnknown
 }  // namespace
 
 NatEffect EvaluateNat(ChainEvaluator& evaluator, const Connection& connection, OpenedBy opened_by,
-                      const NamespaceSettings& settings) {
+                      const PacketPathSettings& settings) {
   if (!MayTranslate(evaluator.GetRuleset(), connection.family)) {
     return {Tristate::kNo, Tristate::kNo, {}};  // whoever opened it, and whether or not the rules would still let them
   }
@@ -196,7 +196,7 @@ NatEffect EitherOpener(const NatEffect& ours, const NatEffect& theirs) {
   return effect;
 }
 
-bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, const NamespaceSettings& settings) {
+bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, const PacketPathSettings& settings) {
   Connection connection;
   connection.family = local.Family();
   if (!MayTranslate(evaluator.GetRuleset(), connection.family)) {

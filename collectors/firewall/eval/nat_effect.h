@@ -21,7 +21,7 @@ struct NatEffect {
 /// it; for one that the peer opened, the address it was sent to before any translation is not known, and only rules
 /// that could have led to the local end count. Give the evaluator facts: nat chains are not part of a collection.
 NatEffect EvaluateNat(ChainEvaluator& evaluator, const Connection& connection, OpenedBy opened_by,
-                      const NamespaceSettings& settings);
+                      const PacketPathSettings& settings);
 
 /// The same for either opener at once: what both lead to, unknown where that differs.
 NatEffect EitherOpener(const NatEffect& ours, const NatEffect& theirs);
@@ -29,6 +29,6 @@ NatEffect EitherOpener(const NatEffect& ours, const NatEffect& theirs);
 /// Whether the nat chains leave alone all connections that anybody opens to any port of `local`, over any device. Then
 /// EvaluateNat() says the same of each that is kLocal and opened by its peer, unless the rules would not let it come
 /// about at all. False where it depends on the connection.
-bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, const NamespaceSettings& settings);
+bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, const PacketPathSettings& settings);
 
 }  // namespace finwait::firewall::eval

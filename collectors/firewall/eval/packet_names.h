@@ -24,7 +24,6 @@ using packet::Connection;
 using packet::Decide;
 using packet::Decision;
 using packet::DeviceView;
-using packet::Doubt;
 using packet::Field;
 using packet::ForwardedConnection;
 using packet::HookContext;
@@ -53,6 +52,7 @@ using packet::TellsConnectionsApart;
 using packet::Translation;
 using packet::Tristate;
 using packet::TristateOf;
+using packet::Uncertainty;
 using packet::Wide;
 
 }  // namespace finwait::firewall::eval

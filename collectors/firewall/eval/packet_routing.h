@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "collectors/firewall/eval/namespace_settings.h"
 #include "collectors/firewall/eval/packet_names.h"
+#include "collectors/firewall/eval/packet_path_settings.h"
 #include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/facts/need.h"
 
@@ -18,7 +18,7 @@ class PacketRouting {
   enum class Destination { kElsewhere, kThisHost, kNowhere };
 
   /// `facts`: null where there are none. All must outlive this object.
-  PacketRouting(facts::FactQuery* facts, const Connection& connection, const NamespaceSettings& settings)
+  PacketRouting(facts::FactQuery* facts, const Connection& connection, const PacketPathSettings& settings)
       : facts_(facts), connection_(connection), settings_(settings) {}
 
   /// ip_route_input() between prerouting and what follows, for a packet that comes in on `in` of the host that forwards
@@ -34,7 +34,7 @@ class PacketRouting {
 
   facts::FactQuery* facts_;
   const Connection& connection_;
-  const NamespaceSettings& settings_;
+  const PacketPathSettings& settings_;
 };
 
 }  // namespace finwait::firewall::eval

@@ -18,7 +18,7 @@ void SetPlace(TraversalResult& verdict, const Table* table, const Chain* chain, 
   }
 }
 
-TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const NamespaceSettings& settings) {
+TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const PacketPathSettings& settings) {
   TraversalResult verdict;
   verdict.decision = decision;
   verdict.hook = end.hook;
@@ -158,15 +158,15 @@ void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& v
   if (!std::all_of(ends.begin(), ends.end(), [&](const TraversalEnd& end) { return end.hook == ends.front().hook; })) {
     verdict.hook.reset();
   }
-  const auto doubtful = std::find_if(ends.begin(), ends.end(),
-                                     [](const TraversalEnd& end) { return end.ending.packet.doubt != nullptr; });
+  const auto uncertain = std::find_if(ends.begin(), ends.end(),
+                                      [](const TraversalEnd& end) { return end.ending.packet.uncertainty != nullptr; });
   verdict.reason = "one of several rules drops it, and which one hangs on " +
-                   (doubtful != ends.end() ? doubtful->ending.packet.doubt->because
-                                           : std::string("the order of chains of one priority"));
+                   (uncertain != ends.end() ? uncertain->ending.packet.uncertainty->because
+                                            : std::string("the order of chains of one priority"));
 }
 
 // What all the ways together say.
-TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSettings& settings) {
+TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathSettings& settings) {
   const auto first = [&](ChainResult::Kind kind) {
     return std::find_if(ends.begin(), ends.end(), [&](const TraversalEnd& end) { return Is(end, kind); });
   };
@@ -194,10 +194,10 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const NamespaceSe
   }
   TraversalResult verdict = FromEnd(stopped != ends.end() ? *stopped : *queued, Disposition::kUnknown, settings);
   for (const TraversalEnd& end : ends) {
-    if (const auto& doubt = end.ending.packet.doubt) {
-      verdict.reason = doubt->because;
-      verdict.hook = doubt->hook;
-      SetPlace(verdict, doubt->table, doubt->chain, doubt->rule);
+    if (const auto& uncertainty = end.ending.packet.uncertainty) {
+      verdict.reason = uncertainty->because;
+      verdict.hook = uncertainty->hook;
+      SetPlace(verdict, uncertainty->table, uncertainty->chain, uncertainty->rule);
       break;
     }
   }
@@ -220,18 +220,18 @@ std::optional<TraversalResult> BecauseUnread(const Ruleset& ruleset, IpFamily fa
 }
 
 // A question about one connection, asked of all its packets.
-class Judgement {
+class FateQuestion {
  public:
-  Judgement(ChainEvaluator& evaluator, const Connection& connection, const NamespaceSettings& settings)
+  FateQuestion(ChainEvaluator& evaluator, const Connection& connection, const PacketPathSettings& settings)
       : evaluator_(evaluator), connection_(connection), settings_(settings) {}
 
   TraversalResult Of(PacketKind kind) {
     const bool sent_here =
-        connection_.journey == PathKind::kLoopback || (connection_.journey == PathKind::kLocal && IsOutgoing(kind));
+        connection_.path_kind == PathKind::kLoopback || (connection_.path_kind == PathKind::kLocal && IsOutgoing(kind));
     if (sent_here && (kind == PacketKind::kFin || kind == PacketKind::kPeerFin)) {
       return OfFinSentHere(kind, TrackingWithoutEntry(kind, settings_.tcp_loose));
     }
-    if (!IsOutgoing(kind) && connection_.journey != PathKind::kLoopback && !connection_.general &&
+    if (!IsOutgoing(kind) && connection_.path_kind != PathKind::kLoopback && !connection_.general &&
         evaluator_.RewritesEnds()) {
       return OfAnswerToRewritten(kind);
     }
@@ -244,7 +244,7 @@ class Judgement {
         return verdict;
       }
     }
-    if (kind == PacketKind::kAck && connection_.journey == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
+    if (kind == PacketKind::kAck && connection_.path_kind == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
         verdict.state == PacketTracking::kNew) {
       return OfAckThroughOwnEntry(verdict);
     }
@@ -260,9 +260,9 @@ class Judgement {
 
   // The FIN that was dropped has put its entry into FIN_WAIT, which lasts as long as the tries do: all are ESTABLISHED.
   TraversalResult OfTracked(PacketKind kind) {
-    const bool fin_sent_here = connection_.journey == PathKind::kLoopback
+    const bool fin_sent_here = connection_.path_kind == PathKind::kLoopback
                                    ? kind == PacketKind::kFin || kind == PacketKind::kPeerFin
-                                   : connection_.journey == PathKind::kLocal && kind == PacketKind::kFin;
+                                   : connection_.path_kind == PathKind::kLocal && kind == PacketKind::kFin;
     if (fin_sent_here) {
       return OfFinSentHere(kind, PacketTracking::kEstablished);
     }
@@ -312,7 +312,7 @@ class Judgement {
   // What the FIN has put into sets, or taken out, is so when its answer comes. Where the FIN's ways differ, that is
   // what one of them did.
   Packet WithChangesBefore(PacketKind kind, Packet packet) {
-    if (kind != PacketKind::kAck || connection_.journey == PathKind::kForwarded || !evaluator_.ChangesSets()) {
+    if (kind != PacketKind::kAck || connection_.path_kind == PathKind::kForwarded || !evaluator_.ChangesSets()) {
       return packet;
     }
     for (const TraversalEnd& end : Ways(PacketKind::kFin, MakePacket(connection_, PacketKind::kFin),
@@ -422,7 +422,7 @@ class Judgement {
 
   ChainEvaluator& evaluator_;
   const Connection& connection_;
-  const NamespaceSettings& settings_;
+  const PacketPathSettings& settings_;
 };
 
 }  // namespace
@@ -442,34 +442,34 @@ std::string_view Name(Disposition decision) {
 }
 
 TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                               const NamespaceSettings& settings) {
+                               const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).Of(kind);
+  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).Of(kind);
 }
 
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
-                                const NamespaceSettings& settings) {
+                                const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfLastAck();
+  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfLastAck();
 }
 
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
-                                  const NamespaceSettings& settings) {
+                                  const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfPeerReset();
+  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfPeerReset();
 }
 
 TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                                    PacketTracking rejected, const NamespaceSettings& settings) {
+                                    PacketTracking rejected, const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread)
-                : Judgement(evaluator, connection, settings).OfAnswerTo(kind, rejected, PacketTracking::kNoEntry);
+                : FateQuestion(evaluator, connection, settings).OfAnswerTo(kind, rejected, PacketTracking::kNoEntry);
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                                      const NamespaceSettings& settings) {
+                                      const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : Judgement(evaluator, connection, settings).OfTracked(kind);
+  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfTracked(kind);
 }
 
 }  // namespace finwait::firewall::eval

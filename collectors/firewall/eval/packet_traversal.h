@@ -36,23 +36,23 @@ struct TraversalResult {
 /// A packet that is dropped by one of two possible rules is dropped, and one that is rejected by the only possible rule
 /// is rejected.
 TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                               const NamespaceSettings& settings);
+                               const PacketPathSettings& settings);
 
 /// The same for the ACK by which this end answers the peer's FIN: kData without data.
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
-                                const NamespaceSettings& settings);
+                                const PacketPathSettings& settings);
 
 /// The same for the RST with which a peer answers that knows nothing of the connection any more (INVALID).
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
-                                  const NamespaceSettings& settings);
+                                  const PacketPathSettings& settings);
 
 /// The same for the RST by which a rule that rejects "with tcp reset" answers a packet of `kind` without an entry of
 /// its own connection. `rejected`: what conntrack took that packet for.
 TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                                    PacketTracking rejected, const NamespaceSettings& settings);
+                                    PacketTracking rejected, const PacketPathSettings& settings);
 
 /// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), the tries of a FIN included.
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
-                                      const NamespaceSettings& settings);
+                                      const PacketPathSettings& settings);
 
 }  // namespace finwait::firewall::eval

@@ -26,7 +26,7 @@ bool AnswersWithReset(const Expression& expression, IpFamily family) {
 ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracking rejected) {
   ResetAnswer answer{connection, {}};
   Connection& reversed = answer.connection;
-  const bool to_peer = !IsOutgoing(kind) && connection.journey != PathKind::kLoopback;
+  const bool to_peer = !IsOutgoing(kind) && connection.path_kind != PathKind::kLoopback;
   if (IsOutgoing(kind)) {
     std::swap(reversed.local, reversed.peer);
     std::swap(reversed.local_socket, reversed.peer_socket);
@@ -34,7 +34,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
       reversed.within = std::make_shared<const packet::ConnectionClass>(reversed.within->Turned());
     }
   }
-  reversed.journey = to_peer ? PathKind::kLocal : PathKind::kLoopback;
+  reversed.path_kind = to_peer ? PathKind::kLocal : PathKind::kLoopback;
   // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.
   const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
   const std::optional<std::uint8_t> time_to_live = reversed.local_socket.time_to_live;
@@ -48,7 +48,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
       reversed.egress = Interface();  // routed without the socket's mark and device
       reversed.egress_port.reset();
     }
-    if (connection.journey == PathKind::kForwarded) {
+    if (connection.path_kind == PathKind::kForwarded) {
       reversed.ingress.reset();
       reversed.routing.reset();
     }
@@ -57,7 +57,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
   }
   answer.packet = MakePacket(reversed, PacketKind::kRst);
   answer.packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_RST});
-  if (to_peer ? connection.journey == PathKind::kForwarded : connection.journey != PathKind::kLoopback) {
+  if (to_peer ? connection.path_kind == PathKind::kForwarded : connection.path_kind != PathKind::kLoopback) {
     answer.packet.source_kind = AddressKind::kRemote;
   }
   if (rejected == PacketTracking::kNew || rejected == PacketTracking::kEstablished ||

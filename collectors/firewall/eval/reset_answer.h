@@ -21,7 +21,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
 /// Whether `rule` answers what it rejects with a reset.
 bool AnswersWithReset(const Rule& rule, IpFamily family);
 
-/// Whether the journey ends by a rule that answers with a reset.
+/// Whether the path ends by a rule that answers with a reset.
 bool IsAnsweredWithReset(const TraversalEnd& end);
 
 }  // namespace finwait::firewall::eval

@@ -60,10 +60,10 @@ RuleMachine::Step RuleMachine::Tell(RuleResult::Kind kind, std::string_view chai
   return Step::kDone;
 }
 
-void RuleMachine::Doubt(Packet& packet, std::string because) const {
-  if (!packet.doubt) {
-    packet.doubt =
-        std::make_shared<const eval::Doubt>(eval::Doubt{std::move(because), &table_, &chain_, &rule_, context_.hook});
+void RuleMachine::Uncertainty(Packet& packet, std::string because) const {
+  if (!packet.uncertainty) {
+    packet.uncertainty = std::make_shared<const eval::Uncertainty>(
+        eval::Uncertainty{std::move(because), &table_, &chain_, &rule_, context_.hook});
   }
 }
 
@@ -76,8 +76,8 @@ RuleMachine::Step RuleMachine::Test(const Condition& condition) {
     case Decision::kNo:
       return Miss();
     case Decision::kBoth:
-      Doubt(at_->packet, because);
-      Doubt(missed, std::move(because));
+      Uncertainty(at_->packet, because);
+      Uncertainty(missed, std::move(because));
       outcomes_->push_back({RuleResult::Kind::kContinue, std::move(missed), {}, {}, at_->counters_passed, nullptr});
       return Step::kNext;
   }
@@ -186,7 +186,7 @@ RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
   std::vector<LookupBranch> branches = LookUpNow(lookup.set, lookup.source, &because);
   if (branches.size() > 1) {
     for (LookupBranch& branch : branches) {
-      Doubt(branch.packet, because);
+      Uncertainty(branch.packet, because);
     }
   }
   const Machine before = *at_;

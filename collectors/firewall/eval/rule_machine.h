@@ -133,7 +133,7 @@ class RuleMachine {
   Step Tell(RuleResult::Kind kind, std::string_view chain = {}, std::string because = {},
             const SetElement* element = nullptr);
   Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
-  void Doubt(Packet& packet, std::string because) const;
+  void Uncertainty(Packet& packet, std::string because) const;
   std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
   /// What this packet's own changes to the set say of `key`: it is there, it is not, they say nothing (nothing), or
   /// whether they are of this key cannot be told (kUnknown).

@@ -477,7 +477,7 @@ RuleMachine::Step RuleMachine::operator()(const Fib& fib) {
   // The device of the route to the address; 0 or "" when there is none, or when it is not the device asked for.
   DeviceView found;
   Tristate exists = Tristate::kUnknown;
-  if (context_.journey == PathKind::kLoopback) {
+  if (context_.path_kind == PathKind::kLoopback) {
     exists = context_.hook == Hook::kPrerouting ? Tristate::kYes : Tristate::kUnknown;
     found = context_.in;
   } else if ((fib.flags & NFTA_FIB_F_MARK) != 0 && packet.mark != AbstractNumber<4>::Known(0)) {

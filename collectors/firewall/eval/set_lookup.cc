@@ -241,7 +241,7 @@ std::vector<LookupBranch> LookUp(const Set& set, AbstractBytes key, const Packet
       }
     }
   }
-  // What is doubtful, or may be there unseen, opens further ways. No list singles out the general connection, seen or
+  // What is uncertain, or may be there unseen, opens further ways. No list singles out the general connection, seen or
   // unseen.
   const bool singled_out = packet.general && known.size() != key.size();
   const std::size_t certain = branches.size();

@@ -35,7 +35,7 @@ HookContext ContextAt(Hook hook) {
   const bool outgoing = hook == Hook::kOutput || hook == Hook::kEgress;
   const bool incoming = hook == Hook::kIngress || hook == Hook::kPrerouting || hook == Hook::kInput;
   context.has_link_header = hook != Hook::kOutput && hook != Hook::kPostrouting;
-  context.journey = outgoing || incoming ? PathKind::kLocal : PathKind::kForwarded;
+  context.path_kind = outgoing || incoming ? PathKind::kLocal : PathKind::kForwarded;
   if (!outgoing) {
     context.in = DeviceView::Input(Interface{});
   }

@@ -184,10 +184,10 @@ void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind
 
 Interface Loopback() { return Interface{"lo", 1, ARPHRD_LOOPBACK, 0, ""}; }
 
-Connection RepresentativeFlow(IpFamily family, PathKind journey) {
+Connection RepresentativeFlow(IpFamily family, PathKind path_kind) {
   Connection connection;
   connection.family = family;
-  connection.journey = journey;
+  connection.path_kind = path_kind;
   connection.general = true;
   connection.local_socket.transparent = connection.peer_socket.transparent = false;
   return connection;
@@ -202,8 +202,8 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
   packet.family = connection.family;
   packet.general = connection.general;
   const bool outgoing = IsOutgoing(kind);
-  const bool loopback = connection.journey == PathKind::kLoopback;
-  const bool sent_here = connection.journey != PathKind::kForwarded && (outgoing || loopback);
+  const bool loopback = connection.path_kind == PathKind::kLoopback;
+  const bool sent_here = connection.path_kind != PathKind::kForwarded && (outgoing || loopback);
   // Of a sender elsewhere nothing is known; its mark and its socket stay there.
   const SocketFacts nobody;
   const SocketFacts& socket = outgoing ? connection.local_socket : connection.peer_socket;
@@ -220,11 +220,11 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
       packet.Restrict(type, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER));
     }
   }
-  const bool far_is_here = connection.journey == PathKind::kForwarded
+  const bool far_is_here = connection.path_kind == PathKind::kForwarded
                                ? connection.passage.peer_is_own
-                               : connection.journey == PathKind::kLoopback && sent_here;
+                               : connection.path_kind == PathKind::kLoopback && sent_here;
   const AddressKind far = far_is_here ? AddressKind::kLocal : AddressKind::kRemote;
-  const AddressKind near = connection.journey == PathKind::kForwarded ? AddressKind::kRemote : AddressKind::kLocal;
+  const AddressKind near = connection.path_kind == PathKind::kForwarded ? AddressKind::kRemote : AddressKind::kLocal;
   packet.source_kind = outgoing ? near : far;
   packet.destination_kind = outgoing ? far : near;
   if (sent_here) {
@@ -238,7 +238,7 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
     }
   }
   if (connection.within != nullptr) {
-    connection.within->Narrow(packet, outgoing, connection.journey);
+    connection.within->Narrow(packet, outgoing, connection.path_kind);
   }
   return packet;
 }

@@ -61,7 +61,7 @@ struct Passage {
 /// instead what no rule singles out, see Decide() in condition.h.
 struct Connection {
   IpFamily family = IpFamily::kIpv4;
-  PathKind journey = PathKind::kLocal;
+  PathKind path_kind = PathKind::kLocal;
   bool general = false;
   std::optional<Endpoint> local;
   std::optional<Endpoint> peer;
@@ -93,7 +93,7 @@ struct Connection {
 
 /// The connection that stands for all that no narrower rule singles out: between unicast addresses, not over
 /// loopback, by a socket without a mark.
-Connection RepresentativeFlow(IpFamily family, PathKind journey = PathKind::kLocal);
+Connection RepresentativeFlow(IpFamily family, PathKind path_kind = PathKind::kLocal);
 
 /// The packets whose fate decides how a connection ends. "Outgoing" ones are sent by the local end.
 enum class PacketKind {

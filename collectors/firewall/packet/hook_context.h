@@ -29,7 +29,7 @@ struct HookContext {
   Hook hook = Hook::kInput;
   DeviceView in;
   DeviceView out;
-  PathKind journey = PathKind::kLocal;
+  PathKind path_kind = PathKind::kLocal;
   /// The socket of this host that sent the packet, or on its way in the one that will receive it; null: neither end is
   /// here.
   const SocketFacts* socket = nullptr;

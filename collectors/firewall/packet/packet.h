@@ -46,7 +46,7 @@ struct SetChange {
 };
 
 /// Where a packet's fate first depended on something that cannot be known.
-struct Doubt {
+struct Uncertainty {
   std::string because;  ///< "a rate limit", "the source address"
   const Table* table = nullptr;
   const Chain* chain = nullptr;
@@ -98,8 +98,8 @@ struct Packet {
   bool keeps_domains = false;
   /// The possible values of the fields that are narrower than everything.
   std::vector<std::pair<Field, IntervalSet>> domains;
-  /// The first doubt on the way here; null when everything was certain. No part of what the packet is.
-  std::shared_ptr<const Doubt> doubt;
+  /// The first uncertainty on the way here; null when everything was certain. No part of what the packet is.
+  std::shared_ptr<const Uncertainty> uncertainty;
 
   std::size_t NetworkLength() const { return family == IpFamily::kIpv4 ? 20 : 40; }
   AbstractBytes SourceAddress() const;
@@ -115,7 +115,7 @@ struct Packet {
   void Restrict(Field field, IntervalSet domain);
   static constexpr std::size_t kDomainIntervals = 512;
 
-  /// Whether both are the same packet (doubts aside).
+  /// Whether both are the same packet (uncertainties aside).
   bool SameAs(const Packet& other) const;
 };
 

@@ -63,7 +63,7 @@ NewValue NewValue::Between(std::span<const std::byte> first, std::span<const std
 }
 
 NewValue MasqueradeAddress(const Packet& packet, const HookContext& context) {
-  if (packet.general && context.journey == PathKind::kLocal) {
+  if (packet.general && context.path_kind == PathKind::kLocal) {
     return {};  // what is sent here has its device's address already, unless somebody singled it out
   }
   if (!context.masquerade || context.masquerade->Family() != packet.family) {

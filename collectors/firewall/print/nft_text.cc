@@ -251,6 +251,6 @@ class RuleText {
 
 std::string NftRuleText(const Table& table, const Rule& rule) { return RuleText(table, rule).Text(); }
 
-std::string NftMatches(const Table& table, const Rule& rule) { return Line(table, rule).Matches(); }
+std::string NftMatches(const Table& table, const Rule& rule) { return RuleText(table, rule).Matches(); }
 
 }  // namespace finwait::firewall::print

@@ -58,8 +58,8 @@ Conditions Meaning(const xt_physdev_info& info, const Packet& packet, const Hook
   if (context.has_bridge_port == Tristate::kYes) {
     return WithBridge(info, packet, context);
   }
-  const bool fresh = context.journey == PathKind::kLoopback || context.hook == Hook::kOutput ||
-                     (context.journey == PathKind::kLocal && context.hook == Hook::kPostrouting);
+  const bool fresh = context.path_kind == PathKind::kLoopback || context.hook == Hook::kOutput ||
+                     (context.path_kind == PathKind::kLocal && context.hook == Hook::kPostrouting);
   // "Bridged" is what a bridge forwards from port to port. Our packets are sent, received or routed here, whatever
   // port of a bridge they came in through.
   // So they have no port to leave through yet: whatever asks for one fails (physdev_mt()).

@@ -9,7 +9,7 @@ namespace {
 
 Conditions Meaning(const xt_rpfilter_info& info, const Packet&, const HookContext& context) {
   const bool inverted = (info.flags & XT_RPFILTER_INVERT) != 0;
-  if (context.journey == PathKind::kLoopback) {
+  if (context.path_kind == PathKind::kLoopback) {
     return {Condition::Of(true).Invert(inverted)};
   }
   Tristate passes = context.source_routes_to_input;

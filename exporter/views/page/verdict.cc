@@ -20,7 +20,7 @@ std::string Title(std::optional<diagnosis::Stage> stage) {
   return name == "None" ? "No risk" : name;
 }
 
-std::string Time(scheduling::WallClock::time_point at) {
+std::string TimeOfDay(scheduling::WallClock::time_point at) {
   const std::string text = Rfc3339(at);  // 2026-11-25T10:03:21Z
   return "<time datetime=\"" + text + "\">" + text.substr(11, 8) + " UTC</time>";
 }
@@ -83,7 +83,7 @@ std::string VerdictSection(const report::Report& report, Details details) {
   html += "</div>\n<p class=\"summary\">" + html::Prose(report.explanation.verdict) + "</p>\n" + "<p class=\"cause\"" +
           (report.explanation.cause.empty() ? " hidden" : "") + ">" + html::Prose(report.explanation.cause) + "</p>\n" +
           FirstSteps(report.explanation, details) + charts::ScoreScale(risk.stage, risk.score) +
-          "\n<p class=\"when\">As of " + Time(diagnosis.at) + ".";
+          "\n<p class=\"when\">As of " + TimeOfDay(diagnosis.at) + ".";
   if (diagnosis.last_evidence) {
     html += " Last proven failure " +
             html::Duration(std::chrono::duration<double>(diagnosis.at - *diagnosis.last_evidence).count()) + " ago.";

@@ -223,7 +223,7 @@ TEST_P(ForwardedCloseTest, ThePeersFinIsLostWhereOnlyTheWayInIsGuarded) {
   EXPECT_FALSE(ForwardingScene::Do(Act::kPeerClose, other).at(PacketKind::kPeerFin));
 }
 
-TEST_P(ForwardedCloseTest, APathThatNobodySawTrackedIsNotJudged) {
+TEST_P(ForwardedCloseTest, APathThatNobodySawTrackedIsNotEvaluated) {
   Start(false);
   Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE");
   OpenConnection connection = scene_->PodToPeer();

@@ -150,11 +150,11 @@ TEST(RandomPlansTest, WhatIsPlannedForRandomPairsOfRulesetsHappens) {
     for (TrialFate fate : outcome.fates) {
       const kernel::SocketEnds ends{fate.local_end, fate.peer_end};
       ASSERT_TRUE(plan.then.contains(ends)) << "pair " << number << ": the report lacks " << fate.local_end.Text();
-      const diagnosis::Fate by_trial = fate.foretold;
-      fate.foretold = plan.then[ends];
+      const diagnosis::Fate by_trial = fate.predicted;
+      fate.predicted = plan.then[ends];
       ++closes;
       ++changes[plan.changes[ends]];
-      unknown += fate.foretold == diagnosis::Fate::kUnknown ? 1 : 0;
+      unknown += fate.predicted == diagnosis::Fate::kUnknown ? 1 : 0;
       if (fate.IsWrong()) {
         ++wrong;
         ADD_FAILURE() << "pair " << number << ": planned: " << fate.Describe() << "; on the host itself "

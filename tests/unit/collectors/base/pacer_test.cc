@@ -109,7 +109,7 @@ TEST(PacerTest, GivesWayToOthersAsTheyGrow) {
   EXPECT_NEAR(works[1].intervals.back(), 100, 1);
 }
 
-// The budget is scarce: what is dear takes all that the cheap leave.
+// The budget is scarce: what is expensive takes all that the cheap leave.
 std::vector<Work> CheapBesideDear(std::function<double(double)> cheap) {
   return {{0.01, std::move(cheap)}, {0.25, Always(1.7)}, {0.7, Always(0.4)}};
 }
@@ -145,7 +145,7 @@ TEST(PacerTest, ARiseIsFollowedAtTheSecondDearRun) {
 }
 
 TEST(PacerTest, WhatIsAnExceptionEachTimeIsPaidForAllTheSame) {
-  // One run in three is dear: the middle one of three never is.
+  // One run in three is expensive: the middle one of three never is.
   int runs = 0;
   std::vector<Work> works = {{0.25, [&runs](double) { return ++runs % 3 == 0 ? 1.0 : 0.001; }}};
   constexpr double kEnd = 100'000;

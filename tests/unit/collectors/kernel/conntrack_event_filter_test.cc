@@ -41,57 +41,57 @@ class Evaluate {
 };
 
 TEST(LiveExpiryFilterTest, PassesExactlyTheLiveStatesOfBothFamilies) {
-  Evaluate judge;
+  Evaluate evaluator;
   for (unsigned state = 0; state < 256; ++state) {
     EventContent content;
     content.state = static_cast<std::uint8_t>(state);
     const auto known = ConntrackTcpStateFromKernel(*content.state);
     const bool live = known == ConntrackTcpState::kEstablished || known == ConntrackTcpState::kCloseWait ||
                       known == ConntrackTcpState::kFinWait || known == ConntrackTcpState::kLastAck;
-    EXPECT_EQ(judge.Passes(content), live) << state;
+    EXPECT_EQ(evaluator.Passes(content), live) << state;
     content.source = content.reply_destination = "2001:db8::1";
     content.destination = content.reply_source = "2001:db8::2";
-    EXPECT_EQ(judge.Passes(content), live) << state;
+    EXPECT_EQ(evaluator.Passes(content), live) << state;
   }
 }
 
 TEST(LiveExpiryFilterTest, RejectsADeletionWhateverTimeItHadLeft) {
-  Evaluate judge;
+  Evaluate evaluator;
   for (const std::uint32_t left : {1U, 299U, 432000U, 0U}) {
     EventContent content;
     content.seconds_left = left;
-    EXPECT_FALSE(judge.Passes(content)) << left;
+    EXPECT_FALSE(evaluator.Passes(content)) << left;
   }
 }
 
 TEST(LiveExpiryFilterTest, RejectsOtherProtocolsAndOtherMessages) {
-  Evaluate judge;
+  Evaluate evaluator;
   EventContent udp;
   udp.protocol = IPPROTO_UDP;
   udp.state.reset();
-  EXPECT_FALSE(judge.Passes(udp));
+  EXPECT_FALSE(evaluator.Passes(udp));
   EventContent created;
   created.message = IPCTNL_MSG_CT_NEW;
-  EXPECT_FALSE(judge.Passes(created));
+  EXPECT_FALSE(evaluator.Passes(created));
   // The same message number in another subsystem.
   netlink::Request expectation(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_CT_DELETE));
-  EXPECT_FALSE(judge.Passes(expectation.Data()));
+  EXPECT_FALSE(evaluator.Passes(expectation.Data()));
 }
 
 TEST(LiveExpiryFilterTest, PassesATcpEventWithoutAStateSoThatBlindnessIsNoticed) {
-  Evaluate judge;
+  Evaluate evaluator;
   EventContent old_kernel;
   old_kernel.state.reset();
-  EXPECT_TRUE(judge.Passes(old_kernel));
+  EXPECT_TRUE(evaluator.Passes(old_kernel));
 }
 
 TEST(LiveExpiryFilterTest, RejectsWhatIsCutShortOfItsState) {
-  Evaluate judge;
+  Evaluate evaluator;
   const netlink::Request message = EventMessage({});
-  ASSERT_TRUE(judge.Passes(message.Data()));
+  ASSERT_TRUE(evaluator.Passes(message.Data()));
   // The state is in the last eight bytes: its attribute's header, its value, padding.
   for (std::size_t size = 1; size < message.Data().size() - 8; ++size) {
-    const bool passes = judge.Passes(message.Data().first(size));
+    const bool passes = evaluator.Passes(message.Data().first(size));
     // Cut before CTA_PROTOINFO it looks as an old kernel's message does, if it tells the protocol.
     if (passes) {
       EXPECT_GE(size, NLMSG_HDRLEN + sizeof(nfgenmsg) + 52) << "passed without a whole tuple";
@@ -101,7 +101,7 @@ TEST(LiveExpiryFilterTest, RejectsWhatIsCutShortOfItsState) {
 
 // What the kernel lets through and what the decoder then counts or complains about must be the same.
 TEST(LiveExpiryFilterTest, AgreesWithTheDecoder) {
-  Evaluate judge;
+  Evaluate evaluator;
   std::mt19937 random(20240607);
   for (int i = 0; i < 5000; ++i) {
     EventContent content;
@@ -121,7 +121,7 @@ TEST(LiveExpiryFilterTest, AgreesWithTheDecoder) {
     if (content.state.has_value() || !content.seconds_left) {
       const netlink::Request message = EventMessage(content);
       const auto decoded = DecodeConntrackExpiry({message.Type(), message.Data().subspan(NLMSG_HDRLEN)});
-      EXPECT_EQ(judge.Passes(message.Data()), !decoded || decoded->has_value());
+      EXPECT_EQ(evaluator.Passes(message.Data()), !decoded || decoded->has_value());
     }
   }
 }

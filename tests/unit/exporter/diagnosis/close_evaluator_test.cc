@@ -16,8 +16,8 @@ class FateTest : public testing::Test {
  protected:
   FateTest() { past_.entry_state = kernel::ConntrackTcpState::kEstablished; }
   Fate Of(std::shared_ptr<const firewall::Ruleset> rules) {
-    CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
-    return judge.Evaluate(socket_, &past_).fate;
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
+    return evaluator.Evaluate(socket_, &past_).fate;
   }
   kernel::TcpSocket socket_ = ForgottenSocket(1);
   ConnectionHistory past_;
@@ -82,10 +82,10 @@ TEST_F(FateTest, TheResetOfARejectBelongsToTheEntryOfWhatItRejects) {
 }
 
 TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
-  CloseEvaluator judge(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
-  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerFinDropped);
+  CloseEvaluator evaluator(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
+  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;
-  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kPeerDecides);
+  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kPeerDecides);
 }
 
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
@@ -115,10 +115,10 @@ TEST_F(FateTest, ASynProxyIsLostWithTheEntryWhereThePeerOpenedTheConnection) {
 }
 
 TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
-  CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kClean);
+  CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, {});
+  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kClean);
   past_.destination_nat = true;
-  EXPECT_EQ(judge.FateOf(socket_, &past_), Fate::kNatLost);
+  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kNatLost);
 }
 
 TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {

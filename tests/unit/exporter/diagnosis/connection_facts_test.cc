@@ -63,7 +63,7 @@ TEST_F(ConnectionFactsTest, RoutingIsAskedAsTheSocketWould) {
   EXPECT_EQ(connection.local_socket.mark, 9U);
   EXPECT_EQ(connection.local_socket.user, 1000U);
   EXPECT_EQ(connection.opened_by, OpenedBy::kLocal);
-  EXPECT_EQ(connection.journey, PathKind::kLocal);
+  EXPECT_EQ(connection.path_kind, PathKind::kLocal);
 }
 
 TEST_F(ConnectionFactsTest, AnUnknownMarkMattersOnlyWhereRoutingAsksForIt) {
@@ -92,7 +92,7 @@ TEST_F(ConnectionFactsTest, ARouteToThisHostMakesItLoopback) {
   PutRoute(key, "lo", true);
   store_.Put(SocketKey{peer_, local_}, Fact::Present(Socket{5U, 0, 8, false, {}, {}}));
   const Connection connection = Build();
-  EXPECT_EQ(connection.journey, PathKind::kLoopback);
+  EXPECT_EQ(connection.path_kind, PathKind::kLoopback);
   EXPECT_EQ(connection.peer_socket.mark, 5U);
 }
 
@@ -136,7 +136,7 @@ TEST_F(ConnectionFactsTest, AForwardedConnectionComesInWhereItsAnswersLeave) {
   PutRoute(forth, "eth2");
   const auto connection = ConnectionBetween(local_, peer_, facts_);
   ASSERT_TRUE(connection.has_value());
-  EXPECT_EQ(connection->journey, PathKind::kForwarded);
+  EXPECT_EQ(connection->path_kind, PathKind::kForwarded);
   EXPECT_EQ(connection->ingress->name, "eth0");
   EXPECT_EQ(connection->egress.name, "eth2");
 }

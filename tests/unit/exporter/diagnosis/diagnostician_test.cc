@@ -276,7 +276,7 @@ TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
     Look();
     return diagnostician_.ForgetUnused(SteadyClock::now());
   };
-  (void)look_frees_much({OpenSocket(1)});  // the rules that the first judgement read
+  (void)look_frees_much({OpenSocket(1)});  // the rules that the first evaluation read
   EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
   EXPECT_TRUE(look_frees_much(many));
   EXPECT_FALSE(diagnostician_.ForgetUnused(SteadyClock::now())) << "nothing is new";

@@ -13,16 +13,18 @@ using firewall::Hook;
 using firewall::TableFamily;
 
 TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
-  CloseEvaluator judge(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
+  CloseEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
   const auto lost =
-      SiteOf(judge.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin), judge);
+      SiteOf(evaluator.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin),
+             evaluator);
   ASSERT_TRUE(lost.has_value());
   EXPECT_EQ(lost->rule.family, TableFamily::kIpv6);
   EXPECT_EQ(lost->rule.chain, "OUTPUT");
   EXPECT_EQ(lost->hook, Hook::kOutput);
   EXPECT_FALSE(lost->rejects);
-  EXPECT_FALSE(SiteOf(
-      judge.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck), judge));
+  EXPECT_FALSE(
+      SiteOf(evaluator.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck),
+             evaluator));
   CloseEvaluator blind(UnreadableRules(), {true, {true, true}}, {});
   EXPECT_FALSE(SiteOf(
       blind.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin), blind));

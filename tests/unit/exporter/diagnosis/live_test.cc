@@ -57,8 +57,8 @@ class LiveTest : public testing::Test {
     }
     memory_.Update(kernel::SocketTable(earlier), SteadyClock::time_point());
     memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(5)));
-    CloseEvaluator judge(std::move(rules), {true, active}, {});
-    return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, active, effort);
+    CloseEvaluator evaluator(std::move(rules), {true, active}, {});
+    return SumUpLive(SampleOf(sockets_), memory_, evaluator, &sysctl_, active, effort);
   }
   std::vector<kernel::TcpSocket> sockets_;
   ConnectionHistories memory_;
@@ -200,8 +200,8 @@ TEST_F(LiveTest, EachRuleHasASocketThatStandsForAllThatItWouldLose) {
 
 TEST_F(LiveTest, WithoutTheTimeoutsNothingIsSaidOfExpiry) {
   AddTracked(1);
-  CloseEvaluator judge(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_FALSE(SumUpLive(SampleOf(sockets_), memory_, judge, nullptr, {true, true}, {}).expiring.has_value());
+  CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, {});
+  EXPECT_FALSE(SumUpLive(SampleOf(sockets_), memory_, evaluator, nullptr, {true, true}, {}).expiring.has_value());
 }
 
 TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
@@ -211,8 +211,8 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
   AddTracked(99).idle = seconds(1);
   const auto look = [&] {
     memory_.Update(kernel::SocketTable(sockets_), SteadyClock::time_point(seconds(1000)));
-    CloseEvaluator judge(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
-    return SumUpLive(SampleOf(sockets_), memory_, judge, &sysctl_, {true, true}, {});
+    CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
+    return SumUpLive(SampleOf(sockets_), memory_, evaluator, &sysctl_, {true, true}, {});
   };
   const LiveSummary fresh = look();
   EXPECT_EQ(fresh.expiring, 0U);

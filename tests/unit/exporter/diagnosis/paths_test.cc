@@ -11,8 +11,8 @@ using firewall::Hook;
 using firewall::eval::Disposition;
 
 PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
-  CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
-  return EvaluatePaths(judge, IpFamily::kIpv4);
+  CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
+  return EvaluatePaths(evaluator, IpFamily::kIpv4);
 }
 
 TEST(PathsTest, EachPacketIsEvaluatedOnItsOwnWay) {

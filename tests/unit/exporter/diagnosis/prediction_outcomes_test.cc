@@ -51,7 +51,7 @@ class PredictionOutcomesTest : public testing::Test {
     return socket;
   }
   void Rules(std::shared_ptr<const firewall::Ruleset> rules) {
-    judge_ = std::make_unique<CloseEvaluator>(std::move(rules), EvaluationSettings{true}, nullptr);
+    evaluator_ = std::make_unique<CloseEvaluator>(std::move(rules), EvaluationSettings{true}, nullptr);
   }
   void RulesDropAt(Hook hook) { Rules(DropsAt({hook})); }
   // A sample of all live sockets, 5 s after the one before.
@@ -62,9 +62,9 @@ class PredictionOutcomesTest : public testing::Test {
     histories_.Update(sample.sockets, now_);
     for (const kernel::TcpSocket& socket : sockets) {
       const auto history = histories_.Find(socket.cookie);
-      judge_->FateOf(socket, &*history);
+      evaluator_->FateOf(socket, &*history);
     }
-    outcomes_.Predict(sample, now_, histories_, *judge_, {true, true});
+    outcomes_.Predict(sample, now_, histories_, *evaluator_, {true, true});
   }
   // A sample of all closing sockets, stuck for `cause` if there is one.
   void ListClosing(const std::vector<kernel::TcpSocket>& closing, std::optional<Cause> cause = {}) {
@@ -103,7 +103,7 @@ class PredictionOutcomesTest : public testing::Test {
   }
   static constexpr auto kFinWait1 = kernel::TcpState::kFinWait1;
 
-  std::unique_ptr<CloseEvaluator> judge_;
+  std::unique_ptr<CloseEvaluator> evaluator_;
   ConnectionHistories histories_;
   StuckHistory stuck_;
   PredictionOutcomes outcomes_;
@@ -234,10 +234,10 @@ TEST_F(PredictionOutcomesTest, AnUnevaluatedSocketIsNotFollowed) {
   RulesDropAt(Hook::kOutput);
   sources::TrackingSample sample;
   sample.sockets = kernel::SocketTable({Socket(1)});
-  outcomes_.Predict(sample, now_, histories_, *judge_, {true, true});
+  outcomes_.Predict(sample, now_, histories_, *evaluator_, {true, true});
   EXPECT_EQ(outcomes_.Followed(), 0U);
   List({Socket(1)});
-  outcomes_.Predict(sample, now_, histories_, *judge_, {false, true});
+  outcomes_.Predict(sample, now_, histories_, *evaluator_, {false, true});
   EXPECT_EQ(outcomes_.Followed(), 0U) << "where conntrack is not active nothing is predicted";
 }
 

@@ -21,12 +21,12 @@ class StuckHistoryTest : public testing::Test {
  protected:
   // One look that lists `sockets`, all of them stuck for `cause`.
   void Look(const std::vector<kernel::TcpSocket>& sockets, std::optional<Cause> cause) {
-    std::vector<StuckCandidate> judged;
+    std::vector<StuckCandidate> evaluated;
     for (const kernel::TcpSocket& socket : sockets) {
-      judged.push_back({&socket, {cause, nullptr}});
+      evaluated.push_back({&socket, {cause, nullptr}});
     }
     now_ += seconds(5);
-    history_.Update(sockets, judged, now_);
+    history_.Update(sockets, evaluated, now_);
   }
   std::optional<Cause> CauseOfLastTry(const kernel::TcpSocket& socket) const {
     const auto finding = history_.FindingOfLastTry(socket);

@@ -43,8 +43,8 @@ class StuckTest : public testing::Test {
     socket_.entry.state = kernel::ConntrackTcpState::kFinWait;
   }
   std::optional<Cause> Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
-    CloseEvaluator judge(std::move(rules), {true, {true, true}}, {});
-    return FindCause(socket_, {&judge, &past_, &sysctl_}).cause;
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
+    return FindCause(socket_, {&evaluator, &past_, &sysctl_}).cause;
   }
   kernel::TcpSocket socket_;
   ConnectionHistory past_;

@@ -184,7 +184,7 @@ std::string TrialFate::Describe() const {
        << (connection.through == TrialConnection::Through::kNothing          ? ""
            : connection.through == TrialConnection::Through::kVirtualAddress ? " through a virtual address"
                                                                              : " through a service port")
-       << (translated ? ", translated" : "") << ": foretold " << Name(foretold)
+       << (translated ? ", translated" : "") << ": foretold " << Name(predicted)
        << (reason.empty() ? "" : " (" + reason + ")") << ", seen "
        << (closed        ? "closing"
            : fin_arrived ? "without an answer"
@@ -194,7 +194,7 @@ std::string TrialFate::Describe() const {
 }
 
 bool TrialFate::IsWrong() const {
-  switch (foretold) {
+  switch (predicted) {
     case diagnosis::Fate::kClean:
     case diagnosis::Fate::kPeerFinDropped:  // this end closes first
       return !closed;
@@ -222,7 +222,7 @@ struct ClosingTrial::Live {
   std::string row;  // its key among the rows of the namespace
   std::string peer_row;
   bool translated = false;
-  diagnosis::CloseOutcome judgement;
+  diagnosis::CloseOutcome evaluation;
   bool fin_left = false;
   bool fin_arrived = false;
   bool closed = false;  // kClose: this end, too
@@ -351,10 +351,10 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
       settings.conntrack_active[static_cast<std::size_t>(family)] =
           diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
     }
-    diagnosis::CloseEvaluator judge(ruleset_, settings, facts);
-    EvaluateInRounds(judge, &resolver, [&] {
+    diagnosis::CloseEvaluator evaluator(ruleset_, settings, facts);
+    EvaluateInRounds(evaluator, &resolver, [&] {
       closed_ = {loose_, {}, {}};
-      EvaluateEach(all, never_seen, judge);
+      EvaluateEach(all, never_seen, evaluator);
     });
     if (observer_) {
       observer_(closed_);
@@ -362,9 +362,9 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
   });
 }
 
-void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& judge) {
+void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator) {
   for (Live& live : all) {
-    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, judge.Facts());
+    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, evaluator.Facts());
     if (!connection) {
       throw std::runtime_error(connection.error().message);
     }
@@ -376,34 +376,34 @@ void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnos
     past.entry_state = kernel::ConntrackTcpState::kEstablished;
     past.source_nat = live.translated;
     const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
-    connection->translated = judge.TranslationOf(*connection, seen).Any();
+    connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     const bool told = connection->opened_by != OpenedBy::kUnknown;
     if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
       throw std::runtime_error("which end opened a connection was told wrongly");
     }
     closed_.all.push_back({*connection, {}});
-    const auto foretell = [&](PacketKind kind) {
-      live.verdicts[kind] = judge.EvaluatePath(*connection, kind);
+    const auto predict = [&](PacketKind kind) {
+      live.verdicts[kind] = evaluator.EvaluatePath(*connection, kind);
       closed_.all.back().passed[kind] = std::nullopt;
     };
     switch (live.role) {
       case TrialRole::kClose:
-        foretell(PacketKind::kFin);
-        foretell(PacketKind::kAck);
-        live.judgement = judge.Evaluate(*connection, seen);
+        predict(PacketKind::kFin);
+        predict(PacketKind::kAck);
+        live.evaluation = evaluator.Evaluate(*connection, seen);
         break;
       case TrialRole::kReset:
-        foretell(PacketKind::kRst);
+        predict(PacketKind::kRst);
         break;
       case TrialRole::kSend:
-        foretell(PacketKind::kData);
+        predict(PacketKind::kData);
         break;
       case TrialRole::kPeerClose:
-        foretell(PacketKind::kPeerFin);
+        predict(PacketKind::kPeerFin);
         break;
       case TrialRole::kPeerGone:
-        foretell(PacketKind::kFin);
-        live.reset = judge.EvaluatePeersReset(*connection);
+        predict(PacketKind::kFin);
+        live.reset = evaluator.EvaluatePeersReset(*connection);
         break;
     }
   }
@@ -575,7 +575,7 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
           {live.connection, kind, verdict, passed != live.passed.end() ? std::optional(passed->second) : std::nullopt});
     }
     if (live.role == TrialRole::kClose && live.decided) {
-      outcome.fates.push_back({live.connection, live.translated, live.judgement.fate, live.judgement.reason,
+      outcome.fates.push_back({live.connection, live.translated, live.evaluation.fate, live.evaluation.reason,
                                live.fin_left, live.fin_arrived, live.closed, live.local_end, live.peer_end});
     }
     CloseAtOnce(live.peer);

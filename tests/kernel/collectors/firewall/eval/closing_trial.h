@@ -52,7 +52,7 @@ enum class TrialRole {
   kPeerGone,   ///< the RST by which a peer without the connection answers fin; not over loopback
 };
 
-/// One packet: what was foretold, and what happened.
+/// One packet: what was predicted, and what happened.
 struct TrialPacket {
   TrialConnection connection;
   PacketKind kind = PacketKind::kFin;
@@ -60,15 +60,15 @@ struct TrialPacket {
   std::optional<bool> passed;  ///< nothing: the sockets did not show it
   bool resets = false;         ///< it is not the FIN but the RST of a peer that is gone
   std::string Describe() const;
-  /// Foretold accept and did not pass, or foretold drop and passed.
+  /// Predicted accept and did not pass, or predicted drop and passed.
   bool IsWrong() const;
 };
 
-/// A whole close: the fate that was foretold, and what happened.
+/// A whole close: the fate that was predicted, and what happened.
 struct TrialFate {
   TrialConnection connection;
   bool translated = false;  ///< the peer's socket has other ends than this one's
-  diagnosis::Fate foretold = diagnosis::Fate::kUnknown;
+  diagnosis::Fate predicted = diagnosis::Fate::kUnknown;
   std::string reason;
   bool fin_left = false;     ///< it was put on the wire
   bool fin_arrived = false;  ///< at the peer's socket
@@ -99,7 +99,7 @@ class ClosingTrial {
   void Reset();
 
   /// Opens `connections`, each once for every role, with no rules loaded; runs `load` in the namespace (it loads the
-  /// rules); judges; closes and observes; removes all rules.
+  /// rules); evaluates; closes and observes; removes all rules.
   std::vector<TrialPacket> Run(const std::vector<TrialConnection>& connections, const std::vector<TrialRole>& roles,
                                const std::function<void(const lab::Namespace&)>& load) {
     return Run(connections, roles, {}, load).packets;

@@ -61,15 +61,15 @@ struct Tally {
   std::size_t unclear = 0;            // the sockets did not show it, though they should
 };
 
-// Packets or fates that were foretold wrongly: the first, for shrinking, and in words.
-struct WrongForetelling {
+// Packets or fates that were predicted wrongly: the first, for shrinking, and in words.
+struct WrongPrediction {
   TrialConnection connection;
   std::optional<PacketKind> kind;  // nothing: the fate
   std::string text;
 };
 
-std::vector<WrongForetelling> WrongOnes(const TrialOutcome& outcome) {
-  std::vector<WrongForetelling> wrong;
+std::vector<WrongPrediction> WrongOnes(const TrialOutcome& outcome) {
+  std::vector<WrongPrediction> wrong;
   for (const TrialPacket& packet : outcome.packets) {
     if (packet.IsWrong()) {
       wrong.push_back({packet.connection, packet.kind, packet.Describe()});
@@ -101,7 +101,7 @@ void Count(const TrialOutcome& outcome, bool unknowable, bool verbose, const std
   }
   for (const TrialFate& fate : outcome.fates) {
     ++tally.fates;
-    if (fate.foretold == diagnosis::Fate::kUnknown) {
+    if (fate.predicted == diagnosis::Fate::kUnknown) {
       unknown(fate);
     }
   }
@@ -119,16 +119,16 @@ class DifferentialTest : public testing::Test {
       ruleset.LoadRest(local);
     };
     const std::vector<TrialRole> roles(std::begin(kRoles), std::end(kRoles));
-    // Connections that nobody saw tracked are judged as if today's rules had been there when they were opened. Rules
+    // Connections that nobody saw tracked are evaluated as if today's rules had been there when they were opened. Rules
     // that then would have left them untracked, and so untranslated, come after that here.
     const bool never_seen = ruleset.nat_before_open && !ruleset.Untracks();
     return ruleset.nat_before_open ? trial_.Run(connections, roles, nat, rest, never_seen)
                                    : trial_.Run(connections, roles, {}, all, never_seen);
   }
 
-  bool IsStillWrong(const RandomRuleset& ruleset, const WrongForetelling& wrong) {
+  bool IsStillWrong(const RandomRuleset& ruleset, const WrongPrediction& wrong) {
     try {
-      for (const WrongForetelling& each : WrongOnes(Try(ruleset, {wrong.connection}))) {
+      for (const WrongPrediction& each : WrongOnes(Try(ruleset, {wrong.connection}))) {
         if (each.kind == wrong.kind) {
           return true;
         }
@@ -138,8 +138,8 @@ class DifferentialTest : public testing::Test {
     return false;
   }
 
-  // The smallest ruleset for which the same packet, or the fate, of the same connection is still foretold wrongly.
-  RandomRuleset Shrink(RandomRuleset ruleset, const WrongForetelling& wrong) {
+  // The smallest ruleset for which the same packet, or the fate, of the same connection is still predicted wrongly.
+  RandomRuleset Shrink(RandomRuleset ruleset, const WrongPrediction& wrong) {
     for (bool shrunk = true; shrunk;) {
       shrunk = false;
       for (const RandomRuleset& smaller : SmallerThan(ruleset)) {
@@ -202,7 +202,7 @@ TEST_F(DifferentialTest, RandomRulesetsDoWhatWasPredicted) {
     tally.pairs += outcome.pairs;
     done += outcome.pairs;
     Count(outcome, ruleset.unknowable, verbose, name, tally);
-    const std::vector<WrongForetelling> wrong = WrongOnes(outcome);
+    const std::vector<WrongPrediction> wrong = WrongOnes(outcome);
     if (!wrong.empty()) {
       ADD_FAILURE() << name << ": " << wrong.front().text << "\n" << Shrink(ruleset, wrong.front()).Text();
     }

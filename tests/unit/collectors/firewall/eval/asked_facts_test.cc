@@ -44,7 +44,7 @@ class AskedFactsTest : public testing::Test {
   Disposition Evaluate(const Ruleset& ruleset, PacketKind kind = PacketKind::kFin) {
     facts::FactQuery query(store_);
     ChainEvaluator evaluator(ruleset, &query);
-    NamespaceSettings settings;
+    PacketPathSettings settings;
     settings.early_demultiplexing = Tristate::kYes;
     return EvaluatePacket(evaluator, connection_, kind, settings).decision;
   }

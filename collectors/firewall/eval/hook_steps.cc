@@ -1,4 +1,4 @@
-#include "collectors/firewall/eval/hook_stages.h"
+#include "collectors/firewall/eval/hook_steps.h"
 
 #include <linux/if_arp.h>
 
@@ -30,31 +30,31 @@ Tristate IsBridge(const Interface& device, const Interface& port, bool general) 
   return general ? Tristate::kNo : Tristate::kUnknown;
 }
 
-HookStages::HookStages(const Ruleset& ruleset, const Connection& connection, PacketKind kind,
-                       const NamespaceSettings& settings)
+HookSteps::HookSteps(const Ruleset& ruleset, const Connection& connection, PacketKind kind,
+                     const PacketPathSettings& settings)
     : connection_(connection),
       kind_(kind),
       settings_(settings),
       has_bridge_table_(HasTableOf(ruleset, TableFamily::kBridge)),
       arrival_(
-          connection.ingress.value_or(connection.journey == PathKind::kForwarded ? Interface{} : connection.egress)),
+          connection.ingress.value_or(connection.path_kind == PathKind::kForwarded ? Interface{} : connection.egress)),
       any_port_(SomePort()),
       near_port_(connection.passage.bridge_port.value_or(any_port_)),
       far_port_(connection.egress_port.value_or(any_port_)) {}
 
-std::vector<Stage> HookStages::InThroughLoopback() const {
+std::vector<HookStep> HookSteps::InThroughLoopback() const {
   return {{Hook::kIngress, &loopback_, nullptr, true},
           {Hook::kPrerouting, &loopback_, nullptr, true},
           {Hook::kInput, &loopback_, nullptr, true}};
 }
 
-std::vector<Stage> HookStages::OfThisHost() const {
+std::vector<HookStep> HookSteps::OfThisHost() const {
   const bool outgoing = IsOutgoing(kind_);
-  switch (connection_.journey) {
+  switch (connection_.path_kind) {
     case PathKind::kLocal:
       if (outgoing) {
         const Interface* out = &connection_.egress;
-        std::vector<Stage> way = {
+        std::vector<HookStep> way = {
             {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
         AddOutThroughBridge(out, &far_port_, way);
         return way;
@@ -70,7 +70,7 @@ std::vector<Stage> HookStages::OfThisHost() const {
   return {};
 }
 
-ForwardedWay HookStages::Through() const {
+ForwardedWay HookSteps::Through() const {
   const bool outgoing = IsOutgoing(kind_);
   const Interface* in = outgoing ? &arrival_ : &connection_.egress;
   const Interface* out = outgoing ? &connection_.egress : &arrival_;
@@ -90,8 +90,8 @@ ForwardedWay HookStages::Through() const {
 }
 
 // What a bridge passes on never comes in over the bridge itself.
-ForwardedWay HookStages::ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
-                                          const Interface* out_port) const {
+ForwardedWay HookSteps::ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
+                                         const Interface* out_port) const {
   ForwardedWay way;
   way.in = in;
   const bool calls_rules = connection_.passage.bridge_calls_rules != Tristate::kNo;
@@ -113,9 +113,9 @@ ForwardedWay HookStages::ThroughOneBridge(const Interface* in, const Interface* 
 }
 
 // br_handle_frame(), br_pass_frame_up(), and what IP does then. br_netfilter has IP's prerouting rules called first.
-std::vector<Stage> HookStages::InFromOutside(const Interface* in, const Interface* port) const {
-  std::vector<Stage> way;
-  const Stage prerouting = {Hook::kPrerouting, in, nullptr, true};
+std::vector<HookStep> HookSteps::InFromOutside(const Interface* in, const Interface* port) const {
+  std::vector<HookStep> way;
+  const HookStep prerouting = {Hook::kPrerouting, in, nullptr, true};
   bool called = false;
   if (HasBridgeHooks(*in, *port)) {
     way.push_back({Hook::kIngress, port, nullptr, true, Layer::kPort, in});
@@ -136,7 +136,7 @@ std::vector<Stage> HookStages::InFromOutside(const Interface* in, const Interfac
 }
 
 // br_dev_xmit(), __br_forward().
-void HookStages::AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<Stage>& way) const {
+void HookSteps::AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<HookStep>& way) const {
   if (HasBridgeHooks(*out, *port)) {
     way.push_back({Hook::kOutput, nullptr, port, true, Layer::kBridge, out});
     way.push_back({Hook::kPostrouting, nullptr, port, true, Layer::kBridge, out});
@@ -145,7 +145,7 @@ void HookStages::AddOutThroughBridge(const Interface* out, const Interface* port
 }
 
 // Whether anything may look at packets where they pass a bridge that `device` is.
-bool HookStages::HasBridgeHooks(const Interface& device, const Interface& port) const {
+bool HookSteps::HasBridgeHooks(const Interface& device, const Interface& port) const {
   return has_bridge_table_ || IsBridge(device, port, connection_.general) == Tristate::kYes;
 }
 

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "collectors/firewall/eval/namespace_settings.h"
 #include "collectors/firewall/eval/packet_names.h"
+#include "collectors/firewall/eval/packet_path_settings.h"
 #include "collectors/firewall/model/ruleset.h"
 
 namespace finwait::firewall::eval {
@@ -12,8 +12,8 @@ namespace finwait::firewall::eval {
 /// family bridge; that of the bridge's port.
 enum class Layer { kIp, kBridge, kPort };
 
-/// One hook of a journey and the devices that it gives to its rules.
-struct Stage {
+/// One hook of a path and the devices that it gives to its rules.
+struct HookStep {
   Hook hook;
   const Interface* in = nullptr;
   const Interface* out = nullptr;
@@ -25,25 +25,25 @@ struct Stage {
 /// Of a packet that this host forwards: the hooks before routing has decided, and those after it.
 struct ForwardedWay {
   const Interface* in = nullptr;
-  std::vector<Stage> arrival;
-  std::vector<Stage> onward;
+  std::vector<HookStep> arrival;
+  std::vector<HookStep> onward;
 };
 
 /// Whether packets that pass `device` pass a bridge's hooks, too. `port`: of it, if it is one. `general`: of the
 /// connection that stands for all, which is taken to pass none.
 Tristate IsBridge(const Interface& device, const Interface& port, bool general);
 
-/// Which hooks a connection's packets of one kind pass, in their order. The stages point into this object.
-class HookStages {
+/// Which hooks a connection's packets of one kind pass, in their order. The steps point into this object.
+class HookSteps {
  public:
-  HookStages(const Ruleset& ruleset, const Connection& connection, PacketKind kind, const NamespaceSettings& settings);
-  HookStages(const HookStages&) = delete;
-  HookStages& operator=(const HookStages&) = delete;
+  HookSteps(const Ruleset& ruleset, const Connection& connection, PacketKind kind, const PacketPathSettings& settings);
+  HookSteps(const HookSteps&) = delete;
+  HookSteps& operator=(const HookSteps&) = delete;
 
   /// Of what this host sends or receives.
-  std::vector<Stage> OfThisHost() const;
+  std::vector<HookStep> OfThisHost() const;
   /// Of what left through loopback and comes in again.
-  std::vector<Stage> InThroughLoopback() const;
+  std::vector<HookStep> InThroughLoopback() const;
   /// Of what this host forwards.
   ForwardedWay Through() const;
 
@@ -54,13 +54,13 @@ class HookStages {
  private:
   ForwardedWay ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
                                 const Interface* out_port) const;
-  std::vector<Stage> InFromOutside(const Interface* in, const Interface* port) const;
-  void AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<Stage>& way) const;
+  std::vector<HookStep> InFromOutside(const Interface* in, const Interface* port) const;
+  void AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<HookStep>& way) const;
   bool HasBridgeHooks(const Interface& device, const Interface& port) const;
 
   const Connection& connection_;
   const PacketKind kind_;
-  const NamespaceSettings& settings_;
+  const PacketPathSettings& settings_;
   const bool has_bridge_table_;
   const Interface arrival_;
   const Interface loopback_ = Loopback();

@@ -1,4 +1,4 @@
-#include "collectors/firewall/eval/hook_stages.h"
+#include "collectors/firewall/eval/hook_steps.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,17 +13,17 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-std::vector<std::pair<Layer, Hook>> Passed(const std::vector<Stage>& stages) {
+std::vector<std::pair<Layer, Hook>> Passed(const std::vector<HookStep>& steps) {
   std::vector<std::pair<Layer, Hook>> passed;
-  for (const Stage& stage : stages) {
-    passed.emplace_back(stage.layer, stage.hook);
+  for (const HookStep& step : steps) {
+    passed.emplace_back(step.layer, step.hook);
   }
   return passed;
 }
 
-class HookStagesTest : public testing::Test {
+class HookStepsTest : public testing::Test {
  protected:
-  HookStages StagesOf(PacketKind kind) { return {ruleset_, connection_, kind, settings_}; }
+  HookSteps StagesOf(PacketKind kind) { return {ruleset_, connection_, kind, settings_}; }
 
   static Interface Device(const char* name, std::uint32_t index, const char* kind) {
     Interface device = Loopback();
@@ -35,35 +35,35 @@ class HookStagesTest : public testing::Test {
 
   Ruleset ruleset_;
   Connection connection_;
-  NamespaceSettings settings_;
+  PacketPathSettings settings_;
 };
 
-TEST_F(HookStagesTest, WhatASocketSendsPassesOutputToEgress) {
+TEST_F(HookStepsTest, WhatASocketSendsPassesOutputToEgress) {
   connection_.egress = Device("eth0", 2, "");
   EXPECT_THAT(Passed(StagesOf(PacketKind::kFin).OfThisHost()),
               ElementsAre(Pair(Layer::kIp, Hook::kOutput), Pair(Layer::kIp, Hook::kPostrouting),
                           Pair(Layer::kIp, Hook::kEgress)));
 }
 
-TEST_F(HookStagesTest, WhatThePeerSendsPassesIngressToInputOnTheDeviceItArrivesOn) {
+TEST_F(HookStepsTest, WhatThePeerSendsPassesIngressToInputOnTheDeviceItArrivesOn) {
   connection_.egress = Device("eth0", 2, "");
   connection_.ingress = Device("eth1", 3, "");
-  const HookStages stages = StagesOf(PacketKind::kPeerFin);
-  const std::vector<Stage> way = stages.OfThisHost();
+  const HookSteps steps = StagesOf(PacketKind::kPeerFin);
+  const std::vector<HookStep> way = steps.OfThisHost();
   EXPECT_THAT(Passed(way), ElementsAre(Pair(Layer::kIp, Hook::kIngress), Pair(Layer::kIp, Hook::kPrerouting),
                                        Pair(Layer::kIp, Hook::kInput)));
   EXPECT_EQ(way.front().in->name, "eth1");
 }
 
-TEST_F(HookStagesTest, OverLoopbackAPacketGoesOutAndComesIn) {
-  connection_.journey = PathKind::kLoopback;
+TEST_F(HookStepsTest, OverLoopbackAPacketGoesOutAndComesIn) {
+  connection_.path_kind = PathKind::kLoopback;
   EXPECT_THAT(Passed(StagesOf(PacketKind::kFin).OfThisHost()),
               ElementsAre(Pair(Layer::kIp, Hook::kOutput), Pair(Layer::kIp, Hook::kPostrouting),
                           Pair(Layer::kIp, Hook::kEgress), Pair(Layer::kIp, Hook::kIngress),
                           Pair(Layer::kIp, Hook::kPrerouting), Pair(Layer::kIp, Hook::kInput)));
 }
 
-TEST_F(HookStagesTest, WhatLeavesThroughABridgePassesItsHooksToo) {
+TEST_F(HookStepsTest, WhatLeavesThroughABridgePassesItsHooksToo) {
   connection_.egress = Device("br0", 2, "bridge");
   EXPECT_THAT(Passed(StagesOf(PacketKind::kFin).OfThisHost()),
               ElementsAre(Pair(Layer::kIp, Hook::kOutput), Pair(Layer::kIp, Hook::kPostrouting),
@@ -71,7 +71,7 @@ TEST_F(HookStagesTest, WhatLeavesThroughABridgePassesItsHooksToo) {
                           Pair(Layer::kBridge, Hook::kPostrouting), Pair(Layer::kPort, Hook::kEgress)));
 }
 
-TEST_F(HookStagesTest, WithBrNetfilterIpsRulesAreCalledBeforeTheBridgesInput) {
+TEST_F(HookStepsTest, WithBrNetfilterIpsRulesAreCalledBeforeTheBridgesInput) {
   connection_.egress = Device("br0", 2, "bridge");
   settings_.bridge_calls_rules = Tristate::kYes;
   EXPECT_THAT(Passed(StagesOf(PacketKind::kAck).OfThisHost()),
@@ -80,20 +80,20 @@ TEST_F(HookStagesTest, WithBrNetfilterIpsRulesAreCalledBeforeTheBridgesInput) {
                           Pair(Layer::kIp, Hook::kIngress), Pair(Layer::kIp, Hook::kInput)));
 }
 
-TEST_F(HookStagesTest, WhatIsForwardedIsRoutedBetweenPreroutingAndForward) {
-  connection_.journey = PathKind::kForwarded;
+TEST_F(HookStepsTest, WhatIsForwardedIsRoutedBetweenPreroutingAndForward) {
+  connection_.path_kind = PathKind::kForwarded;
   connection_.ingress = Device("veth0", 4, "veth");
   connection_.egress = Device("eth0", 2, "");
-  const HookStages stages = StagesOf(PacketKind::kFin);
-  const ForwardedWay way = stages.Through();
+  const HookSteps steps = StagesOf(PacketKind::kFin);
+  const ForwardedWay way = steps.Through();
   EXPECT_EQ(way.in->name, "veth0");
   EXPECT_THAT(Passed(way.arrival), ElementsAre(Pair(Layer::kIp, Hook::kIngress), Pair(Layer::kIp, Hook::kPrerouting)));
   EXPECT_THAT(Passed(way.onward), ElementsAre(Pair(Layer::kIp, Hook::kForward), Pair(Layer::kIp, Hook::kPostrouting),
                                               Pair(Layer::kIp, Hook::kEgress)));
 }
 
-TEST_F(HookStagesTest, WhatOneBridgePassesOnMeetsIpsRulesOnlyWithBrNetfilter) {
-  connection_.journey = PathKind::kForwarded;
+TEST_F(HookStepsTest, WhatOneBridgePassesOnMeetsIpsRulesOnlyWithBrNetfilter) {
+  connection_.path_kind = PathKind::kForwarded;
   connection_.ingress = Device("br0", 4, "bridge");
   connection_.egress = Device("br0", 4, "bridge");
   connection_.passage.bridged = true;

@@ -1,8 +1,8 @@
-// What judging live sockets costs where it costs most: none was ever seen with its conntrack entry, so that each must
-// be taken through the nat chains, in both directions; and nothing drops its FIN, so that no shorter way decides. The
-// rules are kube-proxy's, the sockets' addresses all differ. Prints a Markdown table; docs/performance.md keeps it.
+// What evaluating live sockets costs where it costs most: none was ever seen with its conntrack entry, so that each
+// must be taken through the nat chains, in both directions; and nothing drops its FIN, so that no shorter way decides.
+// The rules are kube-proxy's, the sockets' addresses all differ. Prints a Markdown table; docs/performance.md keeps it.
 //
-//   bench_judging [SOCKETS] [RULES]
+//   bench_evaluation [SOCKETS] [RULES]
 
 #include <malloc.h>
 

@@ -15,9 +15,9 @@ namespace {
 using lab::Eventually;
 using nlohmann::json;
 
-class AutopsyTest : public testing::Test {
+class PostMortemTest : public testing::Test {
  protected:
-  AutopsyTest() { scene_.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP"); }
+  PostMortemTest() { scene_.Local().Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP"); }
   void Timeout(const std::string& state, const std::string& seconds) {
     scene_.Local().Sysctl("net.netfilter.nf_conntrack_tcp_timeout_" + state, seconds);
   }
@@ -49,7 +49,7 @@ class AutopsyTest : public testing::Test {
   Scene scene_;
 };
 
-TEST_F(AutopsyTest, AnIdleEntryTimedOutInEstablished) {
+TEST_F(PostMortemTest, AnIdleEntryTimedOutInEstablished) {
   Timeout("established", "4");
   Ends ends = scene_.Open();
   const Program program(scene_.Local(), {"--sampling.interval=1s"});
@@ -62,7 +62,7 @@ TEST_F(AutopsyTest, AnIdleEntryTimedOutInEstablished) {
   EXPECT_EQ(stuck["rule"]["chain"], "OUTPUT");
 }
 
-TEST_F(AutopsyTest, AfterThePeersCloseItTimedOutInCloseWait) {
+TEST_F(PostMortemTest, AfterThePeersCloseItTimedOutInCloseWait) {
   Timeout("close_wait", "4");
   Ends ends = scene_.Open();
   const Program program(scene_.Local(), {"--sampling.interval=1s"});
@@ -76,7 +76,7 @@ TEST_F(AutopsyTest, AfterThePeersCloseItTimedOutInCloseWait) {
   EXPECT_EQ(stuck["entry_state"], "close_wait");
 }
 
-TEST_F(AutopsyTest, ADeletedEntryIsNotSaidToHaveTimedOutAndAKeepaliveIsRemembered) {
+TEST_F(PostMortemTest, ADeletedEntryIsNotSaidToHaveTimedOutAndAKeepaliveIsRemembered) {
   Ends ends = scene_.Open();
   KeepAlive(ends.local, 1000);
   const Program program(scene_.Local(), {"--sampling.interval=1s"});
@@ -89,7 +89,7 @@ TEST_F(AutopsyTest, ADeletedEntryIsNotSaidToHaveTimedOutAndAKeepaliveIsRemembere
   EXPECT_EQ(stuck["keepalive"], true);
 }
 
-TEST_F(AutopsyTest, WhatNobodySawIsUnknown) {
+TEST_F(PostMortemTest, WhatNobodySawIsUnknown) {
   Ends ends = scene_.Open();
   scene_.LoseEntries();
   ends.local.Reset();
@@ -100,7 +100,7 @@ TEST_F(AutopsyTest, WhatNobodySawIsUnknown) {
   EXPECT_TRUE(stuck["keepalive"].is_null()) << stuck;
 }
 
-TEST_F(AutopsyTest, TheLostTranslationIsNamedAndOverHttpOnlyWithDetails) {
+TEST_F(PostMortemTest, TheLostTranslationIsNamedAndOverHttpOnlyWithDetails) {
   scene_.Local().Shell(
       "iptables -F OUTPUT; iptables -t nat -A OUTPUT -d 198.51.100.1 -j DNAT --to-destination 192.0.2.2; "
       "ip route add 198.51.100.0/24 via 192.0.2.2");
@@ -117,7 +117,7 @@ TEST_F(AutopsyTest, TheLostTranslationIsNamedAndOverHttpOnlyWithDetails) {
   EXPECT_EQ(stuck["translated_peer"], "192.0.2.2:80");
 }
 
-TEST_F(AutopsyTest, WithoutDetailsTheReportNamesNoAddress) {
+TEST_F(PostMortemTest, WithoutDetailsTheReportNamesNoAddress) {
   Ends ends = scene_.Open();
   const Program program(scene_.Local(), {"--sampling.interval=1s"});
   ASSERT_TRUE(SeesTracked(program, 1));

@@ -1,40 +1,40 @@
-#include "collectors/firewall/eval/stage_context.h"
+#include "collectors/firewall/eval/step_context.h"
 
 #include <optional>
 
 namespace finwait::firewall::eval {
 namespace {
 
-bool ComesIn(const Stage& stage) {
-  return stage.hook == Hook::kIngress || stage.hook == Hook::kPrerouting || stage.hook == Hook::kInput;
+bool ComesIn(const HookStep& step) {
+  return step.hook == Hook::kIngress || step.hook == Hook::kPrerouting || step.hook == Hook::kInput;
 }
 
 }  // namespace
 
-HookContext StageContext::At(const Stage& stage, const Packet& packet) const {
+HookContext StepContext::At(const HookStep& step, const Packet& packet) const {
   HookContext context;
-  context.hook = stage.hook;
-  context.journey = connection_.journey;
-  context.has_link_header = stage.has_link_header;
-  if (stage.in != nullptr) {
-    context.in = DeviceView::Input(*stage.in);
+  context.hook = step.hook;
+  context.path_kind = connection_.path_kind;
+  context.has_link_header = step.has_link_header;
+  if (step.in != nullptr) {
+    context.in = DeviceView::Input(*step.in);
   }
-  if (stage.out != nullptr) {
-    context.out = DeviceView::Output(OutDevice(stage, packet));
+  if (step.out != nullptr) {
+    context.out = DeviceView::Output(OutDevice(step, packet));
   }
-  if (stage.layer == Layer::kBridge) {
-    context.bridge = DeviceView::Input(*stage.bridge);
+  if (step.layer == Layer::kBridge) {
+    context.bridge = DeviceView::Input(*step.bridge);
   }
-  context.socket = SocketAt(stage);
-  context.socket_attached = AttachedAt(stage);
+  context.socket = SocketAt(step);
+  context.socket_attached = AttachedAt(step);
   context.source_routes_to_input = SourceRoutesToInput();
   context.route_to_destination = context.out;
-  if (connection_.journey == PathKind::kForwarded) {
-    DescribePassage(stage, packet, context);
+  if (connection_.path_kind == PathKind::kForwarded) {
+    DescribePassage(step, packet, context);
   }
   context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
-  const bool leaves = IsOutgoing(kind_) || connection_.journey == PathKind::kForwarded;
-  if (stage.hook == Hook::kPostrouting && leaves && connection_.journey != PathKind::kLoopback) {
+  const bool leaves = IsOutgoing(kind_) || connection_.path_kind == PathKind::kForwarded;
+  if (step.hook == Hook::kPostrouting && leaves && connection_.path_kind != PathKind::kLoopback) {
     if (!packet.rerouted) {
       context.masquerade = IsOutgoing(kind_) ? connection_.masquerade : std::nullopt;
     } else if (packet.new_route != nullptr && !packet.new_route->local) {
@@ -45,9 +45,9 @@ HookContext StageContext::At(const Stage& stage, const Packet& packet) const {
 }
 
 // The socket that sent the packet or, where it comes in, that will receive it.
-const SocketFacts* StageContext::SocketAt(const Stage& stage) const {
-  const bool of_local_end = IsOutgoing(kind_) != ComesIn(stage);
-  switch (connection_.journey) {
+const SocketFacts* StepContext::SocketAt(const HookStep& step) const {
+  const bool of_local_end = IsOutgoing(kind_) != ComesIn(step);
+  switch (connection_.path_kind) {
     case PathKind::kForwarded:
       return nullptr;
     case PathKind::kLoopback:
@@ -61,28 +61,28 @@ const SocketFacts* StageContext::SocketAt(const Stage& stage) const {
 
 // skb->sk: of what comes in it is set between prerouting and input, by early demultiplexing. What came through
 // loopback has a route already, and is not looked at.
-Tristate StageContext::AttachedAt(const Stage& stage) const {
-  if (connection_.journey == PathKind::kForwarded) {
+Tristate StepContext::AttachedAt(const HookStep& step) const {
+  if (connection_.path_kind == PathKind::kForwarded) {
     return Tristate::kNo;
   }
-  if (!ComesIn(stage)) {
+  if (!ComesIn(step)) {
     return Tristate::kYes;
   }
-  const bool from_outside = connection_.journey == PathKind::kLocal && !IsOutgoing(kind_);
-  return stage.hook == Hook::kInput && stage.layer == Layer::kIp && from_outside ? settings_.early_demultiplexing
-                                                                                 : Tristate::kNo;
+  const bool from_outside = connection_.path_kind == PathKind::kLocal && !IsOutgoing(kind_);
+  return step.hook == Hook::kInput && step.layer == Layer::kIp && from_outside ? settings_.early_demultiplexing
+                                                                               : Tristate::kNo;
 }
 
-void StageContext::DescribePassage(const Stage& stage, const Packet& packet, HookContext& context) const {
+void StepContext::DescribePassage(const HookStep& step, const Packet& packet, HookContext& context) const {
   const Passage& passage = connection_.passage;
-  if (stage.out == nullptr && !packet.general) {
+  if (step.out == nullptr && !packet.general) {
     // Asked before routing: what the connection's own route says of the destination that the packet still has.
-    const Interface& out = IsOutgoing(kind_) ? connection_.egress : stages_.Arrival();
+    const Interface& out = IsOutgoing(kind_) ? connection_.egress : steps_.Arrival();
     context.route_to_destination = DeviceView::Output(out);
   }
   context.bridged = passage.bridged;
   const bool from_behind = IsOutgoing(kind_) && passage.bridge_port.has_value();
-  if (from_behind && stage.in != nullptr) {
+  if (from_behind && step.in != nullptr) {
     context.has_bridge_port = passage.bridge_calls_rules;
     context.bridge_port = DeviceView::Input(*passage.bridge_port);
   } else if (passage.bridge_calls_rules == Tristate::kNo) {
@@ -90,17 +90,17 @@ void StageContext::DescribePassage(const Stage& stage, const Packet& packet, Hoo
   }
 }
 
-Interface StageContext::OutDevice(const Stage& stage, const Packet& packet) const {
-  const bool forwarded = connection_.journey == PathKind::kForwarded;
-  if (stage.layer != Layer::kIp) {
+Interface StepContext::OutDevice(const HookStep& step, const Packet& packet) const {
+  const bool forwarded = connection_.path_kind == PathKind::kForwarded;
+  if (step.layer != Layer::kIp) {
     const bool elsewhere = packet.rerouted && packet.new_route != nullptr && !forwarded;
-    return elsewhere ? packet.new_route->egress_port.value_or(stages_.AnyPort()) : *stage.out;
+    return elsewhere ? packet.new_route->egress_port.value_or(steps_.AnyPort()) : *step.out;
   }
-  if (!packet.rerouted || (!forwarded && stage.hook != Hook::kPostrouting && stage.hook != Hook::kEgress)) {
-    return *stage.out;
+  if (!packet.rerouted || (!forwarded && step.hook != Hook::kPostrouting && step.hook != Hook::kEgress)) {
+    return *step.out;
   }
   if (packet.new_route == nullptr && forwarded && packet.destination_translated == Tristate::kNo) {
-    return *stage.out;  // not asked for: what the connection says holds
+    return *step.out;  // not asked for: what the connection says holds
   }
   if (packet.new_route == nullptr) {
     return {};
@@ -109,8 +109,8 @@ Interface StageContext::OutDevice(const Stage& stage, const Packet& packet) cons
 }
 
 // Whether packets come in on the device that routing picks for their source.
-Tristate StageContext::SourceRoutesToInput() const {
-  if (connection_.journey == PathKind::kForwarded) {
+Tristate StepContext::SourceRoutesToInput() const {
+  if (connection_.path_kind == PathKind::kForwarded) {
     if (connection_.general) {
       return Tristate::kYes;
     }

@@ -5,7 +5,7 @@
 namespace finwait::firewall::eval {
 
 /// What the network namespace does to packets besides its rules.
-struct NamespaceSettings {
+struct PacketPathSettings {
   bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose: a bare ACK without an entry makes one
   /// conntrack's hooks run for the packet's family.
   bool conntrack_active = true;
