@@ -200,4 +200,14 @@ Situation SituationOf(const diagnosis::Diagnosis& diagnosis) {
   return situation;
 }
 
+std::string_view DyingAt(const AffectedSite& loss) {
+  if (loss.inbound && (loss.peer_fin || loss.with_entry)) {
+    return "the peer's FIN";
+  }
+  return loss.inbound      ? "the peer's answer to a FIN"
+         : loss.last_ack   ? "this host's ACK of the peer's FIN"
+         : loss.reset_only ? "the RST"
+                           : "the FIN";
+}
+
 }  // namespace finwait::report

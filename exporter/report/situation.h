@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "collectors/sources/sysctl.h"
@@ -32,6 +33,9 @@ struct AffectedSite {
   std::uint64_t stuck = 0;           ///< sockets stuck now, all of them
   std::uint64_t at_risk = 0;         ///< open sockets that would stick
 };
+
+/// What of a connection dies there: "the FIN", "the peer's answer to a FIN", ...
+std::string_view DyingAt(const AffectedSite& loss);
 
 /// What advice depends on, taken from a diagnosis.
 struct Situation {
