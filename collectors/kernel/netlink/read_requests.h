@@ -16,8 +16,8 @@ struct ReadRequest {
 };
 
 /// Every message type that this program ever sends. All of them only read. Left out on purpose although their names say
-/// "get": IPCTNL_MSG_CT_GET_CTRZERO and NFT_MSG_GET*_RESET, which zero counters as they read them; and IPSET_CMD_TEST, which
-/// adds what stands in it to the counters of the element that it asks for.
+/// "get": IPCTNL_MSG_CT_GET_CTRZERO and NFT_MSG_GET*_RESET, which zero counters as they read them; and IPSET_CMD_TEST,
+/// which adds what stands in it to the counters of the element that it asks for.
 std::span<const ReadRequest> ReadRequests();
 
 /// Success when `datagram` holds at least one netlink message and all of them are on the list for `protocol`; else an
