@@ -35,7 +35,7 @@ class Messages(unittest.TestCase):
         self.assertIn("collectors/firewall/xt/extension.h", found)
         self.assertTrue(any("cannot start" in one for one in found["packaging/release/launcher.cc"]))
         self.assertTrue(any("does not load" in one for one in found["scripts/plan.sh"]))
-        self.assertTrue(any(one.startswith("No connection of this host") for one in found["exporter/report/explanation.cc"]))
+        self.assertTrue(any(one.startswith("No connection of this host") for one in found["exporter/report/headline.cc"]))
 
     def test_a_sentence_of_the_report_is_put_together_and_each_of_a_choice_stands_alone(self):
         source = 'say("fin_timeout", "of " + Number(n) + " sockets"); return late ? "it comes too late" : "it comes in time";'
