@@ -15,12 +15,17 @@ using diagnosis::TimeoutEffect;
 
 constexpr std::chrono::hours kMemory{24};
 
-// "in the last 3 h": over which time that holds.
+// "in the last 3 h": over which time that holds. In steps, so that a page which is looked at stays as it is.
 std::string SeenWhen(const IdleSummary& idle) {
-  if (idle.watched.count() == 0) {
+  constexpr std::chrono::minutes kStep{10};
+  const std::chrono::seconds watched = std::min<std::chrono::seconds>(idle.watched, kMemory);
+  if (watched.count() == 0) {
     return "at this moment";
   }
-  return "in the last " + Lasting(static_cast<double>(std::min<std::chrono::seconds>(idle.watched, kMemory).count()));
+  if (watched < kStep) {
+    return "in the first minutes";
+  }
+  return "in the last " + Lasting(static_cast<double>(std::chrono::seconds(watched / kStep * kStep).count()));
 }
 
 // "It has forgotten 40 (...), ... and 2 keep alive too late.": of connections that are open both ways.
@@ -72,7 +77,7 @@ std::string OneSample(const IdleSummary& idle) {
 
 void OnEstablished(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
   const auto timeout = sysctl.Timeout(sources::ConntrackTcpTimeout::kEstablished);
-  if (!timeout || (idle.local.sockets + idle.own.sockets == 0 && idle.local.IsSafe())) {
+  if (!timeout || (idle.local.sockets == 0 && idle.local.IsSafe())) {
     return;
   }
   const std::string by_port =

@@ -144,7 +144,7 @@ std::string SilenceSection(const report::Report& report) {
   }
   const diagnosis::IdleSummary& idle = *diagnosis.idle;
   for (const report::Statement& one : report.explanation.timeouts) {
-    html += "<p>" + html::Escape(one.text) + "</p>\n";
+    html += "<p class=\"timeout\">" + html::Escape(one.text) + "</p>\n";
   }
   html += "<figure>" + charts::SilenceCurve(idle) +
           "</figure>\n<p class=\"about\"><span class=\"swatch all\"></span>of " +

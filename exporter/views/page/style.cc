@@ -94,6 +94,7 @@ h1 { font-size: clamp(2rem, 6vw, 3rem); line-height: 1.1; letter-spacing: -.025e
 h2 { font-size: 1.1875rem; line-height: 1.3; letter-spacing: -.01em; font-weight: 650; margin-block-end: .6rem; }
 h3 { font-size: .875rem; font-weight: 600; }
 .about { color: var(--soft); font-size: .875rem; margin-block-end: .75rem; max-width: 42rem; }
+.timeout { max-width: 42rem; margin-block-end: .75rem; overflow-wrap: anywhere; }
 .statements { display: grid; gap: .7rem; list-style: none; max-width: 42rem; }
 .statements li { position: relative; padding-inline-start: 1.6rem; overflow-wrap: anywhere; }
 .statements li::before { content: ""; position: absolute; inset-inline-start: .25rem; top: .62em; width: .4rem; height: .4rem; border-radius: 50%; background: var(--soft); }
