@@ -85,7 +85,7 @@ struct Options {
   service::LogFormat log_format = service::LogFormat::kLogfmt;
   std::filesystem::path procfs = "/proc";
   std::vector<diagnosis::PathTimeout> path_timeouts;  ///< --path.timeout; at most kMostPathTimeouts
-  static constexpr std::size_t kMostPathTimeouts = 8;
+  static constexpr std::size_t kMostPathTimeouts = diagnosis::kMostPaths;
   sources::NamespaceDepth namespaces = sources::NamespaceDepth::kObserve;  ///< --namespaces
   std::filesystem::path pod_logs = "/var/log/pods";                        ///< --path.pod-logs
   bool owner_names = true;                                                 ///< --owners.names

@@ -41,13 +41,20 @@ void HoldAgainst(const TimeoutInForce& timeout, const kernel::TcpSocket& socket,
   }
   if (timeout.path) {
     PathIdle& path = summary.paths[*timeout.path];
-    Hold(silence, static_cast<std::uint32_t>(path.path.timeout.count()), path.effect);
+    const auto seconds = static_cast<std::uint32_t>(path.path.timeout.count());
+    Hold(silence, seconds, path.effect);
+    if (*timeout.path < service.paths.size()) {
+      Hold(silence, seconds, service.paths[*timeout.path]);
+    }
     path.longest_needed_seconds = std::max(path.longest_needed_seconds, needed);
   }
   if (!timeout.local) {
     return;
   }
   Hold(silence, *timeout.local, timeout.is_own ? summary.own : summary.local);
+  if (!timeout.is_own) {
+    Hold(silence, *timeout.local, service.local);
+  }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     if (socket.entry.state == kernel::ConntrackTcpState::kEstablished) {
       summary.shortest_timeout_seconds =
@@ -87,6 +94,10 @@ void ServiceIdle::Add(const ServiceIdle& other) {
   AddEach(other.outlived_without_keepalive, outlived_without_keepalive);
   AddEach(other.spoke_again, spoke_again);
   in_force.Add(other.in_force);
+  local.Add(other.local);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    paths[i].Add(other.paths[i]);
+  }
   for (std::size_t i = 0; i < by_keepalive.size(); ++i) {
     by_keepalive[i] += other.by_keepalive[i];
   }
@@ -113,10 +124,17 @@ IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::u
   summary.longest_needed_seconds = summary.last_24_hours.largest_seconds;
   summary.longest_needed_half_closed_seconds = summary.last_24_hours.largest_half_closed_seconds;
   summary.local.spoke_again = summary.last_24_hours.spoke_again.than_local;
+  summary.own.spoke_again = summary.last_24_hours.spoke_again.than_own;
   summary.in_force.spoke_again = summary.last_24_hours.spoke_again.in_force;
   summary.watched = history.Watched();
   for (const PathTimeout& path : context.paths) {
-    summary.paths.emplace_back().path = path;
+    const std::size_t i = summary.paths.size();
+    PathIdle& idle = summary.paths.emplace_back();
+    idle.path = path;
+    if (i < kMostPaths) {
+      idle.effect.spoke_again = summary.last_24_hours.spoke_again.than_path[i];
+      idle.longest_needed_seconds = summary.last_24_hours.largest_path_seconds[i];
+    }
   }
   constexpr std::size_t kMostToldApart = 4096;  // beyond these a service is not listed
   std::map<IdleService, ServiceIdle> services;
@@ -157,9 +175,14 @@ IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::u
       HoldAgainst(timeout, socket, *silence, needed, summary, service);
     }
   }
-  for (const auto& [service, counts] : summary.last_24_hours.by_service) {
-    services[service].spoke_again = counts.longer;
-    services[service].in_force.spoke_again = counts.in_force;
+  for (const auto& [key, counts] : summary.last_24_hours.by_service) {
+    ServiceIdle& service = services[key];
+    service.spoke_again = counts.longer;
+    service.in_force.spoke_again = counts.in_force;
+    service.local.spoke_again = counts.than_local;
+    for (std::size_t i = 0; i < kMostPaths; ++i) {
+      service.paths[i].spoke_again = counts.than_path[i];
+    }
   }
   summary.services.reserve(services.size());
   for (auto& [key, service] : services) {

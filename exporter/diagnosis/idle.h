@@ -51,6 +51,8 @@ struct ServiceIdle {
   LadderCounts outlived_without_keepalive = {};    ///< see IdleSummary
   LadderCounts spoke_again = {};                   ///< silences within 24 hours after which one spoke again
   TimeoutEffect in_force;                          ///< of the shortest timeout over each, conntrack's or the path's
+  TimeoutEffect local;                             ///< of the sysctl; see IdleSummary
+  std::array<TimeoutEffect, kMostPaths> paths;     ///< of each path, as in IdleSummary::paths
   std::array<std::uint64_t, 3> by_keepalive = {};  ///< by Keepalive
 
   /// Takes in `other`, whose service is the same for whoever reads it.
@@ -63,7 +65,7 @@ struct ServiceIdle {
 struct PathIdle {
   PathTimeout path;
   std::uint64_t expiring = 0;  ///< silent for longer than the path remembers
-  TimeoutEffect effect;        ///< `spoke_again` is told of all paths together: IdleSummary::last_24_hours
+  TimeoutEffect effect;
   std::uint32_t longest_needed_seconds = 0;  ///< see IdleSummary
 };
 

@@ -35,12 +35,19 @@ void SpokeAgain::Add(const SpokeAgain& other) {
     longer[i] += other.longer[i];
   }
   than_local += other.than_local;
-  than_paths += other.than_paths;
+  than_own += other.than_own;
+  for (std::size_t i = 0; i < than_path.size(); ++i) {
+    than_path[i] += other.than_path[i];
+  }
   in_force += other.in_force;
 }
 
 void SilenceSketch::Summary::Add(const Summary& other) {
   largest_seconds = std::max(largest_seconds, other.largest_seconds);
+  largest_local_seconds = std::max(largest_local_seconds, other.largest_local_seconds);
+  for (std::size_t i = 0; i < largest_path_seconds.size(); ++i) {
+    largest_path_seconds[i] = std::max(largest_path_seconds[i], other.largest_path_seconds[i]);
+  }
   largest_half_closed_seconds = std::max(largest_half_closed_seconds, other.largest_half_closed_seconds);
   spoke_again.Add(other.spoke_again);
   for (const auto& [service, counts] : other.by_service) {
@@ -63,9 +70,15 @@ void SilenceSketch::Add(const IdleService& service, bool half_closed, std::uint3
     for (std::size_t i = 0; i < kTimeoutLadder.size(); ++i) {
       spoke.longer[i] = seconds > kTimeoutLadder[i] ? 1 : 0;
     }
-    spoke.than_local = timeout.local && seconds > *timeout.local ? 1 : 0;
-    spoke.than_paths = timeout.path && std::chrono::seconds(seconds) > paths[*timeout.path].timeout ? 1 : 0;
-    spoke.in_force = std::max(spoke.than_local, spoke.than_paths);
+    if (timeout.local) {
+      (timeout.is_own ? spoke.than_own : spoke.than_local) = seconds > *timeout.local ? 1 : 0;
+      silence.largest_local_seconds = timeout.is_own ? 0 : seconds;
+    }
+    if (timeout.path && *timeout.path < kMostPaths) {
+      spoke.than_path[*timeout.path] = std::chrono::seconds(seconds) > paths[*timeout.path].timeout ? 1 : 0;
+      silence.largest_path_seconds[*timeout.path] = seconds;
+    }
+    spoke.in_force = timeout.shortest && seconds > *timeout.shortest ? 1 : 0;
     auto& services = slot.silences.by_service;
     if (spoke.Any() && (services.size() < kMostServices || services.contains(service))) {
       silence.by_service[service] = spoke;
@@ -105,6 +118,9 @@ void IdleHistory::Update(const kernel::SocketTable& sockets, std::span<const std
 void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
                         const Terms& terms) {
   std::vector<Packed> added;
+  for (std::size_t i = 0; i < sockets.Size() && !openers_are_told_; ++i) {
+    openers_are_told_ = sockets[i].opened_here.has_value();
+  }
   for (std::size_t i = 0; i < sockets.Size(); ++i) {
     const kernel::TcpSocket socket = sockets[i];
     if (!socket.IsOpen() || !socket.idle) {
@@ -154,6 +170,8 @@ IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uin
   packed.keepalive_seconds = KeepaliveOf(socket, kMostSeconds) & kMostSeconds;
   packed.is_unsure = !silence.is_sure;
   packed.is_longer = silence.is_longer;
+  // Entries date no retry: they tell no silence while something is unacknowledged.
+  packed.unacknowledged = terms.entries != nullptr && openers_are_told_ && !socket.opened_here;
   if (before == nullptr) {
     return packed;
   }
@@ -181,7 +199,9 @@ IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uin
                    kMostSeconds;
   packed.is_unsure = 0;
   const std::uint32_t ended = unbroken - std::min<std::uint32_t>(packed.seconds, terms.elapsed);
-  if (ended >= terms.least_seconds) {
+  // What was sent before is sent again, and nobody has answered: that is no sign of life.
+  const bool is_retry = before->unacknowledged != 0 && packed.unacknowledged != 0;
+  if (ended >= terms.least_seconds && !is_retry) {
     sketch_.Add(IdleServiceOf(socket, network_namespace), before->half_closed != 0, ended,
                 TimeoutInForceOf(socket, packed.seconds, terms.context), terms.context.paths, terms.now);
   }

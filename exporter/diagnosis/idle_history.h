@@ -21,12 +21,13 @@ inline constexpr std::array<std::uint32_t, 8> kTimeoutLadder = {60, 240, 350, 60
 /// Counts by position in kTimeoutLadder.
 using LadderCounts = std::array<std::uint64_t, kTimeoutLadder.size()>;
 
-/// How many connections spoke again after a silence that was longer than a timeout.
+/// How many silences that were longer than a timeout ended, as the connection spoke again.
 struct SpokeAgain {
-  LadderCounts longer = {};      ///< than each timeout of the ladder
-  std::uint64_t than_local = 0;  ///< than conntrack's timeout here, as it was then
-  std::uint64_t than_paths = 0;  ///< than the path's (--path.timeout)
-  std::uint64_t in_force = 0;    ///< than the shorter of the two
+  LadderCounts longer = {};                           ///< than each timeout of the ladder
+  std::uint64_t than_local = 0;                       ///< than the sysctl's, as it was then
+  std::uint64_t than_own = 0;                         ///< than what no sysctl gave (`ct timeout`)
+  std::array<std::uint64_t, kMostPaths> than_path{};  ///< than the path's, by position in IdleContext::paths
+  std::uint64_t in_force = 0;                         ///< than the shortest of these
 
   void Add(const SpokeAgain& other);
   bool Any() const { return longer.front() > 0 || in_force > 0; }
@@ -44,9 +45,11 @@ class SilenceSketch {
   struct Summary {
     /// Of connections that were open both ways; 0: none spoke again after a silence of interest.
     std::uint32_t largest_seconds = 0;
-    SpokeAgain spoke_again;                         ///< of them
-    std::map<IdleService, SpokeAgain> by_service;   ///< the same
-    std::uint32_t largest_half_closed_seconds = 0;  ///< of connections that the peer had closed
+    std::uint32_t largest_local_seconds = 0;                       ///< of those under the sysctl's timeout
+    std::array<std::uint32_t, kMostPaths> largest_path_seconds{};  ///< of those to each path's peers
+    SpokeAgain spoke_again;                                        ///< of them
+    std::map<IdleService, SpokeAgain> by_service;                  ///< the same
+    std::uint32_t largest_half_closed_seconds = 0;                 ///< of connections that the peer had closed
 
     /// Adds what `other` shows, of other connections or of another time.
     void Add(const Summary& other);
@@ -109,7 +112,8 @@ class IdleHistory {
     std::uint32_t keepalive_seconds : 22;  // 0: off, as far as seen
     std::uint32_t is_unsure : 1;  // a keepalive of the peer's may have come before the first sample, and none has since
     std::uint32_t is_longer : 1;  // EntryEvidence::Silence
-    std::uint32_t : 8;
+    std::uint32_t unacknowledged : 1;  // something that was sent
+    std::uint32_t : 7;
   };
   static_assert(sizeof(Packed) == 16);
   static constexpr std::uint32_t kMostSeconds = (1U << 22) - 1;  // 48 days
@@ -130,6 +134,7 @@ class IdleHistory {
   std::optional<SteadyClock::time_point> first_taken_at_;
   SteadyClock::time_point taken_at_;
   std::vector<Packed> connections_;  // by cookie, ascending
+  bool openers_are_told_ = false;    // by this kernel: TcpSocket::opened_here
   SilenceSketch sketch_;
 };
 

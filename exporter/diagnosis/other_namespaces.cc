@@ -233,7 +233,7 @@ ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) co
   ObservedSilence silence;
   for (std::size_t i = 0; live_ != nullptr && i < live_->namespaces.size(); ++i) {
     kernel::TcpSocket socket = live_->sockets[i];
-    if (!socket.IsOpen() || StaysInside(socket) || to_this_host_.contains(socket.cookie)) {
+    if (!socket.IsOpen() || StaysInside(socket)) {
       continue;
     }
     const auto history = connections_.Find(socket.cookie);

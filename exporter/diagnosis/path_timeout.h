@@ -10,6 +10,9 @@
 
 namespace finwait::diagnosis {
 
+/// More paths are not held against silences.
+inline constexpr std::size_t kMostPaths = 8;
+
 /// A device on the way to some peers (a NAT gateway, a load balancer) that forgets silent connections.
 struct PathTimeout {
   std::string network;   ///< as it was given, "198.51.100.0/24": the label `path`

@@ -424,11 +424,11 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     explanation.will_not_help = WhatWillNotHelp(situation);
   }
   if (diagnosis.idle) {
-    if (diagnosis.stuck) {
-      std::ranges::move(ForgottenByPaths(*diagnosis.stuck, *diagnosis.idle), std::back_inserter(explanation.stuck));
-    }
+    const std::vector<std::uint64_t> forgotten =
+        diagnosis.stuck ? CountForgottenByPaths(*diagnosis.stuck, *diagnosis.idle) : std::vector<std::uint64_t>();
+    std::ranges::move(ForgottenByPaths(forgotten, *diagnosis.idle), std::back_inserter(explanation.stuck));
     const auto* sysctl = diagnosis.snapshot->Find<sources::SysctlSample>();
-    explanation.timeouts = TimeoutVerdicts(*diagnosis.idle, sysctl);
+    explanation.timeouts = TimeoutVerdicts(*diagnosis.idle, sysctl, forgotten);
     std::ranges::move(IdleAdvice(*diagnosis.idle, sysctl, TableLoadOf(*diagnosis.snapshot)),
                       std::back_inserter(explanation.what_to_do));
   }

@@ -14,30 +14,36 @@ using diagnosis::IdleSummary;
 using diagnosis::kTimeoutLadder;
 using diagnosis::ServiceIdle;
 
-// "43 (...), and 5 within 24 hours that spoke again (...)": what that step of the ladder would have forgotten; nothing
-// where none.
-std::string ForgottenAt(const IdleSummary& idle, std::size_t step) {
-  const std::uint64_t now = idle.outlived_without_keepalive[step];
-  const std::uint64_t spoke = idle.last_24_hours.spoke_again.longer[step];
-  if (now + spoke == 0) {
-    return "";
-  }
+// "43 (...), and a connection in 5 silences within 24 hours, after which it spoke again (...)": connections `now`, and
+// those that `spoke`, each counted once for every silence; nothing where none.
+template <typename Now, typename Spoke>
+std::string Forgotten(const IdleSummary& idle, std::uint64_t now, Now now_of, std::uint64_t spoke, Spoke spoke_of) {
   std::string text;
   if (now > 0) {
-    text = std::to_string(now) +
-           ByPort(idle, [&](const ServiceIdle& service) { return service.outlived_without_keepalive[step]; });
+    text = std::to_string(now) + ByPort(idle, now_of);
   }
   if (spoke > 0) {
-    text += (now > 0 ? ", and " : "") + std::to_string(spoke) + " within 24 hours that spoke again" +
-            ByPort(idle, [&](const ServiceIdle& service) { return service.spoke_again[step]; });
+    text += (now > 0 ? ", and " : "") + ("a connection in " + Counted(spoke, "silence", "silences")) +
+            " within 24 hours, after which it spoke again" + ByPort(idle, spoke_of);
   }
   return text;
 }
 
+// What that step of the ladder would have forgotten.
+std::string ForgottenAt(const IdleSummary& idle, std::size_t step) {
+  return Forgotten(
+      idle, idle.outlived_without_keepalive[step],
+      [&](const ServiceIdle& service) { return service.outlived_without_keepalive[step]; },
+      idle.last_24_hours.spoke_again.longer[step],
+      [&](const ServiceIdle& service) { return service.spoke_again[step]; });
+}
+
 // " 20 s, in force, has forgotten 40 (...).": where that is no step of the ladder.
 std::string ForgottenInForce(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
-  const std::uint64_t forgotten = idle.in_force.forgotten + idle.in_force.spoke_again;
-  if (forgotten == 0) {
+  const std::string forgotten = Forgotten(
+      idle, idle.in_force.forgotten, [](const ServiceIdle& service) { return service.in_force.forgotten; },
+      idle.in_force.spoke_again, [](const ServiceIdle& service) { return service.in_force.spoke_again; });
+  if (forgotten.empty()) {
     return "";
   }
   std::string which = "What is in force";
@@ -48,10 +54,7 @@ std::string ForgottenInForce(const IdleSummary& idle, const sources::SysctlSampl
     }
     which = std::to_string(timeout->count()) + " s, in force,";
   }
-  return " " + which + " has forgotten " + std::to_string(forgotten) +
-         ByPort(idle,
-                [](const ServiceIdle& service) { return service.in_force.forgotten + service.in_force.spoke_again; }) +
-         ".";
+  return " " + which + " has forgotten " + forgotten + ".";
 }
 
 // "60 and 240 s would have forgotten 43 (...).": steps that would have forgotten the same are one sentence.
@@ -179,7 +182,7 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
   return out;
 }
 
-std::vector<Statement> ForgottenByPaths(const diagnosis::StuckSummary& stuck, const IdleSummary& idle) {
+std::vector<std::uint64_t> CountForgottenByPaths(const diagnosis::StuckSummary& stuck, const IdleSummary& idle) {
   std::vector<diagnosis::PathTimeout> paths;
   for (const diagnosis::PathIdle& path : idle.paths) {
     paths.push_back(path.path);
@@ -194,12 +197,17 @@ std::vector<Statement> ForgottenByPaths(const diagnosis::StuckSummary& stuck, co
       ++forgotten[*path];
     }
   }
+  return forgotten;
+}
+
+std::vector<Statement> ForgottenByPaths(std::span<const std::uint64_t> forgotten, const IdleSummary& idle) {
   std::vector<Statement> out;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
+  for (std::size_t i = 0; i < forgotten.size(); ++i) {
     if (forgotten[i] > 0) {
+      const diagnosis::PathTimeout& path = idle.paths[i].path;
       out.push_back({"The path forgot " + Counted(forgotten[i], "of these sockets", "of these sockets") +
-                     " (no_reply): silent for more than the " + std::to_string(paths[i].timeout.count()) +
-                     " s that the path to " + paths[i].network + " remembers (--path.timeout)."});
+                     " (no_reply): silent for more than the " + std::to_string(path.timeout.count()) +
+                     " s that the path to " + path.network + " remembers (--path.timeout)."});
     }
   }
   return out;

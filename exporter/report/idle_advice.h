@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "collectors/sources/sysctl.h"
@@ -16,8 +18,12 @@ namespace finwait::report {
 std::vector<Statement> IdleAdvice(const diagnosis::IdleSummary& idle, const sources::SysctlSample* sysctl,
                                   const std::optional<TableLoad>& load);
 
-/// Stuck sockets whose FIN nobody answers and that had been silent, when they closed, for longer than the path to their
-/// peer remembers: one statement for each path. A pure function.
-std::vector<Statement> ForgottenByPaths(const diagnosis::StuckSummary& stuck, const diagnosis::IdleSummary& idle);
+/// By position in IdleSummary::paths: stuck sockets whose FIN nobody answers and that had been silent, when they
+/// closed, for longer than the path to their peer remembers. A pure function.
+std::vector<std::uint64_t> CountForgottenByPaths(const diagnosis::StuckSummary& stuck,
+                                                 const diagnosis::IdleSummary& idle);
+
+/// One statement for each path that forgot some, by CountForgottenByPaths. A pure function.
+std::vector<Statement> ForgottenByPaths(std::span<const std::uint64_t> forgotten, const diagnosis::IdleSummary& idle);
 
 }  // namespace finwait::report

@@ -1,5 +1,6 @@
 #include "exporter/report/table_load.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -49,9 +50,9 @@ std::optional<TableLoad> TableLoadOf(const scheduling::Snapshot& snapshot) {
 }
 
 std::string CostOfTimeout(std::uint64_t timeout_seconds, const TableLoad& load) {
-  const double entries = load.connections_per_second > 0
-                             ? std::ceil(load.connections_per_second * static_cast<double>(timeout_seconds))
-                             : static_cast<double>(load.entries);
+  // Those of now stay, whatever ends.
+  const double entries = std::max(std::ceil(load.connections_per_second * static_cast<double>(timeout_seconds)),
+                                  static_cast<double>(load.entries));
   const std::string size = std::to_string(static_cast<std::uint64_t>(entries)) + " entries, " +
                            Rounded(entries * kEntryBytes / 1e6) + " MB or " +
                            Rounded(100 * entries / static_cast<double>(load.limit)) +

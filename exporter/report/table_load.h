@@ -21,8 +21,7 @@ struct TableLoad {
 std::optional<TableLoad> TableLoadOf(const scheduling::Snapshot& snapshot);
 
 /// The most that connections cost which begin at that rate and of which none closes in order, as they do where peers
-/// vanish: each then keeps its entry for `timeout_seconds`. Where none begins or ends, what the entries there are cost.
-/// A sentence.
+/// vanish: each then keeps its entry for `timeout_seconds`. At least what the entries there are cost. A sentence.
 std::string CostOfTimeout(std::uint64_t timeout_seconds, const TableLoad& load);
 
 }  // namespace finwait::report

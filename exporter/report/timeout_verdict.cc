@@ -1,6 +1,7 @@
 #include "exporter/report/timeout_verdict.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,7 @@ namespace finwait::report {
 namespace {
 
 using diagnosis::IdleSummary;
+using diagnosis::ServiceIdle;
 using diagnosis::TimeoutEffect;
 
 constexpr std::chrono::hours kMemory{24};
@@ -28,21 +30,29 @@ std::string SeenWhen(const IdleSummary& idle) {
   return "in the last " + Lasting(static_cast<double>(std::chrono::seconds(watched / kStep * kStep).count()));
 }
 
-// "It has forgotten 40 (...), ... and 2 keep alive too late.": of connections that are open both ways.
-std::string LossesOf(const TimeoutEffect& effect, const std::string& by_port) {
+// "It has forgotten 40 of 80 connections (...); of 2 more the keepalive comes too late; ...": of connections that are
+// open both ways. `of`: the same of one service.
+template <typename Of>
+std::string LossesOf(const TimeoutEffect& effect, const IdleSummary& idle, Of of) {
   std::string text;
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  const auto by_port = [&](std::uint64_t TimeoutEffect::*count) {
+    return ByPort(idle, [&](const ServiceIdle& service) { return of(service).*count; });
+  };
+  const std::string of_all = " of " + Counted(effect.sockets, "connection", "connections");
   if (effect.forgotten > 0) {
-    add("it has forgotten " + std::to_string(effect.forgotten) + " of " +
-        Counted(effect.sockets, "connection", "connections") + by_port);
+    add("it has forgotten " + std::to_string(effect.forgotten) + of_all + by_port(&TimeoutEffect::forgotten));
   }
   if (effect.late_keepalive > 0) {
-    add("of " + std::to_string(effect.late_keepalive) + (effect.forgotten > 0 ? " more" : "") +
-        " the keepalive comes too late");
+    const std::string ports = by_port(&TimeoutEffect::late_keepalive);
+    add(effect.forgotten > 0
+            ? "of " + std::to_string(effect.late_keepalive) + " more" + ports + " the keepalive comes too late"
+            : "the keepalive of " + std::to_string(effect.late_keepalive) + of_all + ports + " comes too late");
   }
   if (effect.spoke_again > 0) {
-    add(Counted(effect.spoke_again, "connection", "connections") +
-        " spoke again within 24 hours after a silence that was longer");
+    add(Counted(effect.spoke_again, "silence within 24 hours was longer, after which a connection spoke again",
+                "silences within 24 hours were longer, after which a connection spoke again") +
+        by_port(&TimeoutEffect::spoke_again));
   }
   return UpperCase(text.substr(0, 1)) + text.substr(1) + ".";
 }
@@ -57,17 +67,19 @@ std::string LimitsOf(const TimeoutEffect& effect, std::int64_t timeout) {
 }
 
 // "`setting` is safe ... / is not safe ...".
+template <typename Of>
 std::string VerdictOn(const std::string& setting, std::int64_t timeout, const TimeoutEffect& effect,
-                      std::uint32_t longest, const std::string& by_port, const IdleSummary& idle) {
-  if (effect.sockets == 0 && effect.IsSafe()) {
-    return setting + ": no open connection was seen under it " + SeenWhen(idle) + ".";
+                      std::uint32_t longest, const IdleSummary& idle, Of of) {
+  const std::string none = effect.sockets == 0 ? " No connection is open under it now." : "";
+  if (effect.sockets == 0 && effect.IsSafe() && longest == 0) {
+    return setting + ": no connection is open under it now.";
   }
   if (effect.IsSafe()) {
     return setting + " is safe for what was seen " + SeenWhen(idle) +
            ": the longest silence, or time until a keepalive, is " + std::to_string(longest) + " s." +
-           LimitsOf(effect, timeout);
+           LimitsOf(effect, timeout) + none;
   }
-  return setting + " is not safe, by what was seen " + SeenWhen(idle) + ". " + LossesOf(effect, by_port);
+  return setting + " is not safe, by what was seen " + SeenWhen(idle) + ". " + LossesOf(effect, idle, of) + none;
 }
 
 // What one sample does not know.
@@ -77,15 +89,14 @@ std::string OneSample(const IdleSummary& idle) {
 
 void OnEstablished(const IdleSummary& idle, const sources::SysctlSample& sysctl, std::vector<Statement>& out) {
   const auto timeout = sysctl.Timeout(sources::ConntrackTcpTimeout::kEstablished);
-  if (!timeout || (idle.local.sockets == 0 && idle.local.IsSafe())) {
+  const std::uint32_t longest_before = idle.last_24_hours.largest_local_seconds;
+  if (!timeout || (idle.local.sockets == 0 && longest_before == 0 && idle.local.IsSafe())) {
     return;
   }
-  const std::string by_port =
-      idle.paths.empty()
-          ? ByPort(idle, [](const diagnosis::ServiceIdle& service) { return service.in_force.forgotten; })
-          : "";
-  std::string text = VerdictOn("nf_conntrack_tcp_timeout_established = " + std::to_string(timeout->count()) + " s",
-                               timeout->count(), idle.local, idle.longest_needed_seconds, by_port, idle);
+  std::string text =
+      VerdictOn("nf_conntrack_tcp_timeout_established = " + std::to_string(timeout->count()) + " s", timeout->count(),
+                idle.local, idle.local.sockets > 0 ? idle.longest_needed_seconds : longest_before, idle,
+                [](const ServiceIdle& service) { return service.local; });
   if (idle.missing_entries > 0) {
     text += " But " + Counted(idle.missing_entries, "connection that was", "connections that were") +
             " silent for less " + (idle.missing_entries == 1 ? "has" : "have") +
@@ -104,7 +115,8 @@ void OnOwnTimeouts(const IdleSummary& idle, std::vector<Statement>& out) {
       " (ct timeout), about " + std::to_string(shortest) + " s at the shortest: ";
   out.push_back(
       {which + (idle.own.IsSafe() ? "safe for what was seen " + SeenWhen(idle) + "." + LimitsOf(idle.own, shortest)
-                                  : "not safe, by what was seen " + SeenWhen(idle) + ". " + LossesOf(idle.own, "")),
+                                  : "not safe, by what was seen " + SeenWhen(idle) + ". " +
+                                        LossesOf(idle.own, idle, [](const ServiceIdle&) { return TimeoutEffect(); })),
        "", "", "own_timeouts_in_force"});
 }
 
@@ -123,25 +135,31 @@ void OnHalfClosed(const IdleSummary& idle, const sources::SysctlSample& sysctl, 
 
 }  // namespace
 
-std::vector<Statement> TimeoutVerdicts(const IdleSummary& idle, const sources::SysctlSample* sysctl) {
+std::vector<Statement> TimeoutVerdicts(const IdleSummary& idle, const sources::SysctlSample* sysctl,
+                                       std::span<const std::uint64_t> forgotten_by_paths) {
   std::vector<Statement> out;
   if (sysctl != nullptr) {
     OnEstablished(idle, *sysctl, out);
     OnOwnTimeouts(idle, out);
     OnHalfClosed(idle, *sysctl, out);
   }
-  for (const diagnosis::PathIdle& path : idle.paths) {
+  for (std::size_t i = 0; i < idle.paths.size(); ++i) {
+    const diagnosis::PathIdle& path = idle.paths[i];
+    TimeoutEffect effect = path.effect;
+    const std::uint64_t stuck = i < forgotten_by_paths.size() ? forgotten_by_paths[i] : 0;
+    effect.forgotten += stuck;
+    effect.sockets += stuck;
     out.push_back({VerdictOn("A path timeout of " + std::to_string(path.path.timeout.count()) + " s to " +
                                  path.path.network + " (--path.timeout)",
-                             path.path.timeout.count(), path.effect, path.longest_needed_seconds, "", idle) +
+                             path.path.timeout.count(), effect, path.longest_needed_seconds, idle,
+                             [&](const ServiceIdle& service) {
+                               return i < service.paths.size() ? service.paths[i] : TimeoutEffect();
+                             }) +
+                       (stuck > 0 ? " " + Counted(stuck, "of those forgotten has closed and is stuck.",
+                                                  "of those forgotten have closed and are stuck.")
+                                  : "") +
                        (out.empty() ? OneSample(idle) : ""),
                    "", "", "path_in_force"});
-  }
-  if (idle.last_24_hours.spoke_again.than_paths > 0) {
-    out.push_back(
-        {"Of the paths together: " + Counted(idle.last_24_hours.spoke_again.than_paths, "connection", "connections") +
-             " spoke again within 24 hours after a silence for which the path forgets.",
-         "", "", "path_in_force"});
   }
   return out;
 }

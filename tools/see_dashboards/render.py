@@ -77,7 +77,6 @@ BEFORE_PICTURES = {
 PAGE_PICTURES = {
     "page-failing-light.webp": ("failing-1", "light", 1280, 1250, None),
     "page-exposed-dark.webp": ("exposed-1", "dark", 1280, 1250, None),
-    "page-silence-light.webp": ("exposed-1", "light", 760, 250, "#silence"),
 }
 
 

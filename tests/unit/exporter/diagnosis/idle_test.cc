@@ -118,6 +118,33 @@ TEST_F(IdleTest, RemembersTheSilenceAfterWhichAConnectionSpoke) {
   EXPECT_EQ(Sum(seconds(10'005) + std::chrono::hours(25)).last_24_hours.largest_seconds, 0U);
 }
 
+TEST_F(IdleTest, HoldsSilencesOf24HoursAgainstThePathOfEach) {
+  paths_.push_back({"192.0.2.0/24", *IpAddress::Parse("192.0.2.0"), 24, seconds(200)});
+  paths_.push_back({"198.51.100.0/24", *IpAddress::Parse("198.51.100.0"), 24, seconds(400)});
+  Add(300);
+  Sum(seconds(10'000));
+  Show(sockets_[0], 2);
+  ++sockets_[0].segments;
+  IdleSummary spoke = Sum(seconds(10'005));
+  EXPECT_EQ(spoke.paths.at(0).effect.spoke_again, 1U);
+  EXPECT_EQ(spoke.paths.at(0).longest_needed_seconds, 303U);
+  EXPECT_FALSE(spoke.paths.at(0).effect.IsSafe());
+  EXPECT_EQ(spoke.services.at(0).paths[0].spoke_again, 1U);
+  EXPECT_EQ(spoke.paths.at(1).effect.spoke_again, 0U);
+  EXPECT_EQ(spoke.paths.at(1).longest_needed_seconds, 0U);
+  sockets_.clear();
+  spoke = Sum(seconds(10'010));
+  EXPECT_FALSE(spoke.paths.at(0).effect.IsSafe()) << "nor when it is gone";
+  kernel::TcpSocket& other = Add(300);
+  other.peer = *Endpoint::Parse("198.51.100.1:80");
+  Sum(seconds(10'015));
+  Show(other, 2);
+  ++other.segments;
+  spoke = Sum(seconds(10'020));
+  EXPECT_EQ(spoke.paths.at(1).longest_needed_seconds, 303U);
+  EXPECT_TRUE(spoke.paths.at(1).effect.IsSafe());
+}
+
 TEST_F(IdleTest, TellsWhoseConnectionsSpokeAgain) {
   kernel::TcpSocket& socket = Add(300);
   socket.cgroup_id = 77;
@@ -336,6 +363,47 @@ TEST_F(SilenceTest, RemembersASilenceThatIsLongerThanATimeoutInForceBelowTheLadd
   EXPECT_EQ(spoke.last_24_hours.largest_seconds, 23U);
   EXPECT_EQ(spoke.local.spoke_again, 1U);
   EXPECT_EQ(spoke.watched, seconds(12));
+}
+
+TEST_F(SilenceTest, HoldsASilenceUnderAPolicyAgainstNoSysctl) {
+  kernel::TcpSocket& socket = Add(5);
+  Remain(socket, 95);  // given 100
+  Sum(seconds(10'000));
+  Show(socket, 90);
+  Remain(socket, 10);
+  Sum(seconds(10'085));
+  Show(socket, 1);
+  ++socket.segments;
+  Remain(socket, 99);
+  const IdleSummary spoke = Sum(seconds(10'105));
+  EXPECT_EQ(spoke.last_24_hours.largest_seconds, 104U);
+  EXPECT_EQ(spoke.last_24_hours.largest_local_seconds, 0U);
+  EXPECT_EQ(spoke.local.spoke_again, 0U);
+  EXPECT_EQ(spoke.own.spoke_again, 1U);
+}
+
+TEST_F(SilenceTest, CountsWhatIsSentForTheFirstTimeAndNoRetries) {
+  Remain(Add(100), 500);
+  Sum(seconds(10'000));
+  Show(sockets_[0], 1);  // sent, and nobody answers
+  ++sockets_[0].segments;
+  sockets_[0].opened_here.reset();
+  EXPECT_EQ(Sum(seconds(10'005)).last_24_hours.largest_seconds, 104U);
+  Show(sockets_[0], 119);
+  Sum(seconds(10'123));
+  Show(sockets_[0], 1);  // the next try
+  ++sockets_[0].segments;
+  EXPECT_EQ(Sum(seconds(10'126)).last_24_hours.largest_seconds, 104U);
+}
+
+TEST_F(SilenceTest, CountsSilencesWhereTheKernelDoesNotTellWhatIsUnacknowledged) {
+  kernel::TcpSocket& socket = Add(300);
+  Remain(socket, 300);
+  socket.opened_here.reset();
+  Sum(seconds(10'000));
+  Show(socket, 1);
+  ++socket.segments;
+  EXPECT_EQ(Sum(seconds(10'005)).last_24_hours.largest_seconds, 304U);
 }
 
 TEST_F(SilenceTest, CountsOpenConnectionsWhoseEntryIsGoneBeforeItsTime) {

@@ -191,5 +191,38 @@ TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
   EXPECT_EQ(diagnosis->idle->services[0].owner->name, "cart-0");
 }
 
+TEST_F(OtherNamespacesTest, SilenceOfAConnectionToThisHostCountsToo) {
+  kernel::TcpSocket silent = Socket(1, true);
+  silent.entry.remaining_seconds = 432'000 - 700;
+  Read({silent});
+  kernel::NamespaceLink bridged;
+  bridged.device = kernel::Link{6, "veth1", 1, 0, "veth", 5, 2};
+  bridged.master = kernel::Link{5, "br0", 1, 0, "bridge", 0, std::nullopt};
+  sample_.namespaces[0].joined = bridged;
+  auto facts = std::make_shared<firewall::facts::FactStore>();
+  firewall::facts::NamespaceFacts settings;
+  settings.early_demultiplexing = true;
+  settings.routes_by_mark = settings.routes_by_ports = settings.bridge_calls_rules = false;
+  settings.forwards = true;
+  facts->Put(firewall::facts::NamespaceKey{IpFamily::kIpv4}, firewall::facts::Fact::Present(settings));
+  firewall::facts::Route route;
+  route.local = true;
+  firewall::facts::RouteKey key;
+  key.destination = silent.peer.address;
+  for (const bool arrives : {false, true}) {
+    key.source = arrives ? std::optional(silent.local.address) : std::nullopt;
+    key.arriving_on = arrives ? 5 : 0;
+    facts->Put(key, firewall::facts::Fact::Present(std::make_shared<const firewall::facts::Route>(route)));
+  }
+  CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, facts);
+  OtherContext context;
+  context.evaluator = &evaluator;
+  OtherNamespaces others;
+  EXPECT_EQ(others.SumUpLive(sample_, true, context).open, 0U) << "it is this host's own, which counts its end";
+  const ObservedSilence silence = others.Silence(host_.Get()->Find<sources::SysctlSample>());
+  EXPECT_EQ(silence.sockets.Size(), 1U);
+  EXPECT_EQ(silence.untold, 0U);
+}
+
 }  // namespace
 }  // namespace finwait::diagnosis

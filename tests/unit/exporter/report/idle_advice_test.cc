@@ -53,8 +53,8 @@ TEST(IdleAdviceTest, NamesTheHolderItsTermsAndWhatSpokeAgain) {
   const auto advice = IdleAdvice(idle, nullptr, {});
   EXPECT_THAT(advice[0].text,
               HasSubstr("60 s would have forgotten 40 (40 to peers' port 5432 of unit shop.service), and "
-                        "3 within 24 hours that spoke again (3 to peers' port 5432 of unit "
-                        "shop.service)."));
+                        "a connection in 3 silences within 24 hours, after which it spoke again (3 to peers' port 5432 "
+                        "of unit shop.service)."));
   EXPECT_THAT(advice[1].text, HasSubstr("off on 30 of 40, and later than the timeout in force on 10)"));
   EXPECT_THAT(advice[1].text, HasSubstr("In terms of PostgreSQL: keepalives_idle=120"));
 }
@@ -111,11 +111,11 @@ TEST(IdleAdviceTest, BlamesThePathForThoseThatItForgotBeforeTheyClosed) {
   one.socket.idle = std::chrono::seconds(150);
   one.cause = diagnosis::Cause::kNoReply;
   one.age = std::chrono::seconds(60);  // silent for 90 s when it closed
-  EXPECT_TRUE(ForgottenByPaths(stuck, idle).empty());
+  EXPECT_TRUE(ForgottenByPaths(CountForgottenByPaths(stuck, idle), idle).empty());
   one.age = std::chrono::seconds(40);
-  ASSERT_EQ(ForgottenByPaths(stuck, idle).size(), 1U);
+  ASSERT_EQ(ForgottenByPaths(CountForgottenByPaths(stuck, idle), idle).size(), 1U);
   one.cause = diagnosis::Cause::kLocalDrop;
-  EXPECT_TRUE(ForgottenByPaths(stuck, idle).empty());
+  EXPECT_TRUE(ForgottenByPaths(CountForgottenByPaths(stuck, idle), idle).empty());
 }
 
 TEST(IdleAdviceTest, BlamesTheMostSpecificPath) {
@@ -127,7 +127,7 @@ TEST(IdleAdviceTest, BlamesTheMostSpecificPath) {
   one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
   one.socket.idle = std::chrono::seconds(150);
   one.cause = diagnosis::Cause::kNoReply;
-  EXPECT_TRUE(ForgottenByPaths(stuck, idle).empty());
+  EXPECT_TRUE(ForgottenByPaths(CountForgottenByPaths(stuck, idle), idle).empty());
 }
 
 TEST(IdleAdviceTest, AdvisesAKeepaliveWithinTheTimeoutThatItAdvises) {

@@ -26,6 +26,10 @@ TEST(TableLoadTest, IsWhatEndsEachSecondByTheEntriesThatWaitOutTheirEnd) {
   EXPECT_NE(CostOfTimeout(600, *load).find("1800 entries, 0.7 MB or 180 % of the table's limit"), std::string::npos);
 }
 
+TEST(TableLoadTest, KeepsNoFewerThanThereAre) {
+  EXPECT_NE(CostOfTimeout(60, {0.2, 1000, 61}).find("that timeout would keep 61 entries,"), std::string::npos);
+}
+
 TEST(TableLoadTest, IsWhatIsThereWhereNothingEnds) {
   EXPECT_EQ(CostOfTimeout(600, {0, 1000, 80}),
             "What it costs: no connection ends here now, so that any timeout keeps the TCP connections there are: 80 "
