@@ -143,10 +143,11 @@ std::string SilenceSection(const report::Report& report) {
     return html + kCannotTell;
   }
   const diagnosis::IdleSummary& idle = *diagnosis.idle;
+  html += "<div>";  // however many there are, what follows keeps its place
   for (const report::Statement& one : report.explanation.timeouts) {
     html += "<p class=\"timeout\">" + html::Escape(one.text) + "</p>\n";
   }
-  html += "<figure>" + charts::SilenceCurve(idle) +
+  html += "</div>\n<figure>" + charts::SilenceCurve(idle) +
           "</figure>\n<p class=\"about\"><span class=\"swatch all\"></span>of " +
           html::Count(idle.sockets, "live connection", "live connections") +
           " <span class=\"swatch unsaved\"></span>without a keepalive before that time</p>\n";
