@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "collectors/base/text.h"
+#include "exporter/privilege/library_files.h"
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
 #include "exporter/web_config/web_auth.h"
@@ -22,10 +23,8 @@ std::vector<std::filesystem::path> FoldersOf(const std::filesystem::path& path, 
     }
   }
   if (tls.IsEnabled()) {
-    for (const char* trusted :
-         {"/etc/ssl", "/usr/lib/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}) {
-      folders.emplace_back(trusted);
-    }
+    const auto trusted = privilege::TlsFiles();
+    folders.insert(folders.end(), trusted.begin(), trusted.end());
   }
   return folders;
 }
