@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "collectors/base/text.h"
 #include "exporter/privilege/library_files.h"
@@ -29,9 +30,23 @@ std::vector<std::filesystem::path> FoldersOf(const std::filesystem::path& path, 
   return folders;
 }
 
+// A change names a file that cannot be read: where it was readable, it lies outside the folders of the start.
+ChangeReport WithRemedy(const ChangeReport& report) {
+  return [report](const Result<void>& usable) {
+    if (usable || usable.error().reason != FailureReason::kPermission) {
+      report(usable);
+      return;
+    }
+    Error error = usable.error();
+    error.message += "; restart to use files in another folder";
+    report(Failure(std::move(error)));
+  };
+}
+
 }  // namespace
 
-Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report) {
+Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& of_changes) {
+  const ChangeReport report = WithRemedy(of_changes);
   const auto file = std::make_shared<WebConfigFile>(path, report);
   const Result<WebConfig>& config = file->Now();
   if (!config) {
