@@ -12,6 +12,7 @@
 #include "exporter/anew.h"
 #include "exporter/confinement.h"
 #include "exporter/privilege/file_domain.h"
+#include "exporter/privilege/library_files.h"
 #include "exporter/web_config/protection.h"
 
 namespace finwait::exporter {
@@ -52,11 +53,10 @@ void AddMappedFiles(std::vector<std::filesystem::path>& files) {
 std::vector<std::filesystem::path> ReadableFromTheStart(const command_line::Options& options) {
   std::vector<std::filesystem::path> files = ReadableFiles(options);
   AddMappedFiles(files);
-  for (const char* file :
-       {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.preload",       // the loader
-        "/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf",  // names
-        "/etc/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",   // TLS
-        "/sys/devices/system/cpu", "/dev/null", "/dev/urandom"}) {
+  for (const auto& more : {privilege::LoaderFiles(), privilege::NameLookupFiles(), privilege::TlsFiles()}) {
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  for (const char* file : {"/sys/devices/system/cpu", "/dev/null", "/dev/urandom"}) {
     files.emplace_back(file);
   }
   for (const std::filesystem::path& named :

@@ -1,6 +1,7 @@
 #include "exporter/find_pairs.h"
 
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "exporter/pairs/fleet.h"
 #include "exporter/pairs/report.h"
 #include "exporter/privilege/call_filter.h"
+#include "exporter/privilege/file_domain.h"
+#include "exporter/privilege/library_files.h"
 #include "exporter/privilege/sandbox.h"
 
 namespace finwait::exporter {
@@ -22,6 +25,18 @@ std::string Shown(const pairs::FleetAnswers& answers, command_line::ReportFormat
     default:
       return pairs::PairsText(answers);
   }
+}
+
+// What asking takes: the hosts' names are known by then.
+std::vector<std::filesystem::path> ReadFromNowOn(const command_line::Options& options) {
+  std::vector<std::filesystem::path> files = {"/proc/self"};
+  for (const auto& more : {privilege::LoaderFiles(), privilege::NameLookupFiles(), privilege::TlsFiles()}) {
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  if (!options.ca_file.empty()) {
+    files.push_back(options.ca_file);
+  }
+  return files;
 }
 
 }  // namespace
@@ -49,6 +64,8 @@ int RunPairs(const command_line::Options& options, std::ostream& out, std::ostre
     targets.insert(targets.end(), more->begin(), more->end());
   }
   const pairs::Addresses addresses = pairs::Resolve(targets);
+  // Where the kernel has no Landlock the filter of system calls is what there is.
+  const auto domain = privilege::FileDomain::Enter(ReadFromNowOn(options), privilege::FileDomain::Scope::kClient);
   privilege::FilterCalls(options.filter_calls, {privilege::Role::kClient});
   pairs::FleetSettings settings;
   settings.ca_file = options.ca_file;

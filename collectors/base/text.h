@@ -64,7 +64,7 @@ int HexDigitValue(char digit);
 
 /// Whether a terminal, a pager or a log reader may take the character for something else than text: C0 and C1 controls
 /// (U+009B starts a terminal's command), DEL, line and paragraph separators, controls that change the direction of what
-/// follows, and what is not seen at all (U+200B, U+FEFF). All are in the Basic Multilingual Plane.
+/// follows, and what is not seen at all (U+200B, U+FEFF), also beyond the Basic Multilingual Plane (U+E0020).
 bool IsDeceptive(char32_t character);
 
 /// `text` fit for a terminal: a byte that is not UTF-8 and a deceptive ASCII character appear as \xNN, other deceptive

@@ -16,6 +16,8 @@ using firewall::facts::FactStore;
 
 constexpr std::chrono::seconds kSendLimit{60};
 constexpr std::chrono::hours kIdle{1};
+// A server that stands still while it asks goes on later; meanwhile nobody waits for an answer.
+constexpr std::chrono::seconds kQuestionLimit{60};
 
 // The largest set of needs is some 1 MiB.
 constexpr std::size_t kLongestQuestion = std::size_t{8} << 20;
@@ -34,6 +36,7 @@ Error NotOnTheList() { return {FailureReason::kError, 0, "the server asked what 
 
 Error Answerer::Run() {
   connection_.LimitMessages(kLongestQuestion);
+  connection_.LimitTime(kQuestionLimit);
   for (;;) {
     auto question = connection_.Receive(Deadline::After(kIdle));
     if (!question && question.error().reason == FailureReason::kTimeout) {

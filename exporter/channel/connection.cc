@@ -13,9 +13,9 @@
 namespace finwait::channel {
 namespace {
 
-// A message that has begun comes from a buffer on the same machine.
-constexpr std::chrono::seconds kMessageLimit{10};
 constexpr std::size_t kGrowth = std::size_t{1} << 20;
+// Well within what a socket between processes takes at once.
+constexpr std::size_t kAtOnce = std::size_t{64} << 10;
 
 Failure Gone() {
   return Fail(FailureReason::kError,
@@ -23,6 +23,8 @@ Failure Gone() {
 }
 
 }  // namespace
+
+Connection::Connection(UniqueFd socket) : socket_(std::move(socket)), first_(sizeof(std::uint32_t) + kAtOnce) {}
 
 Result<std::pair<Connection, Connection>> Connection::MakePair() {
   std::array<int, 2> ends = {-1, -1};
@@ -66,9 +68,12 @@ Result<void> Connection::Send(std::span<const std::byte> message, Deadline deadl
                 "a message of " + std::to_string(message.size()) + " bytes is too long for the channel");
   }
   const auto length = static_cast<std::uint32_t>(message.size());
-  std::array<std::byte, sizeof length> head = {};
-  std::memcpy(head.data(), &length, sizeof length);
-  for (std::span<const std::byte> rest : {std::span<const std::byte>(head), message}) {
+  // In one call, as a process may stand still between two: half a message has little time.
+  const std::size_t more = std::min(message.size(), kAtOnce);
+  std::memcpy(first_.data(), &length, sizeof length);
+  std::ranges::copy(message.first(more), first_.begin() + sizeof length);
+  for (std::span<const std::byte> rest :
+       {std::span<const std::byte>(first_).first(sizeof length + more), message.subspan(more)}) {
     while (!rest.empty()) {
       const ssize_t sent = ::send(socket_.Get(), rest.data(), rest.size(), MSG_NOSIGNAL);
       if (sent > 0) {
@@ -105,7 +110,7 @@ Result<std::vector<std::byte>> Connection::Receive(Deadline deadline) {
   if (auto ready = WaitFor(POLLIN, deadline); !ready) {
     return Failure(ready.error());
   }
-  const auto whole = Deadline::After(kMessageLimit);
+  const auto whole = Deadline::After(message_limit_);
   std::uint32_t length = 0;
   std::vector<std::byte> message;
   auto received = ReceiveInto(std::as_writable_bytes(std::span(&length, 1)), whole);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,8 @@ class Connection {
 
   /// Receives no message longer than that, which is at most kMostBytes.
   void LimitMessages(std::size_t bytes) { longest_ = bytes; }
+  /// How long a message may take from its first byte to its last: 10 s, as it comes from a buffer on the same machine.
+  void LimitTime(std::chrono::milliseconds time) { message_limit_ = time; }
 
   /// Gives this end the lowest free descriptor from `number` on; where there is none it keeps the one that it has.
   void MoveTo(int number);
@@ -43,12 +46,14 @@ class Connection {
   void Shutdown();
 
  private:
-  explicit Connection(UniqueFd socket) : socket_(std::move(socket)) {}
+  explicit Connection(UniqueFd socket);
   Result<void> WaitFor(short events, Deadline deadline) const;
   Result<void> ReceiveInto(std::span<std::byte> bytes, Deadline deadline);
 
   UniqueFd socket_;
+  std::vector<std::byte> first_;  // the beginning of what is sent, made once: memory may be short later
   std::size_t longest_ = kMostBytes;
+  std::chrono::milliseconds message_limit_ = std::chrono::seconds(10);
 };
 
 }  // namespace finwait::channel

@@ -25,15 +25,17 @@ constexpr std::uint64_t kFilesOfAbi1 = (std::uint64_t{1} << 13) - 1;  // LANDLOC
 constexpr std::uint64_t kRefer = std::uint64_t{1} << 13;              // ABI 2
 constexpr std::uint64_t kTruncate = std::uint64_t{1} << 14;           // ABI 3
 constexpr std::uint64_t kDeviceIoctl = std::uint64_t{1} << 15;        // ABI 5
-constexpr std::uint64_t kBindAndConnectTcp = 3;
+constexpr std::uint64_t kBindTcp = 1;
+constexpr std::uint64_t kConnectTcp = 2;
 constexpr std::uint64_t kAbstractSocketsAndSignals = 3;
 
 RulesetAttributes HandledBy(long abi, FileDomain::Scope scope) {
   if (scope == FileDomain::Scope::kReading) {
     return {LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR};
   }
+  const std::uint64_t tcp = kBindTcp | (scope == FileDomain::Scope::kClient ? 0 : kConnectTcp);
   return {kFilesOfAbi1 | (abi >= 2 ? kRefer : 0) | (abi >= 3 ? kTruncate : 0) | (abi >= 5 ? kDeviceIoctl : 0),
-          abi >= 4 ? kBindAndConnectTcp : 0, abi >= 6 ? kAbstractSocketsAndSignals : 0};
+          abi >= 4 ? tcp : 0, abi >= 6 ? kAbstractSocketsAndSignals : 0};
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ class FileDomain {
   enum class Scope : std::uint8_t {
     kAll,
     kReading,  ///< other files cannot be read, and nothing else is refused
+    kClient,   ///< as kAll, but TCP connections can be opened
   };
 
   /// Confines the calling thread; to be called before the first other thread, and before calls are filtered. Sets

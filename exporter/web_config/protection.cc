@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "collectors/base/text.h"
+#include "exporter/privilege/library_files.h"
 #include "exporter/web_config/bcrypt.h"
 #include "exporter/web_config/live_tls.h"
 #include "exporter/web_config/web_auth.h"
@@ -22,17 +24,29 @@ std::vector<std::filesystem::path> FoldersOf(const std::filesystem::path& path, 
     }
   }
   if (tls.IsEnabled()) {
-    for (const char* trusted :
-         {"/etc/ssl", "/usr/lib/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}) {
-      folders.emplace_back(trusted);
-    }
+    const auto trusted = privilege::TlsFiles();
+    folders.insert(folders.end(), trusted.begin(), trusted.end());
   }
   return folders;
 }
 
+// A change names a file that cannot be read: where it was readable, it lies outside the folders of the start.
+ChangeReport WithRemedy(const ChangeReport& report) {
+  return [report](const Result<void>& usable) {
+    if (usable || usable.error().reason != FailureReason::kPermission) {
+      report(usable);
+      return;
+    }
+    Error error = usable.error();
+    error.message += "; restart to use files in another folder";
+    report(Failure(std::move(error)));
+  };
+}
+
 }  // namespace
 
-Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report) {
+Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& of_changes) {
+  const ChangeReport report = WithRemedy(of_changes);
   const auto file = std::make_shared<WebConfigFile>(path, report);
   const Result<WebConfig>& config = file->Now();
   if (!config) {

@@ -22,8 +22,8 @@ struct Protection {
 
 /// Reads the file and everything that it names, and refuses what could not work: a file that cannot be read or is not
 /// understood, TLS settings that do not go together, a user's hash that is none. Whether there is TLS, and the rate
-/// limit, are settled here; everything else follows the files, and `report` is told of their changes from then on.
+/// limit, are settled here; everything else follows the files, and `of_changes` is told of them from then on.
 /// The parts of the result are one: they must be used on one thread, or one after the other.
-Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& report);
+Result<Protection> OpenProtection(const std::filesystem::path& path, const ChangeReport& of_changes);
 
 }  // namespace finwait::web_config

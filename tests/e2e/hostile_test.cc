@@ -179,6 +179,14 @@ TEST_F(HostileTest, InPlanNothingIsAcknowledged) {
   EXPECT_EQ(hostile.Log().find("not here"), std::string::npos) << "the headers are sealed: " << hostile.Log();
 }
 
+TEST_F(HostileTest, InPairsNothingIsAcknowledged) {
+  const lab::TemporaryFolder folder;
+  const std::string key = folder.Write("key", "a secret that nobody else has\n");
+  const Hostile hostile("exit", {"pairs", "--key-file=" + key, "127.0.0.1"});
+  hostile.ExpectNothingAcknowledged();
+  EXPECT_THAT(hostile.Log(), HasSubstr("attack: read /etc/shadow: refused, EACCES"));
+}
+
 // Landlock binds no thread that is older; so there must be none.
 TEST_F(HostileTest, AThreadFromBeforeTheProgramReadsNoOtherFiles) {
   const lab::Namespace where;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/program.h"
+#include "tests/e2e/protected_program.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/paths.h"
 #include "tests/lab/temporary_folder.h"
@@ -64,6 +65,28 @@ TEST_F(PairsTest, WithoutAKeyThereIsNothing) {
   const auto output = Pairs("text", {lab::Wire::kLocal4});
   EXPECT_EQ(output.exit_code, 3);
   EXPECT_THAT(output.out, HasSubstr("it serves no pairs: start it with --pairs.key-file"));
+}
+
+// In the sandbox, where the authorities that are trusted are among the few files that can be read.
+TEST_F(PairsTest, AsksByTls) {
+  ProtectedProgram program;
+  program.Start(ProtectedProgram::kTls, {ServiceFlag()});
+  const auto ask = [&](const std::vector<std::string>& before, const std::vector<std::string>& flags) {
+    std::vector<std::string> command = before;
+    command.insert(command.end(), {lab::Program(), "pairs", "--key-file=" + key_});
+    command.insert(command.end(), flags.begin(), flags.end());
+    command.push_back("https://localhost:10061");
+    return program.Where().Command(command);
+  };
+  const std::string authority = program.Folder().PathOf("ca.crt");
+  const auto trusting = ask({}, {"--ca-file=" + authority});
+  EXPECT_NE(trusting.exit_code, 3) << trusting.out << trusting.err;
+  EXPECT_EQ(trusting.err, "");
+  const auto by_environment = ask({"env", "SSL_CERT_FILE=" + authority}, {});
+  EXPECT_NE(by_environment.exit_code, 3) << by_environment.out << by_environment.err;
+  const auto not_trusting = ask({}, {});
+  EXPECT_EQ(not_trusting.exit_code, 3);
+  EXPECT_THAT(not_trusting.out, HasSubstr("certificate")) << not_trusting.err;
 }
 
 TEST_F(PairsTest, WhoDoesNotAnswerIsNamedAndNothingIsClaimed) {

@@ -32,8 +32,8 @@ Failure CannotAsk(const std::string& operation) {
   if (errno == ENOSYS) {
     return Fail(FailureReason::kError,
                 operation +
-                    ": there was none when this program started, so it gave up the call that reads one; restart it to "
-                    "see these rules");
+                    ": the table came after the start of this program, which can read such tables no more; restart "
+                    "finwait_exporter to see its rules");
   }
   return FailErrno(operation, errno);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <thread>
 
@@ -44,6 +45,19 @@ TEST_F(ChannelConnectionTest, OneThatIsLargerThanTheBufferWaitsForItsReader) {
   EXPECT_EQ(*b_.Receive(Soon()), large);
 }
 
+// A process that stands still between two calls would leave half a message on its way.
+TEST_F(ChannelConnectionTest, AMessageIsSentByOneCall) {
+  std::array<int, 2> ends = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);  // where each call shows
+  Connection sender = Connection::Inherited(ends[0]);
+  const UniqueFd receiver(ends[1]);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{3}, std::size_t{64} << 10}) {
+    ASSERT_TRUE(sender.Send(Bytes(size), Soon()));
+    auto got = Bytes(size + 100);
+    EXPECT_EQ(::recv(receiver.Get(), got.data(), got.size(), 0), static_cast<ssize_t>(sizeof(std::uint32_t) + size));
+  }
+}
+
 TEST_F(ChannelConnectionTest, WithoutAMessageItCanBeAskedAgain) {
   EXPECT_EQ(b_.Receive(Deadline::After(milliseconds(1))).error().reason, FailureReason::kTimeout);
   ASSERT_TRUE(a_.Send(Bytes(3), Soon()));
@@ -77,6 +91,12 @@ TEST_F(ChannelConnectionTest, TooLongAMessageIsRefusedAtItsFirstBytes) {
 TEST_F(ChannelConnectionTest, HalfAMessageIsAnErrorAndNoTimeout) {
   SendRaw(1000, 10);
   a_.Shutdown();
+  EXPECT_EQ(b_.Receive(Soon()).error().reason, FailureReason::kError);
+}
+
+TEST_F(ChannelConnectionTest, HalfAMessageHasAsMuchTimeAsIsSaid) {
+  b_.LimitTime(milliseconds(1));
+  SendRaw(1000, 10);
   EXPECT_EQ(b_.Receive(Soon()).error().reason, FailureReason::kError);
 }
 

@@ -85,6 +85,25 @@ TEST_F(FileDomainTest, OfReadingAloneRefusesNothingElse) {
       0);
 }
 
+TEST_F(FileDomainTest, OfAClientConnectsAndElseIsAsConfined) {
+  constexpr auto kClient = FileDomain::Scope::kClient;
+  const auto connect = [] {
+    sockaddr_in nobody = {};
+    nobody.sin_family = AF_INET;
+    nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);  // port 0, where nobody can listen
+    const UniqueFd tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return ::connect(tcp.Get(), reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == 0 ? 0 : errno;
+  };
+  EXPECT_NE(InDomain({}, connect, kClient), EACCES);
+  EXPECT_EQ(InDomain(
+                {folder_ / "open"}, [this] { return ErrnoOfOpening(folder_ / "closed/file"); }, kClient),
+            EACCES);
+  EXPECT_EQ(
+      InDomain(
+          {folder_ / "open"}, [this] { return ErrnoOfOpening(folder_ / "open/new", O_WRONLY | O_CREAT); }, kClient),
+      EACCES);
+}
+
 TEST_F(FileDomainTest, AFileThatComesLaterIsFoundInItsFolder) {
   EXPECT_EQ(InDomain({folder_ / "open"},
                      [this] {
