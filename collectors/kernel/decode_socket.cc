@@ -10,8 +10,6 @@
 #include <cstddef>
 #include <span>
 
-#include "collectors/kernel/retry_age.h"
-
 namespace finwait::kernel {
 namespace {
 
@@ -36,16 +34,24 @@ std::optional<bool> OpenedHere(netlink::Bytes info) {
   return beyond_data <= 1 ? std::optional(beyond_data == 1) : std::nullopt;
 }
 
+// Since anything came from the peer.
+std::optional<std::chrono::milliseconds> SinceAnswer(netlink::Bytes info) {
+  const auto received = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_recv));
+  const auto acknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_ack_recv));
+  if (!received || !acknowledged) {
+    return std::nullopt;
+  }
+  return std::chrono::milliseconds(std::min(*received, *acknowledged));
+}
+
 // Of a socket that has closed only what came tells: what it sends again, nobody has answered.
 std::optional<std::chrono::milliseconds> Idle(netlink::Bytes info, bool is_open) {
   const auto sent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_sent));
-  const auto received = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_data_recv));
-  const auto acknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_last_ack_recv));
-  if (!sent || !received || !acknowledged) {
+  const auto came = SinceAnswer(info);
+  if (!sent || !came) {
     return std::nullopt;
   }
-  const std::uint32_t came = std::min(*received, *acknowledged);
-  return std::chrono::milliseconds(is_open ? std::min(*sent, came) : came);
+  return is_open ? std::min(std::chrono::milliseconds(*sent), *came) : *came;
 }
 
 // Since the last try, whose answer `socket` waits for; `timeout`: until the next, from then on.
@@ -56,7 +62,7 @@ std::chrono::milliseconds SinceLastTry(const TcpSocket& socket, std::chrono::mic
   return is_known && socket.timer_expires < waits ? waits - socket.timer_expires : std::chrono::milliseconds(0);
 }
 
-void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
+void ApplyTcpInfo(netlink::Bytes info, std::chrono::milliseconds longest_wait, TcpSocket& socket) {
   socket.unsent = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_notsent_bytes));
   socket.send_window = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_snd_wnd));
   socket.unacknowledged = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_unacked)).value_or(0);
@@ -66,8 +72,12 @@ void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
     socket.tries = std::max<std::uint32_t>(socket.tries, *backoff);
   }
   const auto timeout = InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_rto)).value_or(0);
-  socket.minimum_age = MinimumAgeOf(socket.timer, socket.tries, std::chrono::microseconds(timeout)) +
+  socket.minimum_age = MinimumAgeOf(socket.timer, socket.tries, std::chrono::microseconds(timeout), longest_wait) +
                        SinceLastTry(socket, std::chrono::microseconds(timeout));
+  if (const auto answer = SinceAnswer(info); answer && socket.send_window != 0U) {
+    // Tries without an answer are younger than the last one. (A closed window's probes are answered.)
+    socket.minimum_age = std::min(socket.minimum_age, *answer);
+  }
   socket.opened_here = OpenedHere(info);
   socket.idle = Idle(info, socket.IsOpen());
   socket.segments =
@@ -77,7 +87,7 @@ void ApplyTcpInfo(netlink::Bytes info, TcpSocket& socket) {
 
 }  // namespace
 
-Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message) {
+Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message, std::chrono::milliseconds longest_wait) {
   const auto header = netlink::Attribute(0, message).Read<inet_diag_msg>();
   if (!header || (header->idiag_family != AF_INET && header->idiag_family != AF_INET6)) {
     return Fail(FailureReason::kError, "read sockets: malformed inet_diag message");
@@ -108,7 +118,7 @@ Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message) {
   while (reader.Next()) {
     switch (reader.Type()) {
       case INET_DIAG_INFO:
-        ApplyTcpInfo(reader.Payload(), socket);
+        ApplyTcpInfo(reader.Payload(), longest_wait, socket);
         break;
       case INET_DIAG_MARK:
         socket.mark = reader.U32();

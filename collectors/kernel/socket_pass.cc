@@ -3,9 +3,21 @@
 #include <sys/socket.h>
 
 #include "collectors/kernel/decode_socket.h"
+#include "collectors/kernel/procfs.h"
+#include "collectors/kernel/retry_age.h"
 #include "collectors/kernel/socket_dump.h"
 
 namespace finwait::kernel {
+namespace {
+
+// What net.ipv4.tcp_rto_max_ms says, which a socket takes over when it is made; older kernels do not have it.
+std::chrono::milliseconds LongestWait(const Host& host) {
+  const auto set =
+      ReadProcfsUnsigned(host.procfs / "sys/net/ipv4/tcp_rto_max_ms", static_cast<std::uint64_t>(kLongestWait.count()));
+  return set ? std::chrono::milliseconds(*set) : kLongestWait;
+}
+
+}  // namespace
 
 std::uint32_t ClosingStates() {
   return KernelStateBit(TcpState::kFinWait1) | KernelStateBit(TcpState::kFinWait2) |
@@ -51,6 +63,7 @@ SocketConsumer IntoNothing() {
 Result<SocketTally> ReadSockets(const Host& host, std::uint32_t states, std::uint8_t extensions, Deadline deadline,
                                 const SocketConsumer& unfinished) {
   SocketTally tally;
+  const std::chrono::milliseconds longest_wait = LongestWait(host);
   for (const int family : {AF_INET, AF_INET6}) {
     const SocketTally tally_before = tally;
     const std::size_t size_before = unfinished.size();
@@ -60,7 +73,7 @@ Result<SocketTally> ReadSockets(const Host& host, std::uint32_t states, std::uin
           unfinished.shorten(size_before);
         },
         [&](const netlink::Message& message) -> Result<void> {
-          const auto socket = DecodeSocket(message.payload);
+          const auto socket = DecodeSocket(message.payload, longest_wait);
           if (!socket) {
             return Failure(socket.error());
           }

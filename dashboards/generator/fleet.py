@@ -54,6 +54,15 @@ CHOSEN = f"({STAGE} $stage)"
 WORST = f"topk(50, {CHOSEN} + max by (job, instance) ({SCORE}) / 1000 or {CHOSEN})"
 
 
+def _families_that_drop(*packet):
+    """How many address families lose a packet, of targets that answer: one that is down has no value, nor has one where
+    nothing is dropped as far as is known and a verdict is unknown."""
+    up = f"and on (job, instance) {series('up')} == 1"
+    drop = f"({series('instance_packet:finwait_firewall_path_verdict:any_drop', *packet)} {up})"
+    unknown = series("finwait_firewall_path_verdict", 'verdict="unknown"', *packet)
+    return f"({drop} > 0 or ({drop} unless on (job, instance, packet) {unknown} == 1))"
+
+
 def _worst_hosts(expr):
     """`expr` per host, for the worst hosts of the chosen stage only."""
     return column(f"max by (job, instance) ({expr}) and on (job, instance) {WORST}")
@@ -119,7 +128,7 @@ def _worst_hosts_table():
         "The 50 worst hosts of the stage chosen above; click one for its story. Got stuck: sockets that got stuck in the "
         "last 15 minutes with a proven conntrack cause. At risk: live sockets that would stick if closed now. Losing "
         "track: tracked ones whose entry will expire before their keepalive. FIN dropped: address families in which a "
-        "forgotten connection's FIN is dropped; 1 also where only some sockets of the last 15 minutes lose it. Needs the recording rules.",
+        "forgotten connection's FIN is dropped; 1 also where only some sockets of the last 15 minutes lose it, nothing where that is unknown or the host is down. Needs the recording rules.",
         "none",
         _worst_hosts(CHOSEN),
         _worst_hosts(SCORE),
@@ -127,7 +136,7 @@ def _worst_hosts_table():
         _worst_hosts(series(AT_RISK)),
         _worst_hosts(series("instance:finwait_tcp_at_risk_sockets:ratio")),
         _worst_hosts(series("finwait_tcp_expiring_sockets")),
-        _worst_hosts(series("instance_packet:finwait_firewall_path_verdict:any_drop", 'packet="fin"')),
+        _worst_hosts(_families_that_drop('packet="fin"')),
         _worst_hosts(series("finwait_sysctl_conntrack_tcp_timeout_seconds", 'state="established"')),
         _worst_hosts(series("instance:finwait_conntrack_entries:ratio")),
         _worst_hosts(f"count by (job, instance) ({FIRING})"),
@@ -253,15 +262,14 @@ def _why():
         bargauge(
             "Hosts that drop a closing packet",
             "On how many hosts the rules drop this packet of a connection without a conntrack entry, in either "
-            "address family; also where only some sockets of the last 15 minutes lose it. The grey bar is all hosts whose rules are read. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
+            "address family; also where only some sockets of the last 15 minutes lose it. The grey bar is all hosts that answer and whose rules tell. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
             "none",
             instant(
-                f"count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:any_drop')} > 0)"
-                f" or 0 * count by (packet) ({series('instance_packet:finwait_firewall_path_verdict:any_drop')})",
+                f"count by (packet) ({_families_that_drop()} > 0) or 0 * count by (packet) ({_families_that_drop()})",
                 "{{packet}}",
             ),
             instant(
-                f"count(count by (job, instance) ({series('instance_packet:finwait_firewall_path_verdict:sum_drop')}))",
+                f"count(count by (job, instance) ({_families_that_drop()}))",
                 "all hosts",
             ),
             color={"mode": "thresholds"},

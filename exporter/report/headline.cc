@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "collectors/sources/sysctl.h"
 #include "exporter/report/describe.h"
@@ -52,8 +53,12 @@ std::string LossOf(const Situation& situation) {
   text += loss.inbound && !loss.peer_fin && !loss.with_entry ? "the peer's answer to the FIN"
           : only_resets                                      ? "the RST"
                                                              : std::string(DyingAt(loss));
-  if (situation.losses.size() > 1) {
-    text += " (and " + Counted(situation.losses.size() - 1, "other place", "other places") + ")";
+  std::set<firewall::RuleId> places;  // one that drops packets with an entry and without is one still
+  for (const AffectedSite& one : situation.losses) {
+    places.insert(one.place.rule);
+  }
+  if (places.size() > 1) {
+    text += " (and " + Counted(places.size() - 1, "other place", "other places") + ")";
   }
   return text + (situation.AnyNat() ? "; NATed connections lose their translation" : "");
 }

@@ -15,6 +15,15 @@ struct Statement {
   /// `command` holds no such text.
   std::string plain_command = {};
 
+  /// What goes with that command: where it does more than `text` promises, this says so.
+  std::string Text(bool show_details) const {
+    return show_details || plain_command.empty()
+               ? text
+               : text +
+                     " This command lets also those of later rules there finish; `finwait_exporter check` on the "
+                     "host gives the exact one.";
+  }
+
   const std::string& Command(bool show_details) const {
     return show_details || plain_command.empty() ? command : plain_command;
   }

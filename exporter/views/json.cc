@@ -322,7 +322,7 @@ Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
 Json StatementsJson(const std::vector<report::Statement>& statements, Details details) {
   Json json = Json::array();
   for (const report::Statement& statement : statements) {
-    Json one = {{"text", statement.text}};
+    Json one = {{"text", statement.Text(details == Details::kShow)}};
     if (!statement.id.empty()) {
       one["id"] = statement.id;
       const std::string& command = statement.Command(details == Details::kShow);

@@ -76,6 +76,12 @@ class Configuration(unittest.TestCase):
     def test_amtool_finds_nothing_wrong(self):
         self.assertIn("SUCCESS", amtool("check-config", str(CONFIGURATION)))
 
+    def test_what_compose_starts_inhibits_the_same(self):
+        compose = FOLDER.parent.parent / "packaging" / "compose" / "alertmanager.yml"
+        rules = [yaml.safe_load(file.read_text())["inhibit_rules"] for file in (CONFIGURATION, compose)]
+        self.assertEqual(rules[0], rules[1])
+        self.assertIn("SUCCESS", amtool("check-config", str(compose)))
+
     def test_each_severity_has_its_receiver(self):
         receivers = {"critical": "page", "warning": "team", "info": "daylight"}
         for name, severity in alerts().items():
@@ -93,9 +99,16 @@ class Configuration(unittest.TestCase):
 class Inhibition(unittest.TestCase):
     def test_the_alert_that_tells_more_speaks_alone_and_for_its_own_host_only(self):
         with alertmanager():
-            for name in ("FinwaitHostFailing", "FinwaitSocketsStuck", "FinwaitResetsDropped", "FinwaitSocketsAtRisk"):
+            for name in (
+                "FinwaitHostFailing",
+                "FinwaitSocketsStuck",
+                "FinwaitResetsDropped",
+                "FinwaitSocketsAtRisk",
+                "FinwaitTimeoutBelowKeepalive",
+            ):
                 add(name, "sick:10061")
-            add("FinwaitSocketsStuck", "other:10061")
+            for name in ("FinwaitSocketsStuck", "FinwaitResetsDropped"):
+                add(name, "other:10061")
             for name in ("FinwaitCollectorFailing", "FinwaitRiskUnknown", "FinwaitSamplesStale"):
                 add(name, "blind:10061")
             for name in ("FinwaitExporterDown", "FinwaitCollectorFailing"):

@@ -17,7 +17,7 @@ constexpr std::size_t kMostRows = 10;
 constexpr std::size_t kMostOfOneId = 4;
 
 std::string Item(const report::Statement& statement, Details details) {
-  std::string html = "<li>" + html::Prose(statement.text);
+  std::string html = "<li>" + html::Prose(statement.Text(details == Details::kShow));
   if (details == Details::kShow && !statement.detail.empty()) {
     html += "<code class=\"detail\">" + html::Escape(statement.detail) + "</code>";
   }

@@ -59,7 +59,7 @@ std::string FirstSteps(const report::Explanation& explanation, Details details) 
   if (explanation.urgent > 0) {
     const report::Statement& first = explanation.what_to_do.front();
     html +=
-        "<p>" + html::Prose(first.text) + "</p>" +
+        "<p>" + html::Prose(first.Text(details == Details::kShow)) + "</p>" +
         (first.command.empty() ? "" : html::Command(first.Command(details == Details::kShow))) +
         "<p><a href=\"#what-to-do\">" +
         (explanation.urgent > 1 ? "The same at " + html::Count(explanation.urgent - 1, "more place", "more places") +

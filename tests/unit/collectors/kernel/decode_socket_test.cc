@@ -22,8 +22,8 @@ struct Given {
   std::uint8_t state = 4;
   std::uint32_t expires_ms = 0;
   std::uint32_t last_sent_ms = 0;
-  std::uint32_t last_received_ms = 0;
-  std::uint32_t last_acknowledged_ms = 0;
+  std::uint32_t last_received_ms = 10'000;
+  std::uint32_t last_acknowledged_ms = 10'000;
 };
 
 // An inet_diag_msg in FIN_WAIT_1 with tcp_info behind it.
@@ -105,6 +105,26 @@ TEST(DecodeSocketTest, TheTimeSinceTheLastTryAddsToTheLeastAge) {
   EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 2400);
   retransmissions.tries = 0;  // a timer for the loss of what was sent last, perhaps, which is shorter
   EXPECT_EQ(Decode(retransmissions).minimum_age.count(), 0);
+}
+
+TEST(DecodeSocketTest, TheLeastAgeIsNoMoreThanTheTimeSinceThePeersLastAnswer) {
+  Given probes;  // of a host that waits for a second at most, as nobody tells here
+  probes.tries = 15;
+  probes.last_acknowledged_ms = 15'500;
+  probes.last_received_ms = 16'000;
+  EXPECT_EQ(Decode(probes).minimum_age.count(), 15'500);
+  probes.backoff = 15;  // a closed window's probes are answered, and it stays closed
+  probes.window = 0;
+  EXPECT_GT(Decode(probes).minimum_age.count(), 600'000);
+}
+
+TEST(DecodeSocketTest, TriesOfAHostWhereTheyAreASecondApartAtMostTellNoMoreThanThat) {
+  Given probes;
+  probes.tries = 15;
+  probes.last_acknowledged_ms = 7'200'000;
+  probes.last_received_ms = 7'200'000;
+  const auto seconds_apart = DecodeSocket(Message(probes), std::chrono::seconds(1));
+  EXPECT_EQ((**seconds_apart).minimum_age.count(), 200 + 400 + 800 + 12 * 1000);
 }
 
 TEST(DecodeSocketTest, WhatAClosedSocketSendsAgainDoesNotEndItsSilence) {

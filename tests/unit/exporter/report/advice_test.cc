@@ -166,6 +166,11 @@ TEST(AdviceWordsTest, WhoMayNotSeeRulesGetsACommandWithoutTheirText) {
   EXPECT_NE(now.Command(true).find("192.0.2.7"), std::string::npos) << now.Command(true);
   EXPECT_EQ(now.Command(false).find("192.0.2.7"), std::string::npos) << now.Command(false);
   EXPECT_NE(now.Command(false).find("-I OUTPUT 1 -p tcp -m conntrack"), std::string::npos) << now.Command(false);
+  EXPECT_EQ(now.Text(true), now.text);
+  EXPECT_EQ(now.Text(false), now.text +
+                                 " This command lets also those of later rules there finish; `finwait_exporter check` "
+                                 "on the host gives the exact one.");
+  EXPECT_EQ(advice.back().Text(false), advice.back().text) << "of a command that is as exact without the rule's text";
 }
 
 TEST(AdviceWordsTest, NameTheSettingItsValueAndWhatToMakeOfIt) {
