@@ -11,11 +11,13 @@
 namespace finwait::exporter {
 namespace {
 
-// Rules of which nothing is known.
-std::shared_ptr<const firewall::Ruleset> UnreadRules() {
+// Rules of which nothing is known, and why.
+std::shared_ptr<const firewall::Ruleset> UnreadRules(const Error& why) {
   auto rules = std::make_shared<firewall::Ruleset>();
   for (const firewall::Backend backend : firewall::kBackends) {
-    rules->unread.emplace_back().backend = backend;
+    firewall::UnreadPart& part = rules->unread.emplace_back();
+    part.backend = backend;
+    part.error = why;
   }
   return rules;
 }
@@ -46,7 +48,7 @@ planning::HostReport ReadHostReport(const kernel::Host& host, const scheduling::
   if (firewall) {
     return planning::ReadHostReport(host, (*firewall)->ruleset, settings);
   }
-  planning::HostReport report = planning::ReadHostReport(host, UnreadRules(), settings);
+  planning::HostReport report = planning::ReadHostReport(host, UnreadRules(firewall.error()), settings);
   report.facts.lacks.push_back("the rules in force: " + firewall.error().message);
   return report;
 }

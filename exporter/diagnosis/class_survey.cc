@@ -59,6 +59,25 @@ ClassOutcome OutcomeOfClass(const CloseOutcome& close) {
 
 bool Holds(const IntervalSet& set, Wide value) { return !set.Intersection(IntervalSet::Between(value, value)).Empty(); }
 
+// `all`, by whether the way to the peer is a bridge: which hooks packets pass hangs on that, before any rule asks for
+// the device. Empty classes are left out.
+std::vector<ConnectionClass> ByBridge(const ConnectionClass& all) {
+  std::vector<IntervalSet::Interval> bridges;
+  for (std::size_t i = 0; i < all.routes->size(); ++i) {
+    if ((*all.routes)[i].device.kind == "bridge") {
+      bridges.push_back({i, i});
+    }
+  }
+  if (bridges.empty()) {
+    return {all};
+  }
+  const IntervalSet those = IntervalSet::Union(std::move(bridges));
+  std::vector<ConnectionClass> parts = {all.Within(Dimension::kRoute, those),
+                                        all.Within(Dimension::kRoute, all.Of(Dimension::kRoute).Difference(those))};
+  std::erase_if(parts, [](const ConnectionClass& part) { return part.Empty(); });
+  return parts;
+}
+
 // One family's space, in the making.
 class Survey {
  public:
@@ -66,7 +85,7 @@ class Survey {
 
   void Divide(const SpacePart& part, const firewall::classes::Limits& limits, FamilySurvey& result) {
     const auto evaluate = [&](const ConnectionClass& of, ObservedEnds& ends) { return Evaluate(part.path, of, ends); };
-    firewall::classes::Division division = firewall::classes::Divide({part.connections}, evaluate, limits);
+    firewall::classes::Division division = firewall::classes::Divide(ByBridge(part.connections), evaluate, limits);
     Merge(division.leaves);
     const bool said =
         std::find(result.incomplete.begin(), result.incomplete.end(), division.incomplete) != result.incomplete.end();

@@ -81,9 +81,8 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   }
   if (nat.Any() == Tristate::kUnknown) {
     outcome.fate = Fate::kUnknown;
-    outcome.reason =
-        "its conntrack entry was gone before it was first collected, and whether it was translated cannot be told: " +
-        nat.reason;
+    outcome.reason = "its conntrack entry was gone before it was first collected, and " +
+                     std::string(kNotToldTranslated) + ": " + nat.reason;
   } else if (packets.sends_first && MakesAnEntry(packets.traverse(PacketKind::kData))) {
     outcome = packets.with_entry();
   } else if (IsLost(outcome.fin.decision)) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string_view>
 
 #include "collectors/firewall/eval/nat_effect.h"
 #include "exporter/diagnosis/close_outcome.h"
@@ -26,6 +27,9 @@ struct ClosingPackets {
   /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
   bool sends_first = false;
 };
+
+/// In the reason of an outcome that is unknown because of what nat may have done when the connection was opened.
+inline constexpr std::string_view kNotToldTranslated = "whether it was translated cannot be told";
 
 /// How a connection closes without its entry.
 CloseOutcome CombineFate(const ClosingPackets& packets);

@@ -185,6 +185,25 @@ ConnectionSpace SpaceOf(const Routing& routing, IpFamily family) {
   return space;
 }
 
+namespace {
+
+// The kind of device that all routes of `part` have; nothing where they differ.
+std::optional<std::string> KindOf(const ConnectionClass& part) {
+  std::optional<std::string> kind;
+  for (const IntervalSet::Interval& run : part.Of(Dimension::kRoute).Intervals()) {
+    for (auto i = run.first; i <= run.last && i < part.routes->size(); ++i) {
+      const auto& of_this = (*part.routes)[static_cast<std::size_t>(i)].device.kind;
+      if (!of_this || (kind && *kind != *of_this)) {
+        return std::nullopt;
+      }
+      kind = of_this;
+    }
+  }
+  return kind;
+}
+
+}  // namespace
+
 Connection AnyOf(PathKind path, const ConnectionClass& part) {
   Connection connection;
   connection.family = part.family;
@@ -206,6 +225,8 @@ Connection AnyOf(PathKind path, const ConnectionClass& part) {
     const RoutedPeers& routed = (*part.routes)[static_cast<std::size_t>(*route)];
     connection.egress = routed.device;
     connection.masquerade = routed.masquerade;
+  } else {
+    connection.egress.kind = KindOf(part);
   }
   return connection;
 }

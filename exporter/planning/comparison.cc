@@ -86,9 +86,19 @@ class ClassChanges {
   std::vector<Leaf> leaves_;
 };
 
-// All that either says, but for what says of both that classes of unknown fate are undivided: those are compared, each
-// by what it hangs on.
-std::vector<std::string> Unlike(const std::vector<std::string>& now, const std::vector<std::string>& then) {
+// Whether nothing is unknown of any class but whether its connections were translated.
+bool OnlyTranslationUnknown(const HostEndings& endings) {
+  return std::all_of(endings.classes.begin(), endings.classes.end(), [](const EndingClass& each) {
+    return each.ending.fate != diagnosis::Fate::kUnknown || HangsOnTranslation(each.ending);
+  });
+}
+
+// All that either says, but for what says of both that classes of unknown fate are undivided: where those hang on their
+// translation alone, they are compared each by what it hangs on.
+std::vector<std::string> Unlike(const HostEndings& before, const HostEndings& after) {
+  const std::vector<std::string>& now = before.incomplete;
+  const std::vector<std::string>& then = after.incomplete;
+  const bool compared = OnlyTranslationUnknown(before) && OnlyTranslationUnknown(after);
   const auto has = [](const std::vector<std::string>& all, const std::string& one) {
     return std::find(all.begin(), all.end(), one) != all.end();
   };
@@ -96,7 +106,7 @@ std::vector<std::string> Unlike(const std::vector<std::string>& now, const std::
   for (const auto* all : {&now, &then}) {
     for (const std::string& why : *all) {
       const bool of_both = has(now, why) && has(then, why);
-      if (!has(said, why) && !(of_both && why.ends_with(diagnosis::kUndivided))) {
+      if (!has(said, why) && !(of_both && compared && why.ends_with(diagnosis::kUndivided))) {
         said.push_back(why);
       }
     }
@@ -113,7 +123,7 @@ bool Comparison::Has(Change change) const {
 
 Comparison Compare(const HostReport& host, const HostEndings& then) {
   Comparison result;
-  result.incomplete = Unlike(host.endings.incomplete, then.incomplete);
+  result.incomplete = Unlike(host.endings, then);
   for (std::size_t i = 0; i < host.facts.sockets.size(); ++i) {
     const Change change = ChangeBetween(host.endings.sockets[i], then.sockets[i]);
     if (change == Change::kNone) {

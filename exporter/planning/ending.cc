@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/report/classes_report.h"
 
 namespace finwait::planning {
@@ -66,10 +67,15 @@ bool SameEnding(const Ending& a, const Ending& b) {
          a.chain == b.chain && WithoutCounts(a.text) == WithoutCounts(b.text);
 }
 
+bool HangsOnTranslation(const Ending& ending) {
+  return ending.fate == Fate::kUnknown && ending.consequence.find(diagnosis::kNotToldTranslated) != std::string::npos &&
+         !ending.consequence.ends_with("an ipset");
+}
+
 Change ChangeBetween(const Ending& now, const Ending& then) {
   if (then.fate == Fate::kUnknown && now.fate == Fate::kUnknown) {
-    // What cannot be known of either hangs on the same thing: the candidate adds nothing to it.
-    return SameEnding(now, then) && WithoutCounts(now.consequence) == WithoutCounts(then.consequence)
+    return HangsOnTranslation(now) && SameEnding(now, then) &&
+                   WithoutCounts(now.consequence) == WithoutCounts(then.consequence)
                ? Change::kNone
                : Change::kNotKnowable;
   }

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "exporter/report/describe.h"
 #include "exporter/report/phrases.h"
@@ -70,34 +74,53 @@ void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
   out.push_back(std::move(one));
 }
 
-// What is advised for good. One command that serves several places (iptables inserts at the top of their chain) is one
+// Where in its chain an accept for `place` stands: the lower serves what comes to the higher, too.
+std::uint64_t HeightOf(const diagnosis::DropSite& place) {
+  const bool at_the_end = place.rule.IsPolicy() && !place.returned_to;
+  return at_the_end ? std::numeric_limits<std::uint64_t>::max() : place.position.value_or(0);
+}
+
+// The other hooks whose packets come through the chain of the rule: what is accepted there is accepted of them, too.
+std::string SharedBy(const AffectedSite& loss) {
+  std::string hooks;
+  for (const firewall::Hook hook : loss.hooks) {
+    if (hook != loss.place.hook) {
+      hooks += (hooks.empty() ? "" : " and ") + std::string(Name(hook));
+    }
+  }
+  return hooks.empty()
+             ? ""
+             : " Packets at " + hooks + " come through this chain, too: the same of them is accepted as well.";
+}
+
+// What is advised for good. One command that serves several places of a chain (in front of the first of them) is one
 // piece of advice, which names them.
 class ForGood {
  public:
   void Add(const AffectedSite& loss) {
     if (!loss.helps) {
       // The packets have no state there that one could ask for.
-      Add("change_rule", "No accept of INVALID packets helps", loss.place,
+      Add("change_rule", "No accept of INVALID packets helps", loss,
           ": they are not INVALID there (NOTRACK, or a rule that gives them another state). The rule itself has to "
           "change.",
-          "");
+          std::nullopt);
     } else if (loss.with_entry) {
-      Add("accept_fins", std::string("For good: let FINs ") + (loss.inbound ? "in" : "out"), loss.place,
+      Add("accept_fins", std::string("For good: let FINs ") + (loss.inbound ? "in" : "out"), loss,
           ". They die there whether conntrack has an entry for the connection or not. Where that is on purpose, to "
           "leak "
           "nothing, connections stick on purpose.",
-          AcceptCommand(loss.place, Accepts::kFins));
+          Accepts::kFins);
     } else if (loss.last_ack) {
       AddLastAck(loss);
     } else if (loss.inbound) {
       Add("accept_replies",
           std::string("For good: let peers' ") + (loss.peer_fin ? "FINs" : "answers") +
               " in. Accept TCP packets without SYN that are NEW or INVALID",
-          loss.place, ". Without SYN they open nothing: only a socket that is there already can take them.",
-          AcceptCommand(loss.place, Accepts::kReplies));
+          loss, ". Without SYN they open nothing: only a socket that is there already can take them.",
+          Accepts::kReplies);
     } else {
-      Add("accept_closing", "For good: let closing packets out. Accept INVALID packets with FIN or RST", loss.place,
-          "; they only end connections.", AcceptCommand(loss.place, Accepts::kClosing));
+      Add("accept_closing", "For good: let closing packets out. Accept INVALID packets with FIN or RST", loss,
+          "; they only end connections.", Accepts::kClosing);
     }
     if (loss.helps && !loss.with_entry && !loss.last_ack && loss.acks_too) {
       AddLastAck(loss);
@@ -105,6 +128,7 @@ class ForGood {
   }
 
   void Finish(std::vector<Statement>& out) {
+    SortByHeight();
     for (const Piece& piece : pieces_) {
       std::string places;
       const std::size_t named = std::min(piece.before.size(), kMostNamed);
@@ -114,7 +138,8 @@ class ForGood {
       if (piece.before.size() > named) {
         places += ", and before " + Counted(piece.before.size() - named, "more rule", "more rules") + " there";
       }
-      out.push_back({piece.head + places + piece.tail, "", piece.command, piece.id});
+      out.push_back({piece.head + places + piece.tail + piece.shared, "",
+                     piece.accepts ? AcceptCommand(piece.place, *piece.accepts) : "", piece.id});
     }
   }
 
@@ -126,23 +151,48 @@ class ForGood {
     std::string head;
     std::vector<std::string> before;
     std::string tail;
-    std::string command;
+    std::string shared;
+    diagnosis::DropSite place;  // the first of them in its chain
+    std::optional<Accepts> accepts;
   };
+
+  // In the order in which the commands are given, none moves the rule that a later one of its chain stands before.
+  void SortByHeight() {
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      for (std::size_t j = i + 1; j < pieces_.size(); ++j) {
+        if (InOneChain(pieces_[i].place.rule, pieces_[j].place.rule) &&
+            HeightOf(pieces_[i].place) < HeightOf(pieces_[j].place)) {
+          std::swap(pieces_[i], pieces_[j]);
+        }
+      }
+    }
+  }
 
   void AddLastAck(const AffectedSite& loss) {
     Add("accept_acks",
         "For good: let this host's ACKs of peers' FINs out. Accept TCP packets without SYN that are NEW or INVALID",
-        loss.place, "; without SYN they open nothing.", AcceptCommand(loss.place, Accepts::kReplies));
+        loss, "; without SYN they open nothing.", Accepts::kReplies);
   }
 
-  void Add(std::string id, std::string head, const diagnosis::DropSite& place, std::string tail, std::string command) {
+  void Add(std::string id, std::string head, const AffectedSite& loss, std::string tail,
+           std::optional<Accepts> accepts) {
+    const diagnosis::DropSite& place = loss.place;
     const auto same = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& piece) {
-      return !command.empty() && piece.command == command && piece.head == head;
+      return accepts && piece.accepts == accepts && piece.head == head && InOneChain(piece.place.rule, place.rule);
     });
-    if (same != pieces_.end()) {
-      same->before.push_back(Before(place));
-    } else {
-      pieces_.push_back({std::move(id), std::move(head), {Before(place)}, std::move(tail), std::move(command)});
+    if (same == pieces_.end()) {
+      pieces_.push_back({std::move(id),
+                         std::move(head),
+                         {Before(place)},
+                         std::move(tail),
+                         accepts ? SharedBy(loss) : "",
+                         place,
+                         accepts});
+      return;
+    }
+    same->before.push_back(Before(place));
+    if (HeightOf(place) < HeightOf(same->place)) {
+      same->place = place;
     }
   }
 

@@ -409,9 +409,11 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     DescribeDropSites(situation, explanation);
     DescribeTranslations(diagnosis, situation, explanation);
     DescribeEnds(situation, explanation);
-    if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
-      DescribeOtherRules(*firewall, situation, explanation);
-    }
+  }
+  if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
+    DescribeOtherRules(*firewall, situation, explanation);
+  }
+  if (matters) {
     const bool entries_matter = !situation.OnlyWithEntry() || situation.AnyNat();
     if (situation.sysctl && !situation.only_own_timeouts && entries_matter) {
       DescribeTimeouts(*situation.sysctl, explanation);

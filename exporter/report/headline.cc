@@ -131,6 +131,12 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
   return paths.empty() ? "Rules or settings that decide it could not be read." : "It depends on " + paths + ".";
 }
 
+// Whether packets of this host's own connections come to the rule.
+bool MeetsOwnPackets(const firewall::analysis::InvalidDropRule& rule) {
+  return std::any_of(rule.hooks.begin(), rule.hooks.end(),
+                     [](firewall::Hook hook) { return hook != firewall::Hook::kForward; });
+}
+
 // The rule that drops INVALID packets of some connections, where none does of all; "" for none.
 std::string NarrowRuleOf(const diagnosis::Diagnosis& diagnosis) {
   const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>();
@@ -138,7 +144,7 @@ std::string NarrowRuleOf(const diagnosis::Diagnosis& diagnosis) {
     return "";
   }
   const auto narrow = std::find_if(firewall->invalid_drops.begin(), firewall->invalid_drops.end(),
-                                   [](const auto& rule) { return rule.narrow; });
+                                   [](const auto& rule) { return rule.narrow && MeetsOwnPackets(rule); });
   return narrow == firewall->invalid_drops.end()
              ? ""
              : Describe(narrow->location) + " drops INVALID packets of some connections.";
@@ -158,7 +164,10 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
         const diagnosis::StuckSocket& one = diagnosis.stuck->sockets[i];
         elsewhere += one.network_namespace != 0 && !one.cause ? 1 : 0;
       }
-      return "No connection of this host would get stuck when it closes." +
+      const std::string narrow = NarrowRuleOf(diagnosis);
+      return (narrow.empty() ? std::string("No connection of this host would get stuck when it closes.")
+                             : "No open connection of this host would get stuck now. " + narrow +
+                                   " `finwait_exporter explain --all` says which.") +
              (elsewhere == 0
                   ? std::string()
                   : " " + Counted(elsewhere, "socket of a container or pod is", "sockets of containers or pods are") +

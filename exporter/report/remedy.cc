@@ -96,12 +96,6 @@ std::string IptablesRule(const diagnosis::DropSite& place, Accepts accepts, cons
          std::string(rest);
 }
 
-// Whether both are rules of one chain.
-bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other) {
-  return one.backend == other.backend && one.family == other.family && one.table == other.table &&
-         one.chain == other.chain;
-}
-
 // "-I" and where, right in front of the rule as far as iptables can say so. `earlier`: what the same command line has
 // inserted before.
 std::string IptablesInsert(const Insertion& one, const std::string& matches, std::span<const Insertion> earlier) {
@@ -124,6 +118,11 @@ std::string Sleep() { return "; sleep " + std::to_string(kRetrySeconds) + "; "; 
 
 }  // namespace
 
+bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other) {
+  return one.backend == other.backend && one.family == other.family && one.table == other.table &&
+         one.chain == other.chain;
+}
+
 std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
   if (!CanWrite(place)) {
     return "";
@@ -131,8 +130,7 @@ std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
   if (place.rule.dialect == firewall::Dialect::kNft) {
     return "nft '" + NftInsert(place, accepts, {}) + "'";
   }
-  const std::string insert =
-      IptablesTool(place.rule) + " -I " + place.rule.chain + " " + std::string(IptablesMatch(accepts));
+  const std::string insert = IptablesTool(place.rule) + IptablesInsert({&place, accepts}, {}, {});
   return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
 }
 

@@ -11,8 +11,11 @@ namespace finwait::report {
 
 using firewall::eval::Accepts;
 
-/// A command that inserts a rule in front of the one at `place` (before a policy, at the end), in its own chain, where
-/// alone an accept comes before that drop: iptables at the top of the chain, so that one command serves all its rules.
+/// Whether both are rules of one chain.
+bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other);
+
+/// A command that inserts a rule right in front of the one at `place` (before a policy, at the end, or at the top where
+/// rules return to the policy), in its own chain: it lets pass nothing that another rule drops before.
 /// For every connection. Empty where a name would need quoting that nobody should have to trust.
 std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts);
 

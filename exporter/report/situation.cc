@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "collectors/sources/firewall.h"
+
 namespace finwait::report {
 namespace {
 
@@ -154,6 +156,22 @@ void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
   }
 }
 
+// Of rules that packets of several hooks come to.
+void AddHooks(const sources::FirewallSample& firewall, std::vector<AffectedSite>& losses) {
+  std::map<firewall::RuleId, const std::vector<firewall::Hook>*> shared;
+  for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
+    if (rule.hooks.size() > 1) {
+      shared.emplace(rule.location, &rule.hooks);
+    }
+  }
+  for (AffectedSite& loss : losses) {
+    const auto found = shared.find(loss.place.rule);
+    if (found != shared.end()) {
+      loss.hooks = *found->second;
+    }
+  }
+}
+
 }  // namespace
 
 bool Situation::AnyOutbound() const {
@@ -197,6 +215,9 @@ Situation SituationOf(const diagnosis::Diagnosis& diagnosis) {
   std::stable_sort(situation.losses.begin(), situation.losses.end(), [](const AffectedSite& a, const AffectedSite& b) {
     return a.stuck != b.stuck ? a.stuck > b.stuck : a.at_risk > b.at_risk;
   });
+  if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
+    AddHooks(*firewall, situation.losses);
+  }
   return situation;
 }
 

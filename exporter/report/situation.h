@@ -21,17 +21,18 @@ struct FurtherSite {
 /// One place at which closing packets of this host die, or would.
 struct AffectedSite {
   diagnosis::DropSite place;
-  bool inbound = false;              ///< it is the peer's answer that dies
-  bool peer_fin = false;             ///< it is the peer's FIN that dies, and answers do not
-  bool last_ack = false;             ///< it is this host's ACK of the peer's FIN that dies, and the FIN does not
-  bool acks_too = false;             ///< that ACK dies here as well as the FIN
-  bool with_entry = false;           ///< FINs die here whether they have an entry or not
-  bool helps = true;                 ///< false: no accept in front of it lets them pass
-  std::vector<FurtherSite> further;  ///< where else the packets of those stuck here die
-  bool reset_only = false;           ///< RSTs die here, FINs do not
-  bool general = false;              ///< of every connection of `family` that no narrower rule singles out
-  std::uint64_t stuck = 0;           ///< sockets stuck now, all of them
-  std::uint64_t at_risk = 0;         ///< open sockets that would stick
+  bool inbound = false;               ///< it is the peer's answer that dies
+  bool peer_fin = false;              ///< it is the peer's FIN that dies, and answers do not
+  bool last_ack = false;              ///< it is this host's ACK of the peer's FIN that dies, and the FIN does not
+  bool acks_too = false;              ///< that ACK dies here as well as the FIN
+  bool with_entry = false;            ///< FINs die here whether they have an entry or not
+  bool helps = true;                  ///< false: no accept in front of it lets them pass
+  std::vector<firewall::Hook> hooks;  ///< whose packets come to the rule, where they are several
+  std::vector<FurtherSite> further;   ///< where else the packets of those stuck here die
+  bool reset_only = false;            ///< RSTs die here, FINs do not
+  bool general = false;               ///< of every connection of `family` that no narrower rule singles out
+  std::uint64_t stuck = 0;            ///< sockets stuck now, all of them
+  std::uint64_t at_risk = 0;          ///< open sockets that would stick
 };
 
 /// What of a connection dies there: "the FIN", "the peer's answer to a FIN", ...

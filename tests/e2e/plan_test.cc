@@ -147,6 +147,30 @@ TEST_F(PlanTest, WhatHangsOnChanceCannotBeTold) {
   EXPECT_EQ(plan["cannot_tell"]["connections"].size(), 1U) << plan;
 }
 
+// By the words of what they hang on the two are one, and the candidate loses nearly all.
+TEST_F(PlanTest, WhatHangsOnChanceUnderEitherIsNotSaidToBeSafe) {
+  const auto rules = [&](const std::string& rate) {
+    return folder_.Write(rate.substr(0, 1) + ".nft",
+                         "table inet candidate { chain o { type filter hook output priority 0; ct state invalid limit "
+                         "rate " +
+                             rate + " accept; ct state invalid drop; }; }\n");
+  };
+  wire_.local.Shell("nft -f " + rules("9000/second"));
+  const Json plan = PlanJson(rules("1/day"), 3);
+  EXPECT_EQ(plan["verdict"], "unknown");
+  EXPECT_EQ(plan["cannot_tell"]["connections"].size(), 1U) << plan;
+}
+
+TEST_F(PlanTest, AReportOfWhoMayNotReadTheRulesSaysWhy) {
+  const lab::CommandOutput output =
+      wire_.local.Command({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", lab::Program(), "check",
+                           "--format=json", lab::kOwnNamespaceOnly});
+  const Json report = Json::parse(output.out);
+  const Json& sockets = report["host"]["sockets"];
+  ASSERT_FALSE(sockets.empty()) << output.out;
+  EXPECT_THAT(sockets[0]["close"]["consequence"].get<std::string>(), HasSubstr("CAP_NET_ADMIN"));
+}
+
 TEST_F(PlanTest, RulesThatNameDevicesByNumberMeetTheHostsDevices) {
   const std::string file = folder_.Write("rules.nft",
                                          "table inet candidate { chain o { type filter hook output priority 0; oif "

@@ -4,11 +4,14 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "tests/recording/case.h"
 #include "tests/recording/class_points.h"
 #include "tests/recording/rules_record.h"
+#include "tests/unit/exporter/diagnosis/rulesets.h"
 
 // All connections at once, held against the engine for one connection, for every recorded ruleset.
 namespace finwait::diagnosis {
@@ -64,6 +67,42 @@ class ClassSurveyTest : public testing::Test {
 TEST_F(ClassSurveyTest, ClassesOfRulesetsHoldWhatEachConnectionOfThemDoes) { CheckAll("traversal"); }
 
 TEST_F(ClassSurveyTest, ClassesOfRealRulesetsHoldWhatEachConnectionOfThemDoes) { CheckAll("real"); }
+
+// Which hooks packets pass hangs on whether the way out is a bridge, and no rule need ask for the device.
+TEST(ClassSurveySpaceTest, ConnectionsOverABridgeAreNoClassWithThoseOverAnotherDevice) {
+  using firewall::packet::Dimension;
+  using firewall::packet::IntervalSet;
+  firewall::Ruleset rules = *DropsFlagAt(firewall::Hook::kEgress, kFlagFin);
+  firewall::Table& table = rules.tables.front();
+  table.family = firewall::TableFamily::kNetdev;
+  auto chain = std::make_shared<firewall::Chain>(*table.chains.at("chain"));
+  chain->base->devices = {{"vp"}};  // a port of either bridge
+  table.chains["chain"] = chain;
+  CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(std::move(rules)), {.tcp_loose = true}, nullptr);
+  Routing routing;
+  const auto over = [&](const char* name, std::uint32_t index, const char* kind, IntervalSet::Interval destinations) {
+    firewall::facts::Route route;
+    route.egress = {name, index, 1, 0, kind};
+    routing.ranges.push_back({destinations, route});
+  };
+  constexpr IntervalSet::Interval kBridges = {0xac110000, 0xac12ffff};
+  over("eth0", 2, "veth", {1, kBridges.first - 1});
+  over("docker0", 3, "bridge", {kBridges.first, 0xac11ffff});
+  over("br1", 4, "bridge", {0xac120000, kBridges.last});
+  over("eth1", 5, "", {kBridges.last + 1, 0xdfffffff});
+  const ConnectionSpace space = SpaceOf(routing, IpFamily::kIpv4);
+  const FamilySurvey survey = SurveyClasses(evaluator, nullptr, space, IpFamily::kIpv4, {}, nullptr);
+  bool bridged = false;
+  for (const SurveyedClass& each : survey.classes) {
+    const IntervalSet& peers = each.connections.Of(Dimension::kPeerAddress);
+    const bool over_bridge = !peers.Intersection(IntervalSet::Between(kBridges.first, kBridges.last)).Empty();
+    bridged = bridged || over_bridge;
+    if (each.path == firewall::eval::PathKind::kLocal) {
+      EXPECT_EQ(each.outcome.fate == Fate::kClean, !over_bridge) << Name(each.outcome.fate) << each.outcome.reason;
+    }
+  }
+  EXPECT_TRUE(bridged);
+}
 
 }  // namespace
 }  // namespace finwait::diagnosis

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "exporter/diagnosis/close_fate.h"
+
 namespace finwait::planning {
 namespace {
 
@@ -101,6 +103,25 @@ TEST_F(ComparisonTest, WhatIsNewlyLostStandsFirst) {
   EXPECT_EQ(comparison.classes[1].change, Change::kNewlyCloses);
   ASSERT_EQ(comparison.connections.size(), 2U);
   EXPECT_EQ(comparison.connections[0].change, Change::kNewlyLost);
+}
+
+TEST_F(ComparisonTest, ClassesNotToldApartAreComparedOnlyWhereTheyHangOnTheirTranslation) {
+  host_.endings.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
+  then_.incomplete = host_.endings.incomplete;
+  const auto nothing_lost_where = [&](const std::string& hangs_on) {
+    Ending unknown = Of(Fate::kUnknown);
+    unknown.consequence = "cannot be known: " + hangs_on;
+    HostReport host = host_;
+    HostEndings then = then_;
+    Split(host.endings, 80, unknown);
+    Split(then, 80, unknown);
+    const Comparison comparison = Compare(host, then);
+    EXPECT_EQ(comparison.incomplete.empty(), comparison.NothingLost());
+    return comparison.NothingLost();
+  };
+  EXPECT_TRUE(nothing_lost_where(std::string(diagnosis::kNotToldTranslated) + ": the packet mark"));
+  EXPECT_FALSE(nothing_lost_where(std::string(diagnosis::kNotToldTranslated) + ": an ipset"));
+  EXPECT_FALSE(nothing_lost_where("the packet mark"));
 }
 
 TEST_F(ComparisonTest, WhatWasNotToldApartLeavesTheAnswerOpen) {

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "exporter/diagnosis/close_fate.h"
+
 namespace finwait::planning {
 namespace {
 
@@ -45,12 +49,23 @@ TEST(EndingTest, WhatIsUnknownIsNeverTakenForHarmless) {
 }
 
 TEST(EndingTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
+  const std::string translated = "cannot be known: " + std::string(diagnosis::kNotToldTranslated) + ": ";
   Ending before = Of(Fate::kUnknown);
-  before.consequence = "cannot be known: the packet mark";
+  before.consequence = translated + "the packet mark";
   Ending after = before;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);
-  after.consequence = "cannot be known: a rate limit";
+  after.consequence = translated + "which end opened the connection";
   EXPECT_EQ(ChangeBetween(before, after), Change::kNotKnowable);
+}
+
+TEST(EndingTest, TheSameWordsForOtherThingsMayHideALoss) {
+  for (const std::string& hangs_on :
+       {std::string("a random choice"), std::string("a rate limit"), std::string("the packet mark"),
+        std::string("an ipset"), std::string(diagnosis::kNotToldTranslated) + ": an ipset"}) {
+    Ending either = Of(Fate::kUnknown);
+    either.consequence = "cannot be known: " + hangs_on;
+    EXPECT_EQ(ChangeBetween(either, either), Change::kNotKnowable) << hangs_on;
+  }
 }
 
 TEST(EndingTest, TheSameRuleLoadedAgainIsTheSame) {

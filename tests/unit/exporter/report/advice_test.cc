@@ -157,6 +157,50 @@ TEST(AdviceWordsTest, RulesOfOneIptablesChainAreOnePieceOfAdviceThatNamesThem) {
   EXPECT_NE(accepts[0].find("handle 8; they only"), std::string::npos) << accepts[0];
 }
 
+std::vector<std::string> CommandsOf(const std::vector<Statement>& statements) {
+  std::vector<std::string> commands;
+  for (const Statement& one : statements) {
+    if (one.id.starts_with("accept_")) {
+      commands.push_back(one.command);
+    }
+  }
+  return commands;
+}
+
+TEST(AdviceWordsTest, ForGoodTheAcceptStandsBehindWhatTheChainDropsBefore) {
+  AffectedSite far = LossAt(true, 0, 5);
+  far.place.position = 6;
+  AffectedSite near = far;
+  near.place.rule.handle = 8;
+  near.place.position = 2;  // 1 may be a blocklist
+  const auto commands = CommandsOf(WhatToDo(Of({far, near}, Sysctls(seconds(600), seconds(7200)))));
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_TRUE(commands[0].starts_with("iptables-nft -I INPUT 2 ")) << commands[0];
+}
+
+TEST(AdviceWordsTest, OfOneChainTheLastPlaceComesFirstSoThatNoCommandMovesTheNextOnesRule) {
+  AffectedSite near = LossAt(false, 0, 5);
+  near.place.position = 2;
+  AffectedSite far = LossAt(false, 0, 5);
+  far.place.rule.handle = 8;
+  far.place.position = 6;
+  far.with_entry = true;
+  const auto commands = CommandsOf(WhatToDo(Of({near, far}, Sysctls(seconds(600), seconds(7200)))));
+  ASSERT_EQ(commands.size(), 2U);
+  EXPECT_NE(commands[0].find("-I OUTPUT 6 "), std::string::npos) << commands[0];
+  EXPECT_NE(commands[1].find("-I OUTPUT 2 "), std::string::npos) << commands[1];
+}
+
+TEST(AdviceWordsTest, SayThatTheOtherDirectionComesThroughTheChainToo) {
+  AffectedSite loss = LossAt(false, 0, 5);
+  const auto text = [&] {
+    return TextOf(WhatToDo(Of({loss}, Sysctls(seconds(600), seconds(7200)))), "accept_closing");
+  };
+  EXPECT_EQ(text().find("come through this chain"), std::string::npos) << text();
+  loss.hooks = {Hook::kInput, Hook::kOutput};
+  EXPECT_NE(text().find("Packets at input come through this chain, too"), std::string::npos) << text();
+}
+
 TEST(AdviceWordsTest, WhoMayNotSeeRulesGetsACommandWithoutTheirText) {
   AffectedSite loss = LossAt(false, 5, 0);
   loss.place.position = 1;

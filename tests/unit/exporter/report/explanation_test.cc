@@ -47,6 +47,29 @@ TEST_F(ExplanationTest, AHealthyHostIsToldSoAndNothingElse) {
   EXPECT_TRUE(words.will_not_help.empty());
 }
 
+TEST_F(ExplanationTest, ARuleForSomeConnectionsIsNamedWhereNoOpenOneWouldGetStuck) {
+  host_ = diagnosis::SnapshotBuilder(diagnosis::DropsAt({}));
+  sources::FirewallSample firewall;
+  firewall.ruleset = diagnosis::DropsAt({});
+  firewall::analysis::InvalidDropRule rule;
+  rule.location = {firewall::Backend::kNft, firewall::Dialect::kNft, firewall::TableFamily::kIpv4, "t", "o", 7, {}};
+  rule.families = {IpFamily::kIpv4};
+  rule.hooks = {Hook::kForward};
+  rule.narrow = true;
+  firewall.invalid_drops = {rule};
+  host_.Set(firewall);
+  EXPECT_EQ(Collect().verdict, "No connection of this host would get stuck when it closes.")
+      << "no packet of its own is forwarded";
+  firewall.invalid_drops.front().hooks = {Hook::kOutput};
+  host_.Set(firewall);
+  host_.Advance(seconds(5));
+  const Explanation words = Collect();
+  EXPECT_EQ(words.verdict,
+            "No open connection of this host would get stuck now. nft table ip t, chain o, handle 7 drops INVALID "
+            "packets of some connections. `finwait_exporter explain --all` says which.");
+  EXPECT_TRUE(Has(words.why, "for some connections only")) << All(words.why);
+}
+
 TEST_F(ExplanationTest, TheFirstTwoSentencesOfEachStageSayWhatAndWhy) {
   Track({diagnosis::OpenSocket(1), diagnosis::OpenSocket(2)});
   const Explanation latent = Collect();

@@ -25,24 +25,35 @@ std::string Temporary(const diagnosis::DropSite& place, Accepts accepts) {
   return TemporaryAcceptCommand(std::vector<Insertion>{{&place, accepts}});
 }
 
+diagnosis::DropSite RuleOf(diagnosis::DropSite place, std::uint32_t position) {
+  place.rule.handle = 100 + position;
+  place.position = position;
+  return place;
+}
+
 TEST(RemedyTest, SpeaksTheLanguageOfTheToolThatMadeTheRule) {
-  EXPECT_EQ(AcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT"), Accepts::kInvalid),
-            "iptables-nft -I OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
-  EXPECT_EQ(AcceptCommand(Iptables(Backend::kLegacy, TableFamily::kIpv6, "mangle", "ufw6-out"), Accepts::kInvalid),
-            "ip6tables-legacy -t mangle -I ufw6-out -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
+  EXPECT_EQ(
+      AcceptCommand(RuleOf(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT"), 1), Accepts::kInvalid),
+      "iptables-nft -I OUTPUT 1 -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
+  EXPECT_EQ(
+      AcceptCommand(RuleOf(Iptables(Backend::kLegacy, TableFamily::kIpv6, "mangle", "ufw6-out"), 3), Accepts::kInvalid),
+      "ip6tables-legacy -t mangle -I ufw6-out 3 -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
   EXPECT_EQ(AcceptCommand(Nft(TableFamily::kInet, 7), Accepts::kClosing),
             "nft 'insert rule inet fw out handle 7 ct state invalid tcp flags & (fin | rst) != 0 accept'");
 }
 
-TEST(RemedyTest, APolicyOfNftComesAfterAllRulesSoTheAcceptIsAppended) {
+TEST(RemedyTest, APolicyComesAfterAllRulesSoTheAcceptIsAppended) {
+  EXPECT_EQ(AcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "INPUT"), Accepts::kReplies),
+            "iptables-nft -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW,INVALID -j ACCEPT");
   EXPECT_EQ(AcceptCommand(Nft(TableFamily::kIpv4, std::nullopt), Accepts::kReplies),
             "nft 'add rule ip fw out ct state new,invalid tcp flags & (fin | syn | rst | ack) != syn accept'");
 }
 
 TEST(RemedyTest, OnTheWayOutForGoodOnlyFinAndRstAreLetThrough) {
-  EXPECT_EQ(AcceptCommand(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT"), Accepts::kClosing),
-            "for flag in FIN RST; do iptables-nft -I OUTPUT -p tcp --tcp-flags $flag $flag -m conntrack --ctstate "
-            "INVALID -j ACCEPT; done");
+  EXPECT_EQ(
+      AcceptCommand(RuleOf(Iptables(Backend::kNft, TableFamily::kIpv4, "filter", "OUTPUT"), 2), Accepts::kClosing),
+      "for flag in FIN RST; do iptables-nft -I OUTPUT 2 -p tcp --tcp-flags $flag $flag -m conntrack --ctstate "
+      "INVALID -j ACCEPT; done");
 }
 
 TEST(RemedyTest, TheTemporaryFormTakesBackWhatItPutIn) {
@@ -77,7 +88,7 @@ TEST(RemedyTest, TheTemporaryFormIsForTheRulesOwnConnections) {
       "ACCEPT; sleep 130; iptables-nft -D OUTPUT -p tcp -o eth0 -m tcp --dport 9000 ! --syn -m conntrack --ctstate "
       "NEW,INVALID -j ACCEPT");
   EXPECT_EQ(AcceptCommand(iptables, Accepts::kInvalid),
-            "iptables-nft -I OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT")
+            "iptables-nft -I OUTPUT 4 -p tcp -m conntrack --ctstate INVALID -j ACCEPT")
       << "for good it is for all";
   EXPECT_EQ(
       TemporaryAcceptCommand(std::vector<Insertion>{{&iptables, Accepts::kInvalid}}, AcceptFor::kAllConnections),
