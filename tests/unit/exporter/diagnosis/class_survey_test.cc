@@ -89,7 +89,11 @@ TEST(ClassSurveySpaceTest, ConnectionsOverABridgeAreNoClassWithThoseOverAnotherD
   over("eth0", 2, "veth", {1, kBridges.first - 1});
   over("docker0", 3, "bridge", {kBridges.first, 0xac11ffff});
   over("br1", 4, "bridge", {0xac120000, kBridges.last});
-  over("eth1", 5, "", {kBridges.last + 1, 0xdfffffff});
+  constexpr firewall::packet::Wide kOwn = 0xc0000201;
+  over("eth1", 5, "", {kBridges.last + 1, kOwn - 1});
+  over("lo", 1, "", {kOwn, kOwn});
+  routing.ranges.back().route->local = true;
+  over("eth1", 5, "", {kOwn + 1, 0xdfffffff});
   const ConnectionSpace space = SpaceOf(routing, IpFamily::kIpv4);
   const FamilySurvey survey = SurveyClasses(evaluator, nullptr, space, IpFamily::kIpv4, {}, nullptr);
   bool bridged = false;
