@@ -89,9 +89,15 @@ CLIPPED = """
 LONG_CHAIN = "a-chain-of-twenty-eight-ones"  # as long as iptables allows
 
 
+def end_old_connections():
+    """The browser's to an exporter that is gone: made without conntrack, their FINs would be INVALID once there is a rule."""
+    lab.shell("ss -HtK state connected '( sport = :10061 or dport = :10061 )' >/dev/null")
+
+
 @contextlib.contextmanager
 def drop_rules_of_both_families():
     """IPv4 over a chain of its own with a long name, IPv6 with a long rule."""
+    end_old_connections()
     comment = "-m comment --comment '" + "why-this-rule-is-here-" * 8 + "'"
     lab.shell(
         f"""
@@ -114,6 +120,7 @@ def healthy():
 
 @contextlib.contextmanager
 def drop_rule(*conditions):
+    end_old_connections()
     rule = ["OUTPUT", *conditions, "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP"]
     lab.shell("iptables -A " + " ".join(rule))
     try:
