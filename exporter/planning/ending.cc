@@ -68,7 +68,10 @@ bool SameEnding(const Ending& a, const Ending& b) {
 }
 
 bool HangsOnTranslation(const Ending& ending) {
-  return ending.fate == Fate::kUnknown && ending.consequence.find(diagnosis::kNotToldTranslated) != std::string::npos &&
+  // As the evaluator says it of a packet that the rules themselves translate.
+  constexpr std::string_view kLeads = "where address translation leads";
+  const auto says = [&](std::string_view words) { return ending.consequence.find(words) != std::string::npos; };
+  return ending.fate == Fate::kUnknown && (says(diagnosis::kNotToldTranslated) || says(kLeads)) &&
          !ending.consequence.ends_with("an ipset");
 }
 

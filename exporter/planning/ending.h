@@ -33,9 +33,9 @@ Ending EndingOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluato
 /// and counters are another ruleset's.
 bool SameEnding(const Ending& a, const Ending& b);
 
-/// Whether it is unknown for no other reason than that nobody can tell whether the connection was translated. What that
-/// hangs on is for the connections of both rulesets alike. Any other unknown (chance, a limit, a mark, an ipset) says
-/// no values, and the same words may stand for a rule that loses more.
+/// Whether it is unknown for no other reason than that nobody can tell whether, or to what, the connection is
+/// translated. What that hangs on is for the connections of both rulesets alike. Any other unknown (chance, a limit, a
+/// mark, an ipset) says no values, and the same words may stand for a rule that loses more.
 bool HangsOnTranslation(const Ending& ending);
 
 /// How a candidate ruleset changes what becomes of a connection.

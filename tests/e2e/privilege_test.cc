@@ -104,7 +104,7 @@ TEST(PrivilegeTest, TablesThatComeLaterAreNotSaidToBeEmpty) {
   where.Shell("iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   EXPECT_TRUE(lab::Eventually([&] { return program.Scrape().count(rules) == 0; }, 60)) << "absent, not 0";
   EXPECT_EQ(program.Scrape().count("finwait_risk_score"), 0U);
-  EXPECT_THAT(program.Get("/api/v1/report").body, HasSubstr("restart it to see these rules"));
+  EXPECT_THAT(program.Get("/api/v1/report").body, HasSubstr("restart finwait_exporter to see its rules"));
   EXPECT_EQ(program.Scrape().at("finwait_exporter_refused_system_calls_total"), 0) << "nobody's fault";
 }
 

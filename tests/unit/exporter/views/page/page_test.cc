@@ -117,7 +117,7 @@ TEST(PageTest, WhetherATimeoutIsSafeStandsAboveTheCurve) {
   diagnosis.idle.emplace();
   report::Report report = ReportOf(diagnosis);
   report.explanation.timeouts = {{"A timeout of <20 s> is not safe."}};
-  EXPECT_THAT(ReportPage(report, {}), HasSubstr("<p>A timeout of &lt;20 s&gt; is not safe.</p>\n<figure>"));
+  EXPECT_THAT(ReportPage(report, {}), HasSubstr(">A timeout of &lt;20 s&gt; is not safe.</p>\n</div>\n<figure>"));
 }
 
 TEST(PageTest, LinksAreRelativeAndTheTelemetryPathIsEscaped) {
