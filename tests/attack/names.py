@@ -38,7 +38,7 @@ def no_text():
 
 
 NO_TEXT = no_text()
-LINE_END = {9, 10}
+UNWANTED = NO_TEXT - {9, 10}  # a text may have lines and columns
 # First and last of each run of them: what no terminal, editor or reader may get.
 EDGES = [code for code in sorted(NO_TEXT) if code > 0x7F and not {code - 1, code + 1} <= NO_TEXT]
 ENDS = ["192.0.2.1:40000", "192.0.2.2:443"]
@@ -77,7 +77,7 @@ def output_of(*arguments):
 
 
 def need_plain(text, what):
-    found = [at for at, letter in enumerate(text) if ord(letter) in NO_TEXT - LINE_END]
+    found = [at for at, letter in enumerate(text) if ord(letter) in UNWANTED]
     need(not found, f"{what} has {found and text[found[0]]!r} in {found and text[max(0, found[0] - 40):found[0] + 40]!r}")
 
 
