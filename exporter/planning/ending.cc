@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "collectors/firewall/eval/hook_traversal.h"
 #include "exporter/diagnosis/close_fate.h"
 #include "exporter/report/classes_report.h"
 
@@ -68,10 +69,9 @@ bool SameEnding(const Ending& a, const Ending& b) {
 }
 
 bool HangsOnTranslation(const Ending& ending) {
-  // As the evaluator says it of a packet that the rules themselves translate.
-  constexpr std::string_view kLeads = "where address translation leads";
   const auto says = [&](std::string_view words) { return ending.consequence.find(words) != std::string::npos; };
-  return ending.fate == Fate::kUnknown && (says(diagnosis::kNotToldTranslated) || says(kLeads)) &&
+  return ending.fate == Fate::kUnknown &&
+         (says(diagnosis::kNotToldTranslated) || says(firewall::eval::kTranslationLeads)) &&
          !ending.consequence.ends_with("an ipset");
 }
 

@@ -155,6 +155,7 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
   if (sysctl != nullptr) {
     AdviseHalfClosed(idle, *sysctl, out);
   }
+  const std::uint64_t time = KeepaliveTime(idle, sysctl);
   std::size_t named = 0;
   for (const ServiceIdle& service : idle.services) {
     const std::uint64_t too_late = std::max(service.in_force.forgotten + service.in_force.late_keepalive,
@@ -169,7 +170,6 @@ std::vector<Statement> IdleAdvice(const IdleSummary& idle, const sources::Sysctl
       return service.by_keepalive[static_cast<std::size_t>(keepalive)];
     };
     const std::uint64_t later = count(diagnosis::Keepalive::kLonger);
-    const std::uint64_t time = KeepaliveTime(idle, sysctl);
     const std::string terms = KeepaliveTerms(service, time);
     out.push_back({"Or, for the " + Counted(too_late, "silent connection ", "silent connections ") + PortOf(service) +
                        " (longest " + std::to_string(service.longest_seconds) + " s; keepalive is off on " +

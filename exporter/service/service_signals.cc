@@ -23,17 +23,21 @@ sigset_t Meaningless() {
   return set;
 }
 
+sigset_t Held() {
+  sigset_t set = Meaningless();
+  sigaddset(&set, SIGHUP);
+  return set;
+}
+
 }  // namespace
 
 void HoldSignals() {
-  sigset_t held = Meaningless();
-  sigaddset(&held, SIGHUP);
+  const sigset_t held = Held();
   sigprocmask(SIG_BLOCK, &held, nullptr);
 }
 
 void LetSignalsThrough() {
-  sigset_t held = Meaningless();
-  sigaddset(&held, SIGHUP);
+  const sigset_t held = Held();
   sigprocmask(SIG_UNBLOCK, &held, nullptr);
 }
 

@@ -64,7 +64,7 @@ class Walk {
       // Its new destination may be this host itself: then it has left through loopback, and comes in again.
       const Tristate comes_back = ComesBack(one.packet);
       if (comes_back == Tristate::kUnknown) {
-        AddUncertainty(one.packet, HookEntry(), Hook::kOutput, "where address translation leads");
+        AddUncertainty(one.packet, HookEntry(), Hook::kOutput, kTranslationLeads);
       }
       if (comes_back != Tristate::kNo) {
         coming_back.push_back(one);
@@ -432,6 +432,8 @@ class Walk {
 };
 
 }  // namespace
+
+const char* const kTranslationLeads = "where address translation leads";
 
 // tcp_new(), the column "none" of the state table: SYN opens, a bare ACK is picked up where tcp_loose says so, and FIN
 // wins over ACK.

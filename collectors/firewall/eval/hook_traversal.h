@@ -10,6 +10,9 @@
 
 namespace finwait::firewall::eval {
 
+/// What is uncertain of a packet that nat sends on, where no route of it is known.
+extern const char* const kTranslationLeads;
+
 /// One way a packet's path can end.
 struct TraversalEnd {
   ChainResult ending;

@@ -107,7 +107,7 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
       end.ending.because = "address translation makes it another connection's packet";
     } else if (stays == Tristate::kUnknown) {
       end.ending.kind = ChainResult::Kind::kUnknown;
-      end.ending.because = "where address translation leads";
+      end.ending.because = kTranslationLeads;
     }
   }
 }
