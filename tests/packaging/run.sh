@@ -27,9 +27,12 @@ old=$(echo "$work/$version"/*.deb)
 new=$(echo "$work/$version.1"/*.deb)
 
 lintian --allow-root --fail-on error,warning "$old"
-# A library under the GPL puts the program under the GPL, and the package has to say so.
-if dpkg-deb --field "$old" Depends | grep -E 'libnetfilter-conntrack|libnftnl' &&
-  ! dpkg-deb --fsys-tarfile "$old" | tar -xO ./usr/share/doc/finwait-exporter/copyright | grep -q GPL-3.0-or-later; then
+# A library under the GPL puts the program under the GPL, and the package has to say so. Each text is read whole before it is
+# searched: a grep that ends at its first match would end what writes to it by SIGPIPE, and pipefail calls that a failure.
+dpkg-deb --fsys-tarfile "$old" >"$work/package.tar"
+copyright=$(tar -xOf "$work/package.tar" ./usr/share/doc/finwait-exporter/copyright)
+depends=$(dpkg-deb --field "$old" Depends)
+if [[ $depends =~ libnetfilter-conntrack|libnftnl && $copyright != *GPL-3.0-or-later* ]]; then
   echo "the program links a library under the GPL, and packaging/deb/copyright does not say what that means" >&2
   exit 1
 fi
