@@ -1,10 +1,10 @@
 #include "exporter/explain.h"
 
-#include <charconv>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "collectors/firewall/eval/nat_effect.h"
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/kernel/conntrack_presence.h"
@@ -99,12 +99,12 @@ constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKi
 // net.ipv4.ip_local_port_range, and services are below it. Nothing where both ends or none have such a port.
 std::optional<OpenedBy> OpenedByPorts(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
   const auto range = kernel::ReadSmallFile(host.procfs / "sys/net/ipv4/ip_local_port_range");
-  unsigned first = 0;
-  if (!range || std::from_chars(range->data(), range->data() + range->size(), first).ec != std::errc()) {
+  const auto first = range ? ParseNumber<unsigned>(Words(*range).Next()) : std::nullopt;
+  if (!first) {
     return std::nullopt;
   }
-  const bool local_is_client = local.port >= first;
-  if (local_is_client == (peer.port >= first)) {
+  const bool local_is_client = local.port >= *first;
+  if (local_is_client == (peer.port >= *first)) {
     return std::nullopt;
   }
   return local_is_client ? OpenedBy::kLocal : OpenedBy::kPeer;

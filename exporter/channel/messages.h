@@ -9,6 +9,7 @@
 #include "collectors/base/cpu_budget.h"
 #include "collectors/base/result.h"
 #include "collectors/firewall/facts/fact.h"
+#include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/facts/fact_store.h"
 #include "collectors/firewall/facts/need.h"
 #include "collectors/kernel/host.h"
@@ -61,8 +62,8 @@ struct Question {
   std::variant<HelloQuestion, NextQuestion, FactsQuestion> what;
 };
 
-/// No question has more needs; who has more asks again.
-inline constexpr std::size_t kMostNeeds = 4096;
+/// No question has more needs than an evaluation notes at once; who has more asks again.
+inline constexpr std::size_t kMostNeeds = firewall::facts::FactQuery::kMostNeeds;
 /// Nor more claims.
 inline constexpr std::size_t kMostClaims = 64;
 /// How long the reader waits for something new before it says that there is nothing.

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "collectors/base/one_of.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sockets.h"
@@ -70,8 +71,12 @@ struct NeedIsSound {
   bool operator()(const firewall::facts::RecentKey& key) const { return AreNames({&key.list}); }
   bool operator()(const firewall::facts::QuotaKey& key) const { return AreNames({&key.accounting_object}); }
   bool operator()(const firewall::facts::IpsetElementKey& key) const { return AreNames({&key.set, &key.device}); }
-  template <typename Other>
-  bool operator()(const Other&) const {
+  // Of numbers and addresses, which are whatever they are.
+  template <OneOf<firewall::facts::RouteKey, firewall::facts::SocketKey, firewall::facts::NamespaceKey,
+                  firewall::facts::IpsetKey, firewall::facts::IpsecPoliciesKey, firewall::facts::QueueListenerKey,
+                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey>
+                Key>
+  bool operator()(const Key&) const {
     return true;
   }
 };

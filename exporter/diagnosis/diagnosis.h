@@ -42,6 +42,9 @@ struct OwnerCount {
   std::uint64_t at_risk = 0;    ///< now; of each fate in kFatesAtRisk
 };
 
+/// Owners beyond the worst so many are counted and not named: series, lines and rows stay few.
+inline constexpr std::size_t kMostNamedOwners = 20;
+
 /// The stuck sockets of one sample, and all there have been.
 struct StuckSummary {
   std::vector<StuckSocket> sockets;  ///< oldest first

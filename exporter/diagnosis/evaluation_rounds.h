@@ -9,6 +9,9 @@ namespace finwait::diagnosis {
 /// rules (settings, socket, route) takes three.
 inline constexpr int kMostRounds = 24;
 
+/// What one round of a batch reads: few enough that no fact goes before it is used.
+inline constexpr std::size_t kNeedsInARound = 1024;
+
 /// Runs `pass`, which evaluates one connection or a batch of them, resolves in one go all that was missing for it, and
 /// runs it again until nothing is. `resolver` may be null: then once. What is still missing after kMostRounds stays
 /// unknown, with the need's name as the reason.

@@ -133,9 +133,6 @@ class LiveTally {
   }
 
  private:
-  // What one round reads: few enough that no fact goes before it is used.
-  static constexpr std::size_t kNeedsInARound = 1024;
-
   bool IsNeeded(const kernel::TcpSocket& socket) const {
     return socket.entry.tracking == kernel::Tracking::kUntracked || !(effort_.drop_path_known || found_stick_);
   }

@@ -106,7 +106,6 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
   }
   const CpuStopwatch stopwatch;
   EvaluateInRounds(*context.evaluator, context.resolver, [&] {
-    constexpr std::size_t kNeedsInARound = 1024;
     std::vector<std::size_t> missing;
     for (const std::size_t i : waiting) {
       const kernel::TcpSocket socket = live_->sockets[i];

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "collectors/base/one_of.h"
 #include "collectors/base/text.h"
 #include "exporter/planning/device_json.h"
 
@@ -19,17 +20,28 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using firewall::eval::PathKind;
+using firewall::facts::ChainKey;
 using firewall::facts::ControlGroup;
 using firewall::facts::ControlGroupKey;
+using firewall::facts::ElementKey;
 using firewall::facts::EntryCountKey;
 using firewall::facts::Fact;
 using firewall::facts::HopLimitKey;
 using firewall::facts::Interface;
 using firewall::facts::IpsecPoliciesKey;
+using firewall::facts::IpsetElementKey;
+using firewall::facts::IpsetKey;
+using firewall::facts::LegacyTableKey;
 using firewall::facts::NamespaceFacts;
 using firewall::facts::NamespaceKey;
+using firewall::facts::QueueListenerKey;
+using firewall::facts::QuotaKey;
+using firewall::facts::RecentKey;
 using firewall::facts::Route;
 using firewall::facts::RouteKey;
+using firewall::facts::SetKey;
+using firewall::facts::SetRoomKey;
+using firewall::facts::SocketKey;
 using firewall::packet::ConnectionClass;
 using firewall::packet::IntervalSet;
 using firewall::packet::Wide;
@@ -447,9 +459,13 @@ class AnswersJson {
     PutKnown(json, "destination_port", key.destination_port);
     return json;
   }
-  template <typename Other>
-  Json operator()(const Other&) const {
-    return nullptr;  // reports hold no others
+  // Rules and sets are read where the candidate is loaded, and counts and lists change before it is: no report holds
+  // them.
+  template <OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
+                  QueueListenerKey, RecentKey, SetRoomKey>
+                Key>
+  Json operator()(const Key&) const {
+    return nullptr;
   }
 
  private:

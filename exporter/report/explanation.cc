@@ -273,11 +273,9 @@ void DescribeTimeouts(const sources::SysctlSample& sysctl, Explanation& explanat
   }
 }
 
-// Owners beyond these are counted and not named.
-constexpr std::size_t kMostOwners = 20;
-
 void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanation& explanation) {
-  for (const diagnosis::OwnerCount& one : std::span(owners).first(std::min(owners.size(), kMostOwners))) {
+  for (const diagnosis::OwnerCount& one :
+       std::span(owners).first(std::min(owners.size(), diagnosis::kMostNamedOwners))) {
     std::string text = OwnerName(one.owner) + ": ";
     if (one.stuck > 0) {
       text += Counted(one.stuck, "socket", "sockets") + " stuck within the last hour, " +
@@ -288,8 +286,9 @@ void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanatio
     }
     explanation.owners.push_back({text + "."});
   }
-  if (owners.size() > kMostOwners) {
-    explanation.owners.push_back({Counted(owners.size() - kMostOwners, "more owner", "more owners") + "."});
+  if (owners.size() > diagnosis::kMostNamedOwners) {
+    explanation.owners.push_back(
+        {Counted(owners.size() - diagnosis::kMostNamedOwners, "more owner", "more owners") + "."});
   }
 }
 

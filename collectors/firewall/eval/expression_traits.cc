@@ -3,15 +3,13 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
-#include <concepts>
 #include <memory>
 #include <variant>
 
+#include "collectors/base/one_of.h"
+
 namespace finwait::firewall::eval {
 namespace {
-
-template <typename T, typename... Others>
-concept OneOf = (std::same_as<T, Others> || ...);
 
 constexpr Traits kChangesPacket = {.changes_packet = true};
 constexpr Traits kNeedsConntrack = {.needs_conntrack = true};

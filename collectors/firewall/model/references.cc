@@ -1,14 +1,12 @@
 #include "collectors/firewall/model/references.h"
 
-#include <concepts>
 #include <memory>
 #include <variant>
 
+#include "collectors/base/one_of.h"
+
 namespace finwait::firewall {
 namespace {
-
-template <typename T, typename... Others>
-concept OneOf = (std::same_as<T, Others> || ...);
 
 // An expression of a new type belongs to one of these functions: without one the visit does not compile.
 class Visitor {

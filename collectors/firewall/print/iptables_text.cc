@@ -399,6 +399,7 @@ class Line {
     return set.key == NFT_META_NFTRACE;
   }
 
+  // iptables has no words for anything else: the rule is shown as nft has it.
   template <typename Other>
   bool AddExpression(const Statement&, const Other&) {
     return false;

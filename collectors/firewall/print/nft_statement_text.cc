@@ -10,6 +10,7 @@
 #include <iterator>
 #include <utility>
 
+#include "collectors/base/one_of.h"
 #include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/print/nft_set_text.h"
 
@@ -141,6 +142,13 @@ std::string NatFlagsText(std::uint32_t flags) {
   return known == 0 ? "" : " " + BitsText(known, kFlags, ",");
 }
 
+// Shown by its kind alone: a load that stands for itself, and what has arguments that are no news to a closing packet.
+template <typename T>
+concept ShownByKind = OneOf<T, Immediate, PayloadLoad, PayloadWrite, MetaLoad, CtLoad, Bitwise, ByteOrder,
+                            NumberGenerator, Hash, Fib, RouteLoad, ExtensionHeader, SocketLoad, OsFingerprint,
+                            TunnelLoad, XfrmLoad, Inner, Compare, Range, Lookup, Tproxy, Synproxy, Duplicate, Forward,
+                            ObjectMapReference, std::shared_ptr<const IpHeaderMatch>, UnknownExpression>;
+
 struct Writer {
   const Table& table;
   const PacketContext& context;
@@ -234,10 +242,7 @@ struct Writer {
     return kOperations[dynamic.operation] + Printable(dynamic.set) + " { " + FieldOf(*statement.first, context).name +
            timeout + (dynamic.expressions.empty() ? "" : " [...]") + " }";
   }
-  template <typename Other>
-  std::string operator()(const Other&) const {
-    return "[" + Printable(KindOf(*statement.expression)) + "]";
-  }
+  std::string operator()(const ShownByKind auto&) const { return "[" + Printable(KindOf(*statement.expression)) + "]"; }
 };
 
 }  // namespace

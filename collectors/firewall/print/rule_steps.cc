@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "collectors/base/one_of.h"
+
 namespace finwait::firewall::print {
 namespace {
 
@@ -42,6 +44,13 @@ concept IsLoad = requires(const T& load) {
   load.destination.offset;
 };
 
+// Takes nothing from a register, as far as its text shows, and writes none.
+template <typename T>
+concept IsBareStatement =
+    OneOf<T, VerdictStatement, Limit, Quota, ConnectionLimit, Counter, Log, Last, Notrack, Reject, Queue, Masquerade,
+          Tproxy, Synproxy, Duplicate, Forward, FlowOffload, ObjectReference, ObjectMapReference,
+          std::shared_ptr<const IpHeaderMatch>, XtMatch, XtTarget, Inner, UnknownExpression>;
+
 class Reader {
  public:
   explicit Reader(const Table& table) : table_(table) {}
@@ -54,10 +63,7 @@ class Reader {
   }
 
  private:
-  // Loads. Everything with a `destination` and nothing else in common.
-  template <typename Load>
-  requires requires(const Load& load) { load.destination.offset; }
-  void Add(const Expression& expression, const Load& load) { Write(load.destination, Operand{&expression}); }
+  void Add(const Expression& expression, const IsLoad auto& load) { Write(load.destination, Operand{&expression}); }
 
   void Add(const Expression&, const Bitwise& bitwise) {
     Operand operand = At(bitwise.source);
@@ -153,9 +159,7 @@ class Reader {
     AddStatement(expression, {}, At(redirect.port_min));
   }
 
-  // Whatever else: a statement without arguments.
-  template <typename Other>
-  requires(!IsLoad<Other>) void Add(const Expression& expression, const Other&) { AddStatement(expression); }
+  void Add(const Expression& expression, const IsBareStatement auto&) { AddStatement(expression); }
 
   void AddStatement(const Expression& expression, std::optional<Operand> first = {},
                     std::optional<Operand> second = {}) {

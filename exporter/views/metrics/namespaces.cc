@@ -10,9 +10,6 @@
 namespace finwait::views::metrics {
 namespace {
 
-// The worst by name; the rest are one owner together, so that the sums stay exact and the series few.
-constexpr std::size_t kMostOwners = 20;
-
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
 
@@ -25,11 +22,12 @@ void AddOwner(const Owner& owner, std::uint64_t number, Family& family) {
              static_cast<double>(number));
 }
 
+// The worst by name; the rest are one owner together, so that the sums stay exact.
 void AddOwners(std::span<const diagnosis::OwnerCount> owners, std::uint64_t diagnosis::OwnerCount::*number,
                Family family, Families& families) {
   std::uint64_t others = 0;
   for (std::size_t i = 0; i < owners.size(); ++i) {
-    if (i < kMostOwners && owners[i].owner.kind != OwnerKind::kOther) {
+    if (i < diagnosis::kMostNamedOwners && owners[i].owner.kind != OwnerKind::kOther) {
       AddOwner(owners[i].owner, owners[i].*number, family);
     } else {
       others += owners[i].*number;

@@ -8,9 +8,6 @@
 namespace finwait::views::page {
 namespace {
 
-// Owners beyond these are in the report.
-constexpr std::size_t kMostOwners = 20;
-
 std::string Row(const diagnosis::OwnerCount& one) {
   const std::string figure = "<td class=\"figure\">";
   return "<tr><th scope=\"row\">" + html::Escape(report::OwnerName(one.owner)) + "</th>" + figure +
@@ -41,7 +38,7 @@ std::string OwnersSection(const diagnosis::Diagnosis& diagnosis) {
         "<table><caption class=\"unseen\">Sockets by owner</caption><thead><tr><th scope=\"col\">Owner</th><th "
         "scope=\"col\" class=\"figure\">Stuck</th><th scope=\"col\" class=\"figure\">In the last hour</th><th "
         "scope=\"col\" class=\"figure\">At risk</th></tr></thead>\n<tbody>\n";
-    const std::size_t shown = std::min(diagnosis.owners.size(), kMostOwners);
+    const std::size_t shown = std::min(diagnosis.owners.size(), diagnosis::kMostNamedOwners);
     for (std::size_t i = 0; i < shown; ++i) {
       html += Row(diagnosis.owners[i]);
     }
