@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/firewall/read/legacy_presence.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "exporter/channel/answerer.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -67,6 +69,18 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
   return {};
 }
 
+// Whether a service manager or the kubelet starts this program again when it ends. A container's restart policy leaves
+// no trace inside.
+bool IsStartedAgain() {
+  return std::getenv("NOTIFY_SOCKET") != nullptr || std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+}
+
+// The IP versions that have an iptables-legacy table. The filter of system calls is made for those of the start.
+std::array<bool, 2> VersionsWithLegacyTables(const kernel::Host& host) {
+  return {firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv4),
+          firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv6)};
+}
+
 // Tells the server, who logs it, why there is nothing to be read.
 void AnswerWithout(channel::Connection connection, Error why) {
   scheduling::SnapshotInbox nothing;
@@ -89,6 +103,7 @@ void Read(const command_line::Options& options, channel::Connection connection) 
     return;
   }
   service::SetSchedulerSlice();
+  const auto readable_versions = VersionsWithLegacyTables(*host);
   const auto confinement = Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), *host);
   if (!confinement) {
     AnswerWithout(std::move(connection), confinement.error());
@@ -104,7 +119,14 @@ void Read(const command_line::Options& options, channel::Connection connection) 
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
-      [&snapshots](std::shared_ptr<const scheduling::Snapshot> snapshot) { snapshots.Put(std::move(snapshot)); });
+      [&, started_again = IsStartedAgain()](std::shared_ptr<const scheduling::Snapshot> snapshot) {
+        const auto versions = VersionsWithLegacyTables(*host);
+        if (started_again && !confinement->unfiltered &&
+            ((versions[0] && !readable_versions[0]) || (versions[1] && !readable_versions[1]))) {
+          std::_Exit(kEndedToBeStartedAgain);
+        }
+        snapshots.Put(std::move(snapshot));
+      });
   firewall::read::FactResolver resolver(*host);
   process::UsageMeter usage;
   channel::Answerer answerer(

@@ -12,6 +12,10 @@ struct Reader {
   pid_t process = -1;
 };
 
+/// How it ends where rules have come that a process already confined may not read (the first iptables-legacy table of
+/// an IP version), and somebody starts the program again: a new one reads them.
+inline constexpr int kEndedToBeStartedAgain = 3;
+
 /// Starts it, as a child of this process. To be called before the first thread, before anything is open that is not the
 /// reader's business, and before privileges are given up.
 Result<Reader> StartReader(const command_line::Options& options);

@@ -70,7 +70,8 @@ constexpr std::chrono::seconds kWithoutReader{30};
 // when told to, and tells the service manager that we are alive. Returns the signal: SIGCHLD where the reader ended.
 int WaitForTheEnd(const service::ServiceSignals& signals, const service::ServiceNotify& notify,
                   const Watchdog& watchdog, SteadyClock::duration sampling_interval,
-                  const std::function<void()>& reload, const std::function<bool()>& reader_has_ended) {
+                  const std::function<void()>& reload,
+                  const std::function<std::optional<std::chrono::seconds>()>& reader_has_ended) {
   constexpr std::chrono::microseconds kUnwatched = std::chrono::hours(1);
   constexpr int kMissedIntervals = 3;
   const auto period = notify.WatchdogPeriod();
@@ -84,7 +85,9 @@ int WaitForTheEnd(const service::ServiceSignals& signals, const service::Service
     if (signal == SIGHUP) {
       reload();
     } else if (signal == SIGCHLD) {
-      end = !end && reader_has_ended() ? SteadyClock::now() + kWithoutReader : end;
+      if (const auto left = end ? std::nullopt : reader_has_ended()) {
+        end = SteadyClock::now() + *left;
+      }
     } else if (signal) {
       return *signal;
     }
@@ -177,17 +180,23 @@ void SayWhyUnfiltered(std::string_view process, const std::optional<std::string>
   }
 }
 
-// Whether the reader has ended; says how.
-bool HasEnded(pid_t reader, const service::Logger& logger) {
+// Nothing while the reader lives. Else says how it has ended, and how long this process shall go on.
+std::optional<std::chrono::seconds> HasEnded(pid_t reader, const service::Logger& logger) {
   int status = 0;
   if (::waitpid(reader, &status, WNOHANG) != reader) {
-    return false;
+    return std::nullopt;
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kEndedToBeStartedAgain) {
+    logger.Warn(
+        "iptables-legacy has tables now for an IP version that had none at the start; this program ends, to be "
+        "started again and read them");
+    return std::chrono::seconds(0);
   }
   logger.Error("the process that reads the kernel has ended; this one goes on without data for a while, then ends",
                {{"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
                 {"exit_code", WIFEXITED(status) ? WEXITSTATUS(status) : 0},
                 {"seconds", kWithoutReader.count()}});
-  return true;
+  return kWithoutReader;
 }
 
 // Where no capability can be given up it is left to a new start of this program: of the server, with its reader there

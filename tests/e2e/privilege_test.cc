@@ -108,6 +108,22 @@ TEST(PrivilegeTest, TablesThatComeLaterAreNotSaidToBeEmpty) {
   EXPECT_EQ(program.Scrape().at("finwait_exporter_refused_system_calls_total"), 0) << "nobody's fault";
 }
 
+// The service manager or the kubelet starts it again then, and the new one reads them.
+TEST(PrivilegeTest, EndsForTablesThatComeLaterWhereItIsStartedAgain) {
+  if (!kFiltered) {
+    GTEST_SKIP() << "a sanitizer needs system calls of its own: the filter is off";
+  }
+  const lab::Namespace where;
+  Program program(
+      where,
+      {"env", "KUBERNETES_SERVICE_HOST=198.51.100.1", lab::Program(), lab::kOwnNamespaceOnly, "--sampling.interval=1s"},
+      Program::Whole());
+  EXPECT_EQ(program.Scrape().count("finwait_risk_score"), 1U);
+  where.Shell("iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  EXPECT_EQ(program.AwaitEnd(60), 1);
+  EXPECT_THAT(program.Log(), HasSubstr("to be started again and read them"));
+}
+
 // What the kernel tells of a process's descriptors: the links below its fd folder.
 std::set<std::string> OpenFiles(pid_t pid) {
   std::set<std::string> links;
