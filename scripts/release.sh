@@ -10,10 +10,8 @@
 # where the systems to build in are kept (/var/cache/finwait-release), packaging/debian-root.sh what else there is to choose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# shellcheck source=packaging/debian-packages.sh
-. packaging/debian-packages.sh
-# shellcheck source=packaging/debian-root.sh
-. packaging/debian-root.sh
+# shellcheck source=packaging/release/root.sh
+. packaging/release/root.sh
 # shellcheck disable=SC2034  # read by inside
 inside_keeps="SOURCE_DATE_EPOCH FINWAIT_PROJECT_URL"
 
@@ -45,8 +43,7 @@ revision=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$revision")
 export SOURCE_DATE_EPOCH
 version=$(sed -n 's/^project(.* VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)
-roots=${FINWAIT_ROOTS:-/var/cache/finwait-release}
-mkdir -p "$out" "$roots"
+mkdir -p "$out"
 out=$(realpath "$out")
 # Each build has a folder of its own name: what would depend on it does not stay unnoticed.
 name=$(mktemp --dry-run finwait-XXXXXXXX)
@@ -54,33 +51,12 @@ started=()
 trap 'rm -rf --one-file-system "${started[@]}"' EXIT
 trap 'exit 130' INT TERM
 
-prepare_root() {  # ARCHITECTURE: a Debian of this machine's architecture that builds for ARCHITECTURE
-  local root=$roots/$release_suite-$1
-  make_debian "$release_suite" "$root"
-  local packages=("${RELEASE_TOOLS[@]}") package
-  if [ "$1" = "$(dpkg --print-architecture)" ]; then
-    packages+=("${BUILD_PACKAGES[@]}")
-  else
-    inside "$root" dpkg --add-architecture "$1"
-    inside "$root" apt-get -qq -o Acquire::Retries=3 update
-    packages+=("crossbuild-essential-$1" qemu-user-static)
-    for package in "${BUILD_PACKAGES[@]}"; do
-      # Headers alone are of no architecture, and apt knows no package "NAME:ARCHITECTURE" of theirs.
-      if [[ $package == *-dev ]] && inside "$root" apt-cache show "$package:$1" >/dev/null 2>&1; then
-        package+=:$1
-      fi
-      packages+=("$package")
-    done
-  fi
-  install_in "$root" "${packages[@]}"
-}
-
 images=()
 lists=()
 for architecture in ${architectures//,/ }; do
-  root=$roots/$release_suite-$architecture
+  root=$(release_root "$architecture")
   echo "== $architecture"
-  prepare_root "$architecture"
+  prepare_release_root "$architecture"
   folder=$root/$name
   started+=("$folder")
   mkdir -p "$folder/source" "$folder/out"
