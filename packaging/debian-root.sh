@@ -47,10 +47,11 @@ inside() {
   ' inside "$root" "${environment[@]}" "$@" </dev/null
 }
 
-# install_in FOLDER PACKAGE...: brings what is there up to date, too.
+# install_in FOLDER PACKAGE...: brings what is there up to date, too, and ends what a killed run has begun.
 install_in() {
   local root=$1 apt=(apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
   shift
+  inside "$root" dpkg --configure -a >>"$root.log"
   inside "$root" "${apt[@]}" update
   inside "$root" "${apt[@]}" dist-upgrade -y >>"$root.log"
   inside "$root" "${apt[@]}" install -y --no-install-recommends "$@" >>"$root.log"
