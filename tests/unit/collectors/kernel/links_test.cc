@@ -7,6 +7,7 @@
 
 #include "tests/unit/collectors/kernel/conntrack_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
+#include "tests/unit/collectors/kernel/route_messages.h"
 
 namespace finwait::kernel {
 namespace {
@@ -17,25 +18,6 @@ using netlink::FakeMessage;
 using netlink::MessageOf;
 
 Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
-
-FakeMessage LinkMessage(std::uint32_t index, const std::string& name, const std::string& kind, std::uint32_t master,
-                        std::optional<std::uint32_t> peer_namespace) {
-  ifinfomsg header = {};
-  header.ifi_index = static_cast<int>(index);
-  header.ifi_type = 1;
-  netlink::Request message(RTM_NEWLINK);
-  message.Header(header).PutText(IFLA_IFNAME, name).PutU32(IFLA_GROUP, 3);
-  if (!kind.empty()) {
-    message.BeginNested(IFLA_LINKINFO).PutText(IFLA_INFO_KIND, kind).EndNested();
-  }
-  if (master != 0) {
-    message.PutU32(IFLA_MASTER, master);
-  }
-  if (peer_namespace) {
-    message.PutU32(IFLA_LINK_NETNSID, *peer_namespace);
-  }
-  return MessageOf(message);
-}
 
 FakeMessage NumberMessage(std::int32_t number) {
   rtgenmsg header = {};

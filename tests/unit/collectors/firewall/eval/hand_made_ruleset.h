@@ -45,6 +45,13 @@ class HandMadeTable {
     base.policy_drop = policy_drop;
     return Add(std::move(name), std::move(rules), base);
   }
+  /// A base chain of type nat.
+  HandMadeTable& Nat(std::string name, Hook hook, std::vector<std::vector<Expression>> rules) {
+    BaseChain base;
+    base.hook = hook;
+    base.type = ChainType::kNat;
+    return Add(std::move(name), std::move(rules), base);
+  }
   HandMadeTable& Chain(std::string name, std::vector<std::vector<Expression>> rules) {
     return Add(std::move(name), std::move(rules), std::nullopt);
   }

@@ -2,9 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <deque>
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <thread>
 
 #include "tests/recording/case.h"
 #include "tests/recording/rule_source.h"
@@ -100,6 +109,112 @@ TEST_F(LegacyReaderFaultTest, WithoutItsListThereAreNoTables) {
 TEST_F(LegacyReaderFaultTest, AListWithoutALastNewlineOrWithEmptyLinesIsRead) {
   procfs_.Write(kNames, "filter\n\nmangle");
   EXPECT_THAT(*Reader().TableNames(TableFamily::kIpv4), ElementsAre("filter", "mangle"));
+}
+
+TEST_F(LegacyReaderFaultTest, AListThatIsNoFileIsAnErrorAndAsksForNothing) {
+  procfs_.Write(std::string(kNames) + "/inside", "");  // a folder: it opens, and cannot be read
+  const auto names = Reader().TableNames(TableFamily::kIpv4);
+  ASSERT_FALSE(names);
+  EXPECT_EQ(names.error().errno_code, EISDIR);
+  const LegacyRuleset ruleset = Reader().ReadAll();
+  ASSERT_THAT(ruleset.unread, SizeIs(1));
+  EXPECT_EQ(ruleset.unread[0].family, TableFamily::kIpv4);
+  EXPECT_EQ(ruleset.unread[0].table, "");
+  EXPECT_THAT(kernel_.asked, IsEmpty());
+}
+
+TEST_F(LegacyReaderFaultTest, AListThatLeadsInACircleIsAnError) {
+  std::filesystem::create_directories(procfs_.Root() / "thread-self/net");
+  std::filesystem::create_symlink("ip6_tables_names", procfs_.Root() / "thread-self/net/ip6_tables_names");
+  const auto names = Reader().TableNames(TableFamily::kIpv6);
+  ASSERT_FALSE(names);
+  EXPECT_EQ(names.error().errno_code, ELOOP);
+  EXPECT_THAT(names.error().message, HasSubstr("ip6_tables_names"));
+}
+
+TEST_F(LegacyReaderFaultTest, ATableThatIsRefusedIsUnreadAndTheOthersAreRead) {
+  procfs_.Write(kNames, "mine\nnat\n");
+  kernel_.failures = {EPERM};
+  const LegacyRuleset ruleset = Reader().ReadAll();
+  ASSERT_THAT(ruleset.unread, SizeIs(1));
+  EXPECT_EQ(ruleset.unread[0].table, "mine");
+  EXPECT_EQ(ruleset.unread[0].error.reason, FailureReason::kPermission);
+  EXPECT_THAT(ruleset.tables, SizeIs(1));
+}
+
+// How getsockopt() and socket() answer in one thread: by errno, or (0) that all is well, without having written
+// anything. The kernel itself would make the table that it is asked for.
+bool AnswerCall(long number, int code) {
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(code)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program = {static_cast<unsigned short>(std::size(steps)), steps};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+// What `ask` gives on a thread where the system call is answered so.
+template <typename Ask>
+auto WithCallAnswered(long number, int code, const Ask& ask) {
+  std::optional<decltype(ask())> answer;
+  std::thread([&] {
+    if (AnswerCall(number, code)) {
+      answer = ask();
+    }
+  }).join();
+  if (!answer) {
+    throw std::runtime_error("no filter of system calls can be had");
+  }
+  return *answer;
+}
+
+auto InfoWith(long number, int code, TableFamily family) {
+  return WithCallAnswered(number, code, [&] { return SocketLegacyKernel().GetInfo(family, "filter"); });
+}
+auto EntriesWith(long number, int code, TableFamily family) {
+  return WithCallAnswered(number, code, [&] { return SocketLegacyKernel().GetEntries(family, "filter", 500); });
+}
+
+TEST(SocketLegacyKernelTest, WithoutTheCapabilityItSaysWhichOneToGive) {
+  const auto info = InfoWith(SYS_getsockopt, EPERM, TableFamily::kIpv4);
+  ASSERT_FALSE(info);
+  EXPECT_EQ(info.error().reason, FailureReason::kPermission);
+  EXPECT_EQ(info.error().message,
+            "read iptables-legacy table filter: Operation not permitted; give the capability CAP_NET_ADMIN");
+  const auto entries = EntriesWith(SYS_getsockopt, EPERM, TableFamily::kIpv6);
+  ASSERT_FALSE(entries);
+  EXPECT_EQ(entries.error().message,
+            "read the rules of ip6tables-legacy table filter: Operation not permitted; give the capability "
+            "CAP_NET_ADMIN");
+}
+
+TEST(SocketLegacyKernelTest, ATableThatCameAfterTheProgramsFilterNeedsARestart) {
+  for (const long number : {SYS_getsockopt, SYS_socket}) {
+    const auto info = InfoWith(number, ENOSYS, TableFamily::kIpv6);
+    ASSERT_FALSE(info);
+    EXPECT_EQ(info.error().reason, FailureReason::kError);
+    EXPECT_THAT(info.error().message, HasSubstr("restart finwait_exporter to see its rules"));
+  }
+}
+
+TEST(SocketLegacyKernelTest, AnyOtherErrorIsPassedOnWithItsNumber) {
+  EXPECT_EQ(InfoWith(SYS_getsockopt, ENOENT, TableFamily::kIpv4).error().errno_code, ENOENT);
+  EXPECT_EQ(InfoWith(SYS_socket, EMFILE, TableFamily::kIpv4).error().errno_code, EMFILE);
+  const auto changed = EntriesWith(SYS_getsockopt, EAGAIN, TableFamily::kIpv4);
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().errno_code, EAGAIN) << "by which the reader knows to ask again";
+}
+
+TEST(SocketLegacyKernelTest, AnAnswersEntriesAreWhatStandsBehindItsHead) {
+  const auto entries = EntriesWith(SYS_getsockopt, 0, TableFamily::kIpv4);
+  ASSERT_TRUE(entries.has_value()) << entries.error().message;
+  EXPECT_EQ(*entries, std::vector<std::byte>(500));
+  const auto info = InfoWith(SYS_getsockopt, 0, TableFamily::kIpv4);
+  ASSERT_TRUE(info.has_value()) << info.error().message;
+  EXPECT_EQ(info->size, 0U);
+  EXPECT_EQ(info->valid_hooks, 0U);
 }
 
 TEST_F(LegacyReaderFaultTest, AGarbledListIsAnError) {
