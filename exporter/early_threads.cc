@@ -56,12 +56,12 @@ std::vector<std::filesystem::path> ReadableFromTheStart(const command_line::Opti
   for (const auto& more : {privilege::LoaderFiles(), privilege::NameLookupFiles(), privilege::TlsFiles()}) {
     files.insert(files.end(), more.begin(), more.end());
   }
-  for (const char* file : {"/sys/devices/system/cpu", "/dev/null", "/dev/urandom"}) {
+  for (const char* file : {"/run/netns", "/sys/devices/system/cpu", "/dev/null", "/dev/urandom"}) {
     files.emplace_back(file);
   }
   for (const std::filesystem::path& named :
        {options.storage_path, options.pairs_key_file, options.ca_file, options.target_file,
-        std::filesystem::path(options.against), options.web_config_file}) {
+        std::filesystem::path(options.against), std::filesystem::path(options.netns), options.web_config_file}) {
     if (!named.empty()) {
       files.push_back(named);
       files.push_back(std::filesystem::absolute(named).parent_path());

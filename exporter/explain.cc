@@ -110,12 +110,16 @@ std::optional<OpenedBy> OpenedByPorts(const kernel::Host& host, const Endpoint& 
   return local_is_client ? OpenedBy::kLocal : OpenedBy::kPeer;
 }
 
-// Fills `report` for a connection of another namespace or host.
-diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const diagnosis::ConnectionHistory* seen,
-                                         diagnosis::CloseEvaluator& evaluator, report::CloseReport& report) {
+// Fills `report` for a connection of another namespace or host. `host_side`: how its packets come in, where that is
+// known.
+diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends,
+                                         const std::optional<diagnosis::HostSide>& host_side,
+                                         const diagnosis::ConnectionHistory* seen, diagnosis::CloseEvaluator& evaluator,
+                                         report::CloseReport& report) {
   diagnosis::ForwardedConnection forwarded;
   forwarded.local = ends.local;
   forwarded.peer = ends.peer;
+  forwarded.host_side = host_side;
   forwarded.opened_by = report.taken_to_be_opened_by.value_or(OpenedBy::kUnknown);
   forwarded.tracked = firewall::eval::Tristate::kYes;  // what is asked for is a close of one that had an entry
   report.path = firewall::eval::PathKind::kForwarded;
@@ -132,11 +136,13 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends, const d
 
 }  // namespace
 
-int RunExplain(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
-               std::ostream& err) {
+std::optional<report::CloseReport> ExplainClose(const command_line::Options& options,
+                                                const Result<kernel::Host>& opened,
+                                                const std::optional<diagnosis::HostSide>& host_side,
+                                                std::ostream& err) {
   auto read = ReadExplainHost(opened, err);
   if (!read) {
-    return kCannotTell;
+    return std::nullopt;
   }
   const kernel::Host& host = read->host;
   const auto& rules = read->firewall->ruleset;
@@ -172,10 +178,10 @@ int RunExplain(const command_line::Options& options, const Result<kernel::Host>&
     report.packets.clear();
     report.passage.reset();
     auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
-    if (!connection || connection->path_kind == firewall::eval::PathKind::kForwarded) {
+    if (host_side || !connection || connection->path_kind == firewall::eval::PathKind::kForwarded) {
       report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(host, local, peer) : std::nullopt;
-      const auto passage = EvaluateForwarded({local, peer}, seen, evaluator, report);
-      if (!connection && passage == diagnosis::HostPassage::kInput) {
+      const auto passage = EvaluateForwarded({local, peer}, host_side, seen, evaluator, report);
+      if (!host_side && !connection && passage == diagnosis::HostPassage::kInput) {
         error = connection.error();
       }
       return;
@@ -197,11 +203,24 @@ int RunExplain(const command_line::Options& options, const Result<kernel::Host>&
   });
   if (error) {
     err << "finwait_exporter explain: " << error->message << "\n";
+    return std::nullopt;
+  }
+  return report;
+}
+
+int ExitCodeOf(diagnosis::Fate fate) {
+  return fate == diagnosis::Fate::kClean ? 0 : fate == diagnosis::Fate::kUnknown ? kCannotTell : 1;
+}
+
+int RunExplain(const command_line::Options& options, const Result<kernel::Host>& opened, std::ostream& out,
+               std::ostream& err) {
+  const auto report = ExplainClose(options, opened, std::nullopt, err);
+  if (!report) {
     return kCannotTell;
   }
-  out << (options.report_format == command_line::ReportFormat::kJson ? views::CloseJson(report)
-                                                                     : views::CloseText(report));
-  return report.fate == diagnosis::Fate::kClean ? 0 : report.fate == diagnosis::Fate::kUnknown ? kCannotTell : 1;
+  out << (options.report_format == command_line::ReportFormat::kJson ? views::CloseJson(*report)
+                                                                     : views::CloseText(*report));
+  return ExitCodeOf(report->fate);
 }
 
 }  // namespace finwait::exporter

@@ -1,14 +1,25 @@
 #pragma once
 
+#include <optional>
 #include <ostream>
 
 #include "collectors/kernel/host.h"
 #include "exporter/command_line/options.h"
+#include "exporter/diagnosis/forwarded_facts.h"
+#include "exporter/report/close_report.h"
 
 namespace finwait::exporter {
 
-/// The fate of a close of one connection once its conntrack entry is gone, printed to `out`: the `explain` subcommand.
-/// Returns its exit code: 0 clean, 1 not clean, 3 unknown. What cannot even be looked at is explained on `err`.
+/// What becomes of a close of one connection once its conntrack entry is gone. `host_side`: the connection is of
+/// another namespace, whose packets come in so; absent: the host's routes tell whose it is. Nothing where that cannot
+/// even be looked at, which is explained on `err`.
+std::optional<report::CloseReport> ExplainClose(const command_line::Options& options, const Result<kernel::Host>& host,
+                                                const std::optional<diagnosis::HostSide>& host_side, std::ostream& err);
+
+/// The exit code of `explain`: 0 clean, 1 not clean, 3 unknown.
+int ExitCodeOf(diagnosis::Fate fate);
+
+/// Prints it to `out`: the `explain` subcommand. Returns its exit code.
 int RunExplain(const command_line::Options& options, const Result<kernel::Host>& host, std::ostream& out,
                std::ostream& err);
 

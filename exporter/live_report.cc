@@ -2,21 +2,18 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
-#include <iostream>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "collectors/base/text.h"
 #include "collectors/base/unique_fd.h"
 #include "collectors/kernel/procfs.h"
+#include "exporter/child_output.h"
 
 namespace finwait::exporter {
 namespace {
@@ -52,30 +49,6 @@ std::optional<std::string> NamespaceAbove() {
   return std::nullopt;
 }
 
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return false;
-    }
-    text.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-  }
-  return true;
-}
-
-std::string ReadAll(int fd) {
-  std::string text;
-  std::array<char, 65536> buffer;
-  for (;;) {
-    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
-    if (got > 0) {
-      text.append(buffer.data(), static_cast<std::size_t>(got));
-    } else if (got == 0 || errno != EINTR) {
-      return text;
-    }
-  }
-}
-
 }  // namespace
 
 Result<std::string> ReadLiveReport(const std::function<int(std::ostream& out)>& write_report) {
@@ -91,39 +64,21 @@ Result<std::string> ReadLiveReport(const std::function<int(std::ostream& out)>& 
     auto error = ErrnoError("opening the host's network namespace " + *file, errno);
     return Failure(Error{error.reason, error.errno_code, error.message + kTakeAReport});
   }
-  std::array<int, 2> ends = {};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    return FailErrno("making a pipe", errno);
-  }
-  UniqueFd from(ends[0]);
-  UniqueFd to(ends[1]);
-  const pid_t child = ::fork();
-  if (child < 0) {
-    return FailErrno("starting a process", errno);
-  }
-  if (child == 0) {
-    if (::setns(there.Get(), CLONE_NEWNET) != 0) {
-      ::_exit(errno);
-    }
-    // As standard output: the sandbox in which the report is made lets nothing be written elsewhere.
-    if (::dup2(to.Get(), STDOUT_FILENO) < 0) {
-      ::_exit(errno);
-    }
-    std::ostringstream report;
-    write_report(report);
-    std::cerr.flush();
-    ::_exit(WriteAll(STDOUT_FILENO, report.str()) ? 0 : EIO);
-  }
-  to.Reset();
-  std::string report = ReadAll(from.Get());
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-    auto error = ErrnoError("entering the host's network namespace " + *file, WEXITSTATUS(status));
+  int refused = 0;
+  auto report = OutputOfChild(
+      [&](std::ostream& out) {
+        if (::setns(there.Get(), CLONE_NEWNET) != 0) {
+          return errno;
+        }
+        write_report(out);
+        return 0;
+      },
+      &refused);
+  if (refused != 0) {
+    auto error = ErrnoError("entering the host's network namespace " + *file, refused);
     return Failure(Error{error.reason, error.errno_code, error.message + kTakeAReport});
   }
-  if (report.empty() || !WIFEXITED(status)) {
+  if (!report || report->empty()) {
     return Fail(FailureReason::kError, std::string("the live host could not be read") + kTakeAReport);
   }
   return report;

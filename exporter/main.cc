@@ -9,16 +9,19 @@
 #include "collectors/kernel/host.h"
 #include "exporter/anew.h"
 #include "exporter/check.h"
+#include "exporter/child_output.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/command_line/options.h"
 #include "exporter/confinement.h"
 #include "exporter/early_threads.h"
 #include "exporter/explain.h"
 #include "exporter/explain_all.h"
+#include "exporter/explain_netns.h"
 #include "exporter/find_pairs.h"
 #include "exporter/history.h"
 #include "exporter/http/passed_sockets.h"
 #include "exporter/live_report.h"
+#include "exporter/netns.h"
 #include "exporter/plan.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
@@ -59,6 +62,63 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
               << "); please report this.\n";
   }
   return exit_code;
+}
+
+// Runs it in the namespace of --netns. `look_before`: what is to be done here, before that one is entered.
+template <typename Before, typename Command>
+int ConfinedInNetns(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept,
+                    Before look_before, Command run) {
+  auto found = finwait::exporter::FindNetns(options);
+  finwait::Result<void> entered;
+  if (found && *found) {
+    look_before(**found);
+    entered = finwait::kernel::namespaces::EnterNamespace(**found);
+  }
+  if (!found || !entered) {
+    return run(options, finwait::Failure(found ? entered.error() : found.error()), std::cout, std::cerr);
+  }
+  found = std::nullopt;  // the sandbox has no use for its file
+  return Confined(options, kept, run);
+}
+
+int Check(const finwait::command_line::Options& options) {
+  return ConfinedInNetns(
+      options, {.net_admin = finwait::command_line::NeedNetAdmin(options)}, [](const auto&) {},
+      [](const auto& of, const finwait::Result<finwait::kernel::Host>& host, std::ostream& out, std::ostream& err) {
+        return finwait::exporter::RunCheck(of, host, out, err);
+      });
+}
+
+// What this host does on the way to another namespace is found out by a process of its own, in the same sandbox.
+int Explain(const finwait::command_line::Options& options) {
+  constexpr finwait::privilege::KeptCapabilities kKept = {.net_admin = true};
+  std::optional<finwait::views::HostHop> hop;
+  std::string where;
+  const auto look_before = [&](const finwait::kernel::namespaces::NamedNamespace& found) {
+    where = found.text;
+    hop.emplace();
+    if (options.explain_all) {
+      return;
+    }
+    int refused = 0;
+    const auto written = finwait::exporter::OutputOfChild(
+        [&](std::ostream& out) {
+          return Confined(options, kKept, [&](const auto& of, const auto& host, std::ostream&, std::ostream& err) {
+            return finwait::exporter::WriteHostHop(of, found.file.Get(), host, out, err);
+          });
+        },
+        &refused);
+    if (!written || refused != 0 || !written->empty()) {
+      hop = finwait::views::DecodeHop(written.value_or(""));
+    }
+  };
+  return ConfinedInNetns(
+      options, kKept, look_before,
+      [&](const auto& of, const finwait::Result<finwait::kernel::Host>& host, std::ostream& out, std::ostream& err) {
+        return of.explain_all ? finwait::exporter::RunExplainAll(of, host, out, err)
+               : hop          ? finwait::exporter::RunExplainNetns(of, *hop, where, host, out, err)
+                              : finwait::exporter::RunExplain(of, host, out, err);
+      });
 }
 
 // The live host is read by a process of its own, in the host's namespace and in the same sandbox. A report's file is
@@ -109,11 +169,9 @@ int Run(std::span<const char* const> arguments, finwait::command_line::Command& 
       if (options->since) {
         return finwait::exporter::RunHistory(*options, std::cout, std::cerr);
       }
-      return Confined(*options, {.net_admin = finwait::command_line::NeedNetAdmin(*options)},
-                      finwait::exporter::RunCheck);
+      return Check(*options);
     case Command::kExplain:
-      return Confined(*options, {.net_admin = true},
-                      options->explain_all ? finwait::exporter::RunExplainAll : finwait::exporter::RunExplain);
+      return Explain(*options);
     case Command::kPlan:
       return Plan(*options);
     case Command::kPairs:

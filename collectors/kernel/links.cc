@@ -96,16 +96,20 @@ std::optional<NamespaceLink> Links::LinkTo(std::optional<std::int32_t> namespace
   return joined;
 }
 
-Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, pid_t pid, Deadline deadline) {
+namespace {
+
+// `attribute`: by what the namespace is told, NETNSA_PID or NETNSA_FD.
+Result<std::optional<std::int32_t>> AskNumber(netlink::Channel& channel, std::uint16_t attribute, int value,
+                                              Deadline deadline) {
   rtgenmsg header = {};
   header.rtgen_family = AF_UNSPEC;
   std::optional<std::int32_t> number;
   auto asked = channel.Get(
-      netlink::Request(RTM_GETNSID).Header(header).PutU32(NETNSA_PID, static_cast<unsigned>(pid)),
+      netlink::Request(RTM_GETNSID).Header(header).PutU32(attribute, static_cast<unsigned>(value)),
       "look up a network namespace's number", deadline, [&](const netlink::Message& message) -> Result<void> {
-        netlink::ForEachAttribute(message.Attributes<rtgenmsg>(), [&](const netlink::Attribute& attribute) {
-          if (attribute.Type() == NETNSA_NSID) {
-            number = attribute.Read<std::int32_t>();
+        netlink::ForEachAttribute(message.Attributes<rtgenmsg>(), [&](const netlink::Attribute& answered) {
+          if (answered.Type() == NETNSA_NSID) {
+            number = answered.Read<std::int32_t>();
           }
         });
         return {};
@@ -117,6 +121,16 @@ Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, p
     number.reset();
   }
   return number;
+}
+
+}  // namespace
+
+Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, pid_t pid, Deadline deadline) {
+  return AskNumber(channel, NETNSA_PID, pid, deadline);
+}
+
+Result<std::optional<std::int32_t>> NumberOfOpenNamespace(netlink::Channel& channel, int file, Deadline deadline) {
+  return AskNumber(channel, NETNSA_FD, file, deadline);
 }
 
 }  // namespace finwait::kernel

@@ -53,5 +53,7 @@ class Links {
 /// none, as no device leads there. Read the devices first: the kernel makes up numbers as it tells of them. `channel`
 /// is of NETLINK_ROUTE. Needs no privilege, and the PID view that `pid` is of.
 Result<std::optional<std::int32_t>> NamespaceNumber(netlink::Channel& channel, pid_t pid, Deadline deadline);
+/// The same of a namespace whose file is open.
+Result<std::optional<std::int32_t>> NumberOfOpenNamespace(netlink::Channel& channel, int file, Deadline deadline);
 
 }  // namespace finwait::kernel

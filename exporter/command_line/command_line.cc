@@ -174,6 +174,12 @@ void CommandLine::DescribeSubcommands() {
       {explain_, "text or json. Default text."},
       {plan_, "text or json. Default text."},
       {pairs_, "text, json or prometheus (metrics for node_exporter's textfile directory). Default text."}};
+  for (CLI::App* const subcommand : {check_, explain_}) {
+    AddText(
+        *subcommand, "--netns", "NAMESPACE",
+        "Look at one other network namespace: that of a process (PID), of a name that ip netns lists, of a container "
+        "(its name, or the beginning of its ID), or of a pod (NAMESPACE/NAME).");
+  }
   for (const auto& [subcommand, description] : formats) {
     subcommand->get_help_ptr()->group("Flags");
     AddText(*subcommand, "--format", "FORMAT", description);
@@ -331,6 +337,18 @@ void CommandLine::ReadEnds(Options& options) {
   }
 }
 
+void CommandLine::ReadNetns(Options& options) {
+  const auto netns = Single("--netns");
+  if (!netns) {
+    return;
+  }
+  options.netns = *netns;
+  options.namespaces = sources::NamespaceDepth::kNone;  // others are not joined to that one's table
+  if (!texts_.at("--since").empty()) {
+    Complain("check --since takes no sample, of this network namespace or another: leave out --since or --netns.");
+  }
+}
+
 void CommandLine::ReadTargets(Options& options) {
   for (const std::string& text : hosts_) {
     auto target = option_values::Target("HOST_URL", text);
@@ -375,6 +393,7 @@ Options CommandLine::Read() {
   Take("--namespaces", options.namespaces, option_values::Depth);
   Take("--path.pod-logs", options.pod_logs, option_values::File);
   Take("--owners.names", options.owner_names, option_values::OnOff);
+  ReadNetns(options);
   Take("--sampling.interval", options.sampling_interval, option_values::SamplingInterval);
   Take("--sampling.cpu-budget", options.cpu_budget, option_values::CpuBudget);
   Take("--format", options.report_format,

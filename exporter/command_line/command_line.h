@@ -40,6 +40,7 @@ class CommandLine {
   void ReadPathTimeouts(Options& options);
   void ReadEnds(Options& options);
   void ReadTargets(Options& options);
+  void ReadNetns(Options& options);
   void ReadPlan(Options& options);
   void RefuseLeftovers();
 

@@ -64,6 +64,7 @@ struct Options {
   std::filesystem::path target_file;     ///< kPairs, --file_sd: more of them; empty: none
   std::filesystem::path pairs_key_file;  ///< kPairs, --key-file; of the service --pairs.key-file, empty: no pairs
   std::filesystem::path ca_file;         ///< kPairs, --ca-file; empty: the system's
+  std::string netns;                     ///< kCheck and kExplain, --netns: the namespace to look at; empty: the own one
   std::optional<IpFamily> family;        ///< kExplain with explain_all; absent: both
   std::string against;                   ///< kPlan: "live", or the file of a report; not empty
   bool list_devices = false;             ///< kPlan: print the devices that the namespace must have, and nothing else
