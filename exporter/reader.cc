@@ -29,6 +29,7 @@
 #include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/scheduler_slice.h"
+#include "exporter/witness.h"
 
 namespace finwait::exporter {
 namespace {
@@ -96,7 +97,8 @@ void AnswerWithout(channel::Connection connection, Error why) {
       .Run();
 }
 
-void Read(const command_line::Options& options, channel::Connection connection) {
+void Read(const command_line::Options& options, channel::Connection connection,
+          std::shared_ptr<witness::FeedReader> witness) {
   auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     AnswerWithout(std::move(connection), host.error());
@@ -115,7 +117,8 @@ void Read(const command_line::Options& options, channel::Connection connection) 
   hello.unsealed = confinement->unsealed;
   hello.unfiltered = confinement->unfiltered;
 
-  const sources::CollectorSettings settings = SettingsOf(options);
+  sources::CollectorSettings settings = SettingsOf(options);
+  settings.witness = std::move(witness);
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
@@ -165,7 +168,8 @@ Result<Reader> StartReader(const command_line::Options& options) {
   ends->second.MoveTo(kChannel);
   privilege::CloseAllBut(ends->second.Descriptor());
   try {
-    Read(options, std::move(ends->second));
+    auto witness = StartWitness(options, ends->second.Descriptor());
+    Read(options, std::move(ends->second), std::move(witness));
   } catch (const std::exception& error) {
     // No memory or no thread: the server sees the channel end, too, and says so.
     service::DescribeEnd(error);

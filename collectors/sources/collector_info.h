@@ -20,6 +20,7 @@ struct CollectorSettings;
 enum class Capability : std::uint8_t {
   kNone,
   kNetAdmin,  ///< CAP_NET_ADMIN
+  kBpf,       ///< CAP_BPF and CAP_PERFMON, of a process of its own until it has loaded its program
 };
 
 /// As capabilities(7) spells it; empty for kNone.
@@ -29,6 +30,8 @@ constexpr std::string_view Name(Capability capability) {
       return "";
     case Capability::kNetAdmin:
       return "CAP_NET_ADMIN";
+    case Capability::kBpf:
+      return "CAP_BPF, CAP_PERFMON";
   }
   return "";
 }

@@ -14,6 +14,7 @@
 #include "collectors/sources/softnet.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
+#include "collectors/sources/witness.h"
 
 namespace finwait::sources {
 namespace {
@@ -32,6 +33,8 @@ std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSetting
             ? std::optional(WorkCredit(settings.cpu_budget, kNamespacesShare * kPartForSocketLists, kFirst))
             : std::nullopt,
         settings.shared);
+  } else if constexpr (std::is_same_v<T, WitnessCollector>) {
+    return std::make_unique<T>(host, settings.witness);
   } else if constexpr (std::is_constructible_v<T, const kernel::Host&, const SharedReads&>) {
     return std::make_unique<T>(host, settings.shared);
   } else {
@@ -71,6 +74,7 @@ constexpr std::array kRegistry = {
     Row<NetstatCollector, NetstatSample>(),
     Row<SoftnetCollector, SoftnetSample>(),
     Row<NetworkNamespacesCollector, NetworkNamespacesSample>(),
+    Row<WitnessCollector, WitnessSample>(),
 };
 
 constexpr double SumOfShares() {

@@ -10,6 +10,7 @@
 #include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/namespace_settings.h"
 #include "collectors/sources/shared_reads.h"
+#include "collectors/witness/feed.h"
 
 namespace finwait::sources {
 
@@ -20,6 +21,7 @@ struct CollectorSettings {
   std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
   SharedReads shared = {};  ///< of the collectors of one namespace
   NamespaceSettings namespaces = {};
+  std::shared_ptr<witness::FeedReader> witness = nullptr;  ///< null: nobody witnesses
 };
 
 /// Every collector, in the order in which they are shown. To add one: CONTRIBUTING.md, "Add a collector".

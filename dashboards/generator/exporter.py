@@ -235,6 +235,32 @@ def _predictions():
     ]
 
 
+def _witness():
+    packets = series("finwait_witness_packets_total")
+    return [
+        (
+            12,
+            timeseries(
+                "Closing packets that the kernel dropped",
+                "FINs and resets, by the kernel's own reason, with --collector.witness (docs/witness.md). Those that are counted and "
+                "not told are beyond 1,000 a second, or had no room.",
+                PER_SECOND,
+                query(f"sum by (packet, reason) (rate({packets}[$__rate_interval]))", "{{packet}} {{reason}}"),
+                query(f"sum(rate({series('finwait_witness_lost_events_total')}[$__rate_interval]))", "counted, not told"),
+            ),
+        ),
+        (
+            12,
+            timeseries(
+                "FINs dropped that the rules let pass",
+                "By the evaluation of the rules: 0, or a fault of the exporter's, or a BPF program that no list of rules shows.",
+                "short",
+                query(f"sum by (instance) (increase({series('finwait_witness_disagreements_total')}[$__rate_interval]))", "{{instance}}"),
+            ),
+        ),
+    ]
+
+
 def _cost():
     started = series("process_start_time_seconds")
     cpu = f"rate({series('process_cpu_seconds_total')}[$__rate_interval])"
@@ -311,6 +337,7 @@ def build():
             Section(None, 8, [(24, _attention())]),
             Section("Collectors", 8, _collectors()),
             Section("Predictions", 8, _predictions()),
+            Section("The kernel's own word", 8, _witness()),
             Section("Cost", 8, [(8, panel) for panel in _cost()]),
         ],
     )

@@ -17,6 +17,7 @@
 #include "exporter/diagnosis/risk.h"
 #include "exporter/diagnosis/stuck.h"
 #include "exporter/diagnosis/stuck_history.h"
+#include "exporter/diagnosis/witnessed.h"
 #include "exporter/scheduling/snapshot.h"
 
 namespace finwait::diagnosis {
@@ -32,7 +33,12 @@ struct StuckSocket {
   std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
   std::uint64_t network_namespace = 0;        ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told
+  std::shared_ptr<const DroppedPacket> observed =
+      nullptr;  ///< its FIN, which the kernel says it dropped; null: not seen
 };
+
+/// What its cause rests on; kInference where it has none.
+ProvenBy ProofOf(const StuckSocket& stuck);
 
 /// What one owner's sockets have come to, or would.
 struct OwnerCount {
@@ -69,7 +75,8 @@ struct Diagnosis {
   std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
   /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
   std::optional<PredictionOutcomes::Totals> predictions;
-  std::vector<OwnerCount> owners;  ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
+  std::optional<WitnessSummary> witness;  ///< nothing: the witness collector is blind
+  std::vector<OwnerCount> owners;         ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
   /// By IpFamily; nothing: the firewall collector is blind.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily

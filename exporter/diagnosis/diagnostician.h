@@ -21,6 +21,7 @@
 #include "exporter/diagnosis/rules_evaluation.h"
 #include "exporter/diagnosis/silence_evaluation.h"
 #include "exporter/diagnosis/stuck_evaluation.h"
+#include "exporter/diagnosis/witness_evaluation.h"
 
 namespace finwait::diagnosis {
 
@@ -67,6 +68,7 @@ class Diagnostician {
   FirewallCounters firewall_counters_;
   FailedResets failed_resets_;
   std::uint64_t resets_lost_ = 0;
+  WitnessEvaluation witness_;
   RiskAssessor risk_;
   // What several of them remember together.
   ConnectionHistories connections_;

@@ -39,6 +39,15 @@ void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, 
   idle.SortServices();
 }
 
+std::shared_ptr<const Owner> OwnerHistory::OwnerOf(const sources::NetworkNamespacesSample* sample,
+                                                   std::uint64_t cgroup) const {
+  Owner owner = OwnerOfCgroup(sample, cgroup);
+  if (owner.kind == OwnerKind::kOther) {
+    return nullptr;
+  }
+  return std::make_shared<const Owner>(names_ ? std::move(owner) : Owner{owner.kind, {}, {}, {}});
+}
+
 void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyClock::time_point now,
                          Diagnosis& diagnosis) {
   std::map<Owner, OwnerCount> counts;

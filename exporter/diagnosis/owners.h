@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -26,6 +27,10 @@ class OwnerHistory {
   /// Gives the host's own sockets in `diagnosis` their owners, by their cgroups, and sums up all. `sample` may be null:
   /// the host's own then have none.
   void SumUp(const sources::NetworkNamespacesSample* sample, SteadyClock::time_point now, Diagnosis& diagnosis);
+
+  /// The owner of a cgroup of this host, as it is to be shown; null where nobody knows it.
+  std::shared_ptr<const kernel::namespaces::Owner> OwnerOf(const sources::NetworkNamespacesSample* sample,
+                                                           std::uint64_t cgroup) const;
 
  private:
   /// Gives each service its owner, and makes one of those that then look the same.

@@ -254,6 +254,12 @@ constexpr AllowedCall kUnsealedReader[] = {
     If("sendto", AtMost(3, kSending)),
 };
 
+// The ring buffer is memory. Its news come by epoll; what it tells goes out by write.
+constexpr AllowedCall kOfTheWitness[] = {
+    Any("epoll_wait"),
+    Any("epoll_pwait"),
+};
+
 std::span<const AllowedCall> CallsOf(Role role) {
   switch (role) {
     case Role::kReader:
@@ -262,6 +268,8 @@ std::span<const AllowedCall> CallsOf(Role role) {
       return kOfTheServer;
     case Role::kClient:
       return kClientCalls;
+    case Role::kWitness:
+      return kOfTheWitness;
   }
   return {};
 }

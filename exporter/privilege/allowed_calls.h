@@ -29,9 +29,10 @@ struct AllowedCall {
 
 /// The processes of the program, by what they do.
 enum class Role : std::uint8_t {
-  kReader,  ///< reads the kernel: also `check` and `explain`, which are one process
-  kServer,  ///< hears strangers
-  kClient,  ///< asks other hosts: `pairs`
+  kReader,   ///< reads the kernel: also `check` and `explain`, which are one process
+  kServer,   ///< hears strangers
+  kClient,   ///< asks other hosts: `pairs`
+  kWitness,  ///< tells of dropped packets, from a program that it has attached before
 };
 
 /// What the reader's filter must know where the headers of its netlink requests are sealed

@@ -8,6 +8,7 @@ namespace finwait::privilege {
 
 struct KeptCapabilities {
   bool net_admin = false;  ///< CAP_NET_ADMIN
+  bool bpf = false;        ///< CAP_BPF and CAP_PERFMON (Linux 5.8)
 };
 
 /// Gives up for good every capability of the calling thread, except those in `kept` that it holds. Nothing stays

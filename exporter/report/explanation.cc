@@ -14,6 +14,7 @@
 #include "exporter/report/phrases.h"
 #include "exporter/report/situation.h"
 #include "exporter/report/timeout_verdict.h"
+#include "exporter/report/witness_text.h"
 
 namespace finwait::report {
 namespace {
@@ -409,6 +410,7 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     DescribeTranslations(diagnosis, situation, explanation);
     DescribeEnds(situation, explanation);
   }
+  DescribeWitness(diagnosis, explanation);
   if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
     DescribeOtherRules(*firewall, situation, explanation);
   }

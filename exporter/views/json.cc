@@ -11,6 +11,7 @@
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"
+#include "exporter/views/witness_json.h"
 
 namespace finwait::views {
 namespace {
@@ -145,6 +146,7 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
                    {"send_window_bytes", OrNull(one.socket.send_window)}};
     AddHistory(one.past, socket);
     socket["owner"] = OwnerOrNull(one.owner);
+    AddProof(one, socket);
     socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
@@ -386,6 +388,7 @@ std::string ReportJson(const report::Report& report, Details details) {
                {"firewall", firewall != nullptr ? FirewallJson(*firewall, details) : Json(nullptr)},
                {"sysctl", sysctl != nullptr ? SysctlJson(*sysctl) : Json(nullptr)},
                {"resets_lost", diagnosis.resets_lost},
+               {"witness", WitnessJson(diagnosis, details)},
                {"other_network_namespaces", namespaces != nullptr ? NamespacesJson(*namespaces) : Json(nullptr)},
                {"explanation", ExplanationJson(report.explanation, details)},
                {"collectors", CollectorsJson(snapshot)}};

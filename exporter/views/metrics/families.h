@@ -25,6 +25,7 @@ void AppendSysctl(const scheduling::Snapshot& snapshot, Families& families);
 void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendNamespaces(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families);
+void AppendWitness(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendRisk(const diagnosis::Diagnosis& diagnosis, Families& families);
 void AppendCollectors(const diagnosis::Diagnosis& diagnosis, Families& families);
 /// finwait_exporter_* and process_*, of this process and the others.

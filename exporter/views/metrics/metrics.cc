@@ -44,6 +44,7 @@ std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis&
   AppendNamespaces(diagnosis, families);
   AppendOtherRows(snapshot, families);
   AppendFirewall(diagnosis, families);
+  AppendWitness(diagnosis, families);
   AppendRisk(diagnosis, families);
   AppendCollectors(diagnosis, families);
   AppendBuildInfo(families);

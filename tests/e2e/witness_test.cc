@@ -1,0 +1,184 @@
+// The kernel's own word of dropped closing packets, as the service tells it.
+
+#include <gtest/gtest.h>
+#include <linux/netfilter.h>
+
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/program.h"
+#include "tests/e2e/scene.h"
+#include "tests/lab/bpf_programs.h"
+
+namespace finwait::e2e {
+namespace {
+
+using lab::Eventually;
+
+constexpr const char* kDropInvalid = "iptables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j DROP";
+constexpr const char* kSuccess = "finwait_collector_success{collector=\"witness\"}";
+constexpr const char* kFinsByNetfilter =
+    "finwait_witness_packets_total{packet=\"fin\",place=\"local\",reason=\"netfilter\"}";
+constexpr const char* kResetsByNetfilter =
+    "finwait_witness_packets_total{packet=\"rst\",place=\"local\",reason=\"netfilter\"}";
+constexpr const char* kDisagreements = "finwait_witness_disagreements_total";
+
+class WitnessTest : public testing::Test {
+ protected:
+  void Start() {
+    program_.emplace(scene_.Local(),
+                     std::vector<std::string>{"--collector.witness", "--sampling.interval=1s", "--report.details"});
+    const nlohmann::json collector = Collector();
+    if (!collector["success"].get<bool>()) {
+      const std::string why = collector["errors"].dump();
+      ASSERT_TRUE(!lab::MayLoadBpf() || why.find("built without") != std::string::npos) << why;
+      GTEST_SKIP() << why;
+    }
+  }
+  nlohmann::json Report() const { return nlohmann::json::parse(program_->Get("/api/v1/report").body); }
+  nlohmann::json Collector() const {
+    for (const auto& collector : Report()["collectors"]) {
+      if (collector["name"] == "witness") {
+        return collector;
+      }
+    }
+    return nullptr;
+  }
+  double Metric(const char* series) const {
+    const auto scrape = program_->Scrape();
+    const auto found = scrape.find(series);
+    return found == scrape.end() ? -1 : found->second;
+  }
+
+  Scene scene_;
+  std::optional<Program> program_;
+};
+
+TEST_F(WitnessTest, NamesTheConnectionAndTheRuleOfADroppedReset) {
+  Start();
+  if (IsSkipped()) {
+    return;
+  }
+  scene_.Local().Shell(kDropInvalid);
+  Ends ends = scene_.Open();
+  const std::string local = lab::LocalEndpoint(ends.local);
+  const std::string peer = lab::PeerEndpoint(ends.local);
+  scene_.LoseEntries();
+  CloseWithReset(ends.local);
+  nlohmann::json resets;
+  ASSERT_TRUE(Eventually([&] {
+    resets = Report()["witness"]["resets"];
+    return resets.is_array() && resets.size() == 1 && resets[0]["rule"].is_object();
+  })) << Report()["witness"].dump(1);
+  EXPECT_EQ(resets[0]["local"], local);
+  EXPECT_EQ(resets[0]["peer"], peer);
+  EXPECT_EQ(resets[0]["rule"]["chain"], "OUTPUT");
+  EXPECT_EQ(resets[0]["evaluated"], "drop");
+  EXPECT_EQ(resets[0]["kernel_reason"], "NETFILTER_DROP");
+  EXPECT_EQ(resets[0]["entry"], "none");
+  EXPECT_EQ(Metric(kResetsByNetfilter), 1);
+  EXPECT_NE(program_->Get("/").body.find("reset of a closed connection"), std::string::npos);
+}
+
+TEST_F(WitnessTest, AStuckSocketsCauseIsProvenByObservation) {
+  Start();
+  if (IsSkipped()) {
+    return;
+  }
+  scene_.Local().Shell(kDropInvalid);
+  Ends ends = scene_.Open();
+  scene_.LoseEntries();
+  ends.local.Reset();
+  const auto proof = [&](const char* cause, const char* proven_by) {
+    const nlohmann::json stuck = Report()["stuck"]["sockets"];
+    return stuck.size() == 1 && stuck[0]["cause"] == cause && stuck[0]["proven_by"] == proven_by;
+  };
+  ASSERT_TRUE(Eventually([&] { return proof("local_drop", "observation"); }, 20)) << Report()["stuck"].dump(1);
+  EXPECT_GE(Metric(kFinsByNetfilter), 2);
+  EXPECT_EQ(Metric(kDisagreements), 0);
+}
+
+TEST_F(WitnessTest, ALocalErrorIsToldByItsReason) {
+  Start();
+  if (IsSkipped()) {
+    return;
+  }
+  scene_.Local().Shell(kDropInvalid);  // so that conntrack is active
+  Ends ends = scene_.Open();
+  scene_.Local().Shell(
+      "tc qdisc add dev veth0 clsact; "
+      "tc filter add dev veth0 egress protocol ip u32 match u32 0 0 action drop");
+  ends.local.Reset();
+  nlohmann::json stuck;
+  ASSERT_TRUE(Eventually(
+      [&] {
+        stuck = Report()["stuck"]["sockets"];
+        return stuck.size() == 1 && !stuck[0]["kernel_reason"].is_null();
+      },
+      20))
+      << stuck.dump(1);
+  EXPECT_EQ(stuck[0]["kernel_reason"].get<std::string>().substr(0, 2), "TC") << stuck.dump(1);
+}
+
+// What no list of rules shows.
+TEST_F(WitnessTest, ADropThatTheRulesDoNotExplainIsADisagreement) {
+  Start();
+  if (IsSkipped()) {
+    return;
+  }
+  scene_.Local().Shell("iptables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
+  Ends ends = scene_.Open();
+  std::optional<lab::DroppingProgram> hidden;
+  try {
+    scene_.Local().Run([&] { hidden.emplace(lab::DroppingProgram::InNetfilter(NFPROTO_IPV4, NF_INET_LOCAL_OUT)); });
+  } catch (const std::exception& problem) {
+    GTEST_SKIP() << problem.what();
+  }
+  // The rules must have been read before the packet is dropped.
+  ASSERT_TRUE(Eventually([&] { return Report()["firewall"].is_object() && Metric(kDisagreements) == 0; }));
+  const double samples = Metric("finwait_collector_last_success_timestamp_seconds{collector=\"firewall\"}");
+  ASSERT_TRUE(Eventually([&] {
+    return Metric("finwait_collector_last_success_timestamp_seconds{collector=\"firewall\"}") > samples + 1;
+  }));
+  ends.local.Reset();
+  ASSERT_TRUE(Eventually([&] { return Metric(kDisagreements) >= 1; }, 20)) << Report()["witness"].dump(1);
+  const nlohmann::json witness = Report()["witness"];
+  EXPECT_EQ(witness["newest_disagreements"][0]["evaluated"], "accept") << witness.dump(1);
+}
+
+TEST_F(WitnessTest, WithoutItsProcessEverythingElseGoesOn) {
+  Start();
+  if (IsSkipped()) {
+    return;
+  }
+  EXPECT_EQ(Metric(kFinsByNetfilter), 0);
+  ::kill(ChildOf(program_->ReaderPid()), SIGKILL);
+  ASSERT_TRUE(Eventually([&] { return Metric(kSuccess) == 0; }));
+  EXPECT_EQ(Metric(kFinsByNetfilter), -1) << "absent";
+  EXPECT_EQ(Metric(kDisagreements), -1);
+  EXPECT_EQ(Metric("finwait_collector_success{collector=\"sockets\"}"), 1);
+  EXPECT_EQ(program_->Get("/healthz").status, 200);
+  const std::string why = Collector()["errors"][0]["message"];
+  EXPECT_NE(why.find("has ended"), std::string::npos) << why;
+}
+
+// Also where BPF cannot be had at all: in a user namespace of a test's own.
+TEST_F(WitnessTest, WithoutItsCapabilitiesItSaysSo) {
+  const Program program(
+      scene_.Local(),
+      {"setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--inh-caps", "-bpf,-perfmon,-sys_admin",
+       lab::Program(), "serve", lab::kOwnNamespaceOnly, "--collector.witness", "--sampling.interval=1s"},
+      Program::Whole());
+  ASSERT_TRUE(Eventually([&] {
+    const auto scrape = program.Scrape();
+    const auto found = scrape.find(kSuccess);
+    return found != scrape.end() && found->second == 0 && !scrape.contains(kFinsByNetfilter) &&
+           scrape.at("finwait_collector_success{collector=\"sockets\"}") == 1;
+  }));
+}
+
+}  // namespace
+}  // namespace finwait::e2e
