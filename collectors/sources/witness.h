@@ -32,14 +32,6 @@ struct WitnessSample : SampleData {
   std::vector<witness::Drop> drops;  ///< by their numbers, ascending
 };
 
-inline constexpr Metric kWitnessMetrics[] = {
-    {"witness_lost_events_total", MetricType::kCounter,
-     "Packets of finwait_witness_packets_total of which nothing but their number is known: more than 1,000 a second, "
-     "or "
-     "more than there was room for (BPF ring buffer, pipe).",
-     Field<&WitnessSample::lost_events>},
-};
-
 /// Takes in what the process that witnesses tells (exporter/witness.h). Fails with its reason where it cannot, and once
 /// it has ended.
 class WitnessCollector : public Collector {
@@ -49,7 +41,6 @@ class WitnessCollector : public Collector {
       .summary = "closing packets that the kernel drops, by its own word (BPF)",
       .reads = "a BPF program at the tracepoint `skb:kfree_skb`, loaded by a process of its own; netlink",
       .capability = Capability::kBpf,
-      .metrics = kWitnessMetrics,
       .enabled_by_default = false,
   };
 

@@ -16,6 +16,7 @@ Result<std::unique_ptr<Probe>> Probe::Attach(std::uint64_t) {
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <finwait_witness.skel.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -26,7 +27,6 @@ Result<std::unique_ptr<Probe>> Probe::Attach(std::uint64_t) {
 
 #include "collectors/base/text.h"
 #include "collectors/witness/drop.h"
-#include "finwait_witness.skel.h"
 
 namespace finwait::witness {
 namespace {

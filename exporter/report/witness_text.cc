@@ -61,14 +61,15 @@ void DescribeWitness(const diagnosis::Diagnosis& diagnosis, Explanation& explana
                explanation);
   }
   AddByPlace(diagnosis.witness->resets, "reset of a closed connection", "resets of closed connections",
-             "No socket is left here, and the peer holds its end for ever.", explanation);
+             "No socket is left here, and the peer keeps its end.", explanation);
   AddByPlace(diagnosis.witness->peer_fins, "FIN of a peer", "FINs of peers",
              "The peer has closed, and this end does not know.", explanation);
   if (diagnosis.witness->disagreements > 0) {
     explanation.why.push_back(
         {"Netfilter dropped " + Counted(diagnosis.witness->disagreements, "FIN", "FINs") +
-             " that the rules let pass as this program evaluates them: a fault of this program's, or something that "
-             "no list of rules shows (a BPF program). Please report it, with what /api/v1/report has under `witness`.",
+             " that the rules let pass as this program evaluates them. It is a fault of this program's, or a BPF "
+             "program "
+             "drops, which no list of rules shows. Please report it, with what /api/v1/report has under `witness`.",
          diagnosis.witness->newest_disagreements.empty() ? ""
                                                          : Example(*diagnosis.witness->newest_disagreements.back()),
          "", "disagreement"});

@@ -23,6 +23,11 @@ void AppendWitness(const diagnosis::Diagnosis& diagnosis, Families& families) {
     }
   }
   packets.AppendTo(families);
+  Family lost = Family::Counter("witness_lost_events_total",
+                                "Packets of finwait_witness_packets_total of which nothing but their number is known: "
+                                "more than 1,000 a second, or no room (BPF ring buffer, pipe).");
+  lost.Add({}, static_cast<double>(sample->lost_events));
+  lost.AppendTo(families);
   if (diagnosis.witness) {
     Family disagreements = Family::Counter("witness_disagreements_total",
                                            "FINs that netfilter dropped (finwait_witness_packets_total) and that the "

@@ -88,6 +88,10 @@ const std::vector<Section>& Sections() {
       {"The kernel's TCP counters",
        {"finwait_netstat_"},
        "Closes that went wrong, as the kernel itself counts them. What each of them does not see is in its meaning."},
+      {"The kernel's own word",
+       {"finwait_witness_"},
+       "Closing packets that the kernel says it dropped: with `--collector.witness` only, which is off by default "
+       "([witness.md](witness.md))."},
       {"Other counters of the kernel", OtherCounters(),
        "What else can make a close fail, one collector each: a reason to look further, no proof."},
       {"The exporter itself",
