@@ -19,9 +19,11 @@
 #include "exporter/channel/answerer.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/confinement.h"
+#include "exporter/opener_process.h"
 #include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/refused_calls.h"
 #include "exporter/process/usage.h"
+#include "exporter/resolvers_inside.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_inbox.h"
 #include "exporter/service/lack_of_resources.h"
@@ -88,8 +90,10 @@ void Read(const command_line::Options& options, channel::Connection connection) 
     AnswerWithout(std::move(connection), host.error());
     return;
   }
+  auto opener = OpenerProcess::Start(options);
   service::SetSchedulerSlice();
-  const auto confinement = Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), *host);
+  const auto confinement =
+      Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), opener.Descriptor(), *host);
   if (!confinement) {
     AnswerWithout(std::move(connection), confinement.error());
     return;
@@ -100,7 +104,8 @@ void Read(const command_line::Options& options, channel::Connection connection) 
   hello.unsealed = confinement->unsealed;
   hello.unfiltered = confinement->unfiltered;
 
-  const sources::CollectorSettings settings = SettingsOf(options);
+  sources::CollectorSettings settings = SettingsOf(options);
+  opener.GiveTo(settings.namespaces, confinement->adopt);
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
@@ -114,7 +119,7 @@ void Read(const command_line::Options& options, channel::Connection connection) 
        [&] {
          return process::ProcessReport{usage.Read(SteadyClock::now()), confinement->layers, privilege::RefusedCalls()};
        },
-       [&sampler] { sampler.Start(); }});
+       [&sampler] { sampler.Start(); }, ResolversInside(settings.namespaces)});
   answerer.Run();
   sampler.Stop(Deadline::After(std::chrono::seconds(0)));
 }

@@ -21,7 +21,10 @@ bool Holds(const Capabilities& capabilities, cap_value_t capability, cap_flag_t 
 // Every capability that the running kernel knows: it answers -1 about others.
 bool KernelKnows(cap_value_t capability) { return cap_get_bound(capability) >= 0; }
 
-bool IsKept(cap_value_t capability, KeptCapabilities kept) { return capability == CAP_NET_ADMIN && kept.net_admin; }
+bool IsKept(cap_value_t capability, KeptCapabilities kept) {
+  return (capability == CAP_NET_ADMIN && kept.net_admin) ||
+         ((capability == CAP_SYS_ADMIN || capability == CAP_SYS_PTRACE) && kept.entering);
+}
 
 bool HoldsMoreThan(const Capabilities& held, KeptCapabilities kept) {
   for (cap_value_t capability = 0; KernelKnows(capability); ++capability) {
@@ -47,10 +50,11 @@ Result<void> GiveUpCapabilities(KeptCapabilities kept) {
       }
     }
   }
-  constexpr cap_value_t kNetAdmin = CAP_NET_ADMIN;
-  if (kept.net_admin && Holds(held, kNetAdmin, CAP_PERMITTED)) {
-    cap_set_flag(left.get(), CAP_PERMITTED, 1, &kNetAdmin, CAP_SET);
-    cap_set_flag(left.get(), CAP_EFFECTIVE, 1, &kNetAdmin, CAP_SET);
+  for (const cap_value_t capability : {CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_PTRACE}) {
+    if (IsKept(capability, kept) && Holds(held, capability, CAP_PERMITTED)) {
+      cap_set_flag(left.get(), CAP_PERMITTED, 1, &capability, CAP_SET);
+      cap_set_flag(left.get(), CAP_EFFECTIVE, 1, &capability, CAP_SET);
+    }
   }
   // What is no longer inheritable is no longer ambient either: the kernel sees to that.
   if (cap_set_proc(left.get()) != 0) {
