@@ -8,6 +8,7 @@
 #include "exporter/exit_code.h"
 #include "exporter/host_report.h"
 #include "exporter/report/report.h"
+#include "exporter/resolvers_inside.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/views/bug_report.h"
 #include "exporter/views/exposition.h"
@@ -62,6 +63,11 @@ std::string Shown(const report::Report& report, command_line::ReportFormat forma
 
 int RunCheck(const command_line::Options& options, const Result<kernel::Host>& host, std::ostream& out,
              std::ostream& err) {
+  return RunCheck(options, SettingsOf(options), host, out, err);
+}
+
+int RunCheck(const command_line::Options& options, const sources::CollectorSettings& settings,
+             const Result<kernel::Host>& host, std::ostream& out, std::ostream& err) {
   if (!host) {
     if (options.report_format == command_line::ReportFormat::kNagios) {
       out << views::NagiosUnknown(host.error().message);  // who runs plugins reads their standard output only
@@ -71,10 +77,10 @@ int RunCheck(const command_line::Options& options, const Result<kernel::Host>& h
     return kCannotTell;
   }
   constexpr auto kCollectTimeout = std::chrono::seconds(30);
-  const auto snapshot =
-      CollectOnce(host->network_namespace, MakeCollectors(options, SettingsOf(options), *host), kCollectTimeout);
+  const auto snapshot = CollectOnce(host->network_namespace, MakeCollectors(options, settings, *host), kCollectTimeout);
   diagnosis::Diagnostician diagnostician(std::make_shared<firewall::read::FactResolver>(*host), {},
                                          options.path_timeouts);
+  diagnostician.ResolveInside(ResolversInside(settings.namespaces));
   if (!options.owner_names) {
     diagnostician.HideOwnerNames();
   }

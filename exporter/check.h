@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "collectors/kernel/host.h"
+#include "collectors/sources/collector_info.h"
 #include "exporter/command_line/options.h"
 
 namespace finwait::exporter {
@@ -12,5 +13,8 @@ namespace finwait::exporter {
 /// reached in the sandbox, or why it cannot be.
 int RunCheck(const command_line::Options& options, const Result<kernel::Host>& host, std::ostream& out,
              std::ostream& err);
+/// The same with settings that hold more than the options say: a way into other namespaces.
+int RunCheck(const command_line::Options& options, const sources::CollectorSettings& settings,
+             const Result<kernel::Host>& host, std::ostream& out, std::ostream& err);
 
 }  // namespace finwait::exporter

@@ -37,10 +37,10 @@ struct Seal {
 };
 
 // To be called before anything else is opened that is to stay.
-Result<Seal> SealRequests(const kernel::Host& host, std::optional<int> channel) {
+Result<Seal> SealRequests(const kernel::Host& host, std::optional<int> channel, std::optional<int> opener) {
   using kernel::netlink::SealedRequests;
   privilege::AllowDescriptors(2 * SealedRequests::kFirstFixed);
-  if (channel && *channel < SealedRequests::kFirstFixed) {
+  if ((channel && *channel < SealedRequests::kFirstFixed) || (opener && *opener < SealedRequests::kFirstFixed)) {
     return Fail(FailureReason::kError, "too few descriptors are allowed: LimitNOFILE, ulimit -n; it takes 1024");
   }
   auto requests = SealedRequests::Make(kernel::HasXfrm(host));
@@ -57,7 +57,11 @@ Result<Seal> SealRequests(const kernel::Host& host, std::optional<int> channel) 
   }
   const SealedRequests::Boundaries limits = (*requests)->Limits();
   Seal seal{std::move(*requests),
-            {.messages = {}, .end = limits.end, .first_fixed = SealedRequests::kFirstFixed, .channel = channel}};
+            {.messages = {},
+             .end = limits.end,
+             .first_fixed = SealedRequests::kFirstFixed,
+             .channel = channel,
+             .opener = opener}};
   const auto allow = [&seal](const SealedRequests::Boundaries::Pair& pair) {
     seal.calls.messages.push_back(
         {{0, pair.sockets.mask, pair.sockets.value}, {1, pair.headers.mask, pair.headers.value}});
@@ -114,7 +118,7 @@ std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& op
 }
 
 Result<Confinement> Confine(const command_line::Options& options, privilege::KeptCapabilities kept,
-                            std::optional<int> channel, kernel::Host& host) {
+                            std::optional<int> channel, std::optional<int> opener, kernel::Host& host) {
   auto capabilities = privilege::GiveUpPrivileges(kept);
   if (!capabilities) {
     return Failure(capabilities.error());
@@ -126,8 +130,14 @@ Result<Confinement> Confine(const command_line::Options& options, privilege::Kep
                        .ipv6_tables = firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv6)};
   UseWideEventSockets(options, host);
   if (options.filter_calls && !privilege::kHasSanitizer) {
-    if (auto seal = SealRequests(host, channel)) {
+    if (auto seal = SealRequests(host, channel, opener)) {
       work.sealed = std::move(seal->calls);
+      confinement.adopt = [requests = seal->requests](int protocol,
+                                                      UniqueFd socket) -> Result<kernel::netlink::Channel> {
+        auto transport = kernel::netlink::SealedTransport::Adopt(requests, protocol, std::move(socket));
+        return transport ? Result<kernel::netlink::Channel>(kernel::netlink::Channel(std::move(*transport)))
+                         : Failure(transport.error());
+      };
       UseSeal(std::move(seal->requests), host);
     } else {
       confinement.unsealed = seal.error().message;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collectors/base/unique_fd.h"
 #include "collectors/kernel/host.h"
 #include "exporter/command_line/options.h"
 #include "exporter/privilege/capabilities.h"
@@ -22,6 +24,8 @@ struct Confinement {
   std::optional<std::string> unfiltered;  ///< why its system calls are not filtered; nothing where they are
   process::Layers layers = {};
   std::optional<privilege::FileDomain> files;
+  /// A channel with sealed headers by a socket that another process has opened; null where headers are not sealed.
+  std::function<Result<kernel::netlink::Channel>(int protocol, UniqueFd socket)> adopt;
 };
 
 /// What reading the kernel takes: procfs, what tells whether asking would load a module (kernel/features.h), and whose
@@ -30,8 +34,9 @@ std::vector<std::filesystem::path> ReadableFiles(const command_line::Options& op
 
 /// Gives up, for good, what reading takes no more: capabilities but those `kept`, requests that do more than read,
 /// files beside the kernel's, system calls. `host` sends by sealed headers from then on. `channel`: the socket to the
-/// server, where there is one. An error where capabilities cannot be given up. To be called before the first thread.
+/// server, where there is one; `opener`: to the opener. An error where capabilities cannot be given up. To be called
+/// before the first thread.
 Result<Confinement> Confine(const command_line::Options& options, privilege::KeptCapabilities kept,
-                            std::optional<int> channel, kernel::Host& host);
+                            std::optional<int> channel, std::optional<int> opener, kernel::Host& host);
 
 }  // namespace finwait::exporter

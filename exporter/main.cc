@@ -22,6 +22,7 @@
 #include "exporter/http/passed_sockets.h"
 #include "exporter/live_report.h"
 #include "exporter/netns.h"
+#include "exporter/opener_process.h"
 #include "exporter/plan.h"
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
@@ -42,16 +43,23 @@ int UsageExitCode(finwait::command_line::Command command) {
              : 2;
 }
 
-// Runs a command that collects once, in the reader's sandbox.
+using Adopt = decltype(finwait::exporter::Confinement::adopt);
+
+// Runs a command that collects once, in the reader's sandbox. `opener`: the channel to one, where there is one; `adopt`
+// gets the confinement's.
 template <typename Command>
-int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept, Command run) {
+int Confined(const finwait::command_line::Options& options, finwait::privilege::KeptCapabilities kept, Command run,
+             std::optional<int> opener = std::nullopt, Adopt* adopt = nullptr) {
   auto host = finwait::kernel::OpenHost(options.procfs);
   finwait::Result<finwait::exporter::Confinement> confinement;  // stays until the command has run
   if (host) {
-    confinement = finwait::exporter::Confine(options, kept, std::nullopt, *host);
+    confinement = finwait::exporter::Confine(options, kept, std::nullopt, opener, *host);
     if (!confinement) {
       std::cerr << "finwait_exporter: " << confinement.error().message << "\n";
       return UsageExitCode(options.command);
+    }
+    if (adopt != nullptr) {
+      *adopt = confinement->adopt;
     }
   } else {
     finwait::privilege::FilterCalls(options.filter_calls, {finwait::privilege::Role::kReader});
@@ -82,11 +90,24 @@ int ConfinedInNetns(const finwait::command_line::Options& options, finwait::priv
 }
 
 int Check(const finwait::command_line::Options& options) {
-  return ConfinedInNetns(
-      options, {.net_admin = finwait::command_line::NeedNetAdmin(options)}, [](const auto&) {},
-      [](const auto& of, const finwait::Result<finwait::kernel::Host>& host, std::ostream& out, std::ostream& err) {
-        return finwait::exporter::RunCheck(of, host, out, err);
-      });
+  const finwait::privilege::KeptCapabilities kept = {.net_admin = finwait::command_line::NeedNetAdmin(options)};
+  if (!options.netns.empty()) {
+    return ConfinedInNetns(
+        options, kept, [](const auto&) {},
+        [](const auto& of, const finwait::Result<finwait::kernel::Host>& host, std::ostream& out, std::ostream& err) {
+          return finwait::exporter::RunCheck(of, host, out, err);
+        });
+  }
+  auto opener = finwait::exporter::OpenerProcess::Start(options);
+  Adopt adopt;
+  return Confined(
+      options, kept,
+      [&](const auto& of, const finwait::Result<finwait::kernel::Host>& host, std::ostream& out, std::ostream& err) {
+        auto settings = finwait::command_line::SettingsOf(of);
+        opener.GiveTo(settings.namespaces, adopt);
+        return finwait::exporter::RunCheck(of, settings, host, out, err);
+      },
+      opener.Descriptor(), &adopt);
 }
 
 // What this host does on the way to another namespace is found out by a process of its own, in the same sandbox.

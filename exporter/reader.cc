@@ -21,9 +21,11 @@
 #include "exporter/channel/answerer.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/confinement.h"
+#include "exporter/opener_process.h"
 #include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/refused_calls.h"
 #include "exporter/process/usage.h"
+#include "exporter/resolvers_inside.h"
 #include "exporter/scheduling/sampler.h"
 #include "exporter/scheduling/snapshot_inbox.h"
 #include "exporter/service/lack_of_resources.h"
@@ -104,9 +106,11 @@ void Read(const command_line::Options& options, channel::Connection connection,
     AnswerWithout(std::move(connection), host.error());
     return;
   }
+  auto opener = OpenerProcess::Start(options);
   service::SetSchedulerSlice();
   const auto readable_versions = VersionsWithLegacyTables(*host);
-  const auto confinement = Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), *host);
+  const auto confinement =
+      Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), opener.Descriptor(), *host);
   if (!confinement) {
     AnswerWithout(std::move(connection), confinement.error());
     return;
@@ -119,6 +123,7 @@ void Read(const command_line::Options& options, channel::Connection connection,
 
   sources::CollectorSettings settings = SettingsOf(options);
   settings.witness = std::move(witness);
+  opener.GiveTo(settings.namespaces, confinement->adopt);
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
@@ -139,7 +144,7 @@ void Read(const command_line::Options& options, channel::Connection connection,
        [&] {
          return process::ProcessReport{usage.Read(SteadyClock::now()), confinement->layers, privilege::RefusedCalls()};
        },
-       [&sampler] { sampler.Start(); }});
+       [&sampler] { sampler.Start(); }, ResolversInside(settings.namespaces)});
   answerer.Run();
   sampler.Stop(Deadline::After(std::chrono::seconds(0)));
 }

@@ -296,6 +296,9 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
           std::string_view name) { return StartOf(name, starts); });
   diagnosis::Diagnostician diagnostician(std::make_shared<channel::RemoteResolver>(client),
                                          diagnosis::EvaluationPace::Within(settings), options.path_timeouts);
+  diagnostician.ResolveInside([&client](std::uint64_t network_namespace) {
+    return std::make_shared<channel::RemoteResolver>(client, network_namespace);
+  });
   diagnostician.SkipCounted(journal->CountedBefore());
   if (!options.owner_names) {
     diagnostician.HideOwnerNames();

@@ -34,7 +34,8 @@ install(FILES ${DASHBOARDS} DESTINATION share/finwait-exporter)
 install(DIRECTORY dashboards/alertmanager DESTINATION share/finwait-exporter)
 # Sources: whoever confines programs by AppArmor or SELinux loads them (SECURITY.md).
 install(DIRECTORY packaging/apparmor packaging/selinux DESTINATION share/finwait-exporter)
-install(FILES packaging/systemd/own-namespace.conf packaging/systemd/witness.conf DESTINATION share/finwait-exporter/systemd)
+install(FILES packaging/systemd/own-namespace.conf packaging/systemd/enter-namespaces.conf packaging/systemd/witness.conf
+        DESTINATION share/finwait-exporter/systemd)
 install(FILES ${PACKAGING}/deb/copyright ${PREPARED}/changelog.gz DESTINATION share/doc/finwait-exporter)
 
 include(${PACKAGING}/package.cmake)

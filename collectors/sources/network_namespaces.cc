@@ -4,12 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <numeric>
 #include <set>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/cgroup_walk.h"
 #include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/procfs.h"
 
 namespace finwait::sources {
 namespace {
@@ -18,6 +22,33 @@ using kernel::namespaces::ObservedNamespace;
 
 constexpr auto kCgroupsAgainAfter = std::chrono::seconds(15);
 constexpr auto kJointsAgainAfter = std::chrono::seconds(60);
+constexpr auto kOwnRulesAgainAfter = std::chrono::seconds(15);
+constexpr std::size_t kMostOwnRulesAtOnce = 16;
+
+// By which process HostIn() has reached it.
+kernel::namespaces::EnteredNamespace EnteredBy(const kernel::Host& host, std::uint64_t inode) {
+  return {inode, ParseNumber<std::uint32_t>(host.procfs.filename().string()).value_or(0)};
+}
+
+// What an entered namespace has of iptables-legacy is not read: that it has none is told by files that say which tables
+// there are.
+std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<const firewall::Ruleset>& ruleset,
+                                                       const std::filesystem::path& net) {
+  const bool none = std::ranges::all_of(std::array{"ip_tables_names", "ip6_tables_names"}, [&](const char* names) {
+    std::error_code error;
+    if (!std::filesystem::exists(net / names, error)) {
+      return !error && std::filesystem::exists(net / "tcp", error);
+    }
+    const auto content = kernel::ReadSmallFile(net / names);
+    return content && content->empty();
+  });
+  if (!none) {
+    return ruleset;
+  }
+  auto plain = std::make_shared<firewall::Ruleset>(*ruleset);
+  std::erase_if(plain->unread, [](const auto& part) { return part.backend == firewall::Backend::kLegacy; });
+  return plain;
+}
 
 // Whether `procfs` shows processes by the numbers that this process has for them, too: not so where it is another PID
 // namespace's.
@@ -42,7 +73,11 @@ NetworkNamespacesCollector::NetworkNamespacesCollector(kernel::Host host, const 
       joining_(std::move(joining)),
       reading_(std::move(reading)),
       join_(std::move(shared.zones)),
-      observer_(host_.procfs, settings.names) {}
+      observer_(host_.procfs, settings.names) {
+  if (settings_.entrance != nullptr) {
+    observer_.EnterBy(host_, settings_.entrance);
+  }
+}
 
 Result<std::chrono::nanoseconds> NetworkNamespacesCollector::Observe(Deadline deadline) {
   if (!reading_) {
@@ -66,21 +101,38 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
       ++sample.unseen;
       continue;
     }
-    ++sample.observed;
+    ++(one.entered ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
-                                 one.sockets->counts, one.sockets->orphans, std::nullopt});
+                                 one.sockets->counts, one.sockets->orphans, std::nullopt, one.entered, std::nullopt});
+    if (const auto inside = inside_.find(one.id); one.entered && inside != inside_.end()) {
+      sample.namespaces.back().own = inside->second.rules;
+    }
     if (const auto joint = joints_.find(one.id); joint != joints_.end()) {
       sample.namespaces.back().joined = joint->second;
     }
     for (const kernel::TcpSocket& socket : one.sockets->closing) {
       if (sample.closing.size() < NetworkNamespacesSample::kMaxClosing) {
-        sample.closing.push_back({one.id, socket});
+        sample.closing.push_back({one.id, socket, kernel::Tracking::kUnknown});
       }
     }
   }
 }
 
 void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespacesSample& sample) {
+  std::map<std::uint64_t, std::vector<std::size_t>> by_namespace;
+  for (std::size_t i = 0; i < sample.closing.size(); ++i) {
+    by_namespace[sample.closing[i].network_namespace].push_back(i);
+  }
+  for (const auto& [id, positions] : by_namespace) {
+    kernel::SocketTable own;
+    for (const std::size_t i : positions) {
+      own.Add(sample.closing[i].socket);
+    }
+    JoinInside(id, deadline, own);
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      sample.closing[positions[i]].own_tracking = own.TrackingOf(i);
+    }
+  }
   if (sample.closing.empty() || !RequireConntrack(host_)) {
     return;
   }
@@ -94,6 +146,73 @@ void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespace
   for (std::size_t i = 0; i < sample.closing.size(); ++i) {
     sample.closing[i].socket.entry = table[i].entry;
   }
+}
+
+void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
+  if (settings_.entrance == nullptr) {
+    return;
+  }
+  const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
+  std::erase_if(inside_, [&](const auto& known) {
+    const auto one = std::ranges::lower_bound(namespaces, known.first, {}, &ObservedNamespace::id);
+    return one == namespaces.end() || one->id != known.first || !one->entered;
+  });
+  std::vector<std::pair<SteadyClock::time_point, const ObservedNamespace*>> due;
+  const SteadyClock::time_point now = SteadyClock::now();
+  for (const ObservedNamespace& one : namespaces) {
+    const auto known = inside_.find(one.id);
+    const auto read_at = known == inside_.end() ? SteadyClock::time_point() : known->second.read_at;
+    if (one.entered && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
+      due.emplace_back(read_at, &one);
+    }
+  }
+  std::ranges::sort(due);
+  due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
+  for (const auto& [read_at, one] : due) {
+    const auto host = observer_.HostIn(*one);
+    if (!host) {
+      continue;
+    }
+    Inside& inside = inside_[one->id];
+    inside.read_at = now;
+    const kernel::namespaces::EnteredNamespace entered = EnteredBy(*host, one->inode);
+    if (inside.firewall == nullptr || inside.entered != entered) {
+      inside.host = *host;
+      inside.entered = entered;
+      inside.firewall = std::make_unique<FirewallCollector>(*host);
+    }
+    const auto collected = inside.firewall->Collect(deadline);
+    if (!collected) {
+      inside.rules.reset();
+      continue;
+    }
+    const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
+    const auto tcp_loose = kernel::namespaces::ReadTcpLoose(*settings_.entrance->opener, entered);
+    if (!inside.rules || inside.as_read != ruleset || inside.rules->tcp_loose != tcp_loose) {
+      inside.as_read = ruleset;
+      inside.rules =
+          OwnRules{WithoutLegacy(ruleset, host_.procfs / std::to_string(entered.process) / "net"), tcp_loose};
+    }
+  }
+  std::map<std::uint64_t, kernel::Host> hosts;
+  for (const auto& [id, inside] : inside_) {
+    hosts.emplace(id, inside.host);
+  }
+  settings_.entrance->hosts->Set(std::move(hosts));
+}
+
+void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const {
+  const auto inside = inside_.find(id);
+  constexpr std::size_t kMostAsked = 8192;
+  if (inside == inside_.end() || !inside->second.rules || inside->second.rules->ruleset->tables.empty() ||
+      sockets.Size() > kMostAsked) {
+    return;
+  }
+  kernel::Host host = inside->second.host;
+  host.procfs = host_.procfs;  // where it tells whether this kernel has conntrack at all
+  std::vector<std::size_t> all(sockets.Size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  (void)kernel::AskForEntries(host, all, {}, deadline, sockets);  // those that were not told of stay unknown
 }
 
 std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadline, std::vector<Error>& gaps) {
@@ -110,6 +229,8 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
       continue;
     }
     const auto id = static_cast<std::uint32_t>(one.id);
+    const std::size_t first = live->sockets.Size();
+    kernel::SocketTable own;
     // A list is read again only where something has changed: meanwhile a timer has come closer.
     const auto age = std::chrono::floor<std::chrono::milliseconds>(now - one.sockets->read_at);
     for (kernel::TcpSocket socket : one.sockets->open) {
@@ -121,6 +242,13 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
       live->sockets.Add(socket);
       live->namespaces.push_back(id);
     }
+    for (std::size_t i = first; i < live->sockets.Size(); ++i) {
+      own.Add(live->sockets[i]);
+    }
+    JoinInside(one.id, deadline, own);
+    for (std::size_t i = 0; i < own.Size(); ++i) {
+      live->own_tracking.push_back(own.TrackingOf(i));
+    }
   }
   if (RequireConntrack(host_)) {  // without conntrack no connection has an entry, which `tracking` tells
     if (const auto joined = join_.Join(host_, deadline, live->sockets); !joined) {
@@ -131,7 +259,9 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
   }
   std::set<std::uint64_t> at_risk;
   for (std::size_t i = 0; i < live->namespaces.size(); ++i) {
-    if (live->sockets.TrackingOf(i) == kernel::Tracking::kUntracked && live->sockets[i].IsOpen()) {
+    if ((live->sockets.TrackingOf(i) == kernel::Tracking::kUntracked ||
+         live->own_tracking[i] == kernel::Tracking::kUntracked) &&
+        live->sockets[i].IsOpen()) {
       at_risk.insert(live->namespaces[i]);
     }
   }
@@ -211,13 +341,19 @@ void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error
 Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
   auto sample = std::make_shared<NetworkNamespacesSample>();
   Collected collected;
-  sample->observes = settings_.depth == NamespaceDepth::kObserve;
+  sample->observes = settings_.depth != NamespaceDepth::kNone;
   if (sample->observes) {
     const auto reading = Observe(deadline);
     if (!reading) {
       return Failure(reading.error());
     }
+    if (settings_.depth == NamespaceDepth::kEnter && settings_.entrance == nullptr) {
+      collected.gaps.push_back({FailureReason::kPermission, 0, settings_.no_entrance});
+    } else if (const auto& why = observer_.WhyNotEntered()) {
+      collected.gaps.push_back(*why);
+    }
     KeepJoints(deadline, collected.gaps);
+    KeepOwnRules(deadline);
     ListSockets(*sample);
     JoinClosing(deadline, *sample);
     collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);

@@ -12,6 +12,7 @@
 
 #include "collectors/base/pacer.h"
 #include "collectors/base/work_credit.h"
+#include "collectors/firewall/model/ruleset.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/links.h"
@@ -22,10 +23,17 @@
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
 #include "collectors/sources/cpu_shares.h"
+#include "collectors/sources/firewall.h"
 #include "collectors/sources/namespace_settings.h"
 #include "collectors/sources/shared_reads.h"
 
 namespace finwait::sources {
+
+/// What an entered namespace does to packets itself.
+struct OwnRules {
+  std::shared_ptr<const firewall::Ruleset> ruleset;  ///< never null
+  std::optional<bool> tcp_loose;                     ///< its own net.netfilter.nf_conntrack_tcp_loose
+};
 
 /// One other network namespace whose sockets have been read.
 struct OtherNamespace {
@@ -35,12 +43,15 @@ struct OtherNamespace {
   std::array<kernel::SocketCounts, 2> counts = {};         ///< of its sockets, by IpFamily, then TcpState
   kernel::SocketCounts orphans = {};
   std::optional<kernel::NamespaceLink> joined;  ///< to this host's; absent: it cannot be told
+  bool entered = false;                         ///< its sockets were read inside
+  std::optional<OwnRules> own;  ///< its own rules; absent where it was not entered, or they cannot be read
 };
 
 /// A closing socket of another network namespace, with its entry in the host's table.
 struct OtherClosingSocket {
   std::uint64_t network_namespace = 0;  ///< OtherNamespace::id
   kernel::TcpSocket socket;
+  kernel::Tracking own_tracking = kernel::Tracking::kUnknown;  ///< in its own table
 };
 
 /// The unfinished sockets of all other namespaces that have been read, with their entries in the host's table.
@@ -49,6 +60,8 @@ struct OtherLiveSockets {
   static constexpr bool kMayBeMissing = true;
   kernel::SocketTable sockets;
   std::vector<std::uint32_t> namespaces;  ///< by position in `sockets`: OtherNamespace::id
+  /// By position: in the table of its own namespace; kUnknown where that has no rules of its own, or was not entered.
+  std::vector<kernel::Tracking> own_tracking;
   SteadyClock::time_point taken_at;
 };
 
@@ -69,18 +82,19 @@ struct OwnedCgroups {
 /// privilege, and whose they are.
 struct NetworkNamespacesSample : SampleData {
   static constexpr std::string_view kCollector = "network_namespaces";
-  static constexpr std::size_t kFields = 10;  ///< below, for codec/fields.h
+  static constexpr std::size_t kFields = 11;  ///< below, for codec/fields.h
   /// More closing sockets than this, of all namespaces together, are not listed.
   static constexpr std::size_t kMaxClosing = 65'536;
 
-  std::uint64_t observed = 0;             ///< namespaces whose sockets have been read
+  std::uint64_t observed = 0;             ///< namespaces whose sockets have been read from outside
+  std::uint64_t entered = 0;              ///< and from inside
   std::uint64_t unseen = 0;               ///< namespaces with at least one process, whose sockets have not
   std::uint64_t processes_elsewhere = 0;  ///< the processes in all of them
   std::uint64_t unreadable = 0;           ///< processes whose namespace may not be told
   /// All processes of the machine were read. Not so past the deadline, in a PID namespace of our own, or where
   /// procfs hides other users' processes (hidepid, ProtectProc=).
   bool complete = true;
-  bool observes = false;  ///< --namespaces=observe; else they are only counted
+  bool observes = false;  ///< --namespaces=observe or enter; else they are only counted
 
   std::vector<OtherNamespace> namespaces;  ///< those read, by id
   std::vector<OtherClosingSocket> closing;
@@ -121,6 +135,10 @@ class NetworkNamespacesCollector : public Collector {
   /// Joins the live sockets if that is due. Returns the CPU time that it took.
   std::chrono::nanoseconds KeepJoined(Deadline deadline, std::vector<Error>& gaps);
   void KeepCgroups(Deadline deadline);
+  /// Reads the rules of entered namespaces, a few at a time.
+  void KeepOwnRules(Deadline deadline);
+  /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them.
+  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const;
   /// Finds out how the namespaces are joined to this host's, at once for one that is new.
   void KeepJoints(Deadline deadline, std::vector<Error>& gaps);
 
@@ -137,6 +155,15 @@ class NetworkNamespacesCollector : public Collector {
   /// By OtherNamespace::id; nothing where it cannot be told.
   std::map<std::uint64_t, std::optional<kernel::NamespaceLink>> joints_;
   std::optional<SteadyClock::time_point> joints_at_;
+  struct Inside {
+    kernel::Host host;
+    kernel::namespaces::EnteredNamespace entered;
+    std::unique_ptr<FirewallCollector> firewall;
+    std::shared_ptr<const firewall::Ruleset> as_read;  // what `rules` were made of
+    std::optional<OwnRules> rules;
+    SteadyClock::time_point read_at;  // or tried
+  };
+  std::map<std::uint64_t, Inside> inside_;  // by OtherNamespace::id
 };
 
 }  // namespace finwait::sources

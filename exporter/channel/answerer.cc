@@ -132,7 +132,16 @@ void Answerer::Answer(const FactsQuestion& question, codec::Encoder& encoder) {
       store.Put(need, Fact::Failed(std::move(may.error())));
     }
   }
-  sources_.resolver.Resolve(needs, store);
+  if (question.network_namespace == 0) {
+    sources_.resolver.Resolve(needs, store);
+  } else if (const auto resolver = sources_.resolver_in ? sources_.resolver_in(question.network_namespace) : nullptr) {
+    resolver->Resolve(needs, store);
+  } else {
+    const Error gone{FailureReason::kError, 0, "that network namespace is not there, or not entered, any more"};
+    for (const firewall::facts::Need& need : needs) {
+      store.Put(need, Fact::Failed(gone));
+    }
+  }
   FactsAnswer answer;
   for (const firewall::facts::Need& need : question.needs) {
     const Fact* fact = store.Find(need);

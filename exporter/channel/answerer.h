@@ -26,6 +26,8 @@ class Answerer {
     std::function<process::ProcessReport()> report;
     /// Called when the server asks for the second snapshot: it listens by then.
     std::function<void()> begin;
+    /// Who answers for an entered namespace; null where there is none of that number.
+    std::function<std::shared_ptr<firewall::facts::Resolver>(std::uint64_t network_namespace)> resolver_in = {};
   };
 
   Answerer(Connection connection, Sources sources) : connection_(std::move(connection)), sources_(std::move(sources)) {}

@@ -50,6 +50,7 @@ struct NextAnswer {
 /// Facts that no sample holds.
 struct FactsQuestion {
   std::vector<firewall::facts::Need> needs;
+  std::uint64_t network_namespace = 0;  ///< sources::OtherNamespace::id of one that is entered; 0: this host's own
 };
 struct FactsAnswer {
   std::vector<firewall::facts::Fact::Value> facts;  ///< in the order of the needs

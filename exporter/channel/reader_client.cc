@@ -164,9 +164,11 @@ Result<void> ReaderClient::TakeFacts(const std::vector<std::byte>& bytes, FactsA
   });
 }
 
-void ReaderClient::Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store, Deadline deadline) {
+void ReaderClient::Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store, Deadline deadline,
+                           std::uint64_t network_namespace) {
   for (auto need = needs.begin(); need != needs.end();) {
     FactsQuestion question;
+    question.network_namespace = network_namespace;
     const auto first = need;
     for (; need != needs.end() && question.needs.size() < kMostNeeds; ++need) {
       question.needs.push_back(*need);
@@ -194,10 +196,13 @@ process::ProcessReport ReaderClient::Report() const {
 }
 
 void RemoteResolver::Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) {
-  client_.Resolve(needs, store, Deadline::After(kLimit));
+  client_.Resolve(needs, store, Deadline::After(kLimit), network_namespace_);
 }
 
 void RemoteResolver::TakeInChanges(firewall::facts::FactStore& store) {
+  if (network_namespace_ != 0) {
+    return;  // nobody listens there: its facts are asked for again with each new sample of its rules
+  }
   const FactChanges changes = client_.TakeChanges();
   if (changes.invalid != 0) {
     store.Invalidate(changes.invalid);

@@ -30,8 +30,10 @@ class ReaderClient {
   /// The last snapshot without its data, for while the reader does not answer.
   std::shared_ptr<const scheduling::Snapshot> Unavailable(const Error& why) { return snapshots_.Unavailable(why); }
 
-  /// Puts an answer to each need into `store`, `failed` where the reader does not give one in time.
-  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store, Deadline deadline);
+  /// Puts an answer to each need into `store`, `failed` where the reader does not give one in time. Of
+  /// `network_namespace`, FactsQuestion's.
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store, Deadline deadline,
+               std::uint64_t network_namespace = 0);
   /// What has changed since the last call, as the answers to Next() told.
   FactChanges TakeChanges();
 
@@ -77,12 +79,14 @@ class RemoteResolver : public firewall::facts::Resolver {
   static constexpr std::chrono::seconds kLimit{10};
 
   /// `client` must outlive this.
-  explicit RemoteResolver(ReaderClient& client) : client_(client) {}
+  explicit RemoteResolver(ReaderClient& client, std::uint64_t network_namespace = 0)
+      : client_(client), network_namespace_(network_namespace) {}
   void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override;
   void TakeInChanges(firewall::facts::FactStore& store) override;
 
  private:
   ReaderClient& client_;
+  std::uint64_t network_namespace_;
 };
 
 }  // namespace finwait::channel

@@ -98,8 +98,8 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
           "A device on the way to those peers forgets silent connections after that time; or CIDR=PRESET: aws-nitro, "
           "aws-nlb, aws-natgw, azure-lb, gcp, ipvs. May be given 8 times.");
   AddText(app_, "--namespaces", "DEPTH",
-          "What is read of containers and pods, of all other network namespaces: none, or observe, which takes no "
-          "privilege. Default observe.");
+          "What is read of containers and pods, of all other network namespaces: none; observe, which takes no "
+          "privilege; or enter, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE. Default observe.");
   AddText(app_, "--path.pod-logs", "PATH",
           "The kubelet's log tree, whose folders' names tell the names of pods. Default \"/var/log/pods\".");
   AddText(app_, "--owners.names", "on|off",

@@ -110,9 +110,10 @@ Value<service::LogFormat> Format(const std::string& flag, const std::string& tex
 }
 
 Value<sources::NamespaceDepth> Depth(const std::string& flag, const std::string& text) {
-  return OneOf<sources::NamespaceDepth>(
-      flag, text, "none or observe",
-      {{"none", sources::NamespaceDepth::kNone}, {"observe", sources::NamespaceDepth::kObserve}});
+  return OneOf<sources::NamespaceDepth>(flag, text, "none, observe or enter",
+                                        {{"none", sources::NamespaceDepth::kNone},
+                                         {"observe", sources::NamespaceDepth::kObserve},
+                                         {"enter", sources::NamespaceDepth::kEnter}});
 }
 
 Value<bool> OnOff(const std::string& flag, const std::string& text) {

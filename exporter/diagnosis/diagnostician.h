@@ -42,6 +42,8 @@ class Diagnostician {
 
   /// Connections, by their ends, that an earlier run has counted as stuck: while they are, they are not counted again.
   void SkipCounted(std::set<std::pair<Endpoint, Endpoint>> connections) { stuck_.SkipCounted(std::move(connections)); }
+  /// Who answers for entered namespaces (--namespaces=enter).
+  void ResolveInside(ResolverIn resolver_in) { others_.ResolveInside(std::move(resolver_in)); }
   /// Tells of owners their kind alone (--owners.names=off).
   void HideOwnerNames() { owners_.HideNames(); }
 

@@ -153,6 +153,21 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       continue;
     }
     ++live_summary_.open;
+    if (const auto own = StaysInside(socket) ? std::nullopt : OwnFateOf(i)) {
+      if (live_->own_tracking[i] == kernel::Tracking::kTracked) {
+        live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
+      } else if (WouldStick(*own)) {
+        // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
+        ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
+                                                          : live_summary_.untracked_close_wait);
+        const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), *own);
+        ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+        ++live_summary_.at_risk_by_namespace[live_->namespaces[i]];
+        live_summary_.any_would_stick = true;
+        list.Add(i, *own, 0, false);
+        continue;
+      }
+    }
     if (StaysInside(socket) || socket.entry.tracking == kernel::Tracking::kUnknown ||
         !context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
       continue;
@@ -195,13 +210,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
     live_summary_.sockets.clear();
     for (const AtRiskList::Listed& one : listed) {
       const std::size_t i = one.position;
-      const kernel::TcpSocket socket = live_->sockets[i];
-      const auto found = connections_.Find(socket.cookie);
-      const ConnectionHistory* history = found ? &*found : nullptr;
-      AtRiskSocket& described = live_summary_.sockets.emplace_back(DescribeOutcome(
-          socket, history,
-          EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history),
-          *context.evaluator));
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(Described(i, context));
       described.stands_for = one.stands_for;
       described.network_namespace = live_->namespaces[i];
       described.owner = sample.OwnerOf(described.network_namespace);
@@ -209,16 +218,44 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
   });
 }
 
+std::optional<Fate> OtherNamespaces::OwnFateOf(std::size_t position) {
+  if (own_hops_.IsEmpty() || live_->own_tracking[position] == kernel::Tracking::kUnknown) {
+    return std::nullopt;
+  }
+  return own_hops_.FateOf(live_->namespaces[position], live_->sockets[position]);
+}
+
+AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext& context) {
+  const kernel::TcpSocket socket = live_->sockets[position];
+  const auto found = connections_.Find(socket.cookie);
+  const ConnectionHistory* history = found ? &*found : nullptr;
+  if (live_->own_tracking[position] == kernel::Tracking::kUntracked) {
+    const auto own = own_hops_.Evaluate(live_->namespaces[position], socket);
+    if (own && WouldStick(own->fate)) {
+      AtRiskSocket described;  // without a place: what is advised is for this host's rules
+      described.socket = socket;
+      described.fate = own->fate;
+      described.reason = OwnHops::Describe(*own);
+      return described;
+    }
+  }
+  return DescribeOutcome(
+      socket, history,
+      EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[position]), history),
+      *context.evaluator);
+}
+
 const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,
                                               const OtherContext& context) {
   const bool is_new = sample.live != nullptr && sample.live != live_;
   rules_changed = TakeInHostSides(sample) || rules_changed;
+  const bool own_rules_changed = own_hops_.TakeIn(sample);
   if (is_new) {
     TakeInLive(sample);
   }
   if (live_ == nullptr || context.evaluator == nullptr) {
     live_summary_ = LiveSummary();
-  } else if (is_new || rules_changed || live_summary_.unevaluated > 0) {
+  } else if (is_new || rules_changed || own_rules_changed || live_summary_.unevaluated > 0) {
     if (rules_changed) {
       memo_ = OutcomeMemo();
     }
@@ -291,6 +328,10 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
         }
         finding =
             FindForwardedCause(closing[i], connection, {context.evaluator, history, context.sysctl, context.sites});
+        if (const auto own =
+                own_hops_.FindCause(network_namespace, closing[i], sample.closing[i].own_tracking, context.sysctl)) {
+          finding = {own, nullptr};
+        }
       }
       evaluated.push_back({&closing[i], finding});
       positions.push_back(i);

@@ -20,6 +20,7 @@
 #include "exporter/diagnosis/live.h"
 #include "exporter/diagnosis/observed_silence.h"
 #include "exporter/diagnosis/outcome_memo.h"
+#include "exporter/diagnosis/own_hops.h"
 #include "exporter/diagnosis/stuck_history.h"
 
 namespace finwait::diagnosis {
@@ -48,6 +49,8 @@ class OtherNamespaces {
                                  const OtherContext& context);
   /// Of the open sockets summed up last.
   ObservedSilence Silence(const sources::SysctlSample* sysctl) const;
+  /// Who answers for entered namespaces.
+  void ResolveInside(ResolverIn resolver_in) { own_hops_.ResolveBy(std::move(resolver_in)); }
   /// The collector cannot read: nothing is known now, but what was counted stays counted.
   const StuckSummary& Forget();
 
@@ -59,6 +62,10 @@ class OtherNamespaces {
   /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
   void Evaluate(const OtherContext& context);
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
+  /// What becomes of a close at its own namespace's hop, where it has no entry there; nothing where that has no hop.
+  std::optional<Fate> OwnFateOf(std::size_t position);
+  /// The outcome that decides, of its own namespace and of this host.
+  AtRiskSocket Described(std::size_t position, const OtherContext& context);
 
   std::shared_ptr<const sources::OtherLiveSockets> live_;
   ConnectionHistories connections_;
@@ -68,6 +75,7 @@ class OtherNamespaces {
   // Cookies of connections whose peer is this host itself. Their other end is among the host's own sockets, which tell
   // more: that end alone is counted.
   std::set<std::uint64_t> to_this_host_;
+  OwnHops own_hops_;
   LiveSummary live_summary_;
   StuckHistory stuck_;
   StuckSummary stuck_summary_;

@@ -177,8 +177,10 @@ void AddSealed(const SealedCalls& sealed, std::vector<AllowedCall>& calls) {
   for (std::uint64_t bit = 4; bit < static_cast<std::uint64_t>(sealed.first_fixed); bit <<= 1) {
     calls.push_back(If("close", {0, fixed | bit, bit}));
   }
-  if (sealed.channel) {
-    calls.push_back(If("sendto", Is(0, *sealed.channel), AtMost(3, kSending), IsNull(4)));
+  for (const auto& channel : {sealed.channel, sealed.opener}) {
+    if (channel) {
+      calls.push_back(If("sendto", Is(0, *channel), AtMost(3, kSending), IsNull(4)));
+    }
   }
   for (const SealedCalls::Message& message : sealed.messages) {
     calls.push_back(If("sendmsg", message.headers, AtMost(2, kSending), message.socket));
@@ -247,6 +249,28 @@ constexpr AllowedCall kClientCalls[] = {
     Any("getpeername"),
 };
 
+// It waits for a request, enters a namespace, opens one of few things there, and passes it on. It reads no file. What
+// it sends goes to the kernel (a dump of sockets) or by its only other socket, which is connected to the reader.
+constexpr AllowedCall kOpenerCalls[] = {
+    Any("recvfrom"),
+    Any("sendmsg"),
+    If("sendto", AtMost(3, kSending)),
+    If("openat", Lacks(2, O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))),
+    Any("newfstatat"),
+    If("setns", Is(1, CLONE_NEWNET)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_NETFILTER)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_SOCK_DIAG)),
+    If("socket", Is(0, AF_NETLINK), Is(2, NETLINK_ROUTE)),
+    If("bind", Is(2, sizeof(sockaddr_nl))),
+    Any("close"),
+    Any("exit_group"),
+    Any("rt_sigreturn"),
+    Any("restart_syscall"),
+    Any("brk"),
+    If("mmap", Lacks(2, PROT_EXEC)),
+    Any("munmap"),
+};
+
 // Its socket is one of the fixed ones where headers are sealed: by the numbers of other protocols' questions, this one
 // takes orders. To the kernel an address has to be given.
 constexpr AllowedCall kUnsealedReader[] = {
@@ -270,6 +294,8 @@ std::span<const AllowedCall> CallsOf(Role role) {
       return kClientCalls;
     case Role::kWitness:
       return kOfTheWitness;
+    case Role::kOpener:
+      return kOpenerCalls;
   }
   return {};
 }
@@ -282,9 +308,14 @@ void Append(std::span<const AllowedCall> more, std::vector<AllowedCall>& calls) 
 
 std::span<const AllowedCall> ClientCalls() { return kClientCalls; }
 
+std::span<const AllowedCall> OpenerCalls() { return kOpenerCalls; }
+
 std::span<const AllowedCall> StoreCalls() { return kStoreCalls; }
 
 std::vector<AllowedCall> AllowedCalls(const Work& work) {
+  if (work.role == Role::kOpener) {
+    return {std::begin(kOpenerCalls), std::end(kOpenerCalls)};
+  }
   std::vector<AllowedCall> calls(std::begin(kOfEveryProcess), std::end(kOfEveryProcess));
   Append(CallsOf(work.role), calls);
   if (work.sealed) {

@@ -33,6 +33,7 @@ enum class Role : std::uint8_t {
   kServer,   ///< hears strangers
   kClient,   ///< asks other hosts: `pairs`
   kWitness,  ///< tells of dropped packets, from a program that it has attached before
+  kOpener,   ///< opens sockets in other network namespaces (kernel/namespaces/opener.h)
 };
 
 /// What the reader's filter must know where the headers of its netlink requests are sealed
@@ -46,6 +47,7 @@ struct SealedCalls {
   std::uint64_t end = 0;       ///< of the sealed memory, below which nothing changes
   int first_fixed = 0;         ///< descriptors from here on are never closed; a power of two
   std::optional<int> channel;  ///< the socket to the server, one of those
+  std::optional<int> opener;   ///< the socket to the opener, one of those
 };
 
 /// What a process does, as far as its filter must know.
@@ -66,6 +68,8 @@ std::vector<AllowedCall> ExpectedCalls(const Work& work);
 /// What the server does beside that with files that it has opened before, where it has a store (--storage.path). No
 /// file can be made, opened for writing or removed by them.
 std::span<const AllowedCall> StoreCalls();
+/// What the opener does: the whole list.
+std::span<const AllowedCall> OpenerCalls();
 /// What a client alone does: it opens TCP connections.
 std::span<const AllowedCall> ClientCalls();
 

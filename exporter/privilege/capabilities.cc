@@ -23,7 +23,8 @@ bool KernelKnows(cap_value_t capability) { return cap_get_bound(capability) >= 0
 
 bool IsKept(cap_value_t capability, KeptCapabilities kept) {
   return (capability == CAP_NET_ADMIN && kept.net_admin) ||
-         ((capability == CAP_BPF || capability == CAP_PERFMON) && kept.bpf);
+         ((capability == CAP_BPF || capability == CAP_PERFMON) && kept.bpf) ||
+         ((capability == CAP_SYS_ADMIN || capability == CAP_SYS_PTRACE) && kept.entering);
 }
 
 bool HoldsMoreThan(const Capabilities& held, KeptCapabilities kept) {
@@ -50,7 +51,7 @@ Result<void> GiveUpCapabilities(KeptCapabilities kept) {
       }
     }
   }
-  for (const cap_value_t capability : {CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF}) {
+  for (const cap_value_t capability : {CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF, CAP_SYS_ADMIN, CAP_SYS_PTRACE}) {
     if (IsKept(capability, kept) && Holds(held, capability, CAP_PERMITTED)) {
       cap_set_flag(left.get(), CAP_PERMITTED, 1, &capability, CAP_SET);
       cap_set_flag(left.get(), CAP_EFFECTIVE, 1, &capability, CAP_SET);

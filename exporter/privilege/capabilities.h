@@ -9,6 +9,7 @@ namespace finwait::privilege {
 struct KeptCapabilities {
   bool net_admin = false;  ///< CAP_NET_ADMIN
   bool bpf = false;        ///< CAP_BPF and CAP_PERFMON (Linux 5.8)
+  bool entering = false;   ///< CAP_SYS_ADMIN and CAP_SYS_PTRACE, which it takes to enter others' namespaces
 };
 
 /// Gives up for good every capability of the calling thread, except those in `kept` that it holds. Nothing stays

@@ -294,15 +294,20 @@ void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanatio
 }
 
 void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
-  const char* uncertainty = others.unseen + others.observed > 0
+  const char* uncertainty = others.unseen + others.observed + others.entered > 0
                                 ? ", so there may be more."
                                 : ", so whether there are other network namespaces is not known.";
   std::string text;
+  if (others.entered > 0) {
+    text = Counted(others.entered, "other network namespace is", "other network namespaces are") +
+           " entered: their sockets are read inside and evaluated by their own rules and entries, then by this host's.";
+  }
   if (others.observed > 0) {
-    text = Counted(others.observed, "other network namespace is", "other network namespaces are") + " observed (" +
-           Counted(others.processes_elsewhere, "process", "processes") +
-           ", mostly of containers and pods): their sockets are read through /proc and evaluated by this host's rules "
-           "and conntrack entries. Their own rules, routes and conntrack tables are not read.";
+    text += text.empty() ? "" : " ";
+    text += Counted(others.observed, "other network namespace is", "other network namespaces are") + " observed (" +
+            Counted(others.processes_elsewhere, "process", "processes") +
+            ", mostly of containers and pods): their sockets are read through /proc and evaluated by this host's rules "
+            "and conntrack entries. Their own rules, routes and conntrack tables are not read.";
   }
   if (others.unseen > 0) {
     text += std::string(text.empty() ? "" : " ") +

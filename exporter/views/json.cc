@@ -315,6 +315,7 @@ Json SysctlJson(const sources::SysctlSample& sysctl) {
 
 Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
   return Json{{"observed", others.observed},
+              {"entered", others.entered},
               {"unseen", others.unseen},
               {"processes", others.processes_elsewhere},
               {"unreadable_processes", others.unreadable},

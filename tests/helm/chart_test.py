@@ -309,11 +309,13 @@ class Pods(unittest.TestCase):
                 self.assertIs(mount["readOnly"], True)
 
     def test_the_nodes_processes_are_seen_only_to_observe_pods(self):
-        for namespaces, observes in [("observe", True), ("none", False)]:
+        for namespaces, observes in [("observe", True), ("enter", True), ("none", False)]:
             manifests = render("--set", f"namespaces={namespaces}")
             pod = of_kind(manifests, "DaemonSet")[0]["spec"]["template"]["spec"]
             self.assertEqual(pod.get("hostPID", False), observes)
             self.assertEqual("pod-logs" in [volume["name"] for volume in pod.get("volumes", [])], observes)
+            added = pod["containers"][0]["securityContext"]["capabilities"]["add"]
+            self.assertEqual(added, ["NET_ADMIN"] + (["SYS_ADMIN", "SYS_PTRACE"] if namespaces == "enter" else []))
             self.assertIn(f"--namespaces={namespaces}", container(manifests)["args"])
 
     def test_the_web_configuration_s_checksum_follows_its_content(self):

@@ -19,11 +19,20 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "packaging" / "systemd" / "finwait-exporter.service.in"
 DROP_IN = ROOT / "packaging" / "systemd" / "own-namespace.conf"
+ENTERING = ROOT / "packaging" / "systemd" / "enter-namespaces.conf"
 PROGRAM = os.environ["FINWAIT_PROGRAM"]
 ADDRESS = "127.0.0.1:10061"
 
 ONLY_NET_ADMIN = ["--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin"]
 AS_THE_UNIT = ["--reuid=64999", "--regid=64999", "--groups=0", *ONLY_NET_ADMIN, "--no-new-privs"]
+OF_THE_OPENER = "-all,+net_admin,+sys_admin,+sys_ptrace"
+AS_THE_UNIT_ENTERING = [
+    "--reuid=64999",
+    "--regid=64999",
+    "--groups=0",
+    *[f"--{of}={OF_THE_OPENER}" for of in ("inh-caps", "ambient-caps", "bounding-set")],
+    "--no-new-privs",
+]
 AS_A_POD = ["--inh-caps=-all", "--bounding-set=-all,+net_admin", "--clear-groups", "--no-new-privs"]
 AS_AN_UNPRIVILEGED_POD = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
 # Starts the program under a filter that answers EPERM to capset, as the unit's does.
@@ -68,7 +77,7 @@ def get(path):
 class Service:
     """The program, serving with given privileges, with this as its service manager."""
 
-    def __init__(self, privileges, watchdog_microseconds=None, started_by=()):
+    def __init__(self, privileges, watchdog_microseconds=None, started_by=(), flags=()):
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
         folder.chmod(0o755)
@@ -81,7 +90,7 @@ class Service:
         if watchdog_microseconds:
             environment["WATCHDOG_USEC"] = str(watchdog_microseconds)
         self.process = subprocess.Popen(
-            ["setpriv", *privileges, *started_by, program, f"--web.listen-address={ADDRESS}"],
+            ["setpriv", *privileges, *started_by, program, f"--web.listen-address={ADDRESS}", *flags],
             env=environment | {"PATH": os.environ["PATH"]},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -134,6 +143,11 @@ class Unit(unittest.TestCase):
         self.assertEqual(self.analyze("verify", "--man=no").returncode, 0)
         self.assertFalse(self.exposes_more_than(15))
 
+    def test_the_drop_in_for_entering_is_understood(self):
+        self.unit.write_text(self.unit.read_text() + ENTERING.read_text())
+        result = self.analyze("verify", "--man=no")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
     def test_the_threshold_is_one_that_can_fail(self):
         self.unit.write_text(self.unit.read_text().replace("SystemCallFilter=", "#").replace("ProtectSystem=", "#"))
         self.assertTrue(self.exposes_more_than(18))
@@ -169,6 +183,17 @@ class Privileges(unittest.TestCase):
                     self.assertRegex(status, rf"Cap{kind}:\t{capabilities:016x}\n")
                 self.assertRegex(status, rf"CapAmb:\t{0:016x}\n")
             self.assertIn('finwait_exporter_sandbox{layer="seccomp"} 1\n', get("/metrics")[1])
+
+    def test_with_the_drop_in_s_capabilities_other_namespaces_are_entered(self):
+        inhabitant = subprocess.Popen(["unshare", "--net", "sleep", "60"])
+        try:
+            with Service(AS_THE_UNIT_ENTERING, flags=["--namespaces=enter"]) as service:
+                self.assertTrue(service.collectors()["network_namespaces"])
+                entered = re.compile(r'^finwait_network_namespaces\{coverage="entered"\} [1-9]', re.M)
+                wait_for(lambda: entered.search(get("/metrics")[1]), 40)
+        finally:
+            inhabitant.kill()
+            inhabitant.wait()
 
     def test_with_a_pod_s_uid_0_and_one_capability_every_collector_works(self):
         with Service(AS_A_POD) as service:

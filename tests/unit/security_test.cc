@@ -73,10 +73,12 @@ TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
   std::multiset<std::string> documented;
   std::multiset<std::string> documented_of_the_store;
   std::multiset<std::string> documented_of_pairs;
+  std::multiset<std::string> documented_of_the_opener;
   for (const auto& row : Table("for")) {
-    (row.at(0) == "store"         ? documented_of_the_store
-     : row.at(0) == "other hosts" ? documented_of_pairs
-                                  : documented)
+    (row.at(0) == "store"              ? documented_of_the_store
+     : row.at(0) == "other hosts"      ? documented_of_pairs
+     : row.at(0) == "other namespaces" ? documented_of_the_opener
+                                       : documented)
         .merge(Words(row.at(1)));
   }
   const auto add = [](std::span<const privilege::AllowedCall> calls, std::set<std::string>& names) {
@@ -94,6 +96,9 @@ TEST(SecurityPage, ListsEverySystemCallThatIsAllowedAndNoOther) {
   std::set<std::string> of_the_store;
   add(privilege::StoreCalls(), of_the_store);
   EXPECT_EQ(documented_of_the_store, std::multiset<std::string>(of_the_store.begin(), of_the_store.end()));
+  std::set<std::string> of_the_opener;
+  add(privilege::OpenerCalls(), of_the_opener);
+  EXPECT_EQ(documented_of_the_opener, std::multiset<std::string>(of_the_opener.begin(), of_the_opener.end()));
   std::set<std::string> of_pairs;
   add(privilege::ClientCalls(), of_pairs);
   EXPECT_EQ(documented_of_pairs, std::multiset<std::string>(of_pairs.begin(), of_pairs.end()));

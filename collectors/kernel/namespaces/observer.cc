@@ -1,6 +1,7 @@
 #include "collectors/kernel/namespaces/observer.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "collectors/base/pacer.h"
 #include "collectors/kernel/namespaces/namespace_owner.h"
 #include "collectors/kernel/procfs.h"
+#include "collectors/kernel/socket_dump.h"
 
 namespace finwait::kernel::namespaces {
 namespace {
@@ -71,6 +73,31 @@ std::optional<bool> OpenedHere(std::uint16_t local_port, const std::set<std::uin
 
 bool IsClosing(TcpState state) {
   return state == TcpState::kFinWait1 || state == TcpState::kClosing || state == TcpState::kLastAck;
+}
+
+// By the first of its processes by which it may be entered: some may be of a user namespace above this one.
+Result<Host> EnterByAny(const Host& own, const std::shared_ptr<const Entrance>& entrance,
+                        const ObservedNamespace& one) {
+  Error why = {FailureReason::kError, 0, "the last process of a network namespace has ended"};
+  for (const std::uint32_t process : one.processes) {
+    Host host = HostOf(own, entrance, {one.inode, process});
+    auto channel = host.open_channel(NETLINK_ROUTE);
+    if (channel) {
+      return host;
+    }
+    why = channel.error();
+    if (why.reason == FailureReason::kTimeout) {
+      break;
+    }
+  }
+  return Failure(std::move(why));
+}
+
+// One that went meanwhile is nobody's fault.
+void NoteWhyNot(const Error& error, std::optional<Error>& why) {
+  if (error.errno_code != ENOENT && error.errno_code != ESRCH && error.errno_code != ESTALE) {
+    why = error;
+  }
 }
 
 int Weight(Urgency urgency) {
@@ -197,22 +224,88 @@ void Observer::AskGate(State& state, SteadyClock::time_point now) const {
   }
 }
 
-std::uint64_t Observer::CookieOf(State& state, const ProcSocket& socket, std::vector<Descriptor>& descriptors) const {
-  const std::uint64_t ends = Mix(Mix(seed_, socket.socket.local), socket.socket.peer);
-  Descriptor descriptor{ends, socket.inode, 0};
+std::uint64_t Observer::CookieOf(State& state, const TcpSocket& socket, std::uint64_t inode, std::uint64_t cookie,
+                                 std::vector<Descriptor>& descriptors) const {
+  const std::uint64_t ends = Mix(Mix(seed_, socket.local), socket.peer);
+  Descriptor descriptor{ends, inode, cookie, 0};
   const auto known = std::ranges::lower_bound(state.descriptors, ends, {}, &Descriptor::ends);
   if (known != state.descriptors.end() && known->ends == ends) {
     descriptor = *known;
-    if (socket.inode != 0 && known->inode != 0 && socket.inode != known->inode) {
-      ++descriptor.generation;  // another descriptor: another connection, with the ends of one that is gone
+    // Another descriptor, or another socket: another connection, with the ends of one that is gone.
+    if ((inode != 0 && known->inode != 0 && inode != known->inode) ||
+        (cookie != 0 && known->cookie != 0 && cookie != known->cookie)) {
+      descriptor = {ends, 0, 0, known->generation + 1};
     }
-    descriptor.inode = socket.inode != 0 ? socket.inode : known->inode;
+    descriptor.inode = inode != 0 ? inode : descriptor.inode;
+    descriptor.cookie = cookie != 0 ? cookie : descriptor.cookie;
   }
   descriptors.push_back(descriptor);
   return Mix(Mix(Mix(seed_, state.seen.id), ends), descriptor.generation) | kOurCookies;
 }
 
+void Observer::EnterBy(const Host& own, std::shared_ptr<const Entrance> entrance) {
+  own_ = own;
+  entrance_ = std::move(entrance);
+}
+
+std::optional<Host> Observer::HostIn(const ObservedNamespace& one) const {
+  auto host = entrance_ != nullptr && one.inhabited ? EnterByAny(own_, entrance_, one)
+                                                    : Failure(Error{FailureReason::kError, 0, "nobody lives in it"});
+  return host ? std::optional(std::move(*host)) : std::nullopt;
+}
+
+void Observer::Keep(State& state, std::shared_ptr<const ObservedSockets> sockets, std::vector<Descriptor> descriptors,
+                    const LastReading& last) {
+  std::ranges::sort(descriptors, {}, &Descriptor::ends);
+  state.descriptors = std::move(descriptors);
+  state.seen.sockets = std::move(sockets);
+  state.last = last;
+}
+
+bool Observer::ReadInside(State& state, Deadline deadline) {
+  if (entrance_ == nullptr || !state.seen.inhabited) {
+    return false;
+  }
+  const auto host = EnterByAny(own_, entrance_, state.seen);
+  if (!host) {
+    NoteWhyNot(host.error(), why_not_entered_);
+    return false;
+  }
+  auto sockets = std::make_shared<ObservedSockets>();
+  std::vector<TcpSocket> unfinished;
+  const auto tally =
+      ReadSockets(*host, kAllSocketStates, kWithTcpInfo, deadline, Into(unfinished, 2 * ObservedSockets::kMostSockets));
+  if (!tally) {
+    NoteWhyNot(tally.error(), why_not_entered_);
+    return false;
+  }
+  sockets->counts = tally->by_family;
+  sockets->orphans = tally->orphans;
+  LastReading last;
+  last.numbers = state.numbers.value_or(GateNumbers());
+  std::vector<Descriptor> descriptors;
+  for (TcpSocket& socket : unfinished) {
+    last.closing = last.closing || IsClosing(socket.state);
+    last.close_wait = last.close_wait || socket.state == TcpState::kCloseWait;
+    // The key is the namespace and the connection, as it is for what is read through procfs: one that is read in both
+    // ways is one.
+    socket.cookie = CookieOf(state, socket, 0, socket.cookie, descriptors);
+    if (socket.IsOpen() && sockets->open.Size() < ObservedSockets::kMostSockets) {
+      sockets->open.Add(socket);
+    } else if (IsClosing(socket.state) && sockets->closing.size() < ObservedSockets::kMostSockets) {
+      sockets->closing.push_back(socket);
+    }
+  }
+  sockets->read_at = SteadyClock::now();
+  Keep(state, std::move(sockets), std::move(descriptors), last);
+  return true;
+}
+
 Result<void> Observer::Read(State& state, Deadline deadline) {
+  state.seen.entered = ReadInside(state, deadline);
+  if (state.seen.entered) {
+    return {};
+  }
   auto sockets = std::make_shared<ObservedSockets>();
   std::vector<Descriptor> descriptors;
   std::set<std::uint16_t> listening;
@@ -252,10 +345,10 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
       last.closing = last.closing || IsClosing(socket.state);
       last.close_wait = last.close_wait || socket.state == TcpState::kCloseWait;
       if (socket.IsOpen() && sockets->open.Size() < ObservedSockets::kMostSockets) {
-        socket.cookie = CookieOf(state, one, descriptors);
+        socket.cookie = CookieOf(state, socket, one.inode, 0, descriptors);
         sockets->open.Add(socket);
       } else if (IsClosing(socket.state) && sockets->closing.size() < ObservedSockets::kMostSockets) {
-        socket.cookie = CookieOf(state, one, descriptors);
+        socket.cookie = CookieOf(state, socket, one.inode, 0, descriptors);
         sockets->closing.push_back(socket);
       }
     });
@@ -263,11 +356,8 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
       return read;
     }
   }
-  std::ranges::sort(descriptors, {}, &Descriptor::ends);
-  state.descriptors = std::move(descriptors);
   sockets->read_at = SteadyClock::now();
-  state.seen.sockets = std::move(sockets);
-  state.last = last;
+  Keep(state, std::move(sockets), std::move(descriptors), last);
   return {};
 }
 
@@ -324,6 +414,12 @@ Result<void> Observer::Observe(Deadline deadline, std::chrono::nanoseconds effor
     return age.count() * Weight(state->urgency);
   };
   std::ranges::stable_sort(due, [&](const State* a, const State* b) { return rank(a) > rank(b); });
+  why_not_entered_ = entrance_ != nullptr ? entrance_->opener->WhyGone() : std::nullopt;
+  if (why_not_entered_) {
+    for (auto& [id, state] : states_) {
+      state.seen.entered = false;
+    }
+  }
   const CpuStopwatch stopwatch;
   std::size_t read = 0;
   while (read < due.size() && !deadline.Passed() && stopwatch.Elapsed() < effort) {

@@ -12,6 +12,7 @@
 
 #include "collectors/base/result.h"
 #include "collectors/base/unique_fd.h"
+#include "collectors/kernel/namespaces/entered_host.h"
 #include "collectors/kernel/namespaces/gate.h"
 #include "collectors/kernel/namespaces/owner.h"
 #include "collectors/kernel/namespaces/owner_names.h"
@@ -37,6 +38,7 @@ struct ObservedNamespace {
   std::uint64_t id = 0;     ///< ours, never used twice
   std::uint64_t inode = 0;  ///< of its net/tcp
   std::vector<std::uint32_t> processes;
+  bool entered = false;   ///< `sockets` were read inside, by sock_diag
   bool inhabited = true;  ///< a process lives in it; else it is there because its closing sockets are watched
   std::shared_ptr<const Owner> owner;
   std::shared_ptr<const ObservedSockets> sockets;  ///< null: not read yet
@@ -48,7 +50,8 @@ struct ReadingEffort {
   std::chrono::nanoseconds waiting{0};  ///< what those would take that were due and had to wait
 };
 
-/// Watches the sockets of all other network namespaces without any capability, through /proc/PID/net. A list of
+/// Watches the sockets of all other network namespaces without any capability, through /proc/PID/net, or from inside
+/// where there is an entrance. A list of
 /// sockets costs milliseconds, as it walks the hash of the whole machine, so it is read only where cheap numbers of
 /// the namespace say that it changed (Gate), the most urgent first, as long as `effort` allows. Sockets have no cookie
 /// in procfs: they get one of ours, by namespace, ends and descriptor, with the highest bit set, which no cookie of the
@@ -56,6 +59,14 @@ struct ReadingEffort {
 class Observer {
  public:
   explicit Observer(std::filesystem::path procfs, NamePaths names = {});
+
+  /// From now on sockets are read inside their namespaces, where that works: with idle times, and all that sock_diag
+  /// tells. `own`: this process's namespace.
+  void EnterBy(const Host& own, std::shared_ptr<const Entrance> entrance);
+  /// How `one` is reached inside; nothing without an entrance, or where no process lives in it.
+  std::optional<Host> HostIn(const ObservedNamespace& one) const;
+  /// Why some namespace was not entered in the last round; nothing where all were that had to be.
+  const std::optional<Error>& WhyNotEntered() const { return why_not_entered_; }
 
   /// Counts namespaces and processes, and reads nothing of them.
   Result<void> Count(Deadline deadline);
@@ -83,8 +94,9 @@ class Observer {
  private:
   // What tells one connection from a later one with the same ends.
   struct Descriptor {
-    std::uint64_t ends = 0;   // hash
-    std::uint64_t inode = 0;  // the last that was not 0
+    std::uint64_t ends = 0;    // hash
+    std::uint64_t inode = 0;   // the last that was not 0
+    std::uint64_t cookie = 0;  // the kernel's; 0: not known
     std::uint32_t generation = 0;
   };
   struct State {
@@ -107,8 +119,14 @@ class Observer {
   std::optional<GateNumbers> ReadNumbers(const State& state) const;
   void AskGate(State& state, SteadyClock::time_point now) const;
   Result<void> Read(State& state, Deadline deadline);
+  /// Reads them inside. False where that does not work.
+  bool ReadInside(State& state, Deadline deadline);
+  void Keep(State& state, std::shared_ptr<const ObservedSockets> sockets, std::vector<Descriptor> descriptors,
+            const LastReading& last);
   void Hold(State& state);
-  std::uint64_t CookieOf(State& state, const ProcSocket& socket, std::vector<Descriptor>& descriptors) const;
+  /// `inode` and `cookie`: of the socket, 0 where they are not known.
+  std::uint64_t CookieOf(State& state, const TcpSocket& socket, std::uint64_t inode, std::uint64_t cookie,
+                         std::vector<Descriptor>& descriptors) const;
 
   std::filesystem::path procfs_;
   OwnerNames names_;
@@ -119,6 +137,9 @@ class Observer {
   ReadingEffort effort_;
   std::chrono::nanoseconds typical_{0};  // of one namespace; a moving average
   std::size_t held_ = 0;
+  std::shared_ptr<const Entrance> entrance_;  // null: none
+  Host own_;                                  // with an entrance
+  std::optional<Error> why_not_entered_;
 };
 
 }  // namespace finwait::kernel::namespaces

@@ -7,8 +7,35 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 namespace finwait::kernel::netlink {
+
+namespace {
+
+// All three are refinements: a kernel that does not know one still answers.
+void Refine(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+  ::setsockopt(socket, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  ::setsockopt(socket, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+}
+
+Result<BoundSocket> WithPort(UniqueFd fd) {
+  sockaddr_nl address = {};
+  socklen_t length = sizeof address;
+  if (::getsockname(fd.Get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    return FailErrno("read a netlink socket's port", errno);
+  }
+  return BoundSocket{std::move(fd), address.nl_pid};
+}
+
+}  // namespace
+
+Result<BoundSocket> UseBoundSocket(UniqueFd fd) {
+  Refine(fd.Get());
+  return WithPort(std::move(fd));
+}
 
 Result<BoundSocket> OpenBoundSocket(int protocol) {
   BoundSocket socket;
@@ -16,23 +43,13 @@ Result<BoundSocket> OpenBoundSocket(int protocol) {
   if (!socket.fd) {
     return FailErrno("open a netlink socket of protocol " + std::to_string(protocol), errno);
   }
-  // All three are refinements: a kernel that does not know one still answers.
-  const int on = 1;
-  ::setsockopt(socket.fd.Get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
-  ::setsockopt(socket.fd.Get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
-  ::setsockopt(socket.fd.Get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-
+  Refine(socket.fd.Get());
   sockaddr_nl address = {};
   address.nl_family = AF_NETLINK;
   if (::bind(socket.fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return FailErrno("bind a netlink socket", errno);
   }
-  socklen_t length = sizeof address;
-  if (::getsockname(socket.fd.Get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    return FailErrno("read a netlink socket's port", errno);
-  }
-  socket.port = address.nl_pid;
-  return socket;
+  return WithPort(std::move(socket.fd));
 }
 
 Result<void> WaitFor(int socket, short events, Deadline deadline, const char* operation) {

@@ -17,6 +17,9 @@ struct BoundSocket {
 /// One of `protocol` in the calling thread's network namespace.
 Result<BoundSocket> OpenBoundSocket(int protocol);
 
+/// One that somebody else has opened and bound: another process, in another network namespace.
+Result<BoundSocket> UseBoundSocket(UniqueFd fd);
+
 /// Waits until `socket` is ready for `events` of poll(2). `operation` names what waits in errors.
 Result<void> WaitFor(int socket, short events, Deadline deadline, const char* operation);
 

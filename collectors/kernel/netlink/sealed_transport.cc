@@ -39,6 +39,17 @@ Result<std::unique_ptr<Transport>> SealedTransport::Open(std::shared_ptr<SealedR
   return transport;
 }
 
+Result<std::unique_ptr<Transport>> SealedTransport::Adopt(std::shared_ptr<SealedRequests> requests, int protocol,
+                                                          UniqueFd socket) {
+  auto adopted = UseBoundSocket(std::move(socket));
+  if (!adopted) {
+    return Failure(adopted.error());
+  }
+  std::unique_ptr<SealedTransport> transport(new SealedTransport(std::move(requests), protocol));
+  transport->own_ = std::move(*adopted);
+  return transport;
+}
+
 Result<void> SealedTransport::SendOne(Bytes message, Deadline deadline) {
   for (;;) {
     if (requests_->Send(Fd(), protocol_, message) >= 0) {

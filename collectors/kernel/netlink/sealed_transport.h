@@ -19,6 +19,11 @@ class SealedTransport : public Transport {
   /// made in.
   static Result<std::unique_ptr<Transport>> Open(std::shared_ptr<SealedRequests> requests, int protocol);
 
+  /// The same by a socket that somebody else has opened and bound, in whichever namespace; of a protocol that is not
+  /// apart (SealedRequests::IsApart).
+  static Result<std::unique_ptr<Transport>> Adopt(std::shared_ptr<SealedRequests> requests, int protocol,
+                                                  UniqueFd socket);
+
   Result<void> Send(Bytes datagram, Deadline deadline) override;
   Result<Datagram> Receive(Deadline deadline) override;
   std::uint32_t Port() const override { return fixed_ ? fixed_->Port() : own_.port; }

@@ -49,7 +49,7 @@ void AppendNamespaces(const diagnosis::Diagnosis& diagnosis, Families& families)
                                     "entered, or unseen (/proc/PID/net/tcp).");
   namespaces.Add({{"coverage", "own"}}, 1)
       .Add({{"coverage", "observed"}}, static_cast<double>(sample->observed))
-      .Add({{"coverage", "entered"}}, 0)
+      .Add({{"coverage", "entered"}}, static_cast<double>(sample->entered))
       .Add({{"coverage", "unseen"}}, static_cast<double>(sample->unseen));
   namespaces.AppendTo(families);
   if (diagnosis.stuck) {

@@ -1,49 +1,25 @@
 """A real Docker with its default rules, started in networks of the test's own: a container's idle connections outlive the
 host's entries. The exporter foretells by count what becomes of them, then finds them stuck, and names the container."""
 
-import collections
 import contextlib
-import io
-import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
-import tarfile
-import time
 import unittest
 
-from machine import FLAGS, NUMBER, PORT, at_risk, enter_a_machine_of_its_own, forget, owners, sandbox, stuck, wait
+from engine import Containers, answer, image
+from machine import FLAGS, PORT, enter_a_machine_of_its_own, sandbox
 
 SOCKET = "unix:///run/docker.sock"
 
 
 def docker(*arguments, **options):
-    command = sandbox.on_host(None, ["docker", f"--host={SOCKET}", *arguments])
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
-    if done.returncode != 0:
-        raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr.decode().strip()}")
-    return done.stdout.decode().strip()
+    return answer(["docker", f"--host={SOCKET}", *arguments], **options)
 
 
-def image():
-    """A tar of busybox and the libraries that it wants."""
-    busybox = shutil.which("busybox")
-    lines = subprocess.run(["ldd", busybox], capture_output=True, text=True, check=False).stdout.splitlines()
-    libraries = {word for line in lines for word in line.split() if word.startswith("/")}
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        for path in [busybox, *sorted(libraries)]:
-            tar.add(os.path.realpath(path), arcname="bin/busybox" if path == busybox else path.lstrip("/"))
-        for name in ("sh", "nc", "sleep", "killall"):
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-    return content.getvalue()
+class RealDocker(Containers, unittest.TestCase):
+    engine = staticmethod(docker)
 
-
-class RealDocker(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         scene = contextlib.ExitStack()
@@ -67,45 +43,6 @@ class RealDocker(unittest.TestCase):
             return docker("info")
         except RuntimeError:
             return None
-
-    def run_container(self, name):
-        """A container with NUMBER idle connections. What another test left stuck may still be there: this has a name of
-        its own."""
-        sandbox.shell("conntrack -F 2>/dev/null || true")
-        script = f"for i in $(seq {NUMBER}); do sleep 600 | nc {sandbox.PEER} {PORT} & done; sleep 600"
-        docker("run", "--detach", "--name", name, "box", "/bin/sh", "-c", script.replace("$(seq", "$(busybox seq"))
-        self.addCleanup(docker, "rm", "--force", name)
-        wait("connections", lambda s: s.get('finwait_tcp_sockets{family="ipv4",state="established"}', 0) >= NUMBER)
-        time.sleep(3)  # seen with their entries at least once
-
-    def stuck_of(self, name):
-        """How many sockets of the container are stuck, by cause."""
-        report = json.loads(sandbox.get(f"{self.exporter}/api/v1/report")[1])
-        sockets = report["stuck"]["sockets"]
-        return collections.Counter(one["cause"] for one in sockets if one["owner"] and one["owner"]["name"] == name)
-
-    def close_and_find(self, name, fate, cause):
-        self.run_container(name)
-        forget()
-        wait(f"{NUMBER} at risk of {fate}", lambda s: at_risk(s, fate) == NUMBER)
-        self.assertEqual(owners(sandbox.metrics(), "owner_at_risk_sockets").get(("container", name)), NUMBER)
-        docker("exec", name, "killall", "-9", "nc")
-        sandbox.wait_for(f"{NUMBER} stuck by {cause}", lambda: self.stuck_of(name) == {cause: NUMBER})
-        series = sandbox.metrics()
-        self.assertGreaterEqual(stuck(series, cause), NUMBER)
-        self.assertEqual(series['finwait_risk_stage{stage="failing"}'], 1)
-        self.assertEqual(owners(series, "owner_stuck_sockets").get(("container", name)), NUMBER)
-        command = sandbox.on_host(None, [sandbox.PROGRAM, "check"])
-        text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        self.assertIn(f"container {name}: ", text)
-
-    def test_masquerade_alone_makes_the_failure(self):
-        self.close_and_find("web", "nat_lost", "nat_lost")
-
-    def test_a_forward_rule_that_drops_invalid(self):
-        sandbox.shell("iptables -I FORWARD -m conntrack --ctstate INVALID -j DROP")
-        self.addCleanup(sandbox.shell, "iptables -D FORWARD -m conntrack --ctstate INVALID -j DROP")
-        self.close_and_find("database", "fin_dropped", "forward_drop")
 
 
 if __name__ == "__main__":

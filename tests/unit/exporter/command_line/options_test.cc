@@ -113,7 +113,8 @@ TEST(Options, OtherNamespacesAreObservedUnlessToldOtherwise) {
   EXPECT_EQ(options.namespaces, sources::NamespaceDepth::kNone);
   EXPECT_EQ(options.pod_logs, "/logs");
   EXPECT_FALSE(options.owner_names);
-  EXPECT_EQ(Complaint({"--namespaces=enter"}), "--namespaces cannot be \"enter\": give none or observe.");
+  EXPECT_EQ(Parsed({"--namespaces=enter"}).namespaces, sources::NamespaceDepth::kEnter);
+  EXPECT_EQ(Complaint({"--namespaces=all"}), "--namespaces cannot be \"all\": give none, observe or enter.");
   EXPECT_THAT(Complaint({"--owners.names=yes"}), HasSubstr("give on or off"));
 }
 

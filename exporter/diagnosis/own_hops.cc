@@ -1,0 +1,104 @@
+#include "exporter/diagnosis/own_hops.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "exporter/diagnosis/evaluation_rounds.h"
+#include "exporter/diagnosis/paths.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+bool HasRules(const firewall::Ruleset& ruleset) { return !ruleset.tables.empty() || !ruleset.unread.empty(); }
+
+}  // namespace
+
+bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
+  bool changed = false;
+  std::map<std::uint64_t, Hop> hops;
+  for (const sources::OtherNamespace& one : sample.namespaces) {
+    if (!one.own || !HasRules(*one.own->ruleset)) {
+      continue;
+    }
+    const auto known = hops_.find(one.id);
+    if (known != hops_.end() && known->second.ruleset == one.own->ruleset &&
+        known->second.tcp_loose == one.own->tcp_loose) {
+      hops.emplace(one.id, std::move(known->second));
+      continue;
+    }
+    changed = true;
+    Hop hop;
+    hop.ruleset = one.own->ruleset;
+    hop.tcp_loose = one.own->tcp_loose;
+    hop.resolver = resolver_in_ ? resolver_in_(one.id) : nullptr;
+    const auto facts = std::make_shared<firewall::facts::FactStore>();
+    EvaluationSettings settings;
+    settings.tcp_loose = hop.tcp_loose;
+    for (const IpFamily family : kIpFamilies) {
+      settings.conntrack_active[static_cast<std::size_t>(family)] =
+          hop.resolver == nullptr || MayNeedConntrack(*hop.ruleset, family, *hop.resolver, *facts);
+    }
+    hop.evaluator = std::make_unique<CloseEvaluator>(hop.ruleset, settings, facts);
+    hops.emplace(one.id, std::move(hop));
+  }
+  changed = changed || hops.size() != hops_.size();
+  hops_ = std::move(hops);
+  return changed;
+}
+
+OwnHops::Hop* OwnHops::Find(std::uint64_t network_namespace) {
+  const auto found = hops_.find(network_namespace);
+  return found == hops_.end() ? nullptr : &found->second;
+}
+
+std::optional<CloseOutcome> OwnHops::Evaluate(std::uint64_t network_namespace, const kernel::TcpSocket& socket) {
+  Hop* const hop = Find(network_namespace);
+  if (hop == nullptr) {
+    return std::nullopt;
+  }
+  CloseOutcome outcome;
+  EvaluateInRounds(*hop->evaluator, hop->resolver.get(), [&] { outcome = hop->evaluator->Evaluate(socket, nullptr); });
+  return outcome;
+}
+
+std::optional<Fate> OwnHops::FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket) {
+  Hop* const hop = Find(network_namespace);
+  if (hop == nullptr) {
+    return std::nullopt;
+  }
+  if (const auto remembered = hop->evaluator->Remembered(socket, nullptr)) {
+    return remembered;
+  }
+  Fate fate = Fate::kUnknown;
+  EvaluateInRounds(*hop->evaluator, hop->resolver.get(), [&] { fate = hop->evaluator->FateOf(socket, nullptr); });
+  return fate;
+}
+
+std::optional<Cause> OwnHops::FindCause(std::uint64_t network_namespace, kernel::TcpSocket socket,
+                                        kernel::Tracking own_tracking, const sources::SysctlSample* sysctl) {
+  Hop* const hop = Find(network_namespace);
+  if (hop == nullptr || own_tracking == kernel::Tracking::kUnknown) {
+    return std::nullopt;
+  }
+  socket.entry = kernel::SocketEntry();
+  socket.entry.tracking = own_tracking;
+  StuckContext context;
+  context.evaluator = hop->evaluator.get();
+  context.sysctl = sysctl;
+  StuckFinding finding;
+  EvaluateInRounds(*hop->evaluator, hop->resolver.get(), [&] { finding = diagnosis::FindCause(socket, context); });
+  const bool of_its_rules =
+      finding.cause == Cause::kLocalDrop || finding.cause == Cause::kReplyDrop || finding.cause == Cause::kNatLost;
+  return of_its_rules ? finding.cause : std::nullopt;
+}
+
+std::string OwnHops::Describe(const CloseOutcome& outcome) {
+  const auto loss = DecisiveLossOf(outcome);
+  if (!loss || !loss->result->location) {
+    return "the rules of its own network namespace";
+  }
+  const firewall::RuleId& rule = *loss->result->location;
+  return "table " + rule.table + ", chain " + rule.chain + " of its own network namespace";
+}
+
+}  // namespace finwait::diagnosis

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "collectors/firewall/facts/resolver.h"
+#include "collectors/sources/network_namespaces.h"
+#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/stuck.h"
+
+namespace finwait::diagnosis {
+
+/// The resolver of an entered namespace, by sources::OtherNamespace::id; null where it cannot be asked.
+using ResolverIn = std::function<std::shared_ptr<firewall::facts::Resolver>(std::uint64_t network_namespace)>;
+
+/// What entered namespaces do to closing packets of their own sockets: the first hop of such a connection, by that
+/// namespace's rules, settings and facts. Namespaces without rules have no hop. Not thread-safe.
+class OwnHops {
+ public:
+  void ResolveBy(ResolverIn resolver_in) { resolver_in_ = std::move(resolver_in); }
+
+  /// Takes in the rules of a sample. Returns whether any have changed.
+  bool TakeIn(const sources::NetworkNamespacesSample& sample);
+  bool IsEmpty() const { return hops_.empty(); }
+
+  /// The outcome of a close of `socket` without its entry in that namespace; nothing where that has no hop.
+  std::optional<CloseOutcome> Evaluate(std::uint64_t network_namespace, const kernel::TcpSocket& socket);
+  /// Its fate alone, remembered.
+  std::optional<Fate> FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket);
+
+  /// Why a stuck socket is, as far as its own namespace has a part in it; nothing where it has none.
+  std::optional<Cause> FindCause(std::uint64_t network_namespace, kernel::TcpSocket socket,
+                                 kernel::Tracking own_tracking, const sources::SysctlSample* sysctl);
+
+  /// What decides, for a reader: "table filter, chain OUTPUT of its own network namespace".
+  static std::string Describe(const CloseOutcome& outcome);
+
+ private:
+  struct Hop {
+    std::shared_ptr<const firewall::Ruleset> ruleset;
+    std::optional<bool> tcp_loose;
+    std::unique_ptr<CloseEvaluator> evaluator;
+    std::shared_ptr<firewall::facts::Resolver> resolver;
+  };
+
+  Hop* Find(std::uint64_t network_namespace);
+
+  ResolverIn resolver_in_;
+  std::map<std::uint64_t, Hop> hops_;
+};
+
+}  // namespace finwait::diagnosis
