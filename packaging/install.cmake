@@ -31,7 +31,7 @@ install(FILES ${PACKAGING}/deb/default DESTINATION /etc/default RENAME finwait-e
 install(FILES ${PREPARED}/finwait_exporter.8.gz ${PREPARED}/finwait-plan.8.gz DESTINATION share/man/man8)
 install(FILES ${PACKAGING}/completion/finwait_exporter DESTINATION share/bash-completion/completions)
 install(FILES ${DASHBOARDS} DESTINATION share/finwait-exporter)
-install(DIRECTORY dashboards/alertmanager DESTINATION share/finwait-exporter)
+install(DIRECTORY dashboards/alertmanager dashboards/prometheus DESTINATION share/finwait-exporter)
 # Sources: whoever confines programs by AppArmor or SELinux loads them (SECURITY.md).
 install(DIRECTORY packaging/apparmor packaging/selinux DESTINATION share/finwait-exporter)
 install(FILES packaging/systemd/own-namespace.conf packaging/systemd/enter-namespaces.conf packaging/systemd/witness.conf

@@ -1,5 +1,7 @@
 """The Fleet dashboard: which hosts are worst, and how the fleet does over time."""
 
+import urllib.parse
+
 from dashboard import Section, choice, dashboard
 from panels import (
     UNKNOWN_COLOR,
@@ -9,6 +11,7 @@ from panels import (
     fixed,
     gauges,
     instant,
+    of_jobs,
     override,
     query,
     series,
@@ -18,7 +21,7 @@ from panels import (
     timeseries,
     values_to_text,
 )
-from vocabulary import CAUSE_COLORS, FATE_COLORS, FIRING, PROVEN_CAUSES, SCORE_BANDS, SCORE_THRESHOLDS, STAGE_COLORS
+from vocabulary import CAUSE_COLORS, FATE_COLORS, FIRING, SCORE_BANDS, SCORE_THRESHOLDS, STAGE_COLORS
 
 HOST_PAGE = "/d/finwait-host?var-datasource=${datasource}&${__url_time_range}&var-job="
 FROM_SERIES = [
@@ -28,39 +31,21 @@ FROM_ROW = [
     {"title": "This host's story", "url": HOST_PAGE + "${__data.fields.Job}&var-instance=${__data.fields.Host}"}
 ]
 
-SCORE = series("finwait_risk_score")
-STUCK = "instance_cause:finwait_tcp_sockets_stuck:increase15m"
 AT_RISK = "instance:finwait_tcp_at_risk_sockets:sum"
 
-# The targets of now that have answered in the time shown.
-KNOWN = f"max by (job, instance) (last_over_time({series('finwait_exporter_build_info')}[$__range]) and on (job, instance) {series('up')})"
-DOWN = f"{KNOWN} and on (job, instance) {series('up')} == 0"
-NOT_JUDGED = f"{KNOWN} unless on (job, instance) ({SCORE} or {series('up')} == 0)"
-# The worst first, and what nobody knows between what would fail and what might: {text: (number, colour)}.
+# Where a host stands (rules.yaml): the stage's number, and a thousandth of the score added. The worst first, and what nobody
+# knows between what would fail and what might: {text: (number, which, colour)}.
+STANDING = series("instance:finwait_risk_stage:order")
 ORDER = {
-    "failing": (3, STAGE_COLORS["failing"]),
-    "exposed": (2, STAGE_COLORS["exposed"]),
-    "cannot tell": (1.5, UNKNOWN_COLOR),
-    "down": (1.4, UNKNOWN_COLOR),
-    "latent": (1, STAGE_COLORS["latent"]),
-    "none": (0, STAGE_COLORS["none"]),
+    "failing": (3, ">= 3", STAGE_COLORS["failing"]),
+    "exposed": (2, ">= 2 < 3", STAGE_COLORS["exposed"]),
+    "cannot tell": (1.5, "== 1.5", UNKNOWN_COLOR),
+    "down": (1.4, "== 1.4", UNKNOWN_COLOR),
+    "latent": (1, ">= 1 < 1.4", STAGE_COLORS["latent"]),
+    "none": (0, "< 1", STAGE_COLORS["none"]),
 }
-STAGE = (
-    f"(max by (job, instance) ({series('instance:finwait_risk_stage:rank')} and on (job, instance) {SCORE}) "
-    f"or 0 * ({DOWN}) + {ORDER['down'][0]} or 0 * ({KNOWN}) + {ORDER['cannot tell'][0]})"
-)
-STAGE_CHOICE = {"All": ">= 0"} | {text: f"== {number}" for text, (number, _) in ORDER.items()}
-CHOSEN = f"({STAGE} $stage)"
-WORST = f"topk(50, {CHOSEN} + max by (job, instance) ({SCORE}) / 1000 or {CHOSEN})"
-
-
-def _families_that_drop(*packet):
-    """How many address families lose a packet, of targets that answer: one that is down has no value, nor has one where
-    nothing is dropped as far as is known and a verdict is unknown."""
-    up = f"and on (job, instance) {series('up')} == 1"
-    drop = f"({series('instance_packet:finwait_firewall_path_verdict:any_drop', *packet)} {up})"
-    unknown = series("finwait_firewall_path_verdict", 'verdict="unknown"', *packet)
-    return f"({drop} > 0 or ({drop} unless on (job, instance, packet) {unknown} == 1))"
+STAGE_CHOICE = {"All": ">= 0"} | {text: which for text, (_, which, _) in ORDER.items()}
+WORST = f"topk(50, max by (job, instance) ({STANDING} $stage))"
 
 
 def _worst_hosts(expr):
@@ -68,16 +53,13 @@ def _worst_hosts(expr):
     return column(f"max by (job, instance) ({expr}) and on (job, instance) {WORST}")
 
 
-def _ten_highest(expr, highest):
-    """`expr` of the ten hosts whose maximum of the whole time shown is highest and not 0, so that lines do not come and
-    go; one line at 0 where there is none. `highest`: that maximum, by host."""
-    ten = f"topk(10, {highest} > 0)"
-    none = f'label_replace(vector(0), "instance", "none", "", "")'
-    return query(f"{expr} and on (job, instance) {ten} or {none} unless on () {ten}", "{{instance}}")
-
-
-def _ten_highest_of(selector):
-    return _ten_highest(selector, f"max by (job, instance) (max_over_time({selector}[$__range] @ end()))")
+def _ten_highest(name):
+    """The ten hosts whose maximum of the whole time shown is highest, of those that are recorded as the worst of their job
+    at some moment; one line at 0 where there is none."""
+    selector = series(name)
+    ten = f"topk(10, max by (job, instance) (max_over_time({selector}[$__range] @ end())))"
+    none = 'label_replace(vector(0), "instance", "none", "", "")'
+    return query(f"{selector} and on (job, instance) {ten} or {none} unless on () {ten}", "{{instance}}")
 
 
 def _hosts_by_stage():
@@ -88,24 +70,19 @@ def _hosts_by_stage():
         return [
             {
                 "title": "Only these below",
-                "url": f"{url}&var-stage={STAGE_CHOICE[text].replace('=', '%3D').replace(' ', '%20')}",
+                "url": f"{url}&var-stage={urllib.parse.quote(ORDER[text][1])}",
             }
         ]
 
-    counts = {
-        stage: instant("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ") or vector(0)", stage)
-        for stage in STAGE_COLORS
-    }
-    counts |= {
-        "cannot tell": instant(f"count({NOT_JUDGED}) or vector(0)", "cannot tell"),
-        "down": instant(f"count({DOWN}) or vector(0)", "down"),
-    }
     return stat(
         "Hosts by stage",
         "How many hosts are in each stage now; click one for their names below. Cannot tell: scraped, but without a risk "
-        "score, because an input is missing. Down: answered in the time shown, and its last scrape failed.",
+        "score, because an input is missing. Down: answered within six hours, and its last scrape failed. Needs the recording rules.",
         "none",
-        *[counts[text] for text in ORDER],
+        *[
+            instant(f"count(max by (job, instance) ({STANDING} {which})) or vector(0)", text)
+            for text, (_, which, _) in ORDER.items()
+        ],
         text="value_and_name",
         filled=True,
         overrides=[
@@ -114,13 +91,13 @@ def _hosts_by_stage():
                 thresholds=steps((None, "green"), (1, color)) if text != "none" else steps((None, "text"), (1, color)),
                 links=show(text),
             )
-            for text, (_, color) in ORDER.items()
+            for text, (_, _, color) in ORDER.items()
         ],
     )
 
 
 def _worst_hosts_table():
-    stages = values_to_text({number: (text, color) for text, (number, color) in ORDER.items()})
+    stages = values_to_text({number: (text, color) for text, (number, _, color) in ORDER.items()})
     filled = {"type": "color-background", "mode": "basic"}
     some = steps((None, "transparent"), (1, "orange"))
     return table(
@@ -130,13 +107,13 @@ def _worst_hosts_table():
         "track: tracked ones whose entry will expire before their keepalive. FIN dropped: address families in which a "
         "forgotten connection's FIN is dropped; 1 also where only some sockets of the last 15 minutes lose it, nothing where that is unknown or the host is down. Needs the recording rules.",
         "none",
-        _worst_hosts(CHOSEN),
-        _worst_hosts(SCORE),
-        _worst_hosts(f"sum without (cause) ({series(STUCK, PROVEN_CAUSES)})"),
+        column(f"{WORST} == 1.5 or {WORST} == 1.4 or floor({WORST})"),
+        _worst_hosts(series("finwait_risk_score")),
+        _worst_hosts(series("instance:finwait_tcp_sockets_stuck:proven15m")),
         _worst_hosts(series(AT_RISK)),
         _worst_hosts(series("instance:finwait_tcp_at_risk_sockets:ratio")),
         _worst_hosts(series("finwait_tcp_expiring_sockets")),
-        _worst_hosts(_families_that_drop('packet="fin"')),
+        _worst_hosts(series("instance_packet:finwait_firewall_path_verdict:known_drop", 'packet="fin"')),
         _worst_hosts(series("finwait_sysctl_conntrack_tcp_timeout_seconds", 'state="established"')),
         _worst_hosts(series("instance:finwait_conntrack_entries:ratio")),
         _worst_hosts(f"count by (job, instance) ({FIRING})"),
@@ -198,9 +175,10 @@ def _over_time():
         timeseries(
             "Risk score, ten worst hosts",
             "The ten hosts with the highest score within the time shown. From 70 on a failure is proven; from 40 on "
-            "live sockets would fail; from 1 on a drop path exists. Click a line for its host.",
+            "live sockets would fail; from 1 on a drop path exists. A line has gaps while its host is not among the 50 worst of its "
+            "job. Needs the recording rules. Click a line for its host.",
             "none",
-            _ten_highest_of(SCORE),
+            _ten_highest("instance:finwait_risk_score:worst"),
             bands=True,
             max=100,
             thresholds=SCORE_BANDS,
@@ -208,23 +186,21 @@ def _over_time():
         ),
         timeseries(
             "Hosts by stage over time",
-            "How many hosts were in each stage, the worst on top; cannot tell: scraped without a risk score.",
+            "How many hosts of the chosen jobs were in each stage, the worst on top; cannot tell: scraped without a risk score. "
+            "Needs the recording rules.",
             "short",
-            *[query("sum(" + series("finwait_risk_stage", f'stage="{stage}"') + ")", stage) for stage in STAGE_COLORS],
-            query(
-                f"count(count by (job, instance) ({series('finwait_collector_success')}) unless on (job, instance) {SCORE})",
-                "cannot tell",
-            ),
+            *[query("sum(" + of_jobs("stage:finwait_risk_stage:sum", f'stage="{stage}"') + ")", stage) for stage in STAGE_COLORS],
+            query(f"sum({of_jobs('job:finwait_risk_score:missing')})", "cannot tell"),
             stack=True,
             overrides=colored(STAGE_COLORS | {"cannot tell": UNKNOWN_COLOR}),
         ),
         timeseries(
             "Newly stuck sockets by cause, in 15 min",
-            "Sockets of all chosen hosts that got stuck within the 15 minutes before each point. Warm colours are "
+            "Sockets of all hosts of the chosen jobs that got stuck within the 15 minutes before each point. Warm colours are "
             "conntrack failures; blue ones are ordinary (peer gone, no route, window closed). Needs the recording "
             "rules.",
             "short",
-            gauges(STUCK, "cause"),
+            gauges("cause:finwait_tcp_sockets_stuck:increase15m", "cause", of=of_jobs),
             stack=True,
             overrides=colored(CAUSE_COLORS),
         ),
@@ -233,17 +209,15 @@ def _over_time():
             "Sockets that got stuck with a proven conntrack cause within the 15 minutes before each point. Needs the "
             "recording rules.",
             "short",
-            _ten_highest(
-                f"sum without (cause) ({series(STUCK, PROVEN_CAUSES)})",
-                f"sum by (job, instance) (max_over_time({series(STUCK, PROVEN_CAUSES)}[$__range] @ end()))",
-            ),
+            _ten_highest("instance:finwait_tcp_sockets_stuck:worst15m"),
             links=FROM_SERIES,
         ),
         timeseries(
             "Sockets at risk by fate",
-            "Live sockets of all chosen hosts without a conntrack entry, by what would happen if they closed now.",
+            "Live sockets of all hosts of the chosen jobs without a conntrack entry, by what would happen if they closed now. "
+            "Needs the recording rules.",
             "short",
-            gauges("finwait_tcp_at_risk_sockets", "fate"),
+            gauges("fate:finwait_tcp_at_risk_sockets:sum", "fate", of=of_jobs),
             stack=True,
             overrides=colored(FATE_COLORS),
         ),
@@ -251,7 +225,7 @@ def _over_time():
             "Sockets at risk, ten worst hosts",
             "Live sockets that would stick, or leave their peer stuck, if they closed now. Needs the recording rules.",
             "short",
-            _ten_highest_of(series(AT_RISK)),
+            _ten_highest("instance:finwait_tcp_at_risk_sockets:worst"),
             links=FROM_SERIES,
         ),
     ]
@@ -261,17 +235,11 @@ def _why():
     return [
         bargauge(
             "Hosts that drop a closing packet",
-            "On how many hosts the rules drop this packet of a connection without a conntrack entry, in either "
-            "address family; also where only some sockets of the last 15 minutes lose it. The grey bar is all hosts that answer and whose rules tell. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
+            "On how many hosts of the chosen jobs the rules drop this packet of a connection without a conntrack entry, in either "
+            "address family; also where only some sockets of the last 15 minutes lose it. The grey bar is all hosts that answer and whose rules tell. Needs the recording rules. fin, rst and data go out, ack and peer_fin come in, forwarded_fin passes through.",
             "none",
-            instant(
-                f"count by (packet) ({_families_that_drop()} > 0) or 0 * count by (packet) ({_families_that_drop()})",
-                "{{packet}}",
-            ),
-            instant(
-                f"count(count by (job, instance) ({_families_that_drop()}))",
-                "all hosts",
-            ),
+            instant(f"sum by (packet) ({of_jobs('packet:finwait_firewall_path_verdict:dropping_hosts')})", "{{packet}}"),
+            instant(f"sum({of_jobs('job:finwait_firewall_path_verdict:judged_hosts')})", "all hosts"),
             color={"mode": "thresholds"},
             thresholds=steps((None, "green"), (1, "red")),
             overrides=[override("all hosts", color=fixed("#8e8e8e"))],
@@ -297,7 +265,7 @@ def _why():
             "Entries as a share of nf_conntrack_max. A full table drops the packets of new connections. Needs the "
             "recording rules.",
             "percentunit",
-            _ten_highest_of(series("instance:finwait_conntrack_entries:ratio")),
+            _ten_highest("instance:finwait_conntrack_entries:worst"),
             links=FROM_SERIES,
         ),
     ]

@@ -1,6 +1,7 @@
 """Builders for the parts of a Grafana dashboard in classic JSON. Nothing here knows what a finwait metric means."""
 
-SELECTED = 'job=~"$job",instance=~"$instance"'
+JOBS = 'job=~"$job"'
+SELECTED = f'{JOBS},instance=~"$instance"'
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # Of what was not read, is not scraped or cannot be told: never green, never 0.
 UNKNOWN_COLOR = "purple"
@@ -10,6 +11,11 @@ PER_SECOND = "suffix:/s"
 def series(name, *matchers):
     """A selector of `name` on the chosen jobs and instances."""
     return f"{name}{{{','.join([SELECTED, *matchers])}}}"
+
+
+def of_jobs(name, *matchers):
+    """The same of the chosen jobs only, for what is recorded of all hosts of a job together."""
+    return f"{name}{{{','.join([JOBS, *matchers])}}}"
 
 
 def query(expr, legend="", instant=False, format="time_series"):
@@ -71,9 +77,9 @@ def rates(name, *by, matchers=(), legend=None):
     )
 
 
-def gauges(name, *by, matchers=()):
+def gauges(name, *by, matchers=(), of=series):
     """Sums of a gauge by labels, those left out that were 0 all the time shown."""
-    selector = series(name, *matchers)
+    selector = of(name, *matchers)
     labels = ", ".join(by)
     return some_of(
         f"sum by ({labels}) ({selector})",

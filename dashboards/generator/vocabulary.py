@@ -35,7 +35,6 @@ FLOW_COLORS = {
     "tcp syn_recv": "dark-blue",
 }
 
-PROVEN_CAUSES = 'cause=~"local_drop|reply_drop|forward_drop|nat_lost"'
 FIRING = series("ALERTS", 'alertname=~"Finwait.+"', 'alertstate="firing"')
 FATES_THAT_STICK = 'fate=~"fin_dropped|ack_dropped|nat_lost|peer_fin_dropped"'
 

@@ -190,6 +190,37 @@ CASES = [
     case("those that are down", WORST, FLEET, {'{job="j",instance="dead:1"}': 1.4}, stage="== 1.4"),
     case("cannot tell", ("fleet.json", "Hosts by stage", "C"), FLEET, {"{}": 1}),
     case("down", ("fleet.json", "Hosts by stage", "D"), FLEET, {"{}": 1}),
+    case("one stage, whatever the score", WORST, FLEET, {'{job="j",instance="exposed:1"}': 2}, stage=">= 2 < 3"),
+    case("those without a score", ("fleet.json", "Hosts by stage over time", "E"), FLEET, {"{}": 1}),
+    case("failing", ("fleet.json", "Hosts by stage over time", "A"), FLEET, {"{}": 1}, instance="none of them"),
+    case(
+        "those that have one now, and none at 0",
+        ("fleet.json", "Risk score, ten worst hosts", "A"),
+        FLEET,
+        {
+            'instance:finwait_risk_score:worst{job="j",instance="failing:1"}': 80,
+            'instance:finwait_risk_score:worst{job="j",instance="exposed:1"}': 50,
+            'instance:finwait_risk_score:worst{job="j",instance="latent:1"}': 7,
+        },
+    ),
+    case(
+        "one of two, and the other's rules do not tell",
+        ("fleet.json", "Hosts that drop a closing packet", "A"),
+        [*host("h:1"), *verdicts(drop=1, unknown=0), *host("other:1")],
+        {'{packet="fin"}': 1},
+    ),
+    case(
+        "nobody knows where a verdict is unknown",
+        ("fleet.json", "Hosts that drop a closing packet", "A"),
+        [*host("h:1"), *verdicts(drop=0, unknown=1)],
+        {},
+    ),
+    case(
+        "those whose rules tell",
+        ("fleet.json", "Hosts that drop a closing packet", "B"),
+        [*host("h:1"), *verdicts(drop=0, unknown=0), *host("other:1")],
+        {"{}": 1},
+    ),
     case(
         "a collector that never succeeded is not 57 years old",
         ("exporter.json", "Oldest sample", "A"),

@@ -4,7 +4,7 @@ with our rules and alerts loaded, and prints what that costs as Markdown. docs/s
 
 What each host answers is the real exporter's own exposition, of one look at this machine, with each number set in motion:
 counters rise at a rate of the host's own, gauges wander, states and settings stay. One host in a hundred fails: it has stuck
-sockets and more of them all the time, so that alerts have something to do.
+sockets and more of them all the time, so that alerts have something to do. One more in a hundred cannot tell its score.
 """
 
 import argparse
@@ -106,6 +106,9 @@ class Fleet:
     def fails(self, host):
         return host % 100 == 7
 
+    def cannot_tell(self, host):
+        return host % 100 == 9
+
     def exposition(self, host):
         age = time.time() - self.started
         chance = random.Random(host)
@@ -117,6 +120,8 @@ class Fleet:
                 out.append(text)
                 continue
             own = chance.random()
+            if text.startswith(("finwait_risk_stage", "finwait_risk_score")) and self.cannot_tell(host):
+                continue
             if kind == "counter" and "_failures_" not in text:
                 value = int(value + own * 20 * age) if value > 0 or own > 0.7 else value
             elif kind == "gauge":
