@@ -14,9 +14,9 @@ namespace {
 using Steps = std::vector<Expression>;
 
 // "dnat to ADDRESS:PORT", port 0 for none.
-Steps TranslatesTo(std::initializer_list<unsigned> address, std::uint16_t port = 0, std::uint32_t type = NFT_NAT_DNAT) {
+Steps TranslatesTo(std::initializer_list<unsigned> address, unsigned port = 0) {
   firewall::Nat nat;
-  nat.type = type;
+  nat.type = NFT_NAT_DNAT;
   nat.family = NFPROTO_IPV4;
   nat.address_min = Register{0};
   Steps steps = {Immediate{Register{0}, ValueOf(address)}};
@@ -105,8 +105,16 @@ TEST_F(NatEffectTest, WhatIsDroppedNowWasLetThroughThen) {
   Expect(Effect(table, OpenedBy::kLocal), Tristate::kYes, Tristate::kNo);
 }
 
-TEST_F(NatEffectTest, ADestinationThatAllIsTranslatedToWasTranslated) {
+TEST_F(NatEffectTest, WhereEverythingIsSentHereNobodyKnowsWhatWasMeantForHereAnyway) {
   const HandMadeTable table = Table().Nat("pre", Hook::kPrerouting, {TranslatesTo({192, 0, 2, 1}, 40000)});
+  Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kUnknown,
+         "to which address or port a nat rule translated it");
+  EXPECT_FALSE(LeavesAlone(table));
+}
+
+TEST_F(NatEffectTest, WhatCameHereAlthoughAllThatIsMeantForHereGoesElsewhereWasTranslated) {
+  const HandMadeTable table = Table().Nat(
+      "pre", Hook::kPrerouting, {IfTo({192, 0, 2, 1}, TranslatesTo({203, 0, 113, 10})), TranslatesTo({192, 0, 2, 1})});
   Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kYes);
   EXPECT_FALSE(LeavesAlone(table));
 }
@@ -136,9 +144,11 @@ TEST_F(NatEffectTest, RulesThatLeadAwayFromHereSayThatTheyHaveChanged) {
 }
 
 TEST_F(NatEffectTest, ADestinationOfOutgoingConnectionsIsTranslatedAtTheOutputHook) {
-  const HandMadeTable table = Table().Nat("out", Hook::kOutput, {TranslatesTo({198, 51, 100, 1}, 443)});
+  const HandMadeTable table = Table().Nat("out", Hook::kOutput, {TranslatesTo({203, 0, 113, 10}, 443)});
   Expect(Effect(table, OpenedBy::kLocal), Tristate::kNo, Tristate::kYes);
   Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kNo);
+  const HandMadeTable to_itself = Table().Nat("out", Hook::kOutput, {TranslatesTo({198, 51, 100, 1}, 443)});
+  Expect(Effect(to_itself, OpenedBy::kLocal), Tristate::kNo, Tristate::kNo);
 }
 
 TEST_F(NatEffectTest, OverLoopbackWhatThePeerWroteIsKnown) {
@@ -172,17 +182,6 @@ TEST_F(NatEffectTest, ASynProxyTranslatesSequenceNumbers) {
     EXPECT_NE(Effect(table, OpenedBy::kPeer).Any(), Tristate::kNo) << proxy.index();
     EXPECT_FALSE(LeavesAlone(table)) << proxy.index();
   }
-}
-
-TEST_F(NatEffectTest, RulesThatCouldNotBeReadMayTranslate) {
-  Ruleset ruleset = Table().AsRuleset();
-  ruleset.unread.push_back({Backend::kLegacy, TableFamily::kIpv4, "nat", Error{}});
-  EXPECT_EQ(Effect(ruleset, OpenedBy::kLocal).Any(), Tristate::kUnknown);
-  EXPECT_FALSE(Effect(ruleset, OpenedBy::kLocal).reason.empty());
-  EXPECT_FALSE(LeavesAlone(ruleset));
-  ruleset.unread[0].family = TableFamily::kIpv6;
-  Expect(Effect(ruleset, OpenedBy::kLocal), Tristate::kNo, Tristate::kNo);
-  EXPECT_TRUE(LeavesAlone(ruleset));
 }
 
 TEST_F(NatEffectTest, EitherOpenerIsWhatBothLeadTo) {

@@ -60,6 +60,7 @@ TEST(NftAttributesTest, AVerdictThatIsNotKnownIsNone) {
   EXPECT_EQ(VerdictOf(NFT_JUMP), std::nullopt) << "to nowhere";
   EXPECT_EQ(VerdictOf(NFT_GOTO), std::nullopt);
   EXPECT_EQ(VerdictOf(NFT_RETURN - 1), std::nullopt) << "one that a newer kernel may have";
+  EXPECT_EQ(VerdictOf(-256), std::nullopt) << "whose lower bits look like NF_DROP";
   EXPECT_EQ(VerdictOf(NF_REPEAT), std::nullopt) << "no rule can say it";
   EXPECT_EQ(DecodeVerdict(BytesOfParts({Nest(NFTA_DATA_VERDICT, {Text(NFTA_VERDICT_CHAIN, "there")})})), std::nullopt)
       << "without its code";
