@@ -70,6 +70,7 @@ struct NeedIsSound {
   bool operator()(const firewall::facts::RecentKey& key) const { return AreNames({&key.list}); }
   bool operator()(const firewall::facts::QuotaKey& key) const { return AreNames({&key.accounting_object}); }
   bool operator()(const firewall::facts::IpsetElementKey& key) const { return AreNames({&key.set, &key.device}); }
+  bool operator()(const firewall::facts::IpsetContentsKey& key) const { return AreNames({&key.set}); }
   template <typename Other>
   bool operator()(const Other&) const {
     return true;

@@ -533,6 +533,9 @@ HostReport HostIn(const Json& json) {
     report.endings.classes.push_back(ClassIn(each, spaces));
   }
   report.endings.incomplete = json.at("incomplete").get<std::vector<std::string>>();
+  if (json.contains("rules")) {
+    report.endings.rules = json["rules"].get<std::string>();
+  }
   return report;
 }
 
@@ -574,6 +577,9 @@ Json HostJson(const HostReport& report) {
     }
   }
   json["incomplete"] = report.endings.incomplete;
+  if (report.endings.rules) {
+    json["rules"] = *report.endings.rules;
+  }
   return json;
 }
 
