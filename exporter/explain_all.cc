@@ -43,7 +43,7 @@ int RunExplainAll(const command_line::Options& options, const Result<kernel::Hos
   }
 
   diagnosis::EvaluationSettings& settings = read->settings;
-  firewall::read::FactResolver resolver(host);
+  firewall::read::FactResolver resolver(host, nullptr, firewall::read::ReaderLimits::OfClasses());
   const auto facts = std::make_shared<firewall::facts::FactStore>();
   for (const IpFamily family : kIpFamilies) {
     settings.conntrack_active[static_cast<std::size_t>(family)] =

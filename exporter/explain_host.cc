@@ -48,7 +48,7 @@ std::optional<ExplainHost> ReadExplainHost(const Result<kernel::Host>& host, std
     err << "finwait_exporter explain: " << host.error().message << "\n";
     return std::nullopt;
   }
-  sources::FirewallCollector firewall_collector(*host);
+  sources::FirewallCollector firewall_collector(*host, firewall::read::ReaderLimits::OfClasses());
   sources::SysctlCollector sysctl_collector(*host);
   auto firewall = Collect<sources::FirewallSample>(firewall_collector, err);
   const auto sysctl = Collect<sources::SysctlSample>(sysctl_collector, err);

@@ -1,5 +1,6 @@
 #include "exporter/host_report.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -39,6 +40,21 @@ Result<std::shared_ptr<const Sample>> SampleOf(const scheduling::Snapshot& snaps
   return std::static_pointer_cast<const Sample>(collected->data);
 }
 
+// The rules that were sampled; read anew, with more room, where a set was too long for the sample.
+std::shared_ptr<const firewall::Ruleset> WithWholeSets(const std::shared_ptr<const firewall::Ruleset>& sampled,
+                                                       const kernel::Host& host) {
+  const auto is_cut = [](const firewall::Table& table) {
+    return std::any_of(table.sets.begin(), table.sets.end(),
+                       [](const auto& named) { return named.second->contents == firewall::Contents::kTruncated; });
+  };
+  if (std::none_of(sampled->tables.begin(), sampled->tables.end(), is_cut)) {
+    return sampled;
+  }
+  sources::FirewallCollector collector(host, firewall::read::ReaderLimits::OfClasses());
+  const auto collected = collector.Collect(Deadline::After(kExplainLimit));
+  return collected ? std::static_pointer_cast<const sources::FirewallSample>(collected->data)->ruleset : sampled;
+}
+
 }  // namespace
 
 planning::HostReport ReadHostReport(const kernel::Host& host, const scheduling::Snapshot& snapshot) {
@@ -46,7 +62,7 @@ planning::HostReport ReadHostReport(const kernel::Host& host, const scheduling::
   const auto settings = ReadSettings(host, sysctl ? sysctl->get() : nullptr);
   const auto firewall = SampleOf<sources::FirewallSample, sources::FirewallCollector>(snapshot, host);
   if (firewall) {
-    return planning::ReadHostReport(host, (*firewall)->ruleset, settings);
+    return planning::ReadHostReport(host, WithWholeSets((*firewall)->ruleset, host), settings);
   }
   planning::HostReport report = planning::ReadHostReport(host, UnreadRules(firewall.error()), settings);
   report.facts.lacks.push_back("the rules in force: " + firewall.error().message);

@@ -75,13 +75,13 @@ int RunPlan(const command_line::Options& options, const Result<std::string>& tex
     return refuse(links.error().message);
   }
   RenumberDevices(*links, report->host);
-  sources::FirewallCollector collector(*host);
+  sources::FirewallCollector collector(*host, firewall::read::ReaderLimits::OfClasses());
   const auto firewall = collector.Collect(Deadline::After(kExplainLimit));
   if (!firewall) {
     return refuse("the candidate ruleset of this namespace: " + firewall.error().message);
   }
   const auto rules = std::static_pointer_cast<const sources::FirewallSample>(firewall->data)->ruleset;
-  firewall::read::FactResolver resolver(*host);
+  firewall::read::FactResolver resolver(*host, nullptr, firewall::read::ReaderLimits::OfClasses());
   const planning::HostEndings candidate = EvaluateHost(report->host.facts, rules, resolver);
   const planning::Comparison comparison = Compare(report->host, candidate);
   out << (options.report_format == command_line::ReportFormat::kJson ? views::PlanJson(*report, comparison)

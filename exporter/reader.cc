@@ -56,6 +56,7 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
       return RequireFeature(host, kAccounting, "accounting objects");
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
+    case FactKind::kIpsetContents:
       return RequireFeature(host, kIpset, "ipsets");
     case FactKind::kLegacyTable:
     case FactKind::kRoute:

@@ -123,6 +123,15 @@ bool Comparison::Has(Change change) const {
 
 Comparison Compare(const HostReport& host, const HostEndings& then) {
   Comparison result;
+  if (host.endings.rules && host.endings.rules == then.rules) {
+    result.same_rules = true;
+    result.connections_unchanged = host.facts.sockets.size();
+    result.connections_unknown =
+        static_cast<std::size_t>(std::count_if(then.sockets.begin(), then.sockets.end(), [](const Ending& each) {
+          return each.fate == diagnosis::Fate::kUnknown;
+        }));
+    return result;
+  }
   result.incomplete = Unlike(host.endings, then);
   for (std::size_t i = 0; i < host.facts.sockets.size(); ++i) {
     const Change change = ChangeBetween(host.endings.sockets[i], then.sockets[i]);

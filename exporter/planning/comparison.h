@@ -32,6 +32,9 @@ struct Comparison {
   std::vector<ChangedConnection> connections;  ///< in the order of kChanges
   std::vector<ChangedClass> classes;           ///< the same
   std::size_t connections_unchanged = 0;
+  /// The candidate says what the rules in force say: nothing changes, whatever is not known of either.
+  bool same_rules = false;
+  std::size_t connections_unknown = 0;  ///< where `same_rules`: unchanged connections whose fate is unknown
   std::vector<std::string> incomplete;  ///< what was not told apart, each as a sentence without a stop
 
   bool Has(Change change) const;

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/paths.h"
 #include "exporter/planning/reported_facts.h"
+#include "exporter/planning/rules_identity.h"
 
 namespace finwait::planning {
 namespace {
@@ -31,6 +34,7 @@ class Evaluation {
 
   diagnosis::CloseEvaluator& Evaluator() { return evaluator_; }
   ReportedFacts& Facts() { return resolver_; }
+  std::optional<std::string> Identity() { return IdentityOf(evaluator_.GetRuleset(), resolver_, *facts_); }
 
   const Ending& EndingOf(const ClassOutcome& outcome) {
     const auto [known, is_new] = endings_.try_emplace(outcome);
@@ -101,6 +105,7 @@ HostEndings EvaluateHost(const HostFacts& host, const std::shared_ptr<const fire
       endings.incomplete.push_back(std::string(family == IpFamily::kIpv4 ? "IPv4" : "IPv6") + ": " + std::move(why));
     }
   }
+  endings.rules = evaluation.Identity();
   return endings;
 }
 

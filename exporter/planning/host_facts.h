@@ -62,6 +62,7 @@ struct HostEndings {
   std::vector<Ending> sockets;          ///< in the order of HostFacts::sockets
   std::vector<EndingClass> classes;     ///< they cover HostFacts::Space()
   std::vector<std::string> incomplete;  ///< what was not told apart, each as a sentence without a stop
+  std::optional<std::string> rules;     ///< IdentityOf() the ruleset
 };
 
 /// What a report holds for plans.

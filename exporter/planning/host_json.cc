@@ -29,6 +29,7 @@ using firewall::facts::Fact;
 using firewall::facts::HopLimitKey;
 using firewall::facts::Interface;
 using firewall::facts::IpsecPoliciesKey;
+using firewall::facts::IpsetContentsKey;
 using firewall::facts::IpsetElementKey;
 using firewall::facts::IpsetKey;
 using firewall::facts::LegacyTableKey;
@@ -462,7 +463,7 @@ class AnswersJson {
   // Rules and sets are read where the candidate is loaded, and counts and lists change before it is: no report holds
   // them.
   template <OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
-                  QueueListenerKey, RecentKey, SetRoomKey>
+                  IpsetContentsKey, QueueListenerKey, RecentKey, SetRoomKey>
                 Key>
   Json operator()(const Key&) const {
     return nullptr;
@@ -549,6 +550,9 @@ HostReport HostIn(const Json& json) {
     report.endings.classes.push_back(ClassIn(each, spaces));
   }
   report.endings.incomplete = json.at("incomplete").get<std::vector<std::string>>();
+  if (json.contains("rules")) {
+    report.endings.rules = json["rules"].get<std::string>();
+  }
   return report;
 }
 
@@ -590,6 +594,9 @@ Json HostJson(const HostReport& report) {
     }
   }
   json["incomplete"] = report.endings.incomplete;
+  if (report.endings.rules) {
+    json["rules"] = *report.endings.rules;
+  }
   return json;
 }
 

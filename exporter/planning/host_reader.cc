@@ -42,7 +42,8 @@ constexpr std::size_t kMostControlGroups = 4096;
 
 class Reader {
  public:
-  explicit Reader(const kernel::Host& host) : host_(host), resolver_(host) {}
+  explicit Reader(const kernel::Host& host)
+      : host_(host), resolver_(host, nullptr, firewall::read::ReaderLimits::OfClasses()) {}
 
   HostFacts Read(const diagnosis::EvaluationSettings& settings) {
     facts_.settings = settings;

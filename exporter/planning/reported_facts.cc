@@ -27,6 +27,7 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kQuota:
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
+    case FactKind::kIpsetContents:
     case FactKind::kSetRoom:
       return true;
     case FactKind::kRoute:

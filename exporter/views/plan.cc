@@ -189,6 +189,13 @@ std::string PlanText(const LoadedReport& report, const Comparison& comparison) {
       << "Evaluated with the report of " << Printable(report.host.facts.host_name) << " of " << Printable(report.time)
       << ": " << Counted(report.host.facts.sockets.size(), "socket", "sockets") << ", "
       << comparison.connections_unchanged << " of them fare as before.\n";
+  if (comparison.same_rules) {
+    out << "The candidate says what the rules in force say.\n";
+  }
+  if (comparison.connections_unknown > 0) {
+    out << "What becomes of " << Counted(comparison.connections_unknown, "connection", "connections")
+        << " is unknown, as before.\n";
+  }
   for (const std::string& what : LacksOf(report)) {
     out << "The report lacks " << Printable(what) << ".\n";
   }
@@ -224,6 +231,8 @@ std::string PlanJson(const LoadedReport& report, const Comparison& comparison) {
     json[std::string(Key(change))] = ChangeJson(comparison, change);
   }
   json["connections_unchanged"] = comparison.connections_unchanged;
+  json["same_rules"] = comparison.same_rules;
+  json["connections_unknown"] = comparison.connections_unknown;
   json["incomplete"] = incomplete.empty() ? Json(nullptr) : Json(incomplete);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

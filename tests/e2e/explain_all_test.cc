@@ -125,6 +125,48 @@ TEST_F(ExplainAllTest, OwnersMarksAndDevicesTellClassesApart) {
   ConfirmExamples(all);
 }
 
+TEST_F(ExplainAllTest, AnIpsetIsOneClassHoweverManyMembersItHas) {
+  std::string sets = "create blocked hash:net maxelem 20000\ncreate pairs hash:ip,port\n";
+  for (int i = 0; i < 10'000; ++i) {
+    sets += "add blocked 10." + std::to_string(i / 100) + "." + std::to_string(i % 100) + ".0/25\n";
+  }
+  sets += "add pairs 192.0.2.2,5432\nadd pairs 192.0.2.3,5432\nadd pairs 192.0.2.3,6379\n";
+  ASSERT_EQ(wire_.local.Command({"ipset", "restore"}, sets).exit_code, 0);
+  wire_.local.Shell(
+      "ip route add default via 192.0.2.2;"
+      " iptables -A OUTPUT -p tcp -m set --match-set blocked dst -m conntrack --ctstate INVALID -j DROP;"
+      " iptables -A OUTPUT -p tcp -m set --match-set pairs dst,dst -m conntrack --ctstate INVALID -j REJECT");
+  const Json all = All(1, "ipv4");
+  EXPECT_TRUE(all["incomplete"].is_null()) << all["incomplete"];
+  EXPECT_TRUE(OfFate(all, "unknown").empty()) << OfFate(all, "unknown");
+  const std::vector<Json> dropped = OfFate(all, "fin_dropped");
+  const auto members = [&](std::size_t ranges) {
+    return std::count_if(dropped.begin(), dropped.end(),
+                         [&](const Json& each) { return each["connections"]["peer_addresses"].size() == ranges; });
+  };
+  EXPECT_EQ(members(10'000), 1) << dropped.size();
+  EXPECT_GE(dropped.size(), 2U);
+  ConfirmExamples(all);
+}
+
+TEST_F(ExplainAllTest, ASetOfNftablesIsOneClassHoweverLongAndThoughItsElementsExpire) {
+  std::string rules =
+      "table inet t {\n set blocked { type ipv4_addr; flags interval, timeout; timeout 1h; elements = { 192.0.2.9";
+  for (int i = 0; i < 10'000; ++i) {
+    rules += ", 10." + std::to_string(i / 100) + "." + std::to_string(i % 100) + ".0/25";
+  }
+  rules += " }; }\n chain o { type filter hook output priority 0; ip daddr @blocked ct state invalid drop; }\n}\n";
+  ASSERT_EQ(wire_.local.Command({"nft", "-f", "-"}, rules).exit_code, 0);
+  wire_.local.Shell("ip route add default via 192.0.2.2");
+  const Json all = All(1, "ipv4");
+  EXPECT_TRUE(all["incomplete"].is_null()) << all["incomplete"];
+  const std::vector<Json> dropped = OfFate(all, "fin_dropped");
+  ASSERT_EQ(dropped.size(), 1U);
+  EXPECT_EQ(dropped[0]["connections"]["peer_addresses"].size(), 10'001U);
+  EXPECT_TRUE(OfFate(all, "unknown").empty()) << OfFate(all, "unknown");
+  ConfirmExamples(all);
+}
+
 TEST_F(ExplainAllTest, AnotherDeviceThatAnswersMayComeInOnLeavesBothFormsUncertain) {
   wire_.local.Shell(
       "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "

@@ -147,6 +147,40 @@ TEST_F(PlanTest, WhatHangsOnChanceCannotBeTold) {
   EXPECT_EQ(plan["cannot_tell"]["connections"].size(), 1U) << plan;
 }
 
+TEST_F(PlanTest, TheRulesInForceAreSafeWhateverTheyHangOn) {
+  const std::string chance = folder_.Write("chance.nft",
+                                           "table inet candidate { chain o { type filter hook output priority 0; ct "
+                                           "state invalid limit rate 1/second drop; }; }\n");
+  wire_.local.Shell("nft -f " + chance);
+  const Json plan = PlanJson(chance, 0);
+  EXPECT_EQ(plan["verdict"], "safe");
+  EXPECT_EQ(plan["same_rules"], true);
+  EXPECT_EQ(plan["connections_unknown"], 1);
+  EXPECT_THAT(Plan({chance}).out, HasSubstr("What becomes of 1 connection is unknown, as before.\n"));
+}
+
+TEST_F(PlanTest, AnIpsetWithOtherMembersIsAnotherRuleset) {
+  const auto set = [&](const std::string& name, const std::string& member) {
+    return folder_.Write(name + ".ipset", "create blocked hash:net family inet\nadd blocked " + member + "\n");
+  };
+  const std::string elsewhere = set("now", "203.0.113.0/24");
+  const std::string rules = "iptables-nft:" + folder_.Write("rules.iptables",
+                                                            "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n"
+                                                            ":OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -m set --match-set "
+                                                            "blocked dst -m conntrack --ctstate INVALID -j DROP\n"
+                                                            "COMMIT\n");
+  wire_.local.Shell("ipset restore -file " + elsewhere + "; iptables-nft-restore < " +
+                    rules.substr(rules.find(':') + 1));
+  const auto plan = [&](const std::string& members, int exit_code) {
+    const lab::CommandOutput output = Plan({"--format=json", members, rules});
+    EXPECT_EQ(output.exit_code, exit_code) << output.out << output.err;
+    return output.out.empty() ? Json() : Json::parse(output.out);
+  };
+  EXPECT_EQ(plan(elsewhere, 0)["same_rules"], true);
+  const Json other = plan(set("then", "192.0.2.0/24"), 1);
+  EXPECT_EQ(other["newly_lost"]["connections"].size(), 1U) << other;
+}
+
 // By the words of what they hang on the two are one, and the candidate loses nearly all.
 TEST_F(PlanTest, WhatHangsOnChanceUnderEitherIsNotSaidToBeSafe) {
   const auto rules = [&](const std::string& rate) {

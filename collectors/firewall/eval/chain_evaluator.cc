@@ -199,6 +199,12 @@ Tristate ChainEvaluator::IsInIpset(const facts::IpsetElementKey& element) {
   return found != nullptr ? TristateOf(*found) : Tristate::kUnknown;
 }
 
+const facts::IpsetContents* ChainEvaluator::FindIpsetContents(const std::string& set) {
+  using Contents = std::shared_ptr<const facts::IpsetContents>;
+  const auto* contents = facts_ != nullptr ? facts_->FindValue<Contents>(facts::IpsetContentsKey{set}) : nullptr;
+  return contents != nullptr ? contents->get() : nullptr;
+}
+
 bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
   for (Packet& each : packets) {
     if (TakeIn(packet, each)) {

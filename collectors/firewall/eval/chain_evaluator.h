@@ -106,6 +106,7 @@ class ChainEvaluator : public SetSource {
   Tristate HasQuota(const std::string& accounting_object) override;
   const facts::Ipset* FindIpset(std::uint16_t index) override;
   Tristate IsInIpset(const facts::IpsetElementKey& element) override;
+  const facts::IpsetContents* FindIpsetContents(const std::string& set) override;
   const facts::Fact* Ask(const facts::Need& need) override { return facts_ != nullptr ? facts_->Find(need) : nullptr; }
 
  private:

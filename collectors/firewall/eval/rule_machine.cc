@@ -148,9 +148,7 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
     if (sets_.AskForElement(table_, *set, value, &element)) {
       std::vector<LookupBranch> branches = {
           {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
-      const bool limited = element != nullptr && std::any_of(element->expressions.begin(), element->expressions.end(),
-                                                             [](const std::string& each) { return each != "last"; });
-      if (limited) {
+      if (element != nullptr && HasLimit(*element)) {
         *because = "a limit in a set's element";
         branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
       }

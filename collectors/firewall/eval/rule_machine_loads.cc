@@ -254,8 +254,14 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     case NFT_META_BRI_OIFNAME:
       Store(to, context_.bridge.name.bytes);
       return Test(TristateOf(context_.bridge.present && context_.out.present), {});
-    case NFT_META_IIFTYPE:
-      return device_number(context_.in, context_.in.type.bytes);
+    case NFT_META_IIFTYPE: {
+      // The kernel reads skb->dev here, which on the way out is the device that the packet leaves by.
+      const bool leaves = context_.hook == Hook::kPostrouting || context_.hook == Hook::kEgress ||
+                          (table_.family == TableFamily::kBridge &&
+                           (context_.hook == Hook::kForward || context_.hook == Hook::kOutput));
+      const DeviceView& device = leaves ? context_.out : context_.in;
+      return device_number(device, device.type.bytes);
+    }
     case NFT_META_OIFTYPE:
       return device_number(context_.out, context_.out.type.bytes);
     case NFT_META_IIFGROUP:

@@ -90,15 +90,30 @@ struct Group {
 };
 
 bool GiveTheSame(const SetElement& a, const SetElement& b) {
-  return a.data == b.data && IsUncertain(a) == IsUncertain(b) && a.counter.has_value() == b.counter.has_value();
+  return a.data == b.data && a.expires_ms.has_value() == b.expires_ms.has_value() && HasLimit(a) == HasLimit(b) &&
+         a.counter.has_value() == b.counter.has_value();
+}
+
+packet::Wide NumberIn(const Value& bytes) {
+  packet::Wide number = 0;
+  for (const std::byte byte : bytes) {
+    number = (number << 8) | std::to_integer<std::uint8_t>(byte);
+  }
+  return number;
 }
 
 // One open field: the set divides the field's values among groups of elements and a rest.
 bool DivideByField(const Set& set, AbstractBytes key, Field field, const Packet& packet,
                    std::vector<LookupBranch>& branches) {
   std::vector<Group> groups;
+  const bool whole = set.field_lengths.size() < 2 && LeadingBytesOf(key) == field &&
+                     key.size() == SizeOf(field, packet.family) && key.size() <= sizeof(packet::Wide);
   for (const SetElement& element : set.elements) {
     if (element.catch_all) {
+      continue;
+    }
+    if (whole && !groups.empty() && GiveTheSame(*groups.back().element, element)) {  // of a long set, nearly all
+      groups.back().raw.push_back({NumberIn(element.key), NumberIn(element.key_end ? *element.key_end : element.key)});
       continue;
     }
     const Condition hits = Hits(set, element, key, packet.family);
@@ -176,10 +191,9 @@ void TryOneByOne(const Set& set, AbstractBytes key, Packet packet, std::vector<L
 
 }  // namespace
 
-bool IsUncertain(const SetElement& element) {
-  if (element.expires_ms) {
-    return true;
-  }
+bool IsUncertain(const SetElement& element) { return element.expires_ms || HasLimit(element); }
+
+bool HasLimit(const SetElement& element) {
   return std::any_of(element.expressions.begin(), element.expressions.end(),
                      [](const std::string& name) { return name != "counter" && name != "last"; });
 }
@@ -244,13 +258,16 @@ std::vector<LookupBranch> LookUp(const Set& set, AbstractBytes key, const Packet
   // What is uncertain, or may be there unseen, opens further ways. No list singles out the general connection, seen or
   // unseen.
   const bool singled_out = packet.general && known.size() != key.size();
+  // Classes are told apart by what sets hold now, as single connections are: the rules have just been read.
+  const bool now = packet.keeps_domains;
   const std::size_t certain = branches.size();
   for (std::size_t i = 0; i < certain; ++i) {
     const bool found = branches[i].kind == LookupBranch::Kind::kFound && !branches[i].element->catch_all;
-    if (found && IsUncertain(*branches[i].element)) {
+    if (found && (now ? HasLimit(*branches[i].element) : IsUncertain(*branches[i].element))) {
       *because = "a set's element that has a limit or may be gone";
       branches.push_back(Missing(set, branches[i].packet));
-    } else if (!found && branches[i].kind != LookupBranch::Kind::kSome && MayHoldMore(set) && !singled_out) {
+    } else if (!found && branches[i].kind != LookupBranch::Kind::kSome && !singled_out &&
+               (now ? set.contents != Contents::kComplete : MayHoldMore(set))) {
       *because = set.dynamic ? "a set that packets fill" : "a set too large to be held";
       branches.push_back({LookupBranch::Kind::kSome, nullptr, branches[i].packet});
     }

@@ -31,6 +31,9 @@ const SetElement* FindElement(const Set& set, const Value& key);
 /// Whether a found element may still not match (a limit inside it), or may be gone by now.
 bool IsUncertain(const SetElement& element);
 
+/// Whether a found element may still not match.
+bool HasLimit(const SetElement& element);
+
 /// Whether an element may be in the set that the model does not hold.
 bool MayHoldMore(const Set& set);
 

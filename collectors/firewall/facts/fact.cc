@@ -38,6 +38,9 @@ struct Sizer {
   std::size_t operator()(const std::shared_ptr<const Ipset>& set) const {
     return sizeof(Ipset) + set->members.size() * sizeof(Ipset);
   }
+  std::size_t operator()(const std::shared_ptr<const IpsetContents>& contents) const {
+    return sizeof(IpsetContents) + contents->members.size() * sizeof(IpsetMember);
+  }
   std::size_t operator()(const Socket&) const { return 0; }
   std::size_t operator()(const NamespaceFacts&) const { return 0; }
   std::size_t operator()(bool) const { return 0; }

@@ -66,6 +66,33 @@ struct Ipset {
   bool operator==(const Ipset&) const = default;
 };
 
+/// One member of an ipset: which elements it holds. What its type does not hold is absent.
+struct IpsetMember {
+  std::optional<IpAddress> address;
+  std::optional<IpAddress> second_address;
+  std::uint8_t bits = 0;  ///< of `address`, so many leading bits count
+  std::uint8_t second_bits = 0;
+  std::optional<std::uint16_t> port;  ///< TCP; host byte order
+  std::optional<std::uint32_t> mark;
+  std::optional<std::string> device;
+  bool starts_with_device = false;  ///< `wildcard`
+  bool physical_device = false;     ///< asks for the port of a bridge
+  bool excludes = false;            ///< `nomatch`
+
+  /// Whether an element with that device may be one that it holds.
+  bool HoldsDevice(const std::string& name) const {
+    return !device || (!physical_device && (starts_with_device ? name.starts_with(*device) : name == *device));
+  }
+  auto operator<=>(const IpsetMember&) const = default;
+};
+
+/// The members of an ipset that TCP packets may hit.
+struct IpsetContents {
+  std::vector<IpsetMember> members;
+  std::uint32_t mark_mask = 0xffffffff;  ///< `markmask`: of an element, no other bits count
+  bool operator==(const IpsetContents&) const = default;
+};
+
 /// What a list of `-m recent` holds of one address.
 struct RecentEntry {
   std::uint8_t time_to_live = 0;  ///< of the packet that was noted last
@@ -84,10 +111,11 @@ struct ControlGroup {
 /// be asked (`failed`, and why).
 class Fact {
  public:
-  using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
-                             std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
-                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
-                             std::uint64_t, RecentEntry, std::shared_ptr<const ControlGroup>>;
+  using Value =
+      std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
+                   std::shared_ptr<const Set>, std::shared_ptr<const SetElement>, std::shared_ptr<const Route>,
+                   std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool, std::uint64_t, RecentEntry,
+                   std::shared_ptr<const ControlGroup>, std::shared_ptr<const IpsetContents>>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
   static Fact Absent() { return Fact(); }
@@ -102,7 +130,8 @@ class Fact {
   const Error* Why() const { return std::get_if<Error>(&value_); }
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
   /// quota, an ipset's element, IPsec policies, a listener or a set's room as bool, a default or a count as
-  /// std::uint64_t, a Socket, NamespaceFacts, a RecentEntry, a control group by shared_ptr.
+  /// std::uint64_t, a Socket, NamespaceFacts, a RecentEntry, a control group or an ipset's contents by
+  /// shared_ptr.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);

@@ -13,6 +13,7 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kElement:
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
+    case FactKind::kIpsetContents:
     case FactKind::kIpsecPolicies:
     case FactKind::kQueueListener:
     case FactKind::kEntryCount:

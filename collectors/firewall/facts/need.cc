@@ -25,6 +25,7 @@ struct Words {
   }
   std::string operator()(const IpsetKey& key) const { return "the ipset of number " + std::to_string(key.index); }
   std::string operator()(const IpsetElementKey& key) const { return "an element of the ipset " + key.set; }
+  std::string operator()(const IpsetContentsKey& key) const { return "the members of the ipset " + key.set; }
   std::string operator()(const HopLimitKey& key) const {
     return "the default time to live of " + std::string(Name(key.family));
   }

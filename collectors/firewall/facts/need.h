@@ -75,6 +75,12 @@ struct IpsetElementKey {
   auto operator<=>(const IpsetElementKey&) const = default;
 };
 
+/// All that an ipset holds: for connections of which no single element can be asked for, as they are a whole class.
+struct IpsetContentsKey {
+  std::string set;
+  auto operator<=>(const IpsetContentsKey&) const = default;
+};
+
 /// Where a packet leaves: everything that routing hangs on (struct flowi4, flowi6).
 struct RouteKey {
   std::optional<IpAddress> source;  ///< absent: the address that this host would choose
@@ -146,7 +152,7 @@ struct SetRoomKey {
 
 using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
                           IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey,
-                          RecentKey, ControlGroupKey, SetRoomKey>;
+                          RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey>;
 using Needs = std::set<Need>;
 
 /// The alternatives of Need, in its order.
@@ -167,7 +173,8 @@ enum class FactKind : std::uint8_t {
   kEntryCount,
   kRecent,
   kControlGroup,
-  kSetRoom
+  kSetRoom,
+  kIpsetContents
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }

@@ -52,8 +52,8 @@ Fact FactOf(Result<T> result) {
 class Batch {
  public:
   Batch(const kernel::Host& host, const std::shared_ptr<LegacyKernel>& legacy, facts::FactStore& store,
-        Deadline deadline)
-      : host_(host), store_(store), deadline_(deadline), rules_(host, deadline, ReaderLimits(), legacy) {}
+        Deadline deadline, const ReaderLimits& limits)
+      : host_(host), store_(store), deadline_(deadline), rules_(host, deadline, limits, legacy) {}
 
   void Run(const facts::Needs& needs) {
     for (const facts::Need& need : needs) {
@@ -92,6 +92,11 @@ class Batch {
             : Fact::Failed(std::move(set.error())));
   }
   void operator()(const facts::IpsetElementKey& key) { ipset_elements_.push_back(key); }
+  void operator()(const facts::IpsetContentsKey& key) {
+    auto contents = ReadIpsetContents(host_, key.set, deadline_);
+    Put(contents ? Fact::Present(std::make_shared<const facts::IpsetContents>(std::move(*contents)))
+                 : Fact::Failed(std::move(contents.error())));
+  }
   void operator()(const facts::RouteKey& key) { routes_.push_back(key); }
   void operator()(const facts::SocketKey& key) { sockets_.push_back({key.local, key.peer}); }
   void operator()(const facts::NamespaceKey& key) {
@@ -313,7 +318,7 @@ class Batch {
 }  // namespace
 
 void FactResolver::Resolve(const facts::Needs& needs, facts::FactStore& store) {
-  Batch(host_, legacy_, store, Deadline::After(kLimit)).Run(needs);
+  Batch(host_, legacy_, store, Deadline::After(kLimit), limits_).Run(needs);
 }
 
 void FactResolver::TakeInChanges(facts::FactStore& store) {

@@ -5,6 +5,7 @@
 
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/firewall/read/legacy_reader.h"
+#include "collectors/firewall/read/reader_limits.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/routing_monitor.h"
 
@@ -18,8 +19,8 @@ class FactResolver : public facts::Resolver {
   static constexpr std::chrono::seconds kLimit{2};
 
   /// `legacy`: a test's own kernel; null for the real one.
-  explicit FactResolver(kernel::Host host, std::shared_ptr<LegacyKernel> legacy = nullptr)
-      : host_(std::move(host)), legacy_(std::move(legacy)), routing_(host_) {}
+  explicit FactResolver(kernel::Host host, std::shared_ptr<LegacyKernel> legacy = nullptr, ReaderLimits limits = {})
+      : host_(std::move(host)), legacy_(std::move(legacy)), limits_(limits), routing_(host_) {}
 
   void Resolve(const facts::Needs& needs, facts::FactStore& store) override;
   /// Routes, after any change of routes, `ip rule`, addresses or devices.
@@ -28,6 +29,7 @@ class FactResolver : public facts::Resolver {
  private:
   kernel::Host host_;
   std::shared_ptr<LegacyKernel> legacy_;
+  ReaderLimits limits_;
   kernel::RoutingMonitor routing_;
 };
 

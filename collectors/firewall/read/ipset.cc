@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -180,6 +181,51 @@ std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vecto
     }
   }
   return found;
+}
+
+Result<facts::IpsetContents> ReadIpsetContents(const kernel::Host& host, const std::string& name, Deadline deadline) {
+  auto channel = host.open_channel(NETLINK_NETFILTER);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  facts::IpsetContents contents;
+  std::size_t listed_members = 0;
+  IpsetForm form;
+  const auto take_form = [&](const IpsetForm& of) -> Result<void> {
+    form = of;
+    contents.mark_mask = of.mark_mask;
+    return {};
+  };
+  const auto take_member = [&](const ListedMember& listed) -> Result<void> {
+    if (++listed_members > IpsetMembers::kMost) {
+      return Fail(FailureReason::kError,
+                  "list an ipset: it has more than " + std::to_string(IpsetMembers::kMost) + " members");
+    }
+    if (form.masks_addresses && listed.member.second_address) {
+      return UnknownIpsetForm();
+    }
+    if (listed.of_tcp) {
+      contents.members.push_back(listed.member);
+      contents.members.back().bits = std::min(listed.member.bits, form.address_mask);
+    }
+    return {};
+  };
+  kernel::netlink::FunctionSink sink(
+      [&] {
+        contents = {};
+        listed_members = 0;
+      },
+      [&](const Message& message) { return ReadIpsetMessage(message.Attributes<nfgenmsg>(), take_form, take_member); });
+  const auto report =
+      channel->Dump(std::move(Ask(IPSET_CMD_LIST).PutText(IPSET_ATTR_SETNAME, name)), "list an ipset", deadline, sink);
+  if (!report) {
+    return Failure(report.error());
+  }
+  if (report->torn) {
+    return Fail(FailureReason::kError, "list an ipset: it changed meanwhile");
+  }
+  std::sort(contents.members.begin(), contents.members.end());
+  return contents;
 }
 
 }  // namespace finwait::firewall::read

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "collectors/base/result.h"
@@ -19,5 +20,8 @@ Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, De
 /// most IpsetMembers::kMost members.
 std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
                                       Deadline deadline);
+
+/// All members of the ipset of that name that TCP packets may hit, at most IpsetMembers::kMost.
+Result<facts::IpsetContents> ReadIpsetContents(const kernel::Host& host, const std::string& name, Deadline deadline);
 
 }  // namespace finwait::firewall::read

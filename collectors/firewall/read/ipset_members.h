@@ -10,6 +10,7 @@
 
 #include "collectors/base/result.h"
 #include "collectors/firewall/facts/need.h"
+#include "collectors/firewall/read/ipset_member.h"
 #include "collectors/kernel/netlink/attributes.h"
 
 namespace finwait::firewall::read {
@@ -44,7 +45,6 @@ class IpsetMembers {
     unsigned second = 0;
     auto operator<=>(const Lengths&) const = default;
   };
-  struct Member;
   struct Best {
     std::optional<Lengths> lengths;
     bool holds = false;  // by its device, too
@@ -54,16 +54,15 @@ class IpsetMembers {
   // Elements by what a member of such prefixes must be, to hold them.
   using Index = std::unordered_multimap<std::string, std::size_t>;
 
-  Result<void> TakeForm(const kernel::netlink::Attribute& data);
-  Result<void> TakeMember(const kernel::netlink::Attribute& data);
+  Result<void> TakeForm(const IpsetForm& form);
+  Result<void> TakeMember(const ListedMember& listed);
   const Index& IndexOf(Lengths lengths);
   std::string Identity(const facts::IpsetElementKey& element, Lengths lengths) const;
 
   const std::vector<const facts::IpsetElementKey*>& asked_;
   std::vector<Best> best_ = std::vector<Best>(asked_.size());
   std::vector<std::pair<Lengths, Index>> indexes_;
-  unsigned address_mask_ = 128;           // `netmask`: of an element that is asked for, no more bits count
-  std::uint32_t mark_mask_ = 0xffffffff;  // `markmask`
+  IpsetForm form_;
   std::size_t members_ = 0;
 };
 

@@ -17,6 +17,15 @@ struct ReaderLimits {
   /// Of one legacy table as the kernel sends it, which is in one piece: some 50,000 rules. With the rules that are kept
   /// of it the program stays below 64 MiB.
   std::size_t legacy_table_bytes = 24U << 20;
+
+  /// Of a command that divides all connections into classes and then ends: of a set whose elements are not all known,
+  /// no class can be told.
+  static ReaderLimits OfClasses() {
+    ReaderLimits limits;
+    limits.set_elements = 131'072;
+    limits.all_set_elements = 262'144;
+    return limits;
+  }
 };
 
 }  // namespace finwait::firewall::read

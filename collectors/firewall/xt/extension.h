@@ -52,6 +52,8 @@ class Facts {
   virtual const facts::Ipset* FindIpset(std::uint16_t index) = 0;
   /// Whether an ipset has that element now; kUnknown: nobody can be asked.
   virtual Tristate IsInIpset(const facts::IpsetElementKey& element) = 0;
+  /// All that an ipset holds; null: not known.
+  virtual const facts::IpsetContents* FindIpsetContents(const std::string&) { return nullptr; }
   /// The answer to a need; null: not known yet, or nobody can be asked.
   virtual const facts::Fact* Ask(const facts::Need&) { return nullptr; }
 };

@@ -7,54 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "collectors/firewall/xt/ipset_conditions.h"
+#include "collectors/firewall/xt/ipset_match.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
 
 constexpr std::string_view kIpset = "an ipset";
-
-// All revisions but 0, whose structure iptables has not written since 2011.
-struct SetMatch {
-  xt_set_info set = {};
-  bool counted = false;   // it also asks how often the element was hit
-  bool excluded = false;  // --return-nomatch
-};
-
-std::optional<SetMatch> DecodeMatch(const XtMatch& match) {
-  SetMatch decoded;
-  std::uint32_t flags = 0;
-  if (match.revision == 1 || match.revision == 2) {
-    const auto info = ReadAs<xt_set_info_match_v1>(match.info);
-    if (!info) {
-      return std::nullopt;
-    }
-    decoded.set = info->match_set;
-    decoded.excluded = (decoded.set.flags & IPSET_RETURN_NOMATCH) != 0;
-    return decoded;
-  }
-  if (match.revision == 3) {
-    const auto info = ReadAs<xt_set_info_match_v3>(match.info);
-    if (!info) {
-      return std::nullopt;
-    }
-    decoded.set = info->match_set;
-    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
-    flags = info->flags;
-  } else if (match.revision == 4) {
-    const auto info = ReadAs<xt_set_info_match_v4>(match.info);
-    if (!info) {
-      return std::nullopt;
-    }
-    decoded.set = info->match_set;
-    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
-    flags = info->flags;
-  } else {
-    return std::nullopt;
-  }
-  decoded.excluded = (flags & IPSET_FLAG_RETURN_NOMATCH) != 0;
-  return decoded;
-}
 
 // "hash:net,port" is made of "net" and "port".
 std::vector<std::string_view> ComponentsOf(std::string_view type) {
@@ -71,7 +31,7 @@ std::vector<std::string_view> ComponentsOf(std::string_view type) {
 // One element, made of a packet.
 class ElementOf {
  public:
-  ElementOf(const SetMatch& match, const Packet& packet, const HookContext& context)
+  ElementOf(const IpsetMatch& match, const Packet& packet, const HookContext& context)
       : match_(match), packet_(packet), context_(context) {}
 
   // kNo: the packet has no such element, whatever the set holds. kUnknown: what it is cannot be known.
@@ -89,6 +49,33 @@ class ElementOf {
       made = packet::And(made, Put(components[i], source, key));
     }
     return made;
+  }
+
+  // What decides about it whatever the packet's open fields are: nothing where that hangs on more than they tell.
+  std::optional<IpsetElement> Open(const facts::Ipset& set) const {
+    IpsetElement element;
+    element.family = packet_.family;
+    const std::vector<std::string_view> components = ComponentsOf(set.type);
+    for (std::size_t i = 0; i < components.size(); ++i) {
+      const bool source = (match_.set.flags & (IPSET_DIM_ONE_SRC << i)) != 0;
+      if (components[i] == "ip" || components[i] == "net") {
+        (element.address.empty() ? element.address : element.second_address) =
+            source ? packet_.SourceAddress() : packet_.DestinationAddress();
+      } else if (components[i] == "port") {
+        element.port = source ? packet_.SourcePort() : packet_.DestinationPort();
+      } else if (components[i] == "mark") {
+        element.mark = packet_.mark.bytes;
+      } else if (components[i] == "iface") {
+        facts::IpsetElementKey key;
+        if (PutDevice(source ? context_.in : context_.out, &key) != Tristate::kYes) {
+          return std::nullopt;
+        }
+        element.device = key.device;
+      } else {
+        return std::nullopt;
+      }
+    }
+    return element;
   }
 
  private:
@@ -157,13 +144,13 @@ class ElementOf {
     return general ? Tristate::kNo : Tristate::kUnknown;
   }
 
-  const SetMatch& match_;
+  const IpsetMatch& match_;
   const Packet& packet_;
   const HookContext& context_;
 };
 
 Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
-  const auto decoded = DecodeMatch(match);
+  const auto decoded = DecodeIpsetMatch(match);
   if (!decoded) {
     return Unreadable();
   }
@@ -176,23 +163,38 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
     return {Condition::Of(Tristate::kUnknown, kIpset)};
   }
   const ElementOf element(*decoded, packet, context);
-  const auto holds = [&](const facts::Ipset& one) {
+  const bool inverted = (decoded->set.flags & IPSET_INV_MATCH) != 0;
+  Tristate found = Tristate::kNo;
+  std::vector<const facts::Ipset*> open;  // that hold the packet's element or not, as its open fields are
+  const auto ask = [&](const facts::Ipset& one) {
     facts::IpsetElementKey key;
     const Tristate made = element.Make(one, &key);
-    return made == Tristate::kYes ? facts.IsInIpset(key) : made;
-  };
-  Tristate found = Tristate::kNo;
-  if (set->type == "list:set") {
-    for (const facts::Ipset& member : set->members) {
-      found = packet::Or(found, holds(member));
+    if (made == Tristate::kUnknown) {
+      open.push_back(&one);
+      return;
     }
+    found = packet::Or(found, made == Tristate::kYes ? facts.IsInIpset(key) : made);
+  };
+  if (set->type == "list:set") {
+    std::for_each(set->members.begin(), set->members.end(), ask);
   } else {
-    found = holds(*set);
+    ask(*set);
   }
+  if (found == Tristate::kNo && open.size() == 1 && !decoded->counted && !packet.general) {
+    const auto fields = element.Open(*open.front());
+    const auto* contents = fields ? facts.FindIpsetContents(open.front()->name) : nullptr;
+    if (contents != nullptr) {
+      const bool excluding = decoded->excluded && open.front()->type.find("net") != std::string::npos;
+      if (auto conditions = ConditionsOfIpset(*contents, *fields, excluding, inverted)) {
+        return *std::move(conditions);
+      }
+    }
+  }
+  found = open.empty() ? found : packet::Or(found, Tristate::kUnknown);
   if (decoded->counted && found != Tristate::kNo) {
     found = Tristate::kUnknown;
   }
-  return {Condition::Of(found, kIpset).Invert((decoded->set.flags & IPSET_INV_MATCH) != 0)};
+  return {Condition::Of(found, kIpset).Invert(inverted)};
 }
 
 // Whether --map-set may give the packet an element's mark or priority (revision 3, set_target_v3()).

@@ -105,6 +105,22 @@ TEST_F(ComparisonTest, WhatIsNewlyLostStandsFirst) {
   EXPECT_EQ(comparison.connections[0].change, Change::kNewlyLost);
 }
 
+TEST_F(ComparisonTest, TheRulesInForceChangeNothing) {
+  then_.incomplete = {"IPv4: too many classes"};
+  Split(then_, 80, Of(Fate::kUnknown));
+  AddSocket(Of(Fate::kUnknown), Of(Fate::kUnknown));
+  host_.endings.rules = then_.rules = "1-2";
+  const Comparison same = Compare(host_, then_);
+  EXPECT_TRUE(same.NothingLost());
+  EXPECT_EQ(same.connections_unchanged, 1U);
+  EXPECT_EQ(same.connections_unknown, 1U);
+  then_.rules = "1-3";
+  EXPECT_FALSE(Compare(host_, then_).NothingLost());
+  host_.endings.rules.reset();
+  then_.rules.reset();
+  EXPECT_FALSE(Compare(host_, then_).NothingLost());
+}
+
 TEST_F(ComparisonTest, ClassesNotToldApartAreComparedOnlyWhereTheyHangOnTheirTranslation) {
   host_.endings.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
   then_.incomplete = host_.endings.incomplete;

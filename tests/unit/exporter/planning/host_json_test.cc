@@ -105,6 +105,7 @@ HostReport Report() {
     report.endings.classes.push_back(std::move(one));
   }
   report.endings.incomplete = {"IPv4: not all"};
+  report.endings.rules = "7-8";
   return report;
 }
 
@@ -121,6 +122,7 @@ TEST(HostJsonTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(HostJson(loaded->host).dump(), written.dump());
   EXPECT_EQ(loaded->host.facts.sockets[0].facts, Socket().facts);
   EXPECT_EQ(loaded->host.endings.sockets[0], Dropped());
+  EXPECT_EQ(loaded->host.endings.rules, "7-8");
   ASSERT_EQ(loaded->host.endings.classes.size(), 2U);
   EXPECT_EQ(loaded->host.endings.classes[0].connections.Of(Dimension::kPeerPort), IntervalSet::Between(5432, 5432));
   const auto history = loaded->host.facts.sockets[0].History();

@@ -4,13 +4,16 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/packet/connection_class.h"
 #include "collectors/firewall/read/ipset_members.h"
+#include "collectors/firewall/xt/ipset_conditions.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::read {
@@ -133,10 +136,11 @@ std::string TextOf(const facts::IpsetElementKey& key) {
   return text;
 }
 
-TEST(IpsetTest, TheListTellsOfEveryElementWhatTheKernelSaysOfIt) {
+// Calls `look` in a namespace with a random set "s" for each kind: with elements, what the kernel answers of each, and
+// how it all was made.
+template <typename Look>
+void WithEachKind(Look look) {
   unsigned seed = 1;
-  int hits = 0;
-  int asked = 0;
   for (const Kind& kind : kKinds) {
     const Namespace where;
     Maker maker(kind, seed++);
@@ -154,21 +158,115 @@ TEST(IpsetTest, TheListTellsOfEveryElementWhatTheKernelSaysOfIt) {
       script += "ipset test s " + TextOf(keys.back()) + " 2>/dev/null && echo 1 || echo 0\n";
     }
     std::istringstream said(where.Shell(script));
-    where.Run([&] {
-      const auto found = AreInIpsets(lab::HostHere(), keys, Deadline::After(std::chrono::seconds(10)));
-      for (std::size_t i = 0; i < keys.size(); ++i) {
-        int expected = -1;
-        said >> expected;
-        ASSERT_TRUE(found[i]) << found[i].error().message;
-        EXPECT_EQ(*found[i], expected == 1) << create << "\n" << script << TextOf(keys[i]);
-        hits += expected;
-        ++asked;
-      }
-    });
+    std::vector<bool> expected;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      int answer = -1;
+      said >> answer;
+      expected.push_back(answer == 1);
+    }
+    where.Run([&] { look(keys, expected, create + "\n" + script); });
   }
-  EXPECT_GT(asked, 200);
+}
+
+TEST(IpsetTest, TheListTellsOfEveryElementWhatTheKernelSaysOfIt) {
+  std::size_t hits = 0;
+  std::size_t asked = 0;
+  WithEachKind([&](const auto& keys, const std::vector<bool>& expected, const std::string& made) {
+    const auto found = AreInIpsets(lab::HostHere(), keys, Deadline::After(std::chrono::seconds(10)));
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      ASSERT_TRUE(found[i]) << found[i].error().message;
+      EXPECT_EQ(*found[i], expected[i]) << made << TextOf(keys[i]);
+      hits += expected[i] ? 1 : 0;
+      ++asked;
+    }
+  });
+  EXPECT_GT(asked, 200U);
   EXPECT_GT(hits, asked / 8);
   EXPECT_LT(hits, asked - asked / 8);
+}
+
+// An element of which some parts are open, and the packet that has its parts.
+class OpenElement {
+ public:
+  // `open`: the bits of it say which parts.
+  OpenElement(const facts::IpsetElementKey& key, unsigned open) {
+    packet_.family = key.address ? key.address->Family() : IpFamily::kIpv4;
+    element_.family = packet_.family;
+    element_.device = key.device;
+    const auto bytes = [&](std::vector<packet::AbstractByte>& room, Field field, Wide value, unsigned part) {
+      const unsigned size = SizeOf(field, packet_.family);
+      for (unsigned i = 0; i < size; ++i) {
+        room.push_back((open >> part & 1) != 0
+                           ? packet::AbstractByte::Of(field, i)
+                           : packet::AbstractByte::Known(static_cast<std::uint8_t>(value >> 8 * (size - 1 - i))));
+      }
+      packet_.Restrict(field, packet::IntervalSet::Between(value, value));
+      return packet::AbstractBytes(room);
+    };
+    if (key.address) {
+      element_.address = bytes(rooms_[0], Field::kSourceAddress, packet::NumberOf(*key.address), 0);
+    }
+    if (key.second_address) {
+      element_.second_address = bytes(rooms_[1], Field::kDestinationAddress, packet::NumberOf(*key.second_address), 1);
+    }
+    if (key.port) {
+      element_.port = bytes(rooms_[2], Field::kSourcePort, *key.port, 2);
+    }
+    if (key.mark) {
+      element_.mark = bytes(rooms_[3], Field::kMark, *key.mark, 3);
+    }
+  }
+  const xt::IpsetElement& Element() const { return element_; }
+  // Whether all hold of the packet.
+  bool Meets(const packet::Conditions& conditions) const {
+    return std::all_of(conditions.begin(), conditions.end(), [&](const packet::Condition& condition) {
+      packet::Packet packet = packet_;
+      packet::Packet missed;
+      std::string because;
+      const packet::Decision decision = packet::Decide(condition, packet, &missed, &because);
+      EXPECT_NE(decision, packet::Decision::kBoth) << because;
+      return decision == packet::Decision::kYes;
+    });
+  }
+
+ private:
+  using Field = packet::Field;
+  using Wide = packet::Wide;
+  packet::Packet packet_;
+  std::array<std::vector<packet::AbstractByte>, 4> rooms_;
+  xt::IpsetElement element_;
+};
+
+TEST(IpsetTest, WhatItHoldsOfOpenPartsIsWhatTheKernelSaysOfEachElement) {
+  std::size_t asked = 0;
+  std::size_t not_said = 0;
+  WithEachKind([&](const auto& keys, const std::vector<bool>& expected, const std::string& made) {
+    const auto contents = ReadIpsetContents(lab::HostHere(), "s", Deadline::After(std::chrono::seconds(10)));
+    ASSERT_TRUE(contents) << contents.error().message;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const facts::IpsetElementKey& key = keys[i];
+      const unsigned parts =
+          (key.address ? 1U : 0U) | (key.second_address ? 2U : 0U) | (key.port ? 4U : 0U) | (key.mark ? 8U : 0U);
+      for (unsigned open = 1; open < 16; ++open) {
+        if ((open & parts) != open) {
+          continue;
+        }
+        const OpenElement element(key, open);
+        for (const bool inverted : {false, true}) {
+          const auto conditions = xt::ConditionsOfIpset(*contents, element.Element(), false, inverted);
+          ++asked;
+          if (!conditions) {
+            ++not_said;
+            continue;
+          }
+          EXPECT_EQ(element.Meets(*conditions), expected[i] != inverted)
+              << made << TextOf(key) << " open " << open << " inverted " << inverted;
+        }
+      }
+    }
+  });
+  EXPECT_GT(asked, 1000U);
+  EXPECT_LT(not_said, asked / 2) << "networks with ports that overlap, or of which some are excluded";
 }
 
 TEST(IpsetTest, AskingCountsInNoElement) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <linux/netfilter/xt_set.h>
+
+#include <optional>
+
+#include "collectors/firewall/model/expression.h"
+
+namespace finwait::firewall::xt {
+
+/// What `-m set` asks for. All revisions but 0, whose structure iptables has not written since 2011.
+struct IpsetMatch {
+  xt_set_info set = {};
+  bool counted = false;   ///< it also asks how often the element was hit
+  bool excluded = false;  ///< --return-nomatch
+};
+
+/// Nothing: it is of a form that this version does not know.
+std::optional<IpsetMatch> DecodeIpsetMatch(const XtMatch& match);
+
+}  // namespace finwait::firewall::xt
