@@ -9,10 +9,10 @@
 #include <system_error>
 #include <vector>
 
-#include "exporter/anew.h"
 #include "exporter/confinement.h"
 #include "exporter/privilege/file_domain.h"
 #include "exporter/privilege/library_files.h"
+#include "exporter/re_execution.h"
 #include "exporter/web_config/protection.h"
 
 namespace finwait::exporter {
@@ -32,7 +32,7 @@ std::size_t CountThreads() {
   return threads;
 }
 
-bool WasStartedAnew() {
+bool WasReExecuted() {
   const char* const value = std::getenv(kConfinedVariable);
   return value != nullptr && value == std::to_string(::getpid());
 }
@@ -78,16 +78,16 @@ std::vector<std::filesystem::path> ReadableFromTheStart(const command_line::Opti
 }  // namespace
 
 void ConfineEarlyThreads(const command_line::Options& options) {
-  if (WasStartedAnew() || CountThreads() <= 1) {
+  if (WasReExecuted() || CountThreads() <= 1) {
     return;
   }
   const auto domain =
       privilege::FileDomain::Enter(ReadableFromTheStart(options), privilege::FileDomain::Scope::kReading);
   if (domain) {
-    (void)StartProgramAnew(kConfinedVariable, std::to_string(::getpid()));
+    (void)ReExecuteProgram(kConfinedVariable, std::to_string(::getpid()));
   }
 }
 
-bool EarlyThreadsAreConfined() { return WasStartedAnew() || CountThreads() == 1; }
+bool EarlyThreadsAreConfined() { return WasReExecuted() || CountThreads() == 1; }
 
 }  // namespace finwait::exporter

@@ -24,12 +24,12 @@ incidents::Time ToMilliseconds(std::chrono::system_clock::time_point time) {
 }
 
 // What was ongoing when a service last wrote is so no more once none writes.
-void EndUnwatched(incidents::StoredPast& past, incidents::Time now) {
+void EndUnwatched(incidents::StoredHistory& history, incidents::Time now) {
   constexpr std::chrono::minutes kRuns{1};
-  if (!past.observed.empty() && now - past.observed.back().to <= kRuns) {
+  if (!history.observed.empty() && now - history.observed.back().to <= kRuns) {
     return;
   }
-  for (incidents::Record& record : past.records) {
+  for (incidents::Record& record : history.records) {
     if (record.outcome == incidents::Outcome::kOngoing) {
       record.outcome = incidents::Outcome::kUnobserved;
     }
@@ -55,17 +55,17 @@ int RunHistory(const command_line::Options& options, std::ostream& out, std::ost
   }
   const auto files = privilege::FileDomain::Enter({"/proc/self"});  // the store's are open
   privilege::FilterCalls(options.filter_calls, {.role = privilege::Role::kServer, .writes_store = true});
-  auto past = (*store)->Load();
-  if (!past) {
-    return cannot(past.error());
+  auto history = (*store)->Load();
+  if (!history) {
+    return cannot(history.error());
   }
   const incidents::Time now = ToMilliseconds(std::chrono::system_clock::now());
   const incidents::Time since =
       ToMilliseconds(std::chrono::system_clock::now() -
                      std::chrono::duration_cast<std::chrono::system_clock::duration>(*options.since));
-  EndUnwatched(*past, now);
-  const incidents::Recorder recorder(std::move(past->records));
-  const incidents::Timeline timeline = MakeTimeline(recorder.Records(), std::move(past->observed), true, since);
+  EndUnwatched(*history, now);
+  const incidents::Recorder recorder(std::move(history->records));
+  const incidents::Timeline timeline = MakeTimeline(recorder.Records(), std::move(history->observed), true, since);
   out << (options.report_format == command_line::ReportFormat::kJson
               ? views::IncidentsJson(timeline, now, since, views::Details::kShow)
               : views::IncidentsText(timeline, now, since));

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "collectors/kernel/host.h"
-#include "exporter/anew.h"
 #include "exporter/check.h"
 #include "exporter/child_output.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -27,6 +26,7 @@
 #include "exporter/privilege/call_filter.h"
 #include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
+#include "exporter/re_execution.h"
 #include "exporter/serve.h"
 #include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"

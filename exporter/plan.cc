@@ -82,7 +82,7 @@ int RunPlan(const command_line::Options& options, const Result<std::string>& tex
   }
   const auto rules = std::static_pointer_cast<const sources::FirewallSample>(firewall->data)->ruleset;
   firewall::read::FactResolver resolver(*host, nullptr, firewall::read::ReaderLimits::OfClasses());
-  const planning::HostEndings candidate = EvaluateHost(report->host.facts, rules, resolver);
+  const planning::HostResults candidate = EvaluateHost(report->host.facts, rules, resolver);
   const planning::Comparison comparison = Compare(report->host, candidate);
   out << (options.report_format == command_line::ReportFormat::kJson ? views::PlanJson(*report, comparison)
                                                                      : views::PlanText(*report, comparison));

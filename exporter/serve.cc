@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "exporter/anew.h"
 #include "exporter/channel/reader_client.h"
 #include "exporter/channel/snapshot_feed.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -24,6 +23,7 @@
 #include "exporter/pairs/view.h"
 #include "exporter/privilege/file_domain.h"
 #include "exporter/privilege/sandbox.h"
+#include "exporter/re_execution.h"
 #include "exporter/reader.h"
 #include "exporter/report/latest.h"
 #include "exporter/service/collector_log.h"
@@ -205,13 +205,13 @@ Result<Reader> StartReaderConfined(const command_line::Options& options) {
   if (auto from_before = TakeReader()) {
     return std::move(*from_before);
   }
-  const bool anew = MustStartAnew();
-  if (anew && !NeedNetAdmin(options)) {
-    return Failure(StartAnew(nullptr));
+  const bool re_execute = MustReExecute();
+  if (re_execute && !NeedNetAdmin(options)) {
+    return Failure(ReExecute(nullptr));
   }
   auto reader = StartReader(options);
-  if (reader && anew) {
-    return Failure(StartAnew(&*reader));
+  if (reader && re_execute) {
+    return Failure(ReExecute(&*reader));
   }
   return reader;
 }
@@ -323,7 +323,7 @@ int RunServe(const command_line::Options& options, const service::Logger& logger
       if (fresh) {
         watchdog.Feed();
       }
-      if (diagnostician.ForgetUnused(now)) {
+      if (diagnostician.PruneUnused(now)) {
         service::TrimMemory();
       }
     } catch (const std::exception& problem) {

@@ -37,7 +37,7 @@ class SentObjects {
     return {last_, true};
   }
 
-  /// Begins anew, after a message that was not sent: everything is released, and crosses again when it is next met.
+  /// Begins again, after a message that was not sent: everything is released, and crosses again when it is next met.
   void ReleaseAll() {
     for (const auto& [address, sent] : sent_) {
       released_.push_back(sent.number);

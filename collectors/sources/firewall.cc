@@ -57,11 +57,11 @@ FirewallSample::RuleCounts CountRules(const Ruleset& ruleset) {
 }
 
 // Nothing at all could be read.
-bool IsBlindEverywhere(const Ruleset& ruleset) {
+bool IsUnavailableEverywhere(const Ruleset& ruleset) {
   return ruleset.tables.empty() &&
          std::all_of(std::begin(firewall::kBackends), std::end(firewall::kBackends), [&](Backend backend) {
-           return firewall::IsBlind(ruleset, backend, IpFamily::kIpv4) &&
-                  firewall::IsBlind(ruleset, backend, IpFamily::kIpv6);
+           return firewall::IsUnavailable(ruleset, backend, IpFamily::kIpv4) &&
+                  firewall::IsUnavailable(ruleset, backend, IpFamily::kIpv6);
          });
 }
 
@@ -111,7 +111,7 @@ Result<Collected> FirewallCollector::Collect(Deadline deadline) {
       TakeOver(ReadNft(*channel, deadline), legacy);
     }
   }
-  if (IsBlindEverywhere(*last_.ruleset)) {
+  if (IsUnavailableEverywhere(*last_.ruleset)) {
     return Failure(last_.ruleset->unread.front().error);
   }
   return Publish();

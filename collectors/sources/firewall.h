@@ -26,14 +26,14 @@ struct FirewallSample : SampleData {
   static constexpr std::size_t kFields = 5;  ///< below, for codec/fields.h
 
   /// Never null. The same object as in the sample before as long as nothing but counters changed; the counters in it
-  /// are of the sample that read it. What it could not read is in its `unread`: see firewall::IsBlind.
+  /// are of the sample that read it. What it could not read is in its `unread`: see firewall::IsUnavailable.
   std::shared_ptr<const firewall::Ruleset> ruleset;
   /// With the counters of this sample.
   std::vector<firewall::analysis::InvalidDropRule> invalid_drops;
   std::vector<firewall::analysis::PolicyDrop> policy_drops;
 
   /// Rules in the chains that were read, by backend and by the family of packets that pass them; a rule for both
-  /// families counts in both. Only where IsBlind says no.
+  /// families counts in both. Only where IsUnavailable says no.
   using RuleCounts = std::array<std::array<std::uint64_t, std::size(kIpFamilies)>, std::size(firewall::kBackends)>;
   RuleCounts rules = {};
 

@@ -62,8 +62,8 @@ Result<std::vector<std::byte>> Answerer::AnswerTo(const std::vector<std::byte>& 
       !std::visit([](const auto& any) { return IsWithinBounds(any); }, question.what)) {
     return Failure(NotOnTheList());
   }
-  if (question.anew) {
-    ForgetWhatWasSent();
+  if (question.resend_all) {
+    DropSentObjects();
   }
   try {
     codec::Encoder encoder(&objects_);
@@ -72,7 +72,7 @@ Result<std::vector<std::byte>> Answerer::AnswerTo(const std::vector<std::byte>& 
     return encoder.Take();
   } catch (const std::bad_alloc&) {
     // The next answer tells everything again: what this one would have held, the other side does not have.
-    ForgetWhatWasSent();
+    DropSentObjects();
     codec::Encoder encoder;
     encoder.Put(objects_.TakeReleased());
     std::visit([&](const auto& any) { AnswerWithoutMemory(any, encoder); }, question.what);
@@ -80,7 +80,7 @@ Result<std::vector<std::byte>> Answerer::AnswerTo(const std::vector<std::byte>& 
   }
 }
 
-void Answerer::ForgetWhatWasSent() {
+void Answerer::DropSentObjects() {
   objects_.ReleaseAll();
   snapshots_ = {};
 }

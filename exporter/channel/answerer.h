@@ -41,7 +41,7 @@ class Answerer {
   void Answer(const HelloQuestion& question, codec::Encoder& encoder);
   void Answer(const NextQuestion& question, codec::Encoder& encoder);
   void Answer(const FactsQuestion& question, codec::Encoder& encoder);
-  void ForgetWhatWasSent();
+  void DropSentObjects();
   /// That there is nothing to be had now.
   static void AnswerWithoutMemory(const HelloQuestion& question, codec::Encoder& encoder);
   void AnswerWithoutMemory(const NextQuestion& question, codec::Encoder& encoder);

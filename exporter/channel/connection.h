@@ -16,7 +16,7 @@ namespace finwait::channel {
 /// so many bytes. Not thread-safe.
 class Connection {
  public:
-  /// An end that this process had before its program was started anew; close-on-exec from here on.
+  /// An end that this process had before its program was executed again; close-on-exec from here on.
   static Connection Inherited(int descriptor);
 
   /// No message is larger: the ruleset of a node with 100,000 rules takes some 30 MiB.

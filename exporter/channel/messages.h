@@ -59,7 +59,7 @@ struct FactsAnswer {
 /// A question as it crosses.
 struct Question {
   /// The server has lost what it was told, for want of memory: everything crosses again.
-  bool anew = false;
+  bool resend_all = false;
   std::variant<HelloQuestion, NextQuestion, FactsQuestion> what;
 };
 

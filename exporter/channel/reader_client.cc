@@ -47,7 +47,7 @@ Result<void> ReaderClient::Ask(Question question, Asked asked, Deadline deadline
       return late;
     }
   }
-  question.anew = std::exchange(anew_, false);
+  question.resend_all = std::exchange(resend_all_, false);
   codec::Encoder encoder;
   encoder.Put(question);
   if (auto sent = connection_.Send(encoder.Bytes(), deadline); !sent) {
@@ -82,7 +82,7 @@ Result<void> ReaderClient::TakeAnswer(const std::vector<std::byte>& bytes, Read 
     return read(decoder) && decoder.IsAtEnd() ? Result<void>() : Gone(Lie());
   } catch (const std::bad_alloc&) {
     objects_ = {};
-    anew_ = true;
+    resend_all_ = true;
     return Fail(FailureReason::kError, "there is no memory for what the process that reads the kernel tells");
   }
 }

@@ -62,7 +62,7 @@ class ReaderClient {
   std::shared_ptr<CpuBudget> budget_;
   codec::ReceivedObjects objects_;
   SnapshotDecoder snapshots_;
-  bool anew_ = false;              // there was no memory for an answer: the next one has to tell everything
+  bool resend_all_ = false;        // there was no memory for an answer: the next one has to tell everything
   Asked asked_ = Asked::kNothing;  // an answer to that is due
   std::size_t needs_asked_ = 0;
   std::shared_ptr<const scheduling::Snapshot> next_;  // received, and not given yet

@@ -164,21 +164,21 @@ TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Eval
       result.reason = "nf_conntrack_tcp_loose could not be read";
     }
   }
-  return UnlessTableIsFull(UnlessBlind(std::move(result), family), family);
+  return UnlessTableIsFull(UnlessUnavailable(std::move(result), family), family);
 }
 
 TraversalResult CloseEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
   evaluator_.ResetBudget();
-  return UnlessBlind(
+  return UnlessUnavailable(
       firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
                                             SettingsFor(connection.family, settings_.tcp_loose.value_or(true))),
       connection.family);
 }
 
-TraversalResult CloseEvaluator::UnlessBlind(TraversalResult result, IpFamily family) const {
+TraversalResult CloseEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
   if (result.decision != Disposition::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
-      if (!IsLost(result.decision) && firewall::IsBlind(*ruleset_, backend, family)) {
+      if (!IsLost(result.decision) && firewall::IsUnavailable(*ruleset_, backend, family)) {
         result.decision = Disposition::kUnknown;
         result.reason = std::string(firewall::Name(backend)) + " rules could not be read";
       }

@@ -153,7 +153,7 @@ class CloseEvaluator {
   /// Adds to an unknown fate's reason what was missing for it since Facts().Missed() was `missed`.
   void NameMissingFact(std::size_t missed, CloseOutcome& outcome) const;
 
-  /// Forgets the sockets that are not among `sockets`.
+  /// Prunes the sockets that are not among `sockets`.
   void Retain(const kernel::SocketTable& sockets) {
     memo_.Retain(sockets);
     tracked_memo_.Retain(sockets);
@@ -208,7 +208,7 @@ class CloseEvaluator {
   /// Whether what is known for all connections is known for those over loopback, too, and is the same.
   bool FareAlikeOverLoopback(IpFamily family, bool peer_has_closed);
   /// Unknown where `result` lets a packet pass rules that could not all be read.
-  firewall::eval::TraversalResult UnlessBlind(firewall::eval::TraversalResult result, IpFamily family) const;
+  firewall::eval::TraversalResult UnlessUnavailable(firewall::eval::TraversalResult result, IpFamily family) const;
   firewall::eval::TraversalResult ForOne(const firewall::eval::Connection& connection, firewall::eval::PacketKind kind);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;

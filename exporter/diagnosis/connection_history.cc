@@ -60,8 +60,8 @@ void ConnectionHistories::Merge(const kernel::SocketTable& sockets, SteadyClock:
     } else {
       added.push_back(packed);
     }
-    if (memory.past.translation != nullptr) {
-      translations[socket.cookie] = std::move(memory.past.translation);
+    if (memory.history.translation != nullptr) {
+      translations[socket.cookie] = std::move(memory.history.translation);
     }
   }
   translations_ = std::move(translations);
@@ -84,44 +84,44 @@ void ConnectionHistories::Observe(std::span<const kernel::TcpSocket> closing, St
     }
     Memory memory = Unpack(connections_[*known]);
     Learn(socket, now, memory);
-    if (memory.past.translation != nullptr) {
-      translations_[socket.cookie] = memory.past.translation;
+    if (memory.history.translation != nullptr) {
+      translations_[socket.cookie] = memory.history.translation;
     }
     connections_[*known] = Pack(socket.cookie, memory);
   }
 }
 
 void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::time_point now, Memory& memory) const {
-  ConnectionHistory& past = memory.past;
+  ConnectionHistory& history = memory.history;
   if (socket.IsOpen()) {
     // The keepalive timer gives way to others while data is on its way: once seen, it stays seen.
-    past.keepalive = past.keepalive.value_or(false) || socket.KeepaliveDue().has_value();
+    history.keepalive = history.keepalive.value_or(false) || socket.KeepaliveDue().has_value();
   }
   if (socket.entry.tracking == kernel::Tracking::kUnknown) {
     return;
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     if (socket.IsOpen()) {
-      past.entry_timeout_at_most = LongestTimeout(socket, now, memory);
+      history.entry_timeout_at_most = LongestTimeout(socket, now, memory);
     }
-    past.entry_end = ExpiryReason::kStillThere;
-    past.entry_state = socket.entry.state;
-    past.source_nat = socket.entry.source_nat;
-    past.destination_nat = socket.entry.destination_nat;
-    past.translation = socket.entry.translation;
-    past.lost_while_open = false;
-    past.closed_tracked = past.closed_tracked || !socket.IsOpen();
+    history.entry_end = ExpiryReason::kStillThere;
+    history.entry_state = socket.entry.state;
+    history.source_nat = socket.entry.source_nat;
+    history.destination_nat = socket.entry.destination_nat;
+    history.translation = socket.entry.translation;
+    history.lost_while_open = false;
+    history.closed_tracked = history.closed_tracked || !socket.IsOpen();
     memory.ends_at = now + std::chrono::seconds(socket.entry.remaining_seconds);
     memory.state = socket.state;
     return;
   }
-  past.lost_while_open = past.lost_while_open || socket.IsOpen();
-  if (past.entry_end == ExpiryReason::kStillThere) {
+  history.lost_while_open = history.lost_while_open || socket.IsOpen();
+  if (history.entry_end == ExpiryReason::kStillThere) {
     // The peer's FIN gives the entry another timeout.
     const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
-    past.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
-                     : peer_closed_since            ? ExpiryReason::kUnknown
-                                                    : ExpiryReason::kRemoved;
+    history.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
+                        : peer_closed_since            ? ExpiryReason::kUnknown
+                                                       : ExpiryReason::kRemoved;
   }
 }
 
@@ -130,8 +130,8 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
                                                                         const Memory& memory) const {
   using std::chrono::seconds;
   const seconds remaining(socket.entry.remaining_seconds);
-  const ConnectionHistory& past = memory.past;
-  const bool same_entry = past.entry_end == ExpiryReason::kStillThere && past.entry_state == socket.entry.state;
+  const ConnectionHistory& history = memory.history;
+  const bool same_entry = history.entry_end == ExpiryReason::kStillThere && history.entry_state == socket.entry.state;
   // A packet has come since the last sample, a keepalive of the peer's perhaps, which the socket does not date.
   const bool refreshed = same_entry && now + remaining > memory.ends_at + kSlack;
   std::optional<seconds> longest;
@@ -142,7 +142,7 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
     const seconds since = remaining + std::chrono::ceil<seconds>(now - updated_at_);
     longest = std::min(longest.value_or(since), since);
   }
-  const auto& before = past.entry_timeout_at_most;
+  const auto& before = history.entry_timeout_at_most;
   if (!same_entry || !before || remaining > *before + kSlack) {
     return longest;
   }
@@ -150,24 +150,24 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
 }
 
 ConnectionHistories::Packed ConnectionHistories::Pack(std::uint64_t cookie, const Memory& memory) const {
-  const ConnectionHistory& past = memory.past;
+  const ConnectionHistory& history = memory.history;
   Packed packed = {};
   packed.cookie = cookie;
   packed.ends_at = static_cast<std::uint32_t>(
       std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(memory.ends_at - epoch_).count()));
   packed.state = static_cast<std::uint32_t>(memory.state) & 0xf;
-  packed.entry_end = static_cast<std::uint32_t>(past.entry_end) & 0x7;
-  packed.entry_state = (past.entry_state ? static_cast<std::uint32_t>(*past.entry_state) : kNoEntryState) & 0xf;
-  packed.keepalive = !past.keepalive ? kUnknownKeepalive : *past.keepalive ? 1U : 0U;
-  packed.source_nat = past.source_nat;
-  packed.destination_nat = past.destination_nat;
-  packed.translated = past.translation != nullptr;
-  packed.lost_while_open = past.lost_while_open;
-  packed.closed_tracked = past.closed_tracked;
-  if (past.entry_timeout_at_most) {
+  packed.entry_end = static_cast<std::uint32_t>(history.entry_end) & 0x7;
+  packed.entry_state = (history.entry_state ? static_cast<std::uint32_t>(*history.entry_state) : kNoEntryState) & 0xf;
+  packed.keepalive = !history.keepalive ? kUnknownKeepalive : *history.keepalive ? 1U : 0U;
+  packed.source_nat = history.source_nat;
+  packed.destination_nat = history.destination_nat;
+  packed.translated = history.translation != nullptr;
+  packed.lost_while_open = history.lost_while_open;
+  packed.closed_tracked = history.closed_tracked;
+  if (history.entry_timeout_at_most) {
     constexpr std::uint64_t kMostUnits = (1U << 9) - 1;
     constexpr std::uint32_t kMostScale = (1U << 4) - 1;
-    auto units = static_cast<std::uint64_t>(std::max<std::int64_t>(past.entry_timeout_at_most->count(), 1));
+    auto units = static_cast<std::uint64_t>(std::max<std::int64_t>(history.entry_timeout_at_most->count(), 1));
     std::uint32_t scale = 0;
     for (; units > kMostUnits && scale < kMostScale; ++scale) {
       units = (units + 1) / 2;  // rounded up: it is an upper bound
@@ -190,30 +190,30 @@ ConnectionHistories::Memory ConnectionHistories::Unpack(const Packed& packed) co
   Memory memory;
   memory.ends_at = epoch_ + std::chrono::seconds(packed.ends_at);
   memory.state = static_cast<kernel::TcpState>(packed.state);
-  ConnectionHistory& past = memory.past;
-  past.entry_end = static_cast<ExpiryReason>(packed.entry_end);
+  ConnectionHistory& history = memory.history;
+  history.entry_end = static_cast<ExpiryReason>(packed.entry_end);
   if (packed.entry_state != kNoEntryState) {
-    past.entry_state = static_cast<kernel::ConntrackTcpState>(packed.entry_state);
+    history.entry_state = static_cast<kernel::ConntrackTcpState>(packed.entry_state);
   }
   if (packed.keepalive != kUnknownKeepalive) {
-    past.keepalive = packed.keepalive == 1;
+    history.keepalive = packed.keepalive == 1;
   }
-  past.source_nat = packed.source_nat != 0;
-  past.destination_nat = packed.destination_nat != 0;
+  history.source_nat = packed.source_nat != 0;
+  history.destination_nat = packed.destination_nat != 0;
   if (packed.translated != 0) {
-    past.translation = translations_.at(packed.cookie);
+    history.translation = translations_.at(packed.cookie);
   }
-  past.lost_while_open = packed.lost_while_open != 0;
-  past.closed_tracked = packed.closed_tracked != 0;
+  history.lost_while_open = packed.lost_while_open != 0;
+  history.closed_tracked = packed.closed_tracked != 0;
   if (packed.timeout_units != 0) {
-    past.entry_timeout_at_most = std::chrono::seconds(packed.timeout_units << packed.timeout_scale);
+    history.entry_timeout_at_most = std::chrono::seconds(packed.timeout_units << packed.timeout_scale);
   }
   return memory;
 }
 
 std::optional<ConnectionHistory> ConnectionHistories::Find(std::uint64_t cookie) const {
   const auto position = PositionOf(cookie);
-  return position ? std::optional(Unpack(connections_[*position]).past) : std::nullopt;
+  return position ? std::optional(Unpack(connections_[*position]).history) : std::nullopt;
 }
 
 }  // namespace finwait::diagnosis

@@ -50,14 +50,14 @@ struct ConnectionHistory {
 /// last sample listed. Not thread-safe.
 class ConnectionHistories {
  public:
-  /// Takes all unfinished sockets with their entries, as read by `now`. Forgets everything if it throws, for want of
+  /// Takes all unfinished sockets with their entries, as read by `now`. Drops everything if it throws, for want of
   /// memory.
   void Update(const kernel::SocketTable& sockets, SteadyClock::time_point now);
 
   /// Adds what closing sockets, read with their entries at `now`, show of those that the last sample listed.
   void Observe(std::span<const kernel::TcpSocket> closing, SteadyClock::time_point now);
 
-  /// The past of a socket; nothing for one that the last sample did not list.
+  /// The history of a socket; nothing for one that the last sample did not list.
   std::optional<ConnectionHistory> Find(std::uint64_t cookie) const;
 
  private:
@@ -85,7 +85,7 @@ class ConnectionHistories {
   using Translations = std::unordered_map<std::uint64_t, std::shared_ptr<const kernel::Translation>>;  // by cookie
 
   struct Memory {
-    ConnectionHistory past;
+    ConnectionHistory history;
     SteadyClock::time_point ends_at;
     kernel::TcpState state = kernel::TcpState::kEstablished;
   };

@@ -18,7 +18,7 @@ class CounterLedger {
   /// The value of one rule's counter in this sample; returns what it adds to the totals that it belongs to. `identity`
   /// names the rule from sample to sample.
   std::uint64_t Advance(const std::string& identity, std::uint64_t value);
-  /// Forgets the rules that this sample did not name.
+  /// Prunes the rules that this sample did not name.
   void EndSample();
 
  private:

@@ -27,7 +27,7 @@ struct StuckSocket {
   kernel::TcpSocket socket;
   std::optional<Cause> cause;  ///< nothing: cannot be told
   std::chrono::duration<double> age{0};
-  ConnectionHistory past;
+  ConnectionHistory history;
   std::shared_ptr<const DropSite> site;       ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
   bool with_entry = false;                    ///< see StuckFinding
   std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
@@ -69,15 +69,15 @@ struct Diagnosis {
   scheduling::WallClock::time_point at;
   Risk risk;
   std::optional<scheduling::WallClock::time_point> last_evidence;  ///< of the last proven failure
-  std::optional<StuckSummary> stuck;                               ///< nothing: the sockets collector is blind
-  std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is blind
-  std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is blind
-  std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is blind
-  /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is blind.
+  std::optional<StuckSummary> stuck;                               ///< nothing: the sockets collector is unavailable
+  std::optional<FirewallTotals> firewall;                          ///< nothing: the firewall collector is unavailable
+  std::optional<LiveSummary> live;  ///< nothing: the tracking or the firewall collector is unavailable
+  std::optional<IdleSummary> idle;  ///< nothing: the tracking collector is unavailable
+  /// What became of predicted closes; nothing: one of the collectors tracking, sockets and firewall is unavailable.
   std::optional<PredictionOutcomes::Totals> predictions;
-  std::optional<WitnessSummary> witness;  ///< nothing: the witness collector is blind
+  std::optional<WitnessSummary> witness;  ///< nothing: the witness collector is unavailable
   std::vector<OwnerCount> owners;         ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
-  /// By IpFamily; nothing: the firewall collector is blind.
+  /// By IpFamily; nothing: the firewall collector is unavailable.
   std::optional<std::array<PathDecisions, 2>> paths;
   std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily
   std::array<ClosingDrops, 2> closing_drops;   ///< of the representative flow; by IpFamily

@@ -31,7 +31,7 @@ void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_c
       Add(stuck, *diagnosis.stuck);
     }
     silence_.AddOthers(*sample, others_, context, now, diagnosis);
-  } else if (const StuckSummary& counted = others_.Forget(); diagnosis.stuck) {
+  } else if (const StuckSummary& counted = others_.Clear(); diagnosis.stuck) {
     Add(counted, *diagnosis.stuck);
   }
   owners_.SumUp(sample, now, diagnosis);
@@ -49,10 +49,10 @@ std::uint64_t Diagnostician::CountLostResets(const scheduling::Snapshot& snapsho
   return drops_resets ? *failed : 0;
 }
 
-bool Diagnostician::ForgetUnused(SteadyClock::time_point now) {
+bool Diagnostician::PruneUnused(SteadyClock::time_point now) {
   constexpr std::size_t kMuch = 64 * 1024;
   const bool replaced = live_.TakeReplaced();
-  return rules_.ForgetUnused(now) >= kMuch || replaced;
+  return rules_.PruneUnused(now) >= kMuch || replaced;
 }
 
 std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const scheduling::Snapshot> snapshot,

@@ -50,7 +50,7 @@ class Diagnostician {
   /// Frees what has not been needed for a while and can be read again. Returns whether much is free since the last
   /// call: that, or a long list of live sockets, which a new one has replaced. Call after Diagnose(), with the same
   /// time, and once nobody holds the diagnosis before.
-  bool ForgetUnused(SteadyClock::time_point now);
+  bool PruneUnused(SteadyClock::time_point now);
 
  private:
   /// Adds the sockets of containers and pods to what was made of the host's own, and says whose all are.

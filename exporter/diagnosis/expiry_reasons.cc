@@ -4,23 +4,23 @@
 
 namespace finwait::diagnosis {
 
-void ExpiryReasons::Add(const ConnectionHistory& past, const sources::SysctlSample* sysctl) {
-  const auto* const state = past.entry_end == ExpiryReason::kTimedOut && past.entry_state
+void ExpiryReasons::Add(const ConnectionHistory& history, const sources::SysctlSample* sysctl) {
+  const auto* const state = history.entry_end == ExpiryReason::kTimedOut && history.entry_state
                                 ? std::find(std::begin(kernel::kLiveConntrackStates),
-                                            std::end(kernel::kLiveConntrackStates), *past.entry_state)
+                                            std::end(kernel::kLiveConntrackStates), *history.entry_state)
                                 : std::end(kernel::kLiveConntrackStates);
-  if (state != std::end(kernel::kLiveConntrackStates) && sysctl != nullptr && past.entry_timeout_at_most &&
-      EntryTimeout(0, past.entry_timeout_at_most).IsOwn(*state, *sysctl)) {
-    own.Add(*past.entry_timeout_at_most);
+  if (state != std::end(kernel::kLiveConntrackStates) && sysctl != nullptr && history.entry_timeout_at_most &&
+      EntryTimeout(0, history.entry_timeout_at_most).IsOwn(*state, *sysctl)) {
+    own.Add(*history.entry_timeout_at_most);
   } else if (state != std::end(kernel::kLiveConntrackStates)) {
     ++timed_out[static_cast<std::size_t>(state - std::begin(kernel::kLiveConntrackStates))];
-  } else if (past.entry_end == ExpiryReason::kRemoved) {
+  } else if (history.entry_end == ExpiryReason::kRemoved) {
     ++removed;
-  } else if (past.entry_end != ExpiryReason::kStillThere) {
+  } else if (history.entry_end != ExpiryReason::kStillThere) {
     ++unknown;
   }
-  if (past.keepalive) {
-    ++(*past.keepalive ? with_keepalive : without_keepalive);
+  if (history.keepalive) {
+    ++(*history.keepalive ? with_keepalive : without_keepalive);
   }
 }
 

@@ -19,7 +19,7 @@ struct ExpiryReasons {
   std::uint64_t without_keepalive = 0;  ///< the rest: nobody saw
 
   /// `sysctl`: null where the timeouts cannot be read.
-  void Add(const ConnectionHistory& past, const sources::SysctlSample* sysctl);
+  void Add(const ConnectionHistory& history, const sources::SysctlSample* sysctl);
   ExpiryReasons& operator+=(const ExpiryReasons& other);
 };
 

@@ -205,14 +205,14 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
     const TraversalResult fin = TrackedForwardedFin(*context.evaluator, forwarded);
     return IsLost(fin.decision) ? DroppedAt(fin, Cause::kForwardDrop, context) : StuckFinding{Cause::kNoReply, nullptr};
   }
-  if (context.past != nullptr && context.past->closed_tracked) {
+  if (context.history != nullptr && context.history->closed_tracked) {
     return {Cause::kNoReply, nullptr};
   }
-  if ((context.past == nullptr || !context.past->lost_while_open) &&
+  if ((context.history == nullptr || !context.history->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
-  return FindCauseOf(EvaluateForwardedClose(*context.evaluator, forwarded, context.past), Cause::kForwardDrop,
+  return FindCauseOf(EvaluateForwardedClose(*context.evaluator, forwarded, context.history), Cause::kForwardDrop,
                      Cause::kForwardDrop, context);
 }
 

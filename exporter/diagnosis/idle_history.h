@@ -92,7 +92,7 @@ class IdleHistory {
   };
 
   /// Takes the sockets of a sample that was complete at `now`. `namespaces`: by position in `sockets`
-  /// sources::OtherNamespace::id; empty: all are this host's own. Forgets everything if it throws, for want of memory.
+  /// sources::OtherNamespace::id; empty: all are this host's own. Drops everything if it throws, for want of memory.
   void Update(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces, Source source,
               const IdleContext& context, SteadyClock::time_point now);
 

@@ -226,7 +226,7 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
   described.fate = outcome.fate;
   described.reason = outcome.reason;
   if (history != nullptr) {
-    described.past = *history;
+    described.history = *history;
   }
   if (const auto loss = DecisiveLossOf(outcome)) {
     described.place = SiteOf(*loss->result, evaluator);

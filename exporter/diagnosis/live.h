@@ -27,7 +27,7 @@ struct AtRiskSocket {
   kernel::TcpSocket socket;
   bool with_entry = false;  ///< its FIN, or its peer's, is dropped although its entry is there
   Fate fate = Fate::kUnknown;
-  ConnectionHistory past;
+  ConnectionHistory history;
   std::optional<DropSite> place;                           ///< where its FIN or its peer's ACK would die
   bool place_is_inbound = false;                           ///< `place` drops what comes from the peer
   ClosingDrops drops;                                      ///< that place, and where else its packets would die

@@ -353,7 +353,7 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
     stuck.socket = *evaluated[i].socket;
     stuck.cause = evaluated[i].finding.cause;
     stuck.age = stuck_.Age(stuck.socket, now);
-    stuck.past = histories[i].value_or(ConnectionHistory());
+    stuck.history = histories[i].value_or(ConnectionHistory());
     stuck.site = evaluated[i].finding.site;
     stuck.network_namespace = sample.closing[positions[i]].network_namespace;
     stuck.owner = sample.OwnerOf(stuck.network_namespace);
@@ -362,7 +362,7 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
   return stuck_summary_;
 }
 
-const StuckSummary& OtherNamespaces::Forget() {
+const StuckSummary& OtherNamespaces::Clear() {
   live_.reset();
   live_summary_ = LiveSummary();
   stuck_summary_ = StuckSummary();

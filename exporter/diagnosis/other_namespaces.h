@@ -52,7 +52,7 @@ class OtherNamespaces {
   /// Who answers for entered namespaces.
   void ResolveInside(ResolverIn resolver_in) { own_hops_.ResolveBy(std::move(resolver_in)); }
   /// The collector cannot read: nothing is known now, but what was counted stays counted.
-  const StuckSummary& Forget();
+  const StuckSummary& Clear();
 
  private:
   ForwardedConnection ConnectionOf(const kernel::TcpSocket& socket, std::uint64_t network_namespace) const;

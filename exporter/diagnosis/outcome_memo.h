@@ -30,7 +30,7 @@ class OutcomeMemo {
   /// there. 0: nothing is lost, or no rule is known.
   std::uint16_t FindSite(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                          const firewall::facts::FactStore& facts) const;
-  /// Forgets the sockets that are not among `sockets`.
+  /// Prunes the sockets that are not among `sockets`.
   void Retain(const kernel::SocketTable& sockets);
 
  private:

@@ -19,12 +19,13 @@ bool AreComplete(const firewall::Ruleset& ruleset, const std::array<bool, 2>& ac
     if (!active[static_cast<std::size_t>(family)]) {
       continue;
     }
-    const bool blind = std::any_of(std::begin(firewall::kBackends), std::end(firewall::kBackends),
-                                   [&](firewall::Backend backend) { return IsBlind(ruleset, backend, family); });
+    const bool unavailable =
+        std::any_of(std::begin(firewall::kBackends), std::end(firewall::kBackends),
+                    [&](firewall::Backend backend) { return IsUnavailable(ruleset, backend, family); });
     const bool unread =
         std::any_of(ruleset.unread.begin(), ruleset.unread.end(),
                     [&](const firewall::UnreadPart& part) { return !part.family || Covers(*part.family, family); });
-    if (blind || unread) {
+    if (unavailable || unread) {
       return false;
     }
   }
@@ -115,7 +116,7 @@ std::shared_ptr<const ClosingDrops> RulesEvaluation::DropsBeside(const std::shar
   return drops_beside_[{site, with_entry}] = std::make_shared<const ClosingDrops>(std::move(drops));
 }
 
-std::size_t RulesEvaluation::ForgetUnused(SteadyClock::time_point now) {
+std::size_t RulesEvaluation::PruneUnused(SteadyClock::time_point now) {
   if (evaluator_ == nullptr) {
     return 0;
   }

@@ -48,7 +48,7 @@ class RulesEvaluation {
   std::shared_ptr<const ClosingDrops> DropsBeside(const std::shared_ptr<const DropSite>& site,
                                                   const kernel::TcpSocket& socket, bool with_entry);
   /// Frees facts that have not been needed for a while and can be read again. Returns how many bytes, about.
-  std::size_t ForgetUnused(SteadyClock::time_point now);
+  std::size_t PruneUnused(SteadyClock::time_point now);
 
  private:
   std::shared_ptr<firewall::facts::Resolver> resolver_;
@@ -60,7 +60,7 @@ class RulesEvaluation {
   std::map<std::pair<std::shared_ptr<const DropSite>, bool>, std::shared_ptr<const ClosingDrops>> drops_beside_;
   // What the newest rules came to, so that a sample of another collector costs nothing here.
   std::array<PathResults, 2> paths_ = {};
-  bool paths_are_new_ = false;  // since the last ForgetUnused()
+  bool paths_are_new_ = false;  // since the last PruneUnused()
   firewall::facts::FactKinds paths_hang_on_ = 0;
   std::uint32_t paths_as_of_ = 0;  // FactStore::Now() when they were evaluated
 };

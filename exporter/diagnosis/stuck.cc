@@ -79,10 +79,10 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     return {};
   }
   const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
-  const bool was_tracked = context.past != nullptr && context.past->closed_tracked;
+  const bool was_tracked = context.history != nullptr && context.history->closed_tracked;
   if (FinIsUnsent(socket)) {
     const firewall::eval::TraversalResult fin =
-        tracked ? context.evaluator->TrackedFin(socket) : context.evaluator->Evaluate(socket, context.past).fin;
+        tracked ? context.evaluator->TrackedFin(socket) : context.evaluator->Evaluate(socket, context.history).fin;
     switch (fin.decision) {
       case Disposition::kDrop:
       case Disposition::kReject: {
@@ -106,12 +106,13 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     }
     return {Cause::kNoReply, nullptr, false};  // the peer's ACK matches the entry, or did as long as it was there
   }
-  if ((context.past == nullptr || !context.past->lost_while_open) &&
+  if ((context.history == nullptr || !context.history->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {
     return {};
   }
   // Over loopback the FIN leaves and is dropped on its way in: sent, and this host's doing.
-  return FindCauseOf(context.evaluator->Evaluate(socket, context.past), Cause::kLocalDrop, Cause::kReplyDrop, context);
+  return FindCauseOf(context.evaluator->Evaluate(socket, context.history), Cause::kLocalDrop, Cause::kReplyDrop,
+                     context);
 }
 
 }  // namespace finwait::diagnosis

@@ -50,7 +50,7 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
 /// What is known of a stuck socket beside the socket itself.
 struct StuckContext {
   CloseEvaluator* evaluator = nullptr;  ///< null: the rules cannot be read
-  const ConnectionHistory* past = nullptr;
+  const ConnectionHistory* history = nullptr;
   const sources::SysctlSample* sysctl = nullptr;  ///< null: cannot be read
   DropSites* sites = nullptr;                     ///< null: drop sites are not asked for
 };

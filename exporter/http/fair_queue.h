@@ -56,7 +56,7 @@ class FairQueue {
       displaced = std::move(fullest->second.waiting.back().item);
       fullest->second.waiting.pop_back();
       --waiting_;
-      Forget(fullest);
+      Evict(fullest);
     }
     auto& waiting = peers_[peer].waiting;
     waiting.insert(goes_on ? waiting.begin() : waiting.end(), {next_number_++, goes_on, std::move(item)});
@@ -100,7 +100,7 @@ class FairQueue {
     const auto entry = peers_.find(peer);
     usage_.Add(peer, now, more);
     --entry->second.serving;
-    Forget(entry);
+    Evict(entry);
   }
 
   /// Takes out the first item of that peer that `is_it`; false when none waits.
@@ -117,7 +117,7 @@ class FairQueue {
     }
     waiting.erase(found);
     --waiting_;
-    Forget(entry);
+    Evict(entry);
     return true;
   }
 
@@ -172,7 +172,7 @@ class FairQueue {
     return fullest;
   }
 
-  void Forget(typename Peers::iterator entry) {
+  void Evict(typename Peers::iterator entry) {
     if (entry->second.waiting.empty() && entry->second.serving == 0) {
       peers_.erase(entry);
     }

@@ -6,9 +6,9 @@
 namespace finwait::incidents {
 namespace {
 
-std::set<std::pair<Endpoint, Endpoint>> CountedOf(const StoredPast& past) {
+std::set<std::pair<Endpoint, Endpoint>> CountedOf(const StoredHistory& history) {
   std::set<std::pair<Endpoint, Endpoint>> counted;
-  for (const Record& record : past.records) {
+  for (const Record& record : history.records) {
     if (record.outcome == Outcome::kOngoing && record.counted) {
       counted.insert({record.local, record.peer});
     }
@@ -16,7 +16,7 @@ std::set<std::pair<Endpoint, Endpoint>> CountedOf(const StoredPast& past) {
   return counted;
 }
 
-std::vector<Record> TakeRecords(StoredPast& past) { return std::exchange(past.records, {}); }
+std::vector<Record> TakeRecords(StoredHistory& history) { return std::exchange(history.records, {}); }
 
 // What waits to be written again, with what has come since: that is newer.
 void MergeInto(StoreBatch& newer, StoreBatch older) {
@@ -31,12 +31,12 @@ void MergeInto(StoreBatch& newer, StoreBatch older) {
 
 Journal::Journal(Time now) : counters_since_(now), observed_{{now, now}} { Publish(now); }
 
-Journal::Journal(std::unique_ptr<Store> store, StoredPast past, Time now, Told told)
-    : counters_before_(std::move(past.counters)),
-      counters_since_(past.counters_since.value_or(now)),
-      counted_before_(CountedOf(past)),
-      observed_(std::move(past.observed)),
-      recorder_(TakeRecords(past)),
+Journal::Journal(std::unique_ptr<Store> store, StoredHistory history, Time now, Told told)
+    : counters_before_(std::move(history.counters)),
+      counters_since_(history.counters_since.value_or(now)),
+      counted_before_(CountedOf(history)),
+      observed_(std::move(history.observed)),
+      recorder_(TakeRecords(history)),
       store_(std::move(store)),
       told_(std::move(told)) {
   observed_.push_back({now, now});

@@ -27,7 +27,7 @@ class Journal {
   /// In memory alone.
   explicit Journal(Time now);
   /// With a store, just opened, and what it held.
-  Journal(std::unique_ptr<Store> store, StoredPast past, Time now, Told told);
+  Journal(std::unique_ptr<Store> store, StoredHistory history, Time now, Told told);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;

@@ -163,7 +163,7 @@ void Recorder::UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now) {
     record->tries = one.socket.tries;
     if (record->translation == nullptr) {
       record->translation =
-          one.socket.entry.translation != nullptr ? one.socket.entry.translation : one.past.translation;
+          one.socket.entry.translation != nullptr ? one.socket.entry.translation : one.history.translation;
     }
     record->last = std::max(now, record->last);
     if (is_new || tells_more || settles || now - ongoing.written >= kTouchEvery) {

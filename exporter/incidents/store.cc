@@ -249,17 +249,17 @@ Record RecordOfRow(const sqlite::Statement& row) {
 
 }  // namespace
 
-Result<void> Store::LoadParts(StoredPast& past) {
+Result<void> Store::LoadParts(StoredHistory& history) {
   sqlite::Database& database = opened_->database;
   auto read = ForEachRow(database, statements::kRuns, [&](const sqlite::Statement& row) {
-    past.observed.push_back({TimeOf(row.Integer(0)), TimeOf(row.Integer(1))});
+    history.observed.push_back({TimeOf(row.Integer(0)), TimeOf(row.Integer(1))});
   });
-  if (!past.observed.empty()) {
-    past.counters_since = past.observed.front().from;
+  if (!history.observed.empty()) {
+    history.counters_since = history.observed.front().from;
   }
   if (read) {
     read = ForEachRow(database, statements::kCounters,
-                      [&](const sqlite::Statement& row) { past.counters[row.Text(0)] = row.Real(1); });
+                      [&](const sqlite::Statement& row) { history.counters[row.Text(0)] = row.Real(1); });
   }
   std::unordered_map<std::int64_t, std::shared_ptr<const diagnosis::DropSite>> sites;
   if (read) {
@@ -269,7 +269,7 @@ Result<void> Store::LoadParts(StoredPast& past) {
   }
   if (read) {
     read = ForEachRow(database, statements::kConnections, [&](const sqlite::Statement& row) {
-      Record& record = past.records.emplace_back(RecordOfRow(row));
+      Record& record = history.records.emplace_back(RecordOfRow(row));
       if (!row.IsNull(13)) {
         record.site = sites[row.Integer(13)];
       }
@@ -278,10 +278,10 @@ Result<void> Store::LoadParts(StoredPast& past) {
   if (read) {
     read = ForEachRow(database, statements::kTranslations, [&](const sqlite::Statement& row) {
       const auto found =
-          std::ranges::lower_bound(past.records, static_cast<std::uint64_t>(row.Integer(0)), {}, &Record::id);
+          std::ranges::lower_bound(history.records, static_cast<std::uint64_t>(row.Integer(0)), {}, &Record::id);
       const auto local = Endpoint::Parse(row.Text(1));
       const auto peer = Endpoint::Parse(row.Text(2));
-      if (found != past.records.end() && found->id == static_cast<std::uint64_t>(row.Integer(0)) && local && peer) {
+      if (found != history.records.end() && found->id == static_cast<std::uint64_t>(row.Integer(0)) && local && peer) {
         found->translation = std::make_shared<const kernel::Translation>(kernel::Translation{*local, *peer});
       }
     });
@@ -289,18 +289,18 @@ Result<void> Store::LoadParts(StoredPast& past) {
   return read;
 }
 
-Result<StoredPast> Store::Load() {
+Result<StoredHistory> Store::Load() {
   sqlite::Database& database = opened_->database;
   if (const auto begun = database.Run("BEGIN"); !begun) {  // one state of the store for all that follows
     return Failure(begun.error());
   }
-  StoredPast past;
-  const auto read = LoadParts(past);
+  StoredHistory history;
+  const auto read = LoadParts(history);
   const auto ended = database.Run("COMMIT");
   if (!read || !ended) {
     return Failure(read ? ended.error() : read.error());
   }
-  return past;
+  return history;
 }
 
 Result<void> Store::BeginRun(Time now) {

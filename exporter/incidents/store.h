@@ -13,7 +13,7 @@
 namespace finwait::incidents {
 
 /// What a store holds.
-struct StoredPast {
+struct StoredHistory {
   std::vector<Record> records;             ///< in the order of their ids; those of one rule share their drop site
   std::map<std::string, double> counters;  ///< what counters had come to, by series as the text format writes it
   std::optional<Time> counters_since;      ///< when the first of those runs began; nothing in a new store
@@ -50,7 +50,7 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  Result<StoredPast> Load();
+  Result<StoredHistory> Load();
   /// Notes that the program watches from `now` on. Call once, before the first Write().
   Result<void> BeginRun(Time now);
   /// Writes all of `batch` or, with an error, nothing of it.
@@ -59,7 +59,7 @@ class Store {
  private:
   struct Opened;
   explicit Store(std::unique_ptr<Opened> opened);
-  Result<void> LoadParts(StoredPast& past);
+  Result<void> LoadParts(StoredHistory& history);
   Result<void> WriteParts(const StoreBatch& batch);
   Result<void> PutRecords(const std::map<std::uint64_t, Record>& records);
   Result<void> PutTranslations(const std::map<std::uint64_t, Record>& records);

@@ -33,13 +33,13 @@ class ClassChanges {
  public:
   ClassChanges(PathKind path, const ConnectionClass& space) : path_(path), space_(space) {}
 
-  void Compare(const HostEndings& now, const HostEndings& then) {
-    for (const EndingClass& before : now.classes) {
+  void Compare(const HostResults& now, const HostResults& then) {
+    for (const ResultClass& before : now.classes) {
       if (!IsHere(before)) {
         continue;
       }
-      for (const EndingClass& after : then.classes) {
-        if (IsHere(after) && ChangeBetween(before.ending, after.ending) != Change::kNone) {
+      for (const ResultClass& after : then.classes) {
+        if (IsHere(after) && ChangeBetween(before.close, after.close) != Change::kNone) {
           Add(before, after);
         }
       }
@@ -64,21 +64,21 @@ class ClassChanges {
   }
 
  private:
-  bool IsHere(const EndingClass& each) const { return each.path == path_ && each.connections.family == space_.family; }
+  bool IsHere(const ResultClass& each) const { return each.path == path_ && each.connections.family == space_.family; }
 
-  void Add(const EndingClass& before, const EndingClass& after) {
+  void Add(const ResultClass& before, const ResultClass& after) {
     ConnectionClass both = Both(before.connections, after.connections);
     if (both.Empty()) {
       return;
     }
-    const auto [known, is_new] = numbers_.try_emplace({before.ending, after.ending}, pairs_.size());
+    const auto [known, is_new] = numbers_.try_emplace({before.close, after.close}, pairs_.size());
     if (is_new) {
       pairs_.push_back(&known->first);
     }
     leaves_.push_back({std::move(both), known->second});
   }
 
-  using Pair = std::pair<Ending, Ending>;
+  using Pair = std::pair<CloseResult, CloseResult>;
   PathKind path_;
   const ConnectionClass& space_;
   std::map<Pair, std::size_t> numbers_;
@@ -87,15 +87,15 @@ class ClassChanges {
 };
 
 // Whether nothing is unknown of any class but whether its connections were translated.
-bool OnlyTranslationUnknown(const HostEndings& endings) {
-  return std::all_of(endings.classes.begin(), endings.classes.end(), [](const EndingClass& each) {
-    return each.ending.fate != diagnosis::Fate::kUnknown || HangsOnTranslation(each.ending);
+bool OnlyTranslationUnknown(const HostResults& results) {
+  return std::all_of(results.classes.begin(), results.classes.end(), [](const ResultClass& each) {
+    return each.close.fate != diagnosis::Fate::kUnknown || HangsOnTranslation(each.close);
   });
 }
 
 // All that either says, but for what says of both that classes of unknown fate are undivided: where those hang on their
 // translation alone, they are compared each by what it hangs on.
-std::vector<std::string> Unlike(const HostEndings& before, const HostEndings& after) {
+std::vector<std::string> Unlike(const HostResults& before, const HostResults& after) {
   const std::vector<std::string>& now = before.incomplete;
   const std::vector<std::string>& then = after.incomplete;
   const bool compared = OnlyTranslationUnknown(before) && OnlyTranslationUnknown(after);
@@ -121,31 +121,31 @@ bool Comparison::Has(Change change) const {
   return std::any_of(connections.begin(), connections.end(), is) || std::any_of(classes.begin(), classes.end(), is);
 }
 
-Comparison Compare(const HostReport& host, const HostEndings& then) {
+Comparison Compare(const HostReport& host, const HostResults& then) {
   Comparison result;
-  if (host.endings.rules && host.endings.rules == then.rules) {
+  if (host.results.rules && host.results.rules == then.rules) {
     result.same_rules = true;
     result.connections_unchanged = host.facts.sockets.size();
     result.connections_unknown =
-        static_cast<std::size_t>(std::count_if(then.sockets.begin(), then.sockets.end(), [](const Ending& each) {
+        static_cast<std::size_t>(std::count_if(then.sockets.begin(), then.sockets.end(), [](const CloseResult& each) {
           return each.fate == diagnosis::Fate::kUnknown;
         }));
     return result;
   }
-  result.incomplete = Unlike(host.endings, then);
+  result.incomplete = Unlike(host.results, then);
   for (std::size_t i = 0; i < host.facts.sockets.size(); ++i) {
-    const Change change = ChangeBetween(host.endings.sockets[i], then.sockets[i]);
+    const Change change = ChangeBetween(host.results.sockets[i], then.sockets[i]);
     if (change == Change::kNone) {
       ++result.connections_unchanged;
     } else {
-      result.connections.push_back({&host.facts.sockets[i], change, host.endings.sockets[i], then.sockets[i]});
+      result.connections.push_back({&host.facts.sockets[i], change, host.results.sockets[i], then.sockets[i]});
     }
   }
   for (const IpFamily family : kIpFamilies) {
     const diagnosis::ConnectionSpace space = host.facts.Space(family);
     for (const diagnosis::SpacePart& part : space.parts) {
       ClassChanges changes(part.path, part.connections);
-      changes.Compare(host.endings, then);
+      changes.Compare(host.results, then);
       changes.MoveTo(result.classes);
     }
   }

@@ -13,8 +13,8 @@ namespace finwait::planning {
 struct ChangedConnection {
   const ReportedSocket* socket = nullptr;  ///< never null
   Change change = Change::kNone;
-  Ending now;
-  Ending then;
+  CloseResult now;
+  CloseResult then;
 };
 
 /// Connections that fare alike under the rules in force, and alike under the candidate, but not the same.
@@ -23,8 +23,8 @@ struct ChangedClass {
   Change change = Change::kNone;
   std::string connections;            ///< which they are, in words
   diagnosis::SurveyedClass surveyed;  ///< the same as sets, and an example
-  Ending now;
-  Ending then;
+  CloseResult now;
+  CloseResult then;
 };
 
 /// What a candidate ruleset changes.
@@ -43,6 +43,6 @@ struct Comparison {
 };
 
 /// `then`: how `host`'s connections end under the candidate. Points into `host`, which outlives the result.
-Comparison Compare(const HostReport& host, const HostEndings& then);
+Comparison Compare(const HostReport& host, const HostResults& then);
 
 }  // namespace finwait::planning

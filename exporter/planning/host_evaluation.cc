@@ -36,15 +36,15 @@ class Evaluation {
   ReportedFacts& Facts() { return resolver_; }
   std::optional<std::string> Identity() { return IdentityOf(evaluator_.GetRuleset(), resolver_, *facts_); }
 
-  const Ending& EndingOf(const ClassOutcome& outcome) {
-    const auto [known, is_new] = endings_.try_emplace(outcome);
+  const CloseResult& CloseResultOf(const ClassOutcome& outcome) {
+    const auto [known, is_new] = results_.try_emplace(outcome);
     if (is_new) {
-      known->second = planning::EndingOf(outcome, evaluator_);
+      known->second = planning::CloseResultOf(outcome, evaluator_);
     }
     return known->second;
   }
 
-  Ending EndingOf(const ReportedSocket& reported) {
+  CloseResult CloseResultOf(const ReportedSocket& reported) {
     const auto history = reported.History();
     ClassOutcome outcome;
     diagnosis::EvaluateInRounds(evaluator_, &resolver_, [&] {
@@ -65,7 +65,7 @@ class Evaluation {
         outcome = DecidesBefore(now, later) ? OutcomeOf(now) : outcome;
       }
     });
-    return EndingOf(outcome);
+    return CloseResultOf(outcome);
   }
 
  private:
@@ -81,17 +81,17 @@ class Evaluation {
   ReportedFacts resolver_;
   std::shared_ptr<firewall::facts::FactStore> facts_;
   diagnosis::CloseEvaluator evaluator_;
-  std::map<ClassOutcome, Ending> endings_;
+  std::map<ClassOutcome, CloseResult> results_;
 };
 
 }  // namespace
 
-HostEndings EvaluateHost(const HostFacts& host, const std::shared_ptr<const firewall::Ruleset>& rules,
+HostResults EvaluateHost(const HostFacts& host, const std::shared_ptr<const firewall::Ruleset>& rules,
                          firewall::facts::Resolver& resolver) {
   Evaluation evaluation(host, rules, resolver);
-  HostEndings endings;
+  HostResults results;
   for (const ReportedSocket& each : host.sockets) {
-    endings.sockets.push_back(evaluation.EndingOf(each));
+    results.sockets.push_back(evaluation.CloseResultOf(each));
   }
   for (const IpFamily family : kIpFamilies) {
     firewall::classes::Limits limits;
@@ -99,14 +99,14 @@ HostEndings EvaluateHost(const HostFacts& host, const std::shared_ptr<const fire
     diagnosis::FamilySurvey survey = diagnosis::SurveyClasses(evaluation.Evaluator(), &evaluation.Facts(),
                                                               host.Space(family), family, {}, nullptr, limits);
     for (diagnosis::SurveyedClass& each : survey.classes) {
-      endings.classes.push_back({each.path, std::move(each.connections), evaluation.EndingOf(each.outcome)});
+      results.classes.push_back({each.path, std::move(each.connections), evaluation.CloseResultOf(each.outcome)});
     }
     for (std::string& why : survey.incomplete) {
-      endings.incomplete.push_back(std::string(family == IpFamily::kIpv4 ? "IPv4" : "IPv6") + ": " + std::move(why));
+      results.incomplete.push_back(std::string(family == IpFamily::kIpv4 ? "IPv4" : "IPv6") + ": " + std::move(why));
     }
   }
-  endings.rules = evaluation.Identity();
-  return endings;
+  results.rules = evaluation.Identity();
+  return results;
 }
 
 void AddTranslations(HostFacts& host, const std::shared_ptr<const firewall::Ruleset>& rules,

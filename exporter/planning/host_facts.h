@@ -15,7 +15,7 @@
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_history.h"
 #include "exporter/diagnosis/connection_space.h"
-#include "exporter/planning/ending.h"
+#include "exporter/planning/close_result.h"
 
 namespace finwait::planning {
 
@@ -51,16 +51,16 @@ struct HostFacts {
 };
 
 /// Connections that end alike.
-struct EndingClass {
+struct ResultClass {
   firewall::eval::PathKind path = firewall::eval::PathKind::kLocal;
   firewall::packet::ConnectionClass connections;
-  Ending ending;
+  CloseResult close;
 };
 
 /// How every connection of a host closes under one ruleset.
-struct HostEndings {
-  std::vector<Ending> sockets;          ///< in the order of HostFacts::sockets
-  std::vector<EndingClass> classes;     ///< they cover HostFacts::Space()
+struct HostResults {
+  std::vector<CloseResult> sockets;     ///< in the order of HostFacts::sockets
+  std::vector<ResultClass> classes;     ///< they cover HostFacts::Space()
   std::vector<std::string> incomplete;  ///< what was not told apart, each as a sentence without a stop
   std::optional<std::string> rules;     ///< IdentityOf() the ruleset
 };
@@ -68,7 +68,7 @@ struct HostEndings {
 /// What a report holds for plans.
 struct HostReport {
   HostFacts facts;
-  HostEndings endings;  ///< under the rules in force
+  HostResults results;  ///< under the rules in force
 };
 
 }  // namespace finwait::planning

@@ -189,40 +189,40 @@ NamespaceFacts NamespaceIn(const Json& json) {
   return facts;
 }
 
-Json EndingJson(const Ending& ending) {
-  Json json = {{"fate", Name(ending.fate)}, {"consequence", ending.consequence}};
-  if (!ending.hook.empty()) {
-    json["hook"] = ending.hook;
+Json CloseResultJson(const CloseResult& close) {
+  Json json = {{"fate", Name(close.fate)}, {"consequence", close.consequence}};
+  if (!close.hook.empty()) {
+    json["hook"] = close.hook;
   }
-  if (ending.HasRule()) {
-    json["backend"] = ending.backend;
-    json["family"] = ending.family;
-    json["table"] = ending.table;
-    json["chain"] = ending.chain;
-    json["text"] = ending.text;
-    PutKnown(json, "handle", ending.handle);
-    PutKnown(json, "rule_index", ending.position);
+  if (close.HasRule()) {
+    json["backend"] = close.backend;
+    json["family"] = close.family;
+    json["table"] = close.table;
+    json["chain"] = close.chain;
+    json["text"] = close.text;
+    PutKnown(json, "handle", close.handle);
+    PutKnown(json, "rule_index", close.position);
   }
   return json;
 }
 
-Ending EndingIn(const Json& json) {
+CloseResult CloseResultIn(const Json& json) {
   using diagnosis::Fate;
   constexpr Fate kFates[] = {Fate::kClean,          Fate::kFinDropped,  Fate::kAckDropped, Fate::kNatLost,
                              Fate::kPeerFinDropped, Fate::kPeerDecides, Fate::kUnknown};
-  Ending ending;
-  ending.fate = Named<Fate>(json.at("fate"), kFates);
-  ending.consequence = json.at("consequence").get<std::string>();
+  CloseResult close;
+  close.fate = Named<Fate>(json.at("fate"), kFates);
+  close.consequence = json.at("consequence").get<std::string>();
   const auto take = [&](const char* key, std::string& value) { value = json.value(key, std::string()); };
-  take("hook", ending.hook);
-  take("backend", ending.backend);
-  take("family", ending.family);
-  take("table", ending.table);
-  take("chain", ending.chain);
-  take("text", ending.text);
-  TakeKnown(json, "handle", ending.handle);
-  TakeKnown(json, "rule_index", ending.position);
-  return ending;
+  take("hook", close.hook);
+  take("backend", close.backend);
+  take("family", close.family);
+  take("table", close.table);
+  take("chain", close.chain);
+  take("text", close.text);
+  TakeKnown(json, "handle", close.handle);
+  TakeKnown(json, "rule_index", close.position);
+  return close;
 }
 
 Json EntryJson(const kernel::SocketEntry& entry) {
@@ -256,7 +256,7 @@ kernel::SocketEntry EntryIn(const Json& json) {
   return entry;
 }
 
-Json SocketJson(const ReportedSocket& reported, const Ending& ending) {
+Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   const kernel::TcpSocket& socket = reported.socket;
   const firewall::facts::Socket& facts = reported.facts;
   Json json = {{"local", socket.local.Text()},
@@ -283,7 +283,7 @@ Json SocketJson(const ReportedSocket& reported, const Ending& ending) {
   if (reported.translated) {
     json["was_translated"] = {{"source", reported.translated->first}, {"destination", reported.translated->second}};
   }
-  json["close"] = EndingJson(ending);
+  json["close"] = CloseResultJson(close);
   return json;
 }
 
@@ -334,7 +334,7 @@ ReportedSocket SocketIn(const Json& json) {
 constexpr std::pair<PathKind, const char*> kPaths[] = {{PathKind::kLocal, "local"}, {PathKind::kLoopback, "loopback"}};
 
 // Only what tells the class from the whole space is written.
-Json ClassJson(const EndingClass& one, const ConnectionClass& space) {
+Json ClassJson(const ResultClass& one, const ConnectionClass& space) {
   Json json = {{"family", finwait::Name(one.connections.family)}};
   for (const auto& [path, name] : kPaths) {
     if (path == one.path) {
@@ -351,7 +351,7 @@ Json ClassJson(const EndingClass& one, const ConnectionClass& space) {
     }
   }
   json["sets"] = std::move(sets);
-  json["close"] = EndingJson(one.ending);
+  json["close"] = CloseResultJson(one.close);
   return json;
 }
 
@@ -364,8 +364,8 @@ const ConnectionClass* PartOf(const std::array<diagnosis::ConnectionSpace, 2>& s
   return nullptr;
 }
 
-EndingClass ClassIn(const Json& json, const std::array<diagnosis::ConnectionSpace, 2>& spaces) {
-  EndingClass one;
+ResultClass ClassIn(const Json& json, const std::array<diagnosis::ConnectionSpace, 2>& spaces) {
+  ResultClass one;
   const auto family = Named<IpFamily>(json.at("family"), kIpFamilies);
   const std::string path = json.at("path").get<std::string>();
   one.path = path == "loopback" ? PathKind::kLoopback : PathKind::kLocal;
@@ -385,7 +385,7 @@ EndingClass ClassIn(const Json& json, const std::array<diagnosis::ConnectionSpac
     }
     one.connections.values[*i] = IntervalSet::Union(std::move(intervals)).Intersection(space->values[*i]);
   }
-  one.ending = EndingIn(json.at("close"));
+  one.close = CloseResultIn(json.at("close"));
   return one;
 }
 
@@ -541,17 +541,17 @@ HostReport HostIn(const Json& json) {
   }
   for (const Json& each : json.at("sockets")) {
     facts.sockets.push_back(SocketIn(each));
-    report.endings.sockets.push_back(EndingIn(each.at("close")));
+    report.results.sockets.push_back(CloseResultIn(each.at("close")));
   }
   facts.sockets_not_listed = json.at("sockets_not_listed").get<std::size_t>();
   facts.lacks = json.at("lacks").get<std::vector<std::string>>();
   const auto spaces = SpacesOf(facts);
   for (const Json& each : json.at("classes")) {
-    report.endings.classes.push_back(ClassIn(each, spaces));
+    report.results.classes.push_back(ClassIn(each, spaces));
   }
-  report.endings.incomplete = json.at("incomplete").get<std::vector<std::string>>();
+  report.results.incomplete = json.at("incomplete").get<std::vector<std::string>>();
   if (json.contains("rules")) {
-    report.endings.rules = json["rules"].get<std::string>();
+    report.results.rules = json["rules"].get<std::string>();
   }
   return report;
 }
@@ -583,19 +583,19 @@ Json HostJson(const HostReport& report) {
   json["queue_listeners"] = facts.queue_listeners ? Json(*facts.queue_listeners) : Json(nullptr);
   Json& sockets = json["sockets"] = Json::array();
   for (std::size_t i = 0; i < facts.sockets.size(); ++i) {
-    sockets.push_back(SocketJson(facts.sockets[i], report.endings.sockets[i]));
+    sockets.push_back(SocketJson(facts.sockets[i], report.results.sockets[i]));
   }
   json["sockets_not_listed"] = facts.sockets_not_listed;
   const auto spaces = SpacesOf(facts);
   Json& classes = json["classes"] = Json::array();
-  for (const EndingClass& each : report.endings.classes) {
+  for (const ResultClass& each : report.results.classes) {
     if (const ConnectionClass* space = PartOf(spaces, each.connections.family, each.path)) {
       classes.push_back(ClassJson(each, *space));
     }
   }
-  json["incomplete"] = report.endings.incomplete;
-  if (report.endings.rules) {
-    json["rules"] = *report.endings.rules;
+  json["incomplete"] = report.results.incomplete;
+  if (report.results.rules) {
+    json["rules"] = *report.results.rules;
   }
   return json;
 }

@@ -233,7 +233,7 @@ HostReport ReadHostReport(const kernel::Host& host, const std::shared_ptr<const 
   HostReport report;
   report.facts = reader.Read(settings);
   AddTranslations(report.facts, rules, reader.Rules());
-  report.endings = EvaluateHost(report.facts, rules, reader.Rules());
+  report.results = EvaluateHost(report.facts, rules, reader.Rules());
   return report;
 }
 
@@ -297,7 +297,7 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
   // neighbours are joined only then.
   for (const IpFamily family : kIpFamilies) {
     for (const diagnosis::SpacePart& part : facts.Space(family).parts) {
-      for (EndingClass& each : report.endings.classes) {
+      for (ResultClass& each : report.results.classes) {
         if (each.path == part.path && each.connections.family == family) {
           each.connections.routes = part.connections.routes;
         }

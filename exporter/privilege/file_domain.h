@@ -23,7 +23,7 @@ class FileDomain {
   /// Confines the calling thread; to be called before the first other thread, and before calls are filtered. Sets
   /// no_new_privs. Of `readable`, files or folders, those that are not there are left out. Needs Landlock: kUnsupported
   /// where the kernel has none. The domain must live as long as what it names is to be found: of procfs the kernel
-  /// makes folders anew, which would not be those that were named, unless somebody holds them.
+  /// makes folders again, which would not be those that were named, unless somebody holds them.
   static Result<FileDomain> Enter(const std::vector<std::filesystem::path>& readable, Scope scope = Scope::kAll);
 
  private:

@@ -13,7 +13,7 @@ namespace finwait::privilege {
 /// through one that was left open by mistake, a directory say, code inside would reach what it may not open. Of 0, 1
 /// and 2 those that are closed become /dev/null: a socket that took the number would get the log. PR_SET_DUMPABLE 0: no
 /// core file has keys in it, and a process of the same user can neither attach nor read the memory.
-/// `kept` stays, too: this program's own, from before it was started anew.
+/// `kept` stays, too: this program's own, from before it was executed again.
 Result<void> GiveUpInheritance(unsigned sockets, std::optional<int> kept = std::nullopt);
 
 /// From here on no new descriptor gets `first` for a number, or a higher one; those that are there stay. For good.

@@ -141,23 +141,23 @@ void DescribeDropSites(const Situation& situation, Explanation& explanation) {
 
 void DescribeTranslations(const diagnosis::Diagnosis& diagnosis, const Situation& situation, Explanation& explanation) {
   std::string first;
-  const auto add = [&](const Endpoint& peer, const diagnosis::ConnectionHistory& past) {
-    if (first.empty() && past.translation != nullptr) {
-      first = peer.Text() + " was " + past.translation->peer.Text() + " on the wire, and this end was " +
-              past.translation->local.Text();
+  const auto add = [&](const Endpoint& peer, const diagnosis::ConnectionHistory& history) {
+    if (first.empty() && history.translation != nullptr) {
+      first = peer.Text() + " was " + history.translation->peer.Text() + " on the wire, and this end was " +
+              history.translation->local.Text();
     }
   };
   if (diagnosis.stuck) {
     for (const diagnosis::StuckSocket& one : diagnosis.stuck->sockets) {
       if (one.cause == diagnosis::Cause::kNatLost) {
-        add(one.socket.peer, one.past);
+        add(one.socket.peer, one.history);
       }
     }
   }
   if (diagnosis.live) {
     for (const diagnosis::AtRiskSocket& one : diagnosis.live->sockets) {
       if (one.fate == diagnosis::Fate::kNatLost) {
-        add(one.socket.peer, one.past);
+        add(one.socket.peer, one.history);
       }
     }
   }
@@ -363,7 +363,7 @@ void DescribeFailures(const scheduling::Snapshot& snapshot, Explanation& explana
   }
 }
 
-void DescribeBlindness(const scheduling::Snapshot& snapshot, Explanation& explanation) {
+void DescribeUnavailable(const scheduling::Snapshot& snapshot, Explanation& explanation) {
   DescribeFailures(snapshot, explanation);
   for (const scheduling::CollectorStatus& status : snapshot.collectors) {
     if (!status.collected) {
@@ -440,7 +440,7 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
     std::ranges::move(IdleAdvice(*diagnosis.idle, sysctl, TableLoadOf(*diagnosis.snapshot)),
                       std::back_inserter(explanation.what_to_do));
   }
-  DescribeBlindness(*diagnosis.snapshot, explanation);
+  DescribeUnavailable(*diagnosis.snapshot, explanation);
   if (diagnosis.idle && diagnosis.idle->untold > 0) {
     explanation.cannot_see.push_back({"It cannot be told how long " +
                                       Counted(diagnosis.idle->untold, "connection of another network namespace has",

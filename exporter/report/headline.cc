@@ -65,7 +65,7 @@ std::string LossOf(const Situation& situation) {
 
 // The first collector whose failure hides what decides the stage. Sockets before tracking, which fails without them,
 // too.
-std::string BlindnessOf(const scheduling::Snapshot& snapshot) {
+std::string UnavailableOf(const scheduling::Snapshot& snapshot) {
   for (const std::string_view decisive :
        {sources::FirewallSample::kCollector, sources::SocketsSample::kCollector, sources::TrackingSample::kCollector}) {
     for (const scheduling::CollectorStatus& status : snapshot.collectors) {
@@ -209,7 +209,7 @@ std::string Verdict(const diagnosis::Diagnosis& diagnosis, const Situation& situ
 
 std::string CauseOf(const diagnosis::Diagnosis& diagnosis, const Situation& situation) {
   if (!diagnosis.risk.stage) {
-    if (std::string blindness = BlindnessOf(*diagnosis.snapshot); !blindness.empty()) {
+    if (std::string blindness = UnavailableOf(*diagnosis.snapshot); !blindness.empty()) {
       return blindness;
     }
     return UnknownOf(diagnosis);

@@ -92,7 +92,7 @@ void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
     ++situation.stuck;
     ++(*one.cause == diagnosis::Cause::kNatLost ? situation.nat_stuck : situation.stuck_no_nat);
     ++(PeerClosedFirst(one.socket.state) ? situation.peer_closed : situation.open_both_ways);
-    situation.ends.Add(one.past, situation.sysctl ? &*situation.sysctl : nullptr);
+    situation.ends.Add(one.history, situation.sysctl ? &*situation.sysctl : nullptr);
     if (one.site != nullptr) {
       AffectedSite& site = sites.Count(*one.site, *one.cause == diagnosis::Cause::kReplyDrop);
       site.with_entry = site.with_entry || one.with_entry;

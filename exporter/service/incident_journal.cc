@@ -18,15 +18,15 @@ Result<OpenedStore> OpenStore(const std::filesystem::path& path) {
   if (!store) {
     return Failure(store.error());
   }
-  auto past = (*store)->Load();
-  if (!past) {
-    return Failure(past.error());
+  auto history = (*store)->Load();
+  if (!history) {
+    return Failure(history.error());
   }
   if (const auto begun = (*store)->BeginRun(Now()); !begun) {
     return Failure(begun.error());
   }
   opened.store = std::move(*store);
-  opened.past = std::move(*past);
+  opened.history = std::move(*history);
   return opened;
 }
 
@@ -35,7 +35,7 @@ std::unique_ptr<incidents::Journal> StartJournal(OpenedStore opened, const Logge
     return std::make_unique<incidents::Journal>(Now());
   }
   return std::make_unique<incidents::Journal>(
-      std::move(opened.store), std::move(opened.past), Now(), [&logger](const Result<void>& written) {
+      std::move(opened.store), std::move(opened.history), Now(), [&logger](const Result<void>& written) {
         if (written) {
           logger.Info("the store is written again", {});
         } else {

@@ -11,7 +11,7 @@ namespace finwait::service {
 /// The store of --storage.path and what it held; both empty without one.
 struct OpenedStore {
   std::unique_ptr<incidents::Store> store;
-  incidents::StoredPast past;
+  incidents::StoredHistory history;
 };
 
 /// Opens the store that `path` names; nothing is opened where it is empty. To be called before the sandbox closes:

@@ -66,19 +66,20 @@ Json RuleTextJson(const Site& site) {
 }
 
 // What became of the connection's entry, and what could have kept it.
-void AddHistory(const diagnosis::ConnectionHistory& past, Json& socket) {
-  socket["keepalive"] = OrNull(past.keepalive);
-  socket["entry"] = Name(past.entry_end);
-  socket["entry_state"] = past.entry_state ? Json(Name(*past.entry_state)) : Json(nullptr);
-  socket["source_nat"] = past.SeenTracked() ? Json(past.source_nat) : Json(nullptr);
-  socket["destination_nat"] = past.SeenTracked() ? Json(past.destination_nat) : Json(nullptr);
+void AddHistory(const diagnosis::ConnectionHistory& history, Json& socket) {
+  socket["keepalive"] = OrNull(history.keepalive);
+  socket["entry"] = Name(history.entry_end);
+  socket["entry_state"] = history.entry_state ? Json(Name(*history.entry_state)) : Json(nullptr);
+  socket["source_nat"] = history.SeenTracked() ? Json(history.source_nat) : Json(nullptr);
+  socket["destination_nat"] = history.SeenTracked() ? Json(history.destination_nat) : Json(nullptr);
 }
 
-void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::ConnectionHistory& past, Json& socket) {
+void AddAddresses(const Endpoint& local, const Endpoint& peer, const diagnosis::ConnectionHistory& history,
+                  Json& socket) {
   socket["local"] = local.Text();
   socket["peer"] = peer.Text();
-  socket["translated_local"] = past.translation != nullptr ? Json(past.translation->local.Text()) : Json(nullptr);
-  socket["translated_peer"] = past.translation != nullptr ? Json(past.translation->peer.Text()) : Json(nullptr);
+  socket["translated_local"] = history.translation != nullptr ? Json(history.translation->local.Text()) : Json(nullptr);
+  socket["translated_peer"] = history.translation != nullptr ? Json(history.translation->peer.Text()) : Json(nullptr);
 }
 
 // `number`: which of a site's numbers counts.
@@ -144,12 +145,12 @@ Json StuckJson(const diagnosis::StuckSummary& stuck, const std::vector<report::A
                    {"unsent_bytes", OrNull(one.socket.unsent)},
                    {"unacknowledged_segments", one.socket.unacknowledged},
                    {"send_window_bytes", OrNull(one.socket.send_window)}};
-    AddHistory(one.past, socket);
+    AddHistory(one.history, socket);
     socket["owner"] = OwnerOrNull(one.owner);
     AddProof(one, socket);
     socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
-      AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
+      AddAddresses(one.socket.local, one.socket.peer, one.history, socket);
       socket["rule_text"] = RuleTextJson(one.site);
     }
     sockets.push_back(std::move(socket));
@@ -176,11 +177,11 @@ Json LiveJson(const diagnosis::LiveSummary& live, const std::vector<report::Affe
                    {"state", Name(one.socket.state)},
                    {"fate", Name(one.fate)},
                    {"stands_for", one.stands_for}};
-    AddHistory(one.past, socket);
+    AddHistory(one.history, socket);
     socket["owner"] = OwnerOrNull(one.owner);
     socket["rule"] = SiteOrNull(one.place);
     if (details == Details::kShow) {
-      AddAddresses(one.socket.local, one.socket.peer, one.past, socket);
+      AddAddresses(one.socket.local, one.socket.peer, one.history, socket);
       socket["rule_text"] = RuleTextJson(one.place);
       socket["reason"] = one.reason;
     }

@@ -16,8 +16,8 @@ using Json = nlohmann::ordered_json;
 using planning::Change;
 using planning::ChangedClass;
 using planning::ChangedConnection;
+using planning::CloseResult;
 using planning::Comparison;
-using planning::Ending;
 using planning::LoadedReport;
 
 // More are counted, not listed.
@@ -72,22 +72,22 @@ std::string_view Verdict(const Comparison& comparison) {
   return comparison.Has(Change::kNewlyLost) ? "LOSES" : comparison.NothingLost() ? "SAFE" : "UNKNOWN";
 }
 
-void ShowEnding(const char* when, const Ending& ending, std::ostream& out) {
-  out << "    " << when << Printable(ending.consequence) << "\n";
-  if (!ending.text.empty()) {
-    out << "                 " << Printable(ending.text) << "\n";
+void ShowResult(const char* when, const CloseResult& close, std::ostream& out) {
+  out << "    " << when << Printable(close.consequence) << "\n";
+  if (!close.text.empty()) {
+    out << "                 " << Printable(close.text) << "\n";
   }
 }
 
 template <typename T>
-void ShowEndings(const T& changed, std::ostream& out) {
-  ShowEnding("now:         ", changed.now, out);
-  ShowEnding("candidate:   ", changed.then, out);
+void ShowResults(const T& changed, std::ostream& out) {
+  ShowResult("now:         ", changed.now, out);
+  ShowResult("candidate:   ", changed.then, out);
 }
 
 void ShowClass(const ChangedClass& changed, std::ostream& out) {
   out << "  " << (changed.family == IpFamily::kIpv4 ? "IPv4 " : "IPv6 ") << changed.connections << "\n";
-  ShowEndings(changed, out);
+  ShowResults(changed, out);
   out << "    for example: " << changed.surveyed.example_local.Text() << " " << changed.surveyed.example_peer.Text();
   for (const std::string& flag : report::ExampleFlags(changed.surveyed)) {
     out << " " << flag;
@@ -98,7 +98,7 @@ void ShowClass(const ChangedClass& changed, std::ostream& out) {
 void ShowConnection(const ChangedConnection& changed, std::ostream& out) {
   const auto& socket = changed.socket->socket;
   out << "  open now: " << socket.local.Text() << " to " << socket.peer.Text() << " (" << Name(socket.state) << ")\n";
-  ShowEndings(changed, out);
+  ShowResults(changed, out);
 }
 
 template <typename T, typename Show>
@@ -116,20 +116,20 @@ void ShowAll(const std::vector<T>& changed, Change change, std::size_t most, std
   }
 }
 
-Json EndingJson(const Ending& ending) {
+Json CloseResultJson(const CloseResult& close) {
   Json rule = nullptr;
-  if (ending.HasRule()) {
-    rule = {{"backend", ending.backend}, {"family", ending.family}, {"table", ending.table}, {"chain", ending.chain}};
-    if (ending.handle) {
-      rule["handle"] = *ending.handle;
+  if (close.HasRule()) {
+    rule = {{"backend", close.backend}, {"family", close.family}, {"table", close.table}, {"chain", close.chain}};
+    if (close.handle) {
+      rule["handle"] = *close.handle;
     }
-    if (ending.position) {
-      rule["rule_index"] = *ending.position;
+    if (close.position) {
+      rule["rule_index"] = *close.position;
     }
-    rule["hook"] = ending.hook;
-    rule["text"] = ending.text;
+    rule["hook"] = close.hook;
+    rule["text"] = close.text;
   }
-  return {{"fate", Name(ending.fate)}, {"consequence", ending.consequence}, {"rule", std::move(rule)}};
+  return {{"fate", Name(close.fate)}, {"consequence", close.consequence}, {"rule", std::move(rule)}};
 }
 
 Json TrackedJson(const kernel::SocketEntry& entry) {
@@ -145,16 +145,16 @@ Json ChangeJson(const Comparison& comparison, Change change) {
                              {"peer", each.socket->socket.peer.Text()},
                              {"state", Name(each.socket->socket.state)},
                              {"tracked", TrackedJson(each.socket->socket.entry)},
-                             {"now", EndingJson(each.now)},
-                             {"candidate", EndingJson(each.then)}});
+                             {"now", CloseResultJson(each.now)},
+                             {"candidate", CloseResultJson(each.then)}});
     }
   }
   Json classes = Json::array();
   for (const ChangedClass& each : comparison.classes) {
     if (each.change == change) {
       classes.push_back({{"connections", ConnectionsJson(each.connections, each.surveyed)},
-                         {"now", EndingJson(each.now)},
-                         {"candidate", EndingJson(each.then)},
+                         {"now", CloseResultJson(each.now)},
+                         {"candidate", CloseResultJson(each.then)},
                          {"example",
                           {{"local", each.surveyed.example_local.Text()},
                            {"peer", each.surveyed.example_peer.Text()},

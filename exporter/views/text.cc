@@ -84,10 +84,10 @@ void DoFirst(const report::Explanation& explanation, std::ostringstream& out) {
 }
 
 // What became of the connection's entry, as far as anybody saw.
-std::string EntryText(const diagnosis::ConnectionHistory& past) {
-  switch (past.entry_end) {
+std::string EntryText(const diagnosis::ConnectionHistory& history) {
+  switch (history.entry_end) {
     case diagnosis::ExpiryReason::kTimedOut:
-      return ", entry timed out" + (past.entry_state ? " in " + UpperCase(Name(*past.entry_state)) : "");
+      return ", entry timed out" + (history.entry_state ? " in " + UpperCase(Name(*history.entry_state)) : "");
     case diagnosis::ExpiryReason::kRemoved:
       return ", entry removed before its time";
     case diagnosis::ExpiryReason::kStillThere:
@@ -105,8 +105,8 @@ std::string OfOwner(const Socket& one) {
   return one.owner != nullptr ? ", " + Printable(one.owner->Text()) : "";
 }
 
-std::string KeepaliveText(const diagnosis::ConnectionHistory& past) {
-  return !past.keepalive ? "" : *past.keepalive ? ", keepalive on" : ", keepalive off";
+std::string KeepaliveText(const diagnosis::ConnectionHistory& history) {
+  return !history.keepalive ? "" : *history.keepalive ? ", keepalive on" : ", keepalive off";
 }
 
 std::string CauseText(const std::optional<diagnosis::Cause>& cause) {
@@ -117,8 +117,8 @@ void OneSocket(const diagnosis::StuckSocket& one, const char* before, std::ostri
   out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
       << report::KernelName(one.socket.state) << "  " << CauseText(one.cause) << "  "
       << report::Lasting(one.age.count()) << ", " << Counted(one.socket.tries, "try", "tries")
-      << (one.socket.orphan ? ", no process" : "") << OfOwner(one) << EntryText(one.past) << KeepaliveText(one.past)
-      << "\n";
+      << (one.socket.orphan ? ", no process" : "") << OfOwner(one) << EntryText(one.history)
+      << KeepaliveText(one.history) << "\n";
 }
 
 // `left`: how many of `all` were not shown; `in_json`: how many the JSON report lists.
@@ -163,8 +163,8 @@ void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report
 void OneAtRisk(const diagnosis::AtRiskSocket& one, const char* before, std::ostringstream& out) {
   out << before << one.socket.local.Text() << " -> " << one.socket.peer.Text() << "  "
       << report::KernelName(one.socket.state) << "  " << Name(one.fate)
-      << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << OfOwner(one) << EntryText(one.past)
-      << KeepaliveText(one.past) << "\n";
+      << (one.reason.empty() ? "" : ": " + Printable(one.reason)) << OfOwner(one) << EntryText(one.history)
+      << KeepaliveText(one.history) << "\n";
 }
 
 // Those that one rule would lose in one piece, with one as an example; then the single ones.

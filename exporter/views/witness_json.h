@@ -8,7 +8,7 @@
 namespace finwait::views {
 
 /// "witness" of the report: resets and peers' FINs that the kernel dropped, and where it and the rules disagree. Null
-/// where the witness is blind or off.
+/// where the witness is unavailable or off.
 nlohmann::ordered_json WitnessJson(const diagnosis::Diagnosis& diagnosis, Details details);
 
 /// Adds what a stuck socket's cause rests on: "proven_by", "kernel_reason" and "kernel_code".

@@ -50,7 +50,7 @@ void Require(const Result<sources::Collected>& collected) {
   }
 }
 
-void Look(sources::Collector& collector) { Require(collector.Collect(Deadline::After(std::chrono::seconds(120)))); }
+void Collect(sources::Collector& collector) { Require(collector.Collect(Deadline::After(std::chrono::seconds(120)))); }
 
 std::uint32_t ClosingStates() {
   return KernelStateBit(kernel::TcpState::kFinWait1) | KernelStateBit(kernel::TcpState::kFinWait2) |
@@ -126,7 +126,7 @@ void AddTable(Contest& contest, const kernel::Host& host) {
   contest.Add("raw receive", "", [] { return CpuOfThread([] { RawConntrackDump(); }); });
   contest.Add("conntrack_table", "raw receive", [&host] {
     sources::ConntrackTableCollector collector(host);
-    return CpuOfThread([&] { Look(collector); });
+    return CpuOfThread([&] { Collect(collector); });
   });
 }
 
@@ -147,7 +147,7 @@ void RunTable(std::size_t entries, std::size_t sockets, int rounds) {
                   [&host, count] { return CpuOfJoin(host, count, false); });
     }
     sources::TrackingCollector tracking(host);
-    contest.Add("tracking, its choice", "raw receive", [&] { return CpuOfThread([&] { Look(tracking); }); });
+    contest.Add("tracking, its choice", "raw receive", [&] { return CpuOfThread([&] { Collect(tracking); }); });
     contest.Add("conntrack -L", "raw receive", [] { return CpuOfProgram({"conntrack", "-L"}); });
     contest.Add("conntrack -L, counted by awk", "raw receive", [] {
       return CpuOfProgram(
@@ -170,7 +170,7 @@ void AddSockets(Contest& contest, const kernel::Host& host) {
   });
   contest.Add("sockets", "raw, both", [&host] {
     sources::SocketsCollector collector(host, Pacer(std::chrono::seconds(5), 1));  // the first look counts all
-    return CpuOfThread([&] { Look(collector); });
+    return CpuOfThread([&] { Collect(collector); });
   });
 }
 
@@ -184,17 +184,17 @@ void RunSockets(std::size_t sockets, int rounds) {
     Contest contest("Sockets: " + Thousands(sockets), static_cast<double>(sockets));
     AddSockets(contest, host);
     sources::SocketsCollector between(host, Pacer(std::chrono::hours(24), 1));
-    Look(between);
+    Collect(between);
     contest.Add("sockets, between two counts", "raw dump, closing states, tcp_info",
-                [&] { return CpuOfThread([&] { Look(between); }); });
+                [&] { return CpuOfThread([&] { Collect(between); }); });
     contest.Add("ss -Htan", "raw dump, all states", [] { return CpuOfProgram({"ss", "-Htan"}); });
     contest.Add("node_exporter, one scrape", "raw dump, all states", [&] { return node_exporter.CpuOfScrape(); });
     sources::NetstatCollector netstat(host);
     sources::SysctlCollector sysctl(host);
     contest.Add("netstat and sysctl", "raw dump, all states", [&] {
       return CpuOfThread([&] {
-        Look(netstat);
-        Look(sysctl);
+        Collect(netstat);
+        Collect(sysctl);
       });
     });
     contest.Run(rounds);
@@ -217,9 +217,9 @@ void AddRules(Contest& contest, const kernel::Host& host, Rules backend, sources
   const std::string all = backend == Rules::kLegacy ? "getsockopt, raw" : "netlink, raw";
   contest.Add("firewall, first look", all, [&host] {
     sources::FirewallCollector collector(host);
-    return CpuOfThread([&] { Look(collector); });
+    return CpuOfThread([&] { Collect(collector); });
   });
-  contest.Add("firewall, nothing changed", all, [&settled] { return CpuOfThread([&] { Look(settled); }); });
+  contest.Add("firewall, nothing changed", all, [&settled] { return CpuOfThread([&] { Collect(settled); }); });
 }
 
 void RunRules(std::size_t rules, int rounds) {
@@ -230,7 +230,7 @@ void RunRules(std::size_t rules, int rounds) {
       const kernel::Host host = lab::HostHere();
       Contest contest("Rules: " + Thousands(rules) + ", " + Name(backend), static_cast<double>(rules));
       sources::FirewallCollector settled(host);
-      Look(settled);
+      Collect(settled);
       AddRules(contest, host, backend, settled);
       const std::vector<std::string> tool =
           backend == Rules::kLegacy        ? std::vector<std::string>{"iptables-legacy-save", "-c"}
@@ -269,7 +269,7 @@ void RunGrowth(std::size_t most_entries) {
       Contest contest("Growth: " + std::to_string(sockets) + " sockets", static_cast<double>(sockets));
       AddSockets(contest, host);
       sources::TrackingCollector tracking(host);
-      contest.Add("tracking", "raw dump, all states", [&] { return CpuOfThread([&] { Look(tracking); }); });
+      contest.Add("tracking", "raw dump, all states", [&] { return CpuOfThread([&] { Collect(tracking); }); });
       contest.Run(7);
       contest.Print();
     });
@@ -282,7 +282,7 @@ void RunGrowth(std::size_t most_entries) {
         const kernel::Host host = lab::HostHere();
         Contest contest("Growth: " + Thousands(rules) + " rules, " + Name(backend), static_cast<double>(rules));
         sources::FirewallCollector settled(host);
-        Look(settled);
+        Collect(settled);
         AddRules(contest, host, backend, settled);
         contest.Run(5);
         contest.Print();

@@ -51,7 +51,7 @@ class OutboundTest : public testing::TestWithParam<Firewall> {
   Scene scene_;
 };
 
-TEST_P(OutboundTest, ATemporaryAcceptLetsStuckSocketsFinishOnBothEndsAndLeavesTheRulesAsTheyWere) {
+TEST_P(OutboundTest, ATemporaryAcceptLetsStuckSocketsFinishOnBothEnds) {
   Ends ends = Open();
   scene_.LoseEntries();
   ends.local.Reset();
@@ -234,7 +234,7 @@ TEST_F(AdviceTest, TcpFinTimeoutDoesNotHelp) {
   EXPECT_TRUE(Eventually([&] { return scene_.MostTries() >= 4; })) << "more than a second later";
 }
 
-TEST_F(AdviceTest, ALongerEstablishedTimeoutKeepsEntriesThatSeeAnotherPacketAndBringsNoneBack) {
+TEST_F(AdviceTest, ALongerTimeoutKeepsEntriesAndBringsNoneBack) {
   DropInvalidOut();
   Timeout("established", "3");
   Ends gone = scene_.Open();
@@ -305,7 +305,7 @@ TEST_F(AdviceTest, AConnectionThatIsClosedInTimeAfterItsPeerCloses) {
   EXPECT_TRUE(scene_.ClosesOnBothEnds());
 }
 
-TEST_F(AdviceTest, AcceptingInvalidAloneOnInputDoesNotHelpWhileTcpLooseIs1AndDoesWhenItIs0) {
+TEST_F(AdviceTest, AcceptingInvalidOnInputHelpsOnlyWhereTcpLooseIs0) {
   scene_.Local().Shell(
       "iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables -P INPUT DROP");
   Ends first = scene_.Open();

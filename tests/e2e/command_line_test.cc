@@ -176,7 +176,7 @@ TEST(CommandLineTest, ABugReportHasNoAddressAndNoTextOfARule) {
   }
 }
 
-TEST(CommandLineTest, WithoutTheCapabilityItServesWhatItCanSeeAndNamesWhatIsMissing) {
+TEST(CommandLineTest, WithoutTheCapabilityItNamesWhatIsMissing) {
   const lab::Wire wire;
   const lab::Listener listener(wire.local, "127.0.0.1", 80);
   // An ordinary user in this namespace: no capability at all.

@@ -79,7 +79,7 @@ TEST_F(TimeoutPolicyTest, NoSysctlCountsInAZoneEither) {
       "chain zone_in { type filter hook prerouting priority -300; ct zone set 5; }\n");
 }
 
-TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsPredictedAndIsNotCalledInvalid) {
+TEST_F(OutcomesTest, ARuleThatDropsFinsWithAnEntryIsNotCalledInvalid) {
   scene_.Local().Shell(
       "iptables -A OUTPUT ! -o lo -p tcp --tcp-flags ACK,FIN ACK,FIN -j DROP;"
       "iptables -A OUTPUT -m state --state RELATED,ESTABLISHED -j ACCEPT");
@@ -189,7 +189,7 @@ TEST_F(OutcomesTest, APeerThatARuleResetsHasGoneAndItsResetEndsTheSocket) {
   EXPECT_TRUE(scene_.ClosesOnBothEnds());
 }
 
-TEST_F(OutcomesTest, APeerThatHasForgottenTheConnectionAnswersWithAResetThatRulesDrop) {
+TEST_F(OutcomesTest, APeerWithoutTheConnectionAnswersWithADroppedReset) {
   scene_.Peer().Sysctl("net.ipv4.tcp_fin_timeout", "1");
   scene_.Local().Shell("iptables -A INPUT -m conntrack --ctstate INVALID -j DROP");
   Ends ends = scene_.Open();
@@ -222,7 +222,7 @@ TEST_F(OutcomesTest, AClosedWindowIsProbedAndTheProbesBringTheEntryBack) {
   EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
 }
 
-TEST_F(OutcomesTest, WhatHangsOnChanceIsNamedAndAHostWithAllEntriesIsNeverCannotTell) {
+TEST_F(OutcomesTest, ChanceIsNamedAndAHostWithAllEntriesIsNeverUnknown) {
   scene_.Local().Shell(
       "iptables -A OUTPUT -m conntrack --ctstate INVALID -m statistic --mode random --probability 0.5 -j DROP");
   Ends ends = scene_.Open();

@@ -76,7 +76,7 @@ TEST_F(PostMortemTest, AfterThePeersCloseItTimedOutInCloseWait) {
   EXPECT_EQ(stuck["entry_state"], "close_wait");
 }
 
-TEST_F(PostMortemTest, ADeletedEntryIsNotSaidToHaveTimedOutAndAKeepaliveIsRemembered) {
+TEST_F(PostMortemTest, ADeletedEntryIsNotSaidToHaveTimedOut) {
   Ends ends = scene_.Open();
   KeepAlive(ends.local, 1000);
   const Program program(scene_.Local(), {"--sampling.interval=1s"});

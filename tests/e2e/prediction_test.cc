@@ -75,7 +75,7 @@ TEST(PredictionTest, SocketsAtRiskAreExactlyThoseThatThenStick) {
   EXPECT_TRUE(names_rule_and_sysctl().starts_with("FAILING: 100 closed connections are stuck"));
 }
 
-TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRiskAndExplainNamesIt) {
+TEST(PredictionTest, ARuleForSomePeersPutsOnlyTheirConnectionsAtRisk) {
   const Wire wire;
   wire.local.Shell("iptables -A OUTPUT -d 192.0.2.2 -p tcp --dport 81 -m conntrack --ctstate INVALID -j DROP");
   const Listener first(wire.peer, Wire::kPeer4, 80);

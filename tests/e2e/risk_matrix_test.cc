@@ -24,7 +24,7 @@ void Write(const std::string& path, const std::vector<Outcome>& outcomes) {
   }
 }
 
-TEST_P(RiskMatrixTest, TheStageIsRightInEveryScenarioAndTheScoreRanksHostsByTheShareOfClosesThatAreLost) {
+TEST_P(RiskMatrixTest, RanksEveryScenarioByTheShareOfClosesThatAreLost) {
   const std::vector<Outcome> outcomes = PlayAll(GetParam().trials);
   for (const Outcome& one : outcomes) {
     EXPECT_EQ(one.complaint, "") << one.name;

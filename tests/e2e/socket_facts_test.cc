@@ -228,7 +228,7 @@ TEST_F(SocketFactsTest, AFateDoesNotOutliveTheRouteThatItHungOn) {
 }
 
 // Answers come in over the second wire; the rules accept what is established from anywhere, the rest from the first.
-TEST_F(SocketFactsTest, AnswersOverAnotherDeviceAreUnknownUnlessThePathFilterForbidsThem) {
+TEST_F(SocketFactsTest, AnswersOverAnotherDeviceAreUnknownUnlessForbidden) {
   wire_.peer.Shell("ip route replace 203.0.113.1 via 198.51.100.1");
   wire_.local.Shell(
       "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT;"

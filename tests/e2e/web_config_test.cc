@@ -181,7 +181,7 @@ TEST_F(WebConfigTest, WhatChangesTakesEffectWithoutARestart) {
   EXPECT_THAT(program_.Log(), HasSubstr("is not that of the certificate"));
 }
 
-TEST_F(WebConfigTest, ABrokenFileAfterTheStartIsAnErrorToClientsAndTheLogAndNothingMore) {
+TEST_F(WebConfigTest, ABrokenFileAfterTheStartIsAnErrorToClientsAndTheLog) {
   program_.Start(Users());
   EXPECT_EQ(program_.Get("/healthz", {"-u", "alice:secret"}, "http").status, 200);
   for (const char* broken :

@@ -20,7 +20,7 @@ inline kernel::Host HostHere() {
 /// One look of a fresh collector of type `Reader` inside `where`, whose sample is a `Sample`; throws when it fails,
 /// even in part.
 template <typename Sample, typename Reader, typename... Arguments>
-Sample Look(const Namespace& where, Arguments... arguments) {
+Sample Collect(const Namespace& where, Arguments... arguments) {
   Sample sample;
   where.Run([&] {
     Reader reader(HostHere(), arguments...);

@@ -47,8 +47,9 @@ Tristate NeedsConntrack(const Ruleset& ruleset, IpFamily family, facts::FactQuer
       }
     }
   }
-  const bool blind = IsBlind(ruleset, Backend::kNft, family) || IsBlind(ruleset, Backend::kLegacy, family);
-  return blind ? Or(needs, Tristate::kUnknown) : needs;
+  const bool unavailable =
+      IsUnavailable(ruleset, Backend::kNft, family) || IsUnavailable(ruleset, Backend::kLegacy, family);
+  return unavailable ? Or(needs, Tristate::kUnknown) : needs;
 }
 
 }  // namespace finwait::firewall::analysis

@@ -17,10 +17,10 @@ constexpr std::size_t kRulesToldApart = 16;
 bool Stops(Kind kind) { return kind == Kind::kDrop || kind == Kind::kReject || kind == Kind::kQueue; }
 
 std::optional<RuleId> RuleOf(const eval::TraversalEnd& end) {
-  if (!Stops(end.ending.kind) || end.ending.table == nullptr || end.ending.chain == nullptr) {
+  if (!Stops(end.result.kind) || end.result.table == nullptr || end.result.chain == nullptr) {
     return std::nullopt;
   }
-  return IdOf(*end.ending.table, *end.ending.chain, end.ending.rule);
+  return IdOf(*end.result.table, *end.result.chain, end.result.rule);
 }
 
 std::string NameOf(const RuleId& id) {
@@ -30,13 +30,13 @@ std::string NameOf(const RuleId& id) {
 
 // What must be the same of two ends for them to be alike.
 std::string KeyOf(const eval::TraversalEnd& end, bool by_rule) {
-  const eval::ChainResult& ending = end.ending;
-  std::string key = std::to_string(static_cast<int>(ending.kind));
-  if (ending.kind == Kind::kUnknown) {
-    return key + ending.because;
+  const eval::ChainResult& result = end.result;
+  std::string key = std::to_string(static_cast<int>(result.kind));
+  if (result.kind == Kind::kUnknown) {
+    return key + result.because;
   }
-  key += " " + std::to_string(static_cast<int>(ending.packet.source_translated)) +
-         std::to_string(static_cast<int>(ending.packet.destination_translated));
+  key += " " + std::to_string(static_cast<int>(result.packet.source_translated)) +
+         std::to_string(static_cast<int>(result.packet.destination_translated));
   const auto rule = by_rule ? RuleOf(end) : std::nullopt;
   return rule ? key + " " + NameOf(*rule) : key;
 }
@@ -86,10 +86,10 @@ void ObservedEnds::OnEnds(const eval::Connection& connection, eval::PacketKind k
   const bool arrives = kind == eval::PacketKind::kPeerSyn && connection.path_kind == eval::PathKind::kLocal;
   Alike traversal;
   for (const eval::TraversalEnd& end : ends) {
-    if (arrives && end.ending.kind != Kind::kUnknown && !seen.MayArrive(end.ending.packet)) {
+    if (arrives && end.result.kind != Kind::kUnknown && !seen.MayArrive(end.result.packet)) {
       continue;
     }
-    ConnectionClass narrowed = seen.EndingAs(end.ending.packet, kind, connection.path_kind);
+    ConnectionClass narrowed = seen.NarrowedTo(end.result.packet, kind, connection.path_kind);
     if (!narrowed.Empty()) {
       traversal[KeyOf(end, rules.size() <= kRulesToldApart)].push_back(std::move(narrowed.values));
     }

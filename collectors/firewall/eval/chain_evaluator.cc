@@ -235,24 +235,24 @@ std::size_t ChainEvaluator::NextRule(const Chain& chain, std::size_t from, const
 
 std::vector<Packet> ChainEvaluator::RunTarget(const Table& table, const Chain& from, const Rule& rule,
                                               std::string_view target, const HookContext& context, Packet packet,
-                                              std::size_t depth, std::vector<ChainResult>& endings) {
+                                              std::size_t depth, std::vector<ChainResult>& results) {
   const Chain* chain = GetChain(table, std::string(target));
   if (chain == nullptr || chain->contents == Contents::kNotRead) {
-    endings.push_back(Unknown(table, from, &rule, std::move(packet), "a chain that could not be read"));
+    results.push_back(Unknown(table, from, &rule, std::move(packet), "a chain that could not be read"));
     return {};
   }
   if (depth >= (table.backend == Backend::kNft ? kNftDepth : kLegacyDepth)) {
-    endings.push_back(Unknown(table, from, &rule, std::move(packet), "jumps deeper than the kernel allows"));
+    results.push_back(Unknown(table, from, &rule, std::move(packet), "jumps deeper than the kernel allows"));
     return {};
   }
   std::vector<Packet> packets;
   packets.push_back(std::move(packet));
-  return RunChain(table, *chain, context, std::move(packets), depth + 1, endings);
+  return RunChain(table, *chain, context, std::move(packets), depth + 1, results);
 }
 
 std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& chain, const HookContext& context,
                                              std::vector<Packet> packets, std::size_t depth,
-                                             std::vector<ChainResult>& endings) {
+                                             std::vector<ChainResult>& results) {
   std::vector<Packet> returned;
   std::vector<Packet> next;
   std::vector<RuleResult> outcomes;
@@ -268,7 +268,7 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
     next.clear();
     const auto keep = [&](std::vector<Packet>& place, Packet packet) {
       if (!AddPacket(place, packet)) {
-        endings.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
+        results.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
       }
     };
     const bool many = packets.size() > 1 && indexed != indexes_.end() && IsWorthAsking(chain, packets);
@@ -281,7 +281,7 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
       const std::size_t executed = 1 + RuleMachine(table, chain, rule, context, *this).Run(std::move(packet), outcomes);
       budget_ -= std::min(budget_, executed);
       if (budget_ == 0) {
-        endings.push_back(
+        results.push_back(
             Unknown(table, chain, &rule, std::move(outcomes.front().packet), "a ruleset too large to be run through"));
         return {};
       }
@@ -294,25 +294,25 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
             keep(returned, std::move(outcome.packet));
             break;
           case RuleResult::Kind::kAccept:
-            endings.push_back({ChainResult::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
+            results.push_back({ChainResult::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
             break;
           case RuleResult::Kind::kDrop:
-            Stop(ChainResult::Kind::kDrop, std::move(outcome.packet), table, chain, &rule, endings);
+            Stop(ChainResult::Kind::kDrop, std::move(outcome.packet), table, chain, &rule, results);
             break;
           case RuleResult::Kind::kReject:
-            Stop(ChainResult::Kind::kReject, std::move(outcome.packet), table, chain, &rule, endings);
+            Stop(ChainResult::Kind::kReject, std::move(outcome.packet), table, chain, &rule, results);
             break;
           case RuleResult::Kind::kQueue:
-            endings.push_back({ChainResult::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
+            results.push_back({ChainResult::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
             break;
           case RuleResult::Kind::kUnknown:
-            endings.push_back(Unknown(table, chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
+            results.push_back(Unknown(table, chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
             break;
           case RuleResult::Kind::kJump:
           case RuleResult::Kind::kGoto: {
             const bool comes_back = outcome.kind == RuleResult::Kind::kJump;
             for (Packet& back :
-                 RunTarget(table, chain, rule, outcome.chain, context, std::move(outcome.packet), depth, endings)) {
+                 RunTarget(table, chain, rule, outcome.chain, context, std::move(outcome.packet), depth, results)) {
               keep(comes_back ? next : returned, std::move(back));
             }
             break;
@@ -324,8 +324,8 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
     if (packets.empty()) {
       return returned;
     }
-    if (endings.size() >= limits_.endings) {
-      endings.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
+    if (results.size() >= limits_.results) {
+      results.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
       return {};
     }
   }
@@ -334,62 +334,62 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
   }
   if (chain.contents == Contents::kTruncated) {
     for (Packet& packet : packets) {
-      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), "a chain too large to be held"));
+      results.push_back(Unknown(table, chain, nullptr, std::move(packet), "a chain too large to be held"));
     }
     packets.clear();
   }
   for (Packet& packet : packets) {
     if (!AddPacket(returned, packet)) {
-      endings.push_back(Unknown(table, chain, nullptr, std::move(packet), kTooMany));
+      results.push_back(Unknown(table, chain, nullptr, std::move(packet), kTooMany));
     }
   }
   return returned;
 }
 
 void ChainEvaluator::Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain,
-                          const Rule* rule, std::vector<ChainResult>& endings) const {
+                          const Rule* rule, std::vector<ChainResult>& results) const {
   if (planned_ != nullptr && planned_->LetPass(table, chain, rule, packet)) {
     kind = ChainResult::Kind::kAccept;
   }
-  endings.push_back({kind, std::move(packet), &table, &chain, rule, {}});
+  results.push_back({kind, std::move(packet), &table, &chain, rule, {}});
 }
 
 std::vector<ChainResult> ChainEvaluator::RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
                                                       Packet packet) {
-  std::vector<ChainResult> endings;
+  std::vector<ChainResult> results;
   const Chain* chain = base.contents == Contents::kNotRead ? GetChain(table, base.name) : &base;
   if (chain == nullptr || chain->contents == Contents::kNotRead) {
-    endings.push_back(Unknown(table, base, nullptr, std::move(packet), "a chain that could not be read"));
-    return endings;
+    results.push_back(Unknown(table, base, nullptr, std::move(packet), "a chain that could not be read"));
+    return results;
   }
   std::vector<Packet> packets;
   packets.push_back(std::move(packet));
   const bool drops = base.base && base.base->policy_drop;
-  for (Packet& fallen : RunChain(table, *chain, context, std::move(packets), 0, endings)) {
+  for (Packet& fallen : RunChain(table, *chain, context, std::move(packets), 0, results)) {
     if (drops) {
-      Stop(ChainResult::Kind::kDrop, std::move(fallen), table, base, nullptr, endings);
+      Stop(ChainResult::Kind::kDrop, std::move(fallen), table, base, nullptr, results);
     } else {
-      endings.push_back({ChainResult::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
+      results.push_back({ChainResult::Kind::kAccept, std::move(fallen), &table, &base, nullptr, {}});
     }
   }
-  return endings;
+  return results;
 }
 
 std::vector<ChainResult> ChainEvaluator::RunJump(const Table& table, const std::string& chain,
                                                  const HookContext& context, Packet packet) {
-  std::vector<ChainResult> endings;
+  std::vector<ChainResult> results;
   const Chain* target = GetChain(table, chain);
   if (target == nullptr || target->contents == Contents::kNotRead) {
-    endings.push_back(
+    results.push_back(
         {ChainResult::Kind::kUnknown, std::move(packet), &table, nullptr, nullptr, "a chain that is not there"});
-    return endings;
+    return results;
   }
   std::vector<Packet> packets;
   packets.push_back(std::move(packet));
-  for (Packet& back : RunChain(table, *target, context, std::move(packets), 1, endings)) {
-    endings.push_back({ChainResult::Kind::kAccept, std::move(back), &table, target, nullptr, {}});
+  for (Packet& back : RunChain(table, *target, context, std::move(packets), 1, results)) {
+    results.push_back({ChainResult::Kind::kAccept, std::move(back), &table, target, nullptr, {}});
   }
-  return endings;
+  return results;
 }
 
 }  // namespace finwait::firewall::eval

@@ -55,7 +55,7 @@ class EndsObserver {
 struct EvaluationLimits {
   std::size_t expressions = 2'000'000;
   std::size_t packets = 64;   ///< that a rule may have to be run for at the same place, after splits
-  std::size_t endings = 256;  ///< of one base chain: each is a packet that remembers what told it from the others
+  std::size_t results = 256;  ///< of one base chain: each is a packet that remembers what told it from the others
 };
 
 /// Runs base chains over abstract packets, with every way that cannot be ruled out. Bounded, whatever the ruleset.
@@ -81,7 +81,7 @@ class ChainEvaluator : public SetSource {
   using RulesReached = std::map<const Chain*, std::size_t>;
   void NoteReached(RulesReached* reached) { reached_ = reached; }
 
-  /// Runs `base` for `packet` at the hook of `context`. At least one ending.
+  /// Runs `base` for `packet` at the hook of `context`. At least one result.
   std::vector<ChainResult> RunBaseChain(const Table& table, const Chain& base, const HookContext& context,
                                         Packet packet);
   /// Runs a chain as a jump to it would; a packet that comes back from it ends as kAccept without a rule.
@@ -110,16 +110,16 @@ class ChainEvaluator : public SetSource {
   const facts::Fact* Ask(const facts::Need& need) override { return facts_ != nullptr ? facts_->Find(need) : nullptr; }
 
  private:
-  /// Runs the rules; endings go to `endings`, packets that come back to the caller (by the chain's end or by return)
+  /// Runs the rules; results go to `results`, packets that come back to the caller (by the chain's end or by return)
   /// are returned.
   std::vector<Packet> RunChain(const Table& table, const Chain& chain, const HookContext& context,
-                               std::vector<Packet> packets, std::size_t depth, std::vector<ChainResult>& endings);
+                               std::vector<Packet> packets, std::size_t depth, std::vector<ChainResult>& results);
   std::vector<Packet> RunTarget(const Table& table, const Chain& from, const Rule& rule, std::string_view target,
                                 const HookContext& context, Packet packet, std::size_t depth,
-                                std::vector<ChainResult>& endings);
+                                std::vector<ChainResult>& results);
   /// Ends a packet that `rule` (null: the policy) drops or rejects, unless a planned rule lets it pass before.
   void Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain, const Rule* rule,
-            std::vector<ChainResult>& endings) const;
+            std::vector<ChainResult>& results) const;
   /// The position of the first rule, from `from` on, that one of `packets` may match.
   std::size_t NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets);
   /// Adds `packet` unless it is there already. False when there are too many.

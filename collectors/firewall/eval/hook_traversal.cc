@@ -182,8 +182,8 @@ class Walk {
       }
       if (passes != Tristate::kNo) {
         // What was known of the device says nothing of the port.
-        ForgetDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
-                      step.in != nullptr ? Field::kInKind : Field::kOutKind);
+        ClearDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
+                     step.in != nullptr ? Field::kInKind : Field::kOutKind);
         there.push_back(std::move(one));
       }
     }
@@ -191,8 +191,8 @@ class Walk {
       there = PassGroup(step, group, std::move(there));
     }
     for (InFlightPacket& one : there) {
-      ForgetDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
-                    step.in != nullptr ? Field::kInKind : Field::kOutKind);
+      ClearDevices(one.packet, step.in != nullptr ? Field::kInName : Field::kOutName,
+                   step.in != nullptr ? Field::kInKind : Field::kOutKind);
       Keep(passed, std::move(one), step.hook);
     }
     return passed;
@@ -210,8 +210,8 @@ class Walk {
   }
 
   void Arrive(InFlightPacket one) {
-    one.last.ending.kind = ChainResult::Kind::kAccept;
-    one.last.ending.packet = std::move(one.packet);
+    one.last.result.kind = ChainResult::Kind::kAccept;
+    one.last.result.packet = std::move(one.packet);
     ends_.push_back(std::move(one.last));
   }
 
@@ -350,32 +350,32 @@ class Walk {
     }
     const Packet before = packet;
     const HookContext context = context_.At(step, packet);
-    for (ChainResult& ending : evaluator_.RunBaseChain(*entry.table, *entry.chain, context, std::move(one.packet))) {
+    for (ChainResult& result : evaluator_.RunBaseChain(*entry.table, *entry.chain, context, std::move(one.packet))) {
       if (drops_ == Drops::kAreIgnored &&
-          (ending.kind == ChainResult::Kind::kDrop || ending.kind == ChainResult::Kind::kReject)) {
-        ending.kind = ChainResult::Kind::kAccept;
+          (result.kind == ChainResult::Kind::kDrop || result.kind == ChainResult::Kind::kReject)) {
+        result.kind = ChainResult::Kind::kAccept;
       }
-      if (ending.kind != ChainResult::Kind::kAccept && ending.kind != ChainResult::Kind::kQueue) {
-        End(std::move(ending), step.hook);
+      if (result.kind != ChainResult::Kind::kAccept && result.kind != ChainResult::Kind::kQueue) {
+        End(std::move(result), step.hook);
         continue;
       }
       const bool newly_translated =
-          ending.packet.destination_translated != Tristate::kNo && before.destination_translated == Tristate::kNo;
-      if (newly_translated && is_misrouted_ && is_misrouted_(ending.packet)) {
+          result.packet.destination_translated != Tristate::kNo && before.destination_translated == Tristate::kNo;
+      if (newly_translated && is_misrouted_ && is_misrouted_(result.packet)) {
         continue;
       }
-      Packet on = ending.packet;
-      if (ending.kind == ChainResult::Kind::kQueue) {
+      Packet on = result.packet;
+      if (result.kind == ChainResult::Kind::kQueue) {
         on.uncertainty = std::make_shared<const Uncertainty>(Uncertainty{
-            "a program that decides about queued packets", ending.table, ending.chain, ending.rule, step.hook});
-        ending.packet = on;
-        End(ending, step.hook);
+            "a program that decides about queued packets", result.table, result.chain, result.rule, step.hook});
+        result.packet = on;
+        End(result, step.hook);
         on.mark = AbstractNumber<4>::Unknown();  // its verdict may carry a mark
       }
       if (step.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
         routing_.Reroute(before, on);
       }
-      Keep(passed, {std::move(on), {std::move(ending), step.hook}}, step.hook);
+      Keep(passed, {std::move(on), {std::move(result), step.hook}}, step.hook);
     }
   }
 
@@ -415,7 +415,7 @@ class Walk {
     in_flight.push_back(std::move(one));
   }
 
-  void End(ChainResult ending, Hook hook) { ends_.push_back({std::move(ending), hook}); }
+  void End(ChainResult result, Hook hook) { ends_.push_back({std::move(result), hook}); }
 
   ChainEvaluator& evaluator_;
   const Connection& connection_;

@@ -15,7 +15,7 @@ extern const char* const kTranslationLeads;
 
 /// One way a packet's path can end.
 struct TraversalEnd {
-  ChainResult ending;
+  ChainResult result;
   std::optional<Hook> hook;  ///< where; kAccept: of the last base chain that looked at it, absent where none did
 };
 

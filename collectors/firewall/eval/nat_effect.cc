@@ -67,11 +67,11 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
   };
   for (const TraversalEnd& end : TraverseHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew,
                                                settings, Drops::kAreIgnored, arrives ? elsewhere : IsMisrouted())) {
-    const Packet& opened = end.ending.packet;
-    if (end.ending.kind == ChainResult::Kind::kUnknown) {
-      return {Tristate::kUnknown, Tristate::kUnknown, end.ending.because};
+    const Packet& opened = end.result.packet;
+    if (end.result.kind == ChainResult::Kind::kUnknown) {
+      return {Tristate::kUnknown, Tristate::kUnknown, end.result.because};
     }
-    if (end.ending.kind != ChainResult::Kind::kAccept || (arrives && !can_reach(opened))) {
+    if (end.result.kind != ChainResult::Kind::kAccept || (arrives && !can_reach(opened))) {
       continue;  // it would never have become this connection
     }
     if (opened.uncertainty && effect.reason.empty()) {
@@ -109,7 +109,7 @@ bool HasSynproxy(const Chain& chain) {
 
 bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
   if (std::any_of(std::begin(kBackends), std::end(kBackends),
-                  [&](Backend backend) { return IsBlind(ruleset, backend, family); })) {
+                  [&](Backend backend) { return IsUnavailable(ruleset, backend, family); })) {
     return true;
   }
   return std::any_of(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
@@ -215,8 +215,8 @@ bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, cons
   const std::vector<TraversalEnd> ends = TraverseHooks(evaluator, connection, PacketKind::kPeerSyn, std::move(packet),
                                                        PacketTracking::kNew, settings, Drops::kAreIgnored);
   return std::all_of(ends.begin(), ends.end(), [](const TraversalEnd& end) {
-    const Packet& opened = end.ending.packet;
-    return end.ending.kind != ChainResult::Kind::kUnknown &&
+    const Packet& opened = end.result.packet;
+    return end.result.kind != ChainResult::Kind::kUnknown &&
            Or(opened.source_translated, opened.destination_translated) == Tristate::kNo;
   });
 }

@@ -31,7 +31,7 @@ bool LeavesUntouched(const Packet& before, const Packet& after) {
 
 }  // namespace
 
-void ForgetDevices(Packet& packet, Field first, Field last) {
+void ClearDevices(Packet& packet, Field first, Field last) {
   std::erase_if(packet.domains, [&](const auto& each) { return each.first >= first && each.first <= last; });
 }
 
@@ -82,7 +82,7 @@ void PacketRouting::Reroute(const Packet& before, Packet& packet) const {
     packet.rerouted = true;
     packet.new_route = RouteOf(packet);
     // What was known of the device that it was going to says nothing of the new one.
-    ForgetDevices(packet, Field::kOutName, Field::kOutKind);
+    ClearDevices(packet, Field::kOutName, Field::kOutKind);
   }
 }
 

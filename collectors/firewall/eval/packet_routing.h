@@ -10,7 +10,7 @@
 namespace finwait::firewall::eval {
 
 /// Nothing is known any more of what the fields `first` to `last` say of a packet's device.
-void ForgetDevices(Packet& packet, Field first, Field last);
+void ClearDevices(Packet& packet, Field first, Field last);
 
 /// Where the kernel's routing sends a connection's packets, as far as facts about routes tell.
 class PacketRouting {

@@ -23,13 +23,13 @@ TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const Pac
   verdict.decision = decision;
   verdict.hook = end.hook;
   if (settings.conntrack_active) {
-    verdict.state = end.ending.packet.tracking;
+    verdict.state = end.result.packet.tracking;
   }
-  SetPlace(verdict, end.ending.table, end.ending.chain, end.ending.rule);
+  SetPlace(verdict, end.result.table, end.result.chain, end.result.rule);
   return verdict;
 }
 
-bool Is(const TraversalEnd& end, ChainResult::Kind kind) { return end.ending.kind == kind; }
+bool Is(const TraversalEnd& end, ChainResult::Kind kind) { return end.result.kind == kind; }
 
 // Whether a packet that was let through still belongs to its connection: nat chains translate what conntrack takes for
 // the first packet of a new one.
@@ -77,10 +77,10 @@ Tristate StaysTranslated(const Connection& connection, Tristate stays_itself, bo
 bool LeadToOnePlace(const std::vector<TraversalEnd>& ends) {
   std::optional<WireEnds> place;
   for (const TraversalEnd& end : ends) {
-    if (end.ending.kind != ChainResult::Kind::kAccept) {
+    if (end.result.kind != ChainResult::Kind::kAccept) {
       continue;
     }
-    const WireEnds here = EndsOf(end.ending.packet);
+    const WireEnds here = EndsOf(end.result.packet);
     const bool known = std::all_of(here.begin(), here.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
     if (!known || (place && *place != here)) {
       return false;
@@ -95,19 +95,19 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
                       std::vector<TraversalEnd>& ends) {
   const bool certain = LeadToOnePlace(ends);
   for (TraversalEnd& end : ends) {
-    if (end.ending.kind != ChainResult::Kind::kAccept) {
+    if (end.result.kind != ChainResult::Kind::kAccept) {
       continue;
     }
-    Tristate stays = StaysItself(sent, end.ending.packet);
+    Tristate stays = StaysItself(sent, end.result.packet);
     if (kind == PacketKind::kData && connection.translated != Tristate::kNo) {
       stays = StaysTranslated(connection, stays, certain);
     }
     if (stays == Tristate::kNo) {
-      end.ending.kind = ChainResult::Kind::kDrop;
-      end.ending.because = "address translation makes it another connection's packet";
+      end.result.kind = ChainResult::Kind::kDrop;
+      end.result.because = "address translation makes it another connection's packet";
     } else if (stays == Tristate::kUnknown) {
-      end.ending.kind = ChainResult::Kind::kUnknown;
-      end.ending.because = kTranslationLeads;
+      end.result.kind = ChainResult::Kind::kUnknown;
+      end.result.because = kTranslationLeads;
     }
   }
 }
@@ -146,10 +146,10 @@ std::optional<Packet> AnswerToSecondFin(Packet ack) {
 
 // Where one of several rules drops the packet, none is named: the counter of one that is named has to rise.
 void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& verdict) {
-  const ChainResult& first = ends.front().ending;
+  const ChainResult& first = ends.front().result;
   const auto same = [&](const TraversalEnd& end) {
-    return (end.ending.table == first.table && end.ending.chain == first.chain && end.ending.rule == first.rule) ||
-           (!first.because.empty() && end.ending.because == first.because);  // then no rule drops it
+    return (end.result.table == first.table && end.result.chain == first.chain && end.result.rule == first.rule) ||
+           (!first.because.empty() && end.result.because == first.because);  // then no rule drops it
   };
   if (std::all_of(ends.begin(), ends.end(), same)) {
     return;
@@ -159,9 +159,9 @@ void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& v
     verdict.hook.reset();
   }
   const auto uncertain = std::find_if(ends.begin(), ends.end(),
-                                      [](const TraversalEnd& end) { return end.ending.packet.uncertainty != nullptr; });
+                                      [](const TraversalEnd& end) { return end.result.packet.uncertainty != nullptr; });
   verdict.reason = "one of several rules drops it, and which one hangs on " +
-                   (uncertain != ends.end() ? uncertain->ending.packet.uncertainty->because
+                   (uncertain != ends.end() ? uncertain->result.packet.uncertainty->because
                                             : std::string("the order of chains of one priority"));
 }
 
@@ -172,7 +172,7 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathS
   };
   if (const auto unknown = first(ChainResult::Kind::kUnknown); unknown != ends.end()) {
     TraversalResult verdict = FromEnd(*unknown, Disposition::kUnknown, settings);
-    verdict.reason = unknown->ending.because;
+    verdict.reason = unknown->result.because;
     return verdict;
   }
   const auto accepted = first(ChainResult::Kind::kAccept);
@@ -188,13 +188,13 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathS
                                           [](const TraversalEnd& end) { return Is(end, ChainResult::Kind::kReject); });
     const TraversalEnd& end = stopped != ends.end() ? *stopped : *queued;
     TraversalResult verdict = FromEnd(end, all_rejected ? Disposition::kReject : Disposition::kDrop, settings);
-    verdict.reason = end.ending.because;
+    verdict.reason = end.result.because;
     NameNoneOfSeveral(ends, verdict);
     return verdict;
   }
   TraversalResult verdict = FromEnd(stopped != ends.end() ? *stopped : *queued, Disposition::kUnknown, settings);
   for (const TraversalEnd& end : ends) {
-    if (const auto& uncertainty = end.ending.packet.uncertainty) {
+    if (const auto& uncertainty = end.result.packet.uncertainty) {
       verdict.reason = uncertainty->because;
       verdict.hook = uncertainty->hook;
       SetPlace(verdict, uncertainty->table, uncertainty->chain, uncertainty->rule);
@@ -317,8 +317,8 @@ class FateQuestion {
     }
     for (const TraversalEnd& end : Ways(PacketKind::kFin, MakePacket(connection_, PacketKind::kFin),
                                         TrackingWithoutEntry(PacketKind::kFin, settings_.tcp_loose))) {
-      if (Is(end, ChainResult::Kind::kAccept) && !end.ending.packet.set_changes.empty()) {
-        packet.set_changes = end.ending.packet.set_changes;
+      if (Is(end, ChainResult::Kind::kAccept) && !end.result.packet.set_changes.empty()) {
+        packet.set_changes = end.result.packet.set_changes;
       }
     }
     return packet;
@@ -340,13 +340,13 @@ class FateQuestion {
         verdict.reason = "which ends a rule gives to what this socket sends";
         return verdict;
       }
-      TurnRound(passed->ending.packet, answer);
+      TurnRound(passed->result.packet, answer);
     }
     std::vector<TraversalEnd> ends = Ways(kind, answer, TrackingWithoutEntry(kind, settings_.tcp_loose));
     for (TraversalEnd& end : ends) {
-      if (Is(end, ChainResult::Kind::kAccept) && !HasEndsOf(end.ending.packet, expected)) {
-        end.ending.kind = ChainResult::Kind::kDrop;
-        end.ending.because = "no rule turns its addresses back into those of the socket";
+      if (Is(end, ChainResult::Kind::kAccept) && !HasEndsOf(end.result.packet, expected)) {
+        end.result.kind = ChainResult::Kind::kDrop;
+        end.result.because = "no rule turns its addresses back into those of the socket";
       }
     }
     return Combine(ends, settings_);
@@ -369,7 +369,7 @@ class FateQuestion {
     bool perhaps = false;
     for (const TraversalEnd& end : ends) {
       if (IsAnsweredWithReset(end)) {
-        const TraversalResult arrives = OfAnswerTo(kind, end.ending.packet.tracking, looked_up);
+        const TraversalResult arrives = OfAnswerTo(kind, end.result.packet.tracking, looked_up);
         ended += arrives.decision == Disposition::kAccept ? 1 : 0;
         perhaps = perhaps || !IsStopped(arrives);
       }
@@ -389,7 +389,7 @@ class FateQuestion {
       return first;
     }
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
-    again.set_changes = ways.front().ending.packet.set_changes;  // what the first try changed stays so
+    again.set_changes = ways.front().result.packet.set_changes;  // what the first try changed stays so
     TraversalResult later = Walk(kind, again, looked_up);
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;

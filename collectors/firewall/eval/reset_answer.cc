@@ -73,8 +73,8 @@ bool AnswersWithReset(const Rule& rule, IpFamily family) {
 }
 
 bool IsAnsweredWithReset(const TraversalEnd& end) {
-  return end.ending.kind == ChainResult::Kind::kReject && end.ending.rule != nullptr &&
-         AnswersWithReset(*end.ending.rule, end.ending.packet.family);
+  return end.result.kind == ChainResult::Kind::kReject && end.result.rule != nullptr &&
+         AnswersWithReset(*end.result.rule, end.result.packet.family);
 }
 
 }  // namespace finwait::firewall::eval

@@ -46,12 +46,13 @@ HookContext ContextAt(Hook hook) {
 }
 
 // What follows from one outcome of a rule: whether such packets can be dropped, and whether all are.
-struct Fate {
+struct DropBounds {
   bool can = false;
   bool must = false;
 };
 
-Fate FateOf(ChainEvaluator& evaluator, const Table& table, const HookContext& context, const RuleResult& outcome) {
+DropBounds DropBoundsOf(ChainEvaluator& evaluator, const Table& table, const HookContext& context,
+                        const RuleResult& outcome) {
   switch (outcome.kind) {
     case RuleResult::Kind::kDrop:
     case RuleResult::Kind::kReject:
@@ -66,13 +67,13 @@ Fate FateOf(ChainEvaluator& evaluator, const Table& table, const HookContext& co
   if (FindChain(table, chain) == nullptr) {
     return {true, true};
   }
-  Fate fate{false, true};
-  for (const ChainResult& ending : evaluator.RunJump(table, chain, context, outcome.packet)) {
-    const bool stopped = ending.kind == ChainResult::Kind::kDrop || ending.kind == ChainResult::Kind::kReject;
-    fate.can = fate.can || stopped;
-    fate.must = fate.must && stopped;
+  DropBounds bounds{false, true};
+  for (const ChainResult& result : evaluator.RunJump(table, chain, context, outcome.packet)) {
+    const bool stopped = result.kind == ChainResult::Kind::kDrop || result.kind == ChainResult::Kind::kReject;
+    bounds.can = bounds.can || stopped;
+    bounds.must = bounds.must && stopped;
   }
-  return fate;
+  return bounds;
 }
 
 bool IsCounter(const Expression& expression) {
@@ -101,15 +102,15 @@ struct CounterUse {
   bool elements_count_all = true;
 };
 
-void NoteOutcome(const RuleResult& outcome, const Fate& fate, bool invalid, CounterUse& use) {
-  if (!fate.must) {
+void NoteOutcome(const RuleResult& outcome, const DropBounds& bounds, bool invalid, CounterUse& use) {
+  if (!bounds.must) {
     use.of_others |= outcome.counters_passed;
   } else if (invalid) {
     use.of_invalid_drops |= outcome.counters_passed;
   }
-  if (outcome.element != nullptr && invalid && fate.can) {
+  if (outcome.element != nullptr && invalid && bounds.can) {
     use.elements.insert(outcome.element);
-    use.elements_count_all = use.elements_count_all && fate.must && outcome.element->counter;
+    use.elements_count_all = use.elements_count_all && bounds.must && outcome.element->counter;
   }
 }
 
@@ -133,9 +134,9 @@ StateDrop FindStateDrop(ChainEvaluator& evaluator, const Table& table, const Cha
     std::vector<RuleResult> outcomes;
     RuleMachine(table, chain, rule, context, evaluator).Run(AnyPacket(family, tracking), outcomes);
     for (const RuleResult& outcome : outcomes) {
-      const Fate fate = FateOf(evaluator, table, context, outcome);
-      result.drops = result.drops || fate.can;
-      result.always = result.always && fate.must;
+      const DropBounds bounds = DropBoundsOf(evaluator, table, context, outcome);
+      result.drops = result.drops || bounds.can;
+      result.always = result.always && bounds.must;
     }
     return result;
   };
@@ -176,7 +177,7 @@ std::optional<Counter> FindDropCounter(ChainEvaluator& evaluator, const Table& t
       outcomes.clear();
       RuleMachine(table, nowhere, rule, context, evaluator).Run(AnyPacket(family, state), outcomes);
       for (const RuleResult& outcome : outcomes) {
-        NoteOutcome(outcome, FateOf(evaluator, table, context, outcome), state == PacketTracking::kNoEntry, use);
+        NoteOutcome(outcome, DropBoundsOf(evaluator, table, context, outcome), state == PacketTracking::kNoEntry, use);
       }
     }
   }

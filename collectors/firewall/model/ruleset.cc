@@ -74,7 +74,7 @@ const Set* FindSet(const Table& table, std::string_view name) {
   return found == table.sets.end() ? nullptr : found->second.get();
 }
 
-bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family) {
+bool IsUnavailable(const Ruleset& ruleset, Backend backend, IpFamily family) {
   return std::any_of(ruleset.unread.begin(), ruleset.unread.end(), [&](const UnreadPart& part) {
     return part.backend == backend && (!part.family || Covers(*part.family, family));
   });

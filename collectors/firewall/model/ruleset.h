@@ -194,6 +194,6 @@ const Chain* FindChain(const Table& table, std::string_view name);
 const Set* FindSet(const Table& table, std::string_view name);
 
 /// Whether rules of `backend` that packets of `family` pass could not be read, in part or wholly.
-bool IsBlind(const Ruleset& ruleset, Backend backend, IpFamily family);
+bool IsUnavailable(const Ruleset& ruleset, Backend backend, IpFamily family);
 
 }  // namespace finwait::firewall

@@ -217,7 +217,7 @@ bool ConnectionClass::MayArrive(const Packet& packet) const {
          may_be(packet.DestinationPort(), Field::kDestinationPort, Of(Dimension::kLocalPort));
 }
 
-ConnectionClass ConnectionClass::EndingAs(const Packet& end, PacketKind kind, PathKind path) const {
+ConnectionClass ConnectionClass::NarrowedTo(const Packet& end, PacketKind kind, PathKind path) const {
   ConnectionClass result = *this;
   const bool outgoing = IsOutgoing(kind);
   const auto narrow = [&](Dimension dimension, Field field) {

@@ -72,7 +72,7 @@ struct ConnectionClass {
   /// Whether a packet that came in with `packet`'s destination may belong to the class.
   bool MayArrive(const Packet& packet) const;
   /// The connections of the class whose packet of `kind` may have become `end`; at least those.
-  ConnectionClass EndingAs(const Packet& end, PacketKind kind, PathKind path) const;
+  ConnectionClass NarrowedTo(const Packet& end, PacketKind kind, PathKind path) const;
 };
 
 /// The one number that `set` holds, or nothing.

@@ -21,7 +21,7 @@ class SetBuilder {
   /// and, where its elements are halves of ranges, empty but for its catch-all.
   SetBuilder(Set description, std::size_t max_elements);
 
-  /// Forgets the elements: the dump starts again.
+  /// Drops the elements: the dump starts again.
   void Restart();
   /// The attributes of one message. What is malformed in it makes the set kTruncated.
   void Add(kernel::netlink::Bytes attributes);

@@ -43,7 +43,7 @@ Conditions EcnConditions(const xt_ecn_info& info, const Packet& packet, const Ho
 }
 
 // A target of a form that this version does not know may have written anything.
-void Forget(Packet& packet) {
+void MakeUnknown(Packet& packet) {
   packet.network[1] = AbstractByte::Unknown();
   if (packet.family == IpFamily::kIpv6) {
     packet.network[0] = AbstractByte::Unknown();
@@ -55,7 +55,7 @@ Effect SetDscp(const XtTarget& target, Packet& packet, const HookContext&) {
   if (const auto info = ReadAs<xt_DSCP_info>(target.info); info && target.revision == 0) {
     MarkTypeOfService(packet, XT_DSCP_MASK, static_cast<std::uint8_t>(info->dscp << XT_DSCP_SHIFT));
   } else {
-    Forget(packet);
+    MakeUnknown(packet);
   }
   return {};
 }
@@ -65,7 +65,7 @@ Effect SetTos(const XtTarget& target, Packet& packet, const HookContext&) {
   if (const auto info = ReadAs<xt_tos_target_info>(target.info); info && target.revision == 1) {
     MarkTypeOfService(packet, info->tos_mask, info->tos_value);
   } else {
-    Forget(packet);
+    MakeUnknown(packet);
   }
   return {};
 }
@@ -74,7 +74,7 @@ Effect SetTos(const XtTarget& target, Packet& packet, const HookContext&) {
 Effect SetEcn(const XtTarget& target, Packet& packet, const HookContext&) {
   const auto info = ReadAs<ipt_ECN_info>(target.info);
   if (!info || target.revision != 0) {
-    Forget(packet);
+    MakeUnknown(packet);
     packet.TcpFlags() = AbstractByte::Unknown();
     return {};
   }

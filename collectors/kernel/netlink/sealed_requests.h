@@ -43,7 +43,7 @@ class SealedRequests {
     };
     Pair any;                   ///< netfilter's and routing's, below kFirstFixed
     std::array<Pair, 2> apart;  ///< sock_diag's, XFRM's
-    /// Nothing below may be unmapped, moved, protected anew or mapped over.
+    /// Nothing below may be unmapped, moved, protected again or mapped over.
     std::uint64_t end = 0;
   };
   /// No new descriptor gets a number from here on.

@@ -9,7 +9,7 @@
 #include "exporter/scheduling/snapshot.h"
 
 /// One function for each room of metrics that have labels or are concluded from several samples; each appends its
-/// families, in the contract's order, and nothing for what is blind. The metrics without labels are rows of their
+/// families, in the contract's order, and nothing for what is unavailable. The metrics without labels are rows of their
 /// collector (CollectorInfo::metrics) and need no code here.
 namespace finwait::views::metrics {
 

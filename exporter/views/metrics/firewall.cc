@@ -80,7 +80,7 @@ void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families) {
                     "Rules that drop or reject INVALID packets, by what they mean, with or without a counter.");
   for (const Backend backend : firewall::kBackends) {
     for (const IpFamily family : kIpFamilies) {
-      if (firewall::IsBlind(*sample->ruleset, backend, family)) {
+      if (firewall::IsUnavailable(*sample->ruleset, backend, family)) {
         continue;
       }
       for (const Hook hook : firewall::kHooks) {
@@ -114,7 +114,7 @@ void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families) {
       "firewall_rules", "Rules in the chains that can drop a packet and in all that they jump to; nat is left out.");
   for (const Backend backend : firewall::kBackends) {
     for (const IpFamily family : kIpFamilies) {
-      if (!firewall::IsBlind(*sample->ruleset, backend, family)) {
+      if (!firewall::IsUnavailable(*sample->ruleset, backend, family)) {
         read.Add(
             {{"backend", Name(backend)}, {"family", Name(family)}},
             static_cast<double>(sample->rules[static_cast<std::size_t>(backend)][static_cast<std::size_t>(family)]));

@@ -9,9 +9,9 @@
 
 namespace finwait::views::metrics {
 
-/// Everything of a diagnosis that Prometheus scrapes, in the contract's order. Blind collectors' families are left out.
-/// `exporter_metrics`: whether process_* is among them (--web.disable-exporter-metrics). `program`: what its processes
-/// say of themselves.
+/// Everything of a diagnosis that Prometheus scrapes, in the contract's order. Unavailable collectors' families are
+/// left out. `exporter_metrics`: whether process_* is among them (--web.disable-exporter-metrics). `program`: what its
+/// processes say of themselves.
 std::vector<prometheus::MetricFamily> MetricFamilies(const diagnosis::Diagnosis& diagnosis, bool exporter_metrics,
                                                      const process::Program& program = {});
 

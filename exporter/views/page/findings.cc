@@ -190,9 +190,9 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
     rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.place ? report::Describe(one.place->rule) : "") +
             Named("Sockets", html::Number(one.stands_for)) + Named("State", report::KernelName(one.socket.state)) +
             Named("Fate", std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
-            Named("Keepalive", !one.past.keepalive   ? "unknown"
-                               : *one.past.keepalive ? "on"
-                                                     : "off") +
+            Named("Keepalive", !one.history.keepalive   ? "unknown"
+                               : *one.history.keepalive ? "on"
+                                                        : "off") +
             "</tr>\n";
   }
   const std::uint64_t all = std::accumulate(live.at_risk.begin(), live.at_risk.end(), std::uint64_t{0});

@@ -29,7 +29,7 @@ TEST(LoadTest, FillsTheTableOfOneNamespaceWithEveryKindOfEntry) {
     EXPECT_EQ(ConntrackCount(), kEntries);
     EXPECT_GT(RawConntrackDump(), kEntries * 100);
   });
-  const auto sample = lab::Look<sources::ConntrackTableSample, sources::ConntrackTableCollector>(alone);
+  const auto sample = lab::Collect<sources::ConntrackTableSample, sources::ConntrackTableCollector>(alone);
   for (const sources::FlowCounts& flows : sample.flows) {
     EXPECT_GT(flows.tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], flows.udp);
     EXPECT_GT(flows.tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kCloseWait)], 0U);
@@ -69,7 +69,7 @@ TEST_P(KubeRulesTest, LoadsAndDropsInvalid) {
   const lab::Namespace alone;
   const auto output = alone.Command(GetParam().restore, GetParam().rules(kRules));
   ASSERT_EQ(output.exit_code, 0) << output.err;
-  const auto sample = lab::Look<sources::FirewallSample, sources::FirewallCollector>(alone);
+  const auto sample = lab::Collect<sources::FirewallSample, sources::FirewallCollector>(alone);
   EXPECT_EQ(sample.invalid_drops.size(), GetParam().invalid_drops);
 }
 

@@ -50,7 +50,7 @@ class Meanwhile {
   std::jthread thread_;
 };
 
-TEST(ChurnTest, ATableThatIsFlushedAndFilledDuringTheDumpIsCountedWithinWhatItEverHeld) {
+TEST(ChurnTest, ATableFlushedDuringTheDumpIsCountedWithinItsBounds) {
   constexpr int kEntries = 10'000;
   const Namespace host;
   host.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT");
@@ -98,7 +98,7 @@ TEST(ChurnTest, RulesThatChangeWhileReadAreReadOrSaidToBeTorn) {
         EXPECT_NE(gap.message.find("changed"), std::string::npos) << gap.message;
       }
       // The rule that is always there is always seen, unless its table is said to be unread.
-      const bool legacy_read = !firewall::IsBlind(*sample.ruleset, firewall::Backend::kLegacy, IpFamily::kIpv4);
+      const bool legacy_read = !firewall::IsUnavailable(*sample.ruleset, firewall::Backend::kLegacy, IpFamily::kIpv4);
       bool seen = false;
       for (const firewall::analysis::InvalidDropRule& drop : sample.invalid_drops) {
         seen = seen || drop.location.backend == firewall::Backend::kLegacy;

@@ -41,10 +41,10 @@ class ForwardedTest : public testing::TestWithParam<Network> {
     gateway_.Shell(Iptables() + " -A FORWARD -m conntrack --ctstate INVALID -j ACCEPT");
     gateway_.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", "1");
     gateway_.Run([&] { collector_ = std::make_unique<ConntrackEventsCollector>(lab::HostHere()); });
-    Look();
+    Collect();
   }
 
-  kernel::ExpiryCounts Look() {
+  kernel::ExpiryCounts Collect() {
     Result<Collected> collected;
     gateway_.Run([&] { collected = collector_->Collect(Deadline::After(std::chrono::seconds(5))); });
     if (!collected) {
@@ -54,11 +54,11 @@ class ForwardedTest : public testing::TestWithParam<Network> {
   }
   // Waits until one entry has expired and tells whose it was.
   kernel::ExpiryScope ScopeOfTheNextExpiry() {
-    const auto before = Look().expired[0];
+    const auto before = Collect().expired[0];
     auto now = before;
     EXPECT_TRUE(Eventually([&] {
       gateway_.Shell("conntrack -L >/dev/null 2>&1");
-      now = Look().expired[0];
+      now = Collect().expired[0];
       return now != before;
     }));
     EXPECT_EQ(now[0] + now[1], before[0] + before[1] + 1);
@@ -92,7 +92,7 @@ TEST_P(ForwardedTest, AConnectionBetweenTwoOthersIsForwarded) {
   EXPECT_EQ(ScopeOfTheNextExpiry(), kernel::ExpiryScope::kForwarded);
 }
 
-TEST_P(ForwardedTest, AMasqueradedConnectionIsForwardedAlthoughItWearsThisHostsAddress) {
+TEST_P(ForwardedTest, AMasqueradedConnectionIsForwardedUnderThisHostsAddress) {
   gateway_.Shell(Iptables() + " -t nat -A POSTROUTING -o towards_server -j MASQUERADE");
   const Listener listener(server_, Net().server, 80);
   const UniqueFd open = Connect(client_, Net().server, 80);

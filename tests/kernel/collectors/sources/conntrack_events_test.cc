@@ -56,7 +56,7 @@ class Watch {
       change(host);
       collector_ = std::make_unique<ConntrackEventsCollector>(host, limits);
     });
-    Look();
+    Collect();
   }
 
   Result<Collected> TryCollect() {
@@ -64,7 +64,7 @@ class Watch {
     where_.Run([&] { collected = collector_->Collect(Deadline::After(std::chrono::seconds(5))); });
     return collected;
   }
-  kernel::ExpiryCounts Look() {
+  kernel::ExpiryCounts Collect() {
     const auto collected = TryCollect();
     if (!collected) {
       throw std::runtime_error(collected.error().message);
@@ -72,11 +72,11 @@ class Watch {
     return dynamic_cast<const ConntrackEventsSample&>(*collected->data).counts;
   }
   std::uint64_t Expired(State state, kernel::ExpiryScope scope) {
-    return Look().expired[state][static_cast<std::size_t>(scope)];
+    return Collect().expired[state][static_cast<std::size_t>(scope)];
   }
   std::uint64_t ExpiredInAll() {
     std::uint64_t sum = 0;
-    for (const auto& scopes : Look().expired) {
+    for (const auto& scopes : Collect().expired) {
       for (const std::uint64_t count : scopes) {
         sum += count;
       }
@@ -175,7 +175,7 @@ TEST_P(ConntrackEventsTest, CountsAnEntryThatTimesOutInEachLiveState) {
   EXPECT_TRUE(watch.Reaches(kLastAck, kernel::ExpiryScope::kLocal, 1));
 
   EXPECT_EQ(watch.ExpiredInAll(), 4U);
-  EXPECT_EQ(watch.Look().losses, 0U);
+  EXPECT_EQ(watch.Collect().losses, 0U);
 }
 
 TEST_P(ConntrackEventsTest, DoesNotCountADeletionOrAFlush) {
@@ -321,7 +321,7 @@ TEST(ConntrackEventsSwitchTest, CountsAnOverrunAndGoesOn) {
   constexpr std::uint64_t kConnections = 400;
   const std::vector<UniqueFd> held = lab::ConnectMany(kConnections, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_TRUE(TableEmpties(wire.local));
-  EXPECT_TRUE(Eventually([&] { return watch.Look().losses > 0; }));
+  EXPECT_TRUE(Eventually([&] { return watch.Collect().losses > 0; }));
   const std::uint64_t heard = watch.ExpiredInAll();
   EXPECT_LT(heard, kConnections);
   const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
@@ -348,7 +348,7 @@ TEST(ConntrackEventsBudgetTest, PausesWhereTooManyEntriesAreMadeThenListensAgain
   Watch watch(
       wire.local, [](kernel::Host&) {}, limits);
   EXPECT_TRUE(IsSubscribed(wire.local));
-  EXPECT_EQ(watch.Look().paused.count(), 0);
+  EXPECT_EQ(watch.Collect().paused.count(), 0);
 
   ASSERT_TRUE(Eventually([&] {
     wire.local.Run([&] {
@@ -357,19 +357,19 @@ TEST(ConntrackEventsBudgetTest, PausesWhereTooManyEntriesAreMadeThenListensAgain
         listener.Accept();
       }
     });
-    return watch.Look().losses > 0;
+    return watch.Collect().losses > 0;
   })) << "it never paused";
   EXPECT_TRUE(Eventually([&] { return !IsSubscribed(wire.local); })) << "the kernel goes on making messages for it";
-  EXPECT_TRUE(Eventually([&] { return watch.Look().paused.count() > 0; }));
+  EXPECT_TRUE(Eventually([&] { return watch.Collect().paused.count() > 0; }));
 
   ASSERT_TRUE(Eventually([&] { return IsSubscribed(wire.local); })) << "it never listened again";
-  const kernel::ExpiryCounts after = watch.Look();
+  const kernel::ExpiryCounts after = watch.Collect();
   EXPECT_GE(after.paused, limits.reserve / 4);
   Timeout(wire.local, "established", 1);
   const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
   EXPECT_TRUE(watch.Reaches(kEstablished, kernel::ExpiryScope::kLocal, 1));
-  EXPECT_EQ(watch.Look().losses, after.losses) << "one connection is nothing that it has to pause for";
+  EXPECT_EQ(watch.Collect().losses, after.losses) << "one connection is nothing that it has to pause for";
 }
 
 TEST(ConntrackEventsBudgetTest, LosesNothingToItsLooksAtTheMakingOfEntries) {
@@ -386,8 +386,8 @@ TEST(ConntrackEventsBudgetTest, LosesNothingToItsLooksAtTheMakingOfEntries) {
   const std::vector<UniqueFd> held = lab::ConnectMany(kConnections, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_TRUE(watch.Reaches(kEstablished, kernel::ExpiryScope::kLocal, kConnections));
   EXPECT_EQ(watch.ExpiredInAll(), kConnections);
-  EXPECT_EQ(watch.Look().losses, 0U);
-  EXPECT_EQ(watch.Look().paused.count(), 0);
+  EXPECT_EQ(watch.Collect().losses, 0U);
+  EXPECT_EQ(watch.Collect().paused.count(), 0);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ std::map<std::string, std::uint64_t> SumOfConntrackTool(const lab::Namespace& wh
 }
 
 std::map<std::string, std::uint64_t> SumOfCollector(const lab::Namespace& where) {
-  const auto sample = lab::Look<ConntrackStatsSample, ConntrackStatsCollector>(where);
+  const auto sample = lab::Collect<ConntrackStatsSample, ConntrackStatsCollector>(where);
   std::map<std::string, std::uint64_t> sums;
   for (std::size_t i = 0; i < kConntrackStatCount; ++i) {
     if (sample.counters[i]) {
@@ -55,7 +55,7 @@ TEST(ConntrackStatsTest, AgreesWithTheConntrackToolOnEveryCounterAndTheTableSize
   EXPECT_EQ(SumOfCollector(wire.local), SumOfConntrackTool(wire.local));
   EXPECT_EQ(SumOfCollector(wire.local).size(), kConntrackStatCount);
 
-  const auto sample = lab::Look<ConntrackStatsSample, ConntrackStatsCollector>(wire.local);
+  const auto sample = lab::Collect<ConntrackStatsSample, ConntrackStatsCollector>(wire.local);
   EXPECT_EQ(sample.entries, 5U);
   EXPECT_EQ(std::to_string(*sample.entries) + "\n", wire.local.Shell("conntrack -C"));
   EXPECT_EQ(std::to_string(*sample.entries_limit) + "\n", wire.local.Shell("sysctl -n net.netfilter.nf_conntrack_max"));

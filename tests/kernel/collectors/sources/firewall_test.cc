@@ -33,7 +33,7 @@ class Watch {
   explicit Watch(const Namespace& where) : where_(where) {
     where_.Run([&] { collector_ = std::make_unique<FirewallCollector>(lab::HostHere()); });
   }
-  FirewallSample Look() {
+  FirewallSample Collect() {
     Result<Collected> collected;
     where_.Run([&] { collected = collector_->Collect(Soon()); });
     if (!collected) {
@@ -56,7 +56,7 @@ std::uint64_t RulesOf(const FirewallSample& sample, Backend backend, IpFamily fa
 TEST(FirewallCollectorTest, ANamespaceWithoutRulesShowsNoDropAndNoGap) {
   const Namespace where;
   Watch watch(where);
-  const FirewallSample sample = watch.Look();
+  const FirewallSample sample = watch.Collect();
   EXPECT_THAT(sample.invalid_drops, IsEmpty());
   EXPECT_THAT(sample.policy_drops, IsEmpty());
   EXPECT_THAT(watch.gaps, IsEmpty());
@@ -70,7 +70,7 @@ TEST(FirewallCollectorTest, InvalidDropsOfAllBackendsAreFoundWithTheirText) {
   where.Shell("ip6tables-legacy -A INPUT -m state --state INVALID -j REJECT");
   LoadNft(where, "table inet t { chain c { type filter hook forward priority 0; ct state invalid counter drop\n}\n}");
   Watch watch(where);
-  const FirewallSample sample = watch.Look();
+  const FirewallSample sample = watch.Collect();
   std::vector<std::string> texts;
   for (const InvalidDropRule& rule : sample.invalid_drops) {
     texts.push_back(std::string(Name(rule.location.backend)) + " " + std::string(Name(rule.location.family)) + " " +
@@ -100,11 +100,11 @@ TEST(FirewallCollectorTest, CountersStayCurrentWhileTheRulesetObjectStaysTheSame
   })");
   where.Shell("iptables -P INPUT DROP");
   Watch watch(where);
-  const FirewallSample first = watch.Look();
+  const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.invalid_drops, SizeIs(1));
   for (std::uint64_t packets = 1; packets <= 3; ++packets) {
     SendPacket(where);
-    const FirewallSample sample = watch.Look();
+    const FirewallSample sample = watch.Collect();
     EXPECT_EQ(sample.ruleset, first.ruleset) << "the same object";
     ASSERT_THAT(sample.invalid_drops, SizeIs(1));
     EXPECT_EQ(sample.invalid_drops[0].drops->packets, packets);
@@ -118,10 +118,10 @@ TEST(FirewallCollectorTest, LegacyCountersStayCurrentToo) {
   const Namespace where;
   where.Shell(std::string("iptables-legacy -t raw -A ") + kRawDrop);
   Watch watch(where);
-  const FirewallSample first = watch.Look();
+  const FirewallSample first = watch.Collect();
   SendPacket(where);
   SendPacket(where);
-  const FirewallSample second = watch.Look();
+  const FirewallSample second = watch.Collect();
   EXPECT_EQ(second.ruleset, first.ruleset);
   ASSERT_THAT(second.invalid_drops, SizeIs(1));
   EXPECT_EQ(second.invalid_drops[0].drops->packets, 2U);
@@ -140,12 +140,12 @@ TEST(FirewallCollectorTest, CountersThatStandOutsideTheRuleStayCurrent) {
     }
   })");
   Watch watch(where);
-  const FirewallSample first = watch.Look();
+  const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.invalid_drops, SizeIs(2));
   SendPacket(where, "127.0.0.1");
   SendPacket(where, "127.0.0.2");
   SendPacket(where, "127.0.0.2");
-  const FirewallSample second = watch.Look();
+  const FirewallSample second = watch.Collect();
   EXPECT_EQ(second.ruleset, first.ruleset);
   for (const InvalidDropRule& rule : second.invalid_drops) {
     ASSERT_TRUE(rule.drops) << rule.text;
@@ -160,11 +160,11 @@ TEST(FirewallCollectorTest, PolicyCountersStayCurrent) {
   where.Shell("ip6tables-legacy -P INPUT DROP");
   LoadNft(where, "table inet t { chain c { type filter hook forward priority 0; policy drop; }\n}");
   Watch watch(where);
-  const FirewallSample first = watch.Look();
+  const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.policy_drops, SizeIs(3));
   SendPacket(where);
   SendPacket(where, "::1");
-  const FirewallSample second = watch.Look();
+  const FirewallSample second = watch.Collect();
   EXPECT_EQ(second.ruleset, first.ruleset);
   for (const auto& policy : second.policy_drops) {
     if (policy.hook == Hook::kForward) {
@@ -180,28 +180,28 @@ TEST(FirewallCollectorTest, AChangeInOneBackendLeavesTheCountersOfTheOtherCurren
   where.Shell(std::string("iptables -t raw -A ") + kRawDrop);
   where.Shell("iptables-legacy -A FORWARD -j ACCEPT");
   Watch watch(where);
-  watch.Look();
+  watch.Collect();
   SendPacket(where);
   where.Shell("iptables-legacy -A FORWARD -j ACCEPT");
-  const FirewallSample after_legacy = watch.Look();
+  const FirewallSample after_legacy = watch.Collect();
   EXPECT_EQ(after_legacy.invalid_drops.at(0).drops->packets, 1U);
   SendPacket(where);
   where.Shell("iptables -A FORWARD -j ACCEPT");
-  EXPECT_EQ(watch.Look().invalid_drops.at(0).drops->packets, 2U);
+  EXPECT_EQ(watch.Collect().invalid_drops.at(0).drops->packets, 2U);
 }
 
 TEST(FirewallCollectorTest, ChangesAreSeenInTheNextSampleAndDated) {
   const Namespace where;
   const auto start = std::chrono::system_clock::now();
   Watch watch(where);
-  auto last = watch.Look();
+  auto last = watch.Collect();
   EXPECT_GE(last.last_change, start) << "of changes before the first look nothing is known";
   const auto expect_change = [&](const std::string& command) {
     where.Shell(command);
-    const auto sample = watch.Look();
+    const auto sample = watch.Collect();
     EXPECT_GT(sample.last_change, last.last_change) << command;
     EXPECT_NE(sample.ruleset, last.ruleset) << command;
-    EXPECT_EQ(watch.Look().last_change, sample.last_change) << command;
+    EXPECT_EQ(watch.Collect().last_change, sample.last_change) << command;
     last = sample;
   };
   expect_change("iptables -A OUTPUT -j ACCEPT");
@@ -253,9 +253,9 @@ TEST(FirewallCollectorTest, WithoutGroupRootLegacyIsAGapThatNamesTheRemedy) {
     ASSERT_TRUE(collected) << collected.error().message;
     const auto& sample = dynamic_cast<const FirewallSample&>(*collected->data);
     EXPECT_THAT(sample.invalid_drops, SizeIs(1)) << "nftables is read";
-    EXPECT_FALSE(firewall::IsBlind(*sample.ruleset, Backend::kNft, IpFamily::kIpv4));
-    EXPECT_TRUE(firewall::IsBlind(*sample.ruleset, Backend::kLegacy, IpFamily::kIpv4));
-    EXPECT_TRUE(firewall::IsBlind(*sample.ruleset, Backend::kLegacy, IpFamily::kIpv6));
+    EXPECT_FALSE(firewall::IsUnavailable(*sample.ruleset, Backend::kNft, IpFamily::kIpv4));
+    EXPECT_TRUE(firewall::IsUnavailable(*sample.ruleset, Backend::kLegacy, IpFamily::kIpv4));
+    EXPECT_TRUE(firewall::IsUnavailable(*sample.ruleset, Backend::kLegacy, IpFamily::kIpv6));
     ASSERT_THAT(collected->gaps, SizeIs(2));
     for (const Error& gap : collected->gaps) {
       EXPECT_EQ(gap.reason, FailureReason::kPermission);
@@ -287,7 +287,7 @@ TEST(FirewallCollectorTest, HundredsOfCollectionsChangeNothing) {
   const std::string before = where.Shell(state);
   Watch watch(where);
   for (int i = 0; i < 300; ++i) {
-    watch.Look();
+    watch.Collect();
   }
   EXPECT_EQ(where.Shell(state), before);
 }

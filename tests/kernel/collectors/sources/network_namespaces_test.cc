@@ -14,11 +14,11 @@
 namespace finwait::sources {
 namespace {
 
-NetworkNamespacesSample Look(const lab::Namespace& where, NamespaceDepth depth) {
+NetworkNamespacesSample Collect(const lab::Namespace& where, NamespaceDepth depth) {
   NamespaceSettings settings;
   settings.depth = depth;
-  return lab::Look<NetworkNamespacesSample, NetworkNamespacesCollector>(where, settings,
-                                                                        Pacer(std::chrono::seconds(5), 1));
+  return lab::Collect<NetworkNamespacesSample, NetworkNamespacesCollector>(where, settings,
+                                                                           Pacer(std::chrono::seconds(5), 1));
 }
 
 // A process that does nothing but live in a namespace.
@@ -43,10 +43,10 @@ TEST(NetworkNamespacesTest, CountsTheNamespacesThatProcessesLiveInAndNotItsOwn) 
   const Inhabitant one(first);
   const Inhabitant another(first);
   const Inhabitant third(second);
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).unseen == 3; }));
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
-  EXPECT_EQ(Look(here, NamespaceDepth::kNone).observed, 0U);
-  EXPECT_TRUE(lab::Eventually([&] { return Look(here, NamespaceDepth::kObserve).observed == 3; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kNone).unseen == 3; }));
+  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
+  EXPECT_EQ(Collect(here, NamespaceDepth::kNone).observed, 0U);
+  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kObserve).observed == 3; }));
 }
 
 TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries) {
@@ -57,7 +57,7 @@ TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries
   const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
   const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
-  const NetworkNamespacesSample sample = Look(wire.local, NamespaceDepth::kObserve);
+  const NetworkNamespacesSample sample = Collect(wire.local, NamespaceDepth::kObserve);
   ASSERT_NE(sample.live, nullptr);
   bool found = false;
   for (std::size_t i = 0; i < sample.live->sockets.Size(); ++i) {
@@ -85,7 +85,7 @@ TEST(NetworkNamespacesTest, TellsHowANamespaceIsJoinedToTheHost) {
   std::vector<std::string> joints;
   EXPECT_TRUE(lab::Eventually([&] {
     joints.clear();
-    const NetworkNamespacesSample sample = Look(host, NamespaceDepth::kObserve);
+    const NetworkNamespacesSample sample = Collect(host, NamespaceDepth::kObserve);
     for (const OtherNamespace& one : sample.namespaces) {
       joints.push_back(!one.joined           ? "unknown"
                        : !one.joined->device ? "none"

@@ -14,7 +14,7 @@ using testing::EndsWith;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Result<Collected> Look(const lab::Namespace& where) {
+Result<Collected> Collect(const lab::Namespace& where) {
   Result<Collected> collected;
   where.Run([&] {
     SysctlCollector collector(kernel::OpenHost("/proc").value());
@@ -59,7 +59,7 @@ void ExpectEqualToOracle(const lab::Namespace& where, const SysctlSample& sample
 
 TEST(SysctlCollector, AgreesWithSysctlOnAFreshNamespace) {
   const lab::Namespace where;
-  const auto collected = Look(where);
+  const auto collected = Collect(where);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   ExpectEqualToOracle(where, SampleOf(collected));
@@ -81,7 +81,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
   where.Sysctl("net.ipv4.tcp_fin_timeout", "33");
   where.Sysctl("net.ipv4.tcp_orphan_retries", "3");
 
-  const auto collected = Look(where);
+  const auto collected = Collect(where);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   const SysctlSample& sample = SampleOf(collected);
@@ -92,7 +92,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
   EXPECT_EQ(sample.tcp_keepalive_time, std::chrono::seconds(301));
   EXPECT_EQ(sample.tcp_orphan_retries, 3u);
 
-  const auto untouched = Look(other);
+  const auto untouched = Collect(other);
   ASSERT_TRUE(untouched);
   ExpectEqualToOracle(other, SampleOf(untouched));
   EXPECT_NE(SampleOf(untouched).Timeout(ConntrackTcpTimeout::kEstablished), std::chrono::seconds(203));
@@ -101,7 +101,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
 // Only the initial network namespace has net.ipv4.tcp_max_orphans.
 TEST(SysctlCollector, HasNoOrphansLimitInANamespaceThatShowsNone) {
   const lab::Namespace where;
-  const auto collected = Look(where);
+  const auto collected = Collect(where);
   ASSERT_TRUE(collected);
   EXPECT_EQ(SampleOf(collected).tcp_orphans_limit, std::nullopt);
   EXPECT_THAT(collected->gaps, IsEmpty());
@@ -111,7 +111,7 @@ TEST(SysctlCollector, HasNoOrphansLimitInANamespaceThatShowsNone) {
 TEST(SysctlCollector, CallsATimeoutThatTheKernelShowsAsNegativeAGap) {
   const lab::Namespace where;
   where.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_close_wait", "-1");
-  const auto collected = Look(where);
+  const auto collected = Collect(where);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_THAT(collected->gaps[0].message,

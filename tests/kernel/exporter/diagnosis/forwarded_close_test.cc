@@ -23,7 +23,7 @@ class ForwardedCloseTest : public testing::TestWithParam<SceneOptions> {
 
   // Evaluates `connection` without its entry, closes it, and holds one against the other.
   ForwardedOutcome Close(OpenConnection connection, Fate expected) {
-    scene_->ForgetEntries();
+    scene_->FlushEntries();
     ForwardedOutcome outcome = scene_->Fate(connection);
     EXPECT_EQ(Name(outcome.fate), Name(expected)) << outcome.reason;
     const Passed passed = ForwardingScene::Do(Act::kClose, connection);
@@ -219,7 +219,7 @@ TEST_P(ForwardedCloseTest, ThePeersFinIsLostWhereOnlyTheWayInIsGuarded) {
   Load(ipt_ + " -A FORWARD -i up0 -m conntrack --ctstate INVALID -j DROP");
   OpenConnection other = scene_->PodToPeer();
   Close(scene_->PodToPeer(), Fate::kPeerFinDropped);
-  scene_->ForgetEntries();
+  scene_->FlushEntries();
   EXPECT_FALSE(ForwardingScene::Do(Act::kPeerClose, other).at(PacketKind::kPeerFin));
 }
 

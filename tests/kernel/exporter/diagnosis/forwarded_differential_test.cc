@@ -158,12 +158,12 @@ TEST_F(ForwardedDifferentialTest, RandomRulesDoToForwardedClosesWhatWasPredicted
     load(random.nat);
     std::vector<Tried> all = OpenAll(scene, random);
     load(random.rest);
-    scene.ForgetEntries();
+    scene.FlushEntries();
     // Rules that would have left them untracked, and so untranslated, came after they were opened.
     Predict(scene, number % 2 == 0 && !random.untracks, all);
     std::string wrong;
     for (Tried& tried : all) {
-      scene.ForgetEntries();  // what was tried before may have made one anew
+      scene.FlushEntries();  // what was tried before may have made one anew
       wrong += Compare(tried, ForwardingScene::Do(tried.act, tried.connection), tally);
       ++tally.pairs;
     }

@@ -174,7 +174,7 @@ ForwardedConnection ForwardingScene::Describe(const OpenConnection& connection) 
   return forwarded;
 }
 
-void ForwardingScene::ForgetEntries() const { host_.Shell("conntrack -F 2>/dev/null"); }
+void ForwardingScene::FlushEntries() const { host_.Shell("conntrack -F 2>/dev/null"); }
 
 void ForwardingScene::Evaluate(const std::function<void(CloseEvaluator&)>& evaluate) const {
   const bool loose = host_.Shell("sysctl -n net.netfilter.nf_conntrack_tcp_loose") == "1\n";

@@ -89,7 +89,7 @@ class ForwardingScene {
   /// What the host's table and devices tell of it, as `connection` is now.
   ForwardedConnection Describe(const OpenConnection& connection) const;
   /// All entries of the host's, gone.
-  void ForgetEntries() const;
+  void FlushEntries() const;
   /// Runs `evaluate` inside the host with an evaluator of its rules as they are, in rounds.
   void Evaluate(const std::function<void(CloseEvaluator&)>& evaluate) const;
   ForwardedOutcome Fate(const OpenConnection& connection) const;

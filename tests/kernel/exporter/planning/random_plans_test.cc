@@ -85,7 +85,7 @@ std::string ReportOf(const lab::Namespace& where, bool tcp_loose) {
 }
 
 // The class that a connection of a trial is of; null: none.
-const EndingClass* ClassOf(const std::vector<EndingClass>& classes, const TrialFate& fate) {
+const ResultClass* ClassOf(const std::vector<ResultClass>& classes, const TrialFate& fate) {
   using firewall::packet::Dimension;
   using firewall::packet::IntervalSet;
   using firewall::packet::NumberOf;
@@ -100,7 +100,7 @@ const EndingClass* ClassOf(const std::vector<EndingClass>& classes, const TrialF
       {Dimension::kGroup, 0},
       {Dimension::kMark, fate.connection.mark}};
   const auto path = fate.connection.loopback ? firewall::eval::PathKind::kLoopback : firewall::eval::PathKind::kLocal;
-  const auto found = std::find_if(classes.begin(), classes.end(), [&](const EndingClass& each) {
+  const auto found = std::find_if(classes.begin(), classes.end(), [&](const ResultClass& each) {
     return each.path == path && each.connections.family == fate.connection.family &&
            std::all_of(values.begin(), values.end(), [&](const auto& value) {
              return !each.connections.Of(value.first)
@@ -115,7 +115,7 @@ struct Plan {
   std::map<kernel::SocketEnds, diagnosis::Fate> now;
   std::map<kernel::SocketEnds, diagnosis::Fate> then;
   std::map<kernel::SocketEnds, Change> changes;
-  std::vector<EndingClass> classes;  // of the candidate
+  std::vector<ResultClass> classes;  // of the candidate
 };
 
 // As finwait-plan does: a namespace with the host's devices, and the candidate.
@@ -136,13 +136,13 @@ Plan MakePlan(const std::string& report, const RandomRuleset& candidate) {
     const kernel::Host host = lab::HostHere();
     RenumberDevices(kernel::Links::Read(host, Deadline::After(std::chrono::seconds(5))).value(), loaded->host);
     firewall::read::FactResolver resolver(host);
-    const HostEndings then = EvaluateHost(loaded->host.facts, RulesHere(host), resolver);
+    const HostResults then = EvaluateHost(loaded->host.facts, RulesHere(host), resolver);
     for (std::size_t i = 0; i < loaded->host.facts.sockets.size(); ++i) {
       const kernel::TcpSocket& socket = loaded->host.facts.sockets[i].socket;
       const kernel::SocketEnds ends{socket.local, socket.peer};
-      plan.now[ends] = loaded->host.endings.sockets[i].fate;
+      plan.now[ends] = loaded->host.results.sockets[i].fate;
       plan.then[ends] = then.sockets[i].fate;
-      plan.changes[ends] = ChangeBetween(loaded->host.endings.sockets[i], then.sockets[i]);
+      plan.changes[ends] = ChangeBetween(loaded->host.results.sockets[i], then.sockets[i]);
     }
     plan.classes = then.classes;
   });
@@ -181,7 +181,7 @@ TEST(RandomPlansTest, WhatIsPlannedForRandomPairsOfRulesetsHappens) {
     }
     ++done;
     classes += plan.classes.size();
-    std::set<const EndingClass*> closed;
+    std::set<const ResultClass*> closed;
     for (TrialFate fate : outcome.fates) {
       const kernel::SocketEnds ends{fate.local_end, fate.peer_end};
       ASSERT_TRUE(plan.then.contains(ends)) << "pair " << number << ": the report lacks " << fate.local_end.Text();
@@ -197,10 +197,10 @@ TEST(RandomPlansTest, WhatIsPlannedForRandomPairsOfRulesetsHappens) {
                       << in_force.Text() << "\ncandidate:\n"
                       << candidate.Text();
       }
-      const EndingClass* of = ClassOf(plan.classes, fate);
+      const ResultClass* of = ClassOf(plan.classes, fate);
       ASSERT_NE(of, nullptr) << "pair " << number << ": no class has " << fate.Describe();
       closed.insert(of);
-      fate.predicted = of->ending.fate;
+      fate.predicted = of->close.fate;
       if (fate.IsWrong()) {
         ++wrong;
         ADD_FAILURE() << "pair " << number << ": of its class: " << fate.Describe() << "\n" << candidate.Text();

@@ -30,7 +30,7 @@ TEST(ConntrackExpiryTest, TellsTheStateAndBothTuples) {
   }
 }
 
-TEST(ConntrackExpiryTest, IsNothingForADeletionAnotherStateAnotherProtocolOrAnotherMessage) {
+TEST(ConntrackExpiryTest, IsNothingForADeletionOrAnotherStateOrProtocol) {
   EventContent deleted;
   deleted.seconds_left = 299;
   EventContent closed;
@@ -102,7 +102,7 @@ TEST(ExpiryScopeTest, ConnectionsFromAndToThisHostAreLocalWhateverNatDidToThem) 
   EXPECT_EQ(Scope("::1", "::1", "::1", "::1"), local);
 }
 
-TEST(ExpiryScopeTest, ConnectionsBetweenOthersAreForwardedEvenUnderThisHostsAddress) {
+TEST(ExpiryScopeTest, ConnectionsOfOthersAreForwardedUnderAnyAddress) {
   const auto forwarded = ExpiryScope::kForwarded;
   EXPECT_EQ(Scope("198.51.100.1", "198.51.100.2", "198.51.100.2", "198.51.100.1"), forwarded);
   EXPECT_EQ(Scope("198.51.100.1", "198.51.100.2", "198.51.100.2", "192.0.2.1"), forwarded) << "masqueraded";

@@ -40,7 +40,7 @@ TEST_F(KernelFeatureTest, TheListOfSymbolsIsTheLastResort) {
   EXPECT_EQ(Find(), FeatureState::kSafeToAsk);
 }
 
-TEST_F(KernelFeatureTest, TheKernelsConfigurationTellsWhatIsBuiltInWhereASandboxHidesTheLists) {
+TEST_F(KernelFeatureTest, TheKernelsConfigurationTellsWhatIsBuiltIn) {
   root_.Write("modules", "");
   root_.Write("boot/config-6.1.0", "# Linux\nCONFIG_NF_TABLES_INET=y\nCONFIG_NF_TABLES=y\n");
   EXPECT_EQ(Find(), FeatureState::kSafeToAsk);

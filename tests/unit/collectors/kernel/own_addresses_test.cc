@@ -58,7 +58,7 @@ TEST_F(OwnAddressesTest, OnAPointToPointLinkTheOwnEndCountsNotThePeers) {
   EXPECT_FALSE(own.Contains(Ip("2001:db8::9")));
 }
 
-TEST_F(OwnAddressesTest, TakesInWhatIsAddedWithoutReadingAllAgainAndKeepsWhatIsRemoved) {
+TEST_F(OwnAddressesTest, TakesInWhatIsAddedAndKeepsWhatIsRemoved) {
   kernel->Answers({Address("192.0.2.1"), Done()});
   OwnAddresses own(host);
   ASSERT_TRUE(own.Update(Soon()));

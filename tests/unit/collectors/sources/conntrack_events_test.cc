@@ -63,12 +63,12 @@ struct ConntrackEventsTest : testing::Test {
     limits.core_share = 1e-12;
     limits.reserve = reserve;
     collector = std::make_unique<ConntrackEventsCollector>(host, limits);
-    Look();
+    Collect();
   }
 
   Result<Collected> TryCollect() { return collector->Collect(Deadline::After(std::chrono::seconds(5))); }
   // A look that succeeds, once the listener has handled all that was told.
-  kernel::ExpiryCounts Look() {
+  kernel::ExpiryCounts Collect() {
     auto collected = TryCollect();
     EXPECT_TRUE(Eventually([&] { return events->AllTaken(); }));
     collected = TryCollect();
@@ -97,87 +97,87 @@ struct ConntrackEventsTest : testing::Test {
 };
 
 TEST_F(ConntrackEventsTest, SubscribesToDestroyedEntriesOnlyAndWithItsFilter) {
-  Look();
+  Collect();
   ASSERT_EQ(events->Subscriptions().size(), 1U);
   const kernel::netlink::Subscription subscription = events->Subscriptions()[0];
   EXPECT_EQ(subscription.protocol, NETLINK_NETFILTER);
   EXPECT_EQ(subscription.groups, std::vector<unsigned>{NFNLGRP_CONNTRACK_DESTROY});
   EXPECT_FALSE(subscription.filter.empty());
-  Look();
+  Collect();
   EXPECT_EQ(events->Subscriptions().size(), 1U) << "one subscription serves all looks";
 }
 
 TEST_F(ConntrackEventsTest, CountsEachStateAndScopeFromZeroAndNeverBackwards) {
-  const kernel::ExpiryCounts first = Look();
+  const kernel::ExpiryCounts first = Collect();
   for (const auto& scopes : first.expired) {
     EXPECT_EQ(scopes[kLocal] + scopes[kForwarded], 0U);
   }
   events->Tells({Expiry(), Expiry(kernel::ConntrackTcpState::kCloseWait)});
   events->Tells({Expiry(kernel::ConntrackTcpState::kFinWait)});
   events->Tells({Expiry(kernel::ConntrackTcpState::kLastAck, "198.51.100.7", "198.51.100.8")});
-  const kernel::ExpiryCounts second = Look();
+  const kernel::ExpiryCounts second = Collect();
   EXPECT_EQ(second.expired[kEstablished][kLocal], 1U);
   EXPECT_EQ(second.expired[kCloseWait][kLocal], 1U);
   EXPECT_EQ(second.expired[kFinWait][kLocal], 1U);
   EXPECT_EQ(second.expired[kLastAck][kForwarded], 1U);
   EXPECT_EQ(second.expired[kLastAck][kLocal], 0U);
   events->Tells({Expiry()});
-  EXPECT_EQ(Look().expired[kEstablished][kLocal], 2U);
-  EXPECT_EQ(Look().losses, 0U);
+  EXPECT_EQ(Collect().expired[kEstablished][kLocal], 2U);
+  EXPECT_EQ(Collect().losses, 0U);
 }
 
 TEST_F(ConntrackEventsTest, AnAddressThatIsNewCountsAtOnce) {
-  Look();
+  Collect();
   addresses->Tells({MessageOf(kernel::AddressMessage("192.0.2.50"))});
   events->Tells({Expiry(kernel::ConntrackTcpState::kEstablished, "192.0.2.50", "198.51.100.1")});
-  const kernel::ExpiryCounts counts = Look();
+  const kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.expired[kEstablished][kLocal], 1U);
   EXPECT_EQ(counts.expired[kEstablished][kForwarded], 0U);
 }
 
 TEST_F(ConntrackEventsTest, CountsAnOverrunOnceAndGoesOn) {
-  Look();
+  Collect();
   events->Tells({Expiry()});
   events->Fails(ENOBUFS);
   events->Tells({Expiry()});
-  const kernel::ExpiryCounts counts = Look();
+  const kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.losses, 1U);
   EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
 }
 
 TEST_F(ConntrackEventsTest, IgnoresWhatDoesNotComeFromTheKernel) {
-  Look();
+  Collect();
   events->Tells({Expiry()}, 4242);
-  EXPECT_EQ(Look().expired[kEstablished][kLocal], 0U);
+  EXPECT_EQ(Collect().expired[kEstablished][kLocal], 0U);
 }
 
-TEST_F(ConntrackEventsTest, AfterAMalformedMessageItSaysSoListensAgainAndCountsTheGapAsALoss) {
-  Look();
+TEST_F(ConntrackEventsTest, AfterAMalformedMessageItCountsTheGapAsALoss) {
+  Collect();
   events->Tells({Expiry()});
   events->TellsRaw(kernel::netlink::ByteVector(5));
   const Error error = Failing();
   EXPECT_EQ(error.reason, FailureReason::kError);
   EXPECT_EQ(error.message, "read conntrack events: a malformed message");
   events->Tells({Expiry()});
-  const kernel::ExpiryCounts counts = Look();
+  const kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
   EXPECT_EQ(counts.losses, 1U);
   EXPECT_EQ(events->Subscriptions().size(), 2U);
 }
 
 TEST_F(ConntrackEventsTest, WithoutMemoryItSaysSoListensAgainAndCountsTheGapAsALoss) {
-  Look();
+  Collect();
   events->Tells({Expiry()});
   events->RunsOutOfMemory();
   EXPECT_EQ(Failing().message, "listen to conntrack events: Cannot allocate memory");
   events->Tells({Expiry()});
-  const kernel::ExpiryCounts counts = Look();
+  const kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
   EXPECT_EQ(counts.losses, 1U);
 }
 
 TEST_F(ConntrackEventsTest, AnEntryWithoutAddressesIsMalformed) {
-  Look();
+  Collect();
   kernel::netlink::Request bare(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE));
   bare.Header(nfgenmsg{AF_INET, NFNETLINK_V0, 0})
       .BeginNested(CTA_TUPLE_ORIG)
@@ -195,7 +195,7 @@ TEST_F(ConntrackEventsTest, AnEntryWithoutAddressesIsMalformed) {
 }
 
 TEST_F(ConntrackEventsTest, AKernelThatDoesNotTellTheStateIsUnsupportedForGood) {
-  Look();
+  Collect();
   kernel::EventContent old_kernel;
   old_kernel.state.reset();
   events->Tells({MessageOf(EventMessage(old_kernel))});
@@ -222,11 +222,11 @@ TEST_F(ConntrackEventsTest, ReadsTheSwitchOfEvents) {
 
 TEST_F(ConntrackEventsTest, KeepsItsCountsWhileEventsAreOff) {
   events->Tells({Expiry()});
-  EXPECT_EQ(Look().expired[kEstablished][kLocal], 1U);
+  EXPECT_EQ(Collect().expired[kEstablished][kLocal], 1U);
   procfs.Write("sys/net/netfilter/nf_conntrack_events", "0\n");
   EXPECT_FALSE(TryCollect().has_value());
   procfs.Write("sys/net/netfilter/nf_conntrack_events", "1\n");
-  EXPECT_EQ(Look().expired[kEstablished][kLocal], 1U);
+  EXPECT_EQ(Collect().expired[kEstablished][kLocal], 1U);
 }
 
 TEST_F(ConntrackEventsTest, WithoutConntrackItIsUnsupportedAndAsksTheKernelNothing) {
@@ -243,22 +243,22 @@ TEST_F(ConntrackEventsTest, ARefusedSubscriptionNamesTheCapability) {
             "listen to conntrack events: subscribe: Operation not permitted; reading conntrack needs CAP_NET_ADMIN: "
             "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN");
   refusal = 0;
-  EXPECT_EQ(Look().losses, 0U) << "nothing was heard before, so nothing was lost";
+  EXPECT_EQ(Collect().losses, 0U) << "nothing was heard before, so nothing was lost";
 }
 
 TEST_F(ConntrackEventsTest, WhereTooManyEntriesAreMadeItPausesSaysSoAndListensAgain) {
   PausesAtOnce(std::chrono::milliseconds(40));
-  EXPECT_EQ(Look().paused.count(), 0);
+  EXPECT_EQ(Collect().paused.count(), 0);
   events->Tells({Expiry()});
-  ASSERT_EQ(Look().expired[kEstablished][kLocal], 1U);
+  ASSERT_EQ(Collect().expired[kEstablished][kLocal], 1U);
   creations->Tells({Expiry()});
   ASSERT_TRUE(Eventually([&] { return events->Subscriptions().size() == 2; }));
   events->Tells({Expiry()});
-  const kernel::ExpiryCounts counts = Look();
+  const kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.expired[kEstablished][kLocal], 2U);
   EXPECT_EQ(counts.losses, 1U);
   EXPECT_GE(counts.paused, std::chrono::milliseconds(10)) << "a quarter of the reserve, at least";
-  EXPECT_EQ(Look().paused, counts.paused) << "it is over";
+  EXPECT_EQ(Collect().paused, counts.paused) << "it is over";
 }
 
 TEST_F(ConntrackEventsTest, APauseThatGoesOnIsCountedSoFarAndEndsWithTheCollector) {
@@ -284,7 +284,7 @@ TEST_F(ConntrackEventsTest, NewEntriesThatDoNotComeFromTheKernelAreNotChargedFor
   ASSERT_TRUE(Eventually([&] { return creations->Empty(); }));
   const std::size_t probes = creations->Subscriptions().size();
   ASSERT_TRUE(Eventually([&] { return creations->Subscriptions().size() > probes + 1; }));
-  EXPECT_EQ(Look().losses, 0U);
+  EXPECT_EQ(Collect().losses, 0U);
 }
 
 TEST_F(ConntrackEventsTest, AnOverrunOfTheProbeIsNoFailure) {
@@ -292,7 +292,7 @@ TEST_F(ConntrackEventsTest, AnOverrunOfTheProbeIsNoFailure) {
   creations->Fails(ENOBUFS);
   creations->Tells({Expiry()});
   ASSERT_TRUE(Eventually([&] { return events->Subscriptions().size() == 2; }));
-  EXPECT_EQ(Look().losses, 1U);
+  EXPECT_EQ(Collect().losses, 1U);
 }
 
 TEST_F(ConntrackEventsTest, WhenItMayNotListenAgainAfterAPauseItSaysSo) {
@@ -304,7 +304,7 @@ TEST_F(ConntrackEventsTest, WhenItMayNotListenAgainAfterAPauseItSaysSo) {
             "listen to conntrack events: subscribe: Operation not permitted; reading conntrack needs CAP_NET_ADMIN: "
             "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN");
   refusal = 0;
-  kernel::ExpiryCounts counts = Look();
+  kernel::ExpiryCounts counts = Collect();
   EXPECT_EQ(counts.losses, 2U) << "the pause, and the gap after the error";
   EXPECT_GE(counts.paused, std::chrono::milliseconds(100));
 }
@@ -313,7 +313,7 @@ TEST_F(ConntrackEventsTest, WhenTheProbeFailsItSaysSoAndListensAgain) {
   PausesAtOnce(std::chrono::milliseconds(40));
   creations->Fails(EIO);
   EXPECT_EQ(Failing().message, "listen to conntrack events: receive from netlink: Input/output error");
-  EXPECT_EQ(Look().losses, 1U);
+  EXPECT_EQ(Collect().losses, 1U);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ class ConntrackStatsFaultTest : public testing::Test {
     host.open_channel = [this](int protocol) { return kernel_->Open(protocol); };
     collector_.emplace(host);
   }
-  Result<Collected> Look() { return collector_->Collect(Deadline::After(std::chrono::seconds(5))); }
+  Result<Collected> Collect() { return collector_->Collect(Deadline::After(std::chrono::seconds(5))); }
   static std::optional<std::uint64_t> Invalid(const Result<Collected>& looked) {
     return dynamic_cast<const ConntrackStatsSample&>(*looked->data)
         .counters[static_cast<std::size_t>(ConntrackStat::kInvalid)];
@@ -48,24 +48,24 @@ class ConntrackStatsFaultTest : public testing::Test {
 
 TEST_F(ConntrackStatsFaultTest, ATornDumpThatMissesACpuTakesNothingBack) {
   kernel_->Answers({Cpu(0, 10), Cpu(1, 5), kernel::netlink::Done()});
-  EXPECT_EQ(Invalid(Look()), 15U);
+  EXPECT_EQ(Invalid(Collect()), 15U);
   for (int attempt = 0; attempt < kernel::netlink::Channel::kDumpAttempts; ++attempt) {
     kernel_->FailsToReceive(ENOBUFS);
     kernel_->Answers({Cpu(0, 11), kernel::netlink::Done()});
   }
-  EXPECT_EQ(Invalid(Look()), 16U);
+  EXPECT_EQ(Invalid(Collect()), 16U);
   kernel_->Answers({Cpu(0, 11), Cpu(1, 6), kernel::netlink::Done()});
-  EXPECT_EQ(Invalid(Look()), 17U);
+  EXPECT_EQ(Invalid(Collect()), 17U);
 }
 
 TEST_F(ConntrackStatsFaultTest, ACpuThatIsToldOfTwiceCountsOnce) {
   kernel_->Answers({Cpu(0, 10), Cpu(0, 10), kernel::netlink::Done()});
-  EXPECT_EQ(Invalid(Look()), 10U);
+  EXPECT_EQ(Invalid(Collect()), 10U);
 }
 
 TEST_F(ConntrackStatsFaultTest, AMalformedAnswerIsAGapAndTheTableSizeIsStillThere) {
   kernel_->Answers({Cpu(0xFFFF, 1), kernel::netlink::Done()});
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_TRUE(looked);
   EXPECT_EQ(Invalid(looked), std::nullopt) << "blind, not 0";
   EXPECT_EQ(dynamic_cast<const ConntrackStatsSample&>(*looked->data).entries, 7U);
@@ -76,7 +76,7 @@ TEST_F(ConntrackStatsFaultTest, AMalformedAnswerIsAGapAndTheTableSizeIsStillTher
 TEST_F(ConntrackStatsFaultTest, ASizeThatIsGarbledIsAGapThatQuotesIt) {
   procfs_.Write("sys/net/netfilter/nf_conntrack_max", "many\n");
   kernel_->Answers({Cpu(0, 1), kernel::netlink::Done()});
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_TRUE(looked);
   EXPECT_EQ(dynamic_cast<const ConntrackStatsSample&>(*looked->data).entries_limit, std::nullopt);
   ASSERT_EQ(looked->gaps.size(), 1U);

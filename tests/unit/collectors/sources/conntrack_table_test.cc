@@ -37,7 +37,9 @@ class ConntrackTableTest : public testing::Test {
     content.seconds_left = 200;
     return MessageOf(EventMessage(content));
   }
-  Result<Collected> Look() { return ConntrackTableCollector(host_).Collect(Deadline::After(std::chrono::seconds(5))); }
+  Result<Collected> Collect() {
+    return ConntrackTableCollector(host_).Collect(Deadline::After(std::chrono::seconds(5)));
+  }
 
   kernel::ProcfsFixture procfs_;
   std::shared_ptr<FakeKernel> kernel_ = FakeKernel::Make();
@@ -47,7 +49,7 @@ class ConntrackTableTest : public testing::Test {
 
 TEST_F(ConntrackTableTest, CountsWhatTheDumpHolds) {
   kernel_->Answers({Entry(), Entry(), kernel::netlink::Done()});
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_TRUE(looked) << looked.error().message;
   EXPECT_TRUE(looked->gaps.empty());
   const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
@@ -58,21 +60,21 @@ TEST_F(ConntrackTableTest, CountsWhatTheDumpHolds) {
 TEST_F(ConntrackTableTest, ATableThatIsResizedDuringTheDumpIsSaidToBe) {
   kernel_->Answers({Entry(), kernel::netlink::Done()});
   during_the_dump_ = [this] { procfs_.Write(kBuckets, "2048\n"); };
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_TRUE(looked) << looked.error().message;
   EXPECT_TRUE(dynamic_cast<const ConntrackTableSample&>(*looked->data).torn);
   ASSERT_EQ(looked->gaps.size(), 1U);
   EXPECT_THAT(looked->gaps[0].message, HasSubstr("resized"));
 }
 
-TEST_F(ConntrackTableTest, ADumpThatIsTornEveryTimeIsSaidToBeAndCountsTheLastAttemptAlone) {
+TEST_F(ConntrackTableTest, ADumpThatIsTornEveryTimeCountsTheLastAttemptAlone) {
   kernel::netlink::FakeMessage interrupted = Entry();
   interrupted.flags |= NLM_F_DUMP_INTR;
   for (int attempt = 0; attempt < kernel::netlink::Channel::kDumpAttempts; ++attempt) {
     kernel_->Answers({interrupted});
     kernel_->Answers({kernel::netlink::Done()});
   }
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_TRUE(looked) << looked.error().message;
   EXPECT_EQ(looked->gaps.size(), 1U);
   const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
@@ -81,7 +83,7 @@ TEST_F(ConntrackTableTest, ADumpThatIsTornEveryTimeIsSaidToBeAndCountsTheLastAtt
 
 TEST_F(ConntrackTableTest, WithoutTheCapabilityItSaysWhichOne) {
   kernel_->Answers({kernel::netlink::ErrorMessage(-EPERM)});
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_FALSE(looked);
   EXPECT_EQ(looked.error().reason, FailureReason::kPermission);
   EXPECT_THAT(looked.error().message, HasSubstr("CAP_NET_ADMIN"));
@@ -89,7 +91,7 @@ TEST_F(ConntrackTableTest, WithoutTheCapabilityItSaysWhichOne) {
 
 TEST_F(ConntrackTableTest, WithoutConntrackNothingIsAsked) {
   procfs_.Remove("sys/net/netfilter");
-  const auto looked = Look();
+  const auto looked = Collect();
   ASSERT_FALSE(looked);
   EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
   EXPECT_TRUE(kernel_->Sent().empty());
@@ -100,7 +102,7 @@ TEST_F(ConntrackTableTest, WhereAskingWouldLoadAModuleNothingIsAskedAndItsNameIs
     host_.find_feature = [state](const kernel::KernelFeature& feature) {
       return feature.module == kernel::kConntrackNetlink.module ? state : kernel::FeatureState::kSafeToAsk;
     };
-    const auto looked = Look();
+    const auto looked = Collect();
     ASSERT_FALSE(looked);
     EXPECT_EQ(looked.error().reason, FailureReason::kUnsupported);
     EXPECT_THAT(looked.error().message, HasSubstr("`modprobe nf_conntrack_netlink`"));

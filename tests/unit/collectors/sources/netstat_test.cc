@@ -42,7 +42,7 @@ struct HostWithCounters : kernel::ProcfsFixture {
   }
 };
 
-Result<Collected> Look(const kernel::ProcfsFixture& procfs) {
+Result<Collected> Collect(const kernel::ProcfsFixture& procfs) {
   return NetstatCollector(procfs.MakeHost()).Collect(Deadline::After(std::chrono::seconds(5)));
 }
 
@@ -52,7 +52,7 @@ const NetstatSample& SampleOf(const Result<Collected>& collected) {
 
 TEST(NetstatCollector, FindsEachCounterByItsNameAndGroup) {
   const HostWithCounters procfs;
-  const auto collected = Look(procfs);
+  const auto collected = Collect(procfs);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   const NetstatSample& sample = SampleOf(collected);
@@ -68,7 +68,7 @@ TEST(NetstatCollector, FindsEachCounterByItsNameAndGroup) {
 TEST(NetstatCollector, TakesAColumnThatThisKernelLacksAsAbsent) {
   const HostWithCounters procfs;
   procfs.Write(kSnmp, "Tcp: RtoAlgorithm OutRsts\nTcp: 1 13\n");
-  const auto collected = Look(procfs);
+  const auto collected = Collect(procfs);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   EXPECT_EQ(SampleOf(collected).retrans_segs, std::nullopt);
@@ -80,7 +80,7 @@ void ExpectSnmpNotUnderstood(std::string_view snmp, const std::string& words) {
   SCOPED_TRACE(snmp.substr(0, 80));
   const HostWithCounters procfs;
   procfs.Write(kSnmp, snmp);
-  const auto collected = Look(procfs);
+  const auto collected = Collect(procfs);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_EQ(collected->gaps[0].reason, FailureReason::kError);
@@ -118,7 +118,7 @@ TEST(NetstatCollector, RefusesAFileWithoutThePairOfLines) {
 TEST(NetstatCollector, CallsAFileThatIsNotThereAGap) {
   const HostWithCounters procfs;
   procfs.Remove(kNetstat);
-  const auto collected = Look(procfs);
+  const auto collected = Collect(procfs);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_EQ(collected->gaps[0].reason, FailureReason::kUnsupported);
@@ -128,7 +128,7 @@ TEST(NetstatCollector, CallsAFileThatIsNotThereAGap) {
 
 TEST(NetstatCollector, FailsWhereNeitherFileIsThere) {
   const kernel::ProcfsFixture procfs;
-  const auto collected = Look(procfs);
+  const auto collected = Collect(procfs);
   ASSERT_FALSE(collected);
   EXPECT_EQ(collected.error().reason, FailureReason::kUnsupported);
   EXPECT_THAT(collected.error().message, HasSubstr("thread-self/net/netstat"));

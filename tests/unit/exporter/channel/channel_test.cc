@@ -246,10 +246,10 @@ TEST_F(ChannelTest, WhoHasLostWhatItWasToldIsToldAgain) {
         .Run();
   });
   std::vector<std::size_t> sizes;
-  for (const bool anew : {false, false, true}) {
+  for (const bool resend_all : {false, false, true}) {
     inbox_.Put(newest_);
     codec::Encoder encoder;
-    encoder.Put(Question{anew, NextQuestion{}});
+    encoder.Put(Question{resend_all, NextQuestion{}});
     ASSERT_TRUE(ends.first.Send(encoder.Bytes(), Soon()));
     sizes.push_back(ends.first.Receive(Soon())->size());
   }

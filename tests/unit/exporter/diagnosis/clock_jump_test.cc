@@ -56,7 +56,7 @@ kernel::TcpSocket Stuck() {
 class ClockJumpTest : public testing::Test {
  protected:
   /// One look at `steady` seconds of the monotonic clock, whatever the other one shows.
-  std::shared_ptr<const Diagnosis> Look(int steady, scheduling::WallClock::time_point wall, bool stuck = true) {
+  std::shared_ptr<const Diagnosis> Collect(int steady, scheduling::WallClock::time_point wall, bool stuck = true) {
     const SteadyClock::time_point now = SteadyClock::time_point(hours(1)) + seconds(steady);
     auto sockets = std::make_shared<sources::SocketsSample>();
     auto tracking = std::make_shared<sources::TrackingSample>();
@@ -92,23 +92,24 @@ class ClockJumpTest : public testing::Test {
 };
 
 TEST_F(ClockJumpTest, AgesAndCountsFollowTheClockThatNobodySets) {
-  Look(0, noon_);
-  EXPECT_EQ(Counted(*Look(5, noon_ + seconds(5))), 1U);
-  const auto back = Look(10, noon_ - hours(24 * 365));
+  Collect(0, noon_);
+  EXPECT_EQ(Counted(*Collect(5, noon_ + seconds(5))), 1U);
+  const auto back = Collect(10, noon_ - hours(24 * 365));
   EXPECT_EQ(Counted(*back), 1U);
   EXPECT_DOUBLE_EQ(Age(*back), 10);
   EXPECT_EQ(back->risk.stage, Stage::kFailing);
-  const auto ahead = Look(15, noon_ + hours(24 * 365));
+  const auto ahead = Collect(15, noon_ + hours(24 * 365));
   EXPECT_EQ(Counted(*ahead), 1U);
   EXPECT_DOUBLE_EQ(Age(*ahead), 15);
   EXPECT_EQ(ahead->risk.stage, Stage::kFailing);
 }
 
 TEST_F(ClockJumpTest, EvidenceHoldsFiveMinutesOfTheClockThatNobodySets) {
-  Look(0, noon_);
-  Look(5, noon_);
-  EXPECT_EQ(Look(5 + 299, noon_ + hours(24), false)->risk.stage, Stage::kFailing) << "a day ahead ends nothing early";
-  EXPECT_NE(Look(5 + 301, noon_ - hours(24), false)->risk.stage, Stage::kFailing) << "a day back prolongs nothing";
+  Collect(0, noon_);
+  Collect(5, noon_);
+  EXPECT_EQ(Collect(5 + 299, noon_ + hours(24), false)->risk.stage, Stage::kFailing)
+      << "a day ahead ends nothing early";
+  EXPECT_NE(Collect(5 + 301, noon_ - hours(24), false)->risk.stage, Stage::kFailing) << "a day back prolongs nothing";
 }
 
 }  // namespace

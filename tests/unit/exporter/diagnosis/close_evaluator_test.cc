@@ -190,7 +190,7 @@ std::shared_ptr<const firewall::Ruleset> AcceptsFromDevice(std::uint32_t index, 
   return std::make_shared<const Ruleset>(table.AsRuleset());
 }
 
-TEST_F(FateTest, IsUnknownWhereAnswersMayComeInOnADeviceThatRulesTreatOtherwise) {
+TEST_F(FateTest, IsUnknownWhereAnswersMayComeInOnAnotherDevice) {
   firewall::eval::Connection connection = ConnectionByEnds(ListedSocket(socket_));
   connection.egress.name = "eth0";
   connection.egress.index = 2;

@@ -25,42 +25,42 @@ kernel::TcpSocket Untracked(std::uint64_t cookie) {
 
 class ConnectionMemoryTest : public testing::Test {
  protected:
-  void Look(const std::vector<kernel::TcpSocket>& sockets) { memory_.Update(kernel::SocketTable(sockets), now_); }
+  void Collect(const std::vector<kernel::TcpSocket>& sockets) { memory_.Update(kernel::SocketTable(sockets), now_); }
   ConnectionHistories memory_;
   SteadyClock::time_point now_;
 };
 
 TEST_F(ConnectionMemoryTest, AnEntryThatWentWhenItsTimeWasUpTimedOut) {
-  Look({Tracked(1, 8)});
+  Collect({Tracked(1, 8)});
   now_ += seconds(5);
-  Look({Tracked(1, 3)});
+  Collect({Tracked(1, 3)});
   now_ += seconds(5);
-  Look({Untracked(1)});
+  Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(memory_.Find(1)->entry_state, kernel::ConntrackTcpState::kEstablished);
 }
 
 TEST_F(ConnectionMemoryTest, AnEntryThatWentBeforeItsTimeWasRemoved) {
-  Look({Tracked(1, 300)});
+  Collect({Tracked(1, 300)});
   now_ += seconds(5);
-  Look({Untracked(1)});
+  Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
   now_ += seconds(1000);
-  Look({Untracked(1)});
+  Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved)
       << "what became of it is settled by the look that missed it";
 }
 
 TEST_F(ConnectionMemoryTest, AnEntryThatWasNeverThereIsSaidToBe) {
-  Look({Untracked(1)});
+  Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kNeverSeen);
   EXPECT_FALSE(memory_.Find(1)->SeenTracked());
 }
 
 TEST_F(ConnectionMemoryTest, AnEntryThatComesBackIsThereAgain) {
-  Look({Tracked(1, 300)});
-  Look({Untracked(1)});
-  Look({Tracked(1, 300)});
+  Collect({Tracked(1, 300)});
+  Collect({Untracked(1)});
+  Collect({Tracked(1, 300)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kStillThere);
 }
 
@@ -68,15 +68,15 @@ TEST_F(ConnectionMemoryTest, NatAndKeepaliveOutliveTheEntry) {
   kernel::TcpSocket socket = Tracked(1, 300);
   socket.entry.destination_nat = true;
   socket.timer = kernel::SocketTimer::kKeepalive;
-  Look({socket});
-  Look({Untracked(1)});
+  Collect({socket});
+  Collect({Untracked(1)});
   EXPECT_TRUE(memory_.Find(1)->Translated());
   EXPECT_EQ(memory_.Find(1)->keepalive, true);
 }
 
 TEST_F(ConnectionMemoryTest, ForgetsSocketsThatAreGone) {
-  Look({Tracked(1, 300), Tracked(2, 300)});
-  Look({Tracked(2, 300)});
+  Collect({Tracked(1, 300), Tracked(2, 300)});
+  Collect({Tracked(2, 300)});
   EXPECT_FALSE(memory_.Find(1));
   EXPECT_TRUE(memory_.Find(2));
 }
@@ -89,7 +89,7 @@ TEST_F(ConnectionMemoryTest, KeepsApartManyThatComeAndGo) {
       const std::uint64_t cookie = 100 * look + i;
       sockets.push_back(cookie % 2 == 0 || look == cookie % 20 ? Tracked(cookie, 300) : Untracked(cookie));
     }
-    Look(sockets);
+    Collect(sockets);
     now_ += seconds(5);
   }
   EXPECT_FALSE(memory_.Find(1900));
@@ -111,10 +111,10 @@ TEST_F(ConnectionMemoryTest, ASocketThatIsListedTwiceIsTakenByItsFirst) {
   kernel::TcpSocket translated = Tracked(1, 300);
   translated.entry.source_nat = true;
   translated.entry.translation = std::make_shared<const kernel::Translation>();
-  Look({Tracked(1, 300), Tracked(1, 300)});
-  Look({translated, translated});
+  Collect({Tracked(1, 300), Tracked(1, 300)});
+  Collect({translated, translated});
   EXPECT_TRUE(memory_.Find(1)->source_nat);
-  Look({Untracked(1), translated});
+  Collect({Untracked(1), translated});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
 }
 
@@ -126,50 +126,50 @@ kernel::TcpSocket Silent(std::uint32_t remaining, seconds idle) {
 }
 
 TEST_F(ConnectionMemoryTest, WhatAnEntryWasGivenIsAtMostWhatRemainsAndTheSilence) {
-  Look({Silent(90, seconds(10))});
+  Collect({Silent(90, seconds(10))});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
   now_ += seconds(5);
-  Look({Silent(85, seconds(15))});
+  Collect({Silent(85, seconds(15))});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
 }
 
 TEST_F(ConnectionMemoryTest, APacketThatTheSocketDoesNotDateCameSinceTheLastSample) {
-  Look({Silent(60, seconds(1000))});
+  Collect({Silent(60, seconds(1000))});
   EXPECT_GE(*memory_.Find(1)->entry_timeout_at_most, seconds(1060));
   now_ += seconds(5);
-  Look({Silent(98, seconds(1005))});
+  Collect({Silent(98, seconds(1005))});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103)) << "a keepalive of the peer's";
   now_ += seconds(5);
-  Look({Silent(93, seconds(1010))});
+  Collect({Silent(93, seconds(1010))});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
 }
 
 TEST_F(ConnectionMemoryTest, OfASocketThatTellsNoSilenceARefreshTells) {
-  Look({Tracked(1, 60)});
+  Collect({Tracked(1, 60)});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, std::nullopt);
   now_ += seconds(5);
-  Look({Tracked(1, 55)});
+  Collect({Tracked(1, 55)});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, std::nullopt) << "nothing has come";
   now_ += seconds(5);
-  Look({Tracked(1, 98)});
+  Collect({Tracked(1, 98)});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
   now_ += seconds(5);
-  Look({Tracked(1, 93)});
+  Collect({Tracked(1, 93)});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(103));
 }
 
 TEST_F(ConnectionMemoryTest, AnEntryThatIsGivenMoreIsLearntAgain) {
-  Look({Silent(100, seconds(0))});
+  Collect({Silent(100, seconds(0))});
   now_ += seconds(5);
-  Look({Silent(432'000, seconds(0))});
+  Collect({Silent(432'000, seconds(0))});
   EXPECT_GE(*memory_.Find(1)->entry_timeout_at_most, seconds(432'000));
   EXPECT_LE(*memory_.Find(1)->entry_timeout_at_most, seconds(432'000 + 432'000 / 256));
 }
 
 TEST_F(ConnectionMemoryTest, TheTimeoutIsRememberedWhenTheEntryIsGone) {
-  Look({Silent(3, seconds(97))});
+  Collect({Silent(3, seconds(97))});
   now_ += seconds(10);
-  Look({Untracked(1)});
+  Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, seconds(100));
 }
 

@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 class DiagnosticianTest : public testing::Test {
  protected:
-  std::shared_ptr<const Diagnosis> Look() {
+  std::shared_ptr<const Diagnosis> Collect() {
     return diagnostician_.Diagnose(host_.Get(), host_.Now(),
                                    scheduling::WallClock::time_point(host_.Now().time_since_epoch()));
   }
@@ -37,7 +37,7 @@ class DiagnosticianTest : public testing::Test {
   // An idle connection whose entry timed out, then its close: what each look sees.
   void SeeAnIdleConnection() {
     Track({OpenSocket(1)});
-    Look();
+    Collect();
     host_.Advance(seconds(5));
     Track({ForgottenSocket(1)});
   }
@@ -48,64 +48,64 @@ class DiagnosticianTest : public testing::Test {
 
 TEST_F(DiagnosticianTest, TheStageFollowsAConnectionFromLatentToFailing) {
   Track({OpenSocket(1)});
-  EXPECT_EQ(Look()->risk.stage, Stage::kLatent);
+  EXPECT_EQ(Collect()->risk.stage, Stage::kLatent);
   host_.Advance(seconds(5));
   Track({ForgottenSocket(1)});
-  const auto exposed = Look();
+  const auto exposed = Collect();
   EXPECT_EQ(exposed->risk.stage, Stage::kExposed);
-  EXPECT_EQ(exposed->live->sockets.front().past.entry_end, ExpiryReason::kTimedOut);
+  EXPECT_EQ(exposed->live->sockets.front().history.entry_end, ExpiryReason::kTimedOut);
   host_.Advance(seconds(5));
   Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
-  const auto failing = Look();
+  const auto failing = Collect();
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   const StuckSocket& stuck = failing->stuck->sockets.front();
   EXPECT_EQ(stuck.cause, Cause::kLocalDrop);
   EXPECT_EQ(stuck.site->rule.chain, "OUTPUT");
-  EXPECT_EQ(stuck.past.entry_end, ExpiryReason::kTimedOut);
-  EXPECT_EQ(stuck.past.keepalive, false);
+  EXPECT_EQ(stuck.history.entry_end, ExpiryReason::kTimedOut);
+  EXPECT_EQ(stuck.history.keepalive, false);
 }
 
 TEST_F(DiagnosticianTest, FailingHoldsForFiveMinutesAfterTheLastStuckSocketHasGone) {
   SeeAnIdleConnection();
   Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
-  Look();
+  Collect();
   host_.Advance(seconds(5));
   Close({});
   Track({});
-  const auto gone = Look();
+  const auto gone = Collect();
   EXPECT_EQ(gone->risk.stage, Stage::kFailing);
   EXPECT_EQ(Proven(*gone), 1U) << "counted although one look only saw it stuck";
   host_.Advance(seconds(299));
-  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  EXPECT_EQ(Collect()->risk.stage, Stage::kFailing);
   host_.Advance(seconds(302));
-  EXPECT_EQ(Look()->risk.stage, Stage::kLatent);
+  EXPECT_EQ(Collect()->risk.stage, Stage::kLatent);
 }
 
 TEST_F(DiagnosticianTest, AStuckSocketNeedsNoSampleOfAllSocketsSinceItClosed) {
   SeeAnIdleConnection();
   Close({StuckClosing(1)});
-  const auto failing = Look();
+  const auto failing = Collect();
   EXPECT_EQ(failing->stuck->sockets.front().cause, Cause::kLocalDrop);
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
 }
 
 TEST_F(DiagnosticianTest, ATrackedFinIsRememberedBetweenSamplesOfAllSockets) {
   Track({OpenSocket(1)});
-  Look();
+  Collect();
   kernel::TcpSocket socket = OpenSocket(1);
   socket.state = kernel::TcpState::kFinWait1;
   socket.timer = kernel::SocketTimer::kRetransmit;
   socket.tries = 2;
   Close({socket});
-  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN has an entry";
+  EXPECT_EQ(Collect()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN has an entry";
   host_.Advance(seconds(5));
   ++socket.tries;
   socket.entry = {};
   socket.entry.tracking = kernel::Tracking::kUntracked;
   Close({socket});
-  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN had one";
+  EXPECT_EQ(Collect()->stuck->sockets.front().cause, Cause::kNoReply) << "its FIN had one";
 }
 
 TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
@@ -114,14 +114,14 @@ TEST_F(DiagnosticianTest, AStuckSocketWhoseCauseIsBlindMakesTheStageUnknown) {
   socket.entry.tracking = kernel::Tracking::kUnknown;
   Close({socket});
   host_.Fail<sources::TrackingSample>("conntrack may not be read");
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   EXPECT_FALSE(diagnosis->risk.stage.has_value());
   EXPECT_EQ(diagnosis->stuck->undetermined[0], 1U);
 }
 
 TEST_F(DiagnosticianTest, SocketsTellTheirSilenceWhereEntriesCannotBeRead) {
   host_.Fail<sources::TrackingSample>("conntrack may not be read");
-  EXPECT_FALSE(Look()->idle.has_value());
+  EXPECT_FALSE(Collect()->idle.has_value());
   kernel::TcpSocket socket = OpenSocket(1);
   socket.entry = {};
   socket.idle = seconds(100);
@@ -129,37 +129,37 @@ TEST_F(DiagnosticianTest, SocketsTellTheirSilenceWhereEntriesCannotBeRead) {
   sample.unfinished = kernel::SocketTable({socket});
   sample.lists_unfinished = true;
   host_.Set(sample);
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   ASSERT_TRUE(diagnosis->idle.has_value());
   EXPECT_EQ(diagnosis->idle->outlived[0], 1U);
   EXPECT_FALSE(diagnosis->live.has_value()) << "who would stick is not told";
   host_.Set(sources::SocketsSample());
-  EXPECT_TRUE(Look()->idle.has_value()) << "until they are listed again";
+  EXPECT_TRUE(Collect()->idle.has_value()) << "until they are listed again";
   host_.Fail<sources::SocketsSample>("gone");
-  EXPECT_FALSE(Look()->idle.has_value());
+  EXPECT_FALSE(Collect()->idle.has_value());
 }
 
 TEST_F(DiagnosticianTest, WhatTheTimeoutsCompleteDoesNotWaitForItsTurn) {
   host_.Fail<sources::SysctlSample>("not read yet");
   Track({OpenSocket(1)});
-  EXPECT_FALSE(Look()->live->expiring.has_value());
+  EXPECT_FALSE(Collect()->live->expiring.has_value());
   host_.Set(sources::SysctlSample());
-  EXPECT_TRUE(Look()->live->expiring.has_value()) << "or the first scrape lacks it";
+  EXPECT_TRUE(Collect()->live->expiring.has_value()) << "or the first scrape lacks it";
 }
 
 TEST_F(DiagnosticianTest, WithoutTheRulesItCannotTellAndAProvenFailureStays) {
   host_.Fail<sources::FirewallSample>("rules may not be read");
-  EXPECT_FALSE(Look()->risk.stage.has_value());
+  EXPECT_FALSE(Collect()->risk.stage.has_value());
   sources::FirewallSample firewall;
   firewall.ruleset = DropsAt({Hook::kOutput});
   host_.Set(firewall);
   SeeAnIdleConnection();
   Track({ForgottenSocket(1, kernel::TcpState::kFinWait1)});
   Close({StuckClosing(1)});
-  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  EXPECT_EQ(Collect()->risk.stage, Stage::kFailing);
   host_.Advance(seconds(5));
   host_.Fail<sources::FirewallSample>("rules may not be read");
-  EXPECT_EQ(Look()->risk.stage, Stage::kFailing);
+  EXPECT_EQ(Collect()->risk.stage, Stage::kFailing);
 }
 
 TEST_F(DiagnosticianTest, ARuleThatIsOpenedTellsNothingOfTheTryThatItDropped) {
@@ -168,29 +168,29 @@ TEST_F(DiagnosticianTest, ARuleThatIsOpenedTellsNothingOfTheTryThatItDropped) {
   kernel::TcpSocket socket = StuckClosing(1);
   for (int i = 0; i < 2; ++i) {
     Close({socket});
-    EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
+    EXPECT_EQ(Collect()->stuck->sockets.front().cause, Cause::kLocalDrop);
     host_.Advance(seconds(5));
   }
   sources::FirewallSample opened;
   opened.ruleset = DropsAt({});
   host_.Set(opened);
   Close({socket});
-  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalDrop);
+  EXPECT_EQ(Collect()->stuck->sockets.front().cause, Cause::kLocalDrop);
   host_.Advance(seconds(5));
   ++socket.tries;
   Close({socket});
-  EXPECT_EQ(Look()->stuck->sockets.front().cause, Cause::kLocalError) << "this try no rule has dropped";
+  EXPECT_EQ(Collect()->stuck->sockets.front().cause, Cause::kLocalError) << "this try no rule has dropped";
 }
 
 TEST_F(DiagnosticianTest, AFailedResetIsEvidenceOnlyWhereThisHostDropsItsResets) {
   AbortsFailed(7);
-  EXPECT_EQ(Look()->resets_lost, 0U) << "what was counted before proves nothing";
+  EXPECT_EQ(Collect()->resets_lost, 0U) << "what was counted before proves nothing";
   host_.Advance(seconds(5));
   AbortsFailed(9);
-  const auto lost = Look();
+  const auto lost = Collect();
   EXPECT_EQ(lost->resets_lost, 2U);
   EXPECT_EQ(lost->risk.stage, Stage::kFailing);
-  EXPECT_EQ(Look()->resets_lost, 2U) << "the same sample is not counted twice";
+  EXPECT_EQ(Collect()->resets_lost, 2U) << "the same sample is not counted twice";
 
   SnapshotBuilder open_host(DropsAt({}));
   Diagnostician other;
@@ -219,11 +219,11 @@ TEST_F(DiagnosticianTest, CountersOfRulesAloneChangeNothingButThemselves) {
   rule.identity = "3";
   firewall.invalid_drops = {rule};
   host_.Set(firewall);
-  const auto before = Look();
+  const auto before = Collect();
   firewall.invalid_drops[0].drops->packets = 50'000;
   host_.Advance(seconds(5));
   host_.Set(firewall);
-  const auto after = Look();
+  const auto after = Collect();
   EXPECT_EQ(after->firewall->invalid_drops[0][static_cast<std::size_t>(Hook::kOutput)], 50'000U);
   EXPECT_EQ(after->risk.stage, Stage::kLatent);
   EXPECT_EQ(after->risk.score, before->risk.score);
@@ -235,9 +235,9 @@ TEST_F(DiagnosticianTest, EachStuckSocketIsCountedOnceHoweverManySamplesShowIt) 
   for (int i = 0; i < 5; ++i) {
     Close({StuckClosing(1)});
     host_.Advance(seconds(5));
-    EXPECT_LE(Proven(*Look()), 1U);
+    EXPECT_LE(Proven(*Collect()), 1U);
   }
-  EXPECT_EQ(Proven(*Look()), 1U);
+  EXPECT_EQ(Proven(*Collect()), 1U);
 }
 
 TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
@@ -263,7 +263,7 @@ TEST_F(DiagnosticianTest, TheLostNatOfAStuckSocketIsRemembered) {
   const auto failing = look(ForgottenSocket(1, kernel::TcpState::kFinWait1));
   EXPECT_EQ(failing->risk.stage, Stage::kFailing);
   EXPECT_EQ(failing->stuck->sockets.front().cause, Cause::kNatLost);
-  EXPECT_EQ(failing->stuck->sockets.front().past.translation->peer.Text(), "198.51.100.7:8080");
+  EXPECT_EQ(failing->stuck->sockets.front().history.translation->peer.Text(), "198.51.100.7:8080");
 }
 
 TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
@@ -273,13 +273,13 @@ TEST_F(DiagnosticianTest, TellsWhenAListOfManySocketsHasBeenReplaced) {
   }
   const auto look_frees_much = [&](const std::vector<kernel::TcpSocket>& sockets) {
     Track(sockets);
-    Look();
-    return diagnostician_.ForgetUnused(SteadyClock::now());
+    Collect();
+    return diagnostician_.PruneUnused(SteadyClock::now());
   };
   (void)look_frees_much({OpenSocket(1)});  // the rules that the first evaluation read
   EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
   EXPECT_TRUE(look_frees_much(many));
-  EXPECT_FALSE(diagnostician_.ForgetUnused(SteadyClock::now())) << "nothing is new";
+  EXPECT_FALSE(diagnostician_.PruneUnused(SteadyClock::now())) << "nothing is new";
   EXPECT_TRUE(look_frees_much({OpenSocket(1)})) << "the many are gone";
   EXPECT_FALSE(look_frees_much({OpenSocket(1)}));
 }

@@ -25,9 +25,10 @@ TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
   EXPECT_FALSE(
       SiteOf(evaluator.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck),
              evaluator));
-  CloseEvaluator blind(UnreadableRules(), {true, {true, true}}, {});
-  EXPECT_FALSE(SiteOf(
-      blind.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin), blind));
+  CloseEvaluator unavailable(UnreadableRules(), {true, {true, true}}, {});
+  EXPECT_FALSE(
+      SiteOf(unavailable.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin),
+             unavailable));
 }
 
 TEST(DropSitesTest, AllPacketsLostAtOneRuleShareOneSiteWithItsText) {

@@ -7,11 +7,11 @@ namespace {
 
 ConnectionHistory Past(ExpiryReason end, std::optional<kernel::ConntrackTcpState> state,
                        std::optional<bool> keepalive) {
-  ConnectionHistory past;
-  past.entry_end = end;
-  past.entry_state = state;
-  past.keepalive = keepalive;
-  return past;
+  ConnectionHistory history;
+  history.entry_end = end;
+  history.entry_state = state;
+  history.keepalive = keepalive;
+  return history;
 }
 
 TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {

@@ -278,7 +278,7 @@ TEST_F(SilenceTest, BelievesTcpInfoWhereTheServicesEntriesAreGivenMore) {
   EXPECT_EQ(Sum().longest_needed_seconds, 3100U);
 }
 
-TEST_F(SilenceTest, CountsNoSilenceThatAKeepaliveOfThePeersMayHaveBrokenBeforeTheFirstSample) {
+TEST_F(SilenceTest, CountsNoSilenceThatAPeersKeepaliveMayHaveBroken) {
   kernel::TcpSocket& socket = Add(300);
   Remain(socket, 35);  // a policy's: nothing tells when it was given
   EXPECT_EQ(Sum(seconds(10'000)).longest_needed_seconds, 300U);
@@ -351,7 +351,7 @@ TEST_F(SilenceTest, HoldsConnectionsAgainstTheTimeoutInForceBelowTheLadder) {
   EXPECT_EQ(summary.missing_entries, 0U);
 }
 
-TEST_F(SilenceTest, RemembersASilenceThatIsLongerThanATimeoutInForceBelowTheLadder) {
+TEST_F(SilenceTest, RemembersASilenceBeyondATimeoutBelowTheLadder) {
   sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(20);
   kernel::TcpSocket& socket = Add(12);
   Remain(socket, 8);

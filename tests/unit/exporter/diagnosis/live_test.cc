@@ -85,7 +85,7 @@ TEST_F(LiveTest, EachSocketAtRiskIsListedWithTheRuleAndWhatBecameOfItsEntry) {
   ASSERT_TRUE(live.sockets[0].place.has_value());
   EXPECT_EQ(live.sockets[0].place->rule.chain, "OUTPUT");
   EXPECT_TRUE(live.sockets[0].place->rule.dialect == firewall::Dialect::kIptables);
-  EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kTimedOut);
+  EXPECT_EQ(live.sockets[0].history.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(live.ends.timed_out[0], 1U);
 }
 
@@ -107,7 +107,7 @@ TEST_F(LiveTest, WhereConntrackIsNotActiveNoEntryIsNoRisk) {
   EXPECT_EQ(live.WouldStick(), 0U);
 }
 
-TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeftAndNoKeepaliveDueBefore) {
+TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeft) {
   AddTracked(50);
   EXPECT_EQ(Sum(DropsAt({Hook::kOutput})).expiring, 0U);
   AddTracked(49);
@@ -224,7 +224,7 @@ TEST_F(LiveTest, AnEntryUnderAPolicyExpiresByItsOwnTimeout) {
   EXPECT_EQ(look().expiring, 1U);
 }
 
-TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState) {
+TEST_F(LiveTest, ASocketWithItsEntryIsAtRiskWhereRulesDropAllFins) {
   AddTracked(90);
   const LiveSummary live = Sum(DropsFlagAt(Hook::kOutput, kFlagFin));
   EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 1U);
@@ -235,7 +235,7 @@ TEST_F(LiveTest, ASocketIsAtRiskWithItsEntryWhereRulesDropFinsWhateverTheirState
   EXPECT_TRUE(live.sockets[0].with_entry);
   ASSERT_TRUE(live.sockets[0].place.has_value());
   EXPECT_EQ(live.sockets[0].place->rule.handle, 1U);
-  EXPECT_EQ(live.sockets[0].past.entry_end, ExpiryReason::kStillThere);
+  EXPECT_EQ(live.sockets[0].history.entry_end, ExpiryReason::kStillThere);
   EXPECT_EQ(Sum(DropsFlagAt(Hook::kInput, kFlagFin)).AtRisk(Fate::kPeerFinDropped), 1U);
 }
 

@@ -12,7 +12,7 @@ constexpr std::uint64_t kOurs = std::uint64_t{1} << 63;
 
 class OtherNamespacesTest : public testing::Test {
  protected:
-  std::shared_ptr<const Diagnosis> Look() {
+  std::shared_ptr<const Diagnosis> Collect() {
     host_.Advance(std::chrono::seconds(5));
     host_.Set(sample_);
     return diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::time_point());
@@ -61,10 +61,10 @@ class OtherNamespacesTest : public testing::Test {
 
 TEST_F(OtherNamespacesTest, AConnectionWhoseTranslationWasSeenIsLostWithItsEntry) {
   Read({Translated(1), Translated(2)});
-  EXPECT_EQ(Look()->live->AtRisk(Fate::kNatLost), 0U);
-  EXPECT_EQ(Look()->live->translated, 2U);
+  EXPECT_EQ(Collect()->live->AtRisk(Fate::kNatLost), 0U);
+  EXPECT_EQ(Collect()->live->translated, 2U);
   Read({Socket(1, false), Translated(2)});
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   EXPECT_EQ(diagnosis->live->AtRisk(Fate::kNatLost), 1U);
   EXPECT_EQ(diagnosis->live->open, 2U);
   ASSERT_EQ(diagnosis->live->sockets.size(), 1U);
@@ -77,7 +77,7 @@ TEST_F(OtherNamespacesTest, AConnectionWhoseTranslationWasSeenIsLostWithItsEntry
 
 TEST_F(OtherNamespacesTest, ANamespaceThatNeverHadAnEntryIsNotLost) {
   Read({Socket(1, false), Socket(2, false)});
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   EXPECT_EQ(diagnosis->live->untracked_established, 0U);
   for (const std::uint64_t number : diagnosis->live->at_risk) {
     EXPECT_EQ(number, 0U);
@@ -91,10 +91,10 @@ TEST_F(OtherNamespacesTest, WhereNoDeviceLeadsToItNothingIsPredicted) {
   };
   Read({Translated(1)});
   join(kernel::NamespaceLink());  // macvlan, or another namespace lies between
-  Look();
+  Collect();
   Read({Socket(1, false)});
   join(kernel::NamespaceLink());
-  const auto behind_nothing = Look();
+  const auto behind_nothing = Collect();
   EXPECT_EQ(behind_nothing->live->AtRisk(Fate::kNatLost), 0U);
   EXPECT_EQ(behind_nothing->live->AtRisk(Fate::kUnknown), 1U);
   // The same samples, but that it hangs on a bridge of this host's now: what was evaluated before is not kept.
@@ -102,7 +102,7 @@ TEST_F(OtherNamespacesTest, WhereNoDeviceLeadsToItNothingIsPredicted) {
   bridged.device = kernel::Link{6, "veth1", 1, 0, "veth", 5, 2};
   bridged.master = kernel::Link{5, "br0", 1, 0, "bridge", 0, std::nullopt};
   join(bridged);
-  EXPECT_EQ(Look()->live->AtRisk(Fate::kNatLost), 1U);
+  EXPECT_EQ(Collect()->live->AtRisk(Fate::kNatLost), 1U);
 }
 
 TEST_F(OtherNamespacesTest, PacketsThatStayInsideAreNoBusinessOfThisHosts) {
@@ -110,25 +110,25 @@ TEST_F(OtherNamespacesTest, PacketsThatStayInsideAreNoBusinessOfThisHosts) {
   inside.local.address = *IpAddress::Parse("127.0.0.1");
   inside.peer.address = *IpAddress::Parse("127.0.0.1");
   Read({inside});
-  Look();
+  Collect();
   inside.entry = {};
   inside.entry.tracking = kernel::Tracking::kUntracked;
   Read({inside});
-  EXPECT_EQ(Look()->live->WouldStick(), 0U);
+  EXPECT_EQ(Collect()->live->WouldStick(), 0U);
 }
 
 TEST_F(OtherNamespacesTest, OneThatSticksUntranslatedProvesTheFailureAndNamesItsOwner) {
   Read({Translated(1)});
-  Look();
+  Collect();
   Read({Socket(1, false)});
-  Look();
+  Collect();
   kernel::TcpSocket stuck = Socket(1, false);
   stuck.state = kernel::TcpState::kFinWait1;
   stuck.orphan = true;
   stuck.timer = kernel::SocketTimer::kRetransmit;
   stuck.tries = 3;
   Read({}, {stuck});
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   ASSERT_EQ(diagnosis->stuck->sockets.size(), 1U);
   EXPECT_EQ(diagnosis->stuck->sockets[0].cause, Cause::kNatLost);
   EXPECT_EQ(diagnosis->stuck->sockets[0].owner->name, "cart-0");
@@ -142,7 +142,7 @@ TEST_F(OtherNamespacesTest, WhatCannotBeToldOfAPodTakesNothingFromTheHost) {
   stuck.timer = kernel::SocketTimer::kProbe;  // its FIN did not leave the pod, whose rules nobody has read
   stuck.tries = 3;
   Read({}, {stuck});
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   ASSERT_EQ(diagnosis->stuck->sockets.size(), 1U);
   EXPECT_FALSE(diagnosis->stuck->sockets[0].cause);
   EXPECT_EQ(diagnosis->risk.stage, Stage::kNone);
@@ -150,14 +150,14 @@ TEST_F(OtherNamespacesTest, WhatCannotBeToldOfAPodTakesNothingFromTheHost) {
 
 TEST_F(OtherNamespacesTest, WhatWasCountedStaysCountedWhenTheCollectorFails) {
   Read({Translated(1)});
-  Look();
+  Collect();
   kernel::TcpSocket stuck = Socket(1, false);
   stuck.state = kernel::TcpState::kFinWait1;
   stuck.orphan = true;
   stuck.timer = kernel::SocketTimer::kRetransmit;
   stuck.tries = 3;
   Read({}, {stuck});
-  Look();
+  Collect();
   Read({});
   const auto total = [](const Diagnosis& diagnosis) {
     std::uint64_t sum = 0;
@@ -168,7 +168,7 @@ TEST_F(OtherNamespacesTest, WhatWasCountedStaysCountedWhenTheCollectorFails) {
     }
     return sum;
   };
-  EXPECT_EQ(total(*Look()), 1U);
+  EXPECT_EQ(total(*Collect()), 1U);
   host_.Fail<sources::NetworkNamespacesSample>("cannot be read");
   EXPECT_EQ(total(*diagnostician_.Diagnose(host_.Get(), host_.Now(), scheduling::WallClock::time_point())), 1U);
 }
@@ -183,7 +183,7 @@ TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
       std::chrono::seconds(300);
   host_.Set(*settings);
   Read({silent, in_flight});
-  const auto diagnosis = Look();
+  const auto diagnosis = Collect();
   EXPECT_EQ(diagnosis->idle->sockets, 1U);
   EXPECT_EQ(diagnosis->idle->untold, 1U);
   EXPECT_EQ(diagnosis->idle->outlived[3], 1U) << "600 s";

@@ -20,7 +20,7 @@ kernel::TcpSocket Socket(std::uint64_t cookie, kernel::TcpState state = kernel::
 class StuckHistoryTest : public testing::Test {
  protected:
   // One look that lists `sockets`, all of them stuck for `cause`.
-  void Look(const std::vector<kernel::TcpSocket>& sockets, std::optional<Cause> cause) {
+  void Collect(const std::vector<kernel::TcpSocket>& sockets, std::optional<Cause> cause) {
     std::vector<StuckCandidate> evaluated;
     for (const kernel::TcpSocket& socket : sockets) {
       evaluated.push_back({&socket, {cause, nullptr}});
@@ -42,58 +42,58 @@ class StuckHistoryTest : public testing::Test {
 
 TEST_F(StuckHistoryTest, CountsASocketOnceHoweverOftenItIsSeen) {
   for (int i = 0; i < 10; ++i) {
-    Look({Socket(1)}, Cause::kLocalDrop);
+    Collect({Socket(1)}, Cause::kLocalDrop);
   }
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
 }
 
 TEST_F(StuckHistoryTest, WaitsForASecondSampleToSettleACause) {
-  Look({Socket(1)}, Cause::kLocalError);
+  Collect({Socket(1)}, Cause::kLocalError);
   EXPECT_EQ(Counted(Cause::kLocalError), 0U);
-  Look({Socket(1)}, Cause::kLocalDrop);
+  Collect({Socket(1)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalError), 0U);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 0U);
-  Look({Socket(1)}, Cause::kLocalDrop);
+  Collect({Socket(1)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
-  Look({Socket(1)}, Cause::kLocalError);
-  Look({Socket(1)}, Cause::kLocalError);
+  Collect({Socket(1)}, Cause::kLocalError);
+  Collect({Socket(1)}, Cause::kLocalError);
   EXPECT_EQ(Counted(Cause::kLocalError), 0U) << "counted once, under its first settled cause";
 }
 
 TEST_F(StuckHistoryTest, KeepsTheSettledCauseUntilTheSocketTriesAgain) {
   kernel::TcpSocket socket = Socket(1);
   EXPECT_FALSE(CauseOfLastTry(socket)) << "never seen";
-  Look({socket}, Cause::kLocalDrop);
+  Collect({socket}, Cause::kLocalDrop);
   EXPECT_FALSE(CauseOfLastTry(socket)) << "not settled by one look";
-  Look({socket}, Cause::kLocalDrop);
+  Collect({socket}, Cause::kLocalDrop);
   EXPECT_EQ(CauseOfLastTry(socket), Cause::kLocalDrop);
-  Look({socket}, std::nullopt);
+  Collect({socket}, std::nullopt);
   EXPECT_EQ(CauseOfLastTry(socket), Cause::kLocalDrop) << "a blind look";
   ++socket.tries;
   EXPECT_FALSE(CauseOfLastTry(socket));
-  Look({socket}, Cause::kLocalError);
+  Collect({socket}, Cause::kLocalError);
   EXPECT_FALSE(CauseOfLastTry(socket)) << "what this host does not do can change without a try";
 }
 
 TEST_F(StuckHistoryTest, CountsASocketThatOnlyOneSampleShowed) {
-  Look({Socket(1)}, Cause::kLocalDrop);
-  Look({}, std::nullopt);
+  Collect({Socket(1)}, Cause::kLocalDrop);
+  Collect({}, std::nullopt);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
 }
 
 TEST_F(StuckHistoryTest, DoesNotCountWhatItCannotTellUntilItCan) {
-  Look({Socket(1)}, std::nullopt);
-  Look({Socket(1)}, std::nullopt);
-  Look({Socket(1)}, Cause::kLocalDrop);
+  Collect({Socket(1)}, std::nullopt);
+  Collect({Socket(1)}, std::nullopt);
+  Collect({Socket(1)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 0U);
-  Look({Socket(1)}, std::nullopt);
-  Look({Socket(1)}, Cause::kLocalDrop);
+  Collect({Socket(1)}, std::nullopt);
+  Collect({Socket(1)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalDrop), 1U);
 }
 
 TEST_F(StuckHistoryTest, CountsByTheStateTheSocketIsIn) {
-  Look({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
-  Look({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  Collect({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
+  Collect({Socket(1, kernel::TcpState::kLastAck), Socket(2)}, Cause::kLocalDrop);
   EXPECT_EQ(Counted(Cause::kLocalDrop, 0), 1U);
   EXPECT_EQ(Counted(Cause::kLocalDrop, 2), 1U);
 }
@@ -114,7 +114,7 @@ TEST_F(StuckHistoryTest, ATcpSocketThatIsNotStuckIsRememberedForItsAgeOnly) {
 TEST_F(StuckHistoryTest, ASocketFoundStuckAtTheStartIsAtLeastAsOldAsItsTries) {
   kernel::TcpSocket old = Socket(1);
   old.minimum_age = std::chrono::milliseconds(50'000);
-  Look({old}, Cause::kLocalDrop);
+  Collect({old}, Cause::kLocalDrop);
   EXPECT_EQ(history_.Age(old, now_), seconds(50));
   EXPECT_EQ(history_.Age(old, now_ + seconds(60)), seconds(60));
 }

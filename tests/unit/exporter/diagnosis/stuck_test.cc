@@ -71,24 +71,24 @@ TEST_F(StuckTest, AnUnsentFinThatNoRuleDropsIsALocalErrorTrackedOrNot) {
   EXPECT_EQ(Evaluate(DropsAt({})), Cause::kLocalError);
 }
 
-TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindowWhateverElseIsBlind) {
+TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindow) {
   FinIsUnsent();
   socket_.send_window = 0;
   EXPECT_EQ(FindCause(socket_, {}).cause, Cause::kZeroWindow);
 }
 
-TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryWhoseAnswerIsDroppedIsAReplyDrop) {
+TEST_F(StuckTest, AnUnansweredFinWhoseAnswerIsDroppedIsAReplyDrop) {
   FinIsUnanswered();
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop);
 }
 
-TEST_F(StuckTest, AnUnansweredFinWithAnEntryIsThePeersSilenceWhateverTheRulesAre) {
+TEST_F(StuckTest, AnUnansweredFinWithAnEntryIsThePeersSilence) {
   FinIsUnanswered();
   IsTracked();
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kNoReply);
 }
 
-TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinDoesNotTurnAVanishedPeerIntoADrop) {
+TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinIsNoDrop) {
   FinIsUnanswered();
   past_.lost_while_open = false;
   past_.closed_tracked = true;
@@ -96,7 +96,7 @@ TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinDoesNotTurnAVanishedPeerIntoADro
   EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), Cause::kNoReply) << "its retransmissions are dropped, its FIN was not";
 }
 
-TEST_F(StuckTest, WhereNobodyWatchedAndTheEntryMayHaveOutlivedTheFinTheCauseCannotBeTold) {
+TEST_F(StuckTest, TheCauseIsUnknownWhereTheEntryMayHaveOutlivedTheFin) {
   FinIsUnanswered();
   past_.lost_while_open = false;
   socket_.state = kernel::TcpState::kLastAck;
@@ -108,7 +108,7 @@ TEST_F(StuckTest, WhereNobodyWatchedAndTheEntryMayHaveOutlivedTheFinTheCauseCann
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "somebody saw that it was gone before the close";
 }
 
-TEST_F(StuckTest, AnUnansweredFinWithoutAnEntryAndWithoutADropIsThePeersSilence) {
+TEST_F(StuckTest, AnUnansweredFinWithoutADropIsThePeersSilence) {
   FinIsUnanswered();
   EXPECT_EQ(Evaluate(DropsAt({})), Cause::kNoReply);
 }
@@ -119,7 +119,7 @@ TEST_F(StuckTest, ATranslationThatIsRememberedAndLostIsTheCause) {
   EXPECT_EQ(Evaluate(DropsAt({})), Cause::kNatLost);
 }
 
-TEST_F(StuckTest, OverLoopbackAFinThatIsDroppedOnItsWayInIsALocalDropAlthoughItWasSent) {
+TEST_F(StuckTest, OverLoopbackAFinDroppedOnItsWayInIsALocalDrop) {
   FinIsUnanswered();
   for (Endpoint* end : {&socket_.local, &socket_.peer}) {
     end->address = *IpAddress::Parse("127.0.0.1");

@@ -26,12 +26,13 @@ class JournalTest : public testing::Test {
   std::unique_ptr<Journal> Started(std::int64_t now, std::size_t most_bytes = Store::kMostBytes) {
     auto store = Store::Open(folder_ / "incidents.db", most_bytes);
     EXPECT_TRUE(store) << store.error().message;
-    auto past = (*store)->Load();
+    auto history = (*store)->Load();
     EXPECT_TRUE((*store)->BeginRun(At(now)));
-    return std::make_unique<Journal>(std::move(*store), std::move(*past), At(now), [this](const Result<void>& written) {
-      const std::lock_guard lock(mutex_);
-      told_.push_back(written.has_value());
-    });
+    return std::make_unique<Journal>(std::move(*store), std::move(*history), At(now),
+                                     [this](const Result<void>& written) {
+                                       const std::lock_guard lock(mutex_);
+                                       told_.push_back(written.has_value());
+                                     });
   }
 
   std::filesystem::path folder_;
@@ -53,12 +54,12 @@ TEST_F(JournalTest, WhatTakeReturnedFromIsInTheStore) {
   journal->Take(DiagnosisAt(10, {Stuck(443, Cause::kLocalDrop, SiteAt(3))}), {{"a_total", 1}, {"b_total", 0}});
   const auto reader = Store::OpenToRead(folder_ / "incidents.db");
   ASSERT_TRUE(reader) << reader.error().message;
-  const auto past = (*reader)->Load();
-  ASSERT_TRUE(past);
-  ASSERT_EQ(past->records.size(), 1U);
-  EXPECT_EQ(past->records[0].cause, Cause::kLocalDrop);
-  EXPECT_EQ(past->counters, (std::map<std::string, double>{{"a_total", 1}})) << "a zero needs no row";
-  EXPECT_EQ(past->observed.back().to, At(10));
+  const auto history = (*reader)->Load();
+  ASSERT_TRUE(history);
+  ASSERT_EQ(history->records.size(), 1U);
+  EXPECT_EQ(history->records[0].cause, Cause::kLocalDrop);
+  EXPECT_EQ(history->counters, (std::map<std::string, double>{{"a_total", 1}})) << "a zero needs no row";
+  EXPECT_EQ(history->observed.back().to, At(10));
 }
 
 TEST_F(JournalTest, WhileNothingHappensItWritesSeldomThatItWatches) {

@@ -32,10 +32,10 @@ class StoreTest : public testing::Test {
     const auto store = Store::Open(file_);
     return store ? "" : store.error().message;
   }
-  StoredPast Read() {
+  StoredHistory Read() {
     const auto store = Store::OpenToRead(file_);
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
-    return store ? *(*store)->Load() : StoredPast();
+    return store ? *(*store)->Load() : StoredHistory();
   }
   void Sql(const char* sql) {
     sqlite3* database = nullptr;
@@ -74,9 +74,9 @@ TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
     stuck.outcome = Outcome::kEnded;
     ASSERT_TRUE(store->Write(BatchOf({stuck}, 130)));
   }
-  const StoredPast past = Read();
-  ASSERT_EQ(past.records.size(), 2U);
-  const Record& first = past.records[0];
+  const StoredHistory history = Read();
+  ASSERT_EQ(history.records.size(), 2U);
+  const Record& first = history.records[0];
   EXPECT_EQ(first.first, At(0));
   EXPECT_EQ(first.last, At(90));
   EXPECT_EQ(first.outcome, Outcome::kEnded);
@@ -89,14 +89,14 @@ TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(*first.site, *stuck.site);
   ASSERT_NE(first.translation, nullptr);
   EXPECT_EQ(*first.translation, *stuck.translation);
-  EXPECT_EQ(past.records[1].translation, nullptr);
-  EXPECT_EQ(past.records[1].connections, 12U);
-  EXPECT_EQ(past.records[1].kind, Kind::kReset);
-  EXPECT_EQ(past.records[1].cause, std::nullopt);
-  EXPECT_EQ(past.counters.at("finwait_x_total{a=\"b\"}"), 3.5);
-  EXPECT_EQ(past.counters_since, At(-10));
-  ASSERT_EQ(past.observed.size(), 1U);
-  EXPECT_EQ(past.observed[0].to, At(130));
+  EXPECT_EQ(history.records[1].translation, nullptr);
+  EXPECT_EQ(history.records[1].connections, 12U);
+  EXPECT_EQ(history.records[1].kind, Kind::kReset);
+  EXPECT_EQ(history.records[1].cause, std::nullopt);
+  EXPECT_EQ(history.counters.at("finwait_x_total{a=\"b\"}"), 3.5);
+  EXPECT_EQ(history.counters_since, At(-10));
+  ASSERT_EQ(history.observed.size(), 1U);
+  EXPECT_EQ(history.observed[0].to, At(130));
 }
 
 TEST_F(StoreTest, WhatWasAcknowledgedOutlivesKillMinusNine) {
@@ -128,10 +128,10 @@ TEST_F(StoreTest, WhatWasAcknowledgedOutlivesKillMinusNine) {
   EXPECT_TRUE(WIFSIGNALED(status)) << "it ended by itself: " << status;
   const auto store = Opened();
   ASSERT_NE(store, nullptr);
-  const auto past = store->Load();
-  ASSERT_TRUE(past);
-  EXPECT_GE(past->records.size(), last);
-  EXPECT_EQ(past->records.back().id, past->records.size());
+  const auto history = store->Load();
+  ASSERT_TRUE(history);
+  EXPECT_GE(history->records.size(), last);
+  EXPECT_EQ(history->records.back().id, history->records.size());
 }
 
 TEST_F(StoreTest, ATornTailIsRolledBackAndTheRestStays) {
@@ -149,9 +149,9 @@ TEST_F(StoreTest, ATornTailIsRolledBackAndTheRestStays) {
   file_ = folder_ / "torn.db";
   const auto store = Opened();
   ASSERT_NE(store, nullptr);
-  const auto past = store->Load();
-  ASSERT_TRUE(past);
-  ASSERT_EQ(past->records.size(), 1U);
+  const auto history = store->Load();
+  ASSERT_TRUE(history);
+  ASSERT_EQ(history->records.size(), 1U);
   EXPECT_TRUE(store->Write(BatchOf({RecordOf(3, 0, 10)}))) << "and it goes on";
 }
 
@@ -165,9 +165,9 @@ TEST_F(StoreTest, WithoutSpaceNothingIsLostThatWasWrittenAndItGoesOn) {
   }
   ASSERT_FALSE(written);
   EXPECT_NE(written.error().message.find("no space is left for it"), std::string::npos) << written.error().message;
-  auto past = store->Load();
-  ASSERT_TRUE(past);
-  EXPECT_EQ(past->records.size(), id - 2);
+  auto history = store->Load();
+  ASSERT_TRUE(history);
+  EXPECT_EQ(history->records.size(), id - 2);
   StoreBatch batch = BatchOf({RecordOf(id, 0, 10)});
   batch.oldest_id = id - 3;
   EXPECT_TRUE(store->Write(batch)) << "what it drops makes room";
@@ -179,9 +179,9 @@ TEST_F(StoreTest, RecordsBeforeTheOldestAreDropped) {
   StoreBatch batch = BatchOf({RecordOf(3, 0, 10)});
   batch.oldest_id = 2;
   ASSERT_TRUE(store->Write(batch));
-  const auto past = store->Load();
-  ASSERT_EQ(past->records.size(), 2U);
-  EXPECT_EQ(past->records[0].id, 2U);
+  const auto history = store->Load();
+  ASSERT_EQ(history->records.size(), 2U);
+  EXPECT_EQ(history->records[0].id, 2U);
 }
 
 TEST_F(StoreTest, ANewerSchemaIsRefusedInOneSentence) {

@@ -16,14 +16,14 @@ using firewall::packet::Dimension;
 using firewall::packet::IntervalSet;
 using testing::HasSubstr;
 
-Ending Of(Fate fate, const std::string& rule = "") {
-  Ending ending;
-  ending.fate = fate;
+CloseResult Of(Fate fate, const std::string& rule = "") {
+  CloseResult close;
+  close.fate = fate;
   if (!rule.empty()) {
-    ending.table = "t";
-    ending.text = rule;
+    close.table = "t";
+    close.text = rule;
   }
-  return ending;
+  return close;
 }
 
 class ComparisonTest : public testing::Test {
@@ -35,31 +35,31 @@ class ComparisonTest : public testing::Test {
     host_.facts.routing[0].ranges = {{{1, 0xdfffffff}, route}};
     space_ = host_.facts.Space(IpFamily::kIpv4);
     for (const diagnosis::SpacePart& part : space_.parts) {
-      host_.endings.classes.push_back({part.path, part.connections, Of(Fate::kClean)});
+      host_.results.classes.push_back({part.path, part.connections, Of(Fate::kClean)});
     }
-    then_.classes = host_.endings.classes;
+    then_.classes = host_.results.classes;
   }
-  // Gives the connections to `port` another ending in `endings`.
-  static void Split(HostEndings& endings, firewall::packet::Wide port, const Ending& ending) {
-    EndingClass& whole = endings.classes.front();
-    EndingClass part = whole;
-    part.ending = ending;
+  // Gives the connections to `port` another result in `endings`.
+  static void Split(HostResults& results, firewall::packet::Wide port, const CloseResult& close) {
+    ResultClass& whole = results.classes.front();
+    ResultClass part = whole;
+    part.close = close;
     part.connections.Of(Dimension::kPeerPort) = IntervalSet::Between(port, port);
     whole.connections.Of(Dimension::kPeerPort) =
         whole.connections.Of(Dimension::kPeerPort).Difference(IntervalSet::Between(port, port));
-    endings.classes.push_back(std::move(part));
+    results.classes.push_back(std::move(part));
   }
-  void AddSocket(const Ending& now, const Ending& then) {
+  void AddSocket(const CloseResult& now, const CloseResult& then) {
     ReportedSocket socket;
     socket.socket.local = *Endpoint::Parse("192.0.2.1:40000");
     socket.socket.peer = *Endpoint::Parse("198.51.100.1:443");
     host_.facts.sockets.push_back(socket);
-    host_.endings.sockets.push_back(now);
+    host_.results.sockets.push_back(now);
     then_.sockets.push_back(then);
   }
 
   HostReport host_;
-  HostEndings then_;
+  HostResults then_;
   diagnosis::ConnectionSpace space_;
 };
 
@@ -73,7 +73,7 @@ TEST_F(ComparisonTest, WhatEndsAlikeIsNoChange) {
 }
 
 TEST_F(ComparisonTest, AChangedClassIsWhatBothSidesHaveInCommon) {
-  Split(host_.endings, 80, Of(Fate::kFinDropped, "drop"));
+  Split(host_.results, 80, Of(Fate::kFinDropped, "drop"));
   Split(then_, 80, Of(Fate::kFinDropped, "drop"));
   Split(then_, 5432, Of(Fate::kFinDropped, "drop"));
   const Comparison comparison = Compare(host_, then_);
@@ -93,7 +93,7 @@ TEST_F(ComparisonTest, NeighboursThatChangeAlikeAreOneClass) {
 }
 
 TEST_F(ComparisonTest, WhatIsNewlyLostStandsFirst) {
-  Split(host_.endings, 80, Of(Fate::kFinDropped, "drop"));
+  Split(host_.results, 80, Of(Fate::kFinDropped, "drop"));
   Split(then_, 5432, Of(Fate::kFinDropped, "drop"));
   AddSocket(Of(Fate::kFinDropped), Of(Fate::kClean));
   AddSocket(Of(Fate::kClean), Of(Fate::kFinDropped));
@@ -109,27 +109,27 @@ TEST_F(ComparisonTest, TheRulesInForceChangeNothing) {
   then_.incomplete = {"IPv4: too many classes"};
   Split(then_, 80, Of(Fate::kUnknown));
   AddSocket(Of(Fate::kUnknown), Of(Fate::kUnknown));
-  host_.endings.rules = then_.rules = "1-2";
+  host_.results.rules = then_.rules = "1-2";
   const Comparison same = Compare(host_, then_);
   EXPECT_TRUE(same.NothingLost());
   EXPECT_EQ(same.connections_unchanged, 1U);
   EXPECT_EQ(same.connections_unknown, 1U);
   then_.rules = "1-3";
   EXPECT_FALSE(Compare(host_, then_).NothingLost());
-  host_.endings.rules.reset();
+  host_.results.rules.reset();
   then_.rules.reset();
   EXPECT_FALSE(Compare(host_, then_).NothingLost());
 }
 
-TEST_F(ComparisonTest, ClassesNotToldApartAreComparedOnlyWhereTheyHangOnTheirTranslation) {
-  host_.endings.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
-  then_.incomplete = host_.endings.incomplete;
+TEST_F(ComparisonTest, UndividedClassesAreComparedOnlyByTheirTranslation) {
+  host_.results.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
+  then_.incomplete = host_.results.incomplete;
   const auto nothing_lost_where = [&](const std::string& hangs_on) {
-    Ending unknown = Of(Fate::kUnknown);
+    CloseResult unknown = Of(Fate::kUnknown);
     unknown.consequence = "cannot be known: " + hangs_on;
     HostReport host = host_;
-    HostEndings then = then_;
-    Split(host.endings, 80, unknown);
+    HostResults then = then_;
+    Split(host.results, 80, unknown);
     Split(then, 80, unknown);
     const Comparison comparison = Compare(host, then);
     EXPECT_EQ(comparison.incomplete.empty(), comparison.NothingLost());
@@ -143,10 +143,10 @@ TEST_F(ComparisonTest, ClassesNotToldApartAreComparedOnlyWhereTheyHangOnTheirTra
 TEST_F(ComparisonTest, WhatWasNotToldApartLeavesTheAnswerOpen) {
   then_.incomplete = {"IPv4: too many classes"};
   EXPECT_FALSE(Compare(host_, then_).NothingLost());
-  host_.endings.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
-  then_.incomplete = host_.endings.incomplete;
+  host_.results.incomplete = {std::string("IPv4: ") += diagnosis::kUndivided};
+  then_.incomplete = host_.results.incomplete;
   EXPECT_TRUE(Compare(host_, then_).NothingLost()) << "each class says what it hangs on, and that is the same";
-  host_.endings.incomplete.clear();
+  host_.results.incomplete.clear();
   EXPECT_FALSE(Compare(host_, then_).NothingLost());
   then_.incomplete.clear();
   Split(then_, 80, Of(Fate::kUnknown));

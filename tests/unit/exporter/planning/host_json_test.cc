@@ -30,18 +30,18 @@ firewall::facts::Route RouteOver(const firewall::facts::Interface& device) {
   return route;
 }
 
-Ending Dropped() {
-  Ending ending;
-  ending.fate = diagnosis::Fate::kFinDropped;
-  ending.consequence = "FIN dropped at output by nft inet t, chain o, handle 5";
-  ending.backend = "nft";
-  ending.family = "inet";
-  ending.table = "t";
-  ending.chain = "o";
-  ending.hook = "output";
-  ending.text = "ct state invalid drop";
-  ending.handle = 5;
-  return ending;
+CloseResult Dropped() {
+  CloseResult close;
+  close.fate = diagnosis::Fate::kFinDropped;
+  close.consequence = "FIN dropped at output by nft inet t, chain o, handle 5";
+  close.backend = "nft";
+  close.family = "inet";
+  close.table = "t";
+  close.chain = "o";
+  close.hook = "output";
+  close.text = "ct state invalid drop";
+  close.handle = 5;
+  return close;
 }
 
 ReportedSocket Socket() {
@@ -97,15 +97,15 @@ HostReport Report() {
                         Fact::Present(std::make_shared<const firewall::facts::Route>(RouteOver(Device("veth0", 2)))));
   facts.queue_listeners = std::set<std::uint16_t>{3};
   facts.lacks = {"the marks of sockets"};
-  report.endings.sockets = {Dropped()};
+  report.results.sockets = {Dropped()};
   const diagnosis::ConnectionSpace space = facts.Space(IpFamily::kIpv4);
   for (const diagnosis::SpacePart& part : space.parts) {
-    EndingClass one{part.path, part.connections, Dropped()};
+    ResultClass one{part.path, part.connections, Dropped()};
     one.connections.Of(Dimension::kPeerPort) = IntervalSet::Between(5432, 5432);
-    report.endings.classes.push_back(std::move(one));
+    report.results.classes.push_back(std::move(one));
   }
-  report.endings.incomplete = {"IPv4: not all"};
-  report.endings.rules = "7-8";
+  report.results.incomplete = {"IPv4: not all"};
+  report.results.rules = "7-8";
   return report;
 }
 
@@ -121,10 +121,10 @@ TEST(HostJsonTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(loaded->time, "2026-11-28T12:00:00Z");
   EXPECT_EQ(HostJson(loaded->host).dump(), written.dump());
   EXPECT_EQ(loaded->host.facts.sockets[0].facts, Socket().facts);
-  EXPECT_EQ(loaded->host.endings.sockets[0], Dropped());
-  EXPECT_EQ(loaded->host.endings.rules, "7-8");
-  ASSERT_EQ(loaded->host.endings.classes.size(), 2U);
-  EXPECT_EQ(loaded->host.endings.classes[0].connections.Of(Dimension::kPeerPort), IntervalSet::Between(5432, 5432));
+  EXPECT_EQ(loaded->host.results.sockets[0], Dropped());
+  EXPECT_EQ(loaded->host.results.rules, "7-8");
+  ASSERT_EQ(loaded->host.results.classes.size(), 2U);
+  EXPECT_EQ(loaded->host.results.classes[0].connections.Of(Dimension::kPeerPort), IntervalSet::Between(5432, 5432));
   const auto history = loaded->host.facts.sockets[0].History();
   ASSERT_TRUE(history);
   EXPECT_TRUE(history->source_nat);

@@ -178,7 +178,7 @@ TEST(AdviceWordsTest, ForGoodTheAcceptStandsBehindWhatTheChainDropsBefore) {
   EXPECT_TRUE(commands[0].starts_with("iptables-nft -I INPUT 2 ")) << commands[0];
 }
 
-TEST(AdviceWordsTest, OfOneChainTheLastPlaceComesFirstSoThatNoCommandMovesTheNextOnesRule) {
+TEST(AdviceWordsTest, TheLastRuleOfAChainComesFirstSoThatNoneMoves) {
   AffectedSite near = LossAt(false, 0, 5);
   near.place.position = 2;
   AffectedSite far = LossAt(false, 0, 5);

@@ -53,7 +53,7 @@ TEST_F(ReadinessTest, DoesNotWaitForACollectorThatCannotWorkHere) {
   EXPECT_FALSE(Ready());
 }
 
-TEST_F(ReadinessTest, GoesWhereACollectorThatHasWorkedNoLongerDoesWhateverTheReason) {
+TEST_F(ReadinessTest, GoesWhereACollectorThatHasWorkedNoLongerDoes) {
   status_.data = nullptr;
   status_.has_worked = true;
   for (const FailureReason reason : kFailureReasons) {

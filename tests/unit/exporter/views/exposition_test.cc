@@ -114,7 +114,7 @@ TEST(Exposition, NumbersAreShortestAndReadBackTheSame) {
   }
 }
 
-TEST(Exposition, HistogramsAreSortedEndWithInfinityAndHaveCanonicalBoundsInOpenMetrics) {
+TEST(Exposition, HistogramsAreSortedAndHaveCanonicalBounds) {
   ClientMetric metric;
   metric.label = {{"state", "established"}};
   metric.histogram = {7, 123.5, {{5, 60}, {1, 0.5}, {2, 1}, {6, 432000}}};

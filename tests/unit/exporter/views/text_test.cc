@@ -51,7 +51,7 @@ TEST(TextTest, WhatCannotBeToldHasNoScore) {
   EXPECT_TRUE(ReportText(ReportOf(blind)).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
 }
 
-TEST(TextTest, SectionsComeInTheOrderInWhichTheyAreNeededAndEmptyOnesNotAtAll) {
+TEST(TextTest, SectionsComeInOrderAndEmptyOnesNotAtAll) {
   report::Report report = Failing();
   report.explanation.stuck = {{"s."}};
   report.explanation.why = {{"w.", "-A OUTPUT -j DROP"}};
@@ -94,7 +94,7 @@ TEST(TextTest, ControlCharactersFromTheKernelDoNotReachTheTerminal) {
   EXPECT_EQ(text.find('\x07'), std::string::npos);
 }
 
-TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebodySaw) {
+TEST(TextTest, EachStuckSocketShowsItsEntryAndKeepalive) {
   diagnosis::Diagnosis diagnosis = FailingHost();
   diagnosis.stuck.emplace();
   diagnosis::StuckSocket seen;
@@ -105,11 +105,11 @@ TEST(TextTest, EachStuckSocketShowsWhatBecameOfItsEntryAndKeepaliveWhereSomebody
   seen.socket.orphan = true;
   seen.cause = diagnosis::Cause::kLocalDrop;
   seen.age = std::chrono::seconds(7);
-  seen.past.entry_end = diagnosis::ExpiryReason::kTimedOut;
-  seen.past.entry_state = kernel::ConntrackTcpState::kCloseWait;
-  seen.past.keepalive = false;
+  seen.history.entry_end = diagnosis::ExpiryReason::kTimedOut;
+  seen.history.entry_state = kernel::ConntrackTcpState::kCloseWait;
+  seen.history.keepalive = false;
   diagnosis::StuckSocket unseen = seen;
-  unseen.past = diagnosis::ConnectionHistory();
+  unseen.history = diagnosis::ConnectionHistory();
   unseen.socket.local.port = 40001;  // else one line could stand for both
   unseen.socket.peer.port = 81;
   diagnosis.stuck->sockets = {seen, unseen};

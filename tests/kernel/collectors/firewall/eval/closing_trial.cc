@@ -372,10 +372,10 @@ void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnos
       socket->group = ::getegid();  // which nobody outside can see
       socket->time_to_live = 64;
     }
-    diagnosis::ConnectionHistory past;
-    past.entry_state = kernel::ConntrackTcpState::kEstablished;
-    past.source_nat = live.translated;
-    const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &past;
+    diagnosis::ConnectionHistory history;
+    history.entry_state = kernel::ConntrackTcpState::kEstablished;
+    history.source_nat = live.translated;
+    const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &history;
     connection->translated = evaluator.TranslationOf(*connection, seen).Any();
     const bool told = connection->opened_by != OpenedBy::kUnknown;
     if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
@@ -553,7 +553,7 @@ TrialOutcome ClosingTrial::Run(const std::vector<TrialConnection>& connections, 
   }
   wire_.local.Command({"conntrack", "-F"});
   Evaluate(all, never_seen);
-  tap_.Forget();
+  tap_.Clear();
   Act(all);
   Observe(all);
   Reset();

@@ -95,7 +95,7 @@ bool FinTap::Saw(const std::string& row) {
   return seen_.contains(row);
 }
 
-void FinTap::Forget() {
+void FinTap::Clear() {
   ReadAll();
   seen_.clear();
 }

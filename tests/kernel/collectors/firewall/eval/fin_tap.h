@@ -17,7 +17,7 @@ class FinTap {
   /// Whether a FIN has left since the last Forget(), from and to the addresses of `row`: the "local remote" of
   /// /proc/net/tcp and tcp6.
   bool Saw(const std::string& row);
-  void Forget();
+  void Clear();
 
  private:
   void ReadAll();

@@ -138,8 +138,8 @@ std::string TextOf(const facts::IpsetElementKey& key) {
 
 // Calls `look` in a namespace with a random set "s" for each kind: with elements, what the kernel answers of each, and
 // how it all was made.
-template <typename Look>
-void WithEachKind(Look look) {
+template <typename Collect>
+void WithEachKind(Collect look) {
   unsigned seed = 1;
   for (const Kind& kind : kKinds) {
     const Namespace where;

@@ -42,7 +42,7 @@ class ObserverTest : public testing::Test {
     listener_ = std::make_unique<lab::Listener>(wire_.peer, lab::Wire::kPeer4, 80);
   }
   // One round. Only the namespaces of this test are looked at in what it says.
-  std::optional<ObservedNamespace> Look() {
+  std::optional<ObservedNamespace> Collect() {
     const auto observed = observer_.Observe(Deadline::After(std::chrono::seconds(20)), std::chrono::seconds(20));
     EXPECT_TRUE(observed.has_value()) << observed.error().message;
     for (const ObservedNamespace& one : observer_.Namespaces()) {
@@ -57,15 +57,15 @@ class ObserverTest : public testing::Test {
   void Open() {
     client_ = lab::Connect(wire_.local, lab::Wire::kPeer4, 80);
     server_ = listener_->Accept();
-    Look();
-    ASSERT_EQ(Look()->sockets->open.Size(), 1U);
+    Collect();
+    ASSERT_EQ(Collect()->sockets->open.Size(), 1U);
   }
   std::size_t Closing() {
-    const auto seen = Look();
+    const auto seen = Collect();
     return seen && seen->sockets ? seen->sockets->closing.size() : 0;
   }
   bool FindsStuck() {
-    return lab::Eventually([this] { return Closing() == 1 && Look()->sockets->closing.front().tries >= 2; }, 20);
+    return lab::Eventually([this] { return Closing() == 1 && Collect()->sockets->closing.front().tries >= 2; }, 20);
   }
   void LoseEntry() const { wire_.local.Shell("conntrack -F 2>/dev/null"); }
 
@@ -84,7 +84,7 @@ TEST_F(ObserverTest, FindsAFinThatANamespacesOwnRulesDrop) {
   LoseEntry();
   client_.Reset();
   EXPECT_TRUE(FindsStuck());
-  const TcpSocket socket = Look()->sockets->closing.front();
+  const TcpSocket socket = Collect()->sockets->closing.front();
   EXPECT_EQ(socket.state, TcpState::kFinWait1);
   EXPECT_EQ(socket.timer, SocketTimer::kProbe);
   EXPECT_TRUE(socket.orphan);
@@ -95,13 +95,13 @@ TEST_F(ObserverTest, FindsOneInLastAck) {
   Open();
   server_.Reset();
   ASSERT_TRUE(lab::Eventually([this] {
-    const auto seen = Look();
+    const auto seen = Collect();
     return seen && seen->sockets->open.Size() == 1 && seen->sockets->open[0].state == TcpState::kCloseWait;
   })) << "a socket in CLOSE_WAIT is seen as such";
   LoseEntry();
   client_.Reset();
   EXPECT_TRUE(FindsStuck());
-  EXPECT_EQ(Look()->sockets->closing.front().state, TcpState::kLastAck);
+  EXPECT_EQ(Collect()->sockets->closing.front().state, TcpState::kLastAck);
 }
 
 TEST_F(ObserverTest, FindsAFinWhoseAnswerIsDropped) {
@@ -109,7 +109,7 @@ TEST_F(ObserverTest, FindsAFinWhoseAnswerIsDropped) {
   wire_.local.Shell("iptables -P INPUT DROP");
   client_.Reset();
   EXPECT_TRUE(FindsStuck());
-  EXPECT_EQ(Look()->sockets->closing.front().timer, SocketTimer::kRetransmit);
+  EXPECT_EQ(Collect()->sockets->closing.front().timer, SocketTimer::kRetransmit);
 }
 
 TEST_F(ObserverTest, FindsOneBehindAClosedWindow) {
@@ -128,7 +128,7 @@ TEST_F(ObserverTest, FindsOneThatItsProcessStillHolds) {
   LoseEntry();
   ::shutdown(client_.Get(), SHUT_WR);
   EXPECT_TRUE(FindsStuck());
-  EXPECT_FALSE(Look()->sockets->closing.front().orphan);
+  EXPECT_FALSE(Collect()->sockets->closing.front().orphan);
 }
 
 TEST_F(ObserverTest, FindsOneOfIpv6) {
@@ -136,11 +136,11 @@ TEST_F(ObserverTest, FindsOneOfIpv6) {
   wire_.local.Shell("ip6tables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   client_ = lab::Connect(wire_.local, lab::Wire::kPeer6, 80);
   server_ = listener.Accept();
-  Look();
+  Collect();
   LoseEntry();
   client_.Reset();
   EXPECT_TRUE(FindsStuck());
-  EXPECT_EQ(Look()->sockets->closing.front().local.address.Family(), IpFamily::kIpv6);
+  EXPECT_EQ(Collect()->sockets->closing.front().local.address.Family(), IpFamily::kIpv6);
 }
 
 TEST_F(ObserverTest, AConnectionThatClosesLeavesNothing) {
@@ -148,28 +148,28 @@ TEST_F(ObserverTest, AConnectionThatClosesLeavesNothing) {
   client_.Reset();
   server_.Reset();
   EXPECT_TRUE(lab::Eventually([this] {
-    const auto seen = Look();
+    const auto seen = Collect();
     return seen && seen->sockets->open.IsEmpty() && seen->sockets->closing.empty();
   }));
 }
 
 TEST_F(ObserverTest, AConnectionKeepsItsCookieAndALaterOneHasAnother) {
   Open();
-  const std::uint64_t cookie = Look()->sockets->open.Cookie(0);
+  const std::uint64_t cookie = Collect()->sockets->open.Cookie(0);
   EXPECT_NE(cookie >> 63, 0U);
   client_.Reset();
-  EXPECT_TRUE(lab::Eventually([this] { return Look()->sockets->open.IsEmpty(); }));
+  EXPECT_TRUE(lab::Eventually([this] { return Collect()->sockets->open.IsEmpty(); }));
   server_.Reset();
   Open();
-  EXPECT_NE(Look()->sockets->open.Cookie(0), cookie);
+  EXPECT_NE(Collect()->sockets->open.Cookie(0), cookie);
 }
 
 TEST_F(ObserverTest, ANamespaceWithoutTrafficIsNotReadAgain) {
   Open();
-  Look();
-  const auto read_at = Look()->sockets->read_at;
+  Collect();
+  const auto read_at = Collect()->sockets->read_at;
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(Look()->sockets->read_at, read_at);
+    EXPECT_EQ(Collect()->sockets->read_at, read_at);
   }
 }
 

@@ -118,10 +118,10 @@ TEST(ChainIndexTest, JumpsWithoutEffectLeaveOnePacket) {
   ChainEvaluator evaluator(ruleset);
   const Packet fin = MakePacket(connection, PacketKind::kFin);
   const Table& table = ruleset.tables.front();
-  const auto endings = evaluator.RunBaseChain(table, *table.chains.at("o"), HookContext(), fin);
-  ASSERT_EQ(endings.size(), 1U);
-  EXPECT_EQ(endings.front().kind, ChainResult::Kind::kAccept);
-  EXPECT_TRUE(endings.front().packet.SameAs(fin)) << "nothing is known of it that was not";
+  const auto results = evaluator.RunBaseChain(table, *table.chains.at("o"), HookContext(), fin);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results.front().kind, ChainResult::Kind::kAccept);
+  EXPECT_TRUE(results.front().packet.SameAs(fin)) << "nothing is known of it that was not";
 }
 
 TEST(ChainIndexTest, ReadsTheFixedPartOfLegacyRules) {

@@ -361,9 +361,9 @@ TEST(HostileRulesetTest, MoreWaysThroughAChainThanCanBeHeldAreUnknown) {
   HookContext context;
   context.hook = Hook::kOutput;
   const Table& only = ruleset.tables.front();
-  const auto endings = evaluator.RunBaseChain(only, *only.chains.at("o"), context, any);
-  EXPECT_THAT(endings, SizeIs(testing::Le(EvaluationLimits().endings + EvaluationLimits().packets + 1)));
-  EXPECT_EQ(endings.back().kind, ChainResult::Kind::kUnknown);
+  const auto results = evaluator.RunBaseChain(only, *only.chains.at("o"), context, any);
+  EXPECT_THAT(results, SizeIs(testing::Le(EvaluationLimits().results + EvaluationLimits().packets + 1)));
+  EXPECT_EQ(results.back().kind, ChainResult::Kind::kUnknown);
   EXPECT_EQ(EvaluateFin(ruleset).decision, Disposition::kAccept) << "one connection has one way through";
 }
 

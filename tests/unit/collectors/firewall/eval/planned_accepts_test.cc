@@ -127,10 +127,10 @@ TEST_F(PlannedAcceptsTest, WithThePlanAChainGoesOnBehindTheRuleThatDropped) {
   PlannedAccepts planned;
   planned.Add(IdOf(TheTable(), TheChain(), RuleAt(1)), Accepts::kFins);
   const auto ends_with = [&](PacketKind kind, ChainResult::Kind end) {
-    const auto endings =
+    const auto results =
         evaluator.RunBaseChain(TheTable(), TheChain(), context, PacketOf(kind, PacketTracking::kNoEntry));
-    ASSERT_EQ(endings.size(), 1U);
-    EXPECT_EQ(endings[0].kind, end);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results[0].kind, end);
   };
   ends_with(PacketKind::kPeerFin, ChainResult::Kind::kDrop);
   evaluator.Plan(&planned);

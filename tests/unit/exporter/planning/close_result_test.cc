@@ -1,4 +1,4 @@
-#include "exporter/planning/ending.h"
+#include "exporter/planning/close_result.h"
 
 #include <gtest/gtest.h>
 
@@ -11,21 +11,21 @@ namespace {
 
 using diagnosis::Fate;
 
-Ending Of(Fate fate, const std::string& text = "") {
-  Ending ending;
-  ending.fate = fate;
+CloseResult Of(Fate fate, const std::string& text = "") {
+  CloseResult close;
+  close.fate = fate;
   if (!text.empty()) {
-    ending.backend = "nft";
-    ending.family = "inet";
-    ending.table = "t";
-    ending.chain = "o";
-    ending.hook = "output";
-    ending.text = text;
+    close.backend = "nft";
+    close.family = "inet";
+    close.table = "t";
+    close.chain = "o";
+    close.hook = "output";
+    close.text = text;
   }
-  return ending;
+  return close;
 }
 
-TEST(EndingTest, ACloseThatWorksAndThenDoesNotIsNewlyLost) {
+TEST(CloseResultTest, ACloseThatWorksAndThenDoesNotIsNewlyLost) {
   for (const Fate fate :
        {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kPeerFinDropped, Fate::kPeerDecides}) {
     EXPECT_EQ(ChangeBetween(Of(Fate::kClean), Of(fate)), Change::kNewlyLost) << Name(fate);
@@ -33,14 +33,14 @@ TEST(EndingTest, ACloseThatWorksAndThenDoesNotIsNewlyLost) {
   }
 }
 
-TEST(EndingTest, FailingOnlyIfThePeerClosesFirstIsLessThanFailingAlways) {
+TEST(CloseResultTest, FailingOnlyIfThePeerClosesFirstIsLessThanFailingAlways) {
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kFinDropped)), Change::kNewlyLost);
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerDecides), Of(Fate::kAckDropped)), Change::kNewlyLost);
   EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kPeerFinDropped)), Change::kNewlyCloses);
   EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kAckDropped)), Change::kOtherwise);
 }
 
-TEST(EndingTest, WhatIsUnknownIsNeverTakenForHarmless) {
+TEST(CloseResultTest, WhatIsUnknownIsNeverTakenForHarmless) {
   EXPECT_EQ(ChangeBetween(Of(Fate::kClean), Of(Fate::kUnknown)), Change::kNotKnowable);
   EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kFinDropped)), Change::kNotKnowable);
   EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kUnknown)), Change::kNotKnowable);
@@ -48,29 +48,29 @@ TEST(EndingTest, WhatIsUnknownIsNeverTakenForHarmless) {
   EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kUnknown)), Change::kOtherwise) << "it is lost already";
 }
 
-TEST(EndingTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
+TEST(CloseResultTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
   const std::string translated = "cannot be known: " + std::string(diagnosis::kNotToldTranslated) + ": ";
-  Ending before = Of(Fate::kUnknown);
+  CloseResult before = Of(Fate::kUnknown);
   before.consequence = translated + "the packet mark";
-  Ending after = before;
+  CloseResult after = before;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);
   after.consequence = translated + "which end opened the connection";
   EXPECT_EQ(ChangeBetween(before, after), Change::kNotKnowable);
 }
 
-TEST(EndingTest, TheSameWordsForOtherThingsMayHideALoss) {
+TEST(CloseResultTest, TheSameWordsForOtherThingsMayHideALoss) {
   for (const std::string& hangs_on :
        {std::string("a random choice"), std::string("a rate limit"), std::string("the packet mark"),
         std::string("an ipset"), std::string(diagnosis::kNotToldTranslated) + ": an ipset"}) {
-    Ending either = Of(Fate::kUnknown);
+    CloseResult either = Of(Fate::kUnknown);
     either.consequence = "cannot be known: " + hangs_on;
     EXPECT_EQ(ChangeBetween(either, either), Change::kNotKnowable) << hangs_on;
   }
 }
 
-TEST(EndingTest, TheSameRuleLoadedAgainIsTheSame) {
-  Ending before = Of(Fate::kFinDropped, "ct state invalid counter packets 12 bytes 640 drop");
-  Ending after = Of(Fate::kFinDropped, "ct state invalid counter packets 0 bytes 0 drop");
+TEST(CloseResultTest, TheSameRuleLoadedAgainIsTheSame) {
+  CloseResult before = Of(Fate::kFinDropped, "ct state invalid counter packets 12 bytes 640 drop");
+  CloseResult after = Of(Fate::kFinDropped, "ct state invalid counter packets 0 bytes 0 drop");
   before.handle = 4;
   after.handle = 19;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);

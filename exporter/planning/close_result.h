@@ -9,7 +9,7 @@
 namespace finwait::planning {
 
 /// How a connection closes under one ruleset, by values that mean the same once that ruleset is gone.
-struct Ending {
+struct CloseResult {
   diagnosis::Fate fate = diagnosis::Fate::kUnknown;
   std::string consequence;  ///< as `explain --all` says it, without a stop
   /// The rule, or the policy, that decides; all empty where none does.
@@ -23,20 +23,20 @@ struct Ending {
   std::optional<std::uint32_t> position;  ///< legacy: in its chain, from 1
 
   bool HasRule() const { return !table.empty(); }
-  auto operator<=>(const Ending&) const = default;
+  auto operator<=>(const CloseResult&) const = default;
 };
 
-/// The ending that `outcome` is. `evaluator`: that has it from the same rules.
-Ending EndingOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator);
+/// The result that `outcome` is. `evaluator`: that has it from the same rules.
+CloseResult CloseResultOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator);
 
 /// Whether both rulesets end it alike: the same fate, by a rule of the same text in the same chain. Handles, positions
 /// and counters are another ruleset's.
-bool SameEnding(const Ending& a, const Ending& b);
+bool SameResult(const CloseResult& a, const CloseResult& b);
 
 /// Whether it is unknown for no other reason than that nobody can tell whether, or to what, the connection is
 /// translated. What that hangs on is for the connections of both rulesets alike. Any other unknown (chance, a limit, a
 /// mark, an ipset) says no values, and the same words may stand for a rule that loses more.
-bool HangsOnTranslation(const Ending& ending);
+bool HangsOnTranslation(const CloseResult& close);
 
 /// How a candidate ruleset changes what becomes of a connection.
 enum class Change {
@@ -49,6 +49,6 @@ enum class Change {
 inline constexpr Change kChanges[] = {Change::kNewlyLost, Change::kNewlyCloses, Change::kOtherwise,
                                       Change::kNotKnowable};
 
-Change ChangeBetween(const Ending& now, const Ending& then);
+Change ChangeBetween(const CloseResult& now, const CloseResult& then);
 
 }  // namespace finwait::planning

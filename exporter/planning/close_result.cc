@@ -1,4 +1,4 @@
-#include "exporter/planning/ending.h"
+#include "exporter/planning/close_result.h"
 
 #include <string_view>
 
@@ -46,38 +46,38 @@ std::string WithoutCounts(std::string_view text) {
 
 }  // namespace
 
-Ending EndingOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator) {
-  Ending ending;
-  ending.fate = outcome.fate;
-  ending.consequence = report::ConsequenceOf(outcome);
-  ending.hook = outcome.hook ? std::string(firewall::Name(*outcome.hook)) : "";
+CloseResult CloseResultOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator) {
+  CloseResult close;
+  close.fate = outcome.fate;
+  close.consequence = report::ConsequenceOf(outcome);
+  close.hook = outcome.hook ? std::string(firewall::Name(*outcome.hook)) : "";
   if (outcome.rule) {
-    ending.backend = firewall::Name(outcome.rule->backend);
-    ending.family = firewall::Name(outcome.rule->family);
-    ending.table = outcome.rule->table;
-    ending.chain = outcome.rule->chain;
-    ending.handle = outcome.rule->handle;
-    ending.position = outcome.rule->index;
-    ending.text = report::PacketOf(outcome, evaluator).text;
+    close.backend = firewall::Name(outcome.rule->backend);
+    close.family = firewall::Name(outcome.rule->family);
+    close.table = outcome.rule->table;
+    close.chain = outcome.rule->chain;
+    close.handle = outcome.rule->handle;
+    close.position = outcome.rule->index;
+    close.text = report::PacketOf(outcome, evaluator).text;
   }
-  return ending;
+  return close;
 }
 
-bool SameEnding(const Ending& a, const Ending& b) {
+bool SameResult(const CloseResult& a, const CloseResult& b) {
   return a.fate == b.fate && a.hook == b.hook && a.backend == b.backend && a.family == b.family && a.table == b.table &&
          a.chain == b.chain && WithoutCounts(a.text) == WithoutCounts(b.text);
 }
 
-bool HangsOnTranslation(const Ending& ending) {
-  const auto says = [&](std::string_view words) { return ending.consequence.find(words) != std::string::npos; };
-  return ending.fate == Fate::kUnknown &&
+bool HangsOnTranslation(const CloseResult& close) {
+  const auto says = [&](std::string_view words) { return close.consequence.find(words) != std::string::npos; };
+  return close.fate == Fate::kUnknown &&
          (says(diagnosis::kNotToldTranslated) || says(firewall::eval::kTranslationLeads)) &&
-         !ending.consequence.ends_with("an ipset");
+         !close.consequence.ends_with("an ipset");
 }
 
-Change ChangeBetween(const Ending& now, const Ending& then) {
+Change ChangeBetween(const CloseResult& now, const CloseResult& then) {
   if (then.fate == Fate::kUnknown && now.fate == Fate::kUnknown) {
-    return HangsOnTranslation(now) && SameEnding(now, then) &&
+    return HangsOnTranslation(now) && SameResult(now, then) &&
                    WithoutCounts(now.consequence) == WithoutCounts(then.consequence)
                ? Change::kNone
                : Change::kNotKnowable;
@@ -91,7 +91,7 @@ Change ChangeBetween(const Ending& now, const Ending& then) {
   if (Loss(then.fate) != Loss(now.fate)) {
     return Loss(then.fate) > Loss(now.fate) ? Change::kNewlyLost : Change::kNewlyCloses;
   }
-  return SameEnding(now, then) ? Change::kNone : Change::kOtherwise;
+  return SameResult(now, then) ? Change::kNone : Change::kOtherwise;
 }
 
 }  // namespace finwait::planning

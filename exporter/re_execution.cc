@@ -1,4 +1,4 @@
-#include "exporter/anew.h"
+#include "exporter/re_execution.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -36,12 +36,12 @@ std::optional<Before> ReaderBefore() {
 
 }  // namespace
 
-bool MustStartAnew() {
+bool MustReExecute() {
   return std::getenv(kVariable) == nullptr && privilege::EffectiveCapabilities() != "none" &&
          !privilege::MayReduceCapabilities();
 }
 
-Error StartAnew(const Reader* reader) {
+Error ReExecute(const Reader* reader) {
   if (auto given_up = privilege::GiveUpAmbientCapabilities(); !given_up) {
     return given_up.error();
   }
@@ -53,10 +53,10 @@ Error StartAnew(const Reader* reader) {
     }
     value = std::to_string(channel) + " " + std::to_string(reader->process);
   }
-  return StartProgramAnew(kVariable, value);
+  return ReExecuteProgram(kVariable, value);
 }
 
-Error StartProgramAnew(const char* variable, const std::string& value) {
+Error ReExecuteProgram(const char* variable, const std::string& value) {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::string line((std::istreambuf_iterator<char>(file)), {});
   std::vector<char*> arguments;
