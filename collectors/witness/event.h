@@ -1,7 +1,7 @@
 #ifndef FINWAIT_WITNESS_EVENT_H
 #define FINWAIT_WITNESS_EVENT_H
 
-/* What the BPF program tells of one dropped packet: both are compiled from this file, one by clang as C for BPF. */
+/* What the BPF program tells of one dropped packet; it is C. NOLINTBEGIN(readability-identifier-naming,modernize-*) */
 
 #ifdef __cplusplus
 #include <cstdint>
@@ -49,4 +49,4 @@ struct finwait_counts {
   finwait_u64 not_told; /* counted above, and no event of its own: beyond the budget, or no room */
 };
 
-#endif
+#endif /* NOLINTEND(readability-identifier-naming,modernize-*) */
