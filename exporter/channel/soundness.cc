@@ -97,7 +97,7 @@ bool IsSound(const sources::SampleData& sample) {
   if (const auto* others = dynamic_cast<const sources::NetworkNamespacesSample*>(&sample)) {
     return others->closing.size() <= sources::NetworkNamespacesSample::kMaxClosing &&
            (others->live == nullptr || (others->live->sockets.Size() == others->live->namespaces.size() &&
-                                        others->live->sockets.Size() == others->live->own_tracking.size())) &&
+                                        others->live->own_tracking.size() <= others->live->sockets.Size())) &&
            std::all_of(others->namespaces.begin(), others->namespaces.end(),
                        [](const auto& one) { return !one.own || AreTables(one.own->ruleset->tables); });
   }

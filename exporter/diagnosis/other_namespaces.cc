@@ -15,6 +15,11 @@ bool StaysInside(const kernel::TcpSocket& socket) {
   return socket.local.address.IsLoopback() || socket.local.address == socket.peer.address;
 }
 
+// Its entry in the table of its own namespace; unknown where nobody has asked.
+kernel::Tracking OwnTrackingOf(const sources::OtherLiveSockets& live, std::size_t position) {
+  return position < live.own_tracking.size() ? live.own_tracking[position] : kernel::Tracking::kUnknown;
+}
+
 // A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
 // here, although no entry was seen.
 bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
@@ -154,7 +159,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
     }
     ++live_summary_.open;
     if (const auto own = StaysInside(socket) ? std::nullopt : OwnFateOf(i)) {
-      if (live_->own_tracking[i] == kernel::Tracking::kTracked) {
+      if (OwnTrackingOf(*live_, i) == kernel::Tracking::kTracked) {
         live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
       } else if (WouldStick(*own)) {
         // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
@@ -219,7 +224,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
 }
 
 std::optional<Fate> OtherNamespaces::OwnFateOf(std::size_t position) {
-  if (own_hops_.IsEmpty() || live_->own_tracking[position] == kernel::Tracking::kUnknown) {
+  if (own_hops_.IsEmpty() || OwnTrackingOf(*live_, position) == kernel::Tracking::kUnknown) {
     return std::nullopt;
   }
   return own_hops_.FateOf(live_->namespaces[position], live_->sockets[position]);
@@ -229,7 +234,7 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
   const kernel::TcpSocket socket = live_->sockets[position];
   const auto found = connections_.Find(socket.cookie);
   const ConnectionHistory* history = found ? &*found : nullptr;
-  if (live_->own_tracking[position] == kernel::Tracking::kUntracked) {
+  if (OwnTrackingOf(*live_, position) == kernel::Tracking::kUntracked) {
     const auto own = own_hops_.Evaluate(live_->namespaces[position], socket);
     if (own && WouldStick(own->fate)) {
       AtRiskSocket described;  // without a place: what is advised is for this host's rules
