@@ -1,6 +1,7 @@
 #include "exporter/planning/rules_identity.h"
 
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_recent.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@
 #include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/model/references.h"
 #include "collectors/firewall/xt/ipset_match.h"
+#include "collectors/firewall/xt/registry.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::planning {
@@ -28,6 +30,7 @@ using firewall::Contents;
 using firewall::Reference;
 using firewall::Set;
 using firewall::Table;
+using firewall::Value;
 using firewall::facts::FactQuery;
 using firewall::facts::Ipset;
 using firewall::facts::IpsetContents;
@@ -194,11 +197,34 @@ class Reachable {
       const auto* match = std::get_if<firewall::XtMatch>(&expression);
       if (match != nullptr && match->name == "set") {
         AddIpset(*match, hasher);
+      } else if (match != nullptr) {
+        AddMatch(*match, table_.family == firewall::TableFamily::kIpv6, hasher);
       } else {
         hasher.Add(std::holds_alternative<firewall::Counter>(expression) ? firewall::Expression(firewall::Counter{})
                                                                          : expression);
       }
     }
+  }
+
+  // Of these two the tool leaves between the fields, and behind a list's name, what was in memory.
+  static void AddMatch(const firewall::XtMatch& match, bool ipv6, Hasher& hasher) {
+    hasher.Add(match.name);
+    hasher.Add(match.revision);
+    Value info = match.info;
+    if (match.name == "connlimit" && firewall::xt::BuiltIn().Find(match) != nullptr) {
+      hasher.Add(firewall::xt::BuiltIn().TextOf(match, ipv6));
+      return;
+    }
+    constexpr std::size_t kName = offsetof(xt_recent_mtinfo_v1, name);
+    constexpr std::size_t kSide = offsetof(xt_recent_mtinfo_v1, side);
+    if (match.name == "recent" && info.size() > kSide) {
+      const auto begin = info.begin() + kName;
+      const auto side = info.begin() + kSide;
+      std::fill(std::find(begin, side, std::byte{0}), side, std::byte{0});
+      const auto mask = std::min(info.size(), offsetof(xt_recent_mtinfo_v1, mask));
+      std::fill(side + 1, info.begin() + static_cast<std::ptrdiff_t>(mask), std::byte{0});
+    }
+    hasher.Add(info);
   }
 
   void AddIpset(const firewall::XtMatch& match, Hasher& hasher) const {

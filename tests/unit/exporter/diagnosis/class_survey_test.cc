@@ -7,7 +7,10 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
+#include "collectors/firewall/eval/set_lookup.h"
+#include "collectors/firewall/facts/resolver.h"
 #include "tests/recording/case.h"
 #include "tests/recording/class_points.h"
 #include "tests/recording/rules_record.h"
@@ -26,6 +29,40 @@ std::size_t PointsOfEach() {
   return text != nullptr ? static_cast<std::size_t>(std::strtoul(text, nullptr, 10)) : 16;
 }
 
+// What a recording holds, and of each set that it holds wholly, which elements are there: for those that packets fill
+// or that expire the kernel would be asked.
+class RecordedFacts : public firewall::facts::Resolver {
+ public:
+  RecordedFacts(firewall::facts::Resolver& recorded, const firewall::Ruleset& rules)
+      : recorded_(recorded), rules_(rules) {}
+
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    firewall::facts::Needs others;
+    for (const firewall::facts::Need& need : needs) {
+      const auto* key = std::get_if<firewall::facts::ElementKey>(&need);
+      const firewall::Set* set = key != nullptr ? SetOf(key->set) : nullptr;
+      if (set == nullptr || set->contents != firewall::Contents::kComplete) {
+        others.insert(need);
+      } else if (const firewall::SetElement* element = firewall::eval::FindElement(*set, key->key)) {
+        store.Put(need, firewall::facts::Fact::Present(std::make_shared<const firewall::SetElement>(*element)));
+      } else {
+        store.Put(need, firewall::facts::Fact::Absent());
+      }
+    }
+    recorded_.Resolve(others, store);
+  }
+  void TakeInChanges(firewall::facts::FactStore& store) override { recorded_.TakeInChanges(store); }
+
+ private:
+  const firewall::Set* SetOf(const firewall::facts::SetKey& key) const {
+    const firewall::Table* table = FindTable(rules_, firewall::Backend::kNft, key.family, key.table);
+    return table != nullptr ? FindSet(*table, key.set) : nullptr;
+  }
+
+  firewall::facts::Resolver& recorded_;
+  const firewall::Ruleset& rules_;
+};
+
 class ClassSurveyTest : public testing::Test {
  protected:
   void CheckAll(const std::string& group) {
@@ -33,12 +70,12 @@ class ClassSurveyTest : public testing::Test {
       auto source =
           recording::RuleSource::Replayed(recording::KernelRecording::Parse(one.Require(recording::kKernelFile)));
       CloseEvaluator evaluator(source.Read(), {.tcp_loose = true}, nullptr);
+      RecordedFacts facts(source.Facts(), evaluator.GetRuleset());
       for (const IpFamily family : kIpFamilies) {
         SCOPED_TRACE(one.Folder().string() + " " + std::string(Name(family)));
         const ConnectionSpace space = recording::MadeUpSpace(family);
-        const FamilySurvey survey = SurveyClasses(evaluator, &source.Facts(), space, family, {}, nullptr);
-        const PointTally tally =
-            recording::CheckPoints(survey, space, evaluator, &source.Facts(), 20261128, PointsOfEach());
+        const FamilySurvey survey = SurveyClasses(evaluator, &facts, space, family, {}, nullptr);
+        const PointTally tally = recording::CheckPoints(survey, space, evaluator, &facts, 20261128, PointsOfEach());
         for (const std::string& wrong : tally.wrong) {
           ADD_FAILURE() << wrong;
         }
