@@ -22,6 +22,7 @@
 #include "exporter/pairs/key.h"
 #include "exporter/pairs/view.h"
 #include "exporter/privilege/file_domain.h"
+#include "exporter/privilege/inheritance.h"
 #include "exporter/privilege/sandbox.h"
 #include "exporter/re_execution.h"
 #include "exporter/reader.h"
@@ -220,6 +221,12 @@ Result<Reader> StartReaderConfined(const command_line::Options& options) {
 
 int RunServe(const command_line::Options& options, const service::Logger& logger) {
   const service::ServiceSignals signals;
+  // With a few less it would listen and not have one for a client.
+  constexpr unsigned kLeastDescriptors = 64;
+  if (const auto enough = privilege::RequireDescriptors(kLeastDescriptors); !enough) {
+    logger.Error("cannot start", {{"error", enough.error().message}});
+    return kCannotStart;
+  }
   auto reader = StartReaderConfined(options);
   if (!reader) {
     logger.Error("cannot start", {{"error", reader.error().message}});

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <string>
 
 #include "exporter/privilege/sanitizer.h"
 
@@ -45,6 +46,17 @@ void AllowDescriptors(unsigned most) {
     limit.rlim_cur = std::min<rlim_t>(most, limit.rlim_max);
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
+}
+
+Result<void> RequireDescriptors(unsigned least) {
+  AllowDescriptors(least);
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < least) {
+    return Fail(FailureReason::kError, "only " + std::to_string(limit.rlim_cur) +
+                                           " descriptors are allowed: LimitNOFILE, ulimit -n; it takes at least " +
+                                           std::to_string(least));
+  }
+  return {};
 }
 
 void CloseAllBut(int kept) {

@@ -22,6 +22,9 @@ Result<void> LimitDescriptors(unsigned first);
 /// Makes room for `most` descriptors where this process may have so many.
 void AllowDescriptors(unsigned most);
 
+/// The same of `least`, without which there is no use in going on: the failure says what to allow.
+Result<void> RequireDescriptors(unsigned least);
+
 /// Closes every descriptor above 2 but `kept`: for a process that was forked and has use for nothing else.
 void CloseAllBut(int kept);
 

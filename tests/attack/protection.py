@@ -167,6 +167,10 @@ def only_this_hosts_own_names_are_answered(folder):
         need(program.serves(), program.log())
         for name in ("node1", "NODE1:10061", "node1.example.org", "node1.lab.example.", "localhost", "127.0.0.1", "[::1]:1"):
             need(ask_for(name) == "200", f"{name} is not answered")
+        # Spellings that a browser, a resolver or a lax parser might take for one of these.
+        for name in ("127.0.0.1.evil.example", "[::1].evil.example", "localhost@evil.example", "evil.example#localhost",
+                     "evil.example:localhost", "2130706433", "0x7f.1", "127.1", "999.1.1.1", "1e100.net", "[::1", "evil.example."):  # fmt: skip
+            need(ask_for(name) == "421", f"{name} is answered")
         for name in ("evil.example", "node1.evil.example", "example.org", "node1.example.org.evil.example"):
             need(ask_for(name) == "421", f"{name} is answered")
             need(ask_for("node1", target=f"http://{name}/api/v1/report") == "421", f"{name} is answered as a target")

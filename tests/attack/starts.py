@@ -13,7 +13,7 @@ import subprocess
 import time
 import warnings
 
-from suite import PATIENCE, Program, eventually, fetch, need, run, sandbox, status
+from suite import FEW_COLLECTORS, PATIENCE, Program, eventually, fetch, need, run, sandbox, status
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -28,11 +28,14 @@ def signals_do_not_end_it(folder):
         # Left out are those that ask it to end, or come of a mistake of its own.
         meant = "TERM INT QUIT KILL STOP ABRT BUS FPE ILL SEGV SYS TRAP XCPU".split()
         for one in sorted(signal.valid_signals() - {getattr(signal, f"SIG{name}") for name in meant}):
-            os.kill(program.process.pid, one)
-            if one in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-                os.kill(program.process.pid, signal.SIGCONT)
+            processes = program.pids()
+            for pid in processes:
+                os.kill(pid, one)
+                if one in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+                    os.kill(pid, signal.SIGCONT)
             time.sleep(0.01)  # for it to end, which it must not
             need(program.process.poll() is None and status() == 200, f"{one!r} ends it")
+            need(program.pids() == processes, f"{one!r} ends its reader")
         need(eventually(lambda: "SIGHUP" in program.log()), "SIGHUP is not logged")
         need(program.ends_well(), "SIGTERM does not end it well")
 
@@ -98,13 +101,14 @@ def what_was_left_open_is_closed(folder):
 
 
 def closed_standard_streams_become_dev_null(folder):
-    command = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
-    with Program(folder, prefix=command) as program:
-        need(program.serves(), "it does not serve")
-        pid = program.process.pid
-        for fd in (0, 1, 2):
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-            need(target == "/dev/null", f"descriptor {fd} is {target}")
+    """Each by itself, and with others."""
+    for closed in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
+        words = " ".join(f"{fd}>&-" for fd in closed)
+        with Program(folder, FEW_COLLECTORS, prefix=["sh", "-c", f'exec "$@" {words}', "sh"]) as program:
+            need(program.serves(), f"it does not serve without {closed}")
+            for fd in closed:
+                target = os.readlink(f"/proc/{program.process.pid}/fd/{fd}")
+                need(target == "/dev/null", f"descriptor {fd} is {target} without {closed}")
 
 
 def others_of_its_user_cannot_read_it(folder):
@@ -144,6 +148,16 @@ def no_thread_left_is_a_sentence(folder):
             need(serves or "thread" in program.log() or "Resource temporarily" in program.log(), program.log())
             codes.add(0 if serves else 2)
     need(2 in codes, "the limits tried decide nothing")
+
+
+def too_few_descriptors_are_a_sentence(folder):
+    """It would listen and never have one for a client, or be blind."""
+    for descriptors, expected in ((4, 2), (9, 2), (63, 2), (64, None)):
+        with Program(folder, prefix=["prlimit", f"--nofile={descriptors}"]) as program:
+            code = None if program.serves() else program.process.poll()
+            need(code == expected, f"with {descriptors} descriptors it ends with {code}: {program.log()}")
+            errors = [line for line in program.log().splitlines() if "level=error" in line]
+            need(code is None or (len(errors) == 1 and "LimitNOFILE" in errors[0]), program.log())
 
 
 def a_log_whose_reader_has_gone_stops_nothing(folder):
@@ -272,6 +286,7 @@ TESTS = [
     others_of_its_user_cannot_read_it,
     too_little_memory_is_a_sentence,
     no_thread_left_is_a_sentence,
+    too_few_descriptors_are_a_sentence,
     a_log_whose_reader_has_gone_stops_nothing,
     a_log_that_nobody_reads_stops_nothing,
     a_log_on_a_full_disk_stops_nothing,

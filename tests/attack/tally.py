@@ -135,6 +135,7 @@ SCENARIOS = {
     "no descriptor left": [
         "e2e: FaultsTest.WithoutADescriptorLeftItSaysSoAndSeesAgainWhenThereAreSome",
         "unit: ServerFamine.WithNothingToGiveUpItWaitsForADescriptorWithoutSpinning",
+        "starts.py: too_few_descriptors_are_a_sentence",
     ],
     "no memory left while it runs": ["e2e: FaultsTest.ACollectorThatRunsOutOfMemoryFailsAlone"],
     "no memory, no thread at the start": [
