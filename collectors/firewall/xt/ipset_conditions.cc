@@ -76,7 +76,7 @@ class Reading {
       return std::vector<Product>();
     }
     if (open_.size() == 1 && (excludes || !element_.device.empty())) {
-      const IntervalSet holding = ByLength(std::move(met));
+      const IntervalSet holding = ByLength(met);
       return holding.Empty() ? std::vector<Product>() : std::vector<Product>{{holding}};
     }
     if (open_.empty() || excludes || !element_.device.empty()) {
@@ -127,7 +127,7 @@ class Reading {
 
   // The kernel looks up the longest prefix first, and what it finds there decides: of a set with devices, be it for
   // other ones.
-  IntervalSet ByLength(std::vector<const IpsetMember*> members) const {
+  IntervalSet ByLength(const std::vector<const IpsetMember*>& members) const {
     std::map<std::pair<unsigned, unsigned>, std::vector<const IpsetMember*>> by_length;
     for (const IpsetMember* member : members) {
       by_length[{member->bits, member->second_bits}].push_back(member);
