@@ -235,6 +235,9 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
     const auto age = std::chrono::floor<std::chrono::milliseconds>(now - one.sockets->read_at);
     for (kernel::TcpSocket socket : one.sockets->open) {
       socket.timer_expires -= std::clamp(age, std::chrono::milliseconds(0), socket.timer_expires);
+      if (socket.idle) {
+        *socket.idle += std::max(age, std::chrono::milliseconds(0));
+      }
       live->sockets.Add(socket);
       live->namespaces.push_back(id);
     }

@@ -72,6 +72,7 @@ void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample)
   live_ = sample.live;
   connections_.Update(live_->sockets, live_->taken_at);
   memo_.Retain(live_->sockets);
+  own_hops_.Retain(*live_);
   std::set<std::uint64_t> to_this_host;
   for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {
     if (to_this_host_.contains(live_->sockets.Cookie(i))) {
@@ -278,6 +279,11 @@ ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) co
       continue;
     }
     const auto history = connections_.Find(socket.cookie);
+    if (socket.idle) {  // it was read inside
+      silence.sockets.Add(socket);
+      silence.namespaces.push_back(live_->namespaces[i]);
+      continue;
+    }
     const auto seconds = sysctl != nullptr
                              ? SilenceByEntry(socket, history ? history->entry_timeout_at_most : std::nullopt, *sysctl)
                              : std::nullopt;

@@ -46,6 +46,21 @@ bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
   return changed;
 }
 
+void OwnHops::Retain(const sources::OtherLiveSockets& live) {
+  if (hops_.empty()) {
+    return;
+  }
+  std::map<std::uint64_t, kernel::SocketTable> by_namespace;
+  for (std::size_t i = 0; i < live.namespaces.size(); ++i) {
+    if (hops_.contains(live.namespaces[i])) {
+      by_namespace[live.namespaces[i]].Add(live.sockets[i]);
+    }
+  }
+  for (auto& [id, hop] : hops_) {
+    hop.evaluator->Retain(by_namespace[id]);
+  }
+}
+
 OwnHops::Hop* OwnHops::Find(std::uint64_t network_namespace) {
   const auto found = hops_.find(network_namespace);
   return found == hops_.end() ? nullptr : &found->second;

@@ -72,6 +72,7 @@ TEST_F(EnterTest, AContainersOwnRuleIsForetoldAndThenFound) {
   EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}", 1));
   const auto series = program.Scrape();
   EXPECT_GE(series.at(kEntered), 1);
+  EXPECT_GE(series.at("finwait_tcp_idle_seconds_count"), 1) << "sock_diag tells how long it has been silent";
   client.Reset();
   EXPECT_TRUE(Shows(program, "finwait_tcp_stuck_sockets{state=\"fin_wait_1\",cause=\"local_drop\"}", 1));
 }

@@ -219,7 +219,13 @@ void Observer::AskGate(State& state, SteadyClock::time_point now) const {
   state.numbers = numbers;
   if (state.urgency <= Urgency::kRefresh && state.last) {
     const auto age = now - state.seen.sockets->read_at;
-    const bool due = age >= kReadAgainAfter || (state.urgency == Urgency::kRefresh && age >= kRefreshAfter);
+    // How long a socket has been silent, which is known of those that were read inside, is old once packets have
+    // passed.
+    const GateNumbers& then = state.last->numbers;
+    const bool silence_is_old =
+        state.seen.entered && (numbers->received != then.received || numbers->sent != then.sent);
+    const bool due =
+        age >= kReadAgainAfter || ((state.urgency == Urgency::kRefresh || silence_is_old) && age >= kRefreshAfter);
     state.urgency = due ? Urgency::kRefresh : Urgency::kNone;
   }
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
@@ -18,7 +19,10 @@ namespace {
 // A process that does nothing but live in a namespace.
 class Inhabitant {
  public:
-  explicit Inhabitant(const lab::Namespace& where) : pid_(where.Spawn({"sleep", "60"})) {}
+  explicit Inhabitant(const lab::Namespace& where) : pid_(where.Spawn({"sleep", "60"})) {
+    const std::string own = "/proc/" + std::to_string(pid_) + "/ns/net";
+    EXPECT_TRUE(lab::Eventually([&] { return std::filesystem::equivalent(own, where.Path()); }));
+  }
   ~Inhabitant() { End(); }
   void End() {
     if (pid_ > 0) {
