@@ -255,7 +255,8 @@ def _witness():
                 "FINs dropped that the rules let pass",
                 "By the evaluation of the rules: 0, or a fault of the exporter's, or a BPF program that no list of rules shows.",
                 "short",
-                query(f"sum by (instance) ({steps_up(series('finwait_witness_disagreements_total'))})", "{{instance}}"),
+                query(f"sum({steps_up(series('finwait_witness_disagreements_total'))})", "FINs"),
+                interval="1m",
             ),
         ),
     ]
