@@ -1,6 +1,7 @@
 #include "collectors/witness/probe.h"
 
-#ifndef FINWAIT_BPF
+// The analyzer of clang-tidy takes what bpftool writes for a leak.
+#if !defined(FINWAIT_BPF) || defined(__clang_analyzer__)
 
 namespace finwait::witness {
 

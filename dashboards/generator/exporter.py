@@ -255,7 +255,8 @@ def _witness():
                 "FINs dropped that the rules let pass",
                 "By the evaluation of the rules: 0, or a fault of the exporter's, or a BPF program that no list of rules shows.",
                 "short",
-                query(f"sum by (instance) (increase({series('finwait_witness_disagreements_total')}[$__rate_interval]))", "{{instance}}"),
+                query(f"sum({steps_up(series('finwait_witness_disagreements_total'))})", "FINs"),
+                interval="1m",
             ),
         ),
     ]
@@ -337,7 +338,7 @@ def build():
             Section(None, 8, [(24, _attention())]),
             Section("Collectors", 8, _collectors()),
             Section("Predictions", 8, _predictions()),
-            Section("The kernel's own word", 8, _witness()),
+            Section("The kernel's own word", 8, _witness(), folded=True),
             Section("Cost", 8, [(8, panel) for panel in _cost()]),
         ],
     )
