@@ -31,7 +31,7 @@ try() {
   ip address add 2001:db8::1/64 dev eth0 nodad
   ip route add default via 192.0.2.2
   ip -6 route add default via 2001:db8::2
-  for set in $(grep -oE -- '--(match|add)-set +[^ ]+' "$file" | awk '{print $2}' | sort -u); do
+  grep -oE -- '--(match|add)-set +[^ ]+' "$file" | awk '{print $2}' | sort -u | while read -r set; do
     ipset create "$set" hash:net || true
   done
   sed -E 's/XX(:XX){5}/02:00:00:00:00:01/g; s/[[:space:]]+$//' "$file" >"$work/rules"
@@ -66,6 +66,7 @@ trap 'rm -rf "$work"' EXIT
 export program work
 export -f try
 for file in "${files[@]}"; do
+  # shellcheck disable=SC2016  # expanded inside
   printf '%s\t%s\n' "${file##*/}" "$(unshare -n bash -c 'try "$1"' - "$file" 2>"$work/noise")" | tee -a "$work/rows"
 done
 awk -F'\t' '{ split($2, w, " "); count[w[1]]++; if (w[1] == "divided") { slow += w[3] >= 1; inc += w[11] == "yes"; unk += w[9] > 0 } }
