@@ -1,0 +1,162 @@
+#include "exporter/planning/fact_json.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "collectors/base/one_of.h"
+#include "exporter/planning/device_json.h"
+#include "exporter/planning/routing_json.h"
+
+namespace finwait::planning {
+namespace {
+
+using firewall::facts::ChainKey;
+using firewall::facts::ControlGroup;
+using firewall::facts::ControlGroupKey;
+using firewall::facts::ElementKey;
+using firewall::facts::EntryCountKey;
+using firewall::facts::Fact;
+using firewall::facts::HopLimitKey;
+using firewall::facts::IpsecPoliciesKey;
+using firewall::facts::IpsetContentsKey;
+using firewall::facts::IpsetElementKey;
+using firewall::facts::IpsetKey;
+using firewall::facts::LegacyTableKey;
+using firewall::facts::NamespaceFacts;
+using firewall::facts::NamespaceKey;
+using firewall::facts::QueueListenerKey;
+using firewall::facts::QuotaKey;
+using firewall::facts::RecentKey;
+using firewall::facts::Route;
+using firewall::facts::RouteKey;
+using firewall::facts::SetKey;
+using firewall::facts::SetRoomKey;
+using firewall::facts::SocketKey;
+
+Json NamespaceJson(const NamespaceFacts& facts) {
+  Json json = Json::object();
+  PutKnown(json, "early_demultiplexing", facts.early_demultiplexing);
+  PutKnown(json, "routes_by_mark", facts.routes_by_mark);
+  PutKnown(json, "routes_by_ports", facts.routes_by_ports);
+  PutKnown(json, "forwards", facts.forwards);
+  PutKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
+  return json;
+}
+
+NamespaceFacts NamespaceIn(const Json& json) {
+  NamespaceFacts facts;
+  TakeKnown(json, "early_demultiplexing", facts.early_demultiplexing);
+  TakeKnown(json, "routes_by_mark", facts.routes_by_mark);
+  TakeKnown(json, "routes_by_ports", facts.routes_by_ports);
+  TakeKnown(json, "forwards", facts.forwards);
+  TakeKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
+  return facts;
+}
+
+// The answers, by what they are to.
+class AnswersJson {
+ public:
+  explicit AnswersJson(const Fact& fact) : fact_(fact) {}
+
+  Json operator()(const NamespaceKey& key) const {
+    const auto* facts = fact_.As<NamespaceFacts>();
+    return facts == nullptr
+               ? Json(nullptr)
+               : Json{{"of", "namespace"}, {"family", finwait::Name(key.family)}, {"is", NamespaceJson(*facts)}};
+  }
+  Json operator()(const HopLimitKey& key) const {
+    return Number({{"of", "hop_limit"}, {"family", finwait::Name(key.family)}, {"device", key.device}});
+  }
+  Json operator()(const EntryCountKey&) const { return Number({{"of", "entries"}}); }
+  Json operator()(const IpsecPoliciesKey&) const {
+    const bool* any = fact_.As<bool>();
+    return any == nullptr ? Json(nullptr) : Json{{"of", "ipsec_policies"}, {"is", *any}};
+  }
+  Json operator()(const ControlGroupKey& key) const {
+    const auto* group = fact_.As<std::shared_ptr<const ControlGroup>>();
+    return group == nullptr
+               ? Json(nullptr)
+               : Json{{"of", "control_group"}, {"id", key.id}, {"path", (*group)->path}, {"line", (*group)->line}};
+  }
+  Json operator()(const RouteKey& key) const {
+    const auto* route = fact_.As<std::shared_ptr<const Route>>();
+    Json json = {{"of", "route"},
+                 {"destination", key.destination.Text()},
+                 {"bound_device", key.bound_device},
+                 {"mark", key.mark},
+                 {"is", route != nullptr ? RouteJson(**route) : Json(nullptr)}};
+    if (key.source) {
+      json["source"] = key.source->Text();
+    }
+    PutKnown(json, "user", key.user);
+    PutKnown(json, "source_port", key.source_port);
+    PutKnown(json, "destination_port", key.destination_port);
+    return json;
+  }
+  // Rules and sets are read where the candidate is loaded, and counts and lists change before it is: no report holds
+  // them.
+  template <OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
+                  IpsetContentsKey, QueueListenerKey, RecentKey, SetRoomKey>
+                Key>
+  Json operator()(const Key&) const {
+    return nullptr;
+  }
+
+ private:
+  Json Number(Json json) const {
+    const auto* number = fact_.As<std::uint64_t>();
+    if (number == nullptr) {
+      return nullptr;
+    }
+    json["is"] = *number;
+    return json;
+  }
+
+  const Fact& fact_;
+};
+
+}  // namespace
+
+Json FactJson(const firewall::facts::Need& need, const Fact& fact) { return std::visit(AnswersJson(fact), need); }
+
+void TakeFact(const Json& json, HostFacts& facts) {
+  const std::string of = json.at("of").get<std::string>();
+  const auto put = [&](const firewall::facts::Need& need, Fact fact) {
+    facts.answers.insert_or_assign(need, std::move(fact));
+  };
+  if (of == "namespace") {
+    put(NamespaceKey{Named<IpFamily>(json.at("family"), kIpFamilies)}, Fact::Present(NamespaceIn(json.at("is"))));
+  } else if (of == "hop_limit") {
+    put(HopLimitKey{Named<IpFamily>(json.at("family"), kIpFamilies), json.at("device").get<std::string>()},
+        Fact::Present(json.at("is").get<std::uint64_t>()));
+  } else if (of == "entries") {
+    put(EntryCountKey{}, Fact::Present(json.at("is").get<std::uint64_t>()));
+  } else if (of == "ipsec_policies") {
+    put(IpsecPoliciesKey{}, Fact::Present(json.at("is").get<bool>()));
+  } else if (of == "control_group") {
+    put(ControlGroupKey{json.at("id").get<std::uint64_t>()},
+        Fact::Present(std::make_shared<const ControlGroup>(
+            ControlGroup{json.at("path").get<std::string>(), json.at("line").get<std::vector<std::uint64_t>>()})));
+  } else if (of == "route") {
+    RouteKey key;
+    key.destination = AddressIn(json.at("destination"));
+    key.bound_device = json.at("bound_device").get<std::uint32_t>();
+    key.mark = json.at("mark").get<std::uint32_t>();
+    if (json.contains("source")) {
+      key.source = AddressIn(json["source"]);
+    }
+    TakeKnown(json, "user", key.user);
+    TakeKnown(json, "source_port", key.source_port);
+    TakeKnown(json, "destination_port", key.destination_port);
+    put(key,
+        json.at("is").is_null() ? Fact::Absent() : Fact::Present(std::make_shared<const Route>(RouteIn(json["is"]))));
+  } else {
+    throw Malformed("a fact is of " + Quoted(of));
+  }
+}
+
+}  // namespace finwait::planning

@@ -1,0 +1,67 @@
+#include "exporter/planning/routing_json.h"
+
+#include <optional>
+#include <utility>
+
+#include "exporter/planning/device_json.h"
+
+namespace finwait::planning {
+
+using firewall::facts::Route;
+
+Json RouteJson(const Route& route) {
+  Json json = {{"local", route.local}};
+  if (!route.local) {
+    json["device"] = DeviceJson(route.egress);
+    json["on_link"] = route.on_link;
+  }
+  if (route.masquerade) {
+    json["masquerade"] = route.masquerade->Text();
+  }
+  PutKnown(json, "hop_limit", route.hop_limit);
+  return json;
+}
+
+Route RouteIn(const Json& json) {
+  Route route;
+  route.local = json.at("local").get<bool>();
+  if (!route.local) {
+    route.egress = DeviceIn(json.at("device"));
+    route.on_link = json.at("on_link").get<bool>();
+  }
+  if (json.contains("masquerade")) {
+    route.masquerade = AddressIn(json["masquerade"]);
+  }
+  TakeKnown(json, "hop_limit", route.hop_limit);
+  return route;
+}
+
+Json RoutingJson(const diagnosis::Routing& routing) {
+  Json ranges = Json::array();
+  for (const diagnosis::RoutedRange& range : routing.ranges) {
+    ranges.push_back({{"destinations", RangeJson(range.destinations)},
+                      {"route", range.route ? RouteJson(*range.route) : Json(nullptr)}});
+  }
+  return {{"by_more_than_destination", routing.by_more_than_destination},
+          {"several_hops", routing.several_hops},
+          {"ranges", std::move(ranges)}};
+}
+
+diagnosis::Routing RoutingIn(const Json& json) {
+  diagnosis::Routing routing;
+  routing.by_more_than_destination = json.at("by_more_than_destination").get<bool>();
+  routing.several_hops = json.at("several_hops").get<bool>();
+  for (const Json& each : json.at("ranges")) {
+    diagnosis::RoutedRange range{RangeIn(each.at("destinations")), std::nullopt};
+    if (!routing.ranges.empty() && range.destinations.first <= routing.ranges.back().destinations.last) {
+      throw Malformed("ranges of destinations are not in order");
+    }
+    if (!each.at("route").is_null()) {
+      range.route = RouteIn(each["route"]);
+    }
+    routing.ranges.push_back(std::move(range));
+  }
+  return routing;
+}
+
+}  // namespace finwait::planning
