@@ -40,7 +40,7 @@ Result<std::shared_ptr<const Sample>> SampleOf(const scheduling::Snapshot& snaps
   return std::static_pointer_cast<const Sample>(collected->data);
 }
 
-// The rules that were sampled; read anew, with more room, where a set was too long for the sample.
+// The rules that were sampled; read again, with more room, where a set was too long for the sample.
 std::shared_ptr<const firewall::Ruleset> WithWholeSets(const std::shared_ptr<const firewall::Ruleset>& sampled,
                                                        const kernel::Host& host) {
   const auto is_cut = [](const firewall::Table& table) {

@@ -6,7 +6,7 @@
 #   tools/differential.sh [PAIRS [SEED]...]     PAIRS: connections to try for each seed, 5000 by default
 #
 # Without a seed one is drawn. Each ruleset has the seed's number plus its place in the run, and so can be repeated
-# alone: tools/differential.sh 1 NUMBER. Exit code 0: nothing was foretold wrongly.
+# alone: tools/differential.sh 1 NUMBER. Exit code 0: nothing was predicted wrongly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

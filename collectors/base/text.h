@@ -51,8 +51,8 @@ class Words {
   std::string_view rest_;
 };
 
-/// `text` without the blanks (space, tab) around it.
-std::string_view Trim(std::string_view text);
+/// `text` without what surrounds it of `blanks`.
+std::string_view Trim(std::string_view text, std::string_view blanks = " \t");
 
 /// ASCII letters in upper case.
 std::string UpperCase(std::string_view text);

@@ -92,7 +92,7 @@ FirewallCollector::FirewallCollector(const kernel::Host& host, firewall::read::R
 
 Result<Collected> FirewallCollector::Collect(Deadline deadline) {
   std::optional<kernel::netlink::Channel> channel;
-  std::optional<NftPart> nft = LookAtNft(channel, deadline);
+  std::optional<NftPart> nft = SampleNft(channel, deadline);
   const LegacyRuleset legacy = ReadLegacy(host_, deadline, limits_);
 
   const bool nft_as_before = last_.ruleset != nullptr && !nft;
@@ -117,7 +117,7 @@ Result<Collected> FirewallCollector::Collect(Deadline deadline) {
   return Publish();
 }
 
-std::optional<FirewallCollector::NftPart> FirewallCollector::LookAtNft(std::optional<kernel::netlink::Channel>& channel,
+std::optional<FirewallCollector::NftPart> FirewallCollector::SampleNft(std::optional<kernel::netlink::Channel>& channel,
                                                                        Deadline deadline) {
   switch (host_.find_feature(kernel::kNfTables)) {
     case kernel::FeatureState::kAbsent:

@@ -79,8 +79,8 @@ class FirewallCollector : public Collector {
   };
 
   /// What nftables has now; nothing when it is as before. Opens `channel` where there is something to ask.
-  std::optional<NftPart> LookAtNft(std::optional<kernel::netlink::Channel>& channel, Deadline deadline);
-  /// As LookAtNft returns it where there is nothing to read or nothing can be read.
+  std::optional<NftPart> SampleNft(std::optional<kernel::netlink::Channel>& channel, Deadline deadline);
+  /// As SampleNft returns it where there is nothing to read or nothing can be read.
   std::optional<NftPart> WithoutRuleset(std::vector<firewall::UnreadPart> unread) const;
   NftPart ReadNft(kernel::netlink::Channel& channel, Deadline deadline);
   bool IsAsBefore(const firewall::read::LegacyRuleset& legacy) const;

@@ -137,7 +137,7 @@ void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespace
     return;
   }
   kernel::SocketTable table;
-  for (const OtherClosingSocket& one : sample.closing) {
+  for (const ForeignClosingSocket& one : sample.closing) {
     table.Add(one.socket);
   }
   if (!join_.Join(host_, deadline, table)) {
@@ -222,7 +222,7 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
   }
   const CpuStopwatch stopwatch;
   live_.reset();
-  auto live = std::make_shared<OtherLiveSockets>();
+  auto live = std::make_shared<ForeignLiveSockets>();
   const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
   for (const ObservedNamespace& one : namespaces) {
     if (one.sockets == nullptr) {

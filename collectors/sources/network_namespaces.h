@@ -48,14 +48,14 @@ struct OtherNamespace {
 };
 
 /// A closing socket of another network namespace, with its entry in the host's table.
-struct OtherClosingSocket {
+struct ForeignClosingSocket {
   std::uint64_t network_namespace = 0;  ///< OtherNamespace::id
   kernel::TcpSocket socket;
   kernel::Tracking own_tracking = kernel::Tracking::kUnknown;  ///< in its own table
 };
 
 /// The unfinished sockets of all other namespaces that have been read, with their entries in the host's table.
-struct OtherLiveSockets {
+struct ForeignLiveSockets {
   static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
   static constexpr bool kMayBeMissing = true;
   kernel::SocketTable sockets;
@@ -97,8 +97,8 @@ struct NetworkNamespacesSample : SampleData {
   bool observes = false;  ///< --namespaces=observe or enter; else they are only counted
 
   std::vector<OtherNamespace> namespaces;  ///< those read, by id
-  std::vector<OtherClosingSocket> closing;
-  std::shared_ptr<const OtherLiveSockets> live;  ///< null: not read yet, or the host's entries cannot be asked for
+  std::vector<ForeignClosingSocket> closing;
+  std::shared_ptr<const ForeignLiveSockets> live;  ///< null: not read yet, or the host's entries cannot be asked for
   /// Of this host's own sockets. Null where cgroup v2 is not mounted.
   std::shared_ptr<const OwnedCgroups> cgroups;
 
@@ -148,7 +148,7 @@ class NetworkNamespacesCollector : public Collector {
   std::optional<WorkCredit> reading_;
   kernel::EntryJoin join_;
   kernel::namespaces::Observer observer_;
-  std::shared_ptr<const OtherLiveSockets> live_;
+  std::shared_ptr<const ForeignLiveSockets> live_;
   std::optional<kernel::namespaces::CgroupTree> cgroup_tree_;
   std::shared_ptr<const OwnedCgroups> cgroups_;
   std::optional<SteadyClock::time_point> cgroups_at_;

@@ -442,7 +442,7 @@ TraversalResult CloseEvaluator::General(IpFamily family, PathKind path, PacketKi
   return EvaluatePath(firewall::eval::RepresentativeFlow(family, path), kind);
 }
 
-TraversalResult CloseEvaluator::GeneralTracked(IpFamily family, PacketKind kind) {
+TraversalResult CloseEvaluator::RepresentativeTracked(IpFamily family, PacketKind kind) {
   return EvaluateTrackedPath(firewall::eval::RepresentativeFlow(family), kind);
 }
 

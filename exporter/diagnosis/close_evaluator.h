@@ -136,7 +136,7 @@ class CloseEvaluator {
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);
   /// The same with an entry.
-  firewall::eval::TraversalResult GeneralTracked(IpFamily family, firewall::eval::PacketKind kind);
+  firewall::eval::TraversalResult RepresentativeTracked(IpFamily family, firewall::eval::PacketKind kind);
 
   /// From now on paths are evaluated as with those rules; null: as the rules are. Outcomes must not be asked for
   /// meanwhile.

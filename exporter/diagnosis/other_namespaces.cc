@@ -16,7 +16,7 @@ bool StaysInside(const kernel::TcpSocket& socket) {
 }
 
 // Its entry in the table of its own namespace; unknown where nobody has asked.
-kernel::Tracking OwnTrackingOf(const sources::OtherLiveSockets& live, std::size_t position) {
+kernel::Tracking OwnTrackingOf(const sources::ForeignLiveSockets& live, std::size_t position) {
   return position < live.own_tracking.size() ? live.own_tracking[position] : kernel::Tracking::kUnknown;
 }
 
@@ -303,7 +303,7 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
                                                 const OtherContext& context) {
   std::vector<kernel::TcpSocket> closing;
   closing.reserve(sample.closing.size());
-  for (const sources::OtherClosingSocket& one : sample.closing) {
+  for (const sources::ForeignClosingSocket& one : sample.closing) {
     closing.push_back(one.socket);
     if (one.socket.entry.tracking == kernel::Tracking::kTracked) {
       tracked_.insert(one.network_namespace);

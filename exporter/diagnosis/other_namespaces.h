@@ -67,7 +67,7 @@ class OtherNamespaces {
   /// The outcome that decides, of its own namespace and of this host.
   AtRiskSocket Described(std::size_t position, const OtherContext& context);
 
-  std::shared_ptr<const sources::OtherLiveSockets> live_;
+  std::shared_ptr<const sources::ForeignLiveSockets> live_;
   ConnectionHistories connections_;
   OutcomeMemo memo_;
   std::map<std::uint64_t, HostSide> host_sides_;  // by namespace; those that are known

@@ -46,7 +46,7 @@ bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
   return changed;
 }
 
-void OwnHops::Retain(const sources::OtherLiveSockets& live) {
+void OwnHops::Retain(const sources::ForeignLiveSockets& live) {
   if (hops_.empty()) {
     return;
   }

@@ -27,7 +27,7 @@ class OwnHops {
   bool TakeIn(const sources::NetworkNamespacesSample& sample);
   bool IsEmpty() const { return hops_.empty(); }
   /// Forgets the sockets that are not among `live`.
-  void Retain(const sources::OtherLiveSockets& live);
+  void Retain(const sources::ForeignLiveSockets& live);
 
   /// The outcome of a close of `socket` without its entry in that namespace; nothing where that has no hop.
   std::optional<CloseOutcome> Evaluate(std::uint64_t network_namespace, const kernel::TcpSocket& socket);

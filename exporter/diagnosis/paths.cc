@@ -13,8 +13,8 @@ namespace {
 // Firewalls that let pass nothing but by device (FireHOL, Shorewall) have none.
 bool CanExist(CloseEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
-  return !IsLost(evaluator.GeneralTracked(family, PacketKind::kData).decision) &&
-         !IsLost(evaluator.GeneralTracked(family, PacketKind::kAck).decision);
+  return !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kData).decision) &&
+         !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kAck).decision);
 }
 
 }  // namespace
@@ -46,8 +46,8 @@ PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
   if (!can_exist) {
     return results;
   }
-  results.tracked.fin = SiteOf(evaluator.GeneralTracked(family, PacketKind::kFin), evaluator);
-  results.tracked.peer_fin = SiteOf(evaluator.GeneralTracked(family, PacketKind::kPeerFin), evaluator);
+  results.tracked.fin = SiteOf(evaluator.RepresentativeTracked(family, PacketKind::kFin), evaluator);
+  results.tracked.peer_fin = SiteOf(evaluator.RepresentativeTracked(family, PacketKind::kPeerFin), evaluator);
   const bool fins_die = results.tracked.fin || results.tracked.peer_fin;
   results.closing = FindClosingDrops(evaluator, firewall::eval::RepresentativeFlow(family), false, fins_die);
   return results;

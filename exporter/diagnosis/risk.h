@@ -19,7 +19,7 @@ std::string_view Name(Stage stage);
 
 /// What is known when the stage is assessed. Whatever is nothing could not be read.
 struct RiskInputs {
-  /// A drop path or NAT exists for the general connection or for some live socket.
+  /// A drop path or NAT exists for the representative connection or for some live socket.
   std::optional<bool> drop_path;
   /// Where `drop_path` is nothing: all could be read, and what rules do hangs on chance or on what other programs do.
   bool drop_path_unknowable = false;

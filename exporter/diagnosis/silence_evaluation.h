@@ -36,7 +36,7 @@ class SilenceEvaluation {
   bool without_entries_ = false;  // the summary is of sockets that `sockets` lists, not of `tracking`
   IdleHistory others_history_;
   std::optional<IdleSummary> others_summary_;
-  std::shared_ptr<const sources::OtherLiveSockets> others_summed_up_;  // what `others_summary_` is of
+  std::shared_ptr<const sources::ForeignLiveSockets> others_summed_up_;  // what `others_summary_` is of
 };
 
 }  // namespace finwait::diagnosis

@@ -15,11 +15,12 @@ void StuckHistory::Count(std::uint64_t cookie, Memory& memory) {
 
 void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<const StuckCandidate> stuck,
                           SteadyClock::time_point now) {
-  ++looks_;
+  ++samples_;
   last_counted_.clear();
   for (const kernel::TcpSocket& socket : closing) {
-    Memory& memory = sockets_.try_emplace(socket.cookie, Memory{now, looks_, socket.state, {}, 0, false}).first->second;
-    memory.look = looks_;
+    Memory& memory =
+        sockets_.try_emplace(socket.cookie, Memory{now, samples_, socket.state, {}, 0, false}).first->second;
+    memory.sample = samples_;
     memory.state = socket.state;
   }
   for (const StuckCandidate& evaluated : stuck) {
@@ -39,7 +40,7 @@ void StuckHistory::Update(std::span<const kernel::TcpSocket> closing, std::span<
     }
   }
   for (auto item = sockets_.begin(); item != sockets_.end();) {
-    if (item->second.look == looks_) {
+    if (item->second.sample == samples_) {
       ++item;
     } else {
       Count(item->first, item->second);  // gone between two samples: what was last seen is what it was

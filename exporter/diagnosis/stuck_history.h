@@ -51,7 +51,7 @@ class StuckHistory {
  private:
   struct Memory {
     SteadyClock::time_point first_seen;
-    std::uint64_t look = 0;  // the last sample that listed it
+    std::uint64_t sample = 0;  // the last sample that listed it
     kernel::TcpState state = kernel::TcpState::kFinWait1;
     StuckFinding finding;     // of that sample, where it was stuck
     std::uint32_t tries = 0;  // that `finding` is about
@@ -60,7 +60,7 @@ class StuckHistory {
   void Count(std::uint64_t cookie, Memory& memory);
 
   std::unordered_map<std::uint64_t, Memory> sockets_;
-  std::uint64_t looks_ = 0;
+  std::uint64_t samples_ = 0;
   Totals totals_ = {};
   std::vector<Settled> last_counted_;
 };

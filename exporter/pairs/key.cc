@@ -20,10 +20,8 @@ Result<Key> Key::Read(const std::filesystem::path& file) {
     return FailErrno("cannot read the key file " + Quoted(file.string()), errno != 0 ? errno : EIO);
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  const std::string secret =
-      begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+  constexpr std::string_view kBlanksAndLineEnds = " \t\r\n";
+  const std::string secret(Trim(text, kBlanksAndLineEnds));
   if (secret.size() < kLeastBytes || text.size() > kMostBytes) {
     return Fail(FailureReason::kError, "the key file " + Quoted(file.string()) + " holds " +
                                            (text.size() > kMostBytes ? "more than " + std::to_string(kMostBytes)

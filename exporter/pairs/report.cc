@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "collectors/base/text.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/exposition.h"
 #include "exporter/views/metrics/family.h"
 

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "collectors/base/text.h"
 #include "exporter/privilege/allowed_calls.h"
 #include "exporter/privilege/refused_calls.h"
 
@@ -97,8 +98,7 @@ std::string CallName(int number) {
 std::string DescribeRefusedCalls() {
   std::string text;
   for (const RefusedCall& call : RefusedCalls()) {
-    text += (text.empty() ? "" : ", ") + CallName(call.number) + " " + std::to_string(call.times) +
-            (call.times == 1 ? " time" : " times");
+    text += (text.empty() ? "" : ", ") + CallName(call.number) + " " + Counted(call.times, "time", "times");
   }
   return text;
 }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
 #include "exporter/report/remedy.h"
+#include "exporter/report/report_text.h"
 
 namespace finwait::report {
 namespace {

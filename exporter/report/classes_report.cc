@@ -7,7 +7,7 @@
 #include "exporter/report/class_text.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 
 namespace finwait::report {
 namespace {

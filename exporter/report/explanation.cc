@@ -11,7 +11,7 @@
 #include "exporter/report/fate_text.h"
 #include "exporter/report/headline.h"
 #include "exporter/report/idle_advice.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/report/situation.h"
 #include "exporter/report/timeout_verdict.h"
 #include "exporter/report/witness_text.h"

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "exporter/report/keepalive_terms.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/report/silent_services.h"
 
 namespace finwait::report {

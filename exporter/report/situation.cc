@@ -134,7 +134,7 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   }
 }
 
-// What the general connection meets, in families in which conntrack runs.
+// What the representative connection meets, in families in which conntrack runs.
 void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
   for (const IpFamily family : kIpFamilies) {
     const auto index = static_cast<std::size_t>(family);

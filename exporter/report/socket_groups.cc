@@ -5,7 +5,7 @@
 #include <set>
 #include <tuple>
 
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 
 namespace finwait::report {
 

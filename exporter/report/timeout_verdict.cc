@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/report/silent_services.h"
 
 namespace finwait::report {

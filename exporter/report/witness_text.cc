@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 
 namespace finwait::report {
 namespace {

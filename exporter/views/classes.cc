@@ -7,7 +7,7 @@
 #include "collectors/base/text.h"
 #include "exporter/report/class_text.h"
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/class_json.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
@@ -31,7 +31,7 @@ Json RuleOf(const report::ClassReport& line) {
 }
 
 std::string Sockets(std::size_t count) {
-  return count == 0 ? "no socket now" : count == 1 ? "1 socket now" : std::to_string(count) + " sockets now";
+  return count == 0 ? "no socket now" : Counted(count, "socket now", "sockets now");
 }
 
 }  // namespace
@@ -44,11 +44,11 @@ std::string ClassesText(const report::ClassesReport& report) {
   out << (report.SomeNotClean() ? "NOT CLEAN"
           : report.AllClean()   ? "CLEAN"
                                 : "UNKNOWN")
-      << ": of " << report.classes.size() << (report.classes.size() == 1 ? " class" : " classes")
-      << " of connections that the rules tell apart, " << (not_clean == 0 ? "each closes" : "")
+      << ": of " << Counted(report.classes.size(), "class", "classes") << " of connections that the rules tell apart, "
+      << (not_clean == 0 ? "each closes" : "")
       << (not_clean == 0
               ? ""
-              : std::to_string(not_clean) + (not_clean == 1 ? " does" : " do") + " not close, or cannot be told,")
+              : Counted(static_cast<std::uint64_t>(not_clean), "does", "do") + " not close, or cannot be told,")
       << " once the conntrack entry is gone.\n";
   for (const std::string& why : report.incomplete) {
     out << "Not complete: " << why << ".\n";
@@ -69,12 +69,12 @@ std::string ClassesText(const report::ClassesReport& report) {
     out << "\n";
   }
   if (report.sockets_of_no_class > 0) {
-    out << "\nOf " << report.sockets_of_no_class << (report.sockets_of_no_class == 1 ? " socket" : " sockets")
+    out << "\nOf " << Counted(report.sockets_of_no_class, "socket", "sockets")
         << " it cannot be told here to which class they belong: `check` evaluates each.\n";
   }
   if (!report.unreached.empty()) {
-    out << "\nNo packet of a close without an entry comes to " << report.unreached.size()
-        << (report.unreached.size() == 1 ? " rule" : " rules") << " of input and output:\n";
+    out << "\nNo packet of a close without an entry comes to " << Counted(report.unreached.size(), "rule", "rules")
+        << " of input and output:\n";
     for (std::size_t i = 0; i < std::min(report.unreached.size(), kUnreachedListed); ++i) {
       out << "  " << report::Describe(report.unreached[i].rule) << "\n      " << report.unreached[i].text << "\n";
     }

@@ -6,7 +6,7 @@
 
 #include "collectors/base/text.h"
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
 #include "exporter/views/wall_time.h"

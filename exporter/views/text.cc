@@ -9,7 +9,7 @@
 
 #include "collectors/base/text.h"
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/json.h"
 
 namespace finwait::views {

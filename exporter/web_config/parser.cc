@@ -135,8 +135,7 @@ Result<std::optional<std::vector<std::string>>> AllowedSansOf(const YamlNode& no
 std::string HeaderValue(std::string value) {
   std::replace_if(
       value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
-  const std::size_t first = value.find_first_not_of(' ');
-  return first == std::string::npos ? "" : value.substr(first, value.find_last_not_of(' ') - first + 1);
+  return std::string(Trim(value));
 }
 
 Result<std::map<std::string, std::string>> HeadersOf(const YamlNode& node) {

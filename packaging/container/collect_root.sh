@@ -18,6 +18,9 @@ for library in "${libraries[@]}"; do
   install -D -m 755 "$(realpath "$library")" "$root$library"
 done
 
+# The program's own, which is the GPL's because of a library that it loads.
+install -D -m 644 "$(dirname "$0")/../deb/copyright" "$root/usr/share/doc/finwait-exporter/copyright"
+
 # Their licences, as Debian has them. Where /lib is a link to /usr/lib, the package may know the file by either path.
 for library in "${libraries[@]}"; do
   path=$(realpath "$library")

@@ -56,7 +56,7 @@ SCENARIOS = {
         "unit: ServerTls.NoSessionCanBeResumed",
     ],
     "a key that is unreadable, mismatched, missing, a FIFO, endless; a broken file": [
-        "e2e: WebConfigTest.ABrokenFileAfterTheStartIsAnErrorToClientsAndTheLogAndNothingMore",
+        "e2e: WebConfigTest.ABrokenFileAfterTheStartIsAnErrorToClientsAndTheLog",
         "e2e: WebConfigTest.AFileThatCannotBeIsRefusedAtTheStartInOneSentence",
         "unit: WatchedFileTest.WhatIsNoFileOrTooLargeIsRefusedAtOnce",
     ],
@@ -150,7 +150,7 @@ SCENARIOS = {
     "procfs of processes only, or gone while it runs": [
         "starts.py: a_procfs_of_processes_only_is_not_ready",
         "starts.py: a_procfs_that_goes_away_is_not_ready",
-        "unit: ReadinessTest.GoesWhereACollectorThatHasWorkedNoLongerDoesWhateverTheReason",
+        "unit: ReadinessTest.GoesWhereACollectorThatHasWorkedNoLongerDoes",
     ],
     "100,000 elements, a map of 40,000, jumps that explode": [
         "rulesets.py: large_sets_and_maps_are_looked_into",
@@ -171,7 +171,7 @@ SCENARIOS = {
         "growth.py: rules of iptables-legacy",
     ],
     "new flows, flushes, addresses that come and go": [
-        "kernel: ChurnTest.ATableThatIsFlushedAndFilledDuringTheDumpIsCountedWithinWhatItEverHeld",
+        "kernel: ChurnTest.ATableFlushedDuringTheDumpIsCountedWithinItsBounds",
         "e2e: SoakTest.UnderChurnMemoryAndDescriptorsStayFlatAndNoScrapeIsMissed",
     ],
     "tens of thousands of sockets": ["growth.py: sockets with entries", "growth.py: sockets at risk", "growth.py: stuck sockets"],

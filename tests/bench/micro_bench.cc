@@ -169,14 +169,14 @@ void Register(Input& input) {
     benchmark::DoNotOptimize(list);
   });
 
-  benchmark::RegisterBenchmark("judge the general paths of IPv4, rules read anew", [&](benchmark::State& state) {
+  benchmark::RegisterBenchmark("evaluate the general paths of IPv4, rules read again", [&](benchmark::State& state) {
     for (auto _ : state) {
       diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
       EvaluateInRounds(evaluator, input.resolver.get(),
                        [&] { benchmark::DoNotOptimize(EvaluatePaths(evaluator, IpFamily::kIpv4)); });
     }
   });
-  benchmark::RegisterBenchmark("judge the general connection's FIN", [&](benchmark::State& state) {
+  benchmark::RegisterBenchmark("judge the representative connection's FIN", [&](benchmark::State& state) {
     diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     for (auto _ : state) {
       benchmark::DoNotOptimize(

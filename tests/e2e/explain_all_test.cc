@@ -149,7 +149,7 @@ TEST_F(ExplainAllTest, AnIpsetIsOneClassHoweverManyMembersItHas) {
   ConfirmExamples(all);
 }
 
-TEST_F(ExplainAllTest, ASetOfNftablesIsOneClassHoweverLongAndThoughItsElementsExpire) {
+TEST_F(ExplainAllTest, ASetOfNftablesIsOneClassHoweverLongOrExpiring) {
   std::string rules =
       "table inet t {\n set blocked { type ipv4_addr; flags interval, timeout; timeout 1h; elements = { 192.0.2.9";
   for (int i = 0; i < 10'000; ++i) {

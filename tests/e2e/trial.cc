@@ -89,7 +89,7 @@ class Player {
     SetUp();
     Program program(scene_.Local(), {"--sampling.interval=1s"});
     LoseEntries(program);
-    Befall();
+    Inject();
     Evaluate(program);
     Finish();
     AwaitEnds();
@@ -163,16 +163,16 @@ class Player {
 
   // Whether it comes to be as predicted, and then stays so for that time. Nothing: the look tells nothing, for it fell
   // on a question of this test's own, which is a connection, too. The last look that was asked about does tell.
-  static bool ComesAndStays(const std::function<std::optional<bool>()>& as_foretold, std::chrono::milliseconds time) {
-    Eventually([&] { return as_foretold().value_or(false); }, kPatience);
+  static bool ComesAndStays(const std::function<std::optional<bool>()>& as_predicted, std::chrono::milliseconds time) {
+    Eventually([&] { return as_predicted().value_or(false); }, kPatience);
     const auto until = Clock::now() + time;
     std::optional<bool> last = true;
     while (Clock::now() < until && last.value_or(true)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      last = as_foretold();
+      last = as_predicted();
     }
     if (!last) {
-      Eventually([&] { return (last = as_foretold()).has_value(); }, kPatience);
+      Eventually([&] { return (last = as_predicted()).has_value(); }, kPatience);
     }
     return last.value_or(false);
   }
@@ -181,7 +181,7 @@ class Player {
   void Evaluate(const Program& program) {
     nlohmann::json report;
     int peer_half = 0;
-    const auto as_foretold = [&]() -> std::optional<bool> {
+    const auto as_predicted = [&]() -> std::optional<bool> {
       Talk();
       report = Report(program);
       if (!report.is_object() || report["live"].is_null()) {
@@ -202,9 +202,9 @@ class Player {
              Stage(report) == trial_.stage_before;
     };
     // Entries time out one after the other, so the numbers pass through others before; they must stay where they are.
-    if (!ComesAndStays(as_foretold, std::chrono::milliseconds(1500))) {
+    if (!ComesAndStays(as_predicted, std::chrono::milliseconds(1500))) {
       Complain("before the end: " + std::to_string(outcome_.at_risk) + " and " + std::to_string(peer_half) +
-               " at risk, stage " + Stage(report) + "; foretold " + std::to_string(trial_.at_risk) + " and " +
+               " at risk, stage " + Stage(report) + "; predicted " + std::to_string(trial_.at_risk) + " and " +
                std::to_string(trial_.peer_half) + ", " + trial_.stage_before);
     }
     outcome_.stage_before = Stage(report);
@@ -239,7 +239,7 @@ class Player {
     }
   }
 
-  void Befall() {
+  void Inject() {
     const std::string peer = trial_.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
     const std::string ip = trial_.ipv6 ? "ip -6" : "ip";
     const std::string iptables = trial_.ipv6 ? "ip6tables" : "iptables";
@@ -359,7 +359,7 @@ class Player {
       return text;
     };
     const std::string predicted = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Predicted());
-    const auto as_foretold = [&]() -> std::optional<bool> {
+    const auto as_predicted = [&]() -> std::optional<bool> {
       report = Report(program);
       if (!report.is_object()) {
         return false;
@@ -369,14 +369,14 @@ class Player {
       }
       return Stage(report) == trial_.stage_after && causes() == predicted;
     };
-    (void)ComesAndStays(as_foretold, std::chrono::milliseconds(2500));  // a false alarm may come a look later
+    (void)ComesAndStays(as_predicted, std::chrono::milliseconds(2500));  // a false alarm may come a look later
     outcome_.stage_after = Stage(report);
     outcome_.causes = causes();
     const int lost = Predicted();
     outcome_.lost = Lost();
     if (outcome_.stage_after != trial_.stage_after || outcome_.causes != predicted || outcome_.lost != lost) {
       Complain("after the end: stage " + outcome_.stage_after + ", stuck: " + outcome_.causes + ", lost " +
-               std::to_string(outcome_.lost) + "; foretold " + trial_.stage_after + ", " + predicted + ", lost " +
+               std::to_string(outcome_.lost) + "; predicted " + trial_.stage_after + ", " + predicted + ", lost " +
                std::to_string(lost));
     }
     GradePredictions(program);

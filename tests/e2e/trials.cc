@@ -84,7 +84,7 @@ Trial Lossy(const std::string& name, const Rules& rules, const char* cause, End 
 }
 
 // Nothing goes wrong: `stage` before and after.
-Trial Calm(const std::string& name, const Rules& rules, const char* stage) {
+Trial Baseline(const std::string& name, const Rules& rules, const char* stage) {
   Trial trial = Base(name, rules);
   trial.stage_before = stage;
   trial.stage_after = stage;
@@ -152,7 +152,7 @@ TrialGroup InboundAndNat() {
   invalid.lost = invalid.at_risk;
   invalid.peer_half = std::exchange(invalid.at_risk, 0);
   all.push_back(invalid);
-  Trial strict = Calm("INVALID accepted, tcp_loose off", kInbound[0], "none");
+  Trial strict = Baseline("INVALID accepted, tcp_loose off", kInbound[0], "none");
   strict.rules = invalid.rules;
   strict.sysctls += " net.netfilter.nf_conntrack_tcp_loose=0";
   all.push_back(strict);
@@ -181,7 +181,7 @@ TrialGroup InboundAndNat() {
   traceless.stage_after = "none";
   all.push_back(traceless);
   const Rules masquerade{"iptables-nft MASQUERADE", false, "iptables-nft -t nat -A POSTROUTING -o veth0 -j MASQUERADE"};
-  all.push_back(Calm("to the address that it has", masquerade, "none"));
+  all.push_back(Baseline("to the address that it has", masquerade, "none"));
   return group;
 }
 
@@ -213,15 +213,15 @@ TrialGroup Shares() {
   mixed(kOutbound[9], "local_drop", 0, 0, 4);
   mixed(kInbound[2], "reply_drop", 0, 2, 2);
   for (const std::size_t i : {2, 9}) {
-    Trial trial = Calm("long timeout", kOutbound[i], "latent");
+    Trial trial = Baseline("long timeout", kOutbound[i], "latent");
     trial.sysctls = "";
     trial.entries_stay = true;
     all.push_back(trial);
   }
-  Trial some =
-      Calm("peers that the rule does not name",
-           {"rule for one peer", false, "iptables-nft -A OUTPUT -d 192.0.2.7 -m conntrack --ctstate INVALID -j DROP"},
-           "none");
+  Trial some = Baseline(
+      "peers that the rule does not name",
+      {"rule for one peer", false, "iptables-nft -A OUTPUT -d 192.0.2.7 -m conntrack --ctstate INVALID -j DROP"},
+      "none");
   all.push_back(some);
   return group;
 }
@@ -230,34 +230,34 @@ TrialGroup NoAlarm() {
   TrialGroup group{"NoAlarm", {}};
   auto& all = group.trials;
   const Rules none{"no rules", false, ""};
-  Trial inactive = Calm("conntrack inactive", none, "none");
+  Trial inactive = Baseline("conntrack inactive", none, "none");
   inactive.entries_stay = true;
   all.push_back(inactive);
-  all.push_back(
-      Calm("close",
-           {"iptables-nft INVALID ACCEPT", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT"},
-           "none"));
+  all.push_back(Baseline(
+      "close",
+      {"iptables-nft INVALID ACCEPT", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT"},
+      "none"));
   // They close; but if the peer closed first, its FIN would not come in.
   for (const Rules& rules : {Rules{"ip6tables-nft INPUT INVALID DROP", true,
                                    "ip6tables-nft -A INPUT -m conntrack --ctstate INVALID -j DROP"},
                              Rules{"nft ufw-like input", false,
                                    "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
                                    "add rule inet f i ct state invalid drop'"}}) {
-    Trial trial = Calm("close", rules, "latent");
+    Trial trial = Baseline("close", rules, "latent");
     trial.stage_before = "exposed";
     trial.peer_half = trial.idle;
     trial.lost = 0;
     all.push_back(trial);
   }
-  all.push_back(Calm("close",
-                     {"NOTRACK and OUTPUT INVALID DROP", false,
-                      "iptables-nft -t raw -A OUTPUT -j NOTRACK; iptables-nft -t raw -A PREROUTING -j NOTRACK; "
-                      "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
-                     "none"));
+  all.push_back(Baseline("close",
+                         {"NOTRACK and OUTPUT INVALID DROP", false,
+                          "iptables-nft -t raw -A OUTPUT -j NOTRACK; iptables-nft -t raw -A PREROUTING -j NOTRACK; "
+                          "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
+                         "none"));
 
   const auto fault = [&](const std::string& name, const Rules& rules, const char* stage, Fault what, const char* cause,
                          End end = End::kClose) {
-    Trial trial = Calm(name, rules, stage);
+    Trial trial = Baseline(name, rules, stage);
     trial.sysctls = "";
     trial.entries_stay = true;
     trial.fault = what;

@@ -3,7 +3,7 @@
 
 The plan is the list of finwait_library() calls in CMakeLists.txt. A file may include headers of its own folder and of the
 libraries that its folder links by name; its code stands in the namespace of its folder; no folder has two types of one name
-(the fault that the compiler need not report: one definition rule); tests stand where their sources stand.
+(the fault that the compiler need not report: one definition rule); tests stand where their sources stand, and say in a line what they hold.
 """
 import pathlib
 import re
@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMESPACES = {"collectors/base": "finwait", "collectors/firewall/model": "finwait::firewall"}
 # Files of exporter/ itself are the program: they link everything and wire it together.
 PROGRAM = "exporter"
+LONGEST_TEST_NAME = 60
 
 
 def libraries(root):
@@ -105,7 +106,14 @@ def check_tests(root, links):
                     yield f"{path}: there is no folder {mirrored} that it could test"
 
 
-CHECKS = (check_includes, check_namespaces, check_types, check_tests)
+def check_test_names(root, links):
+    for path in sources(root, "tests"):
+        for name in re.findall(r"^TEST(?:_[FP])?\(\s*\w+,\s*(\w+)\)", (root / path).read_text(), re.MULTILINE):
+            if len(name) > LONGEST_TEST_NAME:
+                yield f"{path}: {name} has {len(name)} characters, {LONGEST_TEST_NAME} are the most"
+
+
+CHECKS = (check_includes, check_namespaces, check_types, check_tests, check_test_names)
 
 
 def faults(root):
@@ -138,6 +146,7 @@ def finds_each_fault():
             ("two types", "collectors/kernel/b.h", "namespace finwait::kernel {\nclass K : public L {\n};\n}\n"),
             ("no library", "collectors/other/b.h", "namespace finwait::other {\n}\n"),
             ("stray test", "tests/unit/collectors/gone/k_test.cc", ""),
+            ("long name", "tests/unit/collectors/kernel/l_test.cc", f"TEST(A, {'B' * (LONGEST_TEST_NAME + 1)}) {{}}\n"),
         ):
             write(path, text)
             if len(faults(root)) != 1:

@@ -380,7 +380,7 @@ class Walk {
   }
 
   // A nat chain that nobody read. It translates, or it does not; that it drops is not assumed: x_tables' own tools
-  // refuse that. No rule of it singles out the general connection.
+  // refuse that. No rule of it singles out the representative connection.
   void PassUnreadNat(const HookStep& step, const HookEntry& entry, bool leaving, InFlightPacket one,
                      std::vector<InFlightPacket>& passed) {
     if (!one.packet.general) {

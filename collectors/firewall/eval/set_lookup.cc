@@ -255,8 +255,8 @@ std::vector<LookupBranch> LookUp(const Set& set, AbstractBytes key, const Packet
       }
     }
   }
-  // What is uncertain, or may be there unseen, opens further ways. No list singles out the general connection, seen or
-  // unseen.
+  // What is uncertain, or may be there unseen, opens further ways. No list singles out the representative connection,
+  // seen or unseen.
   const bool singled_out = packet.general && known.size() != key.size();
   // Classes are told apart by what sets hold now, as single connections are: the rules have just been read.
   const bool now = packet.keeps_domains;

@@ -56,8 +56,8 @@ enum class Field : std::uint8_t {
 /// The field's size in bytes; addresses depend on the family.
 unsigned SizeOf(Field field, IpFamily family);
 
-/// Whether the field tells connections (and not packets of one connection) apart. Of these the general connection has
-/// a value that no rule singles out; all others are simply unknown.
+/// Whether the field tells connections (and not packets of one connection) apart. Of these the representative
+/// connection has a value that no rule singles out; all others are simply unknown.
 bool TellsConnectionsApart(Field field);
 
 /// For reasons: "the source address".

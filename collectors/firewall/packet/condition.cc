@@ -234,7 +234,7 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
   }
   bool open = condition.fixed_ == Tristate::kUnknown;
   std::string reason(condition.because_);
-  std::vector<std::pair<Field, IntervalSet>> taken;    // the way the general connection goes, match or not
+  std::vector<std::pair<Field, IntervalSet>> taken;    // the way the representative connection goes, match or not
   std::vector<std::pair<Field, IntervalSet>> holding;  // what unknown fields are if all parts hold
   const Condition::Part* only_part = nullptr;          // the one part that a split hangs on, if it is one
   std::size_t open_parts = 0;

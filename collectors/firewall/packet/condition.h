@@ -77,10 +77,10 @@ using Conditions = std::vector<Condition>;
 /// `*because` says what it hangs on.
 ///
 /// A general packet is never split by a field that tells connections apart. Where a condition holds for some values of
-/// such a field and not for others, the general connection goes the way of the larger part of the values it may still
-/// have (the way that does not match, if both are equal), and from then on has only those. So a rule for an address, a
-/// port, a list or an interface does not match it, the negation of such a rule does, `--sport 1024:65535` and
-/// `0.0.0.0/0` match it, and there is always a real connection that passes all that it passed.
+/// such a field and not for others, the representative connection goes the way of the larger part of the values it may
+/// still have (the way that does not match, if both are equal), and from then on has only those. So a rule for an
+/// address, a port, a list or an interface does not match it, the negation of such a rule does, `--sport 1024:65535`
+/// and `0.0.0.0/0` match it, and there is always a real connection that passes all that it passed.
 Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std::string* because);
 
 }  // namespace finwait::firewall::packet

@@ -57,8 +57,8 @@ struct Passage {
   Tristate symmetric = Tristate::kUnknown;
 };
 
-/// A TCP connection as the firewall sees it. What is absent is not known; in the general connection (`general`) it is
-/// instead what no rule singles out, see Decide() in condition.h.
+/// A TCP connection as the firewall sees it. What is absent is not known; in the representative connection (`general`)
+/// it is instead what no rule singles out, see Decide() in condition.h.
 struct Connection {
   IpFamily family = IpFamily::kIpv4;
   PathKind path_kind = PathKind::kLocal;

@@ -34,6 +34,9 @@ constexpr NamedBit kCtStatuses[] = {
 constexpr NamedValue kFamilies[] = {{NFPROTO_IPV4, "ipv4"}, {NFPROTO_IPV6, "ipv6"}};
 constexpr NamedValue kEtherTypes[] = {
     {ETH_P_IP, "ip"}, {ETH_P_IPV6, "ip6"}, {ETH_P_ARP, "arp"}, {ETH_P_8021Q, "8021q"}, {ETH_P_8021AD, "8021ad"}};
+constexpr NamedValue kLinkTypes[] = {{ARPHRD_ETHER, "ether"},   {ARPHRD_PPP, "ppp"},           {ARPHRD_TUNNEL, "ipip"},
+                                     {ARPHRD_TUNNEL6, "ipip6"}, {ARPHRD_LOOPBACK, "loopback"}, {ARPHRD_SIT, "sit"},
+                                     {ARPHRD_IPGRE, "ipgre"}};
 constexpr NamedValue kDirections[] = {{0, "original"}, {1, "reply"}};
 constexpr NamedValue kPacketTypes[] = {{0, "host"}, {1, "broadcast"}, {2, "multicast"}, {3, "other"}};
 constexpr NamedValue kAddressTypes[] = {
@@ -104,7 +107,7 @@ std::string FormatText(ValueFormat format, kernel::netlink::Bytes value) {
     case ValueFormat::kIpv6Address:
       return AddressOrPrefix(value, 16);
     case ValueFormat::kLinkType:
-      return HostNumber(value) == ARPHRD_ETHER ? "ether" : std::to_string(HostNumber(value));
+      return NameOr(kLinkTypes, HostNumber(value));
     case ValueFormat::kLinkAddress:
       return LinkAddressText(value);
     case ValueFormat::kInterfaceName:

@@ -75,7 +75,7 @@ Tristate Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& fac
   const auto fresh = static_cast<std::size_t>(std::count(changed.begin(), changed.end(), list));
   const auto address = AskedFor(info, packet);
   if (!address) {
-    // No list singles out the general connection; what this packet has put there itself is there.
+    // No list singles out the representative connection; what this packet has put there itself is there.
     return packet.general && fresh == 0 ? Tristate::kNo : Tristate::kUnknown;
   }
   const facts::Fact* fact = facts.Ask(facts::RecentKey{list, *address});

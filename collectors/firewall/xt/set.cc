@@ -136,7 +136,7 @@ class ElementOf {
     return key->device.empty() ? Tristate::kNo : Tristate::kYes;
   }
 
-  // No list singles out the general connection.
+  // No list singles out the representative connection.
   Tristate NotKnown(AbstractBytes bytes) const {
     const bool general = packet_.general && std::all_of(bytes.begin(), bytes.end(), [](const AbstractByte& byte) {
                            return byte.IsKnown() || TellsConnectionsApart(byte.field);

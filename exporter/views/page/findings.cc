@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "exporter/report/describe.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 

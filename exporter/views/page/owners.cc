@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "collectors/sources/network_namespaces.h"
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
 

@@ -43,8 +43,8 @@ class Observed(unittest.TestCase):
     def rules(self, script):
         sandbox.shell(script)
 
-    def foretold_and_found(self, fate, cause, *, to=sandbox.PEER, address="0.0.0.0"):
-        """NUMBER idle connections of the pod's lose their entries: foretold by count, and found by count once closed."""
+    def predicted_and_found(self, fate, cause, *, to=sandbox.PEER, address="0.0.0.0"):
+        """NUMBER idle connections of the pod's lose their entries: predicted by count, and found by count once closed."""
         self.scene.enter_context(sandbox.peer_listening(PORT, address=address))
         self.scene.enter_context(sandbox.exporter(*FLAGS))
         process = self.scene.enter_context(sandbox.connections(NUMBER, PORT, where="pod", to=to))
@@ -85,22 +85,22 @@ class Observed(unittest.TestCase):
         sandbox.shell("ip route del 198.51.100.0/24", "peer")
         self.addCleanup(sandbox.shell, "ip route add 198.51.100.0/24 via 192.0.2.1", "peer")
         self.rules("iptables -t nat -A POSTROUTING -s 198.51.100.0/24 -o veth0 -j MASQUERADE")
-        self.foretold_and_found("nat_lost", "nat_lost")
+        self.predicted_and_found("nat_lost", "nat_lost")
 
     def test_a_forward_rule_that_drops_invalid(self):
         self.rules("iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP")
-        self.foretold_and_found("fin_dropped", "forward_drop")
+        self.predicted_and_found("fin_dropped", "forward_drop")
 
     def test_both(self):
         self.rules(
             "iptables -t nat -A POSTROUTING -s 198.51.100.0/24 -o veth0 -j MASQUERADE;"
             "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP"
         )
-        self.foretold_and_found("fin_dropped", "forward_drop")
+        self.predicted_and_found("fin_dropped", "forward_drop")
 
     def test_ipv6(self):
         self.rules("ip6tables -A FORWARD -m conntrack --ctstate INVALID -j DROP")
-        self.foretold_and_found("fin_dropped", "forward_drop", to=sandbox.PEER6, address="::")
+        self.predicted_and_found("fin_dropped", "forward_drop", to=sandbox.PEER6, address="::")
 
     def test_connections_that_never_had_an_entry_are_not_lost(self):
         self.rules(

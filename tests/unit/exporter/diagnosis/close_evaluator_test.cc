@@ -14,13 +14,13 @@ using firewall::Hook;
 
 class FateTest : public testing::Test {
  protected:
-  FateTest() { past_.entry_state = kernel::ConntrackTcpState::kEstablished; }
+  FateTest() { history_.entry_state = kernel::ConntrackTcpState::kEstablished; }
   Fate Of(std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
-    return evaluator.Evaluate(socket_, &past_).fate;
+    return evaluator.Evaluate(socket_, &history_).fate;
   }
   kernel::TcpSocket socket_ = ForgottenSocket(1);
-  ConnectionHistory past_;
+  ConnectionHistory history_;
 };
 
 TEST_F(FateTest, IsWhatBecomesOfTheFinFirstAndOfItsAnswerThen) {
@@ -83,13 +83,13 @@ TEST_F(FateTest, TheResetOfARejectBelongsToTheEntryOfWhatItRejects) {
 
 TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   CloseEvaluator evaluator(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
-  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kPeerFinDropped);
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;
-  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kPeerDecides);
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kPeerDecides);
 }
 
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
-  past_.source_nat = true;
+  history_.source_nat = true;
   EXPECT_EQ(Of(DropsAt({})), Fate::kNatLost);
 }
 
@@ -116,9 +116,9 @@ TEST_F(FateTest, ASynProxyIsLostWithTheEntryWhereThePeerOpenedTheConnection) {
 
 TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
   CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kClean);
-  past_.destination_nat = true;
-  EXPECT_EQ(evaluator.FateOf(socket_, &past_), Fate::kNatLost);
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kClean);
+  history_.destination_nat = true;
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kNatLost);
 }
 
 TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {
@@ -149,10 +149,10 @@ TEST_F(FateTest, WhatSendsDataFirstHasItsEntryBackWhenTheFinFollows) {
   firewall::eval::Connection connection = ConnectionByEnds(ListedSocket(socket_));
   connection.local_socket.mark = 0;
   CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
-  EXPECT_EQ(evaluator.Evaluate(connection, &past_).fate, Fate::kFinDropped);
-  EXPECT_EQ(evaluator.Evaluate(connection, &past_, {false, true}).fate, Fate::kClean);
+  EXPECT_EQ(evaluator.Evaluate(connection, &history_).fate, Fate::kFinDropped);
+  EXPECT_EQ(evaluator.Evaluate(connection, &history_, {false, true}).fate, Fate::kClean);
   CloseEvaluator strict(DropsStateAt(Hook::kOutput, kStateInvalid), {false, {true, true}}, {});
-  EXPECT_EQ(strict.Evaluate(connection, &past_, {false, true}).fate, Fate::kFinDropped)
+  EXPECT_EQ(strict.Evaluate(connection, &history_, {false, true}).fate, Fate::kFinDropped)
       << "with tcp_loose = 0 data makes no entry";
 }
 
@@ -160,12 +160,12 @@ TEST_F(FateTest, AFullTableLosesWhatHasNoEntry) {
   EvaluationSettings full{true, {true, true}};
   full.table_full = true;
   CloseEvaluator evaluator(DropsAt({}), full, {});
-  const CloseOutcome outcome = evaluator.Evaluate(socket_, &past_);
+  const CloseOutcome outcome = evaluator.Evaluate(socket_, &history_);
   EXPECT_EQ(outcome.fate, Fate::kFinDropped);
   EXPECT_NE(outcome.fin.reason.find("full"), std::string::npos);
   EXPECT_FALSE(outcome.fin.location.has_value()) << "no rule is to blame";
   full.table_full.reset();
-  EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).Evaluate(socket_, &past_).fate, Fate::kUnknown);
+  EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).Evaluate(socket_, &history_).fate, Fate::kUnknown);
   EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).EvaluateTracked(socket_).fate, Fate::kClean);
 }
 
@@ -196,7 +196,7 @@ TEST_F(FateTest, IsUnknownWhereAnswersMayComeInOnAnotherDevice) {
   connection.egress.index = 2;
   EvaluationSettings settings{true, {true, true}};
   const auto fate = [&](bool established) {
-    return CloseEvaluator(AcceptsFromDevice(2, established), settings, {}).Evaluate(connection, &past_).fate;
+    return CloseEvaluator(AcceptsFromDevice(2, established), settings, {}).Evaluate(connection, &history_).fate;
   };
   settings.ingress_devices[0] = {{"eth0", 2}};
   EXPECT_EQ(fate(true), Fate::kClean) << "no other device leads anywhere";
@@ -204,7 +204,7 @@ TEST_F(FateTest, IsUnknownWhereAnswersMayComeInOnAnotherDevice) {
   EXPECT_EQ(fate(true), Fate::kUnknown);
   EXPECT_EQ(fate(false), Fate::kClean) << "what is established does not come in on eth1 either";
   CloseEvaluator indifferent(DropsStateAt(Hook::kInput, kStateInvalid), settings, {});
-  EXPECT_EQ(indifferent.Evaluate(connection, &past_).fate, Fate::kPeerFinDropped) << "rules that ask for no device";
+  EXPECT_EQ(indifferent.Evaluate(connection, &history_).fate, Fate::kPeerFinDropped) << "rules that ask for no device";
   connection.routing.emplace();
   connection.routing->bound_device = 2;
   EXPECT_EQ(fate(true), Fate::kClean) << "a socket that is bound to a device takes packets from no other";
@@ -334,8 +334,8 @@ TEST_F(FateTest, BetweenTwoAddressesOfThisHostPacketsComeInAgain) {
   const auto fate = [&](OwnPeer& host, std::initializer_list<Hook> hooks) {
     CloseEvaluator evaluator(DropsAt(hooks), {true, {true, true}}, nullptr);
     Fate result = Fate::kUnknown;
-    EvaluateInRounds(evaluator, &host, [&] { result = evaluator.FateOf(socket_, &past_); });
-    EXPECT_EQ(evaluator.Remembered(socket_, &past_), result);
+    EvaluateInRounds(evaluator, &host, [&] { result = evaluator.FateOf(socket_, &history_); });
+    EXPECT_EQ(evaluator.Remembered(socket_, &history_), result);
     return result;
   };
   OwnPeer own;
@@ -361,7 +361,7 @@ TEST_F(FateTest, BetweenTwoAddressesOfThisHostATrackedFinComesInAgain) {
 
 TEST_F(FateTest, ResultsNameTheirRuleAfterTheFactsAreGone) {
   CloseEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, nullptr);
-  const CloseOutcome outcome = evaluator.Evaluate(socket_, &past_);
+  const CloseOutcome outcome = evaluator.Evaluate(socket_, &history_);
   ASSERT_TRUE(outcome.fin.location.has_value());
   EXPECT_EQ(outcome.fin.location->chain, "OUTPUT");
   EXPECT_TRUE(outcome.fin.location->IsPolicy());

@@ -14,7 +14,7 @@ ConnectionHistory Past(ExpiryReason end, std::optional<kernel::ConntrackTcpState
   return history;
 }
 
-TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
+TEST(ExpiryReasonsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
   ExpiryReasons ends;
   ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kEstablished, false), nullptr);
   ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kCloseWait, true), nullptr);
@@ -34,7 +34,7 @@ TEST(EntryEndsTest, AddsUpWhatBecameOfEachEntryAndOfTheKeepalives) {
   EXPECT_EQ(twice.without_keepalive, 8U);
 }
 
-TEST(EntryEndsTest, ATimeoutInAStateThatIsNoLiveOneIsNotClaimed) {
+TEST(ExpiryReasonsTest, ATimeoutInAStateThatIsNoLiveOneIsNotClaimed) {
   ExpiryReasons ends;
   ends.Add(Past(ExpiryReason::kTimedOut, kernel::ConntrackTcpState::kTimeWait, std::nullopt), nullptr);
   EXPECT_EQ(ends.unknown, 1U);

@@ -27,7 +27,7 @@ class OtherNamespacesTest : public testing::Test {
     pod.owner = std::make_shared<const kernel::namespaces::Owner>(
         kernel::namespaces::Owner{kernel::namespaces::OwnerKind::kPod, "shop", "cart-0", ""});
     sample_.namespaces = {pod};
-    auto live = std::make_shared<sources::OtherLiveSockets>();
+    auto live = std::make_shared<sources::ForeignLiveSockets>();
     for (const kernel::TcpSocket& socket : open) {
       live->sockets.Add(socket);
       live->namespaces.push_back(7);

@@ -23,9 +23,9 @@ class StuckTest : public testing::Test {
       timeout = seconds(120);
     }
     sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kLastAck)] = seconds(30);
-    past_.entry_state = kernel::ConntrackTcpState::kEstablished;
-    past_.entry_end = ExpiryReason::kTimedOut;
-    past_.lost_while_open = true;
+    history_.entry_state = kernel::ConntrackTcpState::kEstablished;
+    history_.entry_end = ExpiryReason::kTimedOut;
+    history_.lost_while_open = true;
   }
   void FinIsUnsent() {
     socket_.timer = kernel::SocketTimer::kProbe;
@@ -44,10 +44,10 @@ class StuckTest : public testing::Test {
   }
   std::optional<Cause> Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
-    return FindCause(socket_, {&evaluator, &past_, &sysctl_}).cause;
+    return FindCause(socket_, {&evaluator, &history_, &sysctl_}).cause;
   }
   kernel::TcpSocket socket_;
-  ConnectionHistory past_;
+  ConnectionHistory history_;
   sources::SysctlSample sysctl_;
 };
 
@@ -90,21 +90,21 @@ TEST_F(StuckTest, AnUnansweredFinWithAnEntryIsThePeersSilence) {
 
 TEST_F(StuckTest, AnEntryThatTimedOutAfterTheFinIsNoDrop) {
   FinIsUnanswered();
-  past_.lost_while_open = false;
-  past_.closed_tracked = true;
+  history_.lost_while_open = false;
+  history_.closed_tracked = true;
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kNoReply);
   EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), Cause::kNoReply) << "its retransmissions are dropped, its FIN was not";
 }
 
 TEST_F(StuckTest, TheCauseIsUnknownWhereTheEntryMayHaveOutlivedTheFin) {
   FinIsUnanswered();
-  past_.lost_while_open = false;
+  history_.lost_while_open = false;
   socket_.state = kernel::TcpState::kLastAck;
   socket_.minimum_age = seconds(29);
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "conntrack keeps LAST_ACK for 30 s";
   socket_.minimum_age = seconds(51);
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), std::nullopt);
-  past_.lost_while_open = true;
+  history_.lost_while_open = true;
   EXPECT_EQ(Evaluate(DropsAt({Hook::kInput})), Cause::kReplyDrop) << "somebody saw that it was gone before the close";
 }
 
@@ -115,7 +115,7 @@ TEST_F(StuckTest, AnUnansweredFinWithoutADropIsThePeersSilence) {
 
 TEST_F(StuckTest, ATranslationThatIsRememberedAndLostIsTheCause) {
   FinIsUnanswered();
-  past_.destination_nat = true;
+  history_.destination_nat = true;
   EXPECT_EQ(Evaluate(DropsAt({})), Cause::kNatLost);
 }
 
@@ -130,7 +130,7 @@ TEST_F(StuckTest, OverLoopbackAFinDroppedOnItsWayInIsALocalDrop) {
 TEST_F(StuckTest, NothingIsSaidWhereRulesOrConntrackCannotBeRead) {
   FinIsUnsent();
   EXPECT_EQ(Evaluate(UnreadableRules()), std::nullopt);
-  EXPECT_EQ(FindCause(socket_, {nullptr, &past_, &sysctl_}).cause, std::nullopt);
+  EXPECT_EQ(FindCause(socket_, {nullptr, &history_, &sysctl_}).cause, std::nullopt);
   socket_.entry.tracking = kernel::Tracking::kUnknown;
   EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), std::nullopt);
 }

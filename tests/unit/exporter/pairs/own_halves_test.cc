@@ -121,7 +121,7 @@ TEST_F(LiveHalvesTest, ATranslationOutlivesItsEntry) {
 }
 
 TEST_F(LiveHalvesTest, OtherNamespacesSocketsAreTheirsAndAsOld) {
-  auto live = std::make_shared<sources::OtherLiveSockets>();
+  auto live = std::make_shared<sources::ForeignLiveSockets>();
   live->sockets = kernel::SocketTable({diagnosis::OpenSocket(1)});
   live->namespaces = {5};
   live->taken_at = builder_.Now() - 60s;

@@ -26,11 +26,11 @@ struct NumberSample : sources::SampleData {
 class ScriptedCollector : public sources::Collector {
  public:
   explicit ScriptedCollector(std::function<Result<sources::Collected>(int)> look) : look_(std::move(look)) {}
-  Result<sources::Collected> Collect(Deadline) override { return look_(++looks_); }
+  Result<sources::Collected> Collect(Deadline) override { return look_(++samples_); }
 
  private:
   std::function<Result<sources::Collected>(int)> look_;
-  int looks_ = 0;
+  int samples_ = 0;
 };
 
 sources::Collected Number(int number) {

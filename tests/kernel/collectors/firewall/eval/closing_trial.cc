@@ -138,7 +138,7 @@ std::string TrialPacket::Describe() const {
   text << (resets ? "the answering reset" : KindName(kind)) << " of " << Name(connection.family)
        << (connection.loopback ? " loopback" : "") << (connection.inbound ? " inbound" : " outbound") << " port "
        << connection.port << " local " << connection.local_address << " peer " << connection.peer_address
-       << ": foretold " << Name(verdict.decision);
+       << ": predicted " << Name(verdict.decision);
   if (verdict.state) {
     text << " as " << Name(*verdict.state);
   }
@@ -184,7 +184,7 @@ std::string TrialFate::Describe() const {
        << (connection.through == TrialConnection::Through::kNothing          ? ""
            : connection.through == TrialConnection::Through::kVirtualAddress ? " through a virtual address"
                                                                              : " through a service port")
-       << (translated ? ", translated" : "") << ": foretold " << Name(predicted)
+       << (translated ? ", translated" : "") << ": predicted " << Name(predicted)
        << (reason.empty() ? "" : " (" + reason + ")") << ", seen "
        << (closed        ? "closing"
            : fin_arrived ? "without an answer"

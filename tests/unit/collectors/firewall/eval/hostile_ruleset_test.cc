@@ -146,7 +146,7 @@ TEST(HostileRulesetTest, ASetOf100000ElementsIsLookedInto) {
   Connection other = SomeConnection();
   other.peer = Endpoint::Parse("192.0.2.3:80");
   EXPECT_EQ(EvaluateFin(ruleset, other).decision, Disposition::kAccept);
-  // No list singles out the general connection, however long it is.
+  // No list singles out the representative connection, however long it is.
   EXPECT_EQ(EvaluateFin(ruleset, RepresentativeFlow(IpFamily::kIpv4)).decision, Disposition::kAccept);
   other.peer.reset();  // a peer that is not known may be on it
   EXPECT_EQ(EvaluateFin(ruleset, other).decision, Disposition::kUnknown);

@@ -105,14 +105,14 @@ TEST_F(NatEffectTest, WhatIsDroppedNowWasLetThroughThen) {
   Expect(Effect(table, OpenedBy::kLocal), Tristate::kYes, Tristate::kNo);
 }
 
-TEST_F(NatEffectTest, WhereEverythingIsSentHereNobodyKnowsWhatWasMeantForHereAnyway) {
+TEST_F(NatEffectTest, WhereEverythingIsSentHereNobodyKnowsWhatWasMeantForHere) {
   const HandMadeTable table = Table().Nat("pre", Hook::kPrerouting, {TranslatesTo({192, 0, 2, 1}, 40000)});
   Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kUnknown,
          "to which address or port a nat rule translated it");
   EXPECT_FALSE(LeavesAlone(table));
 }
 
-TEST_F(NatEffectTest, WhatCameHereAlthoughAllThatIsMeantForHereGoesElsewhereWasTranslated) {
+TEST_F(NatEffectTest, WhatCameHereAlthoughItsPortGoesElsewhereWasTranslated) {
   const HandMadeTable table = Table().Nat(
       "pre", Hook::kPrerouting, {IfTo({192, 0, 2, 1}, TranslatesTo({203, 0, 113, 10})), TranslatesTo({192, 0, 2, 1})});
   Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kYes);
@@ -158,7 +158,7 @@ TEST_F(NatEffectTest, OverLoopbackWhatThePeerWroteIsKnown) {
   Expect(Effect(table, OpenedBy::kPeer), Tristate::kNo, Tristate::kNo);
 }
 
-TEST_F(NatEffectTest, AChainOfServicesIsFollowedAndOneThatNobodyHasReadIsNotGuessedAt) {
+TEST_F(NatEffectTest, AChainOfServicesIsFollowedAndAnUnreadOneIsNotGuessedAt) {
   const HandMadeTable services =
       Table()
           .Nat("pre", Hook::kPrerouting, {IfTo({203, 0, 113, 9}, {JumpsTo("service")}), {GoesTo("other")}})

@@ -224,7 +224,7 @@ TEST_F(NftReaderFaultTest, ASetOrCounterThatHasGoneMeansThatTheRulesetChanged) {
   }
 }
 
-TEST_F(NftReaderFaultTest, OfAChainsRulesThoseOfOthersAreLeftOutAndThoseBeyondTheLimitMarked) {
+TEST_F(NftReaderFaultTest, RulesOfOthersAreLeftOutAndThoseBeyondTheLimitMarked) {
   kernel_->Answers({RuleMessage("other", 1, {}), RuleMessage("in", 2, {}), RuleMessage("in", 3, {}), Done()});
   const auto chain = Reader().ReadChain(kFamily, "t", "in", 1);
   ASSERT_TRUE(chain.has_value()) << chain.error().message;

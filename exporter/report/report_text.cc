@@ -1,4 +1,4 @@
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 
 namespace finwait::report {
 

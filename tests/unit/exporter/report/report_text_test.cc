@@ -1,11 +1,11 @@
-#include "exporter/report/phrases.h"
+#include "exporter/report/report_text.h"
 
 #include <gtest/gtest.h>
 
 namespace finwait::report {
 namespace {
 
-TEST(PhrasesTest, SaysHowLongInTheUnitThatAPersonWouldUse) {
+TEST(ReportTextTest, SaysHowLongInTheUnitThatAPersonWouldUse) {
   EXPECT_EQ(Lasting(0.4), "0 s");
   EXPECT_EQ(Lasting(119), "119 s");
   EXPECT_EQ(Lasting(120), "2 min");
@@ -14,7 +14,7 @@ TEST(PhrasesTest, SaysHowLongInTheUnitThatAPersonWouldUse) {
   EXPECT_EQ(Lasting(432'000), "5 d");
 }
 
-TEST(PhrasesTest, SpellsStatesAsTheKernelDoes) {
+TEST(ReportTextTest, SpellsStatesAsTheKernelDoes) {
   EXPECT_EQ(KernelName(kernel::TcpState::kFinWait1), "FIN_WAIT_1");
   EXPECT_EQ(KernelName(kernel::TcpState::kLastAck), "LAST_ACK");
 }
