@@ -25,7 +25,7 @@ if(FINWAIT_WITNESS)
     OUTPUT ${bpf_folder}/finwait_witness.skel.h
     COMMAND ${FINWAIT_BPF_CLANG} -g -O2 -Wall $<$<BOOL:${FINWAIT_WERROR}>:-Werror> -target bpf -mcpu=v2 -D__TARGET_ARCH_${bpf_arch}
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -I${PROJECT_SOURCE_DIR}/collectors/witness
-            -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. -c ${bpf_source} -o ${bpf_folder}/compiled.o
+            -ffile-prefix-map=${PROJECT_SOURCE_DIR}=. -fdebug-compilation-dir=. -c ${bpf_source} -o ${bpf_folder}/compiled.o
     COMMAND ${FINWAIT_BPFTOOL} gen object ${bpf_folder}/finwait_witness.o ${bpf_folder}/compiled.o
     COMMAND ${FINWAIT_BPFTOOL} gen skeleton ${bpf_folder}/finwait_witness.o name finwait_witness
             > ${bpf_folder}/finwait_witness.skel.h

@@ -32,7 +32,9 @@ for argument in "$@"; do
       ;;
   esac
 done
-[ "$(id -u)" = 0 ] || [ -w "$prefix" ] || fail "only root can write to $prefix; use sudo, or --prefix=\$HOME/.local --no-service"
+existing=$prefix # or the nearest folder above it that is there
+while [ ! -e "$existing" ]; do existing=$(dirname "$existing"); done
+[ "$(id -u)" = 0 ] || [ -w "$existing" ] || fail "only root can write to $prefix; use sudo, or --prefix=\$HOME/.local --no-service"
 unit=/etc/systemd/system/finwait-exporter.service
 has_systemd() { [ "$service" = yes ] && [ -d /etc/systemd/system ] && [ "$(id -u)" = 0 ]; }
 running_systemd() { has_systemd && [ -d /run/systemd/system ]; }

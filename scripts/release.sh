@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=packaging/release/root.sh
 . packaging/release/root.sh
 # shellcheck disable=SC2034  # read by inside
-inside_keeps="SOURCE_DATE_EPOCH FINWAIT_PROJECT_URL"
+inside_keeps="SOURCE_DATE_EPOCH FINWAIT_PROJECT_URL FINWAIT_MAINTAINER FINWAIT_HOMEPAGE GITHUB_SERVER_URL GITHUB_REPOSITORY"
 
 architectures=amd64,arm64
 key=''

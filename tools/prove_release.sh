@@ -73,7 +73,7 @@ for suite in bookworm trixie; do
   expect "apt refuses a package with a changed byte" grep -qi 'hash sum mismatch\|unexpected size' <<<"$said"
   sed -i 's/^Suite: .*/Suite: forged/' "$root/release/dists/stable/InRelease"
   said=$(inside "$root" apt-get update 2>&1) || true
-  expect "and an index that is not as it was signed" grep -qi 'invalid signature\|BADSIG\|not signed' <<<"$said"
+  expect "and an index that is not as it was signed" grep -qi 'invalid signature\|BADSIG\|not signed\|signature verification failed' <<<"$said"
 done
 
 step "proven"

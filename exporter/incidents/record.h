@@ -5,6 +5,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "exporter/diagnosis/drop_site.h"
@@ -58,6 +59,9 @@ struct Record {
   std::shared_ptr<const kernel::Translation> translation;  ///< its ends beyond NAT, where its entry told; else null
   bool elsewhere = false;  ///< of another network namespace than the program's; a store does not keep it
   bool counted = false;    ///< two samples agreed on its cause: finwait_tcp_sockets_stuck_total has counted it
+
+  /// What it belonged to, as Owner::Text() has it: any bytes; null: cannot be told. Records of one owner share it.
+  std::shared_ptr<const std::string> owner;
 
   std::shared_ptr<const diagnosis::DropSite> site;  ///< where it is dropped; null: no rule is known
 };

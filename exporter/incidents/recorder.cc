@@ -12,7 +12,10 @@ namespace {
 // A rule's text beyond this tells nobody more, and records must stay under 4 MB.
 constexpr std::size_t kLongestRuleText = 160;
 // Of records of more rules than this, the later ones have none.
-constexpr std::size_t kMostSites = 4'000;
+constexpr std::size_t kMostSites = 3'000;
+// The same of owners.
+constexpr std::size_t kLongestOwner = 160;
+constexpr std::size_t kMostOwners = 500;
 
 // What tells two drop sites apart, as a key.
 std::string KeyOf(const diagnosis::DropSite& site) {
@@ -45,6 +48,7 @@ std::uint32_t MostTries(const Record& record, const diagnosis::Diagnosis& diagno
 Recorder::Recorder(std::vector<Record> restored) {
   for (Record& record : restored) {
     record.site = Shared(record.site);
+    record.owner = record.owner != nullptr ? SharedOwner(*record.owner) : nullptr;
     next_id_ = record.id + 1;
     if (record.outcome == Outcome::kOngoing) {
       restored_ongoing_[{record.local, record.peer}] = record.id;
@@ -103,10 +107,35 @@ std::shared_ptr<const diagnosis::DropSite> Recorder::Shared(const std::shared_pt
   return shared;
 }
 
-void Recorder::DropUnusedSites() {
+std::shared_ptr<const std::string> Recorder::OwnerOf(const diagnosis::StuckSocket& one) {
+  const bool known = one.owner != nullptr && *one.owner != kernel::namespaces::Owner();
+  return known ? SharedOwner(one.owner->Text()) : nullptr;
+}
+
+std::shared_ptr<const std::string> Recorder::SharedOwner(std::string text) {
+  if (text.size() > kLongestOwner) {
+    text = text.substr(0, kLongestOwner) + "...";
+  }
+  const auto known = owners_.find(text);
+  if (known != owners_.end()) {
+    return known->second;
+  }
+  if (owners_.size() == kMostOwners) {
+    return nullptr;
+  }
+  auto shared = std::make_shared<const std::string>(text);
+  owners_.emplace(std::move(text), shared);
+  return shared;
+}
+
+void Recorder::DropUnused() {
   constexpr std::size_t kFew = 256;
+  const auto unused = [](const auto& item) { return item.second.use_count() == 1; };
   if (sites_.size() > kFew) {
-    std::erase_if(sites_, [](const auto& site) { return site.second.use_count() == 1; });
+    std::erase_if(sites_, unused);
+  }
+  if (owners_.size() > kFew) {
+    std::erase_if(owners_, unused);
   }
 }
 
@@ -115,7 +144,7 @@ void Recorder::Update(const diagnosis::Diagnosis& diagnosis) {
   UpdateResets(diagnosis, now);
   if (diagnosis.stuck) {
     UpdateStuck(diagnosis, now);
-    DropUnusedSites();
+    DropUnused();
   }
 }
 
@@ -145,7 +174,10 @@ void Recorder::UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now) {
       continue;  // younger ones have taken its place
     }
     const auto site = Shared(one.site);
-    const bool tells_more = (one.cause && record->cause != one.cause) || (site != nullptr && record->site != site);
+    const auto owner = record->owner == nullptr ? OwnerOf(one) : record->owner;
+    const bool tells_more = (one.cause && record->cause != one.cause) || (site != nullptr && record->site != site) ||
+                            owner != record->owner;
+    record->owner = owner;
     const bool settles = is_new_sample && one.cause && ongoing.sampled == one.cause && !record->counted;
     record->counted = record->counted || settles;
     if (is_new_sample && one.cause) {

@@ -53,7 +53,10 @@ class Recorder {
   Record& Add(Record record);
   /// The one copy of a drop site that all records share.
   std::shared_ptr<const diagnosis::DropSite> Shared(const std::shared_ptr<const diagnosis::DropSite>& site);
-  void DropUnusedSites();
+  /// The one copy of an owner's text that all records share; null where it cannot be told, or there are too many.
+  std::shared_ptr<const std::string> OwnerOf(const diagnosis::StuckSocket& one);
+  std::shared_ptr<const std::string> SharedOwner(std::string text);
+  void DropUnused();
 
   std::deque<Record> records_;
   std::uint64_t next_id_ = 1;
@@ -61,6 +64,7 @@ class Recorder {
   std::map<Tuple, std::uint64_t> restored_ongoing_;     // ids, until the first sample
   std::set<std::uint64_t> changed_;                     // ids
   std::map<std::string, std::shared_ptr<const diagnosis::DropSite>> sites_;
+  std::map<std::string, std::shared_ptr<const std::string>> owners_;
   std::uint64_t samples_ = 0;
   std::shared_ptr<const sources::SampleData> sample_;  // held so that a new one cannot have its address
   std::uint64_t resets_before_ = 0;

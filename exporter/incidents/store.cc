@@ -286,6 +286,18 @@ Result<void> Store::LoadParts(StoredHistory& history) {
       }
     });
   }
+  std::map<std::string, std::shared_ptr<const std::string>> owners;
+  if (read) {
+    read = ForEachRow(database, statements::kOwners, [&](const sqlite::Statement& row) {
+      const auto id = static_cast<std::uint64_t>(row.Integer(0));
+      const auto found = std::ranges::lower_bound(history.records, id, {}, &Record::id);
+      if (found != history.records.end() && found->id == id) {
+        auto& shared = owners[row.Text(1)];
+        shared = shared != nullptr ? shared : std::make_shared<const std::string>(row.Text(1));
+        found->owner = shared;
+      }
+    });
+  }
   return read;
 }
 
@@ -415,6 +427,26 @@ Result<void> Store::PutTranslations(const std::map<std::uint64_t, Record>& recor
   return {};
 }
 
+Result<void> Store::PutOwners(const std::map<std::uint64_t, Record>& records) {
+  sqlite::Database& database = opened_->database;
+  auto put = database.Prepare(statements::kPutOwner);
+  if (!put) {
+    return Failure(put.error());
+  }
+  for (const auto& [id, record] : records) {
+    if (record.owner == nullptr) {
+      continue;
+    }
+    put->Reset();
+    put->Bind(1, static_cast<std::int64_t>(id));
+    put->Bind(2, std::string_view(*record.owner));
+    if (put->Step() != SQLITE_DONE) {
+      return database.Problem("write");
+    }
+  }
+  return {};
+}
+
 Result<void> Store::PutCounters(const std::map<std::string, double>& counters) {
   sqlite::Database& database = opened_->database;
   auto put = database.Prepare(statements::kPutCounter);
@@ -434,7 +466,7 @@ Result<void> Store::PutCounters(const std::map<std::string, double>& counters) {
 
 Result<void> Store::WriteParts(const StoreBatch& batch) {
   sqlite::Database& database = opened_->database;
-  for (const char* drop : {statements::kDropConnections, statements::kDropTranslations}) {
+  for (const char* drop : {statements::kDropConnections, statements::kDropTranslations, statements::kDropOwners}) {
     if (auto dropped = RunWith(database, drop, {static_cast<std::int64_t>(batch.oldest_id)}); !dropped) {
       return dropped;
     }
@@ -443,6 +475,9 @@ Result<void> Store::WriteParts(const StoreBatch& batch) {
     return put;
   }
   if (auto put = PutTranslations(batch.records); !put) {
+    return put;
+  }
+  if (auto put = PutOwners(batch.records); !put) {
     return put;
   }
   if (auto put = PutCounters(batch.counters); !put) {

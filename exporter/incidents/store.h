@@ -63,6 +63,7 @@ class Store {
   Result<void> WriteParts(const StoreBatch& batch);
   Result<void> PutRecords(const std::map<std::uint64_t, Record>& records);
   Result<void> PutTranslations(const std::map<std::uint64_t, Record>& records);
+  Result<void> PutOwners(const std::map<std::uint64_t, Record>& records);
   Result<void> PutCounters(const std::map<std::string, double>& counters);
   Result<std::optional<std::int64_t>> SiteOf(const Record& record);
 

@@ -15,6 +15,7 @@ inline constexpr const char* kMakeTables =
     " peer TEXT NOT NULL, state TEXT NOT NULL, orphan INTEGER NOT NULL, uid INTEGER NOT NULL, tries INTEGER NOT NULL,"
     " counted INTEGER NOT NULL, site INTEGER);"
     "CREATE TABLE IF NOT EXISTS translations (id INTEGER PRIMARY KEY, local TEXT NOT NULL, peer TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS counters (series TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;";
 
 inline constexpr const char* kTables = "SELECT count(*) FROM sqlite_master";
@@ -29,6 +30,9 @@ inline constexpr const char* kConnections =
 
 /// The ends of a connection beyond NAT, by its id.
 inline constexpr const char* kTranslations = "SELECT id, local, peer FROM translations ORDER BY id";
+
+/// What a connection belonged to, by its id.
+inline constexpr const char* kOwners = "SELECT id, name FROM owners ORDER BY id";
 
 inline constexpr const char* kBeginRun = "INSERT INTO runs (started, last) VALUES (?1, ?1)";
 /// The first run stays: counters count since then. A service that starts again and again must not fill the store.
@@ -49,6 +53,8 @@ inline constexpr const char* kDropConnections = "DELETE FROM connections WHERE i
 inline constexpr const char* kPutTranslation =
     "INSERT OR REPLACE INTO translations (id, local, peer) VALUES (?1, ?2, ?3)";
 inline constexpr const char* kDropTranslations = "DELETE FROM translations WHERE id < ?1";
+inline constexpr const char* kPutOwner = "INSERT OR REPLACE INTO owners (id, name) VALUES (?1, ?2)";
+inline constexpr const char* kDropOwners = "DELETE FROM owners WHERE id < ?1";
 inline constexpr const char* kPutCounter = "INSERT OR REPLACE INTO counters (series, value) VALUES (?1, ?2)";
 
 }  // namespace finwait::incidents::statements

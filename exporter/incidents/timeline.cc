@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <tuple>
 
 namespace finwait::incidents {
@@ -27,14 +28,16 @@ std::vector<Span> Unobserved(const Timeline& timeline, Time since, Time now) {
 
 Timeline MakeTimeline(const std::deque<Record>& records, std::vector<Span> observed, bool stored, Time since) {
   // Records of one recorder share their drop sites: equal sites are one object.
-  using Key = std::tuple<Kind, std::optional<diagnosis::Cause>, const diagnosis::DropSite*, bool, std::uint32_t>;
+  using Key = std::tuple<Kind, std::optional<diagnosis::Cause>, const diagnosis::DropSite*, bool, std::uint32_t,
+                         std::string_view>;
   std::map<Key, std::size_t> newest;  // of its key, in `incidents`
   std::vector<Incident> incidents;
   for (const Record& record : records) {
     if (record.last < since) {
       continue;
     }
-    const Key key(record.kind, record.cause, record.site.get(), record.orphan, record.orphan ? 0 : record.uid);
+    const Key key(record.kind, record.cause, record.site.get(), record.orphan, record.orphan ? 0 : record.uid,
+                  record.owner != nullptr ? std::string_view(*record.owner) : std::string_view());
     const auto [known, is_new] = newest.try_emplace(key, incidents.size());
     if (is_new || record.first - incidents[known->second].last > Timeline::kApart) {
       known->second = incidents.size();
@@ -44,6 +47,7 @@ Timeline MakeTimeline(const std::deque<Record>& records, std::vector<Span> obser
       incident.site = record.site;
       incident.orphan = record.orphan;
       incident.uid = record.uid;
+      incident.owner = record.owner;
       incident.first = record.first;
       incident.last = record.last;
       incidents.push_back(std::move(incident));

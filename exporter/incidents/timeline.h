@@ -18,7 +18,8 @@ struct Incident {
   std::optional<diagnosis::Cause> cause;
   std::shared_ptr<const diagnosis::DropSite> site;  ///< null: no rule is known
   bool orphan = false;
-  std::uint32_t uid = 0;  ///< where a process held them
+  std::uint32_t uid = 0;                     ///< where a process held them
+  std::shared_ptr<const std::string> owner;  ///< as Record::owner
   Time first{};
   Time last{};
   std::uint64_t connections = 0;

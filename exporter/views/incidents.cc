@@ -99,7 +99,7 @@ void Show(const Incident& incident, std::ostringstream& out) {
   out << "\n" << Rfc3339(incident.first) << " to " << (incident.IsOngoing() ? "now" : Rfc3339(incident.last)) << "\n";
   out << "  " << What(incident);
   if (const std::string owner = HolderText(incident); !owner.empty()) {
-    out << ", " << owner;
+    out << ", " << Printable(owner);
   }
   out << "\n";
   if (incident.site != nullptr) {
@@ -133,7 +133,11 @@ std::string SpansText(const std::vector<incidents::Span>& spans) {
 }  // namespace
 
 std::string HolderText(const Incident& incident) {
-  return incident.kind == incidents::Kind::kReset ? "" : report::HolderText(incident.orphan, incident.uid);
+  if (incident.kind == incidents::Kind::kReset) {
+    return "";
+  }
+  const std::string holder = report::HolderText(incident.orphan, incident.uid);
+  return incident.owner != nullptr ? holder + ", " + *incident.owner : holder;
 }
 
 std::string IncidentsJson(const Timeline& timeline, Time now, std::optional<Time> since, Details details) {

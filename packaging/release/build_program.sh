@@ -27,5 +27,5 @@ flags+=" -fstack-protector-strong -fstack-clash-protection"
 cmake -S "$source" -B "$build" -G Ninja "${cmake_toolchain[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_CXX_FLAGS="-D_FORTIFY_SOURCE=2 $flags" \
   -DCMAKE_EXE_LINKER_FLAGS="-pie -Wl,-z,relro,-z,now -Wl,--build-id=sha1" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
-  -DFINWAIT_UNITY=ON -DFINWAIT_TESTS=$tests >"$build.cmake.log" 2>&1 || { cat "$build.cmake.log" >&2; exit 1; }
+  -DFINWAIT_UNITY=ON -DFINWAIT_WITNESS=ON -DFINWAIT_TESTS=$tests >"$build.cmake.log" 2>&1 || { cat "$build.cmake.log" >&2; exit 1; }
 cmake --build "$build" --parallel "$jobs" --target "$@"

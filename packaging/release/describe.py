@@ -40,6 +40,7 @@ LICENCES = {
     "libseccomp": "LGPL-2.1-only",
     "libxcrypt": "LGPL-2.1-or-later",
     "libyaml": "MIT",
+    "libzstd": "BSD-3-Clause OR GPL-2.0-only",
     "linux": "GPL-2.0-only WITH Linux-syscall-note",
     "nlohmann-json3": "MIT",
     "openssl": "Apache-2.0",
@@ -51,7 +52,7 @@ LICENCES = {
 }
 # What the distributed program is under where one of its libraries is under the GPL: the sources' Apache-2.0 allows it.
 COPYLEFT = "GPL-3.0-or-later"
-TEXTS = ("Apache-2.0", "GPL-2", "GPL-3", "LGPL-2.1")
+TEXTS = ("Apache-2.0", "CC0-1.0", "GPL-2", "GPL-3", "LGPL-2.1", "LGPL-3")
 
 
 def run(*command):

@@ -115,6 +115,21 @@ TEST(RecorderTest, ARecordIsCountedOnceTwoSamplesAgreeOnItsCause) {
   EXPECT_EQ(recorder.TakeChanges().size(), 1U);
 }
 
+TEST(RecorderTest, WhoseTheSocketWasStaysWithItsRecord) {
+  Recorder recorder;
+  std::vector<diagnosis::StuckSocket> stuck = {Stuck(1, Cause::kLocalDrop), Stuck(2, Cause::kLocalDrop)};
+  using kernel::namespaces::Owner;
+  for (diagnosis::StuckSocket& one : stuck) {
+    one.owner = std::make_shared<const Owner>(Owner{kernel::namespaces::OwnerKind::kUnit, "", "web.service", ""});
+  }
+  recorder.Update(DiagnosisAt(0, stuck));
+  stuck[0].owner = nullptr;
+  recorder.Update(DiagnosisAt(5, stuck));
+  ASSERT_NE(recorder.Records()[0].owner, nullptr);
+  EXPECT_EQ(*recorder.Records()[0].owner, "unit web.service");
+  EXPECT_EQ(recorder.Records()[0].owner, recorder.Records()[1].owner) << "one text for all";
+}
+
 TEST(RecorderTest, TheNewestTenThousandStayInLessThanFourMegabytes) {
   Recorder recorder;
   const std::size_t before = ::mallinfo2().uordblks;
@@ -126,6 +141,8 @@ TEST(RecorderTest, TheNewestTenThousandStayInLessThanFourMegabytes) {
       // A rule of its own for each, with a long text: the worst case.
       stuck.push_back(
           Stuck(static_cast<std::uint16_t>(number + 1), Cause::kLocalDrop, SiteAt(number, std::string(4000, 'r'))));
+      stuck.back().owner = std::make_shared<const kernel::namespaces::Owner>(kernel::namespaces::Owner{
+          kernel::namespaces::OwnerKind::kPod, "shop", std::to_string(number) + std::string(240, 'o'), ""});
     }
     recorder.Update(DiagnosisAt(static_cast<std::int64_t>(round) * 5, std::move(stuck)));
     (void)recorder.TakeChanges();

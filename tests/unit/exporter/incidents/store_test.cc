@@ -60,6 +60,7 @@ TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
   Record stuck = RecordOf(1, 0, 90, SiteAt(7, "meta mark 1 drop"));
   stuck.translation = std::make_shared<const kernel::Translation>(
       kernel::Translation{*Endpoint::Parse("198.51.100.1:5"), *Endpoint::Parse("198.51.100.2:6")});
+  stuck.owner = std::make_shared<const std::string>("unit web.service");
   Record reset = RecordOf(2, 50, 60);
   reset.kind = Kind::kReset;
   reset.outcome = Outcome::kCounted;
@@ -89,6 +90,9 @@ TEST_F(StoreTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(*first.site, *stuck.site);
   ASSERT_NE(first.translation, nullptr);
   EXPECT_EQ(*first.translation, *stuck.translation);
+  ASSERT_NE(first.owner, nullptr);
+  EXPECT_EQ(*first.owner, "unit web.service");
+  EXPECT_EQ(history.records[1].owner, nullptr);
   EXPECT_EQ(history.records[1].translation, nullptr);
   EXPECT_EQ(history.records[1].connections, 12U);
   EXPECT_EQ(history.records[1].kind, Kind::kReset);

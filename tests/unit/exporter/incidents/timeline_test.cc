@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/exporter/incidents/samples.h"
 
 namespace finwait::incidents {
@@ -42,7 +44,15 @@ TEST(TimelineTest, OwnersAndCausesAreApart) {
   records[2].orphan = false;
   records[2].uid = 34;
   records[3].cause.reset();
-  EXPECT_EQ(MakeTimeline(records, {}, false).incidents.size(), 4U);
+  records.push_back(RecordOf(5, 0, 10));
+  records.push_back(RecordOf(6, 0, 10));
+  records[4].owner = std::make_shared<const std::string>("unit web.service");
+  records[5].owner = std::make_shared<const std::string>("unit web.service");
+  const Timeline timeline = MakeTimeline(records, {}, false);
+  EXPECT_EQ(timeline.incidents.size(), 5U);
+  EXPECT_TRUE(std::ranges::any_of(timeline.incidents, [](const Incident& one) {
+    return one.owner != nullptr && *one.owner == "unit web.service" && one.connections == 2;
+  }));
 }
 
 TEST(TimelineTest, WhatEndedBeforeTheTimeAskedForIsLeftOut) {

@@ -37,6 +37,11 @@ TEST(IncidentsViewTest, JsonNamesCauseRuleOwnerTimesAndOutcomes) {
   EXPECT_EQ(stuck["rule"]["handle"], 4);
   EXPECT_EQ(stuck["rule_text"], "ct state invalid drop");
   EXPECT_EQ(stuck["owner"], "no process");
+  auto timeline = TwoIncidents();
+  timeline.incidents[2].owner = std::make_shared<const std::string>("unit web.service");
+  EXPECT_EQ(
+      nlohmann::json::parse(IncidentsJson(timeline, At(6000), std::nullopt, Details::kHide))["incidents"][2]["owner"],
+      "no process, unit web.service");
   EXPECT_EQ(stuck["first"], "2025-11-28T00:00:00Z");
   EXPECT_EQ(stuck["last"], "2025-11-28T00:01:40Z");
   EXPECT_EQ(stuck["outcomes"]["gave_up"], 1);
