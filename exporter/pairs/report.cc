@@ -101,6 +101,11 @@ std::string PairsText(const FleetAnswers& answers) {
     out << "\nOf " << Counted(pairs.unclear, "lost half", "lost halves")
         << " it cannot be told which live one is the other, or whether it still is.\n";
   }
+  if (const std::uint64_t told = pairs.halves.size() + pairs.unclear; pairs.lost > told) {
+    out << "\nOf " << Counted(pairs.lost - told, "lost half", "lost halves")
+        << " no live other end was found: it has ended, is on a host that was not asked, or behind a NAT of neither "
+           "host.\n";
+  }
   out << "\nCompared " << Counted(pairs.lost, "lost half", "lost halves") << " with "
       << Counted(pairs.live, "live one", "live ones") << " on "
       << Counted(answers.hosts - answers.silent.size(), "host", "hosts") << ".\n";

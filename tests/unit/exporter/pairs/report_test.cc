@@ -67,6 +67,15 @@ TEST(PairsReportTest, HostsThatDidNotAnswerAreNamedAndDecideTheExitCode) {
   EXPECT_EQ(ExitCode(answers), 1);
 }
 
+TEST(PairsReportTest, LostHalvesWithoutAnotherEndAreNoCleanBill) {
+  FleetAnswers answers = Answers({});
+  answers.pairs.lost = 3;
+  answers.pairs.unclear = 1;
+  EXPECT_THAT(PairsText(answers), HasSubstr("Of 2 lost halves no live other end was found"));
+  answers.pairs.lost = 1;
+  EXPECT_THAT(PairsText(answers), Not(HasSubstr("no live other end")));
+}
+
 TEST(PairsReportTest, TheJsonHasEveryHalf) {
   FleetAnswers answers = Answers({Half("web-1:10061")});
   answers.silent = {{"web-9:10061", "it has another key"}};
