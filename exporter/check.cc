@@ -85,7 +85,8 @@ int RunCheck(const command_line::Options& options, const sources::CollectorSetti
     diagnostician.HideOwnerNames();
   }
   const auto report =
-      report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()));
+      report::MakeReport(diagnostician.Diagnose(snapshot, SteadyClock::now(), scheduling::WallClock::now()),
+                         options.netns.empty() ? report::Scope::kHost : report::Scope::kOneNamespace);
   out << Shown(*report, options.report_format, *host);
   return ExitCode(report->diagnosis->risk);
 }

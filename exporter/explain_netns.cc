@@ -33,11 +33,10 @@ Result<std::optional<kernel::NamespaceLink>> JointOf(const kernel::Host& host, i
 int WriteHostHop(const command_line::Options& options, int there, const Result<kernel::Host>& host, std::ostream& out,
                  std::ostream& err) {
   const auto joint = host ? JointOf(*host, there) : Failure(host.error());
-  if (joint && *joint && !(*joint)->device) {
-    return 0;
-  }
   report::CloseReport unknown;
-  if (!joint) {
+  if (joint && *joint && !(*joint)->device) {
+    unknown.reason = diagnosis::kNoHostSide;
+  } else if (!joint) {
     err << "finwait_exporter explain: " << joint.error().message << "\n";
     unknown.reason = joint.error().message;
   } else if (const auto side = *joint ? diagnosis::HostSideOf(**joint) : std::nullopt; !side) {

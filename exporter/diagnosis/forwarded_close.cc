@@ -149,8 +149,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   ForwardedOutcome outcome;
   if (PassesNoHook(forwarded)) {
     outcome.may_bypass_tracking = true;
-    outcome.reason =
-        "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
+    outcome.reason = kNoHostSide;
     return outcome;
   }
   const std::size_t missed = evaluator.Facts().Missed();

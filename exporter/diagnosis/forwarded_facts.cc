@@ -38,6 +38,9 @@ std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined) {
   return HostSide{DeviceOf(*joined.master), DeviceOf(*joined.device)};
 }
 
+const char* const kNoHostSide =
+    "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
+
 HostSide NoHostSide() {
   HostSide none;
   none.device.index = 0;

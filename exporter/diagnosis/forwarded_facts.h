@@ -20,6 +20,8 @@ std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined);
 /// That no device of this host leads to a namespace: it has macvlan or ipvlan devices, whose packets pass no rules of
 /// this host, or another namespace lies between, whose rules nobody reads. Its connections are not evaluated.
 HostSide NoHostSide();
+/// That in words.
+extern const char* const kNoHostSide;
 /// Whether that is so of the connection's namespace.
 bool PassesNoHook(const ForwardedConnection& forwarded);
 

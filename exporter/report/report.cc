@@ -56,10 +56,17 @@ DroppedForSome FindDroppedForSome(const diagnosis::Diagnosis& diagnosis, const s
 
 }  // namespace
 
-std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis) {
+std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis, Scope scope) {
   auto report = std::make_shared<Report>();
   Situation situation = SituationOf(*diagnosis);
   report->explanation = Explain(*diagnosis, situation);
+  if (scope == Scope::kOneNamespace) {
+    report->explanation.cannot_see.push_back(
+        {"What the host does to this namespace's packets on their way (its forward rules, its NAT) has no part in "
+         "this. "
+         "`check` without --netns evaluates that, and `explain --netns` both. Commands that are advised here are for "
+         "inside this namespace."});
+  }
   report->dropped_for_some = FindDroppedForSome(*diagnosis, situation.losses);
   report->drop_sites = std::move(situation.losses);
   if (diagnosis->stuck) {

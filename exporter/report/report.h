@@ -25,7 +25,11 @@ struct Report {
   std::array<std::array<bool, std::size(diagnosis::kPathPackets)>, 2> dropped_for_some = {};
 };
 
+/// Whether what is diagnosed is the host that the program runs on, or one namespace of it that was entered by its name.
+enum class Scope { kHost, kOneNamespace };
+
 /// Reports `diagnosis`. A pure function.
-std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis);
+std::shared_ptr<const Report> MakeReport(std::shared_ptr<const diagnosis::Diagnosis> diagnosis,
+                                         Scope scope = Scope::kHost);
 
 }  // namespace finwait::report
