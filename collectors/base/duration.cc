@@ -20,7 +20,7 @@ constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {
     {"m", 60'000'000'000},
     {"h", 3'600'000'000'000},
 };
-constexpr double kLongest = 10'000.0 * 3'600'000'000'000.0;
+constexpr double kLongestDuration = 10'000.0 * 3'600'000'000'000.0;
 
 }  // namespace
 
@@ -52,7 +52,7 @@ std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
       }
     }
     total += number * static_cast<double>(nanoseconds);
-    if (nanoseconds == 0 || total > kLongest) {
+    if (nanoseconds == 0 || total > kLongestDuration) {
       return std::nullopt;
     }
   }
