@@ -57,6 +57,17 @@ bool SharesNumbersOfProcesses(const std::filesystem::path& procfs) {
   return std::filesystem::read_symlink(procfs / "self", error) == std::to_string(::getpid());
 }
 
+// A namespace that has gone meanwhile leaves no gap.
+void NoteGap(const Error& error, std::optional<Error>& gap, std::optional<Error>& silent) {
+  if (kernel::namespaces::HasGone(error)) {
+    return;
+  }
+  gap = error;
+  if (error.reason == FailureReason::kTimeout) {
+    silent = error;
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const kernel::namespaces::Owner> NetworkNamespacesSample::OwnerOf(
@@ -101,10 +112,12 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
       ++sample.unseen;
       continue;
     }
-    ++(one.entered ? sample.entered : sample.observed);
+    const auto inside = inside_.find(one.id);
+    const bool is_inside = one.entered && (inside == inside_.end() || !inside->second.IsBlind());
+    ++(is_inside ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
-                                 one.sockets->counts, one.sockets->orphans, std::nullopt, one.entered, std::nullopt});
-    if (const auto inside = inside_.find(one.id); one.entered && inside != inside_.end()) {
+                                 one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt});
+    if (one.entered && inside != inside_.end()) {
       sample.namespaces.back().own = inside->second.rules;
     }
     if (const auto joint = joints_.find(one.id); joint != joints_.end()) {
@@ -162,19 +175,27 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   for (const ObservedNamespace& one : namespaces) {
     const auto known = inside_.find(one.id);
     const auto read_at = known == inside_.end() ? SteadyClock::time_point() : known->second.read_at;
-    if (one.entered && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
+    if (one.entered && one.inhabited && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
       due.emplace_back(read_at, &one);
     }
   }
   std::ranges::sort(due);
   due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
   for (const auto& [read_at, one] : due) {
+    if (silent_) {
+      break;
+    }
     const auto host = observer_.HostIn(*one);
-    if (!host) {
+    if (!host && kernel::namespaces::HasGone(host.error())) {
       continue;
     }
     Inside& inside = inside_[one->id];
     inside.read_at = now;
+    inside.rules_gap.reset();
+    if (!host) {
+      NoteGap(host.error(), inside.rules_gap, silent_);
+      continue;
+    }
     const kernel::namespaces::EnteredNamespace entered = EnteredBy(*host, one->inode);
     if (inside.firewall == nullptr || inside.entered != entered) {
       inside.host = *host;
@@ -184,6 +205,7 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     const auto collected = inside.firewall->Collect(deadline);
     if (!collected) {
       inside.rules.reset();
+      NoteGap(collected.error(), inside.rules_gap, silent_);
       continue;
     }
     const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
@@ -196,23 +218,45 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   }
   std::map<std::uint64_t, kernel::Host> hosts;
   for (const auto& [id, inside] : inside_) {
-    hosts.emplace(id, inside.host);
+    if (inside.firewall != nullptr) {
+      hosts.emplace(id, inside.host);
+    }
   }
   settings_.entrance->hosts->Set(std::move(hosts));
 }
 
-void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const {
+void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) {
   const auto inside = inside_.find(id);
   constexpr std::size_t kMostAsked = 8192;
-  if (inside == inside_.end() || !inside->second.rules || inside->second.rules->ruleset->tables.empty() ||
-      sockets.Size() > kMostAsked) {
+  if (inside == inside_.end()) {
+    return;
+  }
+  inside->second.entries_gap.reset();
+  if (!inside->second.rules || inside->second.rules->ruleset->tables.empty() || sockets.IsEmpty() ||
+      sockets.Size() > kMostAsked || !RequireConntrack(host_)) {
+    return;
+  }
+  if (silent_) {
+    inside->second.entries_gap = silent_;
     return;
   }
   kernel::Host host = inside->second.host;
   host.procfs = host_.procfs;  // where it tells whether this kernel has conntrack at all
   std::vector<std::size_t> all(sockets.Size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  (void)kernel::AskForEntries(host, all, {}, deadline, sockets);  // those that were not told of stay unknown
+  if (const auto asked = kernel::AskForEntries(host, all, {}, deadline, sockets); !asked) {
+    NoteGap(asked.error(), inside->second.entries_gap, silent_);  // those that were not told of stay unknown
+  }
+}
+
+void NetworkNamespacesCollector::AddGapsInside(std::vector<Error>& gaps) const {
+  for (const auto& [id, inside] : inside_) {
+    for (const std::optional<Error>& gap : {inside.rules_gap, inside.entries_gap}) {
+      if (gap && std::ranges::find(gaps, gap->message, &Error::message) == gaps.end()) {
+        gaps.push_back(*gap);
+      }
+    }
+  }
 }
 
 std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadline, std::vector<Error>& gaps) {
@@ -355,11 +399,13 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
     } else if (const auto& why = observer_.WhyNotEntered()) {
       collected.gaps.push_back(*why);
     }
+    silent_ = observer_.Silent();
     KeepJoints(deadline, collected.gaps);
     KeepOwnRules(deadline);
+    collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);
     ListSockets(*sample);
     JoinClosing(deadline, *sample);
-    collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);
+    AddGapsInside(collected.gaps);
     sample->live = live_;
   } else if (auto counted = observer_.Count(deadline); !counted) {
     return Failure(counted.error());

@@ -138,7 +138,9 @@ class NetworkNamespacesCollector : public Collector {
   /// Reads the rules of entered namespaces, a few at a time.
   void KeepOwnRules(Deadline deadline);
   /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them.
-  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const;
+  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets);
+  /// What of entered namespaces could not be read, each message once.
+  void AddGapsInside(std::vector<Error>& gaps) const;
   /// Finds out how the namespaces are joined to this host's, at once for one that is new.
   void KeepJoints(Deadline deadline, std::vector<Error>& gaps);
 
@@ -162,7 +164,12 @@ class NetworkNamespacesCollector : public Collector {
     std::shared_ptr<const firewall::Ruleset> as_read;  // what `rules` were made of
     std::optional<OwnRules> rules;
     SteadyClock::time_point read_at;  // or tried
+    std::optional<Error> rules_gap;   // why the rules were not read when last tried
+    std::optional<Error> entries_gap;
+
+    bool IsBlind() const { return rules_gap || entries_gap; }
   };
+  std::optional<Error> silent_;             // who enters has not answered in this collection: it is asked no more
   std::map<std::uint64_t, Inside> inside_;  // by OtherNamespace::id
 };
 
