@@ -68,6 +68,17 @@ void NoteGap(const Error& error, std::optional<Error>& gap, std::optional<Error>
   }
 }
 
+// Sets what was last known of their entries.
+void Recall(const std::map<std::uint64_t, kernel::Tracking>& last, kernel::SocketTable& sockets) {
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    if (const auto known = last.find(sockets.Cookie(i)); known != last.end()) {
+      kernel::SocketEntry entry;
+      entry.tracking = known->second;
+      sockets.SetEntry(i, entry);
+    }
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const kernel::namespaces::Owner> NetworkNamespacesSample::OwnerOf(
@@ -117,7 +128,7 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
     ++(is_inside ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
                                  one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt});
-    if (one.entered && inside != inside_.end()) {
+    if ((one.entered || !one.inhabited) && inside != inside_.end()) {
       sample.namespaces.back().own = inside->second.rules;
     }
     if (const auto joint = joints_.find(one.id); joint != joints_.end()) {
@@ -168,12 +179,15 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
   std::erase_if(inside_, [&](const auto& known) {
     const auto one = std::ranges::lower_bound(namespaces, known.first, {}, &ObservedNamespace::id);
-    return one == namespaces.end() || one->id != known.first || !one->entered;
+    return one == namespaces.end() || one->id != known.first || (one->inhabited && !one->entered);
   });
   std::vector<std::pair<SteadyClock::time_point, const ObservedNamespace*>> due;
   const SteadyClock::time_point now = SteadyClock::now();
   for (const ObservedNamespace& one : namespaces) {
     const auto known = inside_.find(one.id);
+    if (known != inside_.end()) {
+      known->second.inhabited = one.inhabited;
+    }
     const auto read_at = known == inside_.end() ? SteadyClock::time_point() : known->second.read_at;
     if (one.entered && one.inhabited && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
       due.emplace_back(read_at, &one);
@@ -231,21 +245,36 @@ void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline,
   if (inside == inside_.end()) {
     return;
   }
-  inside->second.entries_gap.reset();
-  if (!inside->second.rules || inside->second.rules->ruleset->tables.empty() || sockets.IsEmpty() ||
-      sockets.Size() > kMostAsked || !RequireConntrack(host_)) {
+  Inside& there = inside->second;
+  there.entries_gap.reset();
+  if (!there.rules || there.rules->ruleset->tables.empty() || sockets.IsEmpty() || sockets.Size() > kMostAsked ||
+      !RequireConntrack(host_)) {
+    return;
+  }
+  if (!there.inhabited) {
+    Recall(there.last_tracking, sockets);
     return;
   }
   if (silent_) {
-    inside->second.entries_gap = silent_;
+    there.entries_gap = silent_;
     return;
   }
-  kernel::Host host = inside->second.host;
+  kernel::Host host = there.host;
   host.procfs = host_.procfs;  // where it tells whether this kernel has conntrack at all
   std::vector<std::size_t> all(sockets.Size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   if (const auto asked = kernel::AskForEntries(host, all, {}, deadline, sockets); !asked) {
-    NoteGap(asked.error(), inside->second.entries_gap, silent_);  // those that were not told of stay unknown
+    NoteGap(asked.error(), there.entries_gap, silent_);  // those that were not told of stay unknown
+    if (kernel::namespaces::HasGone(asked.error())) {
+      Recall(there.last_tracking, sockets);
+    }
+    return;
+  }
+  if (there.last_tracking.size() + sockets.Size() > 2 * kMostAsked) {
+    there.last_tracking.clear();
+  }
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    there.last_tracking[sockets.Cookie(i)] = sockets.TrackingOf(i);
   }
 }
 

@@ -137,7 +137,8 @@ class NetworkNamespacesCollector : public Collector {
   void KeepCgroups(Deadline deadline);
   /// Reads the rules of entered namespaces, a few at a time.
   void KeepOwnRules(Deadline deadline);
-  /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them.
+  /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them; of
+  /// one that no process lives in any more, as they were last.
   void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets);
   /// What of entered namespaces could not be read, each message once.
   void AddGapsInside(std::vector<Error>& gaps) const;
@@ -166,6 +167,10 @@ class NetworkNamespacesCollector : public Collector {
     SteadyClock::time_point read_at;  // or tried
     std::optional<Error> rules_gap;   // why the rules were not read when last tried
     std::optional<Error> entries_gap;
+    bool inhabited = true;
+    /// By TcpSocket::cookie, as their entries were last asked for: what becomes of a container's sockets when it has
+    /// ended hangs on them, and nobody can be asked then.
+    std::map<std::uint64_t, kernel::Tracking> last_tracking;
 
     bool IsBlind() const { return rules_gap || entries_gap; }
   };
