@@ -30,19 +30,27 @@ kernel::namespaces::EnteredNamespace EnteredBy(const kernel::Host& host, std::ui
   return {inode, ParseNumber<std::uint32_t>(host.procfs.filename().string()).value_or(0)};
 }
 
-// What an entered namespace has of iptables-legacy is not read: that it has none is told by files that say which tables
-// there are.
-std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<const firewall::Ruleset>& ruleset,
-                                                       const std::filesystem::path& net) {
-  const bool none = std::ranges::all_of(std::array{"ip_tables_names", "ip6_tables_names"}, [&](const char* names) {
+// Told by files that say which tables there are.
+LegacyTables LegacyTablesIn(const std::filesystem::path& net) {
+  LegacyTables tables = LegacyTables::kNone;
+  for (const char* names : {"ip_tables_names", "ip6_tables_names"}) {
     std::error_code error;
     if (!std::filesystem::exists(net / names, error)) {
-      return !error && std::filesystem::exists(net / "tcp", error);
+      tables = !error && std::filesystem::exists(net / "tcp", error) ? tables : LegacyTables::kUntold;
+      continue;
     }
     const auto content = kernel::ReadSmallFile(net / names);
-    return content && content->empty();
-  });
-  if (!none) {
+    if (content && !content->empty()) {
+      return LegacyTables::kSome;
+    }
+    tables = content ? tables : LegacyTables::kUntold;
+  }
+  return tables;
+}
+
+std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<const firewall::Ruleset>& ruleset,
+                                                       LegacyTables legacy) {
+  if (legacy != LegacyTables::kNone) {
     return ruleset;
   }
   auto plain = std::make_shared<firewall::Ruleset>(*ruleset);
@@ -224,10 +232,16 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     }
     const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
     const auto tcp_loose = kernel::namespaces::ReadTcpLoose(*settings_.entrance->opener, entered);
-    if (!inside.rules || inside.as_read != ruleset || inside.rules->tcp_loose != tcp_loose) {
+    const LegacyTables legacy = LegacyTablesIn(host_.procfs / std::to_string(entered.process) / "net");
+    if (!inside.rules || inside.as_read != ruleset || inside.legacy != legacy || inside.rules->tcp_loose != tcp_loose) {
       inside.as_read = ruleset;
-      inside.rules =
-          OwnRules{WithoutLegacy(ruleset, host_.procfs / std::to_string(entered.process) / "net"), tcp_loose};
+      inside.legacy = legacy;
+      inside.rules = OwnRules{WithoutLegacy(ruleset, legacy), tcp_loose};
+      // Where it cannot be told whether there are legacy tables, as a rule there are none.
+      const auto& unread = inside.rules->ruleset->unread;
+      inside.hangs_on_entries = !ruleset->tables.empty() || std::ranges::any_of(unread, [&](const auto& part) {
+        return part.backend != firewall::Backend::kLegacy || legacy == LegacyTables::kSome;
+      });
     }
   }
   std::map<std::uint64_t, kernel::Host> hosts;
@@ -247,7 +261,7 @@ void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline,
   }
   Inside& there = inside->second;
   there.entries_gap.reset();
-  if (!there.rules || there.rules->ruleset->tables.empty() || sockets.IsEmpty() || sockets.Size() > kMostAsked ||
+  if (!there.rules || !there.hangs_on_entries || sockets.IsEmpty() || sockets.Size() > kMostAsked ||
       !RequireConntrack(host_)) {
     return;
   }

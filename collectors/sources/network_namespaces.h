@@ -29,6 +29,9 @@
 
 namespace finwait::sources {
 
+/// Whether a namespace has tables of iptables-legacy, which are not read in entered ones.
+enum class LegacyTables { kNone, kSome, kUntold };
+
 /// What an entered namespace does to packets itself.
 struct OwnRules {
   std::shared_ptr<const firewall::Ruleset> ruleset;  ///< never null
@@ -164,6 +167,8 @@ class NetworkNamespacesCollector : public Collector {
     std::unique_ptr<FirewallCollector> firewall;
     std::shared_ptr<const firewall::Ruleset> as_read;  // what `rules` were made of
     std::optional<OwnRules> rules;
+    LegacyTables legacy = LegacyTables::kUntold;
+    bool hangs_on_entries = false;    // it has rules, or tables that were not read
     SteadyClock::time_point read_at;  // or tried
     std::optional<Error> rules_gap;   // why the rules were not read when last tried
     std::optional<Error> entries_gap;
