@@ -25,6 +25,7 @@ namespace {
 constexpr auto kRefreshAfter = std::chrono::seconds(15);
 constexpr auto kReadAgainAfter = std::chrono::minutes(30);
 constexpr auto kNameAgainAfter = std::chrono::minutes(1);
+constexpr auto kEnterAgainAfter = std::chrono::minutes(1);  // one that could not be entered
 
 constexpr std::uint64_t kOurCookies = std::uint64_t{1} << 63;
 
@@ -217,9 +218,8 @@ void Observer::AskGate(State& state, SteadyClock::time_point now) const {
     const GateNumbers& then = state.last->numbers;
     const bool silence_is_old =
         state.seen.entered && (numbers->received != then.received || numbers->sent != then.sent);
-    const bool due = age >= kReadAgainAfter ||
-                     ((state.urgency == Urgency::kRefresh || silence_is_old || state.why_not_entered.has_value()) &&
-                      age >= kRefreshAfter);
+    const bool due = age >= kReadAgainAfter || (state.why_not_entered && age >= kEnterAgainAfter) ||
+                     ((state.urgency == Urgency::kRefresh || silence_is_old) && age >= kRefreshAfter);
     state.urgency = due ? Urgency::kRefresh : Urgency::kNone;
   }
 }
