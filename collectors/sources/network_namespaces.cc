@@ -30,19 +30,27 @@ kernel::namespaces::EnteredNamespace EnteredBy(const kernel::Host& host, std::ui
   return {inode, ParseNumber<std::uint32_t>(host.procfs.filename().string()).value_or(0)};
 }
 
-// What an entered namespace has of iptables-legacy is not read: that it has none is told by files that say which tables
-// there are.
-std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<const firewall::Ruleset>& ruleset,
-                                                       const std::filesystem::path& net) {
-  const bool none = std::ranges::all_of(std::array{"ip_tables_names", "ip6_tables_names"}, [&](const char* names) {
+// Told by files that say which tables there are.
+LegacyTables LegacyTablesIn(const std::filesystem::path& net) {
+  LegacyTables tables = LegacyTables::kNone;
+  for (const char* names : {"ip_tables_names", "ip6_tables_names"}) {
     std::error_code error;
     if (!std::filesystem::exists(net / names, error)) {
-      return !error && std::filesystem::exists(net / "tcp", error);
+      tables = !error && std::filesystem::exists(net / "tcp", error) ? tables : LegacyTables::kUntold;
+      continue;
     }
     const auto content = kernel::ReadSmallFile(net / names);
-    return content && content->empty();
-  });
-  if (!none) {
+    if (content && !content->empty()) {
+      return LegacyTables::kSome;
+    }
+    tables = content ? tables : LegacyTables::kUntold;
+  }
+  return tables;
+}
+
+std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<const firewall::Ruleset>& ruleset,
+                                                       LegacyTables legacy) {
+  if (legacy != LegacyTables::kNone) {
     return ruleset;
   }
   auto plain = std::make_shared<firewall::Ruleset>(*ruleset);
@@ -55,6 +63,28 @@ std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<con
 bool SharesNumbersOfProcesses(const std::filesystem::path& procfs) {
   std::error_code error;
   return std::filesystem::read_symlink(procfs / "self", error) == std::to_string(::getpid());
+}
+
+// A namespace that has gone meanwhile leaves no gap.
+void NoteGap(const Error& error, std::optional<Error>& gap, std::optional<Error>& silent) {
+  if (kernel::namespaces::HasGone(error)) {
+    return;
+  }
+  gap = error;
+  if (error.reason == FailureReason::kTimeout) {
+    silent = error;
+  }
+}
+
+// Sets what was last known of their entries.
+void Recall(const std::map<std::uint64_t, kernel::Tracking>& last, kernel::SocketTable& sockets) {
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    if (const auto known = last.find(sockets.Cookie(i)); known != last.end()) {
+      kernel::SocketEntry entry;
+      entry.tracking = known->second;
+      sockets.SetEntry(i, entry);
+    }
+  }
 }
 
 }  // namespace
@@ -101,10 +131,12 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
       ++sample.unseen;
       continue;
     }
-    ++(one.entered ? sample.entered : sample.observed);
+    const auto inside = inside_.find(one.id);
+    const bool is_inside = one.entered && (inside == inside_.end() || !inside->second.IsBlind());
+    ++(is_inside ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
-                                 one.sockets->counts, one.sockets->orphans, std::nullopt, one.entered, std::nullopt});
-    if (const auto inside = inside_.find(one.id); one.entered && inside != inside_.end()) {
+                                 one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt});
+    if ((one.entered || !one.inhabited) && inside != inside_.end()) {
       sample.namespaces.back().own = inside->second.rules;
     }
     if (const auto joint = joints_.find(one.id); joint != joints_.end()) {
@@ -155,26 +187,37 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
   std::erase_if(inside_, [&](const auto& known) {
     const auto one = std::ranges::lower_bound(namespaces, known.first, {}, &ObservedNamespace::id);
-    return one == namespaces.end() || one->id != known.first || !one->entered;
+    return one == namespaces.end() || one->id != known.first || (one->inhabited && !one->entered);
   });
   std::vector<std::pair<SteadyClock::time_point, const ObservedNamespace*>> due;
   const SteadyClock::time_point now = SteadyClock::now();
   for (const ObservedNamespace& one : namespaces) {
     const auto known = inside_.find(one.id);
+    if (known != inside_.end()) {
+      known->second.inhabited = one.inhabited;
+    }
     const auto read_at = known == inside_.end() ? SteadyClock::time_point() : known->second.read_at;
-    if (one.entered && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
+    if (one.entered && one.inhabited && (known == inside_.end() || now >= read_at + kOwnRulesAgainAfter)) {
       due.emplace_back(read_at, &one);
     }
   }
   std::ranges::sort(due);
   due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
   for (const auto& [read_at, one] : due) {
+    if (silent_) {
+      break;
+    }
     const auto host = observer_.HostIn(*one);
-    if (!host) {
+    if (!host && kernel::namespaces::HasGone(host.error())) {
       continue;
     }
     Inside& inside = inside_[one->id];
     inside.read_at = now;
+    inside.rules_gap.reset();
+    if (!host) {
+      NoteGap(host.error(), inside.rules_gap, silent_);
+      continue;
+    }
     const kernel::namespaces::EnteredNamespace entered = EnteredBy(*host, one->inode);
     if (inside.firewall == nullptr || inside.entered != entered) {
       inside.host = *host;
@@ -184,35 +227,79 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     const auto collected = inside.firewall->Collect(deadline);
     if (!collected) {
       inside.rules.reset();
+      NoteGap(collected.error(), inside.rules_gap, silent_);
       continue;
     }
     const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
     const auto tcp_loose = kernel::namespaces::ReadTcpLoose(*settings_.entrance->opener, entered);
-    if (!inside.rules || inside.as_read != ruleset || inside.rules->tcp_loose != tcp_loose) {
+    const LegacyTables legacy = LegacyTablesIn(host_.procfs / std::to_string(entered.process) / "net");
+    if (!inside.rules || inside.as_read != ruleset || inside.legacy != legacy || inside.rules->tcp_loose != tcp_loose) {
       inside.as_read = ruleset;
-      inside.rules =
-          OwnRules{WithoutLegacy(ruleset, host_.procfs / std::to_string(entered.process) / "net"), tcp_loose};
+      inside.legacy = legacy;
+      inside.rules = OwnRules{WithoutLegacy(ruleset, legacy), tcp_loose};
+      // Where it cannot be told whether there are legacy tables, as a rule there are none.
+      const auto& unread = inside.rules->ruleset->unread;
+      inside.hangs_on_entries = !ruleset->tables.empty() || std::ranges::any_of(unread, [&](const auto& part) {
+        return part.backend != firewall::Backend::kLegacy || legacy == LegacyTables::kSome;
+      });
     }
   }
   std::map<std::uint64_t, kernel::Host> hosts;
   for (const auto& [id, inside] : inside_) {
-    hosts.emplace(id, inside.host);
+    if (inside.firewall != nullptr) {
+      hosts.emplace(id, inside.host);
+    }
   }
   settings_.entrance->hosts->Set(std::move(hosts));
 }
 
-void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const {
+void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) {
   const auto inside = inside_.find(id);
   constexpr std::size_t kMostAsked = 8192;
-  if (inside == inside_.end() || !inside->second.rules || inside->second.rules->ruleset->tables.empty() ||
-      sockets.Size() > kMostAsked) {
+  if (inside == inside_.end()) {
     return;
   }
-  kernel::Host host = inside->second.host;
+  Inside& there = inside->second;
+  there.entries_gap.reset();
+  if (!there.rules || !there.hangs_on_entries || sockets.IsEmpty() || sockets.Size() > kMostAsked ||
+      !RequireConntrack(host_)) {
+    return;
+  }
+  if (!there.inhabited) {
+    Recall(there.last_tracking, sockets);
+    return;
+  }
+  if (silent_) {
+    there.entries_gap = silent_;
+    return;
+  }
+  kernel::Host host = there.host;
   host.procfs = host_.procfs;  // where it tells whether this kernel has conntrack at all
   std::vector<std::size_t> all(sockets.Size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  (void)kernel::AskForEntries(host, all, {}, deadline, sockets);  // those that were not told of stay unknown
+  if (const auto asked = kernel::AskForEntries(host, all, {}, deadline, sockets); !asked) {
+    NoteGap(asked.error(), there.entries_gap, silent_);  // those that were not told of stay unknown
+    if (kernel::namespaces::HasGone(asked.error())) {
+      Recall(there.last_tracking, sockets);
+    }
+    return;
+  }
+  if (there.last_tracking.size() + sockets.Size() > 2 * kMostAsked) {
+    there.last_tracking.clear();
+  }
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    there.last_tracking[sockets.Cookie(i)] = sockets.TrackingOf(i);
+  }
+}
+
+void NetworkNamespacesCollector::AddGapsInside(std::vector<Error>& gaps) const {
+  for (const auto& [id, inside] : inside_) {
+    for (const std::optional<Error>& gap : {inside.rules_gap, inside.entries_gap}) {
+      if (gap && std::ranges::find(gaps, gap->message, &Error::message) == gaps.end()) {
+        gaps.push_back(*gap);
+      }
+    }
+  }
 }
 
 std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadline, std::vector<Error>& gaps) {
@@ -355,11 +442,13 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
     } else if (const auto& why = observer_.WhyNotEntered()) {
       collected.gaps.push_back(*why);
     }
+    silent_ = observer_.Silent();
     KeepJoints(deadline, collected.gaps);
     KeepOwnRules(deadline);
+    collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);
     ListSockets(*sample);
     JoinClosing(deadline, *sample);
-    collected.charged_elsewhere = *reading + KeepJoined(deadline, collected.gaps);
+    AddGapsInside(collected.gaps);
     sample->live = live_;
   } else if (auto counted = observer_.Count(deadline); !counted) {
     return Failure(counted.error());

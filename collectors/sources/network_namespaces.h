@@ -29,6 +29,9 @@
 
 namespace finwait::sources {
 
+/// Whether a namespace has tables of iptables-legacy, which are not read in entered ones.
+enum class LegacyTables { kNone, kSome, kUntold };
+
 /// What an entered namespace does to packets itself.
 struct OwnRules {
   std::shared_ptr<const firewall::Ruleset> ruleset;  ///< never null
@@ -137,8 +140,11 @@ class NetworkNamespacesCollector : public Collector {
   void KeepCgroups(Deadline deadline);
   /// Reads the rules of entered namespaces, a few at a time.
   void KeepOwnRules(Deadline deadline);
-  /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them.
-  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) const;
+  /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them; of
+  /// one that no process lives in any more, as they were last.
+  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets);
+  /// What of entered namespaces could not be read, each message once.
+  void AddGapsInside(std::vector<Error>& gaps) const;
   /// Finds out how the namespaces are joined to this host's, at once for one that is new.
   void KeepJoints(Deadline deadline, std::vector<Error>& gaps);
 
@@ -161,8 +167,19 @@ class NetworkNamespacesCollector : public Collector {
     std::unique_ptr<FirewallCollector> firewall;
     std::shared_ptr<const firewall::Ruleset> as_read;  // what `rules` were made of
     std::optional<OwnRules> rules;
+    LegacyTables legacy = LegacyTables::kUntold;
+    bool hangs_on_entries = false;    // it has rules, or tables that were not read
     SteadyClock::time_point read_at;  // or tried
+    std::optional<Error> rules_gap;   // why the rules were not read when last tried
+    std::optional<Error> entries_gap;
+    bool inhabited = true;
+    /// By TcpSocket::cookie, as their entries were last asked for: what becomes of a container's sockets when it has
+    /// ended hangs on them, and nobody can be asked then.
+    std::map<std::uint64_t, kernel::Tracking> last_tracking;
+
+    bool IsBlind() const { return rules_gap || entries_gap; }
   };
+  std::optional<Error> silent_;             // who enters has not answered in this collection: it is asked no more
   std::map<std::uint64_t, Inside> inside_;  // by OtherNamespace::id
 };
 

@@ -159,7 +159,9 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       continue;
     }
     ++live_summary_.open;
+    bool own_unknown = false;
     if (const auto own = StaysInside(socket) ? std::nullopt : OwnFateOf(i)) {
+      own_unknown = OwnTrackingOf(*live_, i) == kernel::Tracking::kUntracked && *own == Fate::kUnknown;
       if (OwnTrackingOf(*live_, i) == kernel::Tracking::kTracked) {
         live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
       } else if (WouldStick(*own)) {
@@ -174,26 +176,31 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
         continue;
       }
     }
-    if (StaysInside(socket) || socket.entry.tracking == kernel::Tracking::kUnknown ||
-        !context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
+    const bool asked_here = !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
+                            context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+    if (!asked_here && !own_unknown) {
       continue;
     }
     const auto found = connections_.Find(socket.cookie);
     const ConnectionHistory* history = found ? &*found : nullptr;
-    const auto fate = memo_.FindProvisional(socket, history, facts.Store());
-    if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    auto fate = memo_.FindProvisional(socket, history, facts.Store());
+    if (asked_here && socket.entry.tracking == kernel::Tracking::kTracked) {
       const bool translated = history != nullptr && history->Translated();
       live_summary_.translated += translated ? 1 : 0;
       live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
-      continue;
     }
-    const bool seen = (history != nullptr && history->SeenTracked()) || tracked_.contains(live_->namespaces[i]);
-    if (!seen) {
+    const bool lost_here = asked_here && socket.entry.tracking == kernel::Tracking::kUntracked &&
+                           ((history != nullptr && history->SeenTracked()) || tracked_.contains(live_->namespaces[i]));
+    if (!lost_here && !own_unknown) {
       continue;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
     }
     ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
                                                       : live_summary_.untracked_close_wait);
-    live_summary_.unevaluated += fate ? 0 : 1;
+    live_summary_.unevaluated += lost_here && !fate ? 1 : 0;
+    const bool own_decides = own_unknown && (!lost_here || !fate || !WouldStick(*fate));
+    if (own_decides) {
+      fate = Fate::kUnknown;  // what its own namespace does to its FIN cannot be told
+    }
     const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate.value_or(Fate::kUnknown));
     if (at_risk == std::end(kFatesAtRisk)) {
       continue;
@@ -208,7 +215,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
         live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory(), context.sysctl);
       }
     }
-    list.Add(i, *at_risk, memo_.FindSite(socket, history, facts.Store()), false);
+    list.Add(i, *at_risk, own_decides ? 0 : memo_.FindSite(socket, history, facts.Store()), false);
   }
   const std::vector<AtRiskList::Listed> listed = list.Take();
   live_summary_.each_stood_for = list.IsComplete();
@@ -235,9 +242,15 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
   const kernel::TcpSocket socket = live_->sockets[position];
   const auto found = connections_.Find(socket.cookie);
   const ConnectionHistory* history = found ? &*found : nullptr;
+  const auto here = [&] {
+    return EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[position]), history);
+  };
   if (OwnTrackingOf(*live_, position) == kernel::Tracking::kUntracked) {
     const auto own = own_hops_.Evaluate(live_->namespaces[position], socket);
-    if (own && WouldStick(own->fate)) {
+    const auto lost_here = [&] {
+      return socket.entry.tracking == kernel::Tracking::kUntracked && WouldStick(here().fate);
+    };
+    if (own && (WouldStick(own->fate) || (own->fate == Fate::kUnknown && !lost_here()))) {
       AtRiskSocket described;  // without a place: what is advised is for this host's rules
       described.socket = socket;
       described.fate = own->fate;
@@ -245,10 +258,7 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
       return described;
     }
   }
-  return DescribeOutcome(
-      socket, history,
-      EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[position]), history),
-      *context.evaluator);
+  return DescribeOutcome(socket, history, here(), *context.evaluator);
 }
 
 const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,

@@ -293,6 +293,12 @@ void DescribeOwners(const std::vector<diagnosis::OwnerCount>& owners, Explanatio
   }
 }
 
+bool HasUnreadLegacy(const sources::OtherNamespace& one) {
+  return one.own && std::ranges::any_of(one.own->ruleset->unread, [](const firewall::UnreadPart& part) {
+           return part.backend == firewall::Backend::kLegacy;
+         });
+}
+
 void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
   const char* uncertainty = others.unseen + others.observed + others.entered > 0
                                 ? ", so there may be more."
@@ -301,6 +307,9 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanat
   if (others.entered > 0) {
     text = Counted(others.entered, "other network namespace is", "other network namespaces are") +
            " entered: their sockets are read inside and evaluated by their own rules and entries, then by this host's.";
+    if (std::ranges::any_of(others.namespaces, HasUnreadLegacy)) {
+      text += " Their iptables-legacy rules are not read: what these drop is not told.";
+    }
   }
   if (others.observed > 0) {
     text += text.empty() ? "" : " ";

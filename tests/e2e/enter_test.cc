@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
@@ -30,8 +31,8 @@ class EnterTest : public testing::Test {
     inside_.Shell("ip addr add 198.51.100.2/24 dev eth0; ip link set eth0 up; ip route add default via 198.51.100.1");
     host_.local.Sysctl("net.ipv4.ip_forward", "1");
     host_.peer.Shell("ip route add 198.51.100.0/24 via 192.0.2.1");
-    const pid_t process = inside_.Spawn({"sleep", "300"});
-    const std::string own = "/proc/" + std::to_string(process) + "/ns/net";
+    process_ = inside_.Spawn({"sleep", "300"});
+    const std::string own = "/proc/" + std::to_string(process_) + "/ns/net";
     EXPECT_TRUE(lab::Eventually([&] { return std::filesystem::equivalent(own, inside_.Path()); }));
   }
   void SetUp() override {
@@ -60,6 +61,7 @@ class EnterTest : public testing::Test {
 
   lab::Wire host_;
   lab::Namespace inside_;
+  pid_t process_ = 0;  // the only one inside
   lab::Listener listener_;
 };
 
@@ -75,6 +77,49 @@ TEST_F(EnterTest, AContainersOwnRuleIsForetoldAndThenFound) {
   EXPECT_GE(series.at("finwait_tcp_idle_seconds_count"), 1) << "sock_diag tells how long it has been silent";
   client.Reset();
   EXPECT_TRUE(Shows(program, "finwait_tcp_stuck_sockets{state=\"fin_wait_1\",cause=\"local_drop\"}", 1));
+}
+
+TEST_F(EnterTest, AContainersOwnRuleIsFoundThoughItsLastProcessHasEnded) {
+  inside_.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  UniqueFd client = lab::Connect(inside_, "192.0.2.2", 80);
+  const UniqueFd server = listener_.Accept();
+  inside_.Shell("conntrack -F 2>/dev/null");
+  const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
+  ASSERT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}", 1));
+  ::kill(process_, SIGKILL);
+  const std::string own = "/proc/" + std::to_string(process_) + "/net/tcp";
+  ASSERT_TRUE(lab::Eventually([&] { return !std::ifstream(own).is_open(); }));
+  client.Reset();
+  EXPECT_TRUE(Shows(program, "finwait_tcp_stuck_sockets{state=\"fin_wait_1\",cause=\"local_drop\"}", 1));
+}
+
+TEST_F(EnterTest, WhatCannotBeOpenedInsideIsToldAndIsNotCountedAsEntered) {
+  inside_.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const UniqueFd client = lab::Connect(inside_, "192.0.2.2", 80);
+  const UniqueFd server = listener_.Accept();
+  inside_.Shell("conntrack -F 2>/dev/null");
+  const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
+  ASSERT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}", 1));
+  const rlimit none = {3, 3};
+  ASSERT_EQ(::prlimit(ChildOf(program.ReaderPid()), RLIMIT_NOFILE, &none, nullptr), 0);
+  EXPECT_TRUE(lab::Eventually(
+      [&] {
+        const auto series = program.Scrape();
+        return series.at(kEntered) == 0 && series.at(kObserved) >= 1;
+      },
+      60));
+  EXPECT_TRUE(lab::Eventually(
+      [&] { return program.Get("/api/v1/report").body.find("Too many open files") != std::string::npos; }, 30));
+}
+
+TEST_F(EnterTest, OfAContainersLegacyRulesItIsSaidThatTheyAreNotRead) {
+  inside_.Shell("iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  const UniqueFd client = lab::Connect(inside_, "192.0.2.2", 80);
+  const UniqueFd server = listener_.Accept();
+  inside_.Shell("conntrack -F 2>/dev/null");
+  const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
+  EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"unknown\"}", 1));
+  EXPECT_NE(program.Get("/api/v1/report").body.find("Their iptables-legacy rules are not read"), std::string::npos);
 }
 
 TEST_F(EnterTest, TheOpenerAloneMayEnterAndTheServiceOutlivesIt) {

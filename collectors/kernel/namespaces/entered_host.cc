@@ -115,6 +115,10 @@ Host HostOf(const Host& own, const std::shared_ptr<const Entrance>& entrance, co
   return host;
 }
 
+bool HasGone(const Error& error) {
+  return error.errno_code == ENOENT || error.errno_code == ESRCH || error.errno_code == ESTALE;
+}
+
 std::optional<bool> ReadTcpLoose(Opener& opener, const EnteredNamespace& entered) {
   const auto file = opener.Open(RequestFor(entered, Opened::kTcpLoose));
   char value = 0;

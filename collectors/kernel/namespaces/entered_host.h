@@ -52,6 +52,9 @@ struct Entrance {
 /// nothing open.
 Host HostOf(const Host& own, const std::shared_ptr<const Entrance>& entrance, const EnteredNamespace& entered);
 
+/// Whether this tells that the namespace, or the process by which it was entered, has gone meanwhile: nobody's fault.
+bool HasGone(const Error& error);
+
 /// net.netfilter.nf_conntrack_tcp_loose there; nothing where it cannot be read, as where it has no conntrack.
 std::optional<bool> ReadTcpLoose(Opener& opener, const EnteredNamespace& entered);
 

@@ -25,6 +25,7 @@ namespace {
 constexpr auto kRefreshAfter = std::chrono::seconds(15);
 constexpr auto kReadAgainAfter = std::chrono::minutes(30);
 constexpr auto kNameAgainAfter = std::chrono::minutes(1);
+constexpr auto kEnterAgainAfter = std::chrono::minutes(1);  // one that could not be entered
 
 constexpr std::uint64_t kOurCookies = std::uint64_t{1} << 63;
 
@@ -78,7 +79,7 @@ bool IsClosing(TcpState state) {
 // By the first of its processes by which it may be entered: some may be of a user namespace above this one.
 Result<Host> EnterByAny(const Host& own, const std::shared_ptr<const Entrance>& entrance,
                         const ObservedNamespace& one) {
-  Error why = {FailureReason::kError, 0, "the last process of a network namespace has ended"};
+  Error why = {FailureReason::kError, ESRCH, "the last process of a network namespace has ended"};
   for (const std::uint32_t process : one.processes) {
     Host host = HostOf(own, entrance, {one.inode, process});
     auto channel = host.open_channel(NETLINK_ROUTE);
@@ -91,13 +92,6 @@ Result<Host> EnterByAny(const Host& own, const std::shared_ptr<const Entrance>& 
     }
   }
   return Failure(std::move(why));
-}
-
-// One that went meanwhile is nobody's fault.
-void NoteWhyNot(const Error& error, std::optional<Error>& why) {
-  if (error.errno_code != ENOENT && error.errno_code != ESRCH && error.errno_code != ESTALE) {
-    why = error;
-  }
 }
 
 int Weight(Urgency urgency) {
@@ -224,8 +218,8 @@ void Observer::AskGate(State& state, SteadyClock::time_point now) const {
     const GateNumbers& then = state.last->numbers;
     const bool silence_is_old =
         state.seen.entered && (numbers->received != then.received || numbers->sent != then.sent);
-    const bool due =
-        age >= kReadAgainAfter || ((state.urgency == Urgency::kRefresh || silence_is_old) && age >= kRefreshAfter);
+    const bool due = age >= kReadAgainAfter || (state.why_not_entered && age >= kEnterAgainAfter) ||
+                     ((state.urgency == Urgency::kRefresh || silence_is_old) && age >= kRefreshAfter);
     state.urgency = due ? Urgency::kRefresh : Urgency::kNone;
   }
 }
@@ -254,10 +248,19 @@ void Observer::EnterBy(const Host& own, std::shared_ptr<const Entrance> entrance
   entrance_ = std::move(entrance);
 }
 
-std::optional<Host> Observer::HostIn(const ObservedNamespace& one) const {
-  auto host = entrance_ != nullptr && one.inhabited ? EnterByAny(own_, entrance_, one)
-                                                    : Failure(Error{FailureReason::kError, 0, "nobody lives in it"});
-  return host ? std::optional(std::move(*host)) : std::nullopt;
+Result<Host> Observer::HostIn(const ObservedNamespace& one) const {
+  return entrance_ != nullptr && one.inhabited ? EnterByAny(own_, entrance_, one)
+                                               : Failure(Error{FailureReason::kError, ESRCH, "nobody lives in it"});
+}
+
+void Observer::NoteWhyNot(const Error& error, State& state) {
+  if (HasGone(error)) {
+    return;
+  }
+  state.why_not_entered = error;
+  if (error.reason == FailureReason::kTimeout) {
+    silent_ = error;
+  }
 }
 
 void Observer::Keep(State& state, std::shared_ptr<const ObservedSockets> sockets, std::vector<Descriptor> descriptors,
@@ -269,12 +272,17 @@ void Observer::Keep(State& state, std::shared_ptr<const ObservedSockets> sockets
 }
 
 bool Observer::ReadInside(State& state, Deadline deadline) {
+  state.why_not_entered.reset();
   if (entrance_ == nullptr || !state.seen.inhabited) {
+    return false;
+  }
+  if (silent_) {
+    state.why_not_entered = silent_;
     return false;
   }
   const auto host = EnterByAny(own_, entrance_, state.seen);
   if (!host) {
-    NoteWhyNot(host.error(), why_not_entered_);
+    NoteWhyNot(host.error(), state);
     return false;
   }
   auto sockets = std::make_shared<ObservedSockets>();
@@ -282,7 +290,7 @@ bool Observer::ReadInside(State& state, Deadline deadline) {
   const auto tally =
       ReadSockets(*host, kAllSocketStates, kWithTcpInfo, deadline, Into(unfinished, 2 * ObservedSockets::kMostSockets));
   if (!tally) {
-    NoteWhyNot(tally.error(), why_not_entered_);
+    NoteWhyNot(tally.error(), state);
     return false;
   }
   sockets->counts = tally->by_family;
@@ -420,6 +428,7 @@ Result<void> Observer::Observe(Deadline deadline, std::chrono::nanoseconds effor
     return age.count() * Weight(state->urgency);
   };
   std::ranges::stable_sort(due, [&](const State* a, const State* b) { return rank(a) > rank(b); });
+  silent_.reset();
   why_not_entered_ = entrance_ != nullptr ? entrance_->opener->WhyGone() : std::nullopt;
   if (why_not_entered_) {
     for (auto& [id, state] : states_) {
@@ -433,6 +442,11 @@ Result<void> Observer::Observe(Deadline deadline, std::chrono::nanoseconds effor
     ++read;
   }
   effort_.spent = stopwatch.Elapsed();
+  for (const auto& [id, state] : states_) {
+    if (!why_not_entered_ && state.seen.inhabited) {
+      why_not_entered_ = state.why_not_entered;
+    }
+  }
   if (read > 0) {
     const auto each = effort_.spent / static_cast<std::int64_t>(read);
     typical_ = typical_.count() == 0 ? each : (typical_ * 3 + each) / 4;

@@ -63,10 +63,12 @@ class Observer {
   /// From now on sockets are read inside their namespaces, where that works: with idle times, and all that sock_diag
   /// tells. `own`: this process's namespace.
   void EnterBy(const Host& own, std::shared_ptr<const Entrance> entrance);
-  /// How `one` is reached inside; nothing without an entrance, or where no process lives in it.
-  std::optional<Host> HostIn(const ObservedNamespace& one) const;
-  /// Why some namespace was not entered in the last round; nothing where all were that had to be.
+  /// How `one` is reached inside. An error that HasGone() knows without an entrance, or where no process lives in it.
+  Result<Host> HostIn(const ObservedNamespace& one) const;
+  /// Why some namespace was not entered when it was last read; nothing where all were that had to be.
   const std::optional<Error>& WhyNotEntered() const { return why_not_entered_; }
+  /// That who enters for this process did not answer in the last round: then it is not asked again in the same one.
+  const std::optional<Error>& Silent() const { return silent_; }
 
   /// Counts namespaces and processes, and reads nothing of them.
   Result<void> Count(Deadline deadline);
@@ -106,6 +108,7 @@ class Observer {
     std::optional<LastReading> last;
     Urgency urgency = Urgency::kNone;
     bool at_risk = false;
+    std::optional<Error> why_not_entered;  // when it was last read
     bool owner_is_new = true;
     SteadyClock::time_point owner_at;
     SteadyClock::time_point left_at;
@@ -121,6 +124,7 @@ class Observer {
   Result<void> Read(State& state, Deadline deadline);
   /// Reads them inside. False where that does not work.
   bool ReadInside(State& state, Deadline deadline);
+  void NoteWhyNot(const Error& error, State& state);
   void Keep(State& state, std::shared_ptr<const ObservedSockets> sockets, std::vector<Descriptor> descriptors,
             const LastReading& last);
   void Hold(State& state);
@@ -140,6 +144,7 @@ class Observer {
   std::shared_ptr<const Entrance> entrance_;  // null: none
   Host own_;                                  // with an entrance
   std::optional<Error> why_not_entered_;
+  std::optional<Error> silent_;
 };
 
 }  // namespace finwait::kernel::namespaces

@@ -85,6 +85,25 @@ TEST_F(OtherNamespacesTest, ANamespaceThatNeverHadAnEntryIsNotLost) {
   EXPECT_EQ(diagnosis->risk.stage, Stage::kNone);
 }
 
+TEST_F(OtherNamespacesTest, WhatItsOwnRulesDoToAConnectionWithoutItsEntryMayBeUnknown) {
+  const auto read = [this](kernel::Tracking own_tracking) {
+    Read({Socket(1, true)});
+    sample_.namespaces[0].own = sources::OwnRules{UnreadableRules(), false};
+    auto live = std::make_shared<sources::ForeignLiveSockets>(*sample_.live);
+    live->own_tracking = {own_tracking};
+    sample_.live = live;
+    return Collect();
+  };
+  EXPECT_EQ(read(kernel::Tracking::kTracked)->live->AtRisk(Fate::kUnknown), 0U);
+  const auto lost = read(kernel::Tracking::kUntracked);
+  EXPECT_EQ(lost->live->AtRisk(Fate::kUnknown), 1U);
+  EXPECT_EQ(lost->live->untracked_established, 1U);
+  ASSERT_EQ(lost->live->sockets.size(), 1U);
+  EXPECT_EQ(lost->live->sockets[0].fate, Fate::kUnknown);
+  EXPECT_EQ(lost->live->sockets[0].reason, "the rules of its own network namespace");
+  EXPECT_EQ(lost->risk.stage, Stage::kNone);
+}
+
 TEST_F(OtherNamespacesTest, WhereNoDeviceLeadsToItNothingIsPredicted) {
   const auto join = [this](const std::optional<kernel::NamespaceLink>& joined) {
     sample_.namespaces[0].joined = joined;
