@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "collectors/firewall/read/ipset_members.h"
 #include "collectors/kernel/netlink/channel.h"
 
@@ -199,7 +200,7 @@ Result<facts::IpsetContents> ReadIpsetContents(const kernel::Host& host, const s
   const auto take_member = [&](const ListedMember& listed) -> Result<void> {
     if (++listed_members > IpsetMembers::kMost) {
       return Fail(FailureReason::kError,
-                  "list an ipset: it has more than " + std::to_string(IpsetMembers::kMost) + " members");
+                  "list an ipset: it has more than " + Counted(IpsetMembers::kMost, "member", "members"));
     }
     if (form.masks_addresses && listed.member.second_address) {
       return UnknownIpsetForm();
