@@ -149,6 +149,12 @@ Result<Confinement> Confine(const command_line::Options& options, privilege::Kep
   }
   confinement.unfiltered = privilege::FilterCalls(options.filter_calls, work);
   const bool filtered = !confinement.unfiltered;
+  if (filtered && !work.ipv4_tables) {
+    confinement.unreadable_tables.push_back(firewall::TableFamily::kIpv4);
+  }
+  if (filtered && !work.ipv6_tables) {
+    confinement.unreadable_tables.push_back(firewall::TableFamily::kIpv6);
+  }
   confinement.layers = {true, filtered, confinement.files && threads_confined, filtered && work.sealed};
   return confinement;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectors/base/unique_fd.h"
+#include "collectors/firewall/model/ruleset.h"
 #include "collectors/kernel/host.h"
 #include "exporter/command_line/options.h"
 #include "exporter/privilege/capabilities.h"
@@ -22,6 +23,8 @@ struct Confinement {
   std::optional<std::string>
       unsealed;  ///< why the kernel does not keep the list of its requests; nothing where it does
   std::optional<std::string> unfiltered;  ///< why its system calls are not filtered; nothing where they are
+  /// IP versions that had no iptables-legacy table, so that the filter lets none be read: asking would make one.
+  std::vector<firewall::TableFamily> unreadable_tables;
   process::Layers layers = {};
   std::optional<privilege::FileDomain> files;
   /// A channel with sealed headers by a socket that another process has opened; null where headers are not sealed.

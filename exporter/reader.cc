@@ -4,7 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -79,12 +79,6 @@ bool IsStartedAgain() {
   return std::getenv("NOTIFY_SOCKET") != nullptr || std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
 }
 
-// The IP versions that have an iptables-legacy table. The filter of system calls is made for those of the start.
-std::array<bool, 2> VersionsWithLegacyTables(const kernel::Host& host) {
-  return {firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv4),
-          firewall::read::HasLegacyTables(host.procfs, firewall::TableFamily::kIpv6)};
-}
-
 // Tells the server, who logs it, why there is nothing to be read.
 void AnswerWithout(channel::Connection connection, Error why) {
   scheduling::SnapshotInbox nothing;
@@ -109,7 +103,6 @@ void Read(const command_line::Options& options, channel::Connection connection,
   }
   auto opener = OpenerProcess::Start(options);
   service::SetSchedulerSlice();
-  const auto readable_versions = VersionsWithLegacyTables(*host);
   const auto confinement =
       Confine(options, {.net_admin = NeedNetAdmin(options)}, connection.Descriptor(), opener.Descriptor(), *host);
   if (!confinement) {
@@ -128,10 +121,10 @@ void Read(const command_line::Options& options, channel::Connection connection,
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
       host->network_namespace, MakeCollectors(options, settings, *host), settings,
-      [&, started_again = IsStartedAgain()](std::shared_ptr<const scheduling::Snapshot> snapshot) {
-        const auto versions = VersionsWithLegacyTables(*host);
-        if (started_again && !confinement->unfiltered &&
-            ((versions[0] && !readable_versions[0]) || (versions[1] && !readable_versions[1]))) {
+      [&, awaited = IsStartedAgain() ? confinement->unreadable_tables : std::vector<firewall::TableFamily>()](
+          std::shared_ptr<const scheduling::Snapshot> snapshot) {
+        if (std::ranges::any_of(awaited,
+                                [&](auto family) { return firewall::read::HasLegacyTables(host->procfs, family); })) {
           std::_Exit(kEndedToBeStartedAgain);
         }
         snapshots.Put(std::move(snapshot));
