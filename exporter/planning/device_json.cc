@@ -2,8 +2,8 @@
 
 namespace finwait::planning {
 
-nlohmann::ordered_json DeviceJson(const firewall::facts::Interface& device) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+Json DeviceJson(const firewall::facts::Interface& device) {
+  Json json = Json::object();
   PutKnown(json, "name", device.name);
   PutKnown(json, "index", device.index);
   PutKnown(json, "type", device.type);
@@ -12,7 +12,7 @@ nlohmann::ordered_json DeviceJson(const firewall::facts::Interface& device) {
   return json;
 }
 
-firewall::facts::Interface DeviceIn(const nlohmann::ordered_json& json) {
+firewall::facts::Interface DeviceIn(const Json& json) {
   firewall::facts::Interface device;
   TakeKnown(json, "name", device.name);
   TakeKnown(json, "index", device.index);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "collectors/base/one_of.h"
-#include "exporter/planning/device_json.h"
 #include "exporter/planning/routing_json.h"
 
 namespace finwait::planning {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,22 @@ class Malformed : public std::runtime_error {
 
 IpAddress AddressIn(const Json& json);
 Endpoint EndIn(const Json& json);
+
+/// Leaves out what is not known.
+template <typename T>
+void PutKnown(Json& json, const char* key, const std::optional<T>& value) {
+  if (value) {
+    json[key] = *value;
+  }
+}
+
+/// Leaves `value` as it is where there is no such key. Throws as nlohmann::json does where it is of another type.
+template <typename T>
+void TakeKnown(const Json& json, const char* key, std::optional<T>& value) {
+  if (const auto found = json.find(key); found != json.end()) {
+    value = found->get<T>();
+  }
+}
 
 /// The one of `values` that has this name.
 template <typename Enum, typename Values>

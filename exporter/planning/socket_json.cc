@@ -5,8 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "exporter/planning/device_json.h"
-
 namespace finwait::planning {
 namespace {
 
