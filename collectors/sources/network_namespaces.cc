@@ -132,7 +132,7 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
       continue;
     }
     const auto inside = inside_.find(one.id);
-    const bool is_inside = one.entered && (inside == inside_.end() || !inside->second.IsBlind());
+    const bool is_inside = one.entered && (inside == inside_.end() || !inside->second.IsUnavailable());
     ++(is_inside ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
                                  one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt});

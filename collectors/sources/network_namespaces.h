@@ -177,7 +177,7 @@ class NetworkNamespacesCollector : public Collector {
     /// ended hangs on them, and nobody can be asked then.
     std::map<std::uint64_t, kernel::Tracking> last_tracking;
 
-    bool IsBlind() const { return rules_gap || entries_gap; }
+    bool IsUnavailable() const { return rules_gap || entries_gap; }
   };
   std::optional<Error> silent_;             // who enters has not answered in this collection: it is asked no more
   std::map<std::uint64_t, Inside> inside_;  // by OtherNamespace::id
