@@ -18,7 +18,7 @@
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/forwarded_close.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/close_report.h"
@@ -124,8 +124,8 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends,
   forwarded.tracked = firewall::eval::Tristate::kYes;  // what is asked for is a close of one that had an entry
   report.path = firewall::eval::PathKind::kForwarded;
   for (const auto& [name, kind] : kPackets) {
-    report.packets.push_back(
-        report::ReportPacket(name, diagnosis::EvaluateForwardedPacket(evaluator, forwarded, seen, kind), evaluator));
+    report.packets.push_back(report::ReportPacket(
+        name, diagnosis::EvaluateForwardedPacket(evaluator, forwarded, seen, kind), evaluator.Packets()));
   }
   const diagnosis::ForwardedOutcome outcome = diagnosis::EvaluateForwardedClose(evaluator, forwarded, seen);
   report.fate = outcome.fate;
@@ -177,7 +177,7 @@ std::optional<report::CloseReport> ExplainClose(const command_line::Options& opt
     error.reset();
     report.packets.clear();
     report.passage.reset();
-    auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Facts());
+    auto connection = diagnosis::ConnectionBetween(local, peer, evaluator.Packets().Facts());
     if (host_side || !connection || connection->path_kind == firewall::eval::PathKind::kForwarded) {
       report.taken_to_be_opened_by = seen == nullptr ? OpenedByPorts(host, local, peer) : std::nullopt;
       const auto passage = EvaluateForwarded({local, peer}, host_side, seen, evaluator, report);
@@ -187,10 +187,11 @@ std::optional<report::CloseReport> ExplainClose(const command_line::Options& opt
       return;
     }
     AddWhatIsGiven(options, *connection);
-    connection->translated = evaluator.TranslationOf(*connection, seen).Any();
+    connection->translated = evaluator.Packets().TranslationOf(*connection, seen).Any();
     report.path = connection->path_kind;
     for (const auto& [name, kind] : kPackets) {
-      report.packets.push_back(report::ReportPacket(name, evaluator.EvaluatePath(*connection, kind), evaluator));
+      report.packets.push_back(
+          report::ReportPacket(name, evaluator.Packets().EvaluatePath(*connection, kind), evaluator.Packets()));
     }
     const diagnosis::CloseOutcome outcome = evaluator.Evaluate(*connection, seen, circumstances);
     report.fate = outcome.fate;

@@ -12,7 +12,7 @@
 #include "collectors/kernel/socket_pass.h"
 #include "exporter/diagnosis/class_survey.h"
 #include "exporter/diagnosis/connection_space.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/classes_report.h"
@@ -70,7 +70,8 @@ int RunExplainAll(const command_line::Options& options, const Result<kernel::Hos
                                        [](const diagnosis::FamilySurvey& survey) { return survey.reached_all; });
   const auto unreached =
       reached_all ? diagnosis::UnreachedRules(*rules, families, reached) : std::vector<firewall::RuleId>();
-  const report::ClassesReport report = report::ReportClasses(std::move(surveys), spaces, unreached, evaluator);
+  const report::ClassesReport report =
+      report::ReportClasses(std::move(surveys), spaces, unreached, evaluator.Packets());
   out << (options.report_format == command_line::ReportFormat::kJson ? views::ClassesJson(report)
                                                                      : views::ClassesText(report));
   return report.SomeNotClean() ? 1 : report.AllClean() ? 0 : kCannotTell;

@@ -110,11 +110,11 @@ class Survey {
 
   void NoteReached(const SurveyedClass& surveyed, RulesReached& reached) {
     const Connection connection = AnyOf(surveyed.path, surveyed.connections);
-    evaluator_.Observe(nullptr, &reached);
+    evaluator_.Packets().Observe(nullptr, &reached);
     for (const PacketKind kind : kClosing) {
-      evaluator_.EvaluatePath(connection, kind);
+      evaluator_.Packets().EvaluatePath(connection, kind);
     }
-    evaluator_.Observe(nullptr, nullptr);
+    evaluator_.Packets().Observe(nullptr, nullptr);
   }
 
  private:
@@ -123,11 +123,11 @@ class Survey {
     ClassOutcome outcome;
     EvaluateInRounds(evaluator_, resolver_, [&] {
       ends.Start(of);
-      evaluator_.Observe(&ends, nullptr);
+      evaluator_.Packets().Observe(&ends, nullptr);
       outcome = OutcomeOfClass(evaluator_.Evaluate(connection, nullptr));
-      evaluator_.Observe(nullptr, nullptr);
+      evaluator_.Packets().Observe(nullptr, nullptr);
       if (outcome.fate == Fate::kNatLost) {
-        const NatEffect nat = evaluator_.TranslationOf(connection, nullptr);
+        const NatEffect nat = evaluator_.Packets().TranslationOf(connection, nullptr);
         outcome.source_nat = nat.source == Tristate::kYes;
         outcome.destination_nat = nat.destination == Tristate::kYes;
       }

@@ -1,6 +1,6 @@
 #include "exporter/diagnosis/closing_drops.h"
 
-#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::size_t kMostInSeries = 8;
 
 class Search {
  public:
-  Search(CloseEvaluator& evaluator, const Connection& connection) : evaluator_(evaluator), connection_(connection) {
+  Search(PacketEvaluator& evaluator, const Connection& connection) : evaluator_(evaluator), connection_(connection) {
     evaluator_.Plan(&planned_);
   }
   Search(const Search&) = delete;
@@ -51,7 +51,7 @@ class Search {
     return tracked ? evaluator_.EvaluateTrackedPath(connection_, kind) : evaluator_.EvaluatePath(connection_, kind);
   }
 
-  CloseEvaluator& evaluator_;
+  PacketEvaluator& evaluator_;
   const Connection& connection_;
   firewall::eval::PlannedAccepts planned_;
   ClosingDrops found_;
@@ -59,7 +59,7 @@ class Search {
 
 }  // namespace
 
-ClosingDrops FindClosingDrops(CloseEvaluator& evaluator, const Connection& connection, bool peer_has_closed,
+ClosingDrops FindClosingDrops(PacketEvaluator& evaluator, const Connection& connection, bool peer_has_closed,
                               bool tracked) {
   Search search(evaluator, connection);
   if (tracked) {

@@ -28,7 +28,7 @@ struct ClosingDrops {
 
 /// Evaluates `connection` with the advised rules in force, one after the other. `tracked`: also as long as its entry is
 /// there.
-ClosingDrops FindClosingDrops(CloseEvaluator& evaluator, const firewall::eval::Connection& connection,
+ClosingDrops FindClosingDrops(PacketEvaluator& evaluator, const firewall::eval::Connection& connection,
                               bool peer_has_closed, bool tracked);
 
 }  // namespace finwait::diagnosis

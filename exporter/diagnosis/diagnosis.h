@@ -12,7 +12,7 @@
 #include "exporter/diagnosis/firewall_totals.h"
 #include "exporter/diagnosis/idle.h"
 #include "exporter/diagnosis/live.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "exporter/diagnosis/prediction_outcomes.h"
 #include "exporter/diagnosis/risk.h"
 #include "exporter/diagnosis/stuck.h"

@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "collectors/firewall/print/rule_text.h"
-#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 
 namespace finwait::diagnosis {
 
@@ -43,7 +43,7 @@ bool ReturnsEarly(const firewall::Table& table, const firewall::Chain& chain) {
 
 }  // namespace
 
-std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator) {
+std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, PacketEvaluator& evaluator) {
   if (!IsLost(result.decision) || !result.location || !result.hook) {
     return std::nullopt;
   }
@@ -63,7 +63,7 @@ std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, Cl
 }
 
 std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& result,
-                                              CloseEvaluator& evaluator) {
+                                              PacketEvaluator& evaluator) {
   if (!IsLost(result.decision) || !result.location || !result.hook) {
     return nullptr;
   }

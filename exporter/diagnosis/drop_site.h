@@ -25,18 +25,18 @@ struct DropSite {
   bool operator==(const DropSite&) const = default;
 };
 
-class CloseEvaluator;
+class PacketEvaluator;
 
 /// Where a packet with this result dies; nothing for one that does not, or where no rule is known. `evaluator`: that
 /// has it from the same rules.
-std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator);
+std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, PacketEvaluator& evaluator);
 
 /// Each drop site once, shared by all whose packets are dropped there: thousands of sockets at one rule hold one text.
 /// Good for one ruleset; holds at most one site for each rule, hook and kind of drop in it. Not thread-safe.
 class DropSites {
  public:
   /// The same as SiteOf(); null for nothing.
-  std::shared_ptr<const DropSite> Of(const firewall::eval::TraversalResult& result, CloseEvaluator& evaluator);
+  std::shared_ptr<const DropSite> Of(const firewall::eval::TraversalResult& result, PacketEvaluator& evaluator);
   void Clear() { known_.clear(); }
 
  private:

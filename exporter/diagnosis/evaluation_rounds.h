@@ -17,17 +17,17 @@ inline constexpr std::size_t kNeedsInARound = 1024;
 /// unknown, with the need's name as the reason.
 template <typename Pass>
 void EvaluateInRounds(CloseEvaluator& evaluator, firewall::facts::Resolver* resolver, Pass pass) {
-  evaluator.Facts().TakeNeeds();
+  evaluator.Packets().Facts().TakeNeeds();
   for (int round = 1;; ++round) {
     pass();
     if (resolver == nullptr || round == kMostRounds) {
       return;
     }
-    const firewall::facts::Needs needs = evaluator.Facts().TakeNeeds();
+    const firewall::facts::Needs needs = evaluator.Packets().Facts().TakeNeeds();
     if (needs.empty()) {
       return;
     }
-    resolver->Resolve(needs, evaluator.Facts().Store());
+    resolver->Resolve(needs, evaluator.Packets().Facts().Store());
   }
 }
 

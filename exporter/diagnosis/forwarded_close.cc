@@ -51,8 +51,8 @@ class WayThroughHost {
   WayThroughHost(CloseEvaluator& evaluator, const ForwardedConnection& forwarded, const ConnectionHistory* history)
       : evaluator_(evaluator),
         history_(history),
-        connection_(ConnectionThrough(forwarded, evaluator.Facts())),
-        nat_(evaluator.TranslationOf(connection_, history)) {
+        connection_(ConnectionThrough(forwarded, evaluator.Packets().Facts())),
+        nat_(evaluator.Packets().TranslationOf(connection_, history)) {
     connection_.translated = nat_.Any();
     if (connection_.passage.peer_is_own && nat_.Any() == Tristate::kNo) {
       connection_ = SeenFromThisHost(forwarded);
@@ -69,22 +69,22 @@ class WayThroughHost {
   }
 
   TraversalResult Of(PacketKind kind) const {
-    return evaluator_.EvaluatePath(connection_, is_received_here_ ? Mirrored(kind) : kind);
+    return evaluator_.Packets().EvaluatePath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
 
   // Where it is received here, it is the bare ACK that this host's end receives.
   TraversalResult LastAck() const {
-    return is_received_here_ ? Of(PacketKind::kData) : evaluator_.LastAck(connection_);
+    return is_received_here_ ? Of(PacketKind::kData) : evaluator_.Packets().LastAck(connection_);
   }
 
   // Where the peer's end is here, its RST is a packet that this host sends.
   TraversalResult PeerReset() const {
-    return is_received_here_ ? Of(PacketKind::kPeerFin) : evaluator_.EvaluatePeersReset(connection_);
+    return is_received_here_ ? Of(PacketKind::kPeerFin) : evaluator_.Packets().EvaluatePeersReset(connection_);
   }
 
   // Where the peer's end is here, the socket here is sent its reset through loopback.
   std::optional<TraversalResult> ResetOfPeer(const TraversalResult& ack) const {
-    return evaluator_.ResetOfPeer(connection_, is_received_here_ ? PacketKind::kData : PacketKind::kAck, ack);
+    return evaluator_.Packets().ResetOfPeer(connection_, is_received_here_ ? PacketKind::kData : PacketKind::kAck, ack);
   }
 
   // The same where the peer's packets of a translated connection are meant that really come.
@@ -106,7 +106,7 @@ class WayThroughHost {
       arriving.path_kind = PathKind::kLocal;
       arriving.ingress = connection_.egress;
     }
-    result = evaluator_.EvaluatePath(arriving, kind);
+    result = evaluator_.Packets().EvaluatePath(arriving, kind);
     if (result.decision == Disposition::kAccept) {
       result.decision = Disposition::kDrop;
       result.reason = to_this_host ? "it is for " + wire.local.Text() + ", and nothing translates it back"
@@ -116,12 +116,12 @@ class WayThroughHost {
   }
 
   TraversalResult Tracked(PacketKind kind) const {
-    return evaluator_.EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
+    return evaluator_.Packets().EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
 
  private:
   Connection SeenFromThisHost(const ForwardedConnection& forwarded) const {
-    Connection own = ConnectionOf(ListedSocket(forwarded.peer, forwarded.local), evaluator_.Facts());
+    Connection own = ConnectionOf(ListedSocket(forwarded.peer, forwarded.local), evaluator_.Packets().Facts());
     own.ingress = connection_.ingress;
     own.translated = Tristate::kNo;
     own.opened_by = forwarded.opened_by == OpenedBy::kUnknown ? own.opened_by : Other(forwarded.opened_by);
@@ -152,7 +152,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
     outcome.reason = kNoHostSide;
     return outcome;
   }
-  const std::size_t missed = evaluator.Facts().Missed();
+  const std::size_t missed = evaluator.Packets().Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
   static_cast<CloseOutcome&>(outcome) =
       CombineFate({[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); },
@@ -172,7 +172,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
           "no connection of its namespace was seen in this host's conntrack table: its packets may pass it by";
     }
   }
-  outcome.incomplete = evaluator.Facts().Missed() != missed;
+  outcome.incomplete = evaluator.Packets().Facts().Missed() != missed;
   evaluator.NameMissingFact(missed, outcome);
   return outcome;
 }

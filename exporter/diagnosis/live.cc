@@ -64,7 +64,7 @@ AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* 
   AtRiskSocket described = DescribeOutcome(socket, history, outcome, evaluator);
   described.with_entry = tracked;
   if (described.place && !IsLost(outcome.peer_reset.decision)) {
-    described.drops = FindClosingDrops(evaluator, evaluator.ConnectionWithFacts(socket),
+    described.drops = FindClosingDrops(evaluator.Packets(), evaluator.ConnectionWithFacts(socket),
                                        socket.state != kernel::TcpState::kEstablished, tracked);
   }
   return described;
@@ -90,8 +90,9 @@ class WithEntry {
     const std::size_t kind = static_cast<std::size_t>(family) * 4 + (loopback ? 2 : 0) + (peer_has_closed ? 1 : 0);
     if (!all_clean_[kind]) {
       // One that seems to leave may be to another address of this host.
-      all_clean_[kind] = evaluator_.AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed) &&
-                         (loopback || evaluator_.AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed));
+      all_clean_[kind] =
+          evaluator_.Packets().AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed) &&
+          (loopback || evaluator_.Packets().AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed));
     }
     return *all_clean_[kind] ? std::optional(Fate::kClean) : evaluator_.RememberedTracked(socket);
   }
@@ -149,7 +150,7 @@ class LiveTally {
   }
 
   bool MayGoOn() const {
-    return stopwatch_.Elapsed() < effort_.evaluation && evaluator_.Facts().Noted().size() < kNeedsInARound;
+    return stopwatch_.Elapsed() < effort_.evaluation && evaluator_.Packets().Facts().Noted().size() < kNeedsInARound;
   }
 
   // What becomes of those with an entry as long as it is there: known at once under nearly all rulesets.
@@ -229,7 +230,7 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
     described.history = *history;
   }
   if (const auto loss = DecisiveLossOf(outcome)) {
-    described.place = SiteOf(*loss->result, evaluator);
+    described.place = SiteOf(*loss->result, evaluator.Packets());
     described.place_is_inbound = !firewall::eval::IsOutgoing(loss->packet);
   }
   return described;

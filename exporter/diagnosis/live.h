@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/firewall/facts/resolver.h"
 #include "collectors/kernel/namespaces/owner.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"

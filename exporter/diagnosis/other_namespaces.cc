@@ -24,7 +24,7 @@ kernel::Tracking OwnTrackingOf(const sources::ForeignLiveSockets& live, std::siz
 // here, although no entry was seen.
 bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
   return !PassesNoHook(connection) &&
-         evaluator.TranslationOf(ConnectionThrough(connection, evaluator.Facts()), nullptr).Any() ==
+         evaluator.Packets().TranslationOf(ConnectionThrough(connection, evaluator.Packets().Facts()), nullptr).Any() ==
              firewall::eval::Tristate::kYes;
 }
 
@@ -117,7 +117,7 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
       const kernel::TcpSocket socket = live_->sockets[i];
       const auto found = connections_.Find(socket.cookie);
       const ConnectionHistory* history = found ? &*found : nullptr;
-      firewall::facts::FactQuery& facts = context.evaluator->Facts();
+      firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
       if (memo_.Find(socket, history, facts.Store())) {
         continue;
       }
@@ -148,7 +148,7 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
 
 void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context) {
   live_summary_ = LiveSummary();
-  firewall::facts::FactQuery& facts = context.evaluator->Facts();
+  firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
   AtRiskList list(LiveSummary::kMostListed);
   for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
     const kernel::TcpSocket socket = live_->sockets[i];

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 
 namespace finwait::diagnosis {
 namespace {

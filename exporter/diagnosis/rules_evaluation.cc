@@ -62,7 +62,8 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
   settings.conntrack_active = MayBeActive(diagnosis);
   // Rules that have changed wait for their turn; until then everything is evaluated by those before them.
   const bool in_turn = firewall->ruleset == ruleset_ || !pacer_ || pacer_->Due(now);
-  const bool renewed = evaluator_ == nullptr || (in_turn && !evaluator_->IsFor(firewall->ruleset.get(), settings));
+  const bool renewed =
+      evaluator_ == nullptr || (in_turn && !evaluator_->Packets().IsFor(firewall->ruleset.get(), settings));
   // What the paths of the representative flow hang on beside the rules changes seldom.
   const bool changed = renewed || !facts_->Holds(paths_hang_on_, paths_as_of_);
   if (renewed) {
@@ -75,11 +76,12 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
     const CpuStopwatch stopwatch;
     sites_.Clear();
     drops_beside_.clear();
-    evaluator_->Facts().TakeHungOn();
+    evaluator_->Packets().Facts().TakeHungOn();
     EvaluateInRounds(*evaluator_, resolver_.get(), [this] {
-      paths_ = {EvaluatePaths(*evaluator_, IpFamily::kIpv4), EvaluatePaths(*evaluator_, IpFamily::kIpv6)};
+      paths_ = {EvaluatePaths(evaluator_->Packets(), IpFamily::kIpv4),
+                EvaluatePaths(evaluator_->Packets(), IpFamily::kIpv6)};
     });
-    paths_hang_on_ = evaluator_->Facts().TakeHungOn();
+    paths_hang_on_ = evaluator_->Packets().Facts().TakeHungOn();
     paths_as_of_ = facts_->Now();
     paths_are_new_ = true;
     if (pacer_) {
@@ -110,7 +112,7 @@ std::shared_ptr<const ClosingDrops> RulesEvaluation::DropsBeside(const std::shar
   }
   ClosingDrops drops;
   InRounds([&] {
-    drops = FindClosingDrops(*evaluator_, evaluator_->ConnectionWithFacts(socket),
+    drops = FindClosingDrops(evaluator_->Packets(), evaluator_->ConnectionWithFacts(socket),
                              socket.state != kernel::TcpState::kFinWait1, with_entry);
   });
   return drops_beside_[{site, with_entry}] = std::make_shared<const ClosingDrops>(std::move(drops));

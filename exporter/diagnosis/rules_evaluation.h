@@ -15,7 +15,7 @@
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/diagnosis/drop_site.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 
 namespace finwait::diagnosis {
 

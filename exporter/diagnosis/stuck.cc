@@ -44,7 +44,7 @@ bool EntryMayHaveOutlivedTheFin(const kernel::TcpSocket& socket, const sources::
 }
 
 StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context) {
-  return {cause, context.sites != nullptr ? context.sites->Of(result, *context.evaluator) : nullptr, false};
+  return {cause, context.sites != nullptr ? context.sites->Of(result, context.evaluator->Packets()) : nullptr, false};
 }
 
 StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause answer_dropped,

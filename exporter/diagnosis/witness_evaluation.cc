@@ -44,7 +44,7 @@ void Append(Item item, std::size_t most, std::vector<Item>& list) {
 TraversalResult EvaluateDrop(const witness::Drop& drop, const kernel::TcpSocket* socket, CloseEvaluator& evaluator) {
   Result<firewall::eval::Connection> connection =
       socket != nullptr ? evaluator.ConnectionWithFacts(*socket)
-                        : ConnectionBetween(LocalEnd(drop), PeerEnd(drop), evaluator.Facts());
+                        : ConnectionBetween(LocalEnd(drop), PeerEnd(drop), evaluator.Packets().Facts());
   if (!connection) {
     TraversalResult unknown;
     unknown.reason = connection.error().message;
@@ -55,13 +55,13 @@ TraversalResult EvaluateDrop(const witness::Drop& drop, const kernel::TcpSocket*
     connection->local_socket.held = false;
   }
   if (IsOfThePeer(drop) && drop.packet == witness::ClosingPacket::kRst) {
-    return evaluator.EvaluatePeersReset(*connection);
+    return evaluator.Packets().EvaluatePeersReset(*connection);
   }
   const PacketKind kind = drop.packet == witness::ClosingPacket::kRst ? PacketKind::kRst
                           : IsOfThePeer(drop)                         ? PacketKind::kPeerFin
                                                                       : PacketKind::kFin;
-  return drop.entry == witness::PacketEntry::kTracked ? evaluator.EvaluateTrackedPath(*connection, kind)
-                                                      : evaluator.EvaluatePath(*connection, kind);
+  return drop.entry == witness::PacketEntry::kTracked ? evaluator.Packets().EvaluateTrackedPath(*connection, kind)
+                                                      : evaluator.Packets().EvaluatePath(*connection, kind);
 }
 
 void WitnessEvaluation::Settle(const scheduling::Snapshot& snapshot) {
@@ -144,7 +144,7 @@ void WitnessEvaluation::Evaluate(const scheduling::Snapshot& snapshot, RulesEval
       if (drop->reason_class == witness::ReasonClass::kNetfilter && rules.Evaluator() != nullptr) {
         const auto result = EvaluateDrop(*drop, FindSocket(sockets, *drop), *rules.Evaluator());
         packet.evaluated = result.decision;
-        packet.site = rules.Sites().Of(result, *rules.Evaluator());
+        packet.site = rules.Sites().Of(result, rules.Evaluator()->Packets());
         packet.reason = result.decision == Disposition::kUnknown ? result.reason : std::string();
       }
       evaluated.push_back(std::move(packet));

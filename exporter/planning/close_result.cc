@@ -58,7 +58,7 @@ CloseResult CloseResultOf(const diagnosis::ClassOutcome& outcome, diagnosis::Clo
     close.chain = outcome.rule->chain;
     close.handle = outcome.rule->handle;
     close.position = outcome.rule->index;
-    close.text = report::PacketOf(outcome, evaluator).text;
+    close.text = report::PacketOf(outcome, evaluator.Packets()).text;
   }
   return close;
 }

@@ -9,7 +9,7 @@
 
 #include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "exporter/planning/reported_facts.h"
 #include "exporter/planning/rules_identity.h"
 
@@ -34,7 +34,7 @@ class Evaluation {
 
   diagnosis::CloseEvaluator& Evaluator() { return evaluator_; }
   ReportedFacts& Facts() { return resolver_; }
-  std::optional<std::string> Identity() { return IdentityOf(evaluator_.GetRuleset(), resolver_, *facts_); }
+  std::optional<std::string> Identity() { return IdentityOf(evaluator_.Packets().GetRuleset(), resolver_, *facts_); }
 
   const CloseResult& CloseResultOf(const ClassOutcome& outcome) {
     const auto [known, is_new] = results_.try_emplace(outcome);
@@ -55,8 +55,8 @@ class Evaluation {
           evaluator_.Evaluate(connection, history ? &*history : nullptr, {peer_has_closed, false});
       outcome = OutcomeOf(later);
       if (later.fate == diagnosis::Fate::kNatLost) {
-        const NatEffect nat =
-            evaluator_.TranslationOf(evaluator_.ConnectionWithFacts(reported.socket), history ? &*history : nullptr);
+        const NatEffect nat = evaluator_.Packets().TranslationOf(evaluator_.ConnectionWithFacts(reported.socket),
+                                                                 history ? &*history : nullptr);
         outcome.source_nat = nat.source == Tristate::kYes;
         outcome.destination_nat = nat.destination == Tristate::kYes;
       }
@@ -118,7 +118,8 @@ void AddTranslations(HostFacts& host, const std::shared_ptr<const firewall::Rule
     }
     NatEffect nat;
     diagnosis::EvaluateInRounds(evaluation.Evaluator(), &evaluation.Facts(), [&] {
-      nat = evaluation.Evaluator().TranslationOf(evaluation.Evaluator().ConnectionWithFacts(each.socket), nullptr);
+      nat = evaluation.Evaluator().Packets().TranslationOf(evaluation.Evaluator().ConnectionWithFacts(each.socket),
+                                                           nullptr);
     });
     if (nat.source != Tristate::kUnknown && nat.destination != Tristate::kUnknown) {
       each.translated = {nat.source == Tristate::kYes, nat.destination == Tristate::kYes};

@@ -62,7 +62,7 @@ std::string ConsequenceOf(const ClassOutcome& outcome) {
   return outcome.fate == Fate::kPeerDecides ? text + "; it closes only when the peer does" : text;
 }
 
-PacketReport PacketOf(const ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator) {
+PacketReport PacketOf(const ClassOutcome& outcome, diagnosis::PacketEvaluator& evaluator) {
   TraversalResult result;
   result.decision = outcome.rejects ? Disposition::kReject : Disposition::kDrop;
   result.hook = outcome.hook;
@@ -105,7 +105,7 @@ std::vector<std::string> ExampleFlags(const diagnosis::SurveyedClass& surveyed) 
 
 ClassesReport ReportClasses(std::vector<diagnosis::FamilySurvey> surveys,
                             std::span<const diagnosis::ConnectionSpace> spaces,
-                            const std::vector<firewall::RuleId>& unreached, diagnosis::CloseEvaluator& evaluator) {
+                            const std::vector<firewall::RuleId>& unreached, diagnosis::PacketEvaluator& evaluator) {
   ClassesReport report;
   for (std::size_t i = 0; i < surveys.size(); ++i) {
     diagnosis::FamilySurvey& survey = surveys[i];

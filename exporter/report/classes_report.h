@@ -41,7 +41,7 @@ struct ClassesReport {
 /// What becomes of connections of that outcome, without a stop: "FIN dropped at output by ...".
 std::string ConsequenceOf(const diagnosis::ClassOutcome& outcome);
 /// The packet that is lost. `outcome`: of one that is; `evaluator`: that has it from the same rules.
-PacketReport PacketOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator);
+PacketReport PacketOf(const diagnosis::ClassOutcome& outcome, diagnosis::PacketEvaluator& evaluator);
 
 /// What `explain` must be told of the example beside its ends, because no socket shows it: "--opened-by=peer",
 /// "--user=1000". Nothing where the class does not hang on it, or a socket is the example.
@@ -50,6 +50,6 @@ std::vector<std::string> ExampleFlags(const diagnosis::SurveyedClass& surveyed);
 /// `spaces`: that `surveys` divided, in the same order.
 ClassesReport ReportClasses(std::vector<diagnosis::FamilySurvey> surveys,
                             std::span<const diagnosis::ConnectionSpace> spaces,
-                            const std::vector<firewall::RuleId>& unreached, diagnosis::CloseEvaluator& evaluator);
+                            const std::vector<firewall::RuleId>& unreached, diagnosis::PacketEvaluator& evaluator);
 
 }  // namespace finwait::report

@@ -9,7 +9,7 @@ using firewall::eval::Disposition;
 using firewall::eval::PathKind;
 
 // The rule's text, or the policy's, the way its own tool prints it.
-std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::CloseEvaluator& evaluator) {
+std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::PacketEvaluator& evaluator) {
   if (!result.location) {
     return "";
   }
@@ -33,7 +33,7 @@ std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::Clo
 }  // namespace
 
 PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
-                          diagnosis::CloseEvaluator& evaluator) {
+                          diagnosis::PacketEvaluator& evaluator) {
   PacketReport packet;
   packet.name = name;
   packet.verdict = firewall::eval::Name(result.decision);

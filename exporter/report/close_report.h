@@ -7,8 +7,8 @@
 
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/model/rule_id.h"
-#include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/forwarded_close.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 
 namespace finwait::report {
 
@@ -41,7 +41,7 @@ struct CloseReport {
 
 /// Reports what became of packet `name`. `evaluator`: that has `result` from the same rules.
 PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
-                          diagnosis::CloseEvaluator& evaluator);
+                          diagnosis::PacketEvaluator& evaluator);
 
 std::string_view Name(diagnosis::HostPassage passage);     ///< "forward", "input" or "bridge"
 std::string_view Name(firewall::eval::PathKind path);      ///< "local", "loopback" or "forwarded"

@@ -27,7 +27,7 @@
 #include "collectors/sources/sockets.h"
 #include "exporter/diagnosis/diagnostician.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "exporter/http/gzip.h"
 #include "exporter/report/report.h"
 #include "exporter/scheduling/sampler.h"
@@ -173,14 +173,14 @@ void Register(Input& input) {
     for (auto _ : state) {
       diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
       EvaluateInRounds(evaluator, input.resolver.get(),
-                       [&] { benchmark::DoNotOptimize(EvaluatePaths(evaluator, IpFamily::kIpv4)); });
+                       [&] { benchmark::DoNotOptimize(EvaluatePaths(evaluator.Packets(), IpFamily::kIpv4)); });
     }
   });
   benchmark::RegisterBenchmark("judge the representative connection's FIN", [&](benchmark::State& state) {
     diagnosis::CloseEvaluator evaluator(input.rules, diagnosis::EvaluationSettings{true, {true, true}}, nullptr);
     for (auto _ : state) {
-      benchmark::DoNotOptimize(
-          evaluator.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin));
+      benchmark::DoNotOptimize(evaluator.Packets().General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal,
+                                                           firewall::eval::PacketKind::kFin));
     }
   });
   benchmark::RegisterBenchmark("judge a close through 10,000 nat rules", [&](benchmark::State& state) {
@@ -190,7 +190,7 @@ void Register(Input& input) {
       socket.peer.address = *IpAddress::Parse("203.0.113.9");  // not loopback, and no service's
       EvaluateInRounds(evaluator, input.resolver.get(), [&] {
         benchmark::DoNotOptimize(
-            evaluator.TranslationOf(diagnosis::ConnectionByEnds(diagnosis::ListedSocket(socket)), nullptr));
+            evaluator.Packets().TranslationOf(diagnosis::ConnectionByEnds(diagnosis::ListedSocket(socket)), nullptr));
       });
     };
     // The first question about each local address reads and runs through what later ones have an answer to.

@@ -54,7 +54,7 @@ class ForwardedCloseTest : public testing::TestWithParam<SceneOptions> {
       if (!result.location) {
         return;
       }
-      const firewall::eval::RulePlace place = evaluator.FindRule(*result.location);
+      const firewall::eval::RulePlace place = evaluator.Packets().FindRule(*result.location);
       if (place.table != nullptr && place.chain != nullptr && place.rule != nullptr) {
         text = firewall::print::RuleText(*place.table, *place.chain, *place.rule);
       }

@@ -14,7 +14,7 @@
 #include "collectors/kernel/links.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "tests/lab/host.h"
 
 namespace finwait::diagnosis {

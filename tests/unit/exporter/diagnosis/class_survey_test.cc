@@ -70,7 +70,7 @@ class ClassSurveyTest : public testing::Test {
       auto source =
           recording::RuleSource::Replayed(recording::KernelRecording::Parse(one.Require(recording::kKernelFile)));
       CloseEvaluator evaluator(source.Read(), {.tcp_loose = true}, nullptr);
-      RecordedFacts facts(source.Facts(), evaluator.GetRuleset());
+      RecordedFacts facts(source.Facts(), evaluator.Packets().GetRuleset());
       for (const IpFamily family : kIpFamilies) {
         SCOPED_TRACE(one.Folder().string() + " " + std::string(Name(family)));
         const ConnectionSpace space = recording::MadeUpSpace(family);

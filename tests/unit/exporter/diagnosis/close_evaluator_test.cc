@@ -101,19 +101,6 @@ TEST_F(FateTest, OverLoopbackAnInputDropStopsTheFinItself) {
   EXPECT_EQ(Of(DropsAt({Hook::kInput})), Fate::kFinDropped);
 }
 
-TEST_F(FateTest, ASynProxyIsLostWithTheEntryWhereThePeerOpenedTheConnection) {
-  firewall::eval::HandMadeTable table;
-  table.Base("c", Hook::kInput, {{firewall::Synproxy{}}});
-  CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
-  firewall::eval::Connection connection;
-  connection.local = socket_.local;
-  connection.peer = socket_.peer;
-  connection.opened_by = firewall::eval::OpenedBy::kPeer;
-  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kYes);
-  connection.opened_by = firewall::eval::OpenedBy::kLocal;
-  EXPECT_EQ(evaluator.TranslationOf(connection, nullptr).Any(), firewall::eval::Tristate::kNo);
-}
-
 TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
   CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, {});
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kClean);

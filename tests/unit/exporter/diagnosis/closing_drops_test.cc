@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
 namespace finwait::diagnosis {
@@ -13,7 +13,7 @@ using firewall::eval::Accepts;
 using firewall::eval::PacketKind;
 
 ClosingDrops Of(std::shared_ptr<const firewall::Ruleset> rules, bool tracked = false) {
-  CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
+  PacketEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
   return FindClosingDrops(evaluator, firewall::eval::RepresentativeFlow(IpFamily::kIpv4), false, tracked);
 }
 

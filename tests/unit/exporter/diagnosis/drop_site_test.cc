@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "exporter/diagnosis/close_evaluator.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 #include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
@@ -13,7 +13,7 @@ using firewall::Hook;
 using firewall::TableFamily;
 
 TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
-  CloseEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
+  PacketEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, {});
   const auto lost =
       SiteOf(evaluator.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin),
              evaluator);
@@ -25,7 +25,7 @@ TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
   EXPECT_FALSE(
       SiteOf(evaluator.General(IpFamily::kIpv6, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kAck),
              evaluator));
-  CloseEvaluator unavailable(UnreadableRules(), {true, {true, true}}, {});
+  PacketEvaluator unavailable(UnreadableRules(), {true, {true, true}}, {});
   EXPECT_FALSE(
       SiteOf(unavailable.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin),
              unavailable));
@@ -34,7 +34,7 @@ TEST(DropSiteTest, OfALostPacketIsWhereItDiesAndOfAnyOtherThereIsNone) {
 TEST(DropSitesTest, AllPacketsLostAtOneRuleShareOneSiteWithItsText) {
   const firewall::eval::HandMadeTable table =
       firewall::eval::HandMadeTable().Base("out", Hook::kOutput, {{firewall::eval::Drops()}});
-  CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
+  PacketEvaluator evaluator(std::make_shared<const firewall::Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
   const auto lost =
       evaluator.General(IpFamily::kIpv4, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kFin);
   DropSites sites;

@@ -1,4 +1,4 @@
-#include "exporter/views/check_families.h"
+#include "tests/unit/exporter/views/check_families.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -29,8 +29,9 @@ report::ClassesReport ReportOf(const Case& one) {
     spaces.push_back(recording::MadeUpSpace(family));
     surveys.push_back(diagnosis::SurveyClasses(evaluator, &source.Facts(), spaces.back(), family, {}, &reached));
   }
-  const auto unreached = diagnosis::UnreachedRules(evaluator.GetRuleset(), {IpFamily::kIpv4, IpFamily::kIpv6}, reached);
-  return report::ReportClasses(std::move(surveys), spaces, unreached, evaluator);
+  const auto unreached =
+      diagnosis::UnreachedRules(evaluator.Packets().GetRuleset(), {IpFamily::kIpv4, IpFamily::kIpv6}, reached);
+  return report::ReportClasses(std::move(surveys), spaces, unreached, evaluator.Packets());
 }
 
 // tests/cases/real/NAME/classes.txt: what a person reads of the rules that ufw, firewalld, Docker and kube-proxy load,

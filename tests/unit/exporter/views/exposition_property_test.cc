@@ -13,9 +13,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "exporter/views/check_families.h"
 #include "exporter/views/exposition.h"
 #include "tests/lab/paths.h"
+#include "tests/unit/exporter/views/check_families.h"
 
 namespace finwait::views {
 namespace {

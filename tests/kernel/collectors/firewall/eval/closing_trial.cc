@@ -20,7 +20,7 @@
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::eval {
@@ -364,7 +364,7 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
 
 void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator) {
   for (Live& live : all) {
-    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, evaluator.Facts());
+    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, evaluator.Packets().Facts());
     if (!connection) {
       throw std::runtime_error(connection.error().message);
     }
@@ -376,14 +376,14 @@ void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnos
     history.entry_state = kernel::ConntrackTcpState::kEstablished;
     history.source_nat = live.translated;
     const diagnosis::ConnectionHistory* seen = never_seen ? nullptr : &history;
-    connection->translated = evaluator.TranslationOf(*connection, seen).Any();
+    connection->translated = evaluator.Packets().TranslationOf(*connection, seen).Any();
     const bool told = connection->opened_by != OpenedBy::kUnknown;
     if (told && connection->opened_by != (live.connection.inbound ? OpenedBy::kPeer : OpenedBy::kLocal)) {
       throw std::runtime_error("which end opened a connection was told wrongly");
     }
     closed_.all.push_back({*connection, {}});
     const auto predict = [&](PacketKind kind) {
-      live.verdicts[kind] = evaluator.EvaluatePath(*connection, kind);
+      live.verdicts[kind] = evaluator.Packets().EvaluatePath(*connection, kind);
       closed_.all.back().passed[kind] = std::nullopt;
     };
     switch (live.role) {
@@ -403,7 +403,7 @@ void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnos
         break;
       case TrialRole::kPeerGone:
         predict(PacketKind::kFin);
-        live.reset = evaluator.EvaluatePeersReset(*connection);
+        live.reset = evaluator.Packets().EvaluatePeersReset(*connection);
         break;
     }
   }

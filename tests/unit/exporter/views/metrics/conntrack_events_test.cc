@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "exporter/views/check_families.h"
 #include "exporter/views/metrics/families.h"
+#include "tests/unit/exporter/views/check_families.h"
 
 namespace finwait::views::metrics {
 namespace {

@@ -10,9 +10,9 @@
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/tracking.h"
-#include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/closing_drops.h"
 #include "exporter/diagnosis/drop_site.h"
+#include "exporter/diagnosis/packet_evaluator.h"
 
 namespace finwait::diagnosis {
 
@@ -49,7 +49,7 @@ struct PathResults {
 };
 
 /// Of one IP family.
-PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family);
+PathResults EvaluatePaths(PacketEvaluator& evaluator, IpFamily family);
 
 /// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are
 /// resolved.

@@ -1,4 +1,4 @@
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ using firewall::Hook;
 using firewall::eval::Disposition;
 
 PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
-  CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
+  PacketEvaluator evaluator(std::move(rules), {true, {true, true}}, {});
   return EvaluatePaths(evaluator, IpFamily::kIpv4);
 }
 

@@ -1,4 +1,4 @@
-#include "exporter/diagnosis/paths.h"
+#include "exporter/diagnosis/path_results.h"
 
 #include <numeric>
 
@@ -11,7 +11,7 @@ namespace {
 
 // Whether a connection that no narrower rule singles out can be there at all: its packets pass while it has its entry.
 // Firewalls that let pass nothing but by device (FireHOL, Shorewall) have none.
-bool CanExist(CloseEvaluator& evaluator, IpFamily family) {
+bool CanExist(PacketEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
   return !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kData).decision) &&
          !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kAck).decision);
@@ -19,7 +19,7 @@ bool CanExist(CloseEvaluator& evaluator, IpFamily family) {
 
 }  // namespace
 
-PathResults EvaluatePaths(CloseEvaluator& evaluator, IpFamily family) {
+PathResults EvaluatePaths(PacketEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
   using firewall::eval::PathKind;
   const struct {

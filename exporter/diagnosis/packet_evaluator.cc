@@ -1,0 +1,315 @@
+#include "exporter/diagnosis/packet_evaluator.h"
+
+#include <utility>
+
+#include "collectors/firewall/eval/reset_answer.h"
+#include "exporter/diagnosis/drop_site.h"
+
+namespace finwait::diagnosis {
+namespace {
+
+using firewall::eval::Connection;
+using firewall::eval::Disposition;
+using firewall::eval::NatEffect;
+using firewall::eval::OpenedBy;
+using firewall::eval::PacketKind;
+using firewall::eval::PacketTracking;
+using firewall::eval::PathKind;
+using firewall::eval::TraversalResult;
+using firewall::eval::Tristate;
+using firewall::facts::NamespaceFacts;
+using firewall::facts::NamespaceKey;
+
+// Every connection of the family: whatever is certain of it is certain of each.
+Connection AnyConnection(IpFamily family) {
+  Connection connection;
+  connection.family = family;
+  connection.local_socket.mark.reset();
+  connection.local_socket.held = false;  // an orphan's packets have no owner; a rule that asks for one is not certain
+  return connection;
+}
+
+// Whether what holds for all connections leaves nothing open for one: not the rule either, where it is one of several.
+bool Settles(const std::optional<TraversalResult>& for_all) {
+  return for_all && (!IsLost(for_all->decision) || for_all->location);
+}
+
+Tristate TristateOf(const std::optional<bool>& known) {
+  return known ? firewall::eval::TristateOf(*known) : Tristate::kUnknown;
+}
+
+}  // namespace
+
+void TakeSettings(const sources::SysctlSample* sysctl, const sources::ConntrackStatsSample* stats,
+                  const sources::ConntrackTableSample* table, EvaluationSettings& settings) {
+  if (sysctl != nullptr) {
+    settings.tcp_loose = sysctl->conntrack_tcp_loose ? std::optional(*sysctl->conntrack_tcp_loose != 0) : std::nullopt;
+    settings.ingress_devices = sysctl->ingress_devices;
+  }
+  const bool full =
+      stats != nullptr && stats->entries && stats->entries_limit && *stats->entries >= *stats->entries_limit;
+  settings.table_full = !full                                       ? std::optional(false)
+                        : table != nullptr && table->evictable == 0 ? std::optional(true)
+                                                                    : std::nullopt;
+}
+
+PacketEvaluator::PacketEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
+                                 std::shared_ptr<firewall::facts::FactStore> facts)
+    : ruleset_(std::move(ruleset)),
+      settings_(std::move(settings)),
+      store_(facts != nullptr ? std::move(facts) : std::make_shared<firewall::facts::FactStore>()),
+      facts_(*store_),
+      evaluator_(*ruleset_, &facts_),
+      translation_(evaluator_, facts_) {}
+
+firewall::eval::PacketPathSettings PacketEvaluator::SettingsFor(IpFamily family, bool tcp_loose) {
+  firewall::eval::PacketPathSettings settings;
+  settings.tcp_loose = tcp_loose;
+  settings.conntrack_active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  if (const auto* facts = facts_.FindValue<NamespaceFacts>(NamespaceKey{family})) {
+    settings.early_demultiplexing = TristateOf(facts->early_demultiplexing);
+    settings.routes_by_mark = TristateOf(facts->routes_by_mark);
+    settings.routes_by_ports = TristateOf(facts->routes_by_ports);
+    settings.forwards = TristateOf(facts->forwards);
+    settings.bridge_calls_rules = TristateOf(facts->bridge_calls_rules);
+  }
+  return settings;
+}
+
+TraversalResult PacketEvaluator::EvaluatePath(const Connection& connection, PacketKind kind) {
+  return OnWhicheverDevice(connection, kind, EvaluateOnRoutedDevice(connection, kind));
+}
+
+TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
+                                                   TraversalResult result) {
+  const auto& devices = settings_.ingress_devices[static_cast<std::size_t>(connection.family)];
+  const bool bound = connection.routing && connection.routing->bound_device != 0;
+  if (firewall::eval::IsOutgoing(kind) || connection.path_kind != PathKind::kLocal || connection.general || bound ||
+      connection.ingress || !connection.egress.index || result.decision == Disposition::kUnknown) {
+    return result;
+  }
+  std::vector<firewall::eval::Interface> others;
+  for (const kernel::IngressDevice& device : devices) {
+    if (device.index != *connection.egress.index) {
+      others.emplace_back();
+      others.back().name = device.name;
+      others.back().index = device.index;
+    }
+  }
+  constexpr std::size_t kMostDevices = 8;
+  if (others.size() > kMostDevices) {
+    others.assign(1, firewall::eval::Interface());  // any device
+  }
+  for (const firewall::eval::Interface& other : others) {
+    Connection there = connection;
+    there.ingress = other;
+    // What conntrack knows would not come in there either: then the connection never came that way.
+    if (IsLost(EvaluateTrackedPath(there, PacketKind::kAck).decision)) {
+      continue;
+    }
+    const TraversalResult on_other = EvaluateOnRoutedDevice(there, kind);
+    if (on_other.decision == Disposition::kUnknown || IsLost(on_other.decision) != IsLost(result.decision)) {
+      TraversalResult unknown = on_other;
+      unknown.decision = Disposition::kUnknown;
+      unknown.reason = "the device that the peer's packets come in on, which need not be the one that routing picks (" +
+                       (other.name ? *other.name : std::string("one of many")) +
+                       " leads to a network, too, and no reverse path filter forbids it)";
+      return unknown;
+    }
+  }
+  return result;
+}
+
+TraversalResult PacketEvaluator::UnlessTableIsFull(TraversalResult result, IpFamily family) const {
+  const bool active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  if (settings_.table_full == std::optional(false) || !active || IsLost(result.decision) ||
+      result.state == firewall::eval::PacketTracking::kUntracked) {
+    return result;
+  }
+  TraversalResult full;
+  full.decision = settings_.table_full ? Disposition::kDrop : Disposition::kUnknown;
+  full.state = result.state;
+  full.reason = settings_.table_full
+                    ? "the conntrack table is full of entries that it may not evict: conntrack drops what has none"
+                    : "whether conntrack finds an entry to evict, as its table is full";
+  return full;
+}
+
+TraversalResult PacketEvaluator::EvaluateOnRoutedDevice(const Connection& connection, PacketKind kind) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+    return firewall::eval::EvaluatePacket(evaluator_, connection, kind, settings);
+  });
+}
+
+TraversalResult PacketEvaluator::EvaluateWithSettings(IpFamily family, const Evaluation& evaluate) {
+  evaluator_.ResetBudget();
+  TraversalResult result = evaluate(SettingsFor(family, settings_.tcp_loose.value_or(true)));
+  if (!settings_.tcp_loose) {
+    evaluator_.ResetBudget();
+    const TraversalResult other = evaluate(SettingsFor(family, false));
+    if (IsLost(other.decision) != IsLost(result.decision) || other.decision == Disposition::kUnknown) {
+      result = TraversalResult();
+      result.reason = "nf_conntrack_tcp_loose could not be read";
+    }
+  }
+  return UnlessTableIsFull(UnlessUnavailable(std::move(result), family), family);
+}
+
+TraversalResult PacketEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
+  evaluator_.ResetBudget();
+  return UnlessUnavailable(
+      firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
+                                            SettingsFor(connection.family, settings_.tcp_loose.value_or(true))),
+      connection.family);
+}
+
+TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
+  if (result.decision != Disposition::kUnknown) {
+    for (const firewall::Backend backend : firewall::kBackends) {
+      if (!IsLost(result.decision) && firewall::IsUnavailable(*ruleset_, backend, family)) {
+        result.decision = Disposition::kUnknown;
+        result.reason = std::string(firewall::Name(backend)) + " rules could not be read";
+      }
+    }
+  }
+  return result;
+}
+
+// What holds for all that this end may send holds for an ACK without data, too.
+TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+    if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
+      return *for_all;
+    }
+  }
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+    return firewall::eval::EvaluateLastAck(evaluator_, connection, settings);
+  });
+}
+
+TraversalResult PacketEvaluator::Evaluate(const Connection& connection, const Question& question) {
+  return question.tracked ? EvaluateTrackedPath(connection, question.kind) : EvaluatePath(connection, question.kind);
+}
+
+const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& question) {
+  const auto [found, is_new] = for_all_.try_emplace(question);
+  ForFamily& known = found->second;
+  if (!is_new && (known.complete ? store_->Holds(known.hung_on, known.facts_as_of) : known.puts == store_->Puts())) {
+    facts_.NoteHungOn(known.hung_on);
+    if (!known.complete) {
+      facts_.NoteMissed();
+    }
+    return known.result;
+  }
+  const firewall::facts::FactKinds before = facts_.TakeHungOn();
+  const std::size_t missed = facts_.Missed();
+  // The FIN of a process that still holds its socket and of an orphan must fare alike for the result to hold for all.
+  Connection orphaned = AnyConnection(question.family);
+  orphaned.path_kind = question.path_kind;
+  Connection held = orphaned;
+  held.local_socket.held = true;
+  known.result.reset();
+  TraversalResult result = Evaluate(orphaned, question);
+  if (result.decision != Disposition::kUnknown && Evaluate(held, question).decision == result.decision) {
+    known.result = std::move(result);
+  }
+  known.hung_on = facts_.TakeHungOn();
+  known.facts_as_of = store_->Now();
+  known.complete = facts_.Missed() == missed;
+  known.puts = store_->Puts();
+  facts_.NoteHungOn(static_cast<firewall::facts::FactKinds>(before | known.hung_on));
+  return known.result;
+}
+
+TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, PacketKind kind) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+    if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
+      return *for_all;
+    }
+  }
+  return EvaluatePath(connection, kind);
+}
+
+// Most rulesets decide without asking for a device or a mark; only otherwise are these asked for.
+bool PacketEvaluator::AllFareAlike(IpFamily family, bool peer_has_closed) {
+  const auto& fin = ForAll(family, PacketKind::kFin);
+  return fin && !IsLost(fin->decision) && Settles(ForAll(family, PacketKind::kAck)) &&
+         (peer_has_closed ||
+          (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
+}
+
+bool PacketEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_closed) {
+  const auto alike = [&](PacketKind kind) {
+    const std::optional<TraversalResult> leaving = ForAll(family, kind);
+    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false});
+    return leaving && looping && leaving->decision == looping->decision &&
+           (!IsLost(leaving->decision) || leaving->location == looping->location);
+  };
+  return alike(PacketKind::kFin) && alike(PacketKind::kAck) &&
+         (peer_has_closed || (alike(PacketKind::kPeerFin) && alike(PacketKind::kData)));
+}
+
+NatEffect PacketEvaluator::TranslationOf(const Connection& connection, const ConnectionHistory* history,
+                                         const ListedSocket* socket) {
+  if (const auto seen = TranslationHistory::Seen(history)) {
+    return *seen;
+  }
+  const firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, true);
+  if (connection.within != nullptr) {
+    return firewall::eval::EvaluateNat(evaluator_, connection, connection.opened_by, settings);
+  }
+  if (connection.path_kind == PathKind::kForwarded) {
+    return translation_.ByRules(connection, connection.opened_by, settings);
+  }
+  // Which end opened the connection, and where it leaves under which address, is asked for only where the nat chains
+  // alone do not tell.
+  NatEffect effect = translation_.ByRules(connection, OpenedBy::kUnknown, settings);
+  if (effect.Any() != Tristate::kUnknown) {
+    return effect;
+  }
+  if (connection.path_kind != PathKind::kLocal) {
+    return connection.opened_by != OpenedBy::kUnknown ? translation_.ByRules(connection, connection.opened_by, settings)
+                                                      : effect;
+  }
+  const Connection known = socket != nullptr ? ConnectionOf(*socket, facts_) : connection;
+  return translation_.ByRules(known, known.opened_by, settings);
+}
+
+TraversalResult PacketEvaluator::EvaluatePeersReset(const Connection& connection) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+    return firewall::eval::EvaluatePeerReset(evaluator_, connection, settings);
+  });
+}
+
+std::optional<TraversalResult> PacketEvaluator::ResetOfPeer(const Connection& connection, PacketKind kind,
+                                                            const TraversalResult& ack) {
+  if (ack.decision != Disposition::kReject || !ack.location) {
+    return std::nullopt;
+  }
+  const firewall::eval::RulePlace place = evaluator_.FindRule(*ack.location);
+  if (place.rule == nullptr || !firewall::eval::AnswersWithReset(*place.rule, connection.family)) {
+    return std::nullopt;
+  }
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+    return firewall::eval::EvaluateResetAnswer(evaluator_, connection, kind,
+                                               ack.state.value_or(PacketTracking::kNoEntry), settings);
+  });
+}
+
+bool PacketEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bool peer_has_closed) {
+  const auto passes = [&](PacketKind kind) {
+    const auto& result = ForAll({family, path_kind, kind, true});
+    return result && result->decision == Disposition::kAccept;
+  };
+  return passes(PacketKind::kFin) && (peer_has_closed || passes(PacketKind::kPeerFin));
+}
+
+TraversalResult PacketEvaluator::General(IpFamily family, PathKind path, PacketKind kind) {
+  return EvaluatePath(firewall::eval::RepresentativeFlow(family, path), kind);
+}
+
+TraversalResult PacketEvaluator::RepresentativeTracked(IpFamily family, PacketKind kind) {
+  return EvaluateTrackedPath(firewall::eval::RepresentativeFlow(family), kind);
+}
+
+}  // namespace finwait::diagnosis
