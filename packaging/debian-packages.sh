@@ -36,12 +36,19 @@ TEST_BUILD_PACKAGES=(
   libgtest-dev libgmock-dev
 )
 
-# To run them: what makes the lab's networks, and the oracles that the program's numbers are held against.
-TEST_PACKAGES=(
-  iproute2 iptables nftables ipset conntrack procps curl jq openssl
-  prometheus prometheus-alertmanager   # alerts end to end, and promtool
-  python3 python3-yaml
+# To run the unit tests: the reference parsers of what is served.
+UNIT_TEST_PACKAGES=(
+  prometheus                   # promtool; alerts end to end, too
+  python3
   python3-prometheus-client    # the reference parser of OpenMetrics
+)
+
+# To run all of them: what makes the lab's networks, and the oracles that the program's numbers are held against.
+TEST_PACKAGES=(
+  "${UNIT_TEST_PACKAGES[@]}"
+  iproute2 iptables nftables ipset conntrack procps curl jq openssl
+  prometheus-alertmanager      # alerts end to end
+  python3-yaml
   chromium                     # the page
   clang-format clang-tidy shellcheck
   lintian                      # the Debian package's form

@@ -39,7 +39,7 @@ for pair in "$@"; do
   root=$roots/$suite
   echo "== $suite, $compiler"
   make_debian "$suite" "$root"
-  install_in "$root" "${BUILD_PACKAGES[@]}" "${TEST_BUILD_PACKAGES[@]}" clang
+  install_in "$root" "${BUILD_PACKAGES[@]}" "${TEST_BUILD_PACKAGES[@]}" "${UNIT_TEST_PACKAGES[@]}" clang
   rm -rf "$root/src"
   mkdir "$root/src"
   git archive HEAD | tar -x -C "$root/src"

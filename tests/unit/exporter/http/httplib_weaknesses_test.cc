@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "tests/lab/connection.h"
@@ -19,6 +20,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing_client::Client;
+
+// What was published is of this version. A newer one has mended some of it, and then shows nothing of the attempt.
+constexpr bool kAsPublished = std::string_view(CPPHTTPLIB_VERSION) == "0.11.4";
 
 constexpr const char* kSecret = "the words of an exception";
 
@@ -61,7 +65,7 @@ class HttplibWeaknesses : public ServerFixture {
 
   /// Whether a server withstands the attempt on its port.
   void OnlyOursWithstands(const std::function<bool(std::uint16_t)>& withstands) {
-    {
+    if (kAsPublished) {
       const BareServer bare;
       EXPECT_FALSE(withstands(bare.Port())) << "the library is no longer weak here, or the attempt is none";
     }

@@ -49,7 +49,7 @@ std::string WithThird(int passed, const std::function<std::string()>& action) {
 
 TEST(PassedSockets, AreCountedOnlyIfTheyAreMeantForThisProcess) {
   EXPECT_EQ(PassedDescriptors(Passing("2")), 2u);
-  EXPECT_EQ(PassedDescriptors(With({{"LISTEN_FDS", "2"}, {"LISTEN_PID", "1"}})), 0u);
+  EXPECT_EQ(PassedDescriptors(With({{"LISTEN_FDS", "2"}, {"LISTEN_PID", std::to_string(::getpid() + 1)}})), 0u);
   EXPECT_EQ(PassedDescriptors(With({{"LISTEN_FDS", "2"}})), 0u);
   for (const char* count : {"", "-1", "2x", "99999999999999", "4000000000"}) {
     EXPECT_EQ(PassedDescriptors(Passing(count)), 0u) << count;

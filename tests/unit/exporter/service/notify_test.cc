@@ -119,7 +119,8 @@ TEST(ServiceNotify, WatchdogPeriodIsTakenIfItIsMeantForThisProcess) {
   const std::string own = std::to_string(::getpid());
   EXPECT_EQ(With({{"WATCHDOG_USEC", "30000000"}}).WatchdogPeriod(), microseconds(30'000'000));
   EXPECT_EQ(With({{"WATCHDOG_USEC", "5"}, {"WATCHDOG_PID", own}}).WatchdogPeriod(), microseconds(5));
-  EXPECT_FALSE(With({{"WATCHDOG_USEC", "5"}, {"WATCHDOG_PID", "1"}}).WatchdogPeriod());
+  const std::string other = std::to_string(::getpid() + 1);
+  EXPECT_FALSE(With({{"WATCHDOG_USEC", "5"}, {"WATCHDOG_PID", other}}).WatchdogPeriod());
 }
 
 TEST(ServiceNotify, ImpossibleWatchdogPeriodsCountAsNone) {
