@@ -280,7 +280,7 @@ void Encoder::Put(const T& value) {
   } else if constexpr (kIsVariant<T>) {
     static_assert(std::variant_size_v<T> < 256);
     Put(static_cast<std::uint8_t>(value.index()));
-    std::visit([this](const auto& alternative) { Put(alternative); }, value);
+    std::visit([this](const auto& alternative) { this->Put(alternative); }, value);
   } else if constexpr (kIsShared<T>) {
     using Object = std::remove_const_t<typename T::element_type>;
     if (value == nullptr) {
@@ -296,7 +296,7 @@ void Encoder::Put(const T& value) {
       }
     }
   } else {
-    std::apply([this](const auto&... field) { (Put(field), ...); }, FieldsOf(value));
+    std::apply([this](const auto&... field) { (this->Put(field), ...); }, FieldsOf(value));
   }
 }
 
@@ -447,7 +447,7 @@ bool Decoder::Take(T& value) {
     return true;
   } else {
     if (++depth_ > kMostDepth ||
-        !std::apply([this](auto&... field) { return (Take(field) && ...); }, FieldsOf(value))) {
+        !std::apply([this](auto&... field) { return (this->Take(field) && ...); }, FieldsOf(value))) {
       return Refuse();
     }
     --depth_;

@@ -17,16 +17,18 @@ namespace {
 
 enum class Kind : std::uint32_t { kStart = 1, kEvent, kCounts };
 
+struct NamedEvent {
+  finwait_event event;
+  std::array<char, 64> reason;
+};
+
 struct Record {
   Kind kind = Kind::kStart;
   std::uint32_t reason = 0;  // of Start
   std::uint64_t lost = 0;
   union {
     std::array<char, Start::kLongest> text = {};
-    struct {
-      finwait_event event;
-      std::array<char, 64> reason;
-    } event;
+    NamedEvent event;
     finwait_counts counts;
   };
 };

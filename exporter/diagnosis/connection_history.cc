@@ -7,7 +7,7 @@ namespace finwait::diagnosis {
 namespace {
 
 // CTA_TIMEOUT counts whole seconds, and the sample took a moment.
-constexpr std::chrono::seconds kSlack(2);
+constexpr std::chrono::seconds kEntrySlack(2);
 
 }  // namespace
 
@@ -119,9 +119,9 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   if (history.entry_end == ExpiryReason::kStillThere) {
     // The peer's FIN gives the entry another timeout.
     const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
-    history.entry_end = now + kSlack >= memory.ends_at ? ExpiryReason::kTimedOut
-                        : peer_closed_since            ? ExpiryReason::kUnknown
-                                                       : ExpiryReason::kRemoved;
+    history.entry_end = now + kEntrySlack >= memory.ends_at ? ExpiryReason::kTimedOut
+                        : peer_closed_since                 ? ExpiryReason::kUnknown
+                                                            : ExpiryReason::kRemoved;
   }
 }
 
@@ -133,7 +133,7 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
   const ConnectionHistory& history = memory.history;
   const bool same_entry = history.entry_end == ExpiryReason::kStillThere && history.entry_state == socket.entry.state;
   // A packet has come since the last sample, a keepalive of the peer's perhaps, which the socket does not date.
-  const bool refreshed = same_entry && now + remaining > memory.ends_at + kSlack;
+  const bool refreshed = same_entry && now + remaining > memory.ends_at + kEntrySlack;
   std::optional<seconds> longest;
   if (socket.idle) {
     longest = remaining + std::chrono::floor<seconds>(*socket.idle);
@@ -143,7 +143,7 @@ std::optional<std::chrono::seconds> ConnectionHistories::LongestTimeout(const ke
     longest = std::min(longest.value_or(since), since);
   }
   const auto& before = history.entry_timeout_at_most;
-  if (!same_entry || !before || remaining > *before + kSlack) {
+  if (!same_entry || !before || remaining > *before + kEntrySlack) {
     return longest;
   }
   return std::min(*before, longest.value_or(*before));

@@ -97,13 +97,13 @@ TrialGroup Outbound() {
   for (const Rules& rules : kOutbound) {
     all.push_back(Lossy("close", rules, "local_drop"));
   }
-  for (const std::size_t i : {0, 3, 7}) {
+  for (const std::size_t i : {0U, 3U, 7U}) {
     all.push_back(Lossy("killed", kOutbound[i], "local_drop", End::kKill));
   }
-  for (const std::size_t i : {1, 2, 8}) {
+  for (const std::size_t i : {1U, 2U, 8U}) {
     all.push_back(Lossy("peer closes first", kOutbound[i], "local_drop", End::kAfterPeer));
   }
-  for (const std::size_t i : {0, 9}) {
+  for (const std::size_t i : {0U, 9U}) {
     all.push_back(Lossy("shutdown", kOutbound[i], "local_drop", End::kShutdown));
   }
   return group;
@@ -112,12 +112,12 @@ TrialGroup Outbound() {
 TrialGroup Resets() {
   TrialGroup group{"Resets", {}};
   auto& all = group.trials;
-  for (const std::size_t i : {0, 1, 2, 7, 8, 10}) {
+  for (const std::size_t i : {0U, 1U, 2U, 7U, 8U, 10U}) {
     all.push_back(Lossy("reset", kOutbound[i], "", End::kReset));
   }
   all.push_back(Lossy("closed with unread data", kOutbound[0], "", End::kUnread));
   all.push_back(Lossy("closed with unread data", kOutbound[3], "", End::kUnread));
-  for (const std::size_t i : {0, 3}) {
+  for (const std::size_t i : {0U, 3U}) {
     Trial trial = Lossy("reset, which gets out", kInbound[i], "", End::kReset);
     trial.stage_after = "latent";
     trial.lost = 0;
@@ -212,7 +212,7 @@ TrialGroup Shares() {
   mixed(kOutbound[0], "local_drop", 0, 4, 0);
   mixed(kOutbound[9], "local_drop", 0, 0, 4);
   mixed(kInbound[2], "reply_drop", 0, 2, 2);
-  for (const std::size_t i : {2, 9}) {
+  for (const std::size_t i : {2U, 9U}) {
     Trial trial = Baseline("long timeout", kOutbound[i], "latent");
     trial.sysctls = "";
     trial.entries_stay = true;

@@ -467,7 +467,8 @@ void MakeLegacyTables() {
       std::strncpy(information.name, table, sizeof information.name - 1);
       socklen_t size = sizeof information;
       Report(what, ::getsockopt(socket, level, IPT_SO_GET_INFO, &information, &size) == 0 ? 0 : errno);
-      ipt_get_entries entries = {};
+      ipt_get_entries entries;
+      std::memset(&entries, 0, sizeof entries);
       std::strncpy(entries.name, table, sizeof entries.name - 1);
       size = sizeof entries;
       Report(what + " by its rules", ::getsockopt(socket, level, IPT_SO_GET_ENTRIES, &entries, &size) == 0 ? 0 : errno);

@@ -73,13 +73,13 @@ class ForwardedTest : public testing::TestWithParam<Network> {
  private:
   void Join(const Namespace& side, const std::string& address, const std::string& device, const std::string& gateway) {
     gateway_.Shell("ip link add " + device + " type veth peer name veth0 netns " + side.Path());
-    SetUp(side, "veth0", address);
-    SetUp(gateway_, device, gateway);
+    SetUpDevice(side, "veth0", address);
+    SetUpDevice(gateway_, device, gateway);
     // The kernel tells the IPv6 stack of a new link up to a second late; until then it loses what is sent.
     gateway_.Shell("for i in $(seq 100); do ip -o link show " + device +
                    " | grep -q 'state UP' && exit; sleep 0.05; done; exit 1");
   }
-  void SetUp(const Namespace& where, const std::string& device, const std::string& address) {
+  void SetUpDevice(const Namespace& where, const std::string& device, const std::string& address) {
     where.Sysctl("net.ipv6.conf." + device + ".accept_dad", "0");
     where.Shell("ip link set " + device + " up; ip address add " + address + Net().length + " dev " + device +
                 (address.find(':') == std::string::npos ? "" : " nodad"));

@@ -171,11 +171,11 @@ TEST(SocketTableTest, WhatIsShortenedGrowsAgainAsIfItHadNeverBeenLonger) {
     list.Add(Socket(i, IpFamily::kIpv6));
   }
   EXPECT_EQ(list.CountTracked(IpFamily::kIpv6), 2048U);
-  for (const std::uint64_t i : {0, 4094}) {
+  for (const std::uint64_t i : {0U, 4094U}) {
     EXPECT_EQ(list[i].peer.Text(), Tracked(i, IpFamily::kIpv6).peer.Text());
     EXPECT_NE(list[i].entry.translation, nullptr);
   }
-  for (const std::uint64_t i : {4095, 4096, 8999}) {
+  for (const std::uint64_t i : {4095U, 4096U, 8999U}) {
     ExpectSame(list[i], Socket(i, IpFamily::kIpv6));
   }
 }

@@ -132,9 +132,11 @@ TEST(RiskTest, TheScoreRisesStrictlyInEachFactorUntilItSaturates) {
   ExpectStrictRise(
       Latent(), [](RiskInputs& inputs, int value) { inputs.at_risk_sockets = value; }, 1, 1000);
   ExpectStrictRise(
-      Healthy(), [](RiskInputs& inputs, int value) { inputs.stuck_sockets = value; }, 1, 1000);
+      Healthy(), [](RiskInputs& inputs, int value) { inputs.stuck_sockets = static_cast<std::uint64_t>(value); }, 1,
+      1000);
   ExpectStrictRise(
-      Healthy(), [](RiskInputs& inputs, int value) { inputs.lost_closes = value; }, 1, 1000);
+      Healthy(), [](RiskInputs& inputs, int value) { inputs.lost_closes = static_cast<std::uint64_t>(value); }, 1,
+      1000);
   RiskInputs stuck = Healthy();
   stuck.stuck_sockets = 5;
   ExpectStrictRise(
