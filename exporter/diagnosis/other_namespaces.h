@@ -49,6 +49,8 @@ class OtherNamespaces {
                                  const OtherContext& context);
   /// Of the open sockets summed up last.
   ObservedSilence Silence(const sources::SysctlSample* sysctl) const;
+  /// Lets go of facts of entered namespaces that may not be true any more.
+  void RefreshFacts(SteadyClock::time_point now) { own_hops_.RefreshFacts(now); }
   /// Who answers for entered namespaces.
   void ResolveInside(ResolverIn resolver_in) { own_hops_.ResolveBy(std::move(resolver_in)); }
   /// The collector cannot read: nothing is known now, but what was counted stays counted.
