@@ -23,14 +23,15 @@ class Entering(unittest.TestCase):
 
     def calls(self, depth, coverage):
         """What of setns() and unshare() the program called, from its start to its end, while it read the pod's connection."""
-        tracer = ["strace", "--follow-forks", "--interruptible=waiting", "--trace=setns,unshare", f"--output={TRACE}"]
+        tracer = ["strace", "--follow-forks", "--daemonize", "--trace=execve,setns,unshare", f"--output={TRACE}"]
         established = 'finwait_tcp_sockets{family="ipv4",state="established"}'
         with sandbox.peer_listening(PORT), sandbox.connections(1, PORT, where="pod"):
             with sandbox.exporter(f"--namespaces={depth}", *FLAGS[1:], before=tracer):
                 wait("the pod", lambda s: s.get(f'finwait_network_namespaces{{coverage="{coverage}"}}', 0) >= 1)
                 wait("its connection", lambda s: s.get(established, 0) >= 1)
+        sandbox.wait_for("end of the trace", lambda: pathlib.Path(TRACE).read_text().endswith("+++\n"))
         trace = pathlib.Path(TRACE).read_text()
-        self.assertIn("+++", trace, "the end of a process: it was traced to the end")
+        self.assertIn("execve(", trace, "the program's own start")
         return ENTRANCES.findall(trace)
 
     def test_to_observe_nobody_enters(self):
