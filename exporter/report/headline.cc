@@ -118,8 +118,9 @@ std::string NetnsOf(const scheduling::Snapshot& snapshot, std::uint64_t network_
 // That connections of containers and pods were not evaluated, and why not.
 std::string UnreadOf(const diagnosis::Diagnosis& diagnosis, std::uint64_t unread) {
   const scheduling::CollectorStatus* status = diagnosis.snapshot->Status<sources::NetworkNamespacesSample>();
-  const std::string why = status == nullptr || status->errors.empty() ? std::string("their namespaces have not all been read yet")
-                                                                      : status->errors.front().message;
+  const std::string why = status == nullptr || status->errors.empty()
+                              ? std::string("their namespaces have not all been read yet")
+                              : status->errors.front().message;
   return "What would become of " + Counted(unread, "connection", "connections") +
          " of containers or pods cannot be told: " + why + ".";
 }
