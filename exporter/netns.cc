@@ -17,6 +17,9 @@ Result<std::optional<kernel::namespaces::NamedNamespace>> FindNetns(const comman
   if (!found) {
     return Failure(found.error());
   }
+  if (auto is_one = kernel::namespaces::RequireNetwork(*found); !is_one) {
+    return Failure(is_one.error());
+  }
   struct stat there = {};
   struct stat own = {};
   const std::filesystem::path own_file = options.procfs / "thread-self/ns/net";

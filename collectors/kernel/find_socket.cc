@@ -96,11 +96,9 @@ Result<void> LookInDump(const Host& host, const Positions& positions, Deadline d
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<std::optional<FoundSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
-                                                            Deadline deadline) {
-  std::vector<std::optional<FoundSocket>> found(wanted.size());
+// Asks for each by its ends.
+Result<void> AskForEach(const Host& host, std::span<const SocketEnds> wanted, Deadline deadline,
+                        std::vector<std::optional<FoundSocket>>& found) {
   for (std::size_t from = 0; from < wanted.size(); from += netlink::Channel::kMostAtOnce) {
     auto channel = OpenTcpDiag(host);
     if (!channel) {
@@ -129,6 +127,19 @@ Result<std::vector<std::optional<FoundSocket>>> FindSockets(const Host& host, st
     if (!asked || problem) {
       return Failure(asked ? *problem : asked.error());
     }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::optional<FoundSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
+                                                            Deadline deadline) {
+  std::vector<std::optional<FoundSocket>> found(wanted.size());
+  // Of other namespaces only dumps can be asked for: then all are looked for in one.
+  if (auto asked = AskForEach(host, wanted, deadline, found);
+      !asked && asked.error().reason != FailureReason::kUnsupported) {
+    return Failure(asked.error());
   }
   Positions missing;
   for (std::size_t i = 0; i < wanted.size(); ++i) {

@@ -29,6 +29,7 @@ struct FoundSocket : TcpSocket {
 /// Asks the kernel for connections by their ends (inet_diag, with tcp_info and the type of service), many with one
 /// send. One answer for each, in order; nothing where there is no such socket in this namespace. One that is bound to a
 /// device is found only by its device, and so the sockets that were not found at once are looked for in a dump of all.
+/// So are all of a namespace that is entered, where the kernel can be asked for a dump alone (kUnsupported else).
 /// Needs no capability.
 Result<std::vector<std::optional<FoundSocket>>> FindSockets(const Host& host, std::span<const SocketEnds> wanted,
                                                             Deadline deadline);

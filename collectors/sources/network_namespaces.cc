@@ -22,8 +22,10 @@ using kernel::namespaces::ObservedNamespace;
 
 constexpr auto kCgroupsAgainAfter = std::chrono::seconds(15);
 constexpr auto kJointsAgainAfter = std::chrono::seconds(60);
+constexpr auto kNoJointAgainAfter = std::chrono::seconds(2);  // a runtime gives a namespace its device after it is made
 constexpr auto kOwnRulesAgainAfter = std::chrono::seconds(15);
 constexpr std::size_t kMostOwnRulesAtOnce = 16;
+constexpr std::size_t kMostAskedEachTime = 8192;  // of closing sockets, in each collection; all others are paced
 
 // By which process HostIn() has reached it.
 kernel::namespaces::EnteredNamespace EnteredBy(const kernel::Host& host, std::uint64_t inode) {
@@ -63,6 +65,16 @@ std::shared_ptr<const firewall::Ruleset> WithoutLegacy(const std::shared_ptr<con
 bool SharesNumbersOfProcesses(const std::filesystem::path& procfs) {
   std::error_code error;
   return std::filesystem::read_symlink(procfs / "self", error) == std::to_string(::getpid());
+}
+
+// How many open sockets have been counted and are not listed.
+std::uint64_t Unlisted(const kernel::namespaces::ObservedSockets& sockets) {
+  std::uint64_t open = 0;
+  for (const kernel::SocketCounts& counts : sockets.counts) {
+    open += counts[static_cast<std::size_t>(kernel::TcpState::kEstablished)] +
+            counts[static_cast<std::size_t>(kernel::TcpState::kCloseWait)];
+  }
+  return open - std::min<std::uint64_t>(open, sockets.open.Size());
 }
 
 // A namespace that has gone meanwhile leaves no gap.
@@ -125,6 +137,18 @@ Result<std::chrono::nanoseconds> NetworkNamespacesCollector::Observe(Deadline de
   return effort.spent;
 }
 
+bool NetworkNamespacesCollector::IsUnavailable(const ObservedNamespace& one) const {
+  if (one.unavailable || settings_.depth != NamespaceDepth::kEnter) {
+    return one.unavailable;
+  }
+  const auto inside = inside_.find(one.id);
+  if (inside != inside_.end()) {
+    return inside->second.IsUnavailable();
+  }
+  const bool has_rules_unread = one.entered && !gone_.contains(one.id);
+  return one.inhabited && (settings_.entrance == nullptr || has_rules_unread);
+}
+
 void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) const {
   for (const ObservedNamespace& one : observer_.Namespaces()) {
     if (one.sockets == nullptr) {
@@ -135,7 +159,8 @@ void NetworkNamespacesCollector::ListSockets(NetworkNamespacesSample& sample) co
     const bool is_inside = one.entered && (inside == inside_.end() || !inside->second.IsUnavailable());
     ++(is_inside ? sample.entered : sample.observed);
     sample.namespaces.push_back({one.id, one.inhabited && !one.processes.empty() ? one.processes.front() : 0, one.owner,
-                                 one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt});
+                                 one.sockets->counts, one.sockets->orphans, std::nullopt, is_inside, std::nullopt,
+                                 IsUnavailable(one), Unlisted(*one.sockets)});
     if ((one.entered || !one.inhabited) && inside != inside_.end()) {
       sample.namespaces.back().own = inside->second.rules;
     }
@@ -160,7 +185,7 @@ void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespace
     for (const std::size_t i : positions) {
       own.Add(sample.closing[i].socket);
     }
-    JoinInside(id, deadline, own);
+    JoinInside(id, kMostAskedEachTime, deadline, own);
     for (std::size_t i = 0; i < positions.size(); ++i) {
       sample.closing[positions[i]].own_tracking = own.TrackingOf(i);
     }
@@ -202,13 +227,17 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     }
   }
   std::ranges::sort(due);
-  due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
+  gone_.clear();
+  if (reading_) {  // else there is no next time
+    due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
+  }
   for (const auto& [read_at, one] : due) {
     if (silent_) {
       break;
     }
     const auto host = observer_.HostIn(*one);
     if (!host && kernel::namespaces::HasGone(host.error())) {
+      gone_.insert(one->id);
       continue;
     }
     Inside& inside = inside_[one->id];
@@ -253,16 +282,15 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   settings_.entrance->hosts->Set(std::move(hosts));
 }
 
-void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets) {
+void NetworkNamespacesCollector::JoinInside(std::uint64_t id, std::size_t most, Deadline deadline,
+                                            kernel::SocketTable& sockets) {
   const auto inside = inside_.find(id);
-  constexpr std::size_t kMostAsked = 8192;
   if (inside == inside_.end()) {
     return;
   }
   Inside& there = inside->second;
   there.entries_gap.reset();
-  if (!there.rules || !there.hangs_on_entries || sockets.IsEmpty() || sockets.Size() > kMostAsked ||
-      !RequireConntrack(host_)) {
+  if (!there.rules || !there.hangs_on_entries || sockets.IsEmpty() || !RequireConntrack(host_)) {
     return;
   }
   if (!there.inhabited) {
@@ -275,19 +303,22 @@ void NetworkNamespacesCollector::JoinInside(std::uint64_t id, Deadline deadline,
   }
   kernel::Host host = there.host;
   host.procfs = host_.procfs;  // where it tells whether this kernel has conntrack at all
-  std::vector<std::size_t> all(sockets.Size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  if (const auto asked = kernel::AskForEntries(host, all, {}, deadline, sockets); !asked) {
+  std::vector<std::size_t> asked_for(std::min(most, sockets.Size()));
+  std::iota(asked_for.begin(), asked_for.end(), std::size_t{0});
+  if (asked_for.size() < sockets.Size()) {
+    Recall(there.last_tracking, sockets);
+  }
+  if (const auto asked = kernel::AskForEntries(host, asked_for, {}, deadline, sockets); !asked) {
     NoteGap(asked.error(), there.entries_gap, silent_);  // those that were not told of stay unknown
     if (kernel::namespaces::HasGone(asked.error())) {
       Recall(there.last_tracking, sockets);
     }
     return;
   }
-  if (there.last_tracking.size() + sockets.Size() > 2 * kMostAsked) {
+  if (asked_for.size() == sockets.Size() && there.last_tracking.size() > 2 * sockets.Size() + kMostAskedEachTime) {
     there.last_tracking.clear();
   }
-  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+  for (const std::size_t i : asked_for) {
     there.last_tracking[sockets.Cookie(i)] = sockets.TrackingOf(i);
   }
 }
@@ -335,7 +366,7 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
     for (std::size_t i = first; i < live->sockets.Size(); ++i) {
       own.Add(live->sockets[i]);
     }
-    JoinInside(one.id, deadline, own);
+    JoinInside(one.id, own.Size(), deadline, own);
     for (std::size_t i = 0; i < own.Size(); ++i) {
       live->own_tracking.push_back(own.TrackingOf(i));
     }
@@ -398,7 +429,10 @@ void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error
   const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
   const SteadyClock::time_point now = SteadyClock::now();
   const bool all_known = std::ranges::all_of(namespaces, [this](const auto& one) { return joints_.contains(one.id); });
-  if ((all_known && joints_at_ && now < *joints_at_ + kJointsAgainAfter) || !SharesNumbersOfProcesses(host_.procfs)) {
+  const bool all_joined =
+      std::ranges::all_of(joints_, [](const auto& known) { return known.second && known.second->device; });
+  const auto again_after = all_joined ? kJointsAgainAfter : kNoJointAgainAfter;
+  if ((all_known && joints_at_ && now < *joints_at_ + again_after) || !SharesNumbersOfProcesses(host_.procfs)) {
     return;
   }
   joints_at_ = now;
@@ -442,6 +476,9 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
     } else if (const auto& why = observer_.WhyNotEntered()) {
       collected.gaps.push_back(*why);
     }
+    if (const auto& why = observer_.WhyNotRead()) {
+      collected.gaps.push_back(*why);
+    }
     silent_ = observer_.Silent();
     KeepJoints(deadline, collected.gaps);
     KeepOwnRules(deadline);
@@ -450,6 +487,16 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
     JoinClosing(deadline, *sample);
     AddGapsInside(collected.gaps);
     sample->live = live_;
+    std::uint64_t unlisted = 0;
+    for (const OtherNamespace& one : sample->namespaces) {
+      unlisted += one.unlisted;
+    }
+    if (unlisted > 0) {
+      collected.gaps.push_back(
+          {FailureReason::kError, 0,
+           Counted(unlisted, "open connection", "open connections") + " of other network namespaces are beyond the " +
+               std::to_string(kernel::namespaces::ObservedSockets::kMostSockets) + " of one that are evaluated"});
+    }
   } else if (auto counted = observer_.Count(deadline); !counted) {
     return Failure(counted.error());
   }

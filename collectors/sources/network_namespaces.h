@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +49,9 @@ struct OtherNamespace {
   std::optional<kernel::NamespaceLink> joined;  ///< to this host's; absent: it cannot be told
   bool entered = false;                         ///< its sockets were read inside
   std::optional<OwnRules> own;  ///< its own rules; absent where it was not entered, or they cannot be read
+  /// Something of it could not be read that --namespaces= has read: what becomes of its connections cannot be told.
+  bool unavailable = false;
+  std::uint64_t unlisted = 0;  ///< open sockets beyond those in ForeignLiveSockets, whose number is bounded
 };
 
 /// A closing socket of another network namespace, with its entry in the host's table.
@@ -134,6 +138,8 @@ class NetworkNamespacesCollector : public Collector {
   /// Observes once. Returns the CPU time that reading lists of sockets took, where that is paced.
   Result<std::chrono::nanoseconds> Observe(Deadline deadline);
   void ListSockets(NetworkNamespacesSample& sample) const;
+  /// Whether something of it could not be read that should be.
+  bool IsUnavailable(const kernel::namespaces::ObservedNamespace& one) const;
   void JoinClosing(Deadline deadline, NetworkNamespacesSample& sample);
   /// Joins the live sockets if that is due. Returns the CPU time that it took.
   std::chrono::nanoseconds KeepJoined(Deadline deadline, std::vector<Error>& gaps);
@@ -141,8 +147,8 @@ class NetworkNamespacesCollector : public Collector {
   /// Reads the rules of entered namespaces, a few at a time.
   void KeepOwnRules(Deadline deadline);
   /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them; of
-  /// one that no process lives in any more, as they were last.
-  void JoinInside(std::uint64_t id, Deadline deadline, kernel::SocketTable& sockets);
+  /// one that no process lives in any more, as they were last. Of more than `most` the others are as they were last.
+  void JoinInside(std::uint64_t id, std::size_t most, Deadline deadline, kernel::SocketTable& sockets);
   /// What of entered namespaces could not be read, each message once.
   void AddGapsInside(std::vector<Error>& gaps) const;
   /// Finds out how the namespaces are joined to this host's, at once for one that is new.
@@ -181,6 +187,7 @@ class NetworkNamespacesCollector : public Collector {
   };
   std::optional<Error> silent_;             // who enters has not answered in this collection: it is asked no more
   std::map<std::uint64_t, Inside> inside_;  // by OtherNamespace::id
+  std::set<std::uint64_t> gone_;            // those whose last process ended while their rules were to be read
 };
 
 }  // namespace finwait::sources

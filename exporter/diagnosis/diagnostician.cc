@@ -62,6 +62,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   diagnosis->at = wall;
   diagnosis->snapshot = std::move(snapshot);
   rules_.RefreshFacts(now);
+  others_.RefreshFacts(now);
   const bool rules_changed = rules_.Evaluate(*diagnosis->snapshot, now, *diagnosis);
   if (rules_changed) {
     outcomes_.RulesChanged();

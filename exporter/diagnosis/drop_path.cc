@@ -13,7 +13,7 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
   if (!diagnosis.paths) {
     return std::nullopt;
   }
-  bool unknown = diagnosis.live && diagnosis.live->any_unknown;
+  bool unknown = diagnosis.live && (diagnosis.live->any_unknown || diagnosis.live->unread_elsewhere > 0);
   for (const IpFamily family : kIpFamilies) {
     const auto index = static_cast<std::size_t>(family);
     if (!MayBeActive(diagnosis)[index]) {

@@ -61,7 +61,11 @@ struct LiveSummary {
   bool any_unknown = false;  ///< for some it cannot be told
   /// Of those with an unknown fate, the ones that nobody has evaluated yet: the next summary goes on with them.
   std::uint64_t unevaluated = 0;
-  std::uint64_t unknown_elsewhere = 0;  ///< with an unknown fate, in other namespaces
+  /// Connections of other namespaces that nobody has evaluated, as something could not be read that decides.
+  std::uint64_t unread_elsewhere = 0;
+  /// Open, of other namespaces, without an entry, and none of their namespace's was ever seen: their packets may pass
+  /// this host's conntrack by.
+  std::uint64_t never_tracked_elsewhere = 0;
   /// Those counted in `at_risk`: this host's own by TcpSocket::cgroup_id (0: not told), others by OtherNamespace::id.
   std::map<std::uint64_t, std::uint64_t> at_risk_by_cgroup;
   std::map<std::uint64_t, std::uint64_t> at_risk_by_namespace;

@@ -190,8 +190,9 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
     }
     const bool lost_here = asked_here && socket.entry.tracking == kernel::Tracking::kUntracked &&
-                           ((history != nullptr && history->SeenTracked()) || tracked_.contains(live_->namespaces[i]));
+                           ((history != nullptr && history->SeenTracked()) || IsKnownTracked(socket, i));
     if (!lost_here && !own_unknown) {
+      live_summary_.never_tracked_elsewhere += socket.entry.tracking == kernel::Tracking::kUntracked ? 1 : 0;
       continue;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
     }
     ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
@@ -207,7 +208,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
     }
     ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
     ++live_summary_.at_risk_by_namespace[live_->namespaces[i]];
-    live_summary_.unknown_elsewhere += *at_risk == Fate::kUnknown ? 1 : 0;
+    live_summary_.any_unknown = live_summary_.any_unknown || *at_risk == Fate::kUnknown;
     if (WouldStick(*at_risk)) {
       live_summary_.any_would_stick = true;
       if (*at_risk != Fate::kPeerDecides) {
@@ -229,6 +230,11 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
       described.owner = sample.OwnerOf(described.network_namespace);
     }
   });
+}
+
+bool OtherNamespaces::IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const {
+  const std::uint64_t network_namespace = live_->namespaces[position];
+  return tracked_.contains(network_namespace) && !PassesNoHook(ConnectionOf(socket, network_namespace));
 }
 
 std::optional<Fate> OtherNamespaces::OwnFateOf(std::size_t position) {
@@ -278,7 +284,32 @@ const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSa
     Evaluate(context);
     CountLive(sample, context);
   }
+  live_summary_.unread_elsewhere = CountUnread(sample);
   return live_summary_;
+}
+
+std::uint64_t OtherNamespaces::CountUnread(const sources::NetworkNamespacesSample& sample) const {
+  std::set<std::uint64_t> unavailable;
+  std::uint64_t without_entries = 0;
+  std::uint64_t unread = 0;
+  for (const sources::OtherNamespace& one : sample.namespaces) {
+    if (one.unavailable) {
+      unavailable.insert(one.id);
+    }
+    unread += one.unlisted;
+    for (std::size_t family = 0; sample.live == nullptr && family < one.counts.size(); ++family) {
+      for (const kernel::TcpState state : {kernel::TcpState::kEstablished, kernel::TcpState::kCloseWait}) {
+        without_entries += one.counts[family][static_cast<std::size_t>(state)];
+      }
+    }
+  }
+  if (sample.live == nullptr || unavailable.empty()) {
+    return sample.live == nullptr ? without_entries : unread;
+  }
+  for (std::size_t i = 0; i < sample.live->namespaces.size(); ++i) {
+    unread += unavailable.contains(sample.live->namespaces[i]) && !StaysInside(sample.live->sockets[i]) ? 1 : 0;
+  }
+  return unread;
 }
 
 ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) const {
@@ -401,7 +432,9 @@ void Add(const LiveSummary& others, LiveSummary& own) {
   own.ends += others.ends;
   own.any_would_stick = own.any_would_stick || others.any_would_stick;
   own.unevaluated += others.unevaluated;
-  own.unknown_elsewhere += others.unknown_elsewhere;
+  own.any_unknown = own.any_unknown || others.any_unknown;
+  own.unread_elsewhere += others.unread_elsewhere;
+  own.never_tracked_elsewhere += others.never_tracked_elsewhere;
   own.at_risk_by_namespace = others.at_risk_by_namespace;
   // Both have a part in the list: the half that one does not need is the other's.
   const std::size_t room = LiveSummary::kMostListed - std::min(own.sockets.size(), LiveSummary::kMostListed / 2);

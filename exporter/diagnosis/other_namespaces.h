@@ -49,6 +49,8 @@ class OtherNamespaces {
                                  const OtherContext& context);
   /// Of the open sockets summed up last.
   ObservedSilence Silence(const sources::SysctlSample* sysctl) const;
+  /// Lets go of facts of entered namespaces that may not be true any more.
+  void RefreshFacts(SteadyClock::time_point now) { own_hops_.RefreshFacts(now); }
   /// Who answers for entered namespaces.
   void ResolveInside(ResolverIn resolver_in) { own_hops_.ResolveBy(std::move(resolver_in)); }
   /// The collector cannot read: nothing is known now, but what was counted stays counted.
@@ -62,6 +64,10 @@ class OtherNamespaces {
   /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
   void Evaluate(const OtherContext& context);
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
+  /// Those of namespaces of which something could not be read, and those of which no entry of this host's could be.
+  std::uint64_t CountUnread(const sources::NetworkNamespacesSample& sample) const;
+  /// Whether this host's conntrack surely sees the connection's packets, as it has seen others' of its namespace.
+  bool IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const;
   /// What becomes of a close at its own namespace's hop, where it has no entry there; nothing where that has no hop.
   std::optional<Fate> OwnFateOf(std::size_t position);
   /// The outcome that decides, of its own namespace and of this host.

@@ -9,9 +9,28 @@
 namespace finwait::diagnosis {
 namespace {
 
+// Nobody listens inside for routes that change, as this host's are listened for.
+constexpr auto kRoutesAgainAfter = std::chrono::seconds(60);
+
 bool HasRules(const firewall::Ruleset& ruleset) { return !ruleset.tables.empty() || !ruleset.unread.empty(); }
 
 }  // namespace
+
+void OwnHops::RefreshFacts(SteadyClock::time_point now) {
+  now_ = now;
+  for (auto& [id, hop] : hops_) {
+    firewall::facts::FactStore& facts = hop.evaluator->Facts().Store();
+    facts.Expire(now);
+    facts.EvictUnused(now);
+    if (now >= hop.routes_as_of + kRoutesAgainAfter) {
+      hop.routes_as_of = now;
+      facts.Invalidate(firewall::facts::Only(firewall::facts::FactKind::kRoute));
+    }
+    if (hop.resolver != nullptr) {
+      hop.resolver->Resolve(facts.Stale(), facts);
+    }
+  }
+}
 
 bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
   bool changed = false;
@@ -30,8 +49,10 @@ bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
     Hop hop;
     hop.ruleset = one.own->ruleset;
     hop.tcp_loose = one.own->tcp_loose;
+    hop.routes_as_of = now_;
     hop.resolver = resolver_in_ ? resolver_in_(one.id) : nullptr;
     const auto facts = std::make_shared<firewall::facts::FactStore>();
+    facts->Expire(now_);
     EvaluationSettings settings;
     settings.tcp_loose = hop.tcp_loose;
     for (const IpFamily family : kIpFamilies) {

@@ -23,6 +23,8 @@ class OwnHops {
  public:
   void ResolveBy(ResolverIn resolver_in) { resolver_in_ = std::move(resolver_in); }
 
+  /// Lets go of facts that may not be true any more; `now` is of this diagnosis.
+  void RefreshFacts(SteadyClock::time_point now);
   /// Takes in the rules of a sample. Returns whether any have changed.
   bool TakeIn(const sources::NetworkNamespacesSample& sample);
   bool IsEmpty() const { return hops_.empty(); }
@@ -47,12 +49,14 @@ class OwnHops {
     std::optional<bool> tcp_loose;
     std::unique_ptr<CloseEvaluator> evaluator;
     std::shared_ptr<firewall::facts::Resolver> resolver;
+    SteadyClock::time_point routes_as_of;
   };
 
   Hop* Find(std::uint64_t network_namespace);
 
   ResolverIn resolver_in_;
   std::map<std::uint64_t, Hop> hops_;
+  SteadyClock::time_point now_;
 };
 
 }  // namespace finwait::diagnosis

@@ -28,9 +28,8 @@ void RiskAssessor::Assess(SteadyClock::time_point now, std::uint64_t resets_lost
     const LiveSummary& live = *diagnosis.live;
     inputs.live_sockets = live.open;
     inputs.expiring_sockets = live.expiring;
-    // Sockets whose fate is unknown may be what tells exposed from latent.
-    constexpr std::size_t kUnknownFates = std::size(kFatesAtRisk) - 1;
-    if (live.WouldStick() > 0 || live.at_risk[kUnknownFates] == live.unknown_elsewhere) {
+    // Sockets whose fate is unknown may be what tells exposed from less.
+    if (live.WouldStick() > 0 || live.AtRisk(Fate::kUnknown) + live.unread_elsewhere == 0) {
       inputs.at_risk_sockets = live.WouldStick();
     }
   }

@@ -450,6 +450,14 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
                       std::back_inserter(explanation.what_to_do));
   }
   DescribeUnavailable(*diagnosis.snapshot, explanation);
+  if (diagnosis.live && diagnosis.live->never_tracked_elsewhere > 0) {
+    explanation.cannot_see.push_back(
+        {Counted(diagnosis.live->never_tracked_elsewhere, "open connection of another network namespace has",
+                 "open connections of other network namespaces have") +
+         " no entry in this host's conntrack table, and none of the same namespace was seen with one. Either the "
+         "entries had gone before anybody watched, or the packets pass conntrack by (a BPF program, macvlan). What "
+         "would become of a close is not told. The service, running while a connection still has its entry, tells."});
+  }
   if (diagnosis.idle && diagnosis.idle->untold > 0) {
     explanation.cannot_see.push_back({"It cannot be told how long " +
                                       Counted(diagnosis.idle->untold, "connection of another network namespace has",

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
@@ -103,6 +104,27 @@ bool MayLosePackets(const diagnosis::Diagnosis& diagnosis) {
   return diagnosis.risk.stage == diagnosis::Stage::kLatent && diagnosis.drop_path_unknown;
 }
 
+// How `explain` is asked about a socket of another namespace, beside its ends: by a process of that namespace.
+std::string NetnsOf(const scheduling::Snapshot& snapshot, std::uint64_t network_namespace) {
+  const auto* others = snapshot.Find<sources::NetworkNamespacesSample>();
+  if (network_namespace == 0 || others == nullptr) {
+    return "";
+  }
+  const auto& all = others->namespaces;
+  const auto found = std::ranges::find(all, network_namespace, &sources::OtherNamespace::id);
+  return found == all.end() || found->process == 0 ? "" : "--netns=" + std::to_string(found->process) + " ";
+}
+
+// That connections of containers and pods were not evaluated, and why not.
+std::string UnreadOf(const diagnosis::Diagnosis& diagnosis, std::uint64_t unread) {
+  const scheduling::CollectorStatus* status = diagnosis.snapshot->Status<sources::NetworkNamespacesSample>();
+  const std::string why = status == nullptr || status->errors.empty()
+                              ? std::string("their namespaces have not all been read yet")
+                              : status->errors.front().message;
+  return "What would become of " + Counted(unread, "connection", "connections") +
+         " of containers or pods cannot be told: " + why + ".";
+}
+
 // Why there is no stage although all collectors work: what is not known, and what would tell.
 std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
   const std::uint64_t unknown = diagnosis.live ? diagnosis.live->AtRisk(diagnosis::Fate::kUnknown) : 0;
@@ -114,8 +136,12 @@ std::string UnknownOf(const diagnosis::Diagnosis& diagnosis) {
       return one.fate == diagnosis::Fate::kUnknown && !one.reason.empty();
     });
     return first == sockets.end() ? text + "."
-                                  : text + ": it depends on " + first->reason +
-                                        ". `finwait_exporter explain LOCAL PEER` names the rule for one of them.";
+                                  : text + ": it depends on " + first->reason + ". `finwait_exporter explain " +
+                                        NetnsOf(*diagnosis.snapshot, first->network_namespace) +
+                                        "LOCAL PEER` names the rule for one of them.";
+  }
+  if (diagnosis.live && diagnosis.live->unread_elsewhere > 0) {
+    return UnreadOf(diagnosis, diagnosis.live->unread_elsewhere);
   }
   if (diagnosis.stuck) {
     const auto& by_state = diagnosis.stuck->undetermined;

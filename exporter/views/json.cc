@@ -192,6 +192,8 @@ Json LiveJson(const diagnosis::LiveSummary& live, const std::vector<report::Affe
               {"at_risk", at_risk},
               {"by_rule", ByRuleJson(sites, &report::AffectedSite::at_risk)},
               {"expiring", OrNull(live.expiring)},
+              {"not_evaluated", live.unread_elsewhere},
+              {"never_tracked", live.never_tracked_elsewhere},
               {"sockets", sockets},
               {"sockets_not_listed", NotListed(std::max<std::uint64_t>(all, live.sockets.size()), sockets.size())}};
 }
@@ -317,6 +319,7 @@ Json SysctlJson(const sources::SysctlSample& sysctl) {
 Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
   return Json{{"observed", others.observed},
               {"entered", others.entered},
+              {"unavailable", std::ranges::count_if(others.namespaces, &sources::OtherNamespace::unavailable)},
               {"unseen", others.unseen},
               {"processes", others.processes_elsewhere},
               {"unreadable_processes", others.unreadable},

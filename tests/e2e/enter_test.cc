@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <filesystem>
 #include <fstream>
@@ -59,6 +60,17 @@ class EnterTest : public testing::Test {
         30);
   }
 
+  // Whether the stage comes to be told, or not to be.
+  static bool TellsStage(const Program& program, bool told) {
+    return lab::Eventually(
+        [&] {
+          const auto series = program.Scrape();
+          return series.contains("finwait_risk_stage{stage=\"none\"}") == told &&
+                 series.contains("finwait_risk_score") == told;
+        },
+        60);
+  }
+
   lab::Wire host_;
   lab::Namespace inside_;
   pid_t process_ = 0;  // the only one inside
@@ -110,6 +122,30 @@ TEST_F(EnterTest, WhatCannotBeOpenedInsideIsToldAndIsNotCountedAsEntered) {
       60));
   EXPECT_TRUE(lab::Eventually(
       [&] { return program.Get("/api/v1/report").body.find("Too many open files") != std::string::npos; }, 30));
+  EXPECT_TRUE(TellsStage(program, false)) << "what its rules do to the connection is not known any more";
+}
+
+TEST_F(EnterTest, ARuleOfAContainersOwnThatHangsOnTheMarkIsForetold) {
+  inside_.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -m mark --mark 7 -j DROP");
+  const UniqueFd marked = lab::Connect(inside_, "192.0.2.2", 80);
+  const UniqueFd its_peer = listener_.Accept();
+  const UniqueFd plain = lab::Connect(inside_, "192.0.2.2", 80);
+  const UniqueFd its_peer_too = listener_.Accept();
+  const int mark = 7;
+  ASSERT_EQ(::setsockopt(marked.Get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
+  inside_.Shell("conntrack -F 2>/dev/null");
+  const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
+  EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"fin_dropped\"}", 1));
+  EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"unknown\"}", 0)) << "the other's mark is known, too";
+}
+
+TEST_F(EnterTest, ATranslationOfAContainersOwnIsLostWithItsEntry) {
+  inside_.Shell("iptables -t nat -A OUTPUT -p tcp --dport 81 -j DNAT --to-destination 192.0.2.2:80");
+  const UniqueFd client = lab::Connect(inside_, "192.0.2.2", 81);
+  const UniqueFd server = listener_.Accept();
+  inside_.Shell("conntrack -F 2>/dev/null");
+  const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
+  EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"nat_lost\"}", 1));
 }
 
 TEST_F(EnterTest, OfAContainersLegacyRulesItIsSaidThatTheyAreNotRead) {
@@ -120,11 +156,13 @@ TEST_F(EnterTest, OfAContainersLegacyRulesItIsSaidThatTheyAreNotRead) {
   const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
   EXPECT_TRUE(Shows(program, "finwait_tcp_at_risk_sockets{fate=\"unknown\"}", 1));
   EXPECT_NE(program.Get("/api/v1/report").body.find("Their iptables-legacy rules are not read"), std::string::npos);
+  EXPECT_TRUE(TellsStage(program, false));
 }
 
 TEST_F(EnterTest, TheOpenerAloneMayEnterAndTheServiceOutlivesIt) {
   const Program program(host_.local, {"--namespaces=enter", "--sampling.interval=1s"});
   ASSERT_TRUE(lab::Eventually([&] { return program.Scrape()[kEntered] >= 1; }, 30));
+  EXPECT_TRUE(TellsStage(program, true));
   const pid_t reader = program.ReaderPid();
   const pid_t opener = ChildOf(reader);
   EXPECT_EQ(Field(program.Pid(), "CapEff"), "0000000000000000");
@@ -143,6 +181,7 @@ TEST_F(EnterTest, TheOpenerAloneMayEnterAndTheServiceOutlivesIt) {
       },
       60));
   EXPECT_EQ(program.Get("/healthz").status, 200);
+  EXPECT_TRUE(TellsStage(program, false)) << "the container has a connection, and its rules are not read any more";
   EXPECT_TRUE(lab::Eventually(
       [&] {
         return program

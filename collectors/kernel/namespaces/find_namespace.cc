@@ -193,11 +193,18 @@ Result<NamedNamespace> FindNamespace(const NamespacePaths& paths, const std::str
           std::string(kForms)));
 }
 
-Result<void> EnterNamespace(const NamedNamespace& where) {
+Result<void> RequireNetwork(const NamedNamespace& where) {
   const int kind = ::ioctl(where.file.Get(), NS_GET_NSTYPE);
   if (kind != CLONE_NEWNET) {
     return Fail(FailureReason::kError,
                 "--netns: " + where.text + " is no network namespace (any more); see `ip netns` and `lsns -t net`");
+  }
+  return {};
+}
+
+Result<void> EnterNamespace(const NamedNamespace& where) {
+  if (auto is_one = RequireNetwork(where); !is_one) {
+    return is_one;
   }
   if (::setns(where.file.Get(), CLONE_NEWNET) != 0) {
     const int error = errno;

@@ -28,6 +28,9 @@ struct NamespacePaths {
 /// error says, in one sentence, what was not found or which ones it may mean.
 Result<NamedNamespace> FindNamespace(const NamespacePaths& paths, const std::string& text);
 
+/// One sentence where it is none: any file may be named.
+Result<void> RequireNetwork(const NamedNamespace& where);
+
 /// Moves the calling thread into it. To be called before the first thread, and before privileges are given up: it takes
 /// CAP_SYS_ADMIN.
 Result<void> EnterNamespace(const NamedNamespace& where);

@@ -342,7 +342,8 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
         return FailErrno("open net/tcp of another network namespace", errno);
       }
       if (index == 0 && (::fstat(opened.Get(), &status) != 0 || status.st_ino != state.seen.inode)) {
-        return Fail(FailureReason::kError, "a process has gone, and another namespace's has its number");
+        return Failure(
+            Error{FailureReason::kError, ESTALE, "a process has gone, and another namespace's has its number"});
       }
     }
     const int list = state.lists[index] ? state.lists[index].Get() : opened.Get();
@@ -373,6 +374,16 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
   sockets->read_at = SteadyClock::now();
   Keep(state, std::move(sockets), std::move(descriptors), last);
   return {};
+}
+
+void Observer::ReadNoting(State& state, Deadline deadline) {
+  state.why_not_read.reset();
+  const auto read = Read(state, deadline);
+  // One that went while it was read is not there in the next round; one that the deadline cut is read in it.
+  if (!read && !HasGone(read.error()) && read.error().reason != FailureReason::kTimeout) {
+    state.why_not_read = read.error();
+  }
+  state.seen.unavailable = state.why_not_read || (state.seen.inhabited && state.why_not_entered);
 }
 
 void Observer::Hold(State& state) {
@@ -429,23 +440,24 @@ Result<void> Observer::Observe(Deadline deadline, std::chrono::nanoseconds effor
   };
   std::ranges::stable_sort(due, [&](const State* a, const State* b) { return rank(a) > rank(b); });
   silent_.reset();
+  why_not_read_.reset();
   why_not_entered_ = entrance_ != nullptr ? entrance_->opener->WhyGone() : std::nullopt;
-  if (why_not_entered_) {
-    for (auto& [id, state] : states_) {
-      state.seen.entered = false;
-    }
-  }
+  const bool nobody_enters = why_not_entered_.has_value();
   const CpuStopwatch stopwatch;
   std::size_t read = 0;
   while (read < due.size() && !deadline.Passed() && stopwatch.Elapsed() < effort) {
-    (void)Read(*due[read], deadline);  // a namespace that went while it was read is not there in the next round
+    ReadNoting(*due[read], deadline);
     ++read;
   }
   effort_.spent = stopwatch.Elapsed();
-  for (const auto& [id, state] : states_) {
-    if (!why_not_entered_ && state.seen.inhabited) {
+  for (auto& [id, state] : states_) {
+    if (nobody_enters) {
+      state.seen.entered = false;
+      state.seen.unavailable = state.seen.unavailable || state.seen.inhabited;
+    } else if (!why_not_entered_ && state.seen.inhabited) {
       why_not_entered_ = state.why_not_entered;
     }
+    why_not_read_ = why_not_read_ ? why_not_read_ : state.why_not_read;
   }
   if (read > 0) {
     const auto each = effort_.spent / static_cast<std::int64_t>(read);

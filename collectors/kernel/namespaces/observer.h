@@ -40,6 +40,9 @@ struct ObservedNamespace {
   std::vector<std::uint32_t> processes;
   bool entered = false;   ///< `sockets` were read inside, by sock_diag
   bool inhabited = true;  ///< a process lives in it; else it is there because its closing sockets are watched
+  /// It could not be read when that was last tried, or not in the way that is wanted: what is known of it is old, or
+  /// comes from outside.
+  bool unavailable = false;
   std::shared_ptr<const Owner> owner;
   std::shared_ptr<const ObservedSockets> sockets;  ///< null: not read yet
 };
@@ -67,6 +70,8 @@ class Observer {
   Result<Host> HostIn(const ObservedNamespace& one) const;
   /// Why some namespace was not entered when it was last read; nothing where all were that had to be.
   const std::optional<Error>& WhyNotEntered() const { return why_not_entered_; }
+  /// Why the sockets of some namespace could not be read in the last round; nothing where all could be that had to be.
+  const std::optional<Error>& WhyNotRead() const { return why_not_read_; }
   /// That who enters for this process did not answer in the last round: then it is not asked again in the same one.
   const std::optional<Error>& Silent() const { return silent_; }
 
@@ -109,6 +114,7 @@ class Observer {
     Urgency urgency = Urgency::kNone;
     bool at_risk = false;
     std::optional<Error> why_not_entered;  // when it was last read
+    std::optional<Error> why_not_read;     // when that was last tried
     bool owner_is_new = true;
     SteadyClock::time_point owner_at;
     SteadyClock::time_point left_at;
@@ -122,6 +128,8 @@ class Observer {
   std::optional<GateNumbers> ReadNumbers(const State& state) const;
   void AskGate(State& state, SteadyClock::time_point now) const;
   Result<void> Read(State& state, Deadline deadline);
+  /// Reads it, and notes why it could not be read as it should be.
+  void ReadNoting(State& state, Deadline deadline);
   /// Reads them inside. False where that does not work.
   bool ReadInside(State& state, Deadline deadline);
   void NoteWhyNot(const Error& error, State& state);
@@ -144,6 +152,7 @@ class Observer {
   std::shared_ptr<const Entrance> entrance_;  // null: none
   Host own_;                                  // with an entrance
   std::optional<Error> why_not_entered_;
+  std::optional<Error> why_not_read_;
   std::optional<Error> silent_;
 };
 

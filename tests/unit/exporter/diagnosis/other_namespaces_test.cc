@@ -79,6 +79,7 @@ TEST_F(OtherNamespacesTest, ANamespaceThatNeverHadAnEntryIsNotLost) {
   Read({Socket(1, false), Socket(2, false)});
   const auto diagnosis = Collect();
   EXPECT_EQ(diagnosis->live->untracked_established, 0U);
+  EXPECT_EQ(diagnosis->live->never_tracked_elsewhere, 2U);
   for (const std::uint64_t number : diagnosis->live->at_risk) {
     EXPECT_EQ(number, 0U);
   }
@@ -101,7 +102,53 @@ TEST_F(OtherNamespacesTest, WhatItsOwnRulesDoToAConnectionWithoutItsEntryMayBeUn
   ASSERT_EQ(lost->live->sockets.size(), 1U);
   EXPECT_EQ(lost->live->sockets[0].fate, Fate::kUnknown);
   EXPECT_EQ(lost->live->sockets[0].reason, "the rules of its own network namespace");
-  EXPECT_EQ(lost->risk.stage, Stage::kNone);
+  EXPECT_FALSE(lost->risk.stage) << "it may be what tells exposed from none";
+  EXPECT_FALSE(lost->risk.score);
+}
+
+TEST_F(OtherNamespacesTest, WhileOneWithConnectionsIsUnavailableNothingIsCalledWell) {
+  Read({Socket(1, true), Socket(2, true)});
+  EXPECT_EQ(Collect()->risk.stage, Stage::kNone);
+  sample_.namespaces[0].unavailable = true;
+  const auto unavailable = Collect();
+  EXPECT_EQ(unavailable->live->unread_elsewhere, 2U);
+  EXPECT_FALSE(unavailable->risk.stage);
+  sample_.namespaces[0].unavailable = false;
+  EXPECT_EQ(Collect()->risk.stage, Stage::kNone);
+}
+
+TEST_F(OtherNamespacesTest, OneThatIsUnavailableAndHasNoConnectionsTakesNothing) {
+  kernel::TcpSocket inside = Socket(1, true);
+  inside.local.address = inside.peer.address = *IpAddress::Parse("127.0.0.1");
+  Read({inside});
+  sample_.namespaces[0].unavailable = true;
+  EXPECT_EQ(Collect()->risk.stage, Stage::kNone);
+}
+
+TEST_F(OtherNamespacesTest, WhatIsKnownToStickIsSaidThoughAnotherIsUnavailable) {
+  Read({Translated(1), Socket(2, true)});
+  Collect();
+  Read({Socket(1, false), Socket(2, true)});
+  sample_.namespaces[0].unavailable = true;
+  EXPECT_EQ(Collect()->risk.stage, Stage::kExposed);
+}
+
+TEST_F(OtherNamespacesTest, WhereTheHostsEntriesCannotBeReadNothingIsCalledWell) {
+  Read({Socket(1, true)});
+  sample_.namespaces[0].counts[0][static_cast<std::size_t>(kernel::TcpState::kEstablished)] = 1;
+  EXPECT_EQ(Collect()->risk.stage, Stage::kNone);
+  sample_.live = nullptr;
+  const auto diagnosis = Collect();
+  EXPECT_EQ(diagnosis->live->unread_elsewhere, 1U);
+  EXPECT_FALSE(diagnosis->risk.stage);
+}
+
+TEST_F(OtherNamespacesTest, OneThatReachesThisHostByNoDeviceIsNotLostForWhatOthersHad) {
+  Read({Translated(1), Socket(2, false)});
+  sample_.namespaces[0].joined = kernel::NamespaceLink();
+  const auto diagnosis = Collect();
+  EXPECT_EQ(diagnosis->live->AtRisk(Fate::kUnknown), 0U);
+  EXPECT_EQ(diagnosis->risk.stage, Stage::kLatent) << "the translation of the first goes with its entry";
 }
 
 TEST_F(OtherNamespacesTest, WhereNoDeviceLeadsToItNothingIsPredicted) {
