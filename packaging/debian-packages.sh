@@ -55,7 +55,8 @@ TEST_PACKAGES=(
   rpm gnupg busybox-static     # the release's other forms, on a host that has busybox and nothing else
   ansible-core ansible-lint    # the role
   systemd man-db               # the unit and the manual page
-  npm                          # the Helm chart and the dashboards: npm packages carry helm and the schemas
+  python3-jsonschema           # bills of materials, by the schemas of their formats
+  npm                          # the Helm chart, the dashboards and the bills: npm packages carry helm and the schemas
 )
 
 # To fuzz (tools/fuzz.sh), which the tests do without.

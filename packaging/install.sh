@@ -43,7 +43,8 @@ if [ "$remove" = yes ]; then
   if running_systemd && [ -e "$unit" ]; then
     systemctl disable --now finwait-exporter.service
   fi
-  rm -rf "$prefix/lib/finwait-exporter" "$prefix/bin/finwait_exporter" "$prefix/bin/finwait-plan" "$prefix/share/man/man8/finwait_exporter.8" \
+  rm -rf "$prefix/lib/finwait-exporter" "$prefix/bin/finwait_exporter" "$prefix/bin/finwait-plan" \
+    "$prefix/share/man/man8/finwait_exporter.8" "$prefix/share/man/man8/finwait-plan.8" \
     "$prefix/share/bash-completion/completions/finwait_exporter"
   if has_systemd; then
     rm -f "$unit"
@@ -115,7 +116,7 @@ ln -sf ../lib/finwait-exporter/finwait-plan "$prefix/bin/finwait-plan"
 for file in share/man/man8/finwait_exporter.8 share/bash-completion/completions/finwait_exporter; do
   mkdir -p "$prefix/${file%/*}"
 done
-cp "$home/finwait_exporter.8" "$prefix/share/man/man8/"
+cp "$home/finwait_exporter.8" "$home/finwait-plan.8" "$prefix/share/man/man8/"
 cp "$home/finwait_exporter.bash-completion" "$prefix/share/bash-completion/completions/finwait_exporter"
 
 "$prefix/bin/finwait_exporter" --version

@@ -75,6 +75,7 @@ done
 
 echo "== what is for all of them"
 git archive --format=tar --prefix="finwait_exporter-$version/" "$revision" | gzip -9n >"$out/finwait_exporter-$version.tar.gz"
+SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH "$folder/source/packaging/release/make_chart.sh" "$version" "$out"
 packaging/release/make_image.py "$version" "$revision" "$folder/oci" "${images[@]}"
 tar --create --directory="$folder/oci" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
   --mode=u=rwX,go=rX --file="$out/finwait_exporter-$version.oci.tar" blobs index.json oci-layout

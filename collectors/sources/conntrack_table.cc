@@ -34,8 +34,9 @@ Timeouts ReadTimeouts(const kernel::Host& host, std::vector<Error>& gaps) {
 
 class TableSink : public kernel::netlink::MessageSink {
  public:
-  TableSink(ConntrackTableSample& sample, const Timeouts& timeouts, const OwnTimeouts& own_timeouts)
-      : sample_(sample), timeouts_(timeouts), own_timeouts_(own_timeouts) {}
+  TableSink(ConntrackTableSample& sample, const Timeouts& timeouts, const OwnTimeouts& own_timeouts,
+            TranslatedFlows translated)
+      : sample_(sample), timeouts_(timeouts), own_timeouts_(own_timeouts), translated_(translated) {}
 
   void Restart() override {
     zones_.clear();
@@ -72,6 +73,7 @@ class TableSink : public kernel::netlink::MessageSink {
         if (entry.tcp_state) {
           ++flows.tcp[static_cast<std::size_t>(*entry.tcp_state)];
           CountAge(entry);
+          ListTranslated(entry);
         }
         break;
       case IPPROTO_UDP:
@@ -102,6 +104,19 @@ class TableSink : public kernel::netlink::MessageSink {
     }
   }
 
+  void ListTranslated(const kernel::ConntrackEntry& entry) {
+    if (translated_ == TranslatedFlows::kSkip || (entry.status & IPS_NAT_MASK) == 0 ||
+        entry.tcp_state != kernel::ConntrackTcpState::kEstablished ||
+        sample_.translated.size() == ConntrackTableSample::kMostTranslated) {
+      return;
+    }
+    const auto original = kernel::DecodeConntrackTuple(entry.original);
+    const auto reply = kernel::DecodeConntrackTuple(entry.reply);
+    if (original && reply) {
+      sample_.translated.push_back({original->source, original->destination, reply->destination, reply->source});
+    }
+  }
+
   std::optional<double> OwnTimeout(const kernel::ConntrackEntry& entry) const {
     if (own_timeouts_.IsEmpty()) {
       return std::nullopt;
@@ -119,6 +134,7 @@ class TableSink : public kernel::netlink::MessageSink {
   ConntrackTableSample& sample_;
   const Timeouts& timeouts_;
   const OwnTimeouts& own_timeouts_;
+  const TranslatedFlows translated_;
   kernel::ConntrackZones zones_;
 };
 
@@ -145,7 +161,7 @@ Result<Collected> ConntrackTableCollector::Collect(Deadline deadline) {
   }
   auto sample = std::make_shared<ConntrackTableSample>();
   const auto own_timeouts = own_timeouts_->Get();
-  TableSink sink(*sample, timeouts, *own_timeouts);
+  TableSink sink(*sample, timeouts, *own_timeouts, translated_);
   kernel::netlink::Request request(kernel::netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
   request.Header(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0});
   const auto dumped = channel->Dump(std::move(request), "read the conntrack table", deadline, sink);

@@ -7,11 +7,13 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "collectors/base/ip.h"
 #include "collectors/kernel/conntrack_entry.h"
 #include "collectors/kernel/conntrack_state.h"
 #include "collectors/kernel/host.h"
+#include "collectors/kernel/translated_flow.h"
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
 #include "collectors/sources/cpu_shares.h"
@@ -42,7 +44,7 @@ struct FlowCounts {
 /// What is in one network namespace's part of the conntrack table.
 struct ConntrackTableSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_table";
-  static constexpr std::size_t kFields = 5;  ///< below, for codec/fields.h
+  static constexpr std::size_t kFields = 6;  ///< below, for codec/fields.h
   static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
 
   std::array<FlowCounts, 2> flows;  ///< by IpFamily
@@ -57,9 +59,17 @@ struct ConntrackTableSample : SampleData {
   std::uint64_t evictable = 0;
   /// The table changed its size while it was read, or the dump was torn: some entries may be missing or counted twice.
   bool torn = false;
+  /// Where they were asked for: established TCP connections that NAT changes, be they forwarded or this host's own. At
+  /// most kMostTranslated, of a larger table any.
+  std::vector<kernel::TranslatedFlow> translated;
+  static constexpr std::size_t kMostTranslated = 32'768;
 };
 
-/// Streams the table of this namespace once a collection; holds counts, never the table. Tells the joins which zones
+/// Whether a collection lists the connections that NAT changes.
+enum class TranslatedFlows { kSkip, kList };
+
+/// Streams the table of this namespace once a collection; holds counts, and never the table but for a bounded list of
+/// what NAT changes. Tells the joins which zones
 /// its entries are in. Needs CAP_NET_ADMIN.
 class ConntrackTableCollector : public Collector {
  public:
@@ -71,14 +81,19 @@ class ConntrackTableCollector : public Collector {
       .budget_share = kTableShare,
   };
 
-  explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {})
-      : host_(std::move(host)), zones_(std::move(shared.zones)), own_timeouts_(std::move(shared.own_timeouts)) {}
+  explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {},
+                                   TranslatedFlows translated = TranslatedFlows::kSkip)
+      : host_(std::move(host)),
+        zones_(std::move(shared.zones)),
+        own_timeouts_(std::move(shared.own_timeouts)),
+        translated_(translated) {}
   Result<Collected> Collect(Deadline deadline) override;
 
  private:
   kernel::Host host_;
   std::shared_ptr<kernel::KnownZones> zones_;
   std::shared_ptr<KnownOwnTimeouts> own_timeouts_;
+  TranslatedFlows translated_;
 };
 
 }  // namespace finwait::sources

@@ -7,6 +7,7 @@
 #include "collectors/base/cpu_budget.h"
 #include "collectors/sources/collector.h"
 #include "collectors/sources/collector_info.h"
+#include "collectors/sources/conntrack_table.h"
 #include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/namespace_settings.h"
 #include "collectors/sources/shared_reads.h"
@@ -21,7 +22,8 @@ struct CollectorSettings {
   std::shared_ptr<CpuBudget> cpu_budget = std::make_shared<CpuBudget>(0.02);
   SharedReads shared = {};  ///< of the collectors of one namespace
   NamespaceSettings namespaces = {};
-  std::shared_ptr<witness::FeedReader> witness = nullptr;  ///< null: nobody witnesses
+  TranslatedFlows translated_flows = TranslatedFlows::kSkip;  ///< in the conntrack table
+  std::shared_ptr<witness::FeedReader> witness = nullptr;     ///< null: nobody witnesses
 };
 
 /// Every collector, in the order in which they are shown. To add one: CONTRIBUTING.md, "Add a collector".

@@ -30,6 +30,9 @@ std::vector<CollectorSwitch> CollectorSwitches() {
 
 sources::CollectorSettings SettingsOf(const Options& options) {
   sources::CollectorSettings settings = {options.sampling_interval, std::make_shared<CpuBudget>(options.cpu_budget)};
+  // For halves whose two hosts meet through this one's NAT.
+  settings.translated_flows =
+      options.pairs_key_file.empty() ? sources::TranslatedFlows::kSkip : sources::TranslatedFlows::kList;
   settings.namespaces.depth = options.namespaces;
   settings.namespaces.names.pod_logs = options.pod_logs;
   if (options.command == Command::kServe) {

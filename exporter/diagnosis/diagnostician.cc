@@ -73,7 +73,7 @@ std::shared_ptr<const Diagnosis> Diagnostician::Diagnose(std::shared_ptr<const s
   stuck_.Evaluate(*diagnosis->snapshot, rules_changed || live_changed, now, rules_, connections_, outcomes_,
                   *diagnosis);
   AddOthers(*diagnosis->snapshot, rules_changed, now, *diagnosis);
-  witness_.Evaluate(*diagnosis->snapshot, rules_, owners_, *diagnosis);
+  witness_.Evaluate(*diagnosis->snapshot, now, rules_, owners_, *diagnosis);
   diagnosis->firewall = firewall_counters_.AddUp(*diagnosis->snapshot);
   const std::uint64_t resets_lost = CountLostResets(*diagnosis->snapshot, *diagnosis);
   resets_lost_ += resets_lost;

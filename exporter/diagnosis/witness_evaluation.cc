@@ -102,6 +102,7 @@ void WitnessEvaluation::TakeIn(DroppedPacket packet) {
     }
   } else if (!is_fin && drop.place == witness::Place::kLocal) {
     Append(dropped, WitnessSummary::kMostListed, summary_.resets);
+    summary_.new_resets.push_back(dropped);
   }
   if (is_fin && !IsOfThePeer(drop)) {
     if (fins_.size() == kMostConnections) {
@@ -121,13 +122,14 @@ void WitnessEvaluation::MarkStuck(Diagnosis& diagnosis) const {
   }
 }
 
-void WitnessEvaluation::Evaluate(const scheduling::Snapshot& snapshot, RulesEvaluation& rules,
-                                 const OwnerHistory& owners, Diagnosis& diagnosis) {
+void WitnessEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock::time_point now,
+                                 RulesEvaluation& rules, const OwnerHistory& owners, Diagnosis& diagnosis) {
   const auto* sample = snapshot.Find<sources::WitnessSample>();
   if (sample == nullptr) {
     return;
   }
   Settle(snapshot);
+  summary_.new_resets.clear();
   std::vector<const witness::Drop*> news;
   for (const witness::Drop& drop : sample->drops) {
     if (drop.number > last_) {
@@ -140,7 +142,8 @@ void WitnessEvaluation::Evaluate(const scheduling::Snapshot& snapshot, RulesEval
   const auto evaluate = [&] {
     evaluated.clear();
     for (const witness::Drop* drop : news) {
-      DroppedPacket packet{*drop, LocalEnd(*drop), PeerEnd(*drop), {}, nullptr, {}, nullptr};
+      const auto ago = std::max(now - drop->at, SteadyClock::duration(0));
+      DroppedPacket packet{*drop, diagnosis.at - ago, LocalEnd(*drop), PeerEnd(*drop), {}, nullptr, {}, nullptr};
       if (drop->reason_class == witness::ReasonClass::kNetfilter && rules.Evaluator() != nullptr) {
         const auto result = EvaluateDrop(*drop, FindSocket(sockets, *drop), *rules.Evaluator());
         packet.evaluated = result.decision;

@@ -21,8 +21,9 @@ namespace finwait::diagnosis {
 /// was seen of theirs. Not thread-safe.
 class WitnessEvaluation {
  public:
-  void Evaluate(const scheduling::Snapshot& snapshot, RulesEvaluation& rules, const OwnerHistory& owners,
-                Diagnosis& diagnosis);
+  /// `now`: the moment of `diagnosis.at`.
+  void Evaluate(const scheduling::Snapshot& snapshot, SteadyClock::time_point now, RulesEvaluation& rules,
+                const OwnerHistory& owners, Diagnosis& diagnosis);
 
  private:
   using Dropped = std::shared_ptr<const DroppedPacket>;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,7 +25,8 @@ constexpr std::string_view Name(ProvenBy by) { return by == ProvenBy::kInference
 /// One closing packet that the kernel dropped, and what the rules say of it.
 struct DroppedPacket {
   witness::Drop drop;
-  Endpoint local;  ///< this host's end; of a packet on its way through, its sender
+  std::chrono::system_clock::time_point at;  ///< `drop.at` by the time of day
+  Endpoint local;                            ///< this host's end; of a packet on its way through, its sender
   Endpoint peer;
   /// What the rules do to it, as this program evaluates them; nothing where netfilter did not drop it, or the rules
   /// cannot be read.
@@ -42,8 +44,9 @@ struct WitnessSummary {
   /// FINs that netfilter dropped under rules that, as they are evaluated, let them pass: since this process started.
   std::uint64_t disagreements = 0;
   std::vector<std::shared_ptr<const DroppedPacket>> newest_disagreements;
-  std::vector<std::shared_ptr<const DroppedPacket>> resets;     ///< of this host's own connections
-  std::vector<std::shared_ptr<const DroppedPacket>> peer_fins;  ///< FINs of peers, dropped on the way in
+  std::vector<std::shared_ptr<const DroppedPacket>> resets;      ///< of this host's own connections
+  std::vector<std::shared_ptr<const DroppedPacket>> new_resets;  ///< of these, all that no diagnosis had before
+  std::vector<std::shared_ptr<const DroppedPacket>> peer_fins;   ///< FINs of peers, dropped on the way in
 };
 
 }  // namespace finwait::diagnosis

@@ -20,7 +20,7 @@ using Time = std::chrono::time_point<std::chrono::system_clock, std::chrono::mil
 /// What happened to a connection.
 enum class Kind {
   kStuck,  ///< it was closed here and got stuck
-  kReset,  ///< its reset was dropped by this host's own rules; the kernel counts those and names none
+  kReset,  ///< its reset was dropped by this host: the kernel counts those, and the witness alone names them
 };
 inline constexpr Kind kKinds[] = {Kind::kStuck, Kind::kReset};
 /// "stuck" or "reset".
@@ -32,26 +32,30 @@ enum class Outcome {
   kGaveUp,      ///< its tries were used up: the kernel removed the socket, and the peer was not told
   kEnded,       ///< it ended before: answered, reset, or removed by hand
   kUnobserved,  ///< nobody watched when it ended
-  kCounted,     ///< a reset: lost when it was counted
+  kCounted,     ///< a reset: lost when it was counted, or when the witness saw it dropped
 };
 inline constexpr Outcome kOutcomes[] = {Outcome::kOngoing, Outcome::kGaveUp, Outcome::kEnded, Outcome::kUnobserved,
                                         Outcome::kCounted};
 /// "ongoing", "gave_up", "ended", "unobserved" or "counted".
 std::string_view Name(Outcome outcome);
 
-/// One connection that was stuck, or the resets that were lost at one time.
+/// One connection that was stuck or whose reset was lost, or the resets of unnamed connections that were lost at one
+/// time.
 struct Record {
   std::uint64_t id = 0;  ///< ascending in the order in which they were first seen; never used twice in one store
   Kind kind = Kind::kStuck;
   Time first{};  ///< when it was closed, as far as its tries tell
   Time last{};   ///< when it was last seen so
   Outcome outcome = Outcome::kOngoing;
-  std::uint64_t connections = 1;  ///< kReset: how many
+  std::uint64_t connections = 1;  ///< kReset without ends: how many
+
+  /// Nothing: it could not be told, or kReset without ends.
+  std::optional<diagnosis::Cause> cause;
+  Endpoint local;  ///< both ends, without ports where nobody named the connection
+  Endpoint peer;
+  bool HasEnds() const { return local.port != 0; }
 
   // Of kStuck only.
-  std::optional<diagnosis::Cause> cause;  ///< nothing: it could not be told
-  Endpoint local;
-  Endpoint peer;
   kernel::TcpState state = kernel::TcpState::kFinWait1;
   bool orphan = false;    ///< no process held it
   std::uint32_t uid = 0;  ///< its owner, where a process held it

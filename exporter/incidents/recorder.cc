@@ -107,9 +107,9 @@ std::shared_ptr<const diagnosis::DropSite> Recorder::Shared(const std::shared_pt
   return shared;
 }
 
-std::shared_ptr<const std::string> Recorder::OwnerOf(const diagnosis::StuckSocket& one) {
-  const bool known = one.owner != nullptr && *one.owner != kernel::namespaces::Owner();
-  return known ? SharedOwner(one.owner->Text()) : nullptr;
+std::shared_ptr<const std::string> Recorder::OwnerOf(const std::shared_ptr<const kernel::namespaces::Owner>& owner) {
+  const bool known = owner != nullptr && *owner != kernel::namespaces::Owner();
+  return known ? SharedOwner(owner->Text()) : nullptr;
 }
 
 std::shared_ptr<const std::string> Recorder::SharedOwner(std::string text) {
@@ -174,7 +174,7 @@ void Recorder::UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now) {
       continue;  // younger ones have taken its place
     }
     const auto site = Shared(one.site);
-    const auto owner = record->owner == nullptr ? OwnerOf(one) : record->owner;
+    const auto owner = record->owner == nullptr ? OwnerOf(one.owner) : record->owner;
     const bool tells_more = (one.cause && record->cause != one.cause) || (site != nullptr && record->site != site) ||
                             owner != record->owner;
     record->owner = owner;
@@ -229,15 +229,35 @@ void Recorder::EndOthers(const diagnosis::Diagnosis& diagnosis) {
 }
 
 void Recorder::UpdateResets(const diagnosis::Diagnosis& diagnosis, Time now) {
-  const std::uint64_t lost = diagnosis.resets_lost - std::min(diagnosis.resets_lost, resets_before_);
-  resets_before_ = diagnosis.resets_lost;
-  if (lost == 0) {
-    return;
+  const LostResets::News news = resets_.Take(diagnosis, now);
+  for (const auto& reset : news.named) {
+    AddNamedReset(*reset);
   }
+  if (news.unnamed > 0) {
+    AddUnnamedResets(news.unnamed, diagnosis, now);
+  }
+}
+
+void Recorder::AddNamedReset(const diagnosis::DroppedPacket& reset) {
+  Record record;
+  record.kind = Kind::kReset;
+  record.outcome = Outcome::kCounted;
+  record.first = record.last = std::chrono::time_point_cast<std::chrono::milliseconds>(reset.at);
+  record.cause = reset.drop.reason_class == witness::ReasonClass::kNetfilter ? diagnosis::Cause::kLocalDrop
+                                                                             : diagnosis::Cause::kLocalError;
+  record.local = reset.local;
+  record.peer = reset.peer;
+  record.owner = OwnerOf(reset.owner);
+  record.site = Shared(reset.site);
+  Add(std::move(record));
+}
+
+void Recorder::AddUnnamedResets(std::uint64_t lost, const diagnosis::Diagnosis& diagnosis, Time now) {
   const auto latest = std::find_if(records_.rbegin(), records_.rend(), [&](const Record& record) {
-    return record.kind == Kind::kReset || now - record.first > kResetsTogether;
+    return (record.kind == Kind::kReset && !record.HasEnds()) || now - record.first > kResetsTogether;
   });
-  if (latest != records_.rend() && latest->kind == Kind::kReset && now - latest->first <= kResetsTogether) {
+  if (latest != records_.rend() && latest->kind == Kind::kReset && !latest->HasEnds() &&
+      now - latest->first <= kResetsTogether) {
     latest->connections += lost;
     latest->last = std::max(now, latest->last);
     changed_.insert(latest->id);

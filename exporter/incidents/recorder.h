@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exporter/diagnosis/diagnosis.h"
+#include "exporter/incidents/lost_resets.h"
 #include "exporter/incidents/record.h"
 
 namespace finwait::incidents {
@@ -17,7 +18,7 @@ namespace finwait::incidents {
 class Recorder {
  public:
   static constexpr std::size_t kMostRecords = 10'000;
-  /// Resets lost within that time are one record.
+  /// Resets of unnamed connections that were lost within that time are one record.
   static constexpr std::chrono::minutes kResetsTogether{1};
   /// A record that goes on is changed for its `last` alone at most that often.
   static constexpr std::chrono::seconds kTouchEvery{60};
@@ -46,6 +47,8 @@ class Recorder {
 
   void UpdateStuck(const diagnosis::Diagnosis& diagnosis, Time now);
   void UpdateResets(const diagnosis::Diagnosis& diagnosis, Time now);
+  void AddNamedReset(const diagnosis::DroppedPacket& reset);
+  void AddUnnamedResets(std::uint64_t lost, const diagnosis::Diagnosis& diagnosis, Time now);
   /// Whether it has other sockets than the last.
   bool IsNew(const diagnosis::Diagnosis& diagnosis);
   void EndOthers(const diagnosis::Diagnosis& diagnosis);
@@ -54,7 +57,7 @@ class Recorder {
   /// The one copy of a drop site that all records share.
   std::shared_ptr<const diagnosis::DropSite> Shared(const std::shared_ptr<const diagnosis::DropSite>& site);
   /// The one copy of an owner's text that all records share; null where it cannot be told, or there are too many.
-  std::shared_ptr<const std::string> OwnerOf(const diagnosis::StuckSocket& one);
+  std::shared_ptr<const std::string> OwnerOf(const std::shared_ptr<const kernel::namespaces::Owner>& owner);
   std::shared_ptr<const std::string> SharedOwner(std::string text);
   void DropUnused();
 
@@ -67,7 +70,7 @@ class Recorder {
   std::map<std::string, std::shared_ptr<const std::string>> owners_;
   std::uint64_t samples_ = 0;
   std::shared_ptr<const sources::SampleData> sample_;  // held so that a new one cannot have its address
-  std::uint64_t resets_before_ = 0;
+  LostResets resets_;
 };
 
 }  // namespace finwait::incidents

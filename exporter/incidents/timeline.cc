@@ -7,7 +7,7 @@
 
 namespace finwait::incidents {
 
-bool Incident::ProvesFailure() const { return kind == Kind::kReset || (cause && diagnosis::ProvesFailure(*cause)); }
+bool Incident::ProvesFailure() const { return cause ? diagnosis::ProvesFailure(*cause) : kind == Kind::kReset; }
 
 std::vector<Span> Unobserved(const Timeline& timeline, Time since, Time now) {
   constexpr std::chrono::minutes kRestart{1};
@@ -57,7 +57,7 @@ Timeline MakeTimeline(const std::deque<Record>& records, std::vector<Span> obser
     incident.last = std::max(incident.last, record.last);
     incident.connections += record.connections;
     incident.outcomes[static_cast<std::size_t>(record.outcome)] += record.connections;
-    if (record.kind == Kind::kStuck) {
+    if (record.HasEnds()) {
       if (incident.examples.size() == Incident::kMostExamples) {
         incident.examples.erase(incident.examples.begin());
       }

@@ -24,11 +24,11 @@ struct Incident {
   Time last{};
   std::uint64_t connections = 0;
   std::array<std::uint64_t, std::size(kOutcomes)> outcomes = {};  ///< of the connections, by Outcome
-  std::vector<Record> examples;                                   ///< the newest first, at most kMostExamples
+  std::vector<Record> examples;  ///< that have ends, the newest first, at most kMostExamples
   static constexpr std::size_t kMostExamples = 10;
 
   bool IsOngoing() const { return outcomes[static_cast<std::size_t>(Outcome::kOngoing)] > 0; }
-  /// Whether this host lost them: a reset, or stuck by a cause that proves it.
+  /// Whether this host lost them: resets that were only counted, or a cause that proves it.
   bool ProvesFailure() const;
 };
 

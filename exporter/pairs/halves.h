@@ -42,11 +42,20 @@ struct LostHalf {
   bool operator==(const LostHalf&) const = default;
 };
 
-/// What a host serves of its lost halves.
+/// A connection through a host's NAT: its ends on the opener's side, and on the answerer's. `here` is the opener's end,
+/// of both. Each end is the same on both sides, under other digests.
+struct Passage {
+  EndDigests opener_side;
+  EndDigests answerer_side;
+  bool operator==(const Passage&) const = default;
+};
+
+/// What a host serves of its lost halves, and of what passes its NAT.
 struct LostDocument {
   Digest key = 0;  ///< Digester::OfKey()
   std::vector<ForeignRule> rules;
   std::vector<LostHalf> halves;
+  std::vector<Passage> passages;
   bool operator==(const LostDocument&) const = default;
 };
 

@@ -11,6 +11,9 @@ namespace {
 // Ages are rounded, and a sample takes a moment.
 constexpr std::chrono::milliseconds kSlack(500);
 
+// On the way between two hosts, and what else a host may claim of one end.
+constexpr std::size_t kMostNats = 8;
+
 SteadyClock::time_point Before(SteadyClock::time_point at, float seconds) {
   return at - std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<float>(seconds));
 }
@@ -39,10 +42,39 @@ std::uint32_t Join::AddLost(const std::string& host, LostDocument document, Stea
       keys_.push_back({half.ends[i].here, position, true});
     }
   }
+  for (const auto& [opener_side, answerer_side] : document.passages) {
+    for (const auto end : {&EndDigests::here, &EndDigests::there}) {
+      passages_.emplace_back(opener_side.*end, answerer_side.*end);
+      passages_.emplace_back(answerer_side.*end, opener_side.*end);
+    }
+  }
   return number;
 }
 
-void Join::Prepare() { std::ranges::sort(keys_); }
+void Join::FollowPassages() {
+  std::ranges::sort(passages_);
+  const std::size_t told = keys_.size();
+  for (std::size_t i = 0; i < told; ++i) {
+    const Key key = keys_[i];
+    std::vector<Digest> ends = {key.digest};  // NATs stand one behind the other: what one leads to, the next knows
+    for (std::size_t next = 0; next < ends.size(); ++next) {
+      const auto same_end = [&](const auto& passage) { return passage.first == ends[next]; };
+      for (auto passage = std::ranges::lower_bound(passages_, std::pair(ends[next], Digest{0}));
+           passage != passages_.end() && same_end(*passage) && ends.size() <= kMostNats; ++passage) {
+        if (std::ranges::find(ends, passage->second) == ends.end()) {
+          ends.push_back(passage->second);
+          keys_.push_back({passage->second, key.lost, key.is_lost_end});
+        }
+      }
+    }
+  }
+}
+
+void Join::Prepare() {
+  FollowPassages();
+  std::ranges::sort(keys_);
+  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+}
 
 void Join::Pass::Take(const LiveHalf& half) {
   const std::uint32_t number = halves_++;

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "collectors/base/result.h"
@@ -39,8 +40,8 @@ struct Pairs {
 /// Finds the live halves whose other half is lost: holds the lost ones of all hosts and takes the live ones as they
 /// come. Hosts are compared by how long ago things were there, never by their clocks. A live half counts where a sample
 /// taken after the loss shows it, and where nobody has the lost one's end by now: its port, or that of a NAT, may be
-/// another connection's. First all AddLost(), then Prepare(), then all AddLive(). Thread-safe, but for Prepare() and
-/// Find().
+/// another connection's. Ends meet across NATs on the way whose hosts tell what passes them. First all AddLost(), then
+/// Prepare(), then all AddLive(). Thread-safe, but for Prepare() and Find().
 class Join {
  public:
   /// Takes a host's lost halves, whose times count back from `received`. Returns the host's number.
@@ -84,6 +85,9 @@ class Join {
   Pairs Find(SteadyClock::time_point now);
 
  private:
+  /// Gives the lost halves the digests that their ends have beyond NATs on the way.
+  void FollowPassages();
+
   struct Host {
     std::string name;
     std::vector<ForeignRule> rules;
@@ -121,6 +125,8 @@ class Join {
   std::deque<Host> hosts_;
   std::vector<Lost> lost_;
   std::vector<Key> keys_;  // sorted once prepared
+  // An end's digest on one side of a NAT, and on the other: both ways.
+  std::vector<std::pair<Digest, Digest>> passages_;
   std::vector<Pass::Hit> hits_;
   std::uint64_t live_ = 0;
 };

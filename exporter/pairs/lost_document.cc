@@ -39,6 +39,42 @@ bool ReadDigests(const Json& list, Digest EndDigests::*end, LostHalf& half) {
   return true;
 }
 
+// Of each the opener's and the answerer's end, on the opener's side and on the other.
+Json PassagesJson(const std::vector<Passage>& passages) {
+  Json list = Json::array();
+  for (const auto& [opener_side, answerer_side] : passages) {
+    list.push_back({DigestText(opener_side.here), DigestText(opener_side.there), DigestText(answerer_side.here),
+                    DigestText(answerer_side.there)});
+  }
+  return list;
+}
+
+// A host of another version may have none.
+std::optional<std::vector<Passage>> PassagesOf(const Json& json) {
+  std::vector<Passage> passages;
+  if (json.is_null()) {
+    return passages;
+  }
+  if (!json.is_array() || json.size() > kMostPassages) {
+    return std::nullopt;
+  }
+  for (const Json& one : json) {
+    std::array<Digest, 4> digests = {};
+    if (!one.is_array() || one.size() != digests.size()) {
+      return std::nullopt;
+    }
+    for (std::size_t i = 0; i < digests.size(); ++i) {
+      const auto digest = one[i].is_string() ? ParseDigest(one[i].get_ref<const std::string&>()) : std::nullopt;
+      if (!digest) {
+        return std::nullopt;
+      }
+      digests[i] = *digest;
+    }
+    passages.push_back({{digests[0], digests[1]}, {digests[2], digests[3]}});
+  }
+  return passages;
+}
+
 std::optional<float> SecondsOf(const Json& json) {
   constexpr double kMost = 1e9;
   const double value = json.is_number() ? json.get<double>() : -1;
@@ -85,11 +121,9 @@ std::string LostJson(const LostDocument& document) {
                       {"ongoing", half.ongoing},
                       {"elsewhere", half.elsewhere}});
   }
-  const Json json = {{"version", FINWAIT_VERSION},
-                     {"format", kFormat},
-                     {"key", DigestText(document.key)},
-                     {"rules", RulesJson(document.rules)},
-                     {"lost_halves", halves}};
+  const Json json = {{"version", FINWAIT_VERSION},      {"format", kFormat},
+                     {"key", DigestText(document.key)}, {"rules", RulesJson(document.rules)},
+                     {"lost_halves", halves},           {"passages", PassagesJson(document.passages)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -111,6 +145,11 @@ Result<LostDocument> ParseLostJson(std::string_view text) {
     return Fail(FailureReason::kError, "its list of lost halves is malformed");
   }
   document.rules = std::move(*rules);
+  auto passages = PassagesOf(Member(json, "passages"));
+  if (!passages) {
+    return Fail(FailureReason::kError, "its list of connections that pass its NAT is malformed");
+  }
+  document.passages = std::move(*passages);
   document.halves.reserve(halves.size());
   for (const Json& one : halves) {
     const auto half = HalfOf(one, document.rules.size());

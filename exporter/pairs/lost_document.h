@@ -12,8 +12,10 @@ namespace finwait::pairs {
 /// Ends with a newline.
 std::string LostJson(const LostDocument& document);
 
-/// What LostJson() wrote, on this host or another; whatever else comes is an error. At most kMostLost halves.
+/// What LostJson() wrote, on this host or another; whatever else comes is an error. At most kMostLost halves
+/// and kMostPassages passages.
 Result<LostDocument> ParseLostJson(std::string_view text);
 inline constexpr std::size_t kMostLost = 100'000;
+inline constexpr std::size_t kMostPassages = 65'536;
 
 }  // namespace finwait::pairs

@@ -143,7 +143,7 @@ LostDocument LostHalvesOf(const std::vector<incidents::Record>& records, inciden
   document.key = digester.OfKey();
   Rules rules;
   for (const incidents::Record& record : records) {
-    if (record.kind != incidents::Kind::kStuck || record.cause == diagnosis::Cause::kZeroWindow) {
+    if (!record.HasEnds() || record.cause == diagnosis::Cause::kZeroWindow) {
       continue;
     }
     LostHalf half;
@@ -154,8 +154,9 @@ LostDocument LostHalvesOf(const std::vector<incidents::Record>& records, inciden
     const auto since = [now](incidents::Time time) {
       return std::max(std::chrono::duration<double>(now - time), std::chrono::duration<double>(0));
     };
-    const bool was_lost =
-        record.outcome == incidents::Outcome::kOngoing || record.outcome == incidents::Outcome::kGaveUp;
+    const bool was_lost = record.outcome == incidents::Outcome::kOngoing ||
+                          record.outcome == incidents::Outcome::kGaveUp ||
+                          record.outcome == incidents::Outcome::kCounted;
     half.lost_seconds = static_cast<float>(since(record.first).count());
     half.settled_seconds =
         was_lost ? half.lost_seconds : static_cast<float>(std::max(since(record.last) - sampling, since(now)).count());

@@ -14,9 +14,9 @@
 /// What this host tells others of its own halves.
 namespace finwait::pairs {
 
-/// Of `records`, the connections whose close may have left the peer with a half: all stuck ones but those whose peer
-/// lives and has closed its window. `now`: the time of day, by the clock that the records have; `sampling`: how long
-/// after its last sample a socket may have gone unseen.
+/// Of `records`, the connections whose close may have left the peer with a half: all that have ends, but those whose
+/// peer lives and has closed its window. `now`: the time of day, by the clock that the records have; `sampling`: how
+/// long after its last sample a socket may have gone unseen.
 LostDocument LostHalvesOf(const std::vector<incidents::Record>& records, incidents::Time now,
                           std::chrono::duration<double> sampling, Digester& digester);
 

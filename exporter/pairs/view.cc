@@ -37,7 +37,9 @@ http::HttpResponse PairsView::Lost(const httplib::Request& request,
     const std::chrono::duration<double> sampling =
         status != nullptr ? std::chrono::duration<double>(2 * status->interval) : std::chrono::duration<double>(0);
     const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(scheduling::WallClock::now());
-    auto body = std::make_shared<const std::string>(LostJson(LostHalvesOf(records_(), now, sampling, digester_)));
+    LostDocument document = LostHalvesOf(records_(), now, sampling, digester_);
+    document.passages = passages_.Known();
+    auto body = std::make_shared<const std::string>(LostJson(document));
     lost_ = {report, SteadyClock::now(), std::move(body), nullptr};
   }
   return Shown(request, "application/json; charset=utf-8", lost_);

@@ -9,23 +9,27 @@
 #include "exporter/http/message.h"
 #include "exporter/incidents/record.h"
 #include "exporter/pairs/digest.h"
+#include "exporter/pairs/passage_memory.h"
 #include "exporter/pairs/translation_memory.h"
 #include "exporter/report/latest.h"
 
 namespace finwait::pairs {
 
-/// Answers /api/v1/pairs: the lost halves, and with ?of=live the live ones. Made once for each report and served to all
-/// who ask for that one, with its age in the field Age. Thread-safe.
+/// Answers /api/v1/pairs: the lost halves and what passes this host's NAT, and with ?of=live the live ones. Made once
+/// for each report and served to all who ask for that one, with its age in the field Age. Thread-safe.
 class PairsView {
  public:
   using Records = std::function<std::vector<incidents::Record>()>;
 
   /// `latest` must outlive this. `owner_names`: --owners.names.
   PairsView(const Key& key, bool owner_names, Records records, const report::LatestReport& latest)
-      : owner_names_(owner_names), records_(std::move(records)), latest_(latest), digester_(key) {}
+      : owner_names_(owner_names), records_(std::move(records)), latest_(latest), passages_(key), digester_(key) {}
 
   /// Takes in each diagnosis before it is published: what one shows, a later one may not any more.
-  void Take(const diagnosis::Diagnosis& diagnosis) { memory_.Take(diagnosis); }
+  void Take(const diagnosis::Diagnosis& diagnosis) {
+    memory_.Take(diagnosis);
+    passages_.Take(diagnosis);
+  }
   http::HttpResponse Answer(const httplib::Request& request);
 
  private:
@@ -43,6 +47,7 @@ class PairsView {
   const Records records_;
   const report::LatestReport& latest_;
   TranslationMemory memory_;
+  PassageMemory passages_;
   std::mutex mutex_;  // held while making: who comes meanwhile wants the same
   Digester digester_;
   Made lost_;

@@ -39,8 +39,13 @@ Json SiteJson(const Incident& incident) {
 }
 
 Json ConnectionJson(const Record& record) {
-  return Json{{"local", record.local.Text()},   {"peer", record.peer.Text()},     {"state", Name(record.state)},
-              {"tries", record.tries},          {"first", Rfc3339(record.first)}, {"last", Rfc3339(record.last)},
+  const bool has_state = record.kind == incidents::Kind::kStuck;
+  return Json{{"local", record.local.Text()},
+              {"peer", record.peer.Text()},
+              {"state", has_state ? Json(Name(record.state)) : Json(nullptr)},
+              {"tries", record.tries},
+              {"first", Rfc3339(record.first)},
+              {"last", Rfc3339(record.last)},
               {"outcome", Name(record.outcome)}};
 }
 
@@ -71,7 +76,7 @@ Json IncidentJson(const Incident& incident, Details details) {
 // "12 connections got stuck (local_drop)".
 std::string What(const Incident& incident) {
   if (incident.kind == incidents::Kind::kReset) {
-    return Counted(incident.connections, "reset was", "resets were") + " dropped by this host's own rules";
+    return Counted(incident.connections, "reset was", "resets were") + " " + ResetLossText(incident);
   }
   return Counted(incident.connections, "connection", "connections") + " got stuck (" +
          std::string(incident.cause ? Name(*incident.cause) : "cause unknown") + ")";
@@ -113,11 +118,17 @@ void Show(const Incident& incident, std::ostringstream& out) {
   }
   for (std::size_t i = 0; i < incident.examples.size() && i < kMostShown; ++i) {
     const Record& record = incident.examples[i];
-    out << "      " << record.local.Text() << " -> " << record.peer.Text() << "  " << report::KernelName(record.state)
-        << "  " << Rfc3339(record.first) << "  " << Counted(record.tries, "try", "tries") << "\n";
+    out << "      " << record.local.Text() << " -> " << record.peer.Text();
+    if (record.kind == incidents::Kind::kStuck) {
+      out << "  " << report::KernelName(record.state);
+    }
+    out << "  " << Rfc3339(record.first);
+    if (record.kind == incidents::Kind::kStuck) {
+      out << "  " << Counted(record.tries, "try", "tries");
+    }
+    out << "\n";
   }
-  if (incident.kind == incidents::Kind::kStuck &&
-      incident.connections > std::min(incident.examples.size(), kMostShown)) {
+  if (!incident.examples.empty() && incident.connections > std::min(incident.examples.size(), kMostShown)) {
     out << "      ... and " << incident.connections - std::min(incident.examples.size(), kMostShown) << " more\n";
   }
 }
@@ -134,10 +145,15 @@ std::string SpansText(const std::vector<incidents::Span>& spans) {
 
 std::string HolderText(const Incident& incident) {
   if (incident.kind == incidents::Kind::kReset) {
-    return "";
+    return incident.owner != nullptr ? *incident.owner : "";
   }
   const std::string holder = report::HolderText(incident.orphan, incident.uid);
   return incident.owner != nullptr ? holder + ", " + *incident.owner : holder;
+}
+
+std::string ResetLossText(const Incident& incident) {
+  return incident.ProvesFailure() ? "dropped by this host's own rules"
+                                  : "dropped by this host (" + std::string(Name(*incident.cause)) + ")";
 }
 
 std::string IncidentsJson(const Timeline& timeline, Time now, std::optional<Time> since, Details details) {

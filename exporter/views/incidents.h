@@ -8,8 +8,10 @@
 
 namespace finwait::views {
 
-/// "no process", "uid 33"; empty for resets, whose holder nobody tells.
+/// "no process", "uid 33, unit web.service"; of resets only what they belonged to, empty where nobody tells.
 std::string HolderText(const incidents::Incident& incident);
+/// Who lost resets: "dropped by this host's own rules", "dropped by this host (local_error)".
+std::string ResetLossText(const incidents::Incident& incident);
 
 /// What has happened, as JSON: /api/v1/incidents and `check --since=DURATION --format=json`. `since`: where it begins;
 /// nothing: with the oldest record. Ends with a newline.

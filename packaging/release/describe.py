@@ -107,18 +107,34 @@ def compiled_headers(build, architecture):
     return owners(headers, architecture)
 
 
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+class File:
+    """A file of the tree, by its path in it."""
+
+    def __init__(self, path, content):
+        self.path = path
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()  # SPDX 2.3 demands it
+
+
+def verification_code(files):
+    """SPDX's of a package of these files (clause 7.9)."""
+    return hashlib.sha1("".join(sorted(file.sha1 for file in files)).encode(), usedforsecurity=False).hexdigest()
+
+
+def digests(files):
+    return [(file.path, file.sha256) for file in files]
 
 
 def spdx(name, version, licence, created, files, components):
-    identity = hashlib.sha256(json.dumps([name, files, [c.purl for c in components]]).encode()).hexdigest()
+    identity = hashlib.sha256(json.dumps([name, digests(files), [c.purl for c in components]]).encode()).hexdigest()
     packages = [{
         "SPDXID": "SPDXRef-finwait-exporter",
         "name": "finwait_exporter",
         "versionInfo": version,
         "downloadLocation": f"{PROJECT}/releases/download/v{version}/{name}.tar.gz",
-        "filesAnalyzed": False,
+        "filesAnalyzed": True,
+        "packageVerificationCode": {"packageVerificationCodeValue": verification_code(files)},
+        "licenseInfoFromFiles": ["NOASSERTION"],
         "licenseConcluded": licence,
         "licenseDeclared": "Apache-2.0",
         "copyrightText": "2026 the finwait_exporter authors",
@@ -141,9 +157,10 @@ def spdx(name, version, licence, created, files, components):
         })
         relationships.append({"spdxElementId": "SPDXRef-finwait-exporter", "relationshipType": "CONTAINS", "relatedSpdxElement": reference})
     listed = []
-    for number, (path, checksum) in enumerate(files):
-        listed.append({"SPDXID": f"SPDXRef-File-{number}", "fileName": f"./{path}",
-                       "checksums": [{"algorithm": "SHA256", "checksumValue": checksum}],
+    for number, file in enumerate(files):
+        listed.append({"SPDXID": f"SPDXRef-File-{number}", "fileName": f"./{file.path}",
+                       "checksums": [{"algorithm": "SHA256", "checksumValue": file.sha256},
+                                     {"algorithm": "SHA1", "checksumValue": file.sha1}],
                        "licenseConcluded": "NOASSERTION", "copyrightText": "NOASSERTION"})
         relationships.append({"spdxElementId": "SPDXRef-finwait-exporter", "relationshipType": "CONTAINS",
                               "relatedSpdxElement": f"SPDXRef-File-{number}"})
@@ -153,7 +170,7 @@ def spdx(name, version, licence, created, files, components):
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": name,
         "documentNamespace": f"{PROJECT}/spdx/{name}-{identity}",
-        "creationInfo": {"created": created, "creators": ["Tool: finwait_exporter-describe.py"]},
+        "creationInfo": {"created": created, "creators": [f"Tool: finwait_exporter-describe-{version}"]},
         "packages": packages,
         "files": listed,
         "relationships": relationships,
@@ -166,7 +183,7 @@ def licence_choice(licence):
 
 
 def cyclonedx(name, version, licence, created, files, components):
-    identity = hashlib.sha256(json.dumps([name, files]).encode()).hexdigest()
+    identity = hashlib.sha256(json.dumps([name, digests(files)]).encode()).hexdigest()
     listed = [{
         "type": "library",
         "bom-ref": component.purl,
@@ -176,8 +193,8 @@ def cyclonedx(name, version, licence, created, files, components):
         "purl": component.purl,
         "externalReferences": [{"type": "distribution", "url": component.sources}],
     } for component in components]
-    listed += [{"type": "file", "bom-ref": f"file:{path}", "name": path, "hashes": [{"alg": "SHA-256", "content": checksum}]}
-               for path, checksum in files]
+    listed += [{"type": "file", "bom-ref": f"file:{file.path}", "name": file.path, "hashes": [{"alg": "SHA-256", "content": file.sha256}]}
+               for file in files]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
         "bomFormat": "CycloneDX",
@@ -240,11 +257,12 @@ def main():
     shutil.copyfile(HERE.parent.parent / "LICENSE", tree / "LICENSE")
     (tree / "NOTICE").write_text(notice(version, licence, components))
 
-    files = [(str(path.relative_to(tree)), digest(path)) for path in sorted(tree.rglob("*")) if path.is_file()]
+    files = [File(str(path.relative_to(tree)), path.read_bytes()) for path in sorted(tree.rglob("*")) if path.is_file()]
     created = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     for form, make in (("spdx", spdx), ("cdx", cyclonedx)):
         document = make(name, version, licence, created, files, components)
         (debug / f"{name}.{form}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,7 @@ contents=$work/contents
 cp -a "$tree" "$contents"
 cp "$stage/usr/lib/systemd/system/finwait-exporter.service" "$contents/"
 sed -i 's,^ExecStart=/usr/bin/,ExecStart=/usr/local/bin/,' "$contents/finwait-exporter.service"
-cp "$source/packaging/finwait_exporter.8" "$contents/"
+cp "$source/packaging/finwait_exporter.8" "$source/packaging/finwait-plan.8" "$contents/"
 install -m 755 "$source/scripts/plan.sh" "$contents/finwait-plan"
 cp "$source/packaging/completion/finwait_exporter" "$contents/finwait_exporter.bash-completion"
 cp -a "$stage/usr/share/finwait-exporter" "$contents/dashboards"

@@ -87,6 +87,18 @@ TEST_F(WitnessTest, NamesTheConnectionAndTheRuleOfADroppedReset) {
   EXPECT_EQ(resets[0]["entry"], "none");
   EXPECT_EQ(Metric(kResetsByNetfilter), 1);
   EXPECT_NE(program_->Get("/").body.find("reset of a closed connection"), std::string::npos);
+
+  nlohmann::json incidents;
+  ASSERT_TRUE(Eventually([&] {
+    incidents = nlohmann::json::parse(program_->Get("/api/v1/incidents").body)["incidents"];
+    return incidents.size() == 1;
+  })) << incidents.dump(1);
+  EXPECT_EQ(incidents[0]["kind"], "reset");
+  EXPECT_EQ(incidents[0]["cause"], "local_drop");
+  EXPECT_EQ(incidents[0]["connections"], 1);
+  EXPECT_EQ(incidents[0]["rule"]["chain"], "OUTPUT");
+  EXPECT_EQ(incidents[0]["examples"][0]["local"], local);
+  EXPECT_EQ(incidents[0]["examples"][0]["peer"], peer);
 }
 
 TEST_F(WitnessTest, AStuckSocketsCauseIsProvenByObservation) {

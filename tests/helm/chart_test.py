@@ -126,6 +126,30 @@ class Source(unittest.TestCase):
         for name, path in expected.items():
             self.assertEqual(packed[name], path.read_bytes(), name)
 
+    def test_the_chart_of_a_release_is_what_helm_packages(self):
+        with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+            version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+            subprocess.run(
+                [ROOT / "packaging/release/make_chart.sh", version, ours],
+                env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
+                check=True,
+            )
+            self.assertEqual(helm("package", CHART, "--destination", theirs).returncode, 0)
+            contents = []
+            for folder in (ours, theirs):
+                with tarfile.open(pathlib.Path(folder) / f"finwait-exporter-{version}.tgz") as archive:
+                    files = [member for member in archive if not member.isdir()]
+                    self.assertTrue(all(member.isfile() for member in files), "a link leads out of the archive")
+                    contents.append({member.name: archive.extractfile(member).read() for member in files})
+            # Helm writes these two anew, in another order of their fields.
+            for name in ("Chart.yaml", "values.schema.json"):
+                path = f"finwait-exporter/{name}"
+                self.assertEqual(*(yaml.safe_load(content.pop(path)) for content in contents), name)
+            self.assertEqual(*contents)
+            rendered = helm("template", "demo", pathlib.Path(ours) / f"finwait-exporter-{version}.tgz")
+            self.assertEqual(rendered.stdout, helm("template", "demo", CHART).stdout)
+            self.assertEqual(rendered.returncode, 0, rendered.stderr)
+
     def test_config_maps_hold_the_dashboards_unchanged(self):
         manifests = render("--set", "dashboards.enabled=true")
         rendered = {}

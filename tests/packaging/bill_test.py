@@ -12,6 +12,8 @@ import subprocess
 import sys
 import unittest
 
+import bill_forms
+
 RELEASE, TREE = map(pathlib.Path, sys.argv[1:3])
 SPDX = json.loads(next(RELEASE.glob("*.spdx.json")).read_text())
 CYCLONEDX = json.loads(next(RELEASE.glob("*.cdx.json")).read_text())
@@ -21,7 +23,8 @@ class BillTest(unittest.TestCase):
     def test_every_file_of_the_tree_is_listed_with_its_digest(self):
         files = {str(path.relative_to(TREE)): hashlib.sha256(path.read_bytes()).hexdigest()
                  for path in TREE.rglob("*") if path.is_file()}
-        self.assertEqual(files, {each["fileName"].removeprefix("./"): each["checksums"][0]["checksumValue"] for each in SPDX["files"]})
+        self.assertEqual(files, {each["fileName"].removeprefix("./"): next(one["checksumValue"] for one in each["checksums"] if one["algorithm"] == "SHA256")
+                          for each in SPDX["files"]})
         self.assertEqual(files, {each["name"]: each["hashes"][0]["content"] for each in CYCLONEDX["components"] if each["type"] == "file"})
 
     def test_every_library_comes_from_a_listed_package_with_its_licence_text(self):
@@ -41,13 +44,13 @@ class BillTest(unittest.TestCase):
         self.assertLessEqual({"nlohmann-json3-dev", "libcli11-dev", "libexpected-dev"}, packages)
         self.assertNotIn("libgtest-dev", packages)
 
-    def test_spdx_refers_only_to_what_it_defines(self):
-        defined = {"SPDXRef-DOCUMENT"} | {each["SPDXID"] for each in SPDX["packages"] + SPDX["files"]}
-        self.assertEqual(len(defined), 1 + len(SPDX["packages"]) + len(SPDX["files"]))
-        for identity in defined:
-            self.assertRegex(identity, r"^SPDXRef-[A-Za-z0-9.-]+$")
-        for each in SPDX["relationships"]:
-            self.assertLessEqual({each["spdxElementId"], each["relatedSpdxElement"]}, defined)
+    def test_spdx_is_of_its_form(self):
+        self.assertEqual(bill_forms.spdx_faults(SPDX), [])
+
+    @unittest.skipIf(bill_forms.schemas() is None, "npm and its registry are needed for the schemas, once")
+    def test_cyclonedx_is_as_its_schema_demands(self):
+        self.assertEqual(bill_forms.cyclonedx_faults(CYCLONEDX), [])
+        self.assertEqual(bill_forms.licence_faults(each["licenseDeclared"] for each in SPDX["packages"]), [])
 
     def test_a_library_under_the_gpl_shows_in_the_licence_of_the_whole(self):
         whole = SPDX["packages"][0]["licenseConcluded"]

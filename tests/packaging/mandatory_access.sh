@@ -15,3 +15,12 @@ cd "$folder"
 checkmodule -M -m -o finwait_exporter.mod "$source_folder/packaging/selinux/finwait_exporter.te"
 semodule_package -o finwait_exporter.pp -m finwait_exporter.mod -f "$source_folder/packaging/selinux/finwait_exporter.fc"
 test -s finwait_exporter.pp
+
+# Every file that the program is started from, or maps, in the package of this system and in a release.
+for path in /usr/bin/finwait_exporter /usr/{,local/}lib/finwait-exporter/{finwait_exporter,lib/{finwait_exporter,finwait_exporter.bin,libc.so.6}}; do
+  labelled=no
+  while read -r pattern _ context; do
+    [[ ! $path =~ ^$pattern$ || $context != *:finwait_exporter_exec_t:* ]] || labelled=yes
+  done <"$source_folder/packaging/selinux/finwait_exporter.fc"
+  [[ $labelled == yes ]] || { echo "SELinux: nothing labels $path"; exit 1; }
+done

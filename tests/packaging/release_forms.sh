@@ -86,6 +86,9 @@ install_in() { chroot "$host" /bin/sh /verify "$@"; }
 install_in --from=/release >"$work/said" 2>&1 || fail "install.sh: $(cat "$work/said")"
 serves "$host" /usr/local/bin/finwait_exporter
 grep -q '^ExecStart=/usr/local/bin/finwait_exporter ' "$host/etc/systemd/system/finwait-exporter.service" || fail "the unit's path"
+for page in finwait_exporter.8 finwait-plan.8; do
+  [[ -s $host/usr/local/share/man/man8/$page ]] || fail "no manual page $page"
+done
 before=$(cd "$host/usr/local" && find . -type f -exec sha256sum {} + | sort)
 size=$(stat --format=%s "$host/release/$name.tar.gz")
 byte=$(od -An -tu1 -j $((size / 2)) -N 1 "$host/release/$name.tar.gz")

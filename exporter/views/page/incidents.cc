@@ -33,7 +33,7 @@ std::string Bar(const Incident& incident, Time begin, Time now) {
 
 std::string What(const Incident& incident) {
   if (incident.kind == incidents::Kind::kReset) {
-    return html::Count(incident.connections, "reset", "resets") + " dropped by this host's own rules";
+    return html::Count(incident.connections, "reset", "resets") + " " + ResetLossText(incident);
   }
   return html::Count(incident.connections, "connection", "connections") + " stuck: <code>" +
          std::string(incident.cause ? Name(*incident.cause) : "cause unknown") + "</code>";

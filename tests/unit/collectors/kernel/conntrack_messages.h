@@ -25,6 +25,7 @@ struct EventContent {
   std::string reply_destination = "192.0.2.1";
   std::optional<std::uint8_t> state = static_cast<std::uint8_t>(ConntrackTcpState::kEstablished);
   std::optional<std::uint32_t> seconds_left;
+  std::uint32_t status = 0x20e;  ///< IPS_* bits
 };
 
 inline void PutTuple(netlink::Request& request, std::uint16_t type, const std::string& source,
@@ -52,7 +53,7 @@ inline netlink::Request EventMessage(const EventContent& content) {
   message.Header(nfgenmsg{static_cast<std::uint8_t>(ipv4 ? AF_INET : AF_INET6), NFNETLINK_V0, 0});
   PutTuple(message, CTA_TUPLE_ORIG, content.source, content.destination, content.protocol);
   PutTuple(message, CTA_TUPLE_REPLY, content.reply_source, content.reply_destination, content.protocol);
-  message.PutBigEndian32(CTA_ID, 77).PutBigEndian32(CTA_STATUS, 0x20e);
+  message.PutBigEndian32(CTA_ID, 77).PutBigEndian32(CTA_STATUS, content.status);
   if (content.seconds_left) {
     message.PutBigEndian32(CTA_TIMEOUT, *content.seconds_left);
   }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 
 #include "tests/unit/collectors/kernel/conntrack_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
@@ -55,6 +56,29 @@ TEST_F(ConntrackTableTest, CountsWhatTheDumpHolds) {
   const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
   EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], 2U);
   EXPECT_EQ(sample.idle[0]->sum, 200);
+}
+
+TEST_F(ConntrackTableTest, ListsWhatNatChangesWhereThatIsAskedFor) {
+  kernel::EventContent translated;
+  translated.message = IPCTNL_MSG_CT_NEW;
+  translated.status = IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY | IPS_SRC_NAT;
+  translated.reply_destination = "203.0.113.9";
+  kernel::EventContent closing = translated;
+  closing.state = static_cast<std::uint8_t>(kernel::ConntrackTcpState::kTimeWait);
+  for (const auto& [asked, number] : {std::pair(TranslatedFlows::kSkip, 0U), std::pair(TranslatedFlows::kList, 1U)}) {
+    kernel_->Answers(
+        {Entry(), MessageOf(EventMessage(translated)), MessageOf(EventMessage(closing)), kernel::netlink::Done()});
+    const auto looked = ConntrackTableCollector(host_, {}, asked).Collect(Deadline::After(std::chrono::seconds(5)));
+    ASSERT_TRUE(looked) << looked.error().message;
+    const auto& sample = dynamic_cast<const ConntrackTableSample&>(*looked->data);
+    ASSERT_EQ(sample.translated.size(), number);
+    if (number > 0) {
+      EXPECT_EQ(sample.translated[0].opener.Text(), "192.0.2.1:40000");
+      EXPECT_EQ(sample.translated[0].dialled.Text(), "198.51.100.1:443");
+      EXPECT_EQ(sample.translated[0].seen.Text(), "203.0.113.9:443");
+      EXPECT_EQ(sample.translated[0].answerer.Text(), "198.51.100.1:40000") << "as its ports are in the message";
+    }
+  }
 }
 
 TEST_F(ConntrackTableTest, ATableThatIsResizedDuringTheDumpIsSaidToBe) {

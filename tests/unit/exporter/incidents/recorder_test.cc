@@ -64,6 +64,45 @@ TEST(RecorderTest, LostResetsOfOneMinuteAreOneRecord) {
   EXPECT_EQ(recorder.Records()[1].connections, 1U);
 }
 
+TEST(RecorderTest, ALostResetThatTheWitnessNamesHasARecordOfItsOwn) {
+  Recorder recorder;
+  const auto site = SiteAt(7);
+  using kernel::namespaces::Owner;
+  diagnosis::DroppedPacket owned = *ResetOf(443, 8, site);
+  owned.owner = std::make_shared<const Owner>(Owner{kernel::namespaces::OwnerKind::kUnit, "", "web.service", ""});
+  diagnosis::Diagnosis diagnosis = DiagnosisAt(10, {});
+  diagnosis.resets_lost = 2;
+  diagnosis.witness.emplace();
+  diagnosis.witness->new_resets = {std::make_shared<const diagnosis::DroppedPacket>(owned),
+                                   ResetOf(80, 9, nullptr, 1, witness::ReasonClass::kRoute)};
+  recorder.Update(diagnosis);
+  ASSERT_EQ(recorder.Records().size(), 2U);
+  const Record& named = recorder.Records()[0];
+  EXPECT_EQ(named.kind, Kind::kReset);
+  EXPECT_EQ(named.outcome, Outcome::kCounted);
+  EXPECT_EQ(named.first, At(8));
+  EXPECT_EQ(named.last, At(8));
+  EXPECT_EQ(named.local.Text(), "192.0.2.1:40000");
+  EXPECT_EQ(named.peer.Text(), "192.0.2.2:443");
+  EXPECT_EQ(named.cause, Cause::kLocalDrop);
+  ASSERT_NE(named.site, nullptr);
+  EXPECT_EQ(*named.site, *site);
+  ASSERT_NE(named.owner, nullptr);
+  EXPECT_EQ(*named.owner, "unit web.service");
+  EXPECT_EQ(recorder.Records()[1].cause, Cause::kLocalError) << "no rule of this host's";
+  EXPECT_EQ(recorder.TakeChanges().size(), 2U);
+
+  diagnosis = DiagnosisAt(15, {});
+  diagnosis.resets_lost = 5;
+  recorder.Update(diagnosis);
+  ASSERT_EQ(recorder.Records().size(), 3U) << "without the witness they are counted apart from the named ones";
+  EXPECT_EQ(recorder.Records()[2].connections, 3U);
+  EXPECT_FALSE(recorder.Records()[2].HasEnds());
+  diagnosis.resets_lost = 6;
+  recorder.Update(diagnosis);
+  EXPECT_EQ(recorder.Records()[2].connections, 4U);
+}
+
 TEST(RecorderTest, ChangesAreTheNewTheToldAndTheEnded) {
   Recorder recorder;
   recorder.Update(DiagnosisAt(0, {Stuck(1, std::nullopt), Stuck(2, Cause::kNoReply)}));

@@ -55,6 +55,25 @@ TEST(TimelineTest, OwnersAndCausesAreApart) {
   }));
 }
 
+TEST(TimelineTest, NamedResetsAreExamplesAndProveAFailureByTheirCause) {
+  std::deque<Record> records = {RecordOf(1, 0, 0), RecordOf(2, 5, 5), RecordOf(3, 7, 7)};
+  for (Record& record : records) {
+    record.kind = Kind::kReset;
+    record.outcome = Outcome::kCounted;
+    record.orphan = false;
+  }
+  records[1].cause = diagnosis::Cause::kLocalError;
+  records[2].cause.reset();
+  records[2].local = records[2].peer = Endpoint();
+  const Timeline timeline = MakeTimeline(records, {}, false);
+  ASSERT_EQ(timeline.incidents.size(), 3U);
+  EXPECT_TRUE(timeline.incidents[0].ProvesFailure()) << "counted while this host's rules drop resets";
+  EXPECT_TRUE(timeline.incidents[0].examples.empty());
+  EXPECT_FALSE(timeline.incidents[1].ProvesFailure());
+  EXPECT_TRUE(timeline.incidents[2].ProvesFailure());
+  EXPECT_EQ(timeline.incidents[2].examples.size(), 1U);
+}
+
 TEST(TimelineTest, WhatEndedBeforeTheTimeAskedForIsLeftOut) {
   const std::deque<Record> records = {RecordOf(1, 0, 100), RecordOf(2, 50, 200)};
   const Timeline timeline = MakeTimeline(records, {{At(0), At(90)}, {At(95), At(300)}}, true, At(150));

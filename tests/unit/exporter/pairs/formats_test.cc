@@ -23,6 +23,7 @@ LostDocument SomeLost() {
   translated.ends = {EndDigests{0xffffffffffffffff, 4}, EndDigests{5, 6}};
   translated.elsewhere = true;
   document.halves = {plain, translated};
+  document.passages = {{{0xa1, 0xa2}, {0xa3, 0xa4}}, {{0xa5, 0xa6}, {0xa7, 0xa8}}};
   return document;
 }
 
@@ -44,6 +45,10 @@ TEST(LostDocumentTest, WhatIsNoneIsRefused) {
   EXPECT_FALSE(with("\"lost_halves\"", "\"halves\""));
   EXPECT_FALSE(with("\"0000000000000001\"", "\"1\""));
   EXPECT_FALSE(with("[\"0000000000000001\"]", "[]"));
+  EXPECT_TRUE(with("\"passages\"", "\"others\"")) << "a host of an older version";
+  EXPECT_FALSE(with("\"passages\":[[", "\"passages\":[[\"0000000000000001\","));
+  EXPECT_FALSE(with("\"passages\":[[", "\"passages\":[1,["));
+  EXPECT_FALSE(with("00000000000000a4", "a4"));
   EXPECT_FALSE(with("[\"0000000000000001\"]", "[\"0000000000000001\",\"0000000000000001\",\"0000000000000001\"]"));
   EXPECT_FALSE(with("12.5", "-1"));
   EXPECT_FALSE(with("12.5", "1e300"));

@@ -40,6 +40,7 @@ class JoinTest : public testing::Test {
     std::string name;
     std::vector<LostHalf> lost;
     std::vector<LiveHalf> live;
+    std::vector<Passage> passages = {};
   };
 
   static Pairs Joined(const std::vector<Host>& hosts, std::optional<float> own_sample = 1) {
@@ -50,6 +51,7 @@ class JoinTest : public testing::Test {
       LostDocument document;
       document.rules = {{R"({"chain":"OUTPUT"})", "the rule of " + host.name}};
       document.halves = host.lost;
+      document.passages = host.passages;
       numbers.push_back(join.AddLost(host.name, document, now));
     }
     join.Prepare();
@@ -114,6 +116,42 @@ TEST_F(JoinTest, MeetsBeyondNatByEitherPairOfEnds) {
   EXPECT_EQ(Found({{"a", {lost}, {}}, {"b", {}, {live}}}), "b<a");
   live.digests = {kEnds.there, kWire.there};
   EXPECT_EQ(Found({{"a", {lost}, {}}, {"b", {}, {live}}}), "b<a") << "found by both, counted once";
+}
+
+TEST_F(JoinTest, MeetsAcrossNatsOnTheWayWhoseHostsTellWhatPassesThem) {
+  constexpr EndDigests kBetween = {0xa, 0xb};
+  constexpr EndDigests kFar = {0xc, 0xd};
+  const Host opener = {"a", {Lost(60)}, {}};
+  const Host server = {"b", {}, {Live(kFar.there)}};
+  const Host first = {"r1", {}, {}, {{kEnds, kBetween}}};
+  const Host second = {"r2", {}, {}, {{kBetween, kFar}}};
+  EXPECT_EQ(Found({opener, server}), "");
+  EXPECT_EQ(Found({opener, first, server}), "") << "one of two NATs is not enough";
+  EXPECT_EQ(Found({opener, second, server}), "");
+  EXPECT_EQ(Found({opener, first, second, server}), "b<a");
+  EXPECT_EQ(Found({second, first, server, opener}), "b<a") << "in whatever order";
+  // Closed by the answerer, and so the other way.
+  const Host answerer = {"b", {Lost(60, {kFar.there, kFar.here})}, {}};
+  EXPECT_EQ(Found({{"a", {}, {Live(kEnds.here)}}, first, second, answerer}), "a<b");
+}
+
+TEST_F(JoinTest, ALostEndThatIsAliveBeyondANatIsAnothersByNow) {
+  constexpr EndDigests kFar = {0xc, 0xd};
+  LostHalf lost = Lost(60);
+  lost.ongoing = false;
+  const Host router = {"r", {}, {}, {{kEnds, kFar}}};
+  const Host server = {"b", {}, {Live(kFar.there)}};
+  EXPECT_EQ(Found({{"a", {lost}, {}}, router, server}), "b<a");
+  EXPECT_EQ(Found({{"a", {lost}, {}}, {"a2", {}, {Live(kFar.here)}}, router, server}), "");
+}
+
+TEST_F(JoinTest, AHostThatClaimsManyPassagesOfOneEndIsNotFollowedForEver) {
+  std::vector<Passage> passages;
+  for (Digest i = 1; i <= 20'000; ++i) {
+    passages.push_back({kEnds, {i << 32, i << 32 | 1}});
+    passages.push_back({{i << 32, i << 32 | 1}, {(i + 1) << 32, (i + 1) << 32 | 1}});
+  }
+  EXPECT_EQ(Found({{"a", {Lost(60)}, {}}, {"r", {}, {}, passages}, {"b", {}, {Live(kEnds.there)}}}), "b<a");
 }
 
 TEST_F(JoinTest, ASampleFromBeforeTheLossShowsNothing) {

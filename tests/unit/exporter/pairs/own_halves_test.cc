@@ -21,6 +21,7 @@ TEST(LostHalvesTest, AreTheStuckOnesByBothPairsOfEnds) {
   stuck.translation = std::make_shared<const kernel::Translation>(Wire());
   incidents::Record reset = stuck;
   reset.kind = incidents::Kind::kReset;
+  reset.local = reset.peer = Endpoint();
   incidents::Record alive = stuck;
   alive.cause = diagnosis::Cause::kZeroWindow;
   Digester digester(kKey);
@@ -36,6 +37,18 @@ TEST(LostHalvesTest, AreTheStuckOnesByBothPairsOfEnds) {
   ASSERT_LT(half.rule, document.rules.size());
   EXPECT_EQ(document.rules[half.rule].text, "nft table ip filter, chain OUTPUT, handle 7");
   EXPECT_EQ(document.key, digester.OfKey());
+}
+
+TEST(LostHalvesTest, AResetThatTheWitnessNamedIsOneSinceItWasDropped) {
+  incidents::Record reset = incidents::RecordOf(1, 90, 90, incidents::SiteAt(7));
+  reset.kind = incidents::Kind::kReset;
+  reset.outcome = incidents::Outcome::kCounted;
+  Digester digester(kKey);
+  const LostDocument document = LostHalvesOf({reset}, incidents::At(100), 10s, digester);
+  ASSERT_EQ(document.halves.size(), 1U);
+  EXPECT_EQ(document.halves[0].ends[0].here, digester.Of(reset.local, reset.peer));
+  EXPECT_FLOAT_EQ(document.halves[0].settled_seconds, 10);
+  EXPECT_FALSE(document.halves[0].ongoing);
 }
 
 TEST(LostHalvesTest, OneThatEndedMayHaveBeenAnsweredUntilTheNextSample) {

@@ -20,6 +20,7 @@ incidents::Timeline TwoIncidents() {
   reset.outcome = incidents::Outcome::kCounted;
   reset.cause.reset();
   reset.connections = 7;
+  reset.local = reset.peer = Endpoint();
   return incidents::MakeTimeline({RecordOf(1, 0, 100, SiteAt(4, "ct state invalid drop")), RecordOf(2, 10, 110), reset},
                                  {{At(-50), At(200)}, {At(3000), At(6000)}}, true);
 }
@@ -46,6 +47,32 @@ TEST(IncidentsViewTest, JsonNamesCauseRuleOwnerTimesAndOutcomes) {
   EXPECT_EQ(stuck["last"], "2025-11-28T00:01:40Z");
   EXPECT_EQ(stuck["outcomes"]["gave_up"], 1);
   EXPECT_EQ(stuck["examples"][0]["peer"], "[2001:db8::1]:443");
+}
+
+TEST(IncidentsViewTest, ANamedResetShowsItsEndsAndItsOwner) {
+  incidents::Record reset = RecordOf(1, 0, 0, SiteAt(4, "ct state invalid drop"));
+  reset.kind = incidents::Kind::kReset;
+  reset.outcome = incidents::Outcome::kCounted;
+  reset.orphan = false;
+  reset.owner = std::make_shared<const std::string>("unit web.service");
+  incidents::Record lost = reset;
+  lost.cause = diagnosis::Cause::kLocalError;
+  lost.site = nullptr;
+  const auto timeline = incidents::MakeTimeline({lost, reset}, {{At(-50), At(200)}}, true);
+  const auto json = nlohmann::json::parse(IncidentsJson(timeline, At(100), std::nullopt, Details::kShow));
+  const auto& told = json["incidents"][1];
+  EXPECT_EQ(told["kind"], "reset");
+  EXPECT_EQ(told["cause"], "local_drop");
+  EXPECT_EQ(told["owner"], "unit web.service");
+  EXPECT_EQ(told["rule"]["handle"], 4);
+  EXPECT_EQ(told["examples"][0]["local"], "192.0.2.1:40000");
+  EXPECT_TRUE(told["examples"][0]["state"].is_null());
+  const std::string text = IncidentsText(timeline, At(100), At(-50));
+  EXPECT_NE(text.find("1 reset was dropped by this host's own rules, unit web.service\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("192.0.2.1:40000 -> [2001:db8::1]:443  2025-11-28T00:00:00Z\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 reset was dropped by this host (local_error), unit web.service\n"), std::string::npos) << text;
+  const std::string hidden = IncidentsJson(timeline, At(100), std::nullopt, Details::kHide);
+  EXPECT_EQ(hidden.find("192.0.2.1"), std::string::npos) << hidden;
 }
 
 TEST(IncidentsViewTest, WithoutDetailsThereIsNoAddressAndNoTextOfARule) {
