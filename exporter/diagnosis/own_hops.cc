@@ -19,7 +19,7 @@ bool HasRules(const firewall::Ruleset& ruleset) { return !ruleset.tables.empty()
 void OwnHops::RefreshFacts(SteadyClock::time_point now) {
   now_ = now;
   for (auto& [id, hop] : hops_) {
-    firewall::facts::FactStore& facts = hop.evaluator->Facts().Store();
+    firewall::facts::FactStore& facts = hop.evaluator->Packets().Facts().Store();
     facts.Expire(now);
     facts.EvictUnused(now);
     if (now >= hop.routes_as_of + kRoutesAgainAfter) {
