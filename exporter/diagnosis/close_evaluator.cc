@@ -1,5 +1,6 @@
 #include "exporter/diagnosis/close_evaluator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "collectors/firewall/eval/reset_answer.h"
@@ -84,6 +85,7 @@ firewall::eval::PacketPathSettings CloseEvaluator::SettingsFor(IpFamily family, 
     settings.routes_by_ports = TristateOf(facts->routes_by_ports);
     settings.forwards = TristateOf(facts->forwards);
     settings.bridge_calls_rules = TristateOf(facts->bridge_calls_rules);
+    settings.programs = by_rules_alone_ ? nullptr : &facts->programs;
   }
   return settings;
 }
@@ -169,10 +171,10 @@ TraversalResult CloseEvaluator::EvaluateWithSettings(IpFamily family, const Eval
 
 TraversalResult CloseEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
   evaluator_.ResetBudget();
-  return UnlessUnavailable(
-      firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
-                                            SettingsFor(connection.family, settings_.tcp_loose.value_or(true))),
-      connection.family);
+  firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, settings_.tcp_loose.value_or(true));
+  settings.programs = nullptr;  // its data has come past them
+  return UnlessUnavailable(firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind, settings),
+                           connection.family);
 }
 
 TraversalResult CloseEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
@@ -189,7 +191,7 @@ TraversalResult CloseEvaluator::UnlessUnavailable(TraversalResult result, IpFami
 
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult CloseEvaluator::LastAck(const Connection& connection) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
@@ -234,7 +236,7 @@ const std::optional<TraversalResult>& CloseEvaluator::ForAll(const Question& que
 }
 
 TraversalResult CloseEvaluator::ForOne(const Connection& connection, PacketKind kind) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
@@ -246,12 +248,20 @@ Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_c
   const IpFamily family = socket.local.address.Family();
   // Most rulesets decide without asking for a device or a mark; only then are these asked for.
   const auto& fin = ForAll(family, PacketKind::kFin);
-  const bool decided =
-      !IsLoopback(socket) && fin && !IsLost(fin->decision) && Settles(ForAll(family, PacketKind::kAck)) &&
-      (peer_has_closed ||
-       (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData)))) &&
-      (FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(facts_, socket.peer.address));
+  const bool decided = !IsLoopback(socket) && fin && !IsLost(fin->decision) && !HangsOnGroups(family) &&
+                       Settles(ForAll(family, PacketKind::kAck)) &&
+                       (peer_has_closed || (Settles(ForAll(family, PacketKind::kPeerFin)) &&
+                                            Settles(ForAll(family, PacketKind::kData)))) &&
+                       (FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(facts_, socket.peer.address));
   return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, facts_);
+}
+
+bool CloseEvaluator::HangsOnGroups(IpFamily family) {
+  const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
+  return settings != nullptr && std::any_of(settings->programs.begin(), settings->programs.end(),
+                                            [](const firewall::facts::ForeignProgram& program) {
+                                              return program.control_group > firewall::facts::ForeignProgram::kRoot;
+                                            });
 }
 
 bool CloseEvaluator::MayBeOwn(const IpAddress& address) {
@@ -262,7 +272,7 @@ bool CloseEvaluator::MayBeOwn(const IpAddress& address) {
 bool CloseEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_closed) {
   const auto alike = [&](PacketKind kind) {
     const std::optional<TraversalResult> leaving = ForAll(family, kind);
-    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false});
+    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false, by_rules_alone_});
     return leaving && looping && leaving->decision == looping->decision &&
            (!IsLost(leaving->decision) || leaving->location == looping->location);
   };
@@ -364,7 +374,9 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
     return *remembered;
   }
   facts_.TakeHungOn();
+  by_rules_alone_ = socket.entry.tracking == kernel::Tracking::kTracked;
   const CloseOutcome outcome = Evaluate(socket, history);
+  by_rules_alone_ = false;
   memo_.Remember(socket, history, outcome, facts_.TakeHungOn(), store_->Now());
   return outcome.fate;
 }

@@ -108,7 +108,9 @@ class CloseEvaluator {
   std::uint16_t RememberedTrackedSite(const kernel::TcpSocket& socket) const {
     return tracked_memo_.FindSite(socket, nullptr, facts_.Store());
   }
-  /// The fate alone, remembered. Complete only if Remembered() finds it afterwards.
+  /// The fate alone, remembered. Complete only if Remembered() finds it afterwards. Of a socket that has its entry, it
+  /// is what the rules alone would come to without: what else may drop its packets lets them pass today, and tells no
+  /// healthy host from another.
   Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history);
 
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
@@ -188,7 +190,7 @@ class CloseEvaluator {
                                             const ConnectionHistory* history);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind) {
-    return ForAll({family, firewall::eval::PathKind::kLocal, kind, false});
+    return ForAll({family, firewall::eval::PathKind::kLocal, kind, false, by_rules_alone_});
   }
   // What such a result is of.
   struct Question {
@@ -196,12 +198,15 @@ class CloseEvaluator {
     firewall::eval::PathKind path_kind = firewall::eval::PathKind::kLocal;
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
     bool tracked = false;
+    bool by_rules_alone = false;
     auto operator<=>(const Question&) const = default;
   };
   const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
   firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
   /// Whether every connection like `socket` closes cleanly while its entry is there.
   bool AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed);
+  /// Whether what holds for all connections may not hold for one, for the control group of its socket.
+  bool HangsOnGroups(IpFamily family);
   /// Whether `address` is this host's, or has yet to be asked for. The packets of a connection between two addresses of
   /// this host come in again.
   bool MayBeOwn(const IpAddress& address);
@@ -218,6 +223,7 @@ class CloseEvaluator {
   firewall::eval::ChainEvaluator evaluator_;
   TranslationHistory translation_;
   std::map<Question, ForFamily> for_all_;
+  bool by_rules_alone_ = false;  // what else may drop packets counts for nothing
   OutcomeMemo memo_;
   OutcomeMemo tracked_memo_;  // of sockets whose entry is there
 };
