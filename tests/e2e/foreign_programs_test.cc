@@ -77,6 +77,12 @@ class ControlGroup {
   bool is_there_ = false;
 };
 
+#ifdef FINWAIT_BPF
+constexpr bool kBuiltWithBpf = true;
+#else
+constexpr bool kBuiltWithBpf = false;
+#endif
+
 class ForeignProgramsTest : public testing::Test {
  protected:
   nlohmann::json Explained(const Ends& ends) const {
@@ -139,8 +145,8 @@ TEST_F(ForeignProgramsTest, AProgramOfXdpIsNamed) {
 }
 
 TEST_F(ForeignProgramsTest, ALinkInNetfilterIsNamed) {
-  if (!lab::MayLoadBpf()) {
-    GTEST_SKIP() << "loads BPF programs: as root only";
+  if (!kBuiltWithBpf || !lab::MayLoadBpf()) {
+    GTEST_SKIP() << "loads BPF programs: as root only, and the program has to be built with BPF";
   }
   ExpectUnknownAndStuck(
       [&] { InNamespace([] { return DroppingProgram::InNetfilter(NFPROTO_IPV4, NF_INET_LOCAL_OUT); }); }, "fin",
