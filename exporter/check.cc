@@ -1,7 +1,5 @@
 #include "exporter/check.h"
 
-#include <sys/utsname.h>
-
 #include "collectors/firewall/read/fact_resolver.h"
 #include "exporter/command_line/enabled_collectors.h"
 #include "exporter/diagnosis/diagnostician.h"
@@ -36,12 +34,6 @@ int ExitCode(const diagnosis::Risk& risk) {
   return kCannotTell;
 }
 
-// "Linux 6.1.0-18-amd64 x86_64".
-std::string Kernel() {
-  utsname system = {};
-  return ::uname(&system) == 0 ? std::string(system.sysname) + " " + system.release + " " + system.machine : "unknown";
-}
-
 std::string Shown(const report::Report& report, command_line::ReportFormat format, const kernel::Host& host) {
   using command_line::ReportFormat;
   switch (format) {
@@ -54,7 +46,7 @@ std::string Shown(const report::Report& report, command_line::ReportFormat forma
     case ReportFormat::kNagios:
       return views::NagiosLine(report);
     case ReportFormat::kBug:
-      return views::BugReport(report, Kernel());
+      return views::BugReport(report, views::RunningKernel());
   }
   return "";
 }

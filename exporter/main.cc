@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "collectors/kernel/host.h"
+#include "exporter/bpf_inventory.h"
 #include "exporter/check.h"
 #include "exporter/child_output.h"
 #include "exporter/command_line/enabled_collectors.h"
@@ -53,6 +54,7 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
   auto host = finwait::kernel::OpenHost(options.procfs);
   finwait::Result<finwait::exporter::Confinement> confinement;  // stays until the command has run
   if (host) {
+    host->bpf = finwait::exporter::ReadBpfInventory();
     confinement = finwait::exporter::Confine(options, kept, std::nullopt, opener, *host);
     if (!confinement) {
       std::cerr << "finwait_exporter: " << confinement.error().message << "\n";

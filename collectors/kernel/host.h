@@ -19,6 +19,8 @@ struct NamespaceId {
   bool operator==(const NamespaceId&) const = default;
 };
 
+struct BpfInventory;
+
 /// How collectors reach the kernel: the one seam between them and the machine. Bound to one network namespace; threads
 /// that use it must be in that namespace.
 struct Host {
@@ -34,6 +36,8 @@ struct Host {
   };
   /// Subscribes to what the kernel multicasts to this namespace. Kept open from sample to sample.
   std::function<Result<std::unique_ptr<netlink::EventSource>>(const netlink::Subscription&)> open_events;
+  /// What could be listed of BPF while this process still had the rights to (bpf_inventory.h); null: nothing.
+  std::shared_ptr<const BpfInventory> bpf = {};
 };
 
 /// Success when asking `feature` cannot make the kernel load a module; otherwise kUnsupported, with one sentence that

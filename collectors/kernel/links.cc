@@ -10,6 +10,23 @@
 namespace finwait::kernel {
 namespace {
 
+void DecodeXdp(const netlink::Attribute& xdp, Link& link) {
+  netlink::ForEachAttribute(xdp.Payload(), [&](const netlink::Attribute& attribute) {
+    // With several modes at once there is one number for each; else one for all.
+    if (attribute.Type() == IFLA_XDP_PROG_ID || attribute.Type() == IFLA_XDP_DRV_PROG_ID ||
+        attribute.Type() == IFLA_XDP_SKB_PROG_ID || attribute.Type() == IFLA_XDP_HW_PROG_ID) {
+      const std::uint32_t program = attribute.U32().value_or(0);
+      auto& known = link.xdp_programs;
+      if (program != 0 && std::find(known.begin(), known.end(), program) == known.end()) {
+        known.push_back(program);
+      }
+    }
+  });
+}
+
+// Of a veth, IFLA_LINK is its other end.
+bool SendsByAnother(const std::string& kind) { return kind == "vlan" || kind == "macvlan" || kind == "ipvlan"; }
+
 Link Decode(const netlink::Message& message, const ifinfomsg& header) {
   Link link;
   link.index = static_cast<std::uint32_t>(header.ifi_index);
@@ -25,6 +42,15 @@ Link Decode(const netlink::Message& message, const ifinfomsg& header) {
       case IFLA_MASTER:
         link.master = attribute.U32().value_or(0);
         break;
+      case IFLA_QDISC:
+        link.qdisc = attribute.Text();
+        break;
+      case IFLA_XDP:
+        DecodeXdp(attribute, link);
+        break;
+      case IFLA_LINK:
+        link.lower = attribute.U32().value_or(0);
+        break;
       case IFLA_LINK_NETNSID:
         link.peer_namespace = attribute.Read<std::int32_t>();
         break;
@@ -39,6 +65,9 @@ Link Decode(const netlink::Message& message, const ifinfomsg& header) {
         break;
     }
   });
+  if (link.peer_namespace || !SendsByAnother(link.kind)) {
+    link.lower = 0;
+  }
   return link;
 }
 

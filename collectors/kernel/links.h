@@ -23,6 +23,9 @@ struct Link {
   /// The number that this namespace has for the one in which the other end is (IFLA_LINK_NETNSID); absent: in this one,
   /// or there is no other end.
   std::optional<std::int32_t> peer_namespace;
+  std::string qdisc = {};                        ///< by which it sends: "fq_codel", "noqueue"
+  std::vector<std::uint32_t> xdp_programs = {};  ///< the numbers of the BPF programs on all that comes in (XDP)
+  std::uint32_t lower = 0;  ///< the device that a VLAN, a macvlan or an ipvlan sends by (index); 0: none here
 };
 
 /// How another network namespace is joined to this one.

@@ -14,7 +14,7 @@ bool RoutingMonitor::HasChanged() {
     }
     auto changes = host_.open_events({NETLINK_ROUTE,
                                       {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                       RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE},
+                                       RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_TC},
                                       {},
                                       0});
     if (changes) {

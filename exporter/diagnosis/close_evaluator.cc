@@ -87,6 +87,7 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
     return *remembered;
   }
   packets_.Facts().TakeHungOn();
+  const PacketEvaluator::RulesAlone scope(packets_, socket.entry.tracking == kernel::Tracking::kTracked);
   const CloseOutcome outcome = Evaluate(socket, history);
   memo_.Remember(socket, history, outcome, packets_.Facts().TakeHungOn(), packets_.Store().Now());
   return outcome.fate;

@@ -38,7 +38,9 @@ class CloseEvaluator {
   /// The same for a connection that need have no socket here.
   CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* history,
                         const SocketCircumstances& circumstances = {});
-  /// The fate alone, remembered. Complete only if Remembered() finds it afterwards.
+  /// The fate alone, remembered. Complete only if Remembered() finds it afterwards. Of a socket that has its entry, it
+  /// is what the rules alone would come to without: what else may drop its packets lets them pass today, and tells no
+  /// healthy host from another.
   Fate FateOf(const kernel::TcpSocket& socket, const ConnectionHistory* history);
   /// The fate if it has been evaluated before under the same circumstances.
   std::optional<Fate> Remembered(const kernel::TcpSocket& socket, const ConnectionHistory* history) const {

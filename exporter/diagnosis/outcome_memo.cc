@@ -30,6 +30,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.site = NumberOfSite(outcome);
   remembered.translated = history != nullptr && history->Translated();
   remembered.seen_tracked = history != nullptr && history->SeenTracked();
+  remembered.tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   remembered.open = socket.IsOpen();
   remembered.peer_has_closed = socket.state != kernel::TcpState::kEstablished;
   remembered.incomplete = outcome.incomplete;
@@ -41,6 +42,7 @@ const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& sock
   const Remembered* found = remembered_.Find(socket.cookie);
   const bool same = found != nullptr && found->translated == (history != nullptr && history->Translated()) &&
                     found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
+                    found->tracked == (socket.entry.tracking == kernel::Tracking::kTracked) &&
                     found->open == socket.IsOpen() &&
                     found->peer_has_closed == (socket.state != kernel::TcpState::kEstablished) &&
                     facts.Holds(found->hung_on, found->facts_as_of);

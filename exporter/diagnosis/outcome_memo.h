@@ -42,6 +42,7 @@ class OutcomeMemo {
     // What the history and the socket said when it was evaluated.
     bool translated : 1 = false;
     bool seen_tracked : 1 = false;
+    bool tracked : 1 = false;
     bool open : 1 = true;
     bool peer_has_closed : 1 = false;
     bool incomplete : 1 = false;

@@ -1,5 +1,6 @@
 #include "exporter/diagnosis/packet_evaluator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "collectors/firewall/eval/reset_answer.h"
@@ -72,6 +73,7 @@ firewall::eval::PacketPathSettings PacketEvaluator::SettingsFor(IpFamily family,
     settings.routes_by_ports = TristateOf(facts->routes_by_ports);
     settings.forwards = TristateOf(facts->forwards);
     settings.bridge_calls_rules = TristateOf(facts->bridge_calls_rules);
+    settings.programs = by_rules_alone_ ? nullptr : &facts->programs;
   }
   return settings;
 }
@@ -157,10 +159,10 @@ TraversalResult PacketEvaluator::EvaluateWithSettings(IpFamily family, const Eva
 
 TraversalResult PacketEvaluator::EvaluateTrackedPath(const Connection& connection, PacketKind kind) {
   evaluator_.ResetBudget();
-  return UnlessUnavailable(
-      firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind,
-                                            SettingsFor(connection.family, settings_.tcp_loose.value_or(true))),
-      connection.family);
+  firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, settings_.tcp_loose.value_or(true));
+  settings.programs = nullptr;  // its data has come past them
+  return UnlessUnavailable(firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind, settings),
+                           connection.family);
 }
 
 TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
@@ -177,7 +179,7 @@ TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFam
 
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
@@ -222,7 +224,7 @@ const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& qu
 }
 
 TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, PacketKind kind) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
@@ -233,15 +235,23 @@ TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, Packe
 // Most rulesets decide without asking for a device or a mark; only otherwise are these asked for.
 bool PacketEvaluator::AllFareAlike(IpFamily family, bool peer_has_closed) {
   const auto& fin = ForAll(family, PacketKind::kFin);
-  return fin && !IsLost(fin->decision) && Settles(ForAll(family, PacketKind::kAck)) &&
+  return fin && !IsLost(fin->decision) && !HangsOnGroups(family) && Settles(ForAll(family, PacketKind::kAck)) &&
          (peer_has_closed ||
           (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
+}
+
+bool PacketEvaluator::HangsOnGroups(IpFamily family) {
+  const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
+  return settings != nullptr && std::any_of(settings->programs.begin(), settings->programs.end(),
+                                            [](const firewall::facts::ForeignProgram& program) {
+                                              return program.control_group > firewall::facts::ForeignProgram::kRoot;
+                                            });
 }
 
 bool PacketEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_closed) {
   const auto alike = [&](PacketKind kind) {
     const std::optional<TraversalResult> leaving = ForAll(family, kind);
-    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false});
+    const auto& looping = ForAll({family, PathKind::kLoopback, kind, false, by_rules_alone_});
     return leaving && looping && leaving->decision == looping->decision &&
            (!IsLost(leaving->decision) || leaving->location == looping->location);
   };

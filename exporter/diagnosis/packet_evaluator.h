@@ -103,6 +103,19 @@ class PacketEvaluator {
   /// From now on paths are evaluated as with those rules; null: as the rules are. Outcomes must not be asked for
   /// meanwhile.
   void Plan(const firewall::eval::PlannedAccepts* planned) { evaluator_.Plan(planned); }
+  /// While it lives, what else than rules may drop packets counts for nothing.
+  class RulesAlone {
+   public:
+    RulesAlone(PacketEvaluator& evaluator, bool applies) : evaluator_(evaluator) {
+      evaluator.by_rules_alone_ = applies;
+    }
+    ~RulesAlone() { evaluator_.by_rules_alone_ = false; }
+    RulesAlone(const RulesAlone&) = delete;
+    RulesAlone& operator=(const RulesAlone&) = delete;
+
+   private:
+    PacketEvaluator& evaluator_;
+  };
   /// What a result's id names. Valid until facts change.
   firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }
 
@@ -113,6 +126,7 @@ class PacketEvaluator {
     firewall::eval::PathKind path_kind = firewall::eval::PathKind::kLocal;
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
     bool tracked = false;
+    bool by_rules_alone = false;
     auto operator<=>(const Question&) const = default;
   };
   // That result, and all that it hung on.
@@ -140,9 +154,11 @@ class PacketEvaluator {
   firewall::eval::TraversalResult UnlessUnavailable(firewall::eval::TraversalResult result, IpFamily family) const;
   firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
   const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
+  /// Whether what holds for all connections may not hold for one, for the control group of its socket.
+  bool HangsOnGroups(IpFamily family);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind) {
-    return ForAll({family, firewall::eval::PathKind::kLocal, kind, false});
+    return ForAll({family, firewall::eval::PathKind::kLocal, kind, false, by_rules_alone_});
   }
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
@@ -152,6 +168,7 @@ class PacketEvaluator {
   firewall::eval::ChainEvaluator evaluator_;
   TranslationHistory translation_;
   std::map<Question, ForFamily> for_all_;
+  bool by_rules_alone_ = false;
 };
 
 }  // namespace finwait::diagnosis

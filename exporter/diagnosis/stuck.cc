@@ -13,6 +13,25 @@ bool FinIsUnsent(const kernel::TcpSocket& socket) {
   return socket.timer == kernel::SocketTimer::kProbe && socket.unsent.value_or(1) > 0;
 }
 
+// Whether rules alone let the FIN pass. Then what has kept it here is no rule: a program that may drop it, for one,
+// about which no evaluation can tell.
+bool RulesLetFinPass(const kernel::TcpSocket& socket, const StuckContext& context) {
+  kernel::TcpSocket with_entry = socket;
+  with_entry.entry.tracking = kernel::Tracking::kTracked;  // of which rules alone are asked
+  switch (context.evaluator->FateOf(with_entry, context.history)) {
+    case Fate::kClean:
+    case Fate::kAckDropped:
+    case Fate::kPeerFinDropped:
+    case Fate::kPeerDecides:
+      return true;
+    case Fate::kFinDropped:
+    case Fate::kNatLost:
+    case Fate::kUnknown:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view Name(Cause cause) {
@@ -93,7 +112,7 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
       case Disposition::kAccept:
         return {Cause::kLocalError, nullptr, false};
       case Disposition::kUnknown:
-        return {};
+        return RulesLetFinPass(socket, context) ? StuckFinding{Cause::kLocalError, nullptr, false} : StuckFinding();
     }
   }
   if (tracked || was_tracked) {

@@ -190,6 +190,17 @@ class Reader {
     }
   }
 
+  // Plans compare what rules do. What programs do is the same under both.
+  static Fact WithoutPrograms(const Fact& fact) {
+    const auto* settings = fact.As<firewall::facts::NamespaceFacts>();
+    if (settings == nullptr) {
+      return fact;
+    }
+    firewall::facts::NamespaceFacts rules_only = *settings;
+    rules_only.programs.clear();
+    return Fact::Present(std::move(rules_only));
+  }
+
   void ReadNamespace() {
     Needs needs;
     for (const IpFamily family : kIpFamilies) {
@@ -212,7 +223,7 @@ class Reader {
     for (const Need& need : needs) {
       const Fact* fact = store.Find(need);
       if (fact != nullptr && fact->Why() == nullptr && !fact->IsAbsent()) {
-        facts_.answers.insert_or_assign(need, *fact);
+        facts_.answers.insert_or_assign(need, WithoutPrograms(*fact));
       }
     }
     if (auto queues = firewall::read::ReadQueueListeners(host_, Deadline::After(kLimit))) {

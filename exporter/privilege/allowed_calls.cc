@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
@@ -217,6 +218,7 @@ constexpr AllowedCall kOfTheReader[] = {
     If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_RCVBUF)),
     If("setsockopt", Is(1, SOL_SOCKET), Is(2, SO_ATTACH_FILTER)),
     Any("recvmsg"),
+    If("bpf", Is(0, BPF_PROG_QUERY)),
 };
 
 // Connections that clients open, on the listening sockets made before. It makes no socket at all.

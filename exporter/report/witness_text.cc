@@ -69,7 +69,7 @@ void DescribeWitness(const diagnosis::Diagnosis& diagnosis, Explanation& explana
         {"Netfilter dropped " + Counted(diagnosis.witness->disagreements, "FIN", "FINs") +
              " that the rules let pass as this program evaluates them. It is a fault of this program's, or a BPF "
              "program "
-             "drops, which no list of rules shows. Please report it, with what /api/v1/report has under `witness`.",
+             "drops, which no list of rules shows. Please report it, with what /api/v1/report?format=bug answers.",
          diagnosis.witness->newest_disagreements.empty() ? ""
                                                          : Example(*diagnosis.witness->newest_disagreements.back()),
          "", "disagreement"});

@@ -8,6 +8,7 @@
 
 #include "exporter/service/readiness.h"
 #include "exporter/service/rendered_view.h"
+#include "exporter/views/bug_report.h"
 #include "exporter/views/incidents.h"
 #include "exporter/views/page/assets.h"
 #include "exporter/views/page/page.h"
@@ -90,8 +91,15 @@ std::vector<http::RouteGroup> MakeRouteGroups(const RouteSettings& settings, con
   const auto report = std::make_shared<RenderedView>(
       [details = settings.details](const report::Report& shown) { return views::ReportJson(shown, details); },
       std::string(kJson), latest);
-  reports.routes["/api/v1/report"] = [report](const httplib::Request& request) {
-    return Uncached(report->Answer(request));
+  const auto bug_report = std::make_shared<RenderedView>(
+      [kernel = views::RunningKernel()](const report::Report& shown) { return views::BugReport(shown, kernel); },
+      std::string(kJson), latest);
+  reports.routes["/api/v1/report"] = [report, bug_report](const httplib::Request& request) {
+    const auto format = http::Parameter(request, "format");
+    if (format && *format != "bug") {
+      return Text(400, "format must be bug, or left out\n");
+    }
+    return Uncached((format ? bug_report : report)->Answer(request));
   };
   if (settings.latest_timeline) {
     const auto view = std::make_shared<RenderedView>(

@@ -1,5 +1,7 @@
 #include "exporter/views/bug_report.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -46,6 +48,11 @@ void Clean(Json& json) {
 }
 
 }  // namespace
+
+std::string RunningKernel() {
+  utsname system = {};
+  return ::uname(&system) == 0 ? std::string(system.sysname) + " " + system.release + " " + system.machine : "unknown";
+}
 
 std::string WithoutAddresses(std::string_view text) {
   std::string out;

@@ -166,6 +166,12 @@ TEST_F(WitnessTest, ADropThatTheRulesDoNotExplainIsADisagreement) {
   ASSERT_TRUE(Eventually([&] { return Metric(kDisagreements) >= 1; }, 20)) << Report()["witness"].dump(1);
   const nlohmann::json witness = Report()["witness"];
   EXPECT_EQ(witness["newest_disagreements"][0]["evaluated"], "accept") << witness.dump(1);
+  const std::string bug_report = program_->Get("/api/v1/report?format=bug").body;
+  const auto bug = nlohmann::json::parse(bug_report);
+  EXPECT_EQ(bug["bug_report"], 1);
+  EXPECT_EQ(bug["report"]["witness"]["newest_disagreements"][0]["kernel_reason"], "NETFILTER_DROP") << bug_report;
+  EXPECT_EQ(bug_report.find("2001:db8:"), std::string::npos) << bug_report;
+  EXPECT_EQ(program_->Get("/api/v1/report?format=text").status, 400);
 }
 
 TEST_F(WitnessTest, WithoutItsProcessEverythingElseGoesOn) {

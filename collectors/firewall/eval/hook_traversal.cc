@@ -149,6 +149,7 @@ class Walk {
       }
       for (InFlightPacket& one : in_flight) {
         Enter(step, one.packet);
+        NotePrograms(step, one.packet);
       }
       for (const std::vector<HookEntry>& group :
            HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, step)) {
@@ -230,6 +231,39 @@ class Walk {
       packet.user = receiver.user ? AbstractNumber<4>::Known(*receiver.user) : packet.user;
       packet.group = receiver.group ? AbstractNumber<4>::Known(*receiver.group) : packet.group;
     }
+  }
+
+  // A program at a device is met beside the hooks ingress and egress there, one of netfilter's at its hook. The
+  // representative connection is at no device; of classes of connections, rules alone are asked.
+  void NotePrograms(const HookStep& step, Packet& packet) const {
+    if (settings_.programs == nullptr || settings_.programs->empty() || packet.program != nullptr ||
+        connection_.within != nullptr) {
+      return;
+    }
+    std::optional<std::uint32_t> device;
+    if (step.hook == Hook::kIngress) {
+      device = step.in->index;
+    } else if (step.hook == Hook::kEgress) {
+      device = context_.OutDevice(step, packet).index;
+    }
+    const auto& programs = *settings_.programs;
+    const auto met = std::find_if(programs.begin(), programs.end(), [&](const facts::ForeignProgram& program) {
+      if (program.hook != step.hook) {
+        return false;
+      }
+      if (program.control_group != 0) {
+        return ActsOnLocalSocket(step) && (program.control_group == facts::ForeignProgram::kRoot ||
+                                           connection_.local_socket.control_group == program.control_group);
+      }
+      return program.device == 0 || (!packet.general && (!device || *device == program.device));
+    });
+    packet.program = met != programs.end() ? &*met : nullptr;
+  }
+
+  // Programs of a control group see what its sockets send, and what comes in for them.
+  bool ActsOnLocalSocket(const HookStep& step) const {
+    return step.layer == Layer::kIp && connection_.path_kind != PathKind::kForwarded &&
+           IsOutgoing(kind_) == (step.hook == Hook::kPostrouting);
   }
 
   // What the kernel itself does with a new connection's packet at the end of a hook.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <vector>
+
 #include "collectors/firewall/eval/packet_names.h"
+#include "collectors/firewall/facts/fact.h"
 
 namespace finwait::firewall::eval {
 
@@ -19,6 +22,8 @@ struct PacketPathSettings {
   Tristate forwards = Tristate::kUnknown;
   /// br_netfilter has the prerouting rules of IP called before a bridge's input hook.
   Tristate bridge_calls_rules = Tristate::kUnknown;
+  /// What may drop packets and is no rule; null: nothing is, or what it does counts for nothing. Not owned.
+  const std::vector<facts::ForeignProgram>* programs = nullptr;
 };
 
 }  // namespace finwait::firewall::eval

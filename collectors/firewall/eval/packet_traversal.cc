@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collectors/firewall/eval/reset_answer.h"
+#include "collectors/firewall/facts/fact.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -165,6 +166,20 @@ void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& v
                                             : std::string("the order of chains of one priority"));
 }
 
+// What rules let pass and a program may yet drop. What rules drop is dropped whatever it does.
+TraversalResult UnlessProgramDecides(const std::vector<TraversalEnd>& ends, TraversalResult accepted) {
+  const auto met = std::find_if(ends.begin(), ends.end(),
+                                [](const TraversalEnd& end) { return end.result.packet.program != nullptr; });
+  if (met != ends.end()) {
+    const facts::ForeignProgram& program = *met->result.packet.program;
+    accepted.decision = Disposition::kUnknown;
+    accepted.hook = program.hook;
+    accepted.location.reset();
+    accepted.reason = "what is no rule of the firewall and may drop it: " + program.name;
+  }
+  return accepted;
+}
+
 // What all the ways together say.
 TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathSettings& settings) {
   const auto first = [&](ChainResult::Kind kind) {
@@ -181,7 +196,7 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathS
   });
   const auto queued = first(ChainResult::Kind::kQueue);
   if (stopped == ends.end() && queued == ends.end()) {
-    return FromEnd(*accepted, Disposition::kAccept, settings);
+    return UnlessProgramDecides(ends, FromEnd(*accepted, Disposition::kAccept, settings));
   }
   if (accepted == ends.end()) {
     const bool all_rejected = std::all_of(ends.begin(), ends.end(),

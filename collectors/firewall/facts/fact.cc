@@ -42,7 +42,13 @@ struct Sizer {
     return sizeof(IpsetContents) + contents->members.size() * sizeof(IpsetMember);
   }
   std::size_t operator()(const Socket&) const { return 0; }
-  std::size_t operator()(const NamespaceFacts&) const { return 0; }
+  std::size_t operator()(const NamespaceFacts& facts) const {
+    std::size_t size = 0;
+    for (const ForeignProgram& program : facts.programs) {
+      size += sizeof(ForeignProgram) + program.name.size();
+    }
+    return size;
+  }
   std::size_t operator()(bool) const { return 0; }
   std::size_t operator()(std::uint64_t) const { return 0; }
   std::size_t operator()(const RecentEntry&) const { return 0; }

@@ -44,6 +44,19 @@ struct Socket {
   bool operator==(const Socket&) const = default;
 };
 
+/// Something that may drop packets and that no list of rules shows: a BPF program, or a filter of tc's.
+struct ForeignProgram {
+  static constexpr std::uint64_t kRoot = 1;  ///< the control group that all others are in
+
+  /// At which packets meet it, or beside which: kIngress or kEgress of `device`; kInput or kPostrouting of a control
+  /// group.
+  Hook hook = Hook::kIngress;
+  std::uint32_t device = 0;         ///< index; 0: packets of all devices
+  std::uint64_t control_group = 0;  ///< of which sockets, by its number (cgroup v2); 0: of all
+  std::string name;                 ///< with its place: `the BPF program "drop" (17), tc at the egress of eth0`
+  bool operator==(const ForeignProgram&) const = default;
+};
+
 /// What the network namespace does to packets of one family besides its rules. What is absent cannot be read.
 struct NamespaceFacts {
   /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
@@ -54,6 +67,7 @@ struct NamespaceFacts {
   std::optional<bool> forwards;
   /// net.bridge.bridge-nf-call-iptables, -ip6tables: rules meet what a bridge passes. false: no br_netfilter either.
   std::optional<bool> bridge_calls_rules;
+  std::vector<ForeignProgram> programs = {};  ///< that may drop packets of the family, and are no rules
   bool operator==(const NamespaceFacts&) const = default;
 };
 

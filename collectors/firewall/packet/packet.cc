@@ -55,9 +55,9 @@ bool Packet::SameAs(const Packet& other) const {
   if (domains != other.domains) {
     return false;  // what packets of one origin differ in, as a rule
   }
-  return tracking == other.tracking && mark == other.mark && owner == other.owner && family == other.family &&
-         general == other.general && network == other.network && transport == other.transport &&
-         priority == other.priority && user == other.user && group == other.group &&
+  return program == other.program && tracking == other.tracking && mark == other.mark && owner == other.owner &&
+         family == other.family && general == other.general && network == other.network &&
+         transport == other.transport && priority == other.priority && user == other.user && group == other.group &&
          connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&

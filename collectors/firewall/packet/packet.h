@@ -100,6 +100,8 @@ struct Packet {
   std::vector<std::pair<Field, IntervalSet>> domains;
   /// The first uncertainty on the way here; null when everything was certain. No part of what the packet is.
   std::shared_ptr<const Uncertainty> uncertainty;
+  /// The first on the way here that is no rule and may have dropped it; null for none.
+  const facts::ForeignProgram* program = nullptr;
 
   std::size_t NetworkLength() const { return family == IpFamily::kIpv4 ? 20 : 40; }
   AbstractBytes SourceAddress() const;

@@ -1,6 +1,7 @@
 #include "collectors/firewall/read/fact_resolver.h"
 
 #include <linux/if_arp.h>
+#include <linux/netfilter.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,8 @@
 #include "collectors/firewall/read/queue_listeners.h"
 #include "collectors/firewall/read/recent_list.h"
 #include "collectors/firewall/read/set_room.h"
+#include "collectors/kernel/attached_programs.h"
+#include "collectors/kernel/bpf_inventory.h"
 #include "collectors/kernel/control_groups.h"
 #include "collectors/kernel/entry_count.h"
 #include "collectors/kernel/find_socket.h"
@@ -52,8 +55,12 @@ Fact FactOf(Result<T> result) {
 class Batch {
  public:
   Batch(const kernel::Host& host, const std::shared_ptr<LegacyKernel>& legacy, facts::FactStore& store,
-        Deadline deadline, const ReaderLimits& limits)
-      : host_(host), store_(store), deadline_(deadline), rules_(host, deadline, limits, legacy) {}
+        Deadline deadline, const ReaderLimits& limits, FactResolver::GroupPrograms& group_programs)
+      : host_(host),
+        store_(store),
+        deadline_(deadline),
+        rules_(host, deadline, limits, legacy),
+        group_programs_(group_programs) {}
 
   void Run(const facts::Needs& needs) {
     for (const facts::Need& need : needs) {
@@ -121,6 +128,7 @@ class Batch {
     if (called || kernel::IsAbsent(called.error())) {  // no file: br_netfilter is not loaded
       facts.bridge_calls_rules = called && *called != 0;
     }
+    facts.programs = ProgramsFor(key.family);
     Put(Fact::Present(facts));
   }
   void operator()(const facts::HopLimitKey& key) {
@@ -240,6 +248,53 @@ class Batch {
     return by_ports;
   }
 
+  // To walk through all groups is too much for every change of a route.
+  const std::vector<kernel::GroupProgram>& GroupPrograms() {
+    constexpr std::chrono::seconds kLasts{60};
+    const auto now = SteadyClock::now();
+    if (!group_programs_.read_at || now - *group_programs_.read_at >= kLasts) {
+      group_programs_ = {now, kernel::ReadGroupPrograms(host_, deadline_)};
+    }
+    return group_programs_.programs;
+  }
+
+  void AddNetfilterPrograms(IpFamily family, std::vector<facts::ForeignProgram>& programs) const {
+    static constexpr std::pair<std::uint32_t, Hook> kHooks[] = {{NF_INET_PRE_ROUTING, Hook::kPrerouting},
+                                                                {NF_INET_LOCAL_IN, Hook::kInput},
+                                                                {NF_INET_FORWARD, Hook::kForward},
+                                                                {NF_INET_LOCAL_OUT, Hook::kOutput},
+                                                                {NF_INET_POST_ROUTING, Hook::kPostrouting}};
+    if (host_.bpf == nullptr) {
+      return;
+    }
+    for (const kernel::NetfilterProgram& each : host_.bpf->in_netfilter) {
+      const auto hook = std::ranges::find(kHooks, each.hook, &std::pair<std::uint32_t, Hook>::first);
+      if (each.network_namespace == host_.network_namespace.inode && each.family == family &&
+          hook != std::end(kHooks)) {
+        programs.push_back({hook->second, 0, 0,
+                            "the BPF program " + kernel::CalledBpf(each.name, each.number) +
+                                ", a link in netfilter's hook " + std::string(Name(hook->second))});
+      }
+    }
+  }
+
+  std::vector<facts::ForeignProgram> ProgramsFor(IpFamily family) {
+    programs_ = programs_ ? std::move(programs_) : kernel::ReadAttachedPrograms(host_, deadline_);
+    std::vector<facts::ForeignProgram> programs;
+    if (*programs_) {
+      for (const kernel::AttachedProgram& each : **programs_) {
+        if (each.Sees(family)) {
+          programs.push_back({each.outgoing ? Hook::kEgress : Hook::kIngress, each.device, 0, each.name});
+        }
+      }
+    }
+    AddNetfilterPrograms(family, programs);
+    for (const kernel::GroupProgram& each : GroupPrograms()) {
+      programs.push_back({each.outgoing ? Hook::kPostrouting : Hook::kInput, 0, each.group, each.name});
+    }
+    return programs;
+  }
+
   bool HashesPorts(IpFamily family) const {
     const auto policy =
         kernel::ReadProcfsUnsigned(host_.procfs / "sys/net" / finwait::Name(family) / "fib_multipath_hash_policy");
@@ -311,6 +366,8 @@ class Batch {
   std::map<std::string, std::optional<Result<std::map<IpAddress, facts::RecentEntry>>>> lists_;
   std::optional<Result<kernel::ControlGroups>> groups_;
   std::optional<Result<kernel::Links>> links_;
+  std::optional<Result<std::vector<kernel::AttachedProgram>>> programs_;
+  FactResolver::GroupPrograms& group_programs_;
   std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };
@@ -318,7 +375,7 @@ class Batch {
 }  // namespace
 
 void FactResolver::Resolve(const facts::Needs& needs, facts::FactStore& store) {
-  Batch(host_, legacy_, store, Deadline::After(kLimit), limits_).Run(needs);
+  Batch(host_, legacy_, store, Deadline::After(kLimit), limits_, group_programs_).Run(needs);
 }
 
 void FactResolver::TakeInChanges(facts::FactStore& store) {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/firewall/read/legacy_reader.h"
 #include "collectors/firewall/read/reader_limits.h"
+#include "collectors/kernel/group_programs.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/routing_monitor.h"
 
@@ -26,11 +29,18 @@ class FactResolver : public facts::Resolver {
   /// Routes, after any change of routes, `ip rule`, addresses or devices.
   void TakeInChanges(facts::FactStore& store) override;
 
+  /// What was read of control groups' BPF programs, and when.
+  struct GroupPrograms {
+    std::optional<SteadyClock::time_point> read_at;
+    std::vector<kernel::GroupProgram> programs;
+  };
+
  private:
   kernel::Host host_;
   std::shared_ptr<LegacyKernel> legacy_;
   ReaderLimits limits_;
   kernel::RoutingMonitor routing_;
+  GroupPrograms group_programs_;
 };
 
 }  // namespace finwait::firewall::read

@@ -24,8 +24,12 @@ from monitoring import lab  # noqa: E402
 SICK, HEALTHY, BLIND, DEAD = "sick:10061", "healthy:10061", "blind:10061", "dead:10061"
 TIMEOUT = "net.netfilter.nf_conntrack_tcp_timeout_established"
 DROP = "OUTPUT -m conntrack --ctstate INVALID -j DROP"
-# Where the kernel has what it takes; its panels are empty elsewhere.
-WITNESS = ["--collector.witness"] if pathlib.Path("/sys/kernel/btf/vmlinux").exists() else []
+# Where the kernel and the build have what it takes; its panels are empty elsewhere.
+HAS_WITNESS = (
+    pathlib.Path("/sys/kernel/btf/vmlinux").exists()
+    and b"witness_drop" in lab.PROGRAM.read_bytes()  # the name of the BPF program inside
+)
+WITNESS = ["--collector.witness"] if HAS_WITNESS else []
 LET_OUT = "OUTPUT -p tcp -m conntrack --ctstate INVALID -m tcp --tcp-flags {0} {0} -j ACCEPT"
 
 

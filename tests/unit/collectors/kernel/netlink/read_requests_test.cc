@@ -43,6 +43,8 @@ const std::set<std::pair<int, int>> kAllowed = {
     {0, 22},      // addresses
     {0, 26},      // routes
     {0, 34},      // routing rules
+    {0, 38},      // queueing disciplines
+    {0, 46},      // filters of tc
     {0, 90},      // the number of a network namespace
     {6, 37},      // NETLINK_XFRM: how many IPsec policies there are
 };

@@ -1,0 +1,38 @@
+#include "exporter/bpf_inventory.h"
+
+#include <linux/netfilter.h>
+
+#include <cstring>
+#include <utility>
+
+#include "collectors/witness/netfilter_links.h"
+
+namespace finwait::exporter {
+
+std::shared_ptr<const kernel::BpfInventory> ReadBpfInventory() {
+  auto names = kernel::ReadBpfNames();
+  if (!names) {
+    return nullptr;
+  }
+  auto inventory = std::make_shared<kernel::BpfInventory>();
+  inventory->names = std::move(*names);
+  // Most hosts have none, and are spared the reading of the kernel's types.
+  const auto any = kernel::HasNetfilterLinks();
+  if (!any || !*any) {
+    return inventory;
+  }
+  const auto links = witness::ReadNetfilterLinks();
+  if (!links) {
+    return inventory;
+  }
+  for (const finwait_netfilter_record& link : *links) {
+    if (link.family == NFPROTO_IPV4 || link.family == NFPROTO_IPV6) {
+      inventory->in_netfilter.push_back({link.network_namespace,
+                                         link.family == NFPROTO_IPV4 ? IpFamily::kIpv4 : IpFamily::kIpv6, link.hook,
+                                         link.program, std::string(link.name, ::strnlen(link.name, sizeof link.name))});
+    }
+  }
+  return inventory;
+}
+
+}  // namespace finwait::exporter
