@@ -67,6 +67,7 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
     case FactKind::kQueueListener:
     case FactKind::kEntryCount:
     case FactKind::kRecent:
+    case FactKind::kNeighbour:
     case FactKind::kControlGroup:
       break;
   }

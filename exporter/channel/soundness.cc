@@ -75,7 +75,7 @@ struct NeedIsSound {
   // Of numbers and addresses, which are whatever they are.
   template <OneOf<firewall::facts::RouteKey, firewall::facts::SocketKey, firewall::facts::NamespaceKey,
                   firewall::facts::IpsetKey, firewall::facts::IpsecPoliciesKey, firewall::facts::QueueListenerKey,
-                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey>
+                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey>
                 Key>
   bool operator()(const Key&) const {
     return true;

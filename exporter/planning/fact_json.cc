@@ -27,6 +27,7 @@ using firewall::facts::IpsetKey;
 using firewall::facts::LegacyTableKey;
 using firewall::facts::NamespaceFacts;
 using firewall::facts::NamespaceKey;
+using firewall::facts::NeighbourKey;
 using firewall::facts::QueueListenerKey;
 using firewall::facts::QuotaKey;
 using firewall::facts::RecentKey;
@@ -96,10 +97,10 @@ class AnswersJson {
     PutKnown(json, "destination_port", key.destination_port);
     return json;
   }
-  // Rules and sets are read where the candidate is loaded, and counts and lists change before it is: no report holds
-  // them.
+  // Rules and sets are read where the candidate is loaded, and counts, lists and neighbours change before it is: no
+  // report holds them.
   template <OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
-                  IpsetContentsKey, QueueListenerKey, RecentKey, SetRoomKey>
+                  IpsetContentsKey, QueueListenerKey, RecentKey, NeighbourKey, SetRoomKey>
                 Key>
   Json operator()(const Key&) const {
     return nullptr;

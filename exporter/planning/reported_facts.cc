@@ -38,6 +38,7 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kQueueListener:
     case FactKind::kEntryCount:
     case FactKind::kRecent:
+    case FactKind::kNeighbour:
     case FactKind::kControlGroup:
       return false;
   }

@@ -149,6 +149,42 @@ TEST_F(ExplainAllTest, AnIpsetIsOneClassHoweverManyMembersItHas) {
   ConfirmExamples(all);
 }
 
+TEST_F(ExplainAllTest, AListOfRecentAddressesIsOneClass) {
+  wire_.local.Shell(
+      "iptables -A OUTPUT -p tcp -m recent --name bad --rcheck --rdest --mask 255.255.255.0 -j DROP;"
+      " iptables -A INPUT -p tcp -m recent --name often --rcheck --hitcount 2 -j DROP;"
+      " echo +198.51.100.0 > /proc/net/xt_recent/bad; echo +203.0.113.0 > /proc/net/xt_recent/bad;"
+      " echo +203.0.113.7 > /proc/net/xt_recent/bad; ip route add default via 192.0.2.2;"
+      " echo +192.0.2.2 > /proc/net/xt_recent/often; echo +192.0.2.2 > /proc/net/xt_recent/often;"
+      " echo +192.0.2.3 > /proc/net/xt_recent/often");
+  const Json all = All(1, "ipv4");
+  EXPECT_TRUE(all["incomplete"].is_null()) << all["incomplete"];
+  EXPECT_TRUE(OfFate(all, "unknown").empty()) << OfFate(all, "unknown");
+  const std::vector<Json> sent = OfFate(all, "fin_dropped");
+  ASSERT_EQ(sent.size(), 1U) << all;
+  EXPECT_EQ(sent[0]["connections"]["peer_addresses"],
+            Json::parse(R"([{"first": "198.51.100.0", "last": "198.51.100.255"},
+                            {"first": "203.0.113.0", "last": "203.0.113.255"}])"));
+  const std::vector<Json> answered = OfFate(all, "ack_dropped");
+  ASSERT_EQ(answered.size(), 1U) << all;
+  EXPECT_EQ(answered[0]["connections"]["peer_addresses"],
+            Json::parse(R"([{"first": "192.0.2.2", "last": "192.0.2.2"}])"));
+  ConfirmExamples(all);
+}
+
+TEST_F(ExplainAllTest, WhenARecentAddressWasSeenIsUnknownOfTheseAlone) {
+  wire_.local.Shell(
+      "iptables -A OUTPUT -p tcp -m recent --name bad --rcheck --rdest --seconds 60 -j DROP;"
+      " echo +192.0.2.9 > /proc/net/xt_recent/bad");
+  const Json all = All(3, "ipv4");
+  const std::vector<Json> unknown = OfFate(all, "unknown");
+  ASSERT_EQ(unknown.size(), 1U) << all;
+  EXPECT_EQ(unknown[0]["connections"]["peer_addresses"],
+            Json::parse(R"([{"first": "192.0.2.9", "last": "192.0.2.9"}])"));
+  EXPECT_EQ(OfFate(all, "clean").size(), 1U) << all;
+  ConfirmExamples(all);
+}
+
 TEST_F(ExplainAllTest, ASetOfNftablesIsOneClassHoweverLongOrExpiring) {
   std::string rules =
       "table inet t {\n set blocked { type ipv4_addr; flags interval, timeout; timeout 1h; elements = { 192.0.2.9";

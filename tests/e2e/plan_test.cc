@@ -181,6 +181,16 @@ TEST_F(PlanTest, AnIpsetWithOtherMembersIsAnotherRuleset) {
   EXPECT_EQ(other["newly_lost"]["connections"].size(), 1U) << other;
 }
 
+// Where it is loaded the list is empty, and the report does not hold it.
+TEST_F(PlanTest, ARulesetThatAsksForRecentAddressesIsTheSameLoadedAgain) {
+  const std::string rules = folder_.Write("rules.iptables",
+                                          "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+                                          "-A OUTPUT -p tcp -m recent --name bad --rcheck --rdest -m conntrack "
+                                          "--ctstate INVALID -j DROP\nCOMMIT\n");
+  wire_.local.Shell("iptables-nft-restore < " + rules + "; echo +198.51.100.9 > /proc/net/xt_recent/bad");
+  EXPECT_EQ(PlanJson("iptables-nft:" + rules, 0)["same_rules"], true);
+}
+
 // By the words of what they hang on the two are one, and the candidate loses nearly all.
 TEST_F(PlanTest, WhatHangsOnChanceUnderEitherIsNotSaidToBeSafe) {
   const auto rules = [&](const std::string& rate) {

@@ -216,6 +216,19 @@ TEST_F(RuleFactsTest, AListOfRecentAddressesIsRead) {
   EXPECT_EQ(Closes(std::move(client)), "ack_dropped");
 }
 
+TEST_F(RuleFactsTest, TheEthernetAddressOfANeighbourIsKnown) {
+  const std::string peers = Wire::kPeerMac;
+  const std::string others = "02:00:00:00:00:77";
+  Expect("ack_dropped", "iptables -A INPUT -p tcp -m mac --mac-source " + peers + " -j DROP");
+  Expect("clean", "iptables -A INPUT -p tcp -m mac --mac-source " + others + " -j DROP");
+  Expect("ack_dropped", "iptables -A INPUT -p tcp -m mac ! --mac-source " + others + " -j DROP");
+  const auto input = [](const std::string& rule) {
+    return Nft("table inet f { chain i { type filter hook input priority 0; tcp sport 80 " + rule + "; }; }");
+  };
+  Expect("ack_dropped", input("ether saddr " + peers + " drop"));
+  Expect("clean", input("ether saddr { " + others + " } drop"));
+}
+
 TEST_F(RuleFactsTest, WhatARuleChangesInASetIsKnownToTheNext) {
   const std::string set =
       std::string("set s { type ipv4_addr; flags dynamic; size 100; elements = { ") + Wire::kPeer4 + " }; };";

@@ -369,17 +369,18 @@ void CaptureFacts(const Seeds& seeds) {
   codec::SentObjects objects;
   codec::Encoder encoder(&objects);
   encoder.Put(objects.TakeReleased());
-  encoder.Put(channel::FactsAnswer{{std::monostate(), Error{FailureReason::kError, 2, "no"},
-                                    Fact::Value(std::shared_ptr<const firewall::Chain>(chain)),
-                                    Fact::Value(std::shared_ptr<const firewall::Table>(table)),
-                                    Fact::Value(std::shared_ptr<const firewall::Set>(set)),
-                                    Fact::Value(std::make_shared<const firewall::SetElement>(set->elements[0])),
-                                    Fact::Value(std::make_shared<const firewall::facts::Route>()),
-                                    Fact::Value(std::shared_ptr<const firewall::facts::Ipset>(ipset)),
-                                    Fact::Value(firewall::facts::Socket()),
-                                    Fact::Value(firewall::facts::NamespaceFacts()), Fact::Value(true),
-                                    Fact::Value(std::uint64_t{64}), Fact::Value(firewall::facts::RecentEntry()),
-                                    Fact::Value(std::shared_ptr<const firewall::facts::ControlGroup>(group))}});
+  encoder.Put(channel::FactsAnswer{
+      {std::monostate(), Error{FailureReason::kError, 2, "no"},
+       Fact::Value(std::shared_ptr<const firewall::Chain>(chain)),
+       Fact::Value(std::shared_ptr<const firewall::Table>(table)),
+       Fact::Value(std::shared_ptr<const firewall::Set>(set)),
+       Fact::Value(std::make_shared<const firewall::SetElement>(set->elements[0])),
+       Fact::Value(std::make_shared<const firewall::facts::Route>()),
+       Fact::Value(std::shared_ptr<const firewall::facts::Ipset>(ipset)), Fact::Value(firewall::facts::Socket()),
+       Fact::Value(firewall::facts::NamespaceFacts()), Fact::Value(true), Fact::Value(std::uint64_t{64}),
+       Fact::Value(std::make_shared<const firewall::facts::RecentList>()),
+       Fact::Value(firewall::facts::HardwareAddress()),
+       Fact::Value(std::shared_ptr<const firewall::facts::ControlGroup>(group))}});
   seeds.Write("channel_facts", "of_every_kind", Datagrams{encoder.Take()});
 }
 

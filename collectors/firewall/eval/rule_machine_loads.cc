@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "collectors/firewall/eval/rule_machine.h"
+#include "collectors/firewall/xt/neighbour_address.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -118,12 +120,14 @@ Tristate RuleMachine::LinkHeaderBytes(std::size_t offset, std::span<AbstractByte
     return Tristate::kUnknown;
   }
   const std::uint16_t protocol = packet.family == IpFamily::kIpv4 ? ETH_P_IP : ETH_P_IPV6;
+  std::optional<AbstractNumber<6>> sender;  // looked for when it is asked for
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::size_t at = offset + i;
     if (at < 6) {
       bytes[i] = AbstractByte::Of(Field::kDestinationMac, static_cast<unsigned>(at));
     } else if (at < 12) {
-      bytes[i] = AbstractByte::Of(Field::kSourceMac, static_cast<unsigned>(at - 6));
+      sender = sender ? sender : xt::SourceHardwareAddress(packet, context_, sets_);
+      bytes[i] = sender->bytes[at - 6];
     } else if (at < ETH_HLEN) {
       bytes[i] = AbstractByte::Known(static_cast<std::uint8_t>(at == 12 ? protocol >> 8 : protocol));
     } else {

@@ -51,7 +51,11 @@ struct Sizer {
   }
   std::size_t operator()(bool) const { return 0; }
   std::size_t operator()(std::uint64_t) const { return 0; }
-  std::size_t operator()(const RecentEntry&) const { return 0; }
+  std::size_t operator()(const std::shared_ptr<const RecentList>& list) const {
+    constexpr std::size_t kNode = 32;  // of the map
+    return sizeof(RecentList) + list->entries.size() * (kNode + sizeof(IpAddress) + sizeof(RecentEntry));
+  }
+  std::size_t operator()(const HardwareAddress&) const { return 0; }
   std::size_t operator()(const std::shared_ptr<const ControlGroup>& group) const {
     return sizeof(ControlGroup) + group->path.size() + group->line.size() * sizeof(std::uint64_t);
   }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -114,6 +116,18 @@ struct RecentEntry {
   bool operator==(const RecentEntry&) const = default;
 };
 
+/// A list of `-m recent`.
+struct RecentList {
+  std::map<IpAddress, RecentEntry> entries;  ///< by the address as a rule's mask has left it
+  bool operator==(const RecentList&) const = default;
+};
+
+/// An Ethernet address.
+struct HardwareAddress {
+  std::array<std::uint8_t, 6> bytes = {};
+  bool operator==(const HardwareAddress&) const = default;
+};
+
 /// A control group of cgroup v2.
 struct ControlGroup {
   std::string path;                 ///< from the root of the tree: "/system.slice/ssh.service", "/"
@@ -125,11 +139,11 @@ struct ControlGroup {
 /// be asked (`failed`, and why).
 class Fact {
  public:
-  using Value =
-      std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
-                   std::shared_ptr<const Set>, std::shared_ptr<const SetElement>, std::shared_ptr<const Route>,
-                   std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool, std::uint64_t, RecentEntry,
-                   std::shared_ptr<const ControlGroup>, std::shared_ptr<const IpsetContents>>;
+  using Value = std::variant<std::monostate, Error, std::shared_ptr<const Chain>, std::shared_ptr<const Table>,
+                             std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
+                             std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
+                             std::uint64_t, std::shared_ptr<const RecentList>, std::shared_ptr<const ControlGroup>,
+                             std::shared_ptr<const IpsetContents>, HardwareAddress>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
   static Fact Absent() { return Fact(); }
@@ -144,8 +158,8 @@ class Fact {
   const Error* Why() const { return std::get_if<Error>(&value_); }
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
   /// quota, an ipset's element, IPsec policies, a listener or a set's room as bool, a default or a count as
-  /// std::uint64_t, a Socket, NamespaceFacts, a RecentEntry, a control group or an ipset's contents by
-  /// shared_ptr.
+  /// std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, a list of recent addresses, a control group or an
+  /// ipset's contents by shared_ptr.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);

@@ -18,6 +18,7 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kQueueListener:
     case FactKind::kEntryCount:
     case FactKind::kRecent:
+    case FactKind::kNeighbour:
     case FactKind::kSetRoom:
       return std::chrono::seconds(10);
     case FactKind::kNamespace:

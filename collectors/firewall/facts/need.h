@@ -131,11 +131,17 @@ struct EntryCountKey {
   auto operator<=>(const EntryCountKey&) const = default;
 };
 
-/// What a list of `-m recent` holds of an address.
+/// What a list of `-m recent` holds.
 struct RecentKey {
   std::string list;
-  IpAddress address;
   auto operator<=>(const RecentKey&) const = default;
+};
+
+/// The link-layer address by which a neighbour is reached, which its packets come from.
+struct NeighbourKey {
+  std::uint32_t device = 0;  ///< its index
+  IpAddress address;
+  auto operator<=>(const NeighbourKey&) const = default;
 };
 
 /// Where a control group (cgroup v2) stands in its tree, by its number (INET_DIAG_CGROUP_ID).
@@ -152,7 +158,7 @@ struct SetRoomKey {
 
 using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
                           IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey,
-                          RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey>;
+                          RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
 using Needs = std::set<Need>;
 
 /// The alternatives of Need, in its order.
@@ -174,7 +180,8 @@ enum class FactKind : std::uint8_t {
   kRecent,
   kControlGroup,
   kSetRoom,
-  kIpsetContents
+  kIpsetContents,
+  kNeighbour
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }

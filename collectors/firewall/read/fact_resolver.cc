@@ -26,6 +26,7 @@
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/links.h"
+#include "collectors/kernel/neighbours.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/routing_rules.h"
@@ -147,14 +148,19 @@ class Batch {
     Put(FactOf(key.source ? kernel::CountEntriesOf(host_, *key.source, deadline_) : kernel::CountEntries(host_)));
   }
   void operator()(const facts::RecentKey& key) {
-    auto& list = lists_[key.list];
-    list = list ? std::move(list) : ReadRecentList(host_, key.list, deadline_);
-    if (!*list) {
-      Put(Fact::Failed(list->error()));
+    auto list = ReadRecentList(host_, key.list, deadline_);
+    Put(list ? Fact::Present(std::make_shared<const facts::RecentList>(std::move(*list)))
+             : Fact::Failed(std::move(list.error())));
+  }
+  void operator()(const facts::NeighbourKey& key) {
+    auto& neighbours = neighbours_[static_cast<std::size_t>(key.address.Family())];
+    neighbours = neighbours ? std::move(neighbours) : kernel::ReadNeighbours(host_, key.address.Family(), deadline_);
+    if (!*neighbours) {
+      Put(Fact::Failed(neighbours->error()));
       return;
     }
-    const auto entry = (*list)->find(key.address);
-    Put(entry != (*list)->end() ? Fact::Present(entry->second) : Fact::Absent());
+    const auto found = (*neighbours)->find({key.device, key.address});
+    Put(found != (*neighbours)->end() ? Fact::Present(facts::HardwareAddress{found->second}) : Fact::Absent());
   }
   void operator()(const facts::SetRoomKey& key) { Put(FactOf(HasRoom(host_, key.set, deadline_))); }
   void operator()(const facts::ControlGroupKey& key) {
@@ -363,7 +369,7 @@ class Batch {
   std::vector<facts::IpsetElementKey> ipset_elements_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
-  std::map<std::string, std::optional<Result<std::map<IpAddress, facts::RecentEntry>>>> lists_;
+  std::array<std::optional<Result<kernel::Neighbours>>, std::size(kIpFamilies)> neighbours_;
   std::optional<Result<kernel::ControlGroups>> groups_;
   std::optional<Result<kernel::Links>> links_;
   std::optional<Result<std::vector<kernel::AttachedProgram>>> programs_;

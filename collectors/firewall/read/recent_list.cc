@@ -36,25 +36,28 @@ std::optional<std::pair<IpAddress, facts::RecentEntry>> Decode(std::string_view 
 
 }  // namespace
 
-Result<std::map<IpAddress, facts::RecentEntry>> ReadRecentList(const kernel::Host& host, const std::string& list,
-                                                               Deadline deadline) {
+Result<facts::RecentList> ReadRecentList(const kernel::Host& host, const std::string& list, Deadline deadline) {
   const auto path = host.procfs / "thread-self/net/xt_recent" / list;
   if (list.empty() || list.front() == '.' || list.find('/') != std::string::npos) {
     return Fail(FailureReason::kUnsupported, "a list of recent addresses has a name that is no file's");
   }
-  std::map<IpAddress, facts::RecentEntry> entries;
+  facts::RecentList read_list;
   const auto read = kernel::ForEachLine(path, deadline, [&](std::string_view line) -> Result<void> {
     auto entry = Decode(line);
     if (!entry) {
       return Fail(FailureReason::kError, "read " + path.string() + ": a line of an unknown form");
     }
-    entries.insert(std::move(*entry));
+    if (read_list.entries.size() == kMostRecent) {
+      return Fail(FailureReason::kUnsupported,
+                  "read " + path.string() + ": it has more than " + Counted(kMostRecent, "address", "addresses"));
+    }
+    read_list.entries.insert(std::move(*entry));
     return {};
   });
   if (!read) {
     return Failure(read.error());
   }
-  return entries;
+  return read_list;
 }
 
 }  // namespace finwait::firewall::read

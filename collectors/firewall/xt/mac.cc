@@ -1,24 +1,29 @@
-// -m mac: packets that came in over an Ethernet device have a source address that nobody here knows.
+// -m mac: the Ethernet address that a packet which came in was sent from, known of neighbours.
 #include <linux/if_arp.h>
 #include <linux/netfilter/xt_mac.h>
 
 #include <array>
 #include <cstdio>
 
+#include "collectors/firewall/xt/neighbour_address.h"
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions Meaning(const xt_mac_info& info, const Packet& packet, const HookContext& context) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+  const auto info = Decode<xt_mac_info>(match);
+  if (!info) {
+    return Unreadable();
+  }
   if (!context.has_link_header || !context.in.present) {
     return {Condition::Of(false)};  // inverted or not, as for a device that is not Ethernet
   }
   return {Condition::In(context.in.type.bytes, IntervalSet::Between(ARPHRD_ETHER, ARPHRD_ETHER), packet.family),
-          Condition::Equal(AbstractNumber<6>::Of(Field::kSourceMac).bytes, std::as_bytes(std::span(info.srcaddr)),
+          Condition::Equal(SourceHardwareAddress(packet, context, facts).bytes, std::as_bytes(std::span(info->srcaddr)),
                            packet.family)
-              .Invert(info.invert != 0)};
+              .Invert(info->invert != 0)};
 }
 
 OptionText Text(const xt_mac_info& info) {
@@ -29,11 +34,8 @@ OptionText Text(const xt_mac_info& info) {
   return Inversion(info.invert != 0) + " --mac-source " + text.data();
 }
 
-constexpr Match kMatches[] = {{.name = "mac",
-                               .revisions = {0, 0},
-                               .traits = {},
-                               .conditions = kConditionsOf<xt_mac_info, Meaning>,
-                               .text = kMatchTextOf<xt_mac_info, Text>}};
+constexpr Match kMatches[] = {
+    {.name = "mac", .revisions = {0, 0}, .traits = {}, .conditions = Meaning, .text = kMatchTextOf<xt_mac_info, Text>}};
 
 }  // namespace
 

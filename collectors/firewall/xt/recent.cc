@@ -4,10 +4,12 @@
 #include <linux/netfilter/xt_recent.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "collectors/firewall/model/value_text.h"
+#include "collectors/firewall/packet/connection_class.h"
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/registry.h"
 
@@ -37,17 +39,17 @@ std::optional<xt_recent_mtinfo_v1> DecodeRecent(const XtMatch& match) {
 }
 
 // The address that the list is asked for.
-std::optional<IpAddress> AskedFor(const xt_recent_mtinfo_v1& info, const Packet& packet) {
-  const AbstractBytes address = info.side == XT_RECENT_DEST ? packet.DestinationAddress() : packet.SourceAddress();
-  const std::span<const std::byte> mask = BytesOf(info.mask);
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i < address.size(); ++i) {
-    if (!address[i].IsKnown()) {
-      return std::nullopt;
-    }
-    bytes.push_back(std::byte{address[i].value} & mask[i]);
+AbstractBytes AskedFor(const xt_recent_mtinfo_v1& info, const Packet& packet) {
+  return info.side == XT_RECENT_DEST ? packet.DestinationAddress() : packet.SourceAddress();
+}
+
+packet::Wide MaskOf(const xt_recent_mtinfo_v1& info, IpFamily family) {
+  const unsigned size = family == IpFamily::kIpv4 ? 4 : 16;
+  packet::Wide mask = 0;
+  for (const std::byte byte : BytesOf(info.mask).first(size)) {
+    mask = (mask << 8) | std::to_integer<unsigned>(byte);
   }
-  return IpAddress::FromBytes(bytes);
+  return mask;
 }
 
 // What a list is called among a packet's changed ones when an address was taken out of it.
@@ -62,37 +64,76 @@ Tristate HasHits(const xt_recent_mtinfo_v1& info, std::size_t noted, std::size_t
   return info.seconds == 0 || fresh >= wanted ? Tristate::kYes : Tristate::kUnknown;
 }
 
-// recent_mt(), without the inversion.
-Tristate Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& facts) {
-  if ((info.check_set & XT_RECENT_SET) != 0) {
-    return Tristate::kYes;
-  }
-  const std::string list(BoundedText(info.name));
-  const auto& changed = packet.changed_lists;
-  if (std::find(changed.begin(), changed.end(), Removed(list)) != changed.end()) {
-    return Tristate::kUnknown;
-  }
-  const auto fresh = static_cast<std::size_t>(std::count(changed.begin(), changed.end(), list));
-  const auto address = AskedFor(info, packet);
-  if (!address) {
-    // No list singles out the representative connection; what this packet has put there itself is there.
-    return packet.general && fresh == 0 ? Tristate::kNo : Tristate::kUnknown;
-  }
-  const facts::Fact* fact = facts.Ask(facts::RecentKey{list, *address});
-  if (fact == nullptr || fact->Why() != nullptr) {
-    return Tristate::kUnknown;
-  }
-  const auto* entry = fact->As<facts::RecentEntry>();
-  if (entry == nullptr && fresh == 0) {
+// What the list says of an address of which it has noted so many packets; nothing: it does not have the address.
+Tristate Says(const xt_recent_mtinfo_v1& info, std::optional<std::size_t> noted, std::size_t fresh) {
+  if (!noted && fresh == 0) {
     return Tristate::kNo;
   }
   if ((info.check_set & XT_RECENT_TTL) != 0) {
     return Tristate::kUnknown;  // only an entry of the same time to live counts
   }
-  if ((info.check_set & XT_RECENT_REMOVE) != 0) {
-    return Tristate::kYes;
+  return (info.check_set & XT_RECENT_REMOVE) != 0 ? Tristate::kYes : HasHits(info, noted.value_or(0), fresh);
+}
+
+// The addresses of which the list says something else than of those that it does not have. Nothing: too many ranges.
+std::optional<IntervalSet> Singled(const xt_recent_mtinfo_v1& info, const facts::RecentList& list, IpFamily family,
+                                   std::size_t fresh) {
+  const packet::Wide mask = MaskOf(info, family);
+  std::vector<IntervalSet::Interval> singled;
+  for (const auto& [address, entry] : list.entries) {
+    const packet::Wide number = packet::NumberOf(address);
+    const bool is_met = address.Family() == family && (number & mask) == number;
+    if (!is_met || Says(info, entry.packets, fresh) == Says(info, std::nullopt, fresh)) {
+      continue;
+    }
+    IntervalSet alike;
+    if (!IntervalSet::Masked(mask, number, family == IpFamily::kIpv4 ? 32 : 128, &alike)) {
+      return std::nullopt;
+    }
+    singled.insert(singled.end(), alike.Intervals().begin(), alike.Intervals().end());
   }
-  return HasHits(info, entry != nullptr ? entry->packets : 0, fresh);
+  return IntervalSet::Union(std::move(singled));
+}
+
+// recent_mt(), without the inversion.
+Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& facts) {
+  const auto answer = [](Tristate truth) { return Condition::Of(truth, kList); };
+  if ((info.check_set & XT_RECENT_SET) != 0) {
+    return answer(Tristate::kYes);
+  }
+  const std::string list(BoundedText(info.name));
+  const auto& changed = packet.changed_lists;
+  if (std::find(changed.begin(), changed.end(), Removed(list)) != changed.end()) {
+    return answer(Tristate::kUnknown);
+  }
+  const auto fresh = static_cast<std::size_t>(std::count(changed.begin(), changed.end(), list));
+  const AbstractBytes address = AskedFor(info, packet);
+  packet::Wide number = 0;
+  const bool is_known = KnownNumber(address, &number);
+  if (packet.general && !is_known) {
+    // No list singles out the representative connection; what this packet has put there itself is there.
+    return answer(Says(info, std::nullopt, fresh));
+  }
+  const facts::Fact* fact = facts.Ask(facts::RecentKey{list});
+  const auto* known = fact != nullptr ? fact->As<std::shared_ptr<const facts::RecentList>>() : nullptr;
+  if (known == nullptr) {
+    return answer(Tristate::kUnknown);
+  }
+  const auto& entries = (*known)->entries;
+  if (is_known) {
+    const auto entry = entries.find(packet::AddressOf(number & MaskOf(info, packet.family), packet.family));
+    return answer(Says(info, entry != entries.end() ? std::optional(entry->second.packets) : std::nullopt, fresh));
+  }
+  const auto singled = Singled(info, **known, packet.family, fresh);
+  if (!singled) {
+    return answer(Tristate::kUnknown);
+  }
+  if (singled->Empty()) {
+    return answer(Says(info, std::nullopt, fresh));
+  }
+  // Each of them has been noted often enough, so that the list says the same of all.
+  const Tristate of_singled = Says(info, std::size_t{info.hit_count} + 1, fresh);
+  return Condition::In(address, *singled, packet.family).And(of_singled, kList);
 }
 
 Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, Facts& facts) {
@@ -100,7 +141,7 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
   if (!info) {
     return Unreadable();
   }
-  return {Condition::Of(Holds(*info, packet, facts), kList).Invert(info->invert != 0)};
+  return {Holds(*info, packet, facts).Invert(info->invert != 0)};
 }
 
 void Change(const XtMatch& match, Packet& packet, const HookContext&) {

@@ -7,6 +7,7 @@
 #include <linux/netfilter/xt_bpf.h>
 #include <linux/netfilter/xt_cgroup.h>
 #include <linux/netfilter/xt_connlimit.h>
+#include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_socket.h>
@@ -90,6 +91,14 @@ TEST_F(AskedFactsTest, TheRevisionsOfNfqueueSayWhetherItIsBypassed) {
   EXPECT_EQ(with(3, InfoOf(xt_NFQ_info_v3{5, 1, NFQ_FLAG_BYPASS})), Disposition::kAccept);
 }
 
+Fact RecentListOf(std::initializer_list<std::pair<const char*, facts::RecentEntry>> entries) {
+  facts::RecentList list;
+  for (const auto& [address, entry] : entries) {
+    list.entries[*IpAddress::Parse(address)] = entry;
+  }
+  return Fact::Present(std::make_shared<const facts::RecentList>(std::move(list)));
+}
+
 TEST_F(AskedFactsTest, AListOfRecentAddressesIsAskedForTheMaskedAddress) {
   xt_recent_mtinfo_v1 info = {};
   info.check_set = XT_RECENT_CHECK;
@@ -97,11 +106,13 @@ TEST_F(AskedFactsTest, AListOfRecentAddressesIsAskedForTheMaskedAddress) {
   PutText(info.name, "bad");
   info.mask.all[0] = htonl(0xffffff00);
   const auto decide = [&] { return DroppedBy({"recent", 1, InfoOf(info)}); };
-  const facts::RecentKey key{"bad", *IpAddress::Parse("192.0.2.0")};
+  const facts::RecentKey key{"bad"};
   EXPECT_EQ(decide(), Disposition::kUnknown);
-  store_.Put(key, Fact::Absent());
+  store_.Put(key, RecentListOf({}));
   EXPECT_EQ(decide(), Disposition::kAccept);
-  store_.Put(key, Fact::Present(facts::RecentEntry{64, 2}));
+  store_.Put(key, RecentListOf({{"192.0.2.1", {64, 2}}}));
+  EXPECT_EQ(decide(), Disposition::kAccept) << "the rule looks for 192.0.2.0";
+  store_.Put(key, RecentListOf({{"192.0.2.0", {64, 2}}}));
   EXPECT_EQ(decide(), Disposition::kDrop);
   info.hit_count = 3;
   EXPECT_EQ(decide(), Disposition::kAccept) << "it has noted two";
@@ -123,7 +134,7 @@ TEST_F(AskedFactsTest, WhatOneRulePutsOnAListTheNextFindsThere) {
   xt_recent_mtinfo_v1 check = set;
   check.check_set = XT_RECENT_UPDATE;
   check.seconds = 60;
-  store_.Put(facts::RecentKey{"bad", connection_.peer->address}, Fact::Absent());
+  store_.Put(facts::RecentKey{"bad"}, RecentListOf({}));
   const auto decide = [&] {
     return Evaluate(HandMadeTable(Backend::kLegacy, TableFamily::kIpv4)
                         .Base("OUTPUT", Hook::kOutput,
@@ -132,6 +143,26 @@ TEST_F(AskedFactsTest, WhatOneRulePutsOnAListTheNextFindsThere) {
   EXPECT_EQ(decide(), Disposition::kDrop);
   check.hit_count = 4;
   EXPECT_EQ(decide(), Disposition::kAccept);
+}
+
+TEST_F(AskedFactsTest, AnEthernetAddressIsTheNeighboursWhoSentThePacket) {
+  xt_mac_info info = {};
+  info.srcaddr[5] = 0x77;
+  const auto decide = [&] {
+    return Evaluate(HandMadeTable(Backend::kLegacy, TableFamily::kIpv4)
+                        .Base("INPUT", Hook::kInput, {{XtMatch{"mac", 0, InfoOf(info)}, Drops()}}),
+                    PacketKind::kAck);
+  };
+  const facts::NeighbourKey key{2, connection_.peer->address};
+  EXPECT_EQ(decide(), Disposition::kUnknown);
+  store_.Put(key, Fact::Absent());
+  EXPECT_EQ(decide(), Disposition::kUnknown) << "it came through a gateway";
+  store_.Put(key, Fact::Present(facts::HardwareAddress{{0, 0, 0, 0, 0, 0x77}}));
+  EXPECT_EQ(decide(), Disposition::kDrop);
+  info.invert = 1;
+  EXPECT_EQ(decide(), Disposition::kAccept);
+  store_.Put(key, Fact::Present(facts::HardwareAddress{{0, 0, 0, 0, 0, 0x78}}));
+  EXPECT_EQ(decide(), Disposition::kDrop);
 }
 
 TEST_F(AskedFactsTest, OnlyALimitFarAboveTheEntriesIsCertain) {

@@ -544,14 +544,13 @@ TEST_F(FactResolverTest, EntriesAreCountedAllOrOfOneAddress) {
   EXPECT_NE(Ask(facts::EntryCountKey{}).Why(), nullptr);
 }
 
-TEST_F(FactResolverTest, AnAddressIsOnAListOfRecentOnesOrAbsent) {
+TEST_F(FactResolverTest, AListOfRecentAddressesIsReadWhole) {
   procfs_.Write("thread-self/net/xt_recent/bad", "src=192.0.2.2 ttl: 64 last_seen: 9 oldest_pkt: 2 8, 9\n");
-  const facts::RecentKey there{"bad", Address("192.0.2.2")};
-  const facts::RecentKey not_there{"bad", Address("192.0.2.3")};
-  const facts::RecentKey no_list{"worse", Address("192.0.2.2")};
-  Resolve({there, not_there, no_list});
-  EXPECT_EQ(Present<facts::RecentEntry>(Known(there)), (facts::RecentEntry{64, 2}));
-  EXPECT_TRUE(Known(not_there).IsAbsent());
+  const facts::RecentKey there{"bad"};
+  const facts::RecentKey no_list{"worse"};
+  Resolve({there, no_list});
+  const auto list = Present<std::shared_ptr<const facts::RecentList>>(Known(there));
+  EXPECT_EQ(*list, (facts::RecentList{{{Address("192.0.2.2"), {64, 2}}}}));
   ASSERT_NE(Known(no_list).Why(), nullptr);
   EXPECT_THAT(Known(no_list).Why()->message, HasSubstr("xt_recent/worse"));
 }

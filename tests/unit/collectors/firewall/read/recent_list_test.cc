@@ -15,7 +15,7 @@ using testing::UnorderedElementsAre;
 
 class RecentListTest : public testing::Test {
  protected:
-  Result<std::map<IpAddress, facts::RecentEntry>> Read(const std::string& list = "bad") const {
+  Result<facts::RecentList> Read(const std::string& list = "bad") const {
     return ReadRecentList(procfs_.MakeHost(), list, Deadline::After(std::chrono::seconds(5)));
   }
   void Holds(std::string_view lines) const { procfs_.Write("thread-self/net/xt_recent/bad", lines); }
@@ -30,13 +30,25 @@ TEST_F(RecentListTest, EachAddressHasItsTimeToLiveAndItsPackets) {
       "src=2001:0db8:0000:0000:0000:0000:0000:0001 ttl: 0 last_seen: 7 oldest_pkt: 1 7\n");
   const auto list = Read();
   ASSERT_TRUE(list.has_value()) << list.error().message;
-  EXPECT_THAT(*list, UnorderedElementsAre(Pair(Address("192.0.2.2"), facts::RecentEntry{64, 2}),
-                                          Pair(Address("2001:db8::1"), facts::RecentEntry{0, 1})));
+  EXPECT_THAT(list->entries, UnorderedElementsAre(Pair(Address("192.0.2.2"), facts::RecentEntry{64, 2}),
+                                                  Pair(Address("2001:db8::1"), facts::RecentEntry{0, 1})));
 }
 
 TEST_F(RecentListTest, AnEmptyListHoldsNothing) {
   Holds("");
-  EXPECT_TRUE(Read()->empty());
+  EXPECT_TRUE(Read()->entries.empty());
+}
+
+TEST_F(RecentListTest, AListOfTooManyAddressesIsNotRead) {
+  std::string lines;
+  for (std::size_t i = 0; i <= kMostRecent; ++i) {
+    lines += "src=10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255) +
+             " ttl: 64 last_seen: 1 oldest_pkt: 1 1\n";
+  }
+  Holds(lines);
+  const auto list = Read();
+  ASSERT_FALSE(list);
+  EXPECT_THAT(list.error().message, HasSubstr("xt_recent/bad: it has more than"));
 }
 
 TEST_F(RecentListTest, ALineOfAnotherFormIsAnErrorThatNamesTheFile) {

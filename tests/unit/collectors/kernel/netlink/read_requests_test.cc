@@ -42,6 +42,7 @@ const std::set<std::pair<int, int>> kAllowed = {
     {0, 18},      // NETLINK_ROUTE: links
     {0, 22},      // addresses
     {0, 26},      // routes
+    {0, 30},      // neighbours
     {0, 34},      // routing rules
     {0, 38},      // queueing disciplines
     {0, 46},      // filters of tc
