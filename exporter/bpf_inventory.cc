@@ -23,6 +23,11 @@ std::shared_ptr<const kernel::BpfInventory> ReadBpfInventory() {
   }
   const auto links = witness::ReadNetfilterLinks();
   if (!links) {
+    for (const IpFamily family : kIpFamilies) {
+      for (const std::uint32_t hook : {NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT, NF_INET_FORWARD}) {
+        inventory->in_netfilter.push_back({kernel::NetfilterProgram::kAnyNamespace, family, hook, 0, ""});
+      }
+    }
     return inventory;
   }
   for (const finwait_netfilter_record& link : *links) {

@@ -182,7 +182,7 @@ def main():
             # NAT is remembered of what was seen while its entry was there.
             def all_seen():
                 tables = [sandbox.metrics(f"http://{router.address}:{WEB}").get(TABLE_READ, 0) for router in routers]
-                if min(tables, default=all_open + 1) <= all_open:
+                if min(tables, default=all_open + 2) <= all_open + 1:  # the time is that of a reading's end
                     return False
                 lists = [sandbox.get(f"http://{host.target}/api/v1/pairs?of=live")[1] for host in hosts]
                 halves = [line for text in lists for line in text.splitlines() if line.endswith(" e")]

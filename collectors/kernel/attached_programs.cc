@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "collectors/base/text.h"
@@ -60,6 +62,9 @@ class Finder {
     for (const Link& link : links_.All()) {
       for (const bool outgoing : {false, true}) {
         const auto programs = QueryBpfPrograms(link.index, outgoing ? kTcxEgress : kTcxIngress);
+        if (!programs && programs.error().errno_code == ENODEV) {
+          continue;  // it has gone since
+        }
         if (!programs) {
           return;  // not allowed, or a kernel without them: so of every device
         }
@@ -77,15 +82,17 @@ class Finder {
     return "BPF program " + CalledBpf(told.empty() && bpf_ != nullptr ? bpf_->NameOf(program) : told, program);
   }
 
-  // For the device itself, and for those above it.
+  // For the device itself, and for those above it. Of several at one place the first is the one that is named.
   void Add(std::uint32_t device, const AttachedProgram& program) {
     std::set<std::uint32_t> reached = {device};
     std::vector<std::uint32_t> next = {device};
     while (!next.empty()) {
       const std::uint32_t below = next.back();
       next.pop_back();
-      AttachedProgram& added = programs_.emplace_back(program);
-      added.device = below;
+      if (places_.emplace(below, program.outgoing, program.ipv4, program.ipv6).second) {
+        AttachedProgram& added = programs_.emplace_back(program);
+        added.device = below;
+      }
       for (const Link& link : links_.All()) {
         const Link* const under = links_.Find(below);
         const bool above = (under != nullptr && under->master == link.index) || link.lower == below;
@@ -99,6 +106,7 @@ class Finder {
   const Links& links_;
   const BpfInventory* bpf_;
   std::vector<AttachedProgram> programs_;
+  std::set<std::tuple<std::uint32_t, bool, bool, bool>> places_;
 };
 
 }  // namespace
@@ -113,12 +121,14 @@ Result<std::vector<AttachedProgram>> ReadAttachedPrograms(const Host& host, Dead
     return Failure(channel.error());
   }
   const auto filters = ReadTrafficFilters(*channel, *links, deadline);
-  if (!filters) {
+  if (!filters && filters.error().reason != FailureReason::kUnsupported) {
     return Failure(filters.error());
   }
   Finder finder(*links, host.bpf.get());
   finder.AddXdp();
-  finder.AddFilters(*filters);
+  if (filters) {  // else a kernel without tc
+    finder.AddFilters(*filters);
+  }
   if (IsOfThisThread(host)) {
     finder.AddTcx();
   }

@@ -12,10 +12,11 @@ namespace finwait::kernel {
 
 /// A BPF program that is linked into a hook of netfilter's (Linux 6.4).
 struct NetfilterProgram {
-  std::uint64_t network_namespace = 0;  ///< the inode of its file
+  static constexpr std::uint64_t kAnyNamespace = 0;  ///< there is such a link, and nobody could tell whose
+  std::uint64_t network_namespace = kAnyNamespace;   ///< the inode of its file
   IpFamily family = IpFamily::kIpv4;
   std::uint32_t hook = 0;    ///< NF_INET_*
-  std::uint32_t number = 0;  ///< of the program
+  std::uint32_t number = 0;  ///< of the program; 0: not known
   std::string name;          ///< may be empty
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "collectors/base/unique_fd.h"
 #include "collectors/kernel/bpf_inventory.h"
@@ -32,6 +33,9 @@ std::vector<GroupProgram> ReadGroupPrograms(const Host& host, Deadline deadline)
     for (std::size_t place = 0; folder && place < kPlaces.size(); ++place) {
       const auto found =
           QueryBpfPrograms(static_cast<std::uint32_t>(folder.Get()), kPlaces[place], BPF_F_QUERY_EFFECTIVE);
+      if (!found && found.error().errno_code == ENOENT) {
+        break;  // it has gone since
+      }
       if (!found) {
         return false;  // not allowed: so of every group
       }

@@ -185,7 +185,7 @@ void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespace
     for (const std::size_t i : positions) {
       own.Add(sample.closing[i].socket);
     }
-    JoinInside(id, kMostAskedEachTime, deadline, own);
+    JoinInside(id, kMostAskedEachTime, false, deadline, own);
     for (std::size_t i = 0; i < positions.size(); ++i) {
       sample.closing[positions[i]].own_tracking = own.TrackingOf(i);
     }
@@ -282,14 +282,16 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
   settings_.entrance->hosts->Set(std::move(hosts));
 }
 
-void NetworkNamespacesCollector::JoinInside(std::uint64_t id, std::size_t most, Deadline deadline,
+void NetworkNamespacesCollector::JoinInside(std::uint64_t id, std::size_t most, bool are_all, Deadline deadline,
                                             kernel::SocketTable& sockets) {
   const auto inside = inside_.find(id);
   if (inside == inside_.end()) {
     return;
   }
   Inside& there = inside->second;
-  there.entries_gap.reset();
+  if (are_all) {
+    there.entries_gap.reset();  // of what is asked for between, the rest is still not known
+  }
   if (!there.rules || !there.hangs_on_entries || sockets.IsEmpty() || !RequireConntrack(host_)) {
     return;
   }
@@ -315,7 +317,8 @@ void NetworkNamespacesCollector::JoinInside(std::uint64_t id, std::size_t most, 
     }
     return;
   }
-  if (asked_for.size() == sockets.Size() && there.last_tracking.size() > 2 * sockets.Size() + kMostAskedEachTime) {
+  if (are_all && asked_for.size() == sockets.Size() &&
+      there.last_tracking.size() > 2 * sockets.Size() + kMostAskedEachTime) {
     there.last_tracking.clear();
   }
   for (const std::size_t i : asked_for) {
@@ -366,7 +369,7 @@ std::chrono::nanoseconds NetworkNamespacesCollector::KeepJoined(Deadline deadlin
     for (std::size_t i = first; i < live->sockets.Size(); ++i) {
       own.Add(live->sockets[i]);
     }
-    JoinInside(one.id, own.Size(), deadline, own);
+    JoinInside(one.id, own.Size(), true, deadline, own);
     for (std::size_t i = 0; i < own.Size(); ++i) {
       live->own_tracking.push_back(own.TrackingOf(i));
     }
@@ -431,7 +434,9 @@ void NetworkNamespacesCollector::KeepJoints(Deadline deadline, std::vector<Error
   const bool all_known = std::ranges::all_of(namespaces, [this](const auto& one) { return joints_.contains(one.id); });
   const bool all_joined =
       std::ranges::all_of(joints_, [](const auto& known) { return known.second && known.second->device; });
-  const auto again_after = all_joined ? kJointsAgainAfter : kNoJointAgainAfter;
+  newest_at_ = all_known ? newest_at_ : now;
+  const bool may_yet_be_joined = !all_joined && now < newest_at_ + kJointsAgainAfter;
+  const auto again_after = may_yet_be_joined ? kNoJointAgainAfter : kJointsAgainAfter;
   if ((all_known && joints_at_ && now < *joints_at_ + again_after) || !SharesNumbersOfProcesses(host_.procfs)) {
     return;
   }

@@ -148,7 +148,8 @@ class NetworkNamespacesCollector : public Collector {
   void KeepOwnRules(Deadline deadline);
   /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them; of
   /// one that no process lives in any more, as they were last. Of more than `most` the others are as they were last.
-  void JoinInside(std::uint64_t id, std::size_t most, Deadline deadline, kernel::SocketTable& sockets);
+  /// `are_all`: they are all that the namespace has, so that what is remembered of others may be forgotten.
+  void JoinInside(std::uint64_t id, std::size_t most, bool are_all, Deadline deadline, kernel::SocketTable& sockets);
   /// What of entered namespaces could not be read, each message once.
   void AddGapsInside(std::vector<Error>& gaps) const;
   /// Finds out how the namespaces are joined to this host's, at once for one that is new.
@@ -167,6 +168,7 @@ class NetworkNamespacesCollector : public Collector {
   /// By OtherNamespace::id; nothing where it cannot be told.
   std::map<std::uint64_t, std::optional<kernel::NamespaceLink>> joints_;
   std::optional<SteadyClock::time_point> joints_at_;
+  SteadyClock::time_point newest_at_{};  // when one was seen for the first time
   struct Inside {
     kernel::Host host;
     kernel::namespaces::EnteredNamespace entered;

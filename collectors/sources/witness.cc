@@ -39,6 +39,7 @@ witness::Drop WitnessCollector::DropOf(const witness::TextedEvent& told) {
   drop.reason_class = static_cast<witness::ReasonClass>(event.reason_class - 1);
   drop.entry = static_cast<witness::PacketEntry>(event.tracked);
   drop.incoming = event.incoming != 0;
+  drop.connected = event.connected != 0;
   drop.reason = told.reason;
   drop.kernel_code = TextOf(event.symbol);
   return drop;

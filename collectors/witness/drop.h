@@ -65,6 +65,7 @@ struct Drop {
   ReasonClass reason_class = ReasonClass::kOther;
   PacketEntry entry = PacketEntry::kNone;
   bool incoming = false;    ///< it had come in by a device
+  bool connected = false;   ///< of a connection with a socket here, and no answer to what there is no socket for
   std::string reason;       ///< by its BTF name, without its prefix: "NETFILTER_DROP"
   std::string kernel_code;  ///< the function that dropped it, as the kernel names it; may be empty
 };

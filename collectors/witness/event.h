@@ -40,7 +40,8 @@ struct finwait_event {
   finwait_u8 reason_class; /* counted from 1 */
   finwait_u8 incoming;     /* it had come in by a device */
   finwait_u8 tracked;      /* 0: no entry, 1: untracked by a rule, 2: an entry */
-  finwait_u8 unused[2];
+  finwait_u8 connected;    /* it is of a connection that has a socket here; no answer to what there is no socket for */
+  finwait_u8 unused[1];
   char symbol[FINWAIT_SYMBOL]; /* the function of the kernel that dropped it */
 };
 

@@ -359,6 +359,8 @@ int BPF_PROG(witness_drop, struct sk_buff *skb, void *location, unsigned int rea
   event->tracked = tracking_of(skb);
   struct sock *sk = packet.sk;
   if (sk) {
+    // An answer for which there is no socket is of one that the kernel keeps for such, connected to nobody.
+    event->connected = BPF_CORE_READ(sk, __sk_common.skc_dport) != 0;
     event->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
     if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
       event->cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -26,6 +25,18 @@ void NameFailedRoute(const Connection& connection, firewall::facts::FactQuery& f
 }
 
 }  // namespace
+
+CloseOutcome CombineFateWithPrograms(const ClosingPackets& packets, IpFamily family, PacketEvaluator& evaluator) {
+  CloseOutcome outcome = CombineFate(packets);
+  if (outcome.fate == Fate::kUnknown && evaluator.HasPrograms(family)) {
+    const PacketEvaluator::RulesAlone scope(evaluator, true);
+    CloseOutcome by_rules = CombineFate(packets);
+    if (WouldStick(by_rules.fate)) {
+      outcome = std::move(by_rules);
+    }
+  }
+  return outcome;
+}
 
 CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset, EvaluationSettings settings,
                                std::shared_ptr<firewall::facts::FactStore> facts)
@@ -64,13 +75,16 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, const SocketCircumstances& circumstances) {
   const std::size_t missed = packets_.Facts().Missed();
-  CloseOutcome outcome = CombineFate(
-      {[&](PacketKind kind) { return packets_.EvaluateOne(connection, kind); },
-       [&] { return packets_.LastAck(connection); }, [&] { return packets_.EvaluatePeersReset(connection); },
-       [&](const TraversalResult& ack) { return packets_.ResetOfPeer(connection, PacketKind::kAck, ack); },
-       [&] { return packets_.TranslationOf(connection, history, socket); },
-       [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); }, circumstances.peer_has_closed,
-       circumstances.sends_first});
+  const ClosingPackets closing = {
+      [&](PacketKind kind) { return packets_.EvaluateOne(connection, kind); },
+      [&] { return packets_.LastAck(connection); },
+      [&] { return packets_.EvaluatePeersReset(connection); },
+      [&](const TraversalResult& ack) { return packets_.ResetOfPeer(connection, PacketKind::kAck, ack); },
+      [&] { return packets_.TranslationOf(connection, history, socket); },
+      [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
+      circumstances.peer_has_closed,
+      circumstances.sends_first};
+  CloseOutcome outcome = CombineFateWithPrograms(closing, connection.family, packets_);
   NameMissingFact(missed, outcome);
   NameFailedRoute(connection, packets_.Facts(), outcome);
   return outcome;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "collectors/kernel/socket_table.h"
+#include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/close_outcome.h"
 #include "exporter/diagnosis/connection_facts.h"
 #include "exporter/diagnosis/connection_history.h"
@@ -19,6 +20,10 @@ struct SocketCircumstances {
   /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
   bool sends_first = false;
 };
+
+/// CombineFate(); and where programs that are no rules leave it unknown, what the rules alone lose for certain: such
+/// programs only drop more.
+CloseOutcome CombineFateWithPrograms(const ClosingPackets& packets, IpFamily family, PacketEvaluator& evaluator);
 
 /// What becomes of a close, by what becomes of its packets (Packets()). Facts that are missing are noted there, and
 /// EvaluateInRounds() is the loop. What depends on addresses is evaluated once a connection, and remembered. Not

@@ -154,10 +154,11 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   }
   const std::size_t missed = evaluator.Packets().Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
-  static_cast<CloseOutcome&>(outcome) =
-      CombineFate({[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); },
-                   [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
-                   [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false});
+  static_cast<CloseOutcome&>(outcome) = CombineFateWithPrograms(
+      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.PeerReset(); },
+       [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); }, [&] { return way.Nat(); },
+       [] { return CloseOutcome(); }, forwarded.peer_has_closed, false},
+      forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (IsMisroutedByNat(outcome, way.Nat())) {
     outcome.fate = way.Nat().Any() == Tristate::kYes ? Fate::kNatLost : Fate::kUnknown;

@@ -130,6 +130,8 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
           IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]))) {
         tracked_.insert(live_->namespaces[i]);
       }
+      const PacketEvaluator::RulesAlone scope(context.evaluator->Packets(),
+                                              socket.entry.tracking == kernel::Tracking::kTracked);
       const ForwardedOutcome outcome =
           EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
       if (outcome.passage == HostPassage::kInput) {

@@ -11,6 +11,7 @@ namespace {
 
 // Nobody listens inside for routes that change, as this host's are listened for.
 constexpr auto kRoutesAgainAfter = std::chrono::seconds(60);
+constexpr auto kAskingAtMost = std::chrono::seconds(2);  // in a round
 
 bool HasRules(const firewall::Ruleset& ruleset) { return !ruleset.tables.empty() || !ruleset.unread.empty(); }
 
@@ -18,6 +19,7 @@ bool HasRules(const firewall::Ruleset& ruleset) { return !ruleset.tables.empty()
 
 void OwnHops::RefreshFacts(SteadyClock::time_point now) {
   now_ = now;
+  const SteadyClock::time_point begun = SteadyClock::now();
   for (auto& [id, hop] : hops_) {
     firewall::facts::FactStore& facts = hop.evaluator->Packets().Facts().Store();
     facts.Expire(now);
@@ -26,7 +28,8 @@ void OwnHops::RefreshFacts(SteadyClock::time_point now) {
       hop.routes_as_of = now;
       facts.Invalidate(firewall::facts::Only(firewall::facts::FactKind::kRoute));
     }
-    if (hop.resolver != nullptr) {
+    // Where one answers late, the others' facts wait for the next round.
+    if (hop.resolver != nullptr && SteadyClock::now() - begun < kAskingAtMost) {
       hop.resolver->Resolve(facts.Stale(), facts);
     }
   }

@@ -240,6 +240,11 @@ bool PacketEvaluator::AllFareAlike(IpFamily family, bool peer_has_closed) {
           (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
 }
 
+bool PacketEvaluator::HasPrograms(IpFamily family) {
+  const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
+  return settings != nullptr && !settings->programs.empty();
+}
+
 bool PacketEvaluator::HangsOnGroups(IpFamily family) {
   const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
   return settings != nullptr && std::any_of(settings->programs.begin(), settings->programs.end(),

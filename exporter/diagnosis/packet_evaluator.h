@@ -80,6 +80,9 @@ class PacketEvaluator {
   firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection,
                                           const ConnectionHistory* history, const ListedSocket* socket = nullptr);
 
+  /// Whether there are programs that are no rules and may drop packets of the family.
+  bool HasPrograms(IpFamily family);
+
   /// What becomes of a packet of the representative flow, which no narrower rule singles out.
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
                                           firewall::eval::PacketKind kind);
@@ -106,15 +109,16 @@ class PacketEvaluator {
   /// While it lives, what else than rules may drop packets counts for nothing.
   class RulesAlone {
    public:
-    RulesAlone(PacketEvaluator& evaluator, bool applies) : evaluator_(evaluator) {
-      evaluator.by_rules_alone_ = applies;
+    RulesAlone(PacketEvaluator& evaluator, bool applies) : evaluator_(evaluator), before_(evaluator.by_rules_alone_) {
+      evaluator.by_rules_alone_ = before_ || applies;
     }
-    ~RulesAlone() { evaluator_.by_rules_alone_ = false; }
+    ~RulesAlone() { evaluator_.by_rules_alone_ = before_; }
     RulesAlone(const RulesAlone&) = delete;
     RulesAlone& operator=(const RulesAlone&) = delete;
 
    private:
     PacketEvaluator& evaluator_;
+    const bool before_;
   };
   /// What a result's id names. Valid until facts change.
   firewall::eval::RulePlace FindRule(const firewall::RuleId& id) { return evaluator_.FindRule(id); }

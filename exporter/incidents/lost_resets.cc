@@ -15,15 +15,7 @@ void DropOld(Time now, std::chrono::milliseconds patience, std::deque<Time>& tim
 }  // namespace
 
 bool LostResets::IsNew(const diagnosis::DroppedPacket& reset, Time now) {
-  const bool is_new = connections_.insert_or_assign({reset.local, reset.peer}, now).second;
-  if (!is_new || reset.drop.cookie != 0) {
-    return is_new;
-  }
-  if (strangers_.size() == kMostStrangers) {
-    return false;
-  }
-  strangers_.push_back(now);
-  return true;
+  return reset.drop.connected && connections_.insert_or_assign({reset.local, reset.peer}, now).second;
 }
 
 void LostResets::Match() {
@@ -43,7 +35,6 @@ LostResets::News LostResets::Take(const diagnosis::Diagnosis& diagnosis, Time no
     return news;
   }
   std::erase_if(connections_, [&](const auto& item) { return IsOver(item.second, now, kRepeated); });
-  DropOld(now, kStrangersTogether, strangers_);
   for (const auto& reset : diagnosis.witness->new_resets) {
     if (IsNew(*reset, now)) {
       named_.push_back(now);

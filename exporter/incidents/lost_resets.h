@@ -19,10 +19,6 @@ class LostResets {
  public:
   /// For so long the witness may be behind the counter, or the counter behind the witness.
   static constexpr std::chrono::seconds kPatience{30};
-  /// Dropped resets of sockets that nobody knows: a stranger can provoke them, by packets for which there is no socket.
-  /// So many are named within kStrangersTogether, the others are left out.
-  static constexpr std::size_t kMostStrangers = 100;
-  static constexpr std::chrono::minutes kStrangersTogether{1};
   /// Another dropped reset of the same connection within that time after the last is no other loss.
   static constexpr std::chrono::minutes kRepeated{1};
   /// So many wait for their names at a time.
@@ -38,6 +34,7 @@ class LostResets {
  private:
   using Ends = std::pair<Endpoint, Endpoint>;
 
+  // Any stranger can provoke a reset, by a packet for which there is no socket: such are of no connection.
   bool IsNew(const diagnosis::DroppedPacket& reset, Time now);
   void Match();
 
@@ -45,7 +42,6 @@ class LostResets {
   std::deque<Time> counted_;          // when, of those that nobody has named yet
   std::deque<Time> named_;            // of those that are not counted yet
   std::map<Ends, Time> connections_;  // those named lately, and when last
-  std::deque<Time> strangers_;
 };
 
 }  // namespace finwait::incidents

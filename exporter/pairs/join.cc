@@ -53,6 +53,7 @@ std::uint32_t Join::AddLost(const std::string& host, LostDocument document, Stea
 
 void Join::FollowPassages() {
   std::ranges::sort(passages_);
+  passages_.erase(std::unique(passages_.begin(), passages_.end()), passages_.end());
   const std::size_t told = keys_.size();
   for (std::size_t i = 0; i < told; ++i) {
     const Key key = keys_[i];

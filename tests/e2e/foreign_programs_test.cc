@@ -209,5 +209,18 @@ TEST_F(ForeignProgramsTest, AFilterThatLetsPassChangesNothing) {
   EXPECT_EQ(Explained(ends)["fate"], "clean") << "it sees no IPv4";
 }
 
+TEST_F(ForeignProgramsTest, WhatTheRulesLoseIsLostWhateverAFilterDoes) {
+  scene_.Local().Shell(
+      "sysctl -q -w net.netfilter.nf_conntrack_tcp_loose=0; iptables -A INPUT -m conntrack --ctstate INVALID -j DROP");
+  const Ends ends = scene_.Open();
+  scene_.LoseEntries();
+  EXPECT_EQ(Explained(ends)["fate"], "ack_dropped");
+  scene_.Local().Shell(
+      "tc qdisc add dev veth0 clsact; tc filter add dev veth0 egress bpf direct-action bytecode '1,6 0 0 0,'");
+  const auto explained = Explained(ends);
+  EXPECT_EQ(explained["fate"], "ack_dropped") << explained;
+  EXPECT_EQ(explained["ack"]["verdict"], "drop");
+}
+
 }  // namespace
 }  // namespace finwait::e2e

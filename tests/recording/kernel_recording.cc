@@ -332,7 +332,7 @@ kernel::Host ReplayingHost(std::shared_ptr<const KernelRecording> recording) {
   // Holds on to the folder for as long as anybody holds the host.
   host.open_channel = [recording, procfs](int protocol) -> Result<kernel::netlink::Channel> {
     if (protocol != NETLINK_NETFILTER) {
-      return Fail(FailureReason::kError, "a recording answers for netfilter only");
+      return Fail(FailureReason::kUnsupported, "a recording answers for netfilter only");
     }
     return kernel::netlink::Channel(std::make_unique<ReplayingTransport>(recording));
   };

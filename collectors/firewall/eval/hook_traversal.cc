@@ -252,10 +252,13 @@ class Walk {
         return false;
       }
       if (program.control_group != 0) {
-        return ActsOnLocalSocket(step) && (program.control_group == facts::ForeignProgram::kRoot ||
-                                           connection_.local_socket.control_group == program.control_group);
+        return !packet.general && ActsOnLocalSocket(step) &&
+               (program.control_group == facts::ForeignProgram::kRoot ||
+                connection_.local_socket.control_group == program.control_group);
       }
-      return program.device == 0 || (!packet.general && (!device || *device == program.device));
+      const bool at_device = program.hook == Hook::kIngress || program.hook == Hook::kEgress;
+      return (program.device == 0 && !(at_device && packet.general)) ||
+             (!packet.general && (!device || *device == program.device));
     });
     packet.program = met != programs.end() ? &*met : nullptr;
   }

@@ -275,11 +275,13 @@ class Batch {
     }
     for (const kernel::NetfilterProgram& each : host_.bpf->in_netfilter) {
       const auto hook = std::ranges::find(kHooks, each.hook, &std::pair<std::uint32_t, Hook>::first);
-      if (each.network_namespace == host_.network_namespace.inode && each.family == family &&
-          hook != std::end(kHooks)) {
-        programs.push_back({hook->second, 0, 0,
-                            "the BPF program " + kernel::CalledBpf(each.name, each.number) +
-                                ", a link in netfilter's hook " + std::string(Name(hook->second))});
+      const bool here = each.network_namespace == host_.network_namespace.inode ||
+                        each.network_namespace == kernel::NetfilterProgram::kAnyNamespace;
+      if (here && each.family == family && hook != std::end(kHooks)) {
+        const std::string program = each.number == 0 ? "a BPF program that could not be listed"
+                                                     : "the BPF program " + kernel::CalledBpf(each.name, each.number);
+        programs.push_back(
+            {hook->second, 0, 0, program + ", a link in netfilter's hook " + std::string(Name(hook->second))});
       }
     }
   }
@@ -292,6 +294,10 @@ class Batch {
         if (each.Sees(family)) {
           programs.push_back({each.outgoing ? Hook::kEgress : Hook::kIngress, each.device, 0, each.name});
         }
+      }
+    } else if (programs_->error().reason != FailureReason::kUnsupported) {
+      for (const Hook hook : {Hook::kIngress, Hook::kEgress}) {
+        programs.push_back({hook, 0, 0, "a program of a network device, as they could not be listed"});
       }
     }
     AddNetfilterPrograms(family, programs);

@@ -11,11 +11,11 @@ class LostResetsTest : public testing::Test {
  protected:
   /// What is new where so many are counted by then, and the witness names those of these ports.
   LostResets::News With(std::int64_t seconds, std::uint64_t counted, const std::vector<std::uint16_t>& named,
-                        std::uint64_t cookie = 1) {
+                        bool connected = true) {
     diagnosis::Diagnosis diagnosis = Without(seconds, counted);
     diagnosis.witness.emplace();
     for (const std::uint16_t port : named) {
-      diagnosis.witness->new_resets.push_back(ResetOf(port, seconds, nullptr, cookie));
+      diagnosis.witness->new_resets.push_back(ResetOf(port, seconds, nullptr, connected));
     }
     return resets_.Take(diagnosis, At(seconds));
   }
@@ -66,16 +66,9 @@ TEST_F(LostResetsTest, AConnectionIsNamedOnceAMinute) {
   EXPECT_EQ(With(178, 0, {80}).named.size(), 1U);
 }
 
-TEST_F(LostResetsTest, OfSocketsThatNobodyKnowsAFewAreNamed) {
-  std::vector<std::uint16_t> many;
-  for (std::uint16_t port = 1; port <= 150; ++port) {
-    many.push_back(port);
-  }
-  EXPECT_EQ(With(0, 0, many, /*cookie=*/0).named.size(), LostResets::kMostStrangers);
-  many.assign({200, 201});
-  EXPECT_EQ(With(10, 0, many, /*cookie=*/0).named.size(), 0U);
-  EXPECT_EQ(With(10, 0, {300}).named.size(), 1U) << "one that is known";
-  EXPECT_EQ(With(70, 0, {400}, /*cookie=*/0).named.size(), 1U);
+TEST_F(LostResetsTest, WhatAStrangerProvokesIsNeitherNamedNorHidesACountedOne) {
+  EXPECT_EQ(With(0, 1, {80, 81}, /*connected=*/false).named.size(), 0U);
+  EXPECT_EQ(With(30, 1, {}).unnamed, 1U);
 }
 
 TEST_F(LostResetsTest, MoreThanCanWaitAreCountedAtOnce) {

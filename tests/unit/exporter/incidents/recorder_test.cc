@@ -74,7 +74,7 @@ TEST(RecorderTest, ALostResetThatTheWitnessNamesHasARecordOfItsOwn) {
   diagnosis.resets_lost = 2;
   diagnosis.witness.emplace();
   diagnosis.witness->new_resets = {std::make_shared<const diagnosis::DroppedPacket>(owned),
-                                   ResetOf(80, 9, nullptr, 1, witness::ReasonClass::kRoute)};
+                                   ResetOf(80, 9, nullptr, true, witness::ReasonClass::kRoute)};
   recorder.Update(diagnosis);
   ASSERT_EQ(recorder.Records().size(), 2U);
   const Record& named = recorder.Records()[0];

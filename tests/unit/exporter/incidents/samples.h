@@ -50,10 +50,10 @@ inline diagnosis::Diagnosis DiagnosisAt(std::int64_t seconds, std::vector<diagno
 /// A reset that the witness saw dropped, of a connection to that port.
 inline std::shared_ptr<const diagnosis::DroppedPacket> ResetOf(
     std::uint16_t port, std::int64_t seconds, std::shared_ptr<const diagnosis::DropSite> site = nullptr,
-    std::uint64_t cookie = 1, witness::ReasonClass reason = witness::ReasonClass::kNetfilter) {
+    bool connected = true, witness::ReasonClass reason = witness::ReasonClass::kNetfilter) {
   diagnosis::DroppedPacket packet;
   packet.drop.packet = witness::ClosingPacket::kRst;
-  packet.drop.cookie = cookie;
+  packet.drop.connected = connected;
   packet.drop.reason_class = reason;
   packet.at = At(seconds);
   packet.local = *Endpoint::Parse("192.0.2.1:40000");

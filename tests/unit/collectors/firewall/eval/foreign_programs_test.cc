@@ -68,6 +68,8 @@ TEST_F(ForeignProgramsTest, AGroupsProgramsSeeThePacketsOfItsSockets) {
 TEST_F(ForeignProgramsTest, TheRepresentativeConnectionIsAtNoDevice) {
   connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
   EXPECT_EQ(Fate({Hook::kEgress, 2, 0, "x"}), Disposition::kAccept);
+  EXPECT_EQ(Fate({Hook::kEgress, 0, 0, "x"}), Disposition::kAccept);
+  EXPECT_EQ(Fate({Hook::kPostrouting, 0, ForeignProgram::kRoot, "x"}), Disposition::kAccept) << "it has no socket";
   EXPECT_EQ(Fate({Hook::kOutput, 0, 0, "x"}), Disposition::kUnknown) << "a link in netfilter acts on all";
 }
 
