@@ -45,7 +45,7 @@ CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset,
 Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_closed) {
   const IpFamily family = socket.local.address.Family();
   const bool decided =
-      !IsLoopback(socket) && packets_.AllFareAlike(family, peer_has_closed) &&
+      !IsLoopback(socket) && packets_.AllFareAlike(family, socket.control_group, peer_has_closed) &&
       (packets_.FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(packets_.Facts(), socket.peer.address));
   return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, packets_.Facts());
 }

@@ -93,6 +93,7 @@ Connection ConnectionByEnds(const ListedSocket& socket) {
   connection.peer_socket.mark.reset();
   connection.local_socket.user = socket.user;
   connection.local_socket.held = socket.held;
+  connection.local_socket.control_group = socket.control_group;
   return connection;
 }
 

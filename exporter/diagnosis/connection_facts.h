@@ -15,12 +15,17 @@ namespace finwait::diagnosis {
 struct ListedSocket {
   Endpoint local;
   Endpoint peer;
-  std::optional<std::uint32_t> user;  ///< its owner
-  bool held = true;                   ///< a process holds it, as far as the list tells
+  std::optional<std::uint32_t> user;                ///< its owner
+  bool held = true;                                 ///< a process holds it, as far as the list tells
+  std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number; nothing: not listed
 
   ListedSocket(const Endpoint& local_end, const Endpoint& peer_end) : local(local_end), peer(peer_end) {}
   explicit ListedSocket(const kernel::TcpSocket& socket)
-      : local(socket.local), peer(socket.peer), user(socket.uid), held(socket.IsOpen()) {}
+      : local(socket.local),
+        peer(socket.peer),
+        user(socket.uid),
+        held(socket.IsOpen()),
+        control_group(socket.cgroup_id) {}
 };
 
 /// Whether both ends are this host's, as far as their addresses alone tell.

@@ -179,7 +179,8 @@ TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFam
 
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr &&
+      !HangsOnGroups(connection.family, connection.local_socket.control_group)) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
@@ -224,7 +225,8 @@ const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& qu
 }
 
 TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, PacketKind kind) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr && !HangsOnGroups(connection.family)) {
+  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr &&
+      !HangsOnGroups(connection.family, connection.local_socket.control_group)) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }
@@ -233,9 +235,10 @@ TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, Packe
 }
 
 // Most rulesets decide without asking for a device or a mark; only otherwise are these asked for.
-bool PacketEvaluator::AllFareAlike(IpFamily family, bool peer_has_closed) {
+bool PacketEvaluator::AllFareAlike(IpFamily family, std::optional<std::uint64_t> control_group, bool peer_has_closed) {
   const auto& fin = ForAll(family, PacketKind::kFin);
-  return fin && !IsLost(fin->decision) && !HangsOnGroups(family) && Settles(ForAll(family, PacketKind::kAck)) &&
+  return fin && !IsLost(fin->decision) && !HangsOnGroups(family, control_group) &&
+         Settles(ForAll(family, PacketKind::kAck)) &&
          (peer_has_closed ||
           (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
 }
@@ -245,11 +248,12 @@ bool PacketEvaluator::HasPrograms(IpFamily family) {
   return settings != nullptr && !settings->programs.empty();
 }
 
-bool PacketEvaluator::HangsOnGroups(IpFamily family) {
+bool PacketEvaluator::HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group) {
   const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
   return settings != nullptr && std::any_of(settings->programs.begin(), settings->programs.end(),
-                                            [](const firewall::facts::ForeignProgram& program) {
-                                              return program.control_group > firewall::facts::ForeignProgram::kRoot;
+                                            [&](const firewall::facts::ForeignProgram& program) {
+                                              return program.control_group > firewall::facts::ForeignProgram::kRoot &&
+                                                     (!control_group || program.control_group == *control_group);
                                             });
 }
 

@@ -90,8 +90,8 @@ class PacketEvaluator {
   firewall::eval::TraversalResult RepresentativeTracked(IpFamily family, firewall::eval::PacketKind kind);
 
   /// Whether what holds for every connection of the family tells the fate of a close without an entry, for one that is
-  /// not over loopback.
-  bool AllFareAlike(IpFamily family, bool peer_has_closed);
+  /// not over loopback, of a socket in that control group (nothing: not known).
+  bool AllFareAlike(IpFamily family, std::optional<std::uint64_t> control_group, bool peer_has_closed);
   /// Whether those over loopback fare the same.
   bool FareAlikeOverLoopback(IpFamily family, bool peer_has_closed);
   /// Whether every connection of the family on that path closes cleanly while its entry is there.
@@ -159,7 +159,7 @@ class PacketEvaluator {
   firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
   const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
   /// Whether what holds for all connections may not hold for one, for the control group of its socket.
-  bool HangsOnGroups(IpFamily family);
+  bool HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind) {
     return ForAll({family, firewall::eval::PathKind::kLocal, kind, false, by_rules_alone_});

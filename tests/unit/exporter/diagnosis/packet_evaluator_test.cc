@@ -57,7 +57,7 @@ TEST_F(PacketEvaluatorTest, WhatPassesRulesThatCouldNotBeReadIsUnknown) {
 
 TEST_F(PacketEvaluatorTest, KnowsWhatHoldsForEveryConnectionOfAFamily) {
   PacketEvaluator open(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_TRUE(open.AllFareAlike(IpFamily::kIpv4, false));
+  EXPECT_TRUE(open.AllFareAlike(IpFamily::kIpv4, {}, false));
   EXPECT_TRUE(open.FareAlikeOverLoopback(IpFamily::kIpv4, false));
   EXPECT_TRUE(open.AllTrackedAreClean(IpFamily::kIpv4, PathKind::kLocal, false));
   PacketEvaluator leak_prevention(DropsFlagAt(Hook::kOutput, kFlagFin), {true, {true, true}}, {});
