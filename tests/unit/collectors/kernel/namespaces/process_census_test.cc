@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
 namespace finwait::kernel::namespaces {
@@ -67,8 +69,8 @@ TEST_F(ProcessCensusTest, APidThatIsUsedAgainIsAskedAgain) {
   for (int i = 0; i < 5; ++i) {
     Take();
   }
-  procfs_.Remove("20");
-  procfs_.Write("filler/so that the folder gets another inode", "");
+  // Kept elsewhere, so that the new folder has another inode.
+  std::filesystem::rename(procfs_.Root() / "20", procfs_.Root() / "ended");
   Process("20", "own");
   EXPECT_TRUE(Take().others.empty());
 }
