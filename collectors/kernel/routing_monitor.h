@@ -7,9 +7,8 @@
 
 namespace finwait::kernel {
 
-/// Tells whether anything has changed that routing hangs on: routes, `ip rule`, addresses, devices and filters
-/// of tc. The kernel
-/// multicasts it, so that asking costs a read of an empty queue. Sysctls of routing (rp_filter,
+/// Tells whether anything has changed that routing hangs on: routes, `ip rule`, addresses, devices and filters of
+/// tc. The kernel multicasts it, so that asking costs a read of an empty queue. Sysctls of routing (rp_filter,
 /// fib_multipath_hash_policy) are not among it. Not thread-safe; use it in the namespace that `host` is bound to.
 class RoutingMonitor {
  public:

@@ -243,18 +243,16 @@ bool PacketEvaluator::AllFareAlike(IpFamily family, std::optional<std::uint64_t>
           (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
 }
 
-bool PacketEvaluator::HasPrograms(IpFamily family) {
+std::span<const firewall::facts::ForeignProgram> PacketEvaluator::ProgramsOf(IpFamily family) {
   const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
-  return settings != nullptr && !settings->programs.empty();
+  return settings != nullptr ? std::span(settings->programs) : std::span<const firewall::facts::ForeignProgram>();
 }
 
 bool PacketEvaluator::HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group) {
-  const auto* settings = by_rules_alone_ ? nullptr : facts_.FindValue<NamespaceFacts>(NamespaceKey{family});
-  return settings != nullptr && std::any_of(settings->programs.begin(), settings->programs.end(),
-                                            [&](const firewall::facts::ForeignProgram& program) {
-                                              return program.control_group > firewall::facts::ForeignProgram::kRoot &&
-                                                     (!control_group || program.control_group == *control_group);
-                                            });
+  return std::ranges::any_of(ProgramsOf(family), [&](const firewall::facts::ForeignProgram& program) {
+    return program.control_group > firewall::facts::ForeignProgram::kRoot &&
+           (!control_group || program.control_group == *control_group);
+  });
 }
 
 bool PacketEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_closed) {

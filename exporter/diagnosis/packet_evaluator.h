@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "collectors/firewall/eval/chain_evaluator.h"
@@ -81,7 +82,7 @@ class PacketEvaluator {
                                           const ConnectionHistory* history, const ListedSocket* socket = nullptr);
 
   /// Whether there are programs that are no rules and may drop packets of the family.
-  bool HasPrograms(IpFamily family);
+  bool HasPrograms(IpFamily family) { return !ProgramsOf(family).empty(); }
 
   /// What becomes of a packet of the representative flow, which no narrower rule singles out.
   firewall::eval::TraversalResult General(IpFamily family, firewall::eval::PathKind path,
@@ -158,6 +159,8 @@ class PacketEvaluator {
   firewall::eval::TraversalResult UnlessUnavailable(firewall::eval::TraversalResult result, IpFamily family) const;
   firewall::eval::TraversalResult Evaluate(const firewall::eval::Connection& connection, const Question& question);
   const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
+  /// The programs that are no rules and count: none where rules alone do.
+  std::span<const firewall::facts::ForeignProgram> ProgramsOf(IpFamily family);
   /// Whether what holds for all connections may not hold for one, for the control group of its socket.
   bool HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.

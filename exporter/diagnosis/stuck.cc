@@ -16,9 +16,8 @@ bool FinIsUnsent(const kernel::TcpSocket& socket) {
 // Whether rules alone let the FIN pass. Then what has kept it here is no rule: a program that may drop it, for one,
 // about which no evaluation can tell.
 bool RulesLetFinPass(const kernel::TcpSocket& socket, const StuckContext& context) {
-  kernel::TcpSocket with_entry = socket;
-  with_entry.entry.tracking = kernel::Tracking::kTracked;  // of which rules alone are asked
-  switch (context.evaluator->FateOf(with_entry, context.history)) {
+  const PacketEvaluator::RulesAlone scope(context.evaluator->Packets(), true);
+  switch (context.evaluator->Evaluate(socket, context.history).fate) {
     case Fate::kClean:
     case Fate::kAckDropped:
     case Fate::kPeerFinDropped:
