@@ -69,7 +69,7 @@ class PacketEvaluator {
                                                       firewall::eval::PacketKind kind);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
   firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
-  /// What becomes of the RST of a peer that has no such connection any more.
+  /// What becomes of the RST by which a peer answers the FIN that has no such connection any more.
   firewall::eval::TraversalResult EvaluatePeersReset(const firewall::eval::Connection& connection);
   /// What becomes of the RST by which this host answers the ACK of its FIN, of `kind`, where `ack` says that it is
   /// rejected; nothing where it sends none.

@@ -470,8 +470,12 @@ TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& con
 
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
                                   const PacketPathSettings& settings) {
-  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfPeerReset();
+  if (auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family)) {
+    return *std::move(unread);
+  }
+  Connection closed = connection;
+  closed.local_socket.held = false;
+  return FateQuestion(evaluator, closed, settings).OfPeerReset();
 }
 
 TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,

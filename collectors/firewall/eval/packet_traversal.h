@@ -42,7 +42,8 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const PacketPathSettings& settings);
 
-/// The same for the RST with which a peer answers that knows nothing of the connection any more (INVALID).
+/// The same for the RST with which a peer answers the FIN that knows nothing of the connection any more (INVALID). It
+/// finds a socket that no process holds any more.
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
                                   const PacketPathSettings& settings);
 

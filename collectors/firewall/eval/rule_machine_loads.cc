@@ -46,6 +46,14 @@ AbstractByte Flipped(AbstractByte byte, std::uint8_t flip) {
   return byte;
 }
 
+// nft_ct_get_eval(): an address of the family that the entry is not of is no address, even where a rule asks for
+// another one than that (`ct original ip saddr != 192.0.2.1` of an IPv6 packet).
+bool AsksForAddressOfOther(IpFamily family, std::uint32_t key) {
+  const bool ipv4 = key == NFT_CT_SRC_IP || key == NFT_CT_DST_IP;
+  const bool ipv6 = key == NFT_CT_SRC_IP6 || key == NFT_CT_DST_IP6;
+  return family == IpFamily::kIpv4 ? ipv6 : ipv4;
+}
+
 AbstractByte Combined(std::uint32_t operation, const AbstractByte& a, const AbstractByte& b) {
   if (!b.IsKnown() && !a.IsKnown()) {
     return AbstractByte::Unknown();
@@ -321,6 +329,9 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
   }
   if (packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kUntracked) {
     return Miss();  // nf_ct_get() gives nothing
+  }
+  if (AsksForAddressOfOther(packet.family, load.key)) {
+    return Miss();
   }
   StoreUnknown(to, 16);
   if (packet.tracking == PacketTracking::kTemplate) {  // nf_ct_tmpl_alloc()

@@ -82,7 +82,10 @@ void StepContext::DescribePassage(const HookStep& step, const Packet& packet, Ho
   }
   context.bridged = passage.bridged;
   const bool from_behind = IsOutgoing(kind_) && passage.bridge_port.has_value();
-  if (from_behind && step.in != nullptr) {
+  if (passage.bridged) {  // whoever sends it is behind a port, which stays known until it leaves by another
+    context.has_bridge_port = passage.bridge_calls_rules;
+    context.bridge_port = DeviceView::Input(from_behind ? *passage.bridge_port : steps_.AnyPort());
+  } else if (from_behind && step.in != nullptr) {
     context.has_bridge_port = passage.bridge_calls_rules;
     context.bridge_port = DeviceView::Input(*passage.bridge_port);
   } else if (passage.bridge_calls_rules == Tristate::kNo) {

@@ -269,6 +269,24 @@ TEST_P(BridgedCloseTest, ThePortOfABridgeIsKnownToTheRulesThatItCalls) {
   Close(scene_->PodToPeer(), Fate::kClean);
 }
 
+TEST_P(BridgedCloseTest, ThePortOfTheOtherEndIsOneToo) {
+  Start();
+  CallRules(true);
+  Load(ipt_ + " -A FORWARD -m physdev --physdev-is-bridged -j ACCEPT && " + ipt_ +
+       " -A FORWARD -m conntrack --ctstate INVALID,NEW -j DROP");
+  Close(PodToPod(), Fate::kClean);
+}
+
+// br_nf_post_routing()
+TEST_P(BridgedCloseTest, WhatABridgePassesOnHasNoDeviceAnyMoreThatItCameInBy) {
+  Start();
+  CallRules(true);
+  Load(R"(nft 'table inet t { chain c { type filter hook postrouting priority 0; iifname "br0" drop; }; }')");
+  Close(PodToPod(), Fate::kClean);
+  Load(R"(nft 'add rule inet t c iifname != "br0" oifname "br0" ct state invalid drop')");
+  Close(PodToPod(), Fate::kFinDropped);
+}
+
 std::string SceneName(const testing::TestParamInfo<SceneOptions>& info) {
   return std::string(info.param.family == IpFamily::kIpv4 ? "ipv4" : "ipv6") +
          (info.param.joint == Joint::kBridge ? "_bridge" : "_routed");

@@ -87,6 +87,27 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
   }
 }
 
+// The FIN has left while the process still held the socket.
+TEST(PeersResetTest, FindsASocketThatNoProcessHoldsAnyMore) {
+  ClosingTrial trial;
+  trial.SetTcpLoose(true);
+  std::vector<TrialConnection> connections = Connections();
+  std::erase_if(connections, [](const TrialConnection& each) { return each.loopback; });
+  const auto packets = trial.Run(connections, {TrialRole::kPeerGone}, [](const lab::Namespace& local) {
+    local.Shell("nft 'table inet t { chain c { type filter hook input priority 0; meta skuid 0 drop; }; }'");
+  });
+  std::size_t resets = 0;
+  for (const TrialPacket& packet : packets) {
+    EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
+    if (packet.resets) {
+      ++resets;
+      EXPECT_EQ(packet.verdict.decision, Disposition::kAccept) << packet.Describe();
+      EXPECT_EQ(packet.passed, true) << packet.Describe();
+    }
+  }
+  EXPECT_EQ(resets, connections.size());
+}
+
 INSTANTIATE_TEST_SUITE_P(Rulesets, PacketTraversalTest, testing::ValuesIn(recording::CasesOf("traversal")),
                          [](const auto& each) { return each.param.Name(); });
 
