@@ -263,6 +263,10 @@ class FateQuestion {
         verdict.state == PacketTracking::kNew) {
       return OfAckThroughOwnEntry(verdict);
     }
+    if (kind == PacketKind::kData && connection_.path_kind == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
+        IsStopped(verdict) && verdict.state == PacketTracking::kNew) {
+      return OfDataThroughOwnEntry(verdict);
+    }
     return verdict;
   }
 
@@ -433,6 +437,28 @@ class FateQuestion {
       return ack;
     }
     return fin.decision == Disposition::kUnknown ? fin : ack;
+  }
+
+  // Data that was let out made an entry before it was lost coming in, with the marks that rules gave it. The next try
+  // finds that entry, which is NEW until it is answered.
+  TraversalResult OfDataThroughOwnEntry(const TraversalResult& first) {
+    const Packet sent = WithChangesBefore(PacketKind::kData, MakePacket(connection_, PacketKind::kData));
+    const std::vector<TraversalEnd> ways =
+        Ways(PacketKind::kData, sent, TrackingWithoutEntry(PacketKind::kData, settings_.tcp_loose));
+    const Packet& lost = ways.front().result.packet;
+    const bool translated = lost.source_translated != Tristate::kNo || lost.destination_translated != Tristate::kNo;
+    if (ways.size() > 1 || translated || lost.connection_mark == sent.connection_mark) {
+      return first;
+    }
+    Packet again = sent;
+    again.connection_mark = lost.connection_mark;
+    again.set_changes = lost.set_changes;
+    again.confirmed = true;
+    TraversalResult next = Walk(PacketKind::kData, again);
+    if (next.decision == Disposition::kAccept) {
+      next.reason = "the first one is lost, but makes the entry whose mark lets the next one pass";
+    }
+    return IsStopped(next) ? first : next;
   }
 
   ChainEvaluator& evaluator_;

@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <map>
+#include <string>
 
 #include "tests/kernel/exporter/diagnosis/random_forwarding.h"
 
@@ -30,7 +32,13 @@ struct Tally {
   std::size_t packets = 0;
   std::size_t fates = 0;
   std::size_t unknown = 0;
+  std::map<std::string, std::size_t> unknown_because;
   std::size_t refused = 0;
+
+  void AddUnknown(const std::string& connection, const std::string& because) {
+    ++unknown;
+    ++unknown_because[connection + ": " + because];
+  }
 };
 
 bool IsFateWrong(Fate fate, const Tried& tried, const Passed& passed) {
@@ -114,7 +122,7 @@ class ForwardedDifferentialTest : public testing::Test {
       const TraversalResult& result = tried.predicted.at(kind);
       ++tally.packets;
       if (result.decision == Disposition::kUnknown) {
-        ++tally.unknown;
+        tally.AddUnknown(tried.name, result.reason);
         continue;
       }
       // A packet that leaves under its own address, not translated, passes every rule and arrives nowhere.
@@ -128,7 +136,9 @@ class ForwardedDifferentialTest : public testing::Test {
     }
     if (tried.act == Act::kClose) {
       ++tally.fates;
-      tally.unknown += tried.outcome.fate == Fate::kUnknown ? 1 : 0;
+      if (tried.outcome.fate == Fate::kUnknown) {
+        tally.AddUnknown(tried.name, tried.outcome.reason);
+      }
       if (IsFateWrong(tried.outcome.fate, tried, passed)) {
         wrong += tried.name + ": predicted " + std::string(Name(tried.outcome.fate)) + ", FIN " +
                  (passed.at(PacketKind::kFin) ? "arrived" : "did not arrive") + "\n";
@@ -171,6 +181,9 @@ TEST_F(ForwardedDifferentialTest, RandomRulesDoToForwardedClosesWhatWasPredicted
   }
   std::cout << tally.pairs << " pairs, " << tally.packets << " packets, " << tally.fates << " fates, " << tally.unknown
             << " unknown, " << tally.refused << " commands refused\n";
+  for (const auto& [because, times] : tally.unknown_because) {
+    std::cout << "  unknown " << times << " times: " << because << "\n";
+  }
   EXPECT_LT(tally.refused * 20, tally.pairs);
 }
 
