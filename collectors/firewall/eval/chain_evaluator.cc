@@ -41,42 +41,6 @@ std::shared_ptr<const Set> FormOf(const Set& set) {
   return form;
 }
 
-// Takes `packet` into `into` where one packet can stand for both: they are the same, or differ in the values of one
-// field alone, as do those that a rule has told apart and a jump without effect brings back together.
-bool TakeIn(Packet& packet, Packet& into) {
-  if (packet.domains.size() != into.domains.size()) {
-    return false;
-  }
-  std::optional<std::size_t> differing;
-  for (std::size_t i = 0; i < into.domains.size(); ++i) {
-    if (packet.domains[i] == into.domains[i]) {
-      continue;
-    }
-    if (differing || packet.domains[i].first != into.domains[i].first) {
-      return false;
-    }
-    differing = i;
-  }
-  if (!differing) {
-    return packet.SameAs(into);
-  }
-  IntervalSet& domain = into.domains[*differing].second;
-  const IntervalSet own = std::exchange(domain, packet.domains[*differing].second);
-  const bool same = packet.SameAs(into);
-  domain = own;
-  if (same) {
-    const auto& others = packet.domains[*differing].second.Intervals();
-    std::vector<IntervalSet::Interval> all = domain.Intervals();
-    all.insert(all.end(), others.begin(), others.end());
-    IntervalSet both = IntervalSet::Union(std::move(all));
-    if (both.Intervals().size() > Packet::kDomainIntervals && !into.keeps_domains) {
-      return false;
-    }
-    domain = std::move(both);
-  }
-  return same;
-}
-
 ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Packet packet, std::string because) {
   return {ChainResult::Kind::kUnknown, std::move(packet), &table, &chain, rule, std::move(because)};
 }
@@ -207,7 +171,7 @@ const facts::IpsetContents* ChainEvaluator::FindIpsetContents(const std::string&
 
 bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) const {
   for (Packet& each : packets) {
-    if (TakeIn(packet, each)) {
+    if (each.TakeIn(packet)) {
       return true;
     }
   }

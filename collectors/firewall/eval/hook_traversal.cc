@@ -438,8 +438,8 @@ class Walk {
   }
 
   void Keep(std::vector<InFlightPacket>& in_flight, InFlightPacket one, Hook hook) {
-    for (const InFlightPacket& each : in_flight) {
-      if (each.packet.SameAs(one.packet)) {
+    for (InFlightPacket& each : in_flight) {
+      if (each.packet.TakeIn(one.packet)) {
         return;
       }
     }

@@ -1,7 +1,9 @@
 #include "collectors/firewall/packet/packet.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
 namespace finwait::firewall::packet {
 
@@ -64,6 +66,40 @@ bool Packet::SameAs(const Packet& other) const {
          source_decided == other.source_decided && rerouted == other.rerouted &&
          changed_ipsets == other.changed_ipsets && changed_lists == other.changed_lists &&
          set_changes == other.set_changes;
+}
+
+bool Packet::TakeIn(const Packet& other) {
+  if (other.domains.size() != domains.size()) {
+    return false;
+  }
+  std::optional<std::size_t> differing;
+  for (std::size_t i = 0; i < domains.size(); ++i) {
+    if (other.domains[i] == domains[i]) {
+      continue;
+    }
+    if (differing || other.domains[i].first != domains[i].first) {
+      return false;
+    }
+    differing = i;
+  }
+  if (!differing) {
+    return SameAs(other);
+  }
+  IntervalSet& domain = domains[*differing].second;
+  const IntervalSet own = std::exchange(domain, other.domains[*differing].second);
+  const bool same = SameAs(other);
+  domain = own;
+  if (same) {
+    const auto& others = other.domains[*differing].second.Intervals();
+    std::vector<IntervalSet::Interval> all = domain.Intervals();
+    all.insert(all.end(), others.begin(), others.end());
+    IntervalSet both = IntervalSet::Union(std::move(all));
+    if (both.Intervals().size() > kDomainIntervals && !keeps_domains) {
+      return false;
+    }
+    domain = std::move(both);
+  }
+  return same;
 }
 
 }  // namespace finwait::firewall::packet

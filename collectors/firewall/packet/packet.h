@@ -119,6 +119,10 @@ struct Packet {
 
   /// Whether both are the same packet (uncertainties aside).
   bool SameAs(const Packet& other) const;
+
+  /// Makes this packet stand for `other`, too, where both are the same but for the values that one field can have.
+  /// False: they differ in more than that, or in too many ranges, and nothing has changed.
+  bool TakeIn(const Packet& other);
 };
 
 }  // namespace finwait::firewall::packet
