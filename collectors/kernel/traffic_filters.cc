@@ -3,8 +3,20 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_connmark.h>
+#include <linux/tc_act/tc_csum.h>
+#include <linux/tc_act/tc_ctinfo.h>
+#include <linux/tc_act/tc_defact.h>
 #include <linux/tc_act/tc_gact.h>
+#include <linux/tc_act/tc_ife.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <linux/tc_act/tc_mpls.h>
+#include <linux/tc_act/tc_pedit.h>
+#include <linux/tc_act/tc_sample.h>
+#include <linux/tc_act/tc_skbedit.h>
+#include <linux/tc_act/tc_skbmod.h>
+#include <linux/tc_act/tc_tunnel_key.h>
+#include <linux/tc_act/tc_vlan.h>
 
 #include <arpa/inet.h>
 
@@ -35,26 +47,49 @@ std::optional<std::uint16_t> ActionsOf(std::string_view kind) {
   return found != std::end(kKinds) ? std::optional(found->second) : std::nullopt;
 }
 
-// TCA_GACT_PARMS and TCA_MIRRED_PARMS have one number.
-bool DropsByParameters(std::string_view kind, const Attribute& parameters, const Links& links) {
-  if (kind == "gact") {
-    const auto gact = parameters.Read<tc_gact>();
-    return !gact || gact->action == TC_ACT_SHOT || gact->action == TC_ACT_STOLEN || gact->action == TC_ACT_QUEUED ||
-           gact->action == TC_ACT_TRAP;
-  }
+// What the parameters of every kind of action begin with. tc_gen: `action` says what comes after it.
+struct ActionParameters {
+  tc_gen;
+};
+
+// Where a kind of action has its parameters, of those that lose no packet unless that says so; nothing for others.
+std::optional<std::uint16_t> ParametersOf(std::string_view kind) {
+  static constexpr std::pair<std::string_view, std::uint16_t> kKinds[] = {{"connmark", TCA_CONNMARK_PARMS},
+                                                                          {"csum", TCA_CSUM_PARMS},
+                                                                          {"ctinfo", TCA_CTINFO_ACT},
+                                                                          {"gact", TCA_GACT_PARMS},
+                                                                          {"ife", TCA_IFE_PARMS},
+                                                                          {"mirred", TCA_MIRRED_PARMS},
+                                                                          {"mpls", TCA_MPLS_PARMS},
+                                                                          {"pedit", TCA_PEDIT_PARMS},
+                                                                          {"sample", TCA_SAMPLE_PARMS},
+                                                                          {"simple", TCA_DEF_PARMS},
+                                                                          {"skbedit", TCA_SKBEDIT_PARMS},
+                                                                          {"skbmod", TCA_SKBMOD_PARMS},
+                                                                          {"tunnel_key", TCA_TUNNEL_KEY_PARMS},
+                                                                          {"vlan", TCA_VLAN_PARMS}};
+  const auto found =
+      std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& each) { return each.first == kind; });
+  return found != std::end(kKinds) ? std::optional(found->second) : std::nullopt;
+}
+
+bool Loses(int action) {
+  return action == TC_ACT_SHOT || action == TC_ACT_STOLEN || action == TC_ACT_QUEUED || action == TC_ACT_TRAP;
+}
+
+// A copy is no loss, nor is the detour over an ifb, behind which packets go on where they were.
+bool LeadsElsewhere(const Attribute& parameters, const Links& links) {
   const auto mirred = parameters.Read<tc_mirred>();
   if (!mirred || mirred->eaction == TCA_EGRESS_MIRROR || mirred->eaction == TCA_INGRESS_MIRROR) {
-    return !mirred;
+    return !mirred || Loses(mirred->action);
   }
   const Link* const target = links.Find(mirred->ifindex);
   return target == nullptr || target->kind != "ifb";
 }
 
-// One action: whether packets that come to it may go no further.
+// One action: whether packets that come to it may go no further. What a rate limit (police) drops now and then, the
+// next try gets past.
 bool MayDrop(netlink::Bytes action, const Links& links) {
-  static_assert(static_cast<int>(TCA_GACT_PARMS) == static_cast<int>(TCA_MIRRED_PARMS));
-  static constexpr std::string_view kLetPass[] = {"skbedit", "connmark", "ctinfo", "sample",     "csum", "vlan",
-                                                  "mpls",    "simple",   "skbmod", "tunnel_key", "ife",  "police"};
   std::string_view kind;
   netlink::Bytes options;
   ForEachAttribute(action, [&](const Attribute& attribute) {
@@ -64,18 +99,28 @@ bool MayDrop(netlink::Bytes action, const Links& links) {
       options = attribute.Payload();
     }
   });
-  if (std::find(std::begin(kLetPass), std::end(kLetPass), kind) != std::end(kLetPass)) {
+  if (kind == "police") {
     return false;
   }
-  if (kind != "gact" && kind != "mirred") {
+  const std::optional<std::uint16_t> parameters = ParametersOf(kind);
+  if (!parameters) {
     return true;
   }
-  bool drops = false;
+  std::optional<bool> drops;
   ForEachAttribute(options, [&](const Attribute& attribute) {
-    drops = drops || (attribute.Type() == TCA_GACT_PARMS && DropsByParameters(kind, attribute, links)) ||
-            (kind == "gact" && attribute.Type() == TCA_GACT_PROB);
+    const bool of_pedit = kind == "pedit" && attribute.Type() == TCA_PEDIT_PARMS_EX;
+    if (kind == "gact" && attribute.Type() == TCA_GACT_PROB) {
+      drops = true;
+    } else if (attribute.Type() != parameters && !of_pedit) {
+      return;
+    } else if (kind == "mirred") {
+      drops = drops.value_or(false) || LeadsElsewhere(attribute, links);
+    } else {
+      const auto read = attribute.Read<ActionParameters>();
+      drops = drops.value_or(false) || !read || Loses(read->action);
+    }
   });
-  return drops;
+  return drops.value_or(true);
 }
 
 // Nothing for one that lets packets pass, and for the head of a list of filters, which has no options.

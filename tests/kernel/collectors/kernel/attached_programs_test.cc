@@ -67,6 +67,11 @@ TEST_F(AttachedProgramsTest, WhatLetsPacketsPassIsNotListed) {
   EXPECT_THAT(Names(), ElementsAre("the filter \"u32\", tc at the egress of v0")) << "they go elsewhere";
 }
 
+TEST_F(AttachedProgramsTest, ACopyThatGoesOnToDropIsListed) {
+  Filter("egress u32 match u32 0 0 action mirred egress mirror dev v1 drop");
+  EXPECT_THAT(Names(), ElementsAre("the filter \"u32\", tc at the egress of v0"));
+}
+
 TEST_F(AttachedProgramsTest, FiltersOfTheQueueThatSendsAreFound) {
   host_.Shell("tc qdisc replace dev v0 root handle 1: htb");
   Filter(std::string("parent 1: ") + kDrop);
