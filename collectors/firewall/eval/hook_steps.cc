@@ -106,8 +106,7 @@ ForwardedWay HookSteps::ThroughOneBridge(const Interface* in, const Interface* i
   }
   way.onward.push_back({Hook::kPostrouting, nullptr, out_port, true, Layer::kBridge, in});
   if (calls_rules) {
-    way.onward.push_back(
-        {Hook::kPostrouting, nullptr, out, true});  // br_nf_post_routing() tells of no device it came by
+    way.onward.push_back({Hook::kPostrouting, nullptr, out, true});  // br_nf_post_routing() names none it came in by
   }
   way.onward.push_back({Hook::kEgress, nullptr, out_port, true, Layer::kPort, in});
   return way;
