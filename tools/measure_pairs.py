@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """What `finwait_exporter pairs` takes for a large fleet: the real program asks as many simulated hosts as wanted.
 
-    tools/measure_pairs.py [HOSTS [SOCKETS [LOST]]]
+    tools/measure_pairs.py [HOSTS [SOCKETS [LOST [GATEWAYS]]]]
 
 One process serves all hosts, each below a path of its own, in the formats of exporter/pairs/. Each has SOCKETS live
-halves and LOST lost ones; one lost half in ten is of a connection that another host still has. Prints a row of
-docs/scale.md, and fails where the program finds other pairs than were made. FINWAIT_PROGRAM names another program.
+halves and LOST lost ones; one lost half in ten is of a connection that another host still has. Of GATEWAYS more hosts
+each tells of as many connections through its NAT as one remembers, among them every second of those pairs. Prints a row
+of docs/scale.md, and fails where the program finds other pairs than were made. FINWAIT_PROGRAM names another program.
 """
 
 import hashlib
@@ -48,12 +49,24 @@ def digest(end, other):
     return sign(b"finwait pairs 1\n" + packed(*end) + packed(*other))
 
 
-def make_fleet(hosts, sockets, lost):
+def random_digest(rng):
+    return f"{rng.getrandbits(64):016x}"
+
+
+def gateway(passages, rng):
+    """What one answers: these connections, and as many of others as it remembers (PassageMemory::kMost)."""
+    others = ["".join(random_digest(rng) for _ in range(4)) for _ in range(32768 - len(passages))]
+    lost = {"version": "0", "format": 1, "key": sign(b"finwait pairs key\n"), "rules": [], "lost_halves": []}
+    return json.dumps({**lost, "passages": passages + others}).encode()
+
+
+def make_fleet(hosts, sockets, lost, gateways):
     """{path: body} of all hosts, and {(server's path, port)} of the abandoned halves."""
     rng = random.Random(1)
     address = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(1, hosts + 1)]
     live = [[] for _ in range(hosts)]
     gone = [[] for _ in range(hosts)]
+    passing = [[] for _ in range(gateways)]
     made = set()
     port = 1024
 
@@ -69,7 +82,11 @@ def make_fleet(hosts, sockets, lost):
             theirs = (address[other], 20000 + len(live[other]))
             gone[host].append((digest(mine, theirs), digest(theirs, mine)))
             if number % 10 == 0 and other != host and len(live[other]) < sockets:
-                live[other].append((digest(theirs, mine), theirs[1]))
+                seen = digest(theirs, mine)
+                if gateways and number % 20 == 0:
+                    seen = random_digest(rng)
+                    passing[rng.randrange(gateways)].append("".join([*gone[host][-1], random_digest(rng), seen]))
+                live[other].append((seen, theirs[1]))
                 made.add((f"/h{other}", theirs[1]))
     for host in range(hosts):
         while len(live[host]) < sockets:
@@ -104,6 +121,11 @@ def make_fleet(hosts, sockets, lost):
             + json.dumps({"owners": ["unit a.service"], "rules": []})
             + f"\nsample 2.000 own\n{lines}end {len(live[host])}\n"
         ).encode()
+    for number, passages in enumerate(passing):
+        bodies[f"/h{hosts + number}/api/v1/pairs"] = gateway(passages, rng)
+        bodies[f"/h{hosts + number}/api/v1/pairs?of=live"] = (
+            b'finwait_exporter pairs live 1\n{"owners": [], "rules": []}\nsample 2.000 own\nend 0\n'
+        )
     return bodies, made
 
 
@@ -131,14 +153,14 @@ def serve(bodies):
 
 
 def main():
-    hosts, sockets, lost = [int(word) for word in sys.argv[1:]] + [1000, 1000, 100][len(sys.argv) - 1 :]
-    bodies, made = make_fleet(hosts, sockets, lost)
+    hosts, sockets, lost, gateways = [int(word) for word in sys.argv[1:]] + [1000, 1000, 100, 0][len(sys.argv) - 1 :]
+    bodies, made = make_fleet(hosts, sockets, lost, gateways)
     port = serve(bodies)
     with tempfile.TemporaryDirectory() as folder:
         key = pathlib.Path(folder, "key")
         key.write_bytes(KEY)
         targets = pathlib.Path(folder, "hosts.json")
-        targets.write_text(json.dumps([{"targets": [f"127.0.0.1:{port}/h{host}" for host in range(hosts)]}]))
+        targets.write_text(json.dumps([{"targets": [f"127.0.0.1:{port}/h{host}" for host in range(hosts + gateways)]}]))
         output = pathlib.Path(folder, "out")
         command = [PROGRAM, "pairs", f"--key-file={key}", f"--file_sd={targets}", "--format=json"]
         start = time.monotonic()
@@ -149,10 +171,10 @@ def main():
     found = {("/" + half["server"].partition("/")[2], half["port"]) for half in answers["abandoned_halves"]}
     if found != made or answers["hosts_not_known"]:
         sys.exit(f"made {len(made)} pairs, found {len(found)}, of them {len(found & made)}; {answers['hosts_not_known'][:3]}")
-    print("| hosts | live halves | lost halves | abandoned | wall, s | CPU, s | resident memory at most, MB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| hosts | gateways | live halves | lost halves | abandoned | wall, s | CPU, s | resident memory at most, MB |")
+    print("|---|---|---|---|---|---|---|---|")
     print(
-        f"| {hosts:,} | {answers['live_halves']:,} | {answers['lost_halves']:,} | {len(made):,} | {wall:.1f} | "
+        f"| {hosts:,} | {gateways:,} | {answers['live_halves']:,} | {answers['lost_halves']:,} | {len(made):,} | {wall:.1f} | "
         f"{cpu:.1f} | {memory / 1000:.0f} |"
     )
 

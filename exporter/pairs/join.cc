@@ -42,26 +42,76 @@ std::uint32_t Join::AddLost(const std::string& host, LostDocument document, Stea
       keys_.push_back({half.ends[i].here, position, true});
     }
   }
+  if (passages_held_ + document.passages.size() > most_passages_) {
+    without_passages_.push_back(host);
+    return number;
+  }
+  passages_held_ += document.passages.size();
+  Passages& passages = passages_.emplace_back();
+  passages.reserve(2 * document.passages.size());
   for (const auto& [opener_side, answerer_side] : document.passages) {
-    for (const auto end : {&EndDigests::here, &EndDigests::there}) {
-      passages_.emplace_back(opener_side.*end, answerer_side.*end);
-      passages_.emplace_back(answerer_side.*end, opener_side.*end);
-    }
+    passages.emplace_back(opener_side.here, answerer_side.here);
+    passages.emplace_back(opener_side.there, answerer_side.there);
   }
   return number;
 }
 
+// Of a fleet's gateways nearly all is about connections that nobody has lost. Each round comes one NAT further.
+Join::Passages Join::TakeReachedPassages() {
+  std::vector<Digest> reached;
+  for (const Key& key : keys_) {
+    reached.push_back(key.digest);
+  }
+  const auto sort = [](std::vector<Digest>& digests) {
+    std::ranges::sort(digests);
+    digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
+  };
+  sort(reached);
+  const auto is_reached = [&](Digest end) { return std::ranges::binary_search(reached, end); };
+  const std::size_t most = (kMostNats + 1) * keys_.size();  // no end leads further than that
+  for (std::size_t round = 0; round < kMostNats; ++round) {
+    std::vector<Digest> further;
+    for (const Passages& of_host : passages_) {
+      for (const auto& [one, other] : of_host) {
+        const bool has_one = is_reached(one);
+        if (has_one != is_reached(other)) {
+          further.push_back(has_one ? other : one);
+        }
+      }
+    }
+    if (further.empty() || reached.size() >= most) {
+      break;
+    }
+    reached.insert(reached.end(), further.begin(), further.end());
+    sort(reached);
+  }
+  Passages kept;
+  for (Passages& of_host : passages_) {
+    std::ranges::copy_if(of_host, std::back_inserter(kept),
+                         [&](const auto& one) { return is_reached(one.first) || is_reached(one.second); });
+    of_host = {};
+  }
+  passages_.clear();
+  return kept;
+}
+
 void Join::FollowPassages() {
-  std::ranges::sort(passages_);
-  passages_.erase(std::unique(passages_.begin(), passages_.end()), passages_.end());
+  Passages passages = TakeReachedPassages();
+  const std::size_t one_way = passages.size();
+  passages.reserve(2 * one_way);
+  for (std::size_t i = 0; i < one_way; ++i) {
+    passages.emplace_back(passages[i].second, passages[i].first);
+  }
+  std::ranges::sort(passages);
+  passages.erase(std::unique(passages.begin(), passages.end()), passages.end());
   const std::size_t told = keys_.size();
   for (std::size_t i = 0; i < told; ++i) {
     const Key key = keys_[i];
     std::vector<Digest> ends = {key.digest};  // NATs stand one behind the other: what one leads to, the next knows
     for (std::size_t next = 0; next < ends.size(); ++next) {
       const auto same_end = [&](const auto& passage) { return passage.first == ends[next]; };
-      for (auto passage = std::ranges::lower_bound(passages_, std::pair(ends[next], Digest{0}));
-           passage != passages_.end() && same_end(*passage) && ends.size() <= kMostNats; ++passage) {
+      for (auto passage = std::ranges::lower_bound(passages, std::pair(ends[next], Digest{0}));
+           passage != passages.end() && same_end(*passage) && ends.size() <= kMostNats; ++passage) {
         if (std::ranges::find(ends, passage->second) == ends.end()) {
           ends.push_back(passage->second);
           keys_.push_back({passage->second, key.lost, key.is_lost_end});
@@ -210,6 +260,7 @@ Pairs Join::Find(SteadyClock::time_point now) {
   Pairs pairs;
   pairs.lost = lost_.size();
   pairs.live = live_;
+  pairs.without_passages = without_passages_;
   std::ranges::sort(hits_, {}, &Hit::lost);
   std::map<std::pair<std::uint32_t, std::uint32_t>, Choice> found;  // by host and half
   for (auto begin = hits_.begin(); begin != hits_.end();) {

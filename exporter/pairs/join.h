@@ -35,6 +35,8 @@ struct Pairs {
   std::uint64_t unclear = 0;
   std::uint64_t lost = 0;  ///< lost halves compared
   std::uint64_t live = 0;  ///< live halves compared
+  /// Hosts that tell of more connections through their NAT than there was room for: halves behind them stay unknown.
+  std::vector<std::string> without_passages;
 };
 
 /// Finds the live halves whose other half is lost: holds the lost ones of all hosts and takes the live ones as they
@@ -44,6 +46,10 @@ struct Pairs {
 /// Prepare(), then all AddLive(). Thread-safe, but for Prepare() and Find().
 class Join {
  public:
+  /// Connections through NATs that all hosts together may tell of, 32 bytes each.
+  static constexpr std::size_t kMostPassages = 2'000'000;
+
+  explicit Join(std::size_t most_passages = kMostPassages) : most_passages_(most_passages) {}
   /// Takes a host's lost halves, whose times count back from `received`. Returns the host's number.
   std::uint32_t AddLost(const std::string& host, LostDocument document, SteadyClock::time_point received);
   /// A host of which only live halves will be known.
@@ -85,7 +91,10 @@ class Join {
   Pairs Find(SteadyClock::time_point now);
 
  private:
-  /// Gives the lost halves the digests that their ends have beyond NATs on the way.
+  using Passages = std::vector<std::pair<Digest, Digest>>;  // an end's digest on one side of a NAT, and on the other
+  /// Of all passages those that a lost half's end comes to.
+  Passages TakeReachedPassages();
+  /// Gives the lost halves the digests that their ends have beyond NATs on the way. Uses the passages up.
   void FollowPassages();
 
   struct Host {
@@ -125,8 +134,10 @@ class Join {
   std::deque<Host> hosts_;
   std::vector<Lost> lost_;
   std::vector<Key> keys_;  // sorted once prepared
-  // An end's digest on one side of a NAT, and on the other: both ways.
-  std::vector<std::pair<Digest, Digest>> passages_;
+  const std::size_t most_passages_;
+  std::vector<Passages> passages_;  // of one host each
+  std::size_t passages_held_ = 0;
+  std::vector<std::string> without_passages_;
   std::vector<Pass::Hit> hits_;
   std::uint64_t live_ = 0;
 };

@@ -115,6 +115,14 @@ std::string PairsText(const FleetAnswers& answers) {
   for (const SilentHost& silent : answers.silent) {
     out << "  " << Printable(silent.name) << ": " << Printable(silent.problem) << "\n";
   }
+  if (!pairs.without_passages.empty()) {
+    out << "Not known: what passes the NAT of " << Counted(pairs.without_passages.size(), "host", "hosts")
+        << ", as all together tell of more than " << Join::kMostPassages
+        << " connections. Ask fewer gateways at once.\n";
+  }
+  for (const std::string& host : pairs.without_passages) {
+    out << "  " << Printable(host) << "\n";
+  }
   return out.str();
 }
 
@@ -124,8 +132,10 @@ std::string PairsJson(const FleetAnswers& answers) {
   for (const SilentHost& host : answers.silent) {
     silent.push_back({{"host", host.name}, {"problem", host.problem}});
   }
-  const Json json = {{"version", FINWAIT_VERSION}, {"hosts", answers.hosts},    {"hosts_not_known", silent},
-                     {"lost_halves", pairs.lost},  {"live_halves", pairs.live}, {"unclear", pairs.unclear}};
+  const Json json = {{"version", FINWAIT_VERSION}, {"hosts", answers.hosts},
+                     {"hosts_not_known", silent},  {"nat_not_known", pairs.without_passages},
+                     {"lost_halves", pairs.lost},  {"live_halves", pairs.live},
+                     {"unclear", pairs.unclear}};
   // One after the other: there may be a hundred thousand.
   std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace);
   text.resize(text.find_last_not_of("}\n") + 1);
@@ -178,6 +188,11 @@ std::string PairsMetrics(const FleetAnswers& answers) {
   return views::RenderFamilies(families, views::ExpositionFormat::kText);
 }
 
-int ExitCode(const FleetAnswers& answers) { return !answers.pairs.halves.empty() ? 1 : answers.silent.empty() ? 0 : 3; }
+int ExitCode(const FleetAnswers& answers) {
+  if (!answers.pairs.halves.empty()) {
+    return 1;
+  }
+  return answers.silent.empty() && answers.pairs.without_passages.empty() ? 0 : 3;
+}
 
 }  // namespace finwait::pairs

@@ -46,8 +46,11 @@ TEST(LostDocumentTest, WhatIsNoneIsRefused) {
   EXPECT_FALSE(with("\"0000000000000001\"", "\"1\""));
   EXPECT_FALSE(with("[\"0000000000000001\"]", "[]"));
   EXPECT_TRUE(with("\"passages\"", "\"others\"")) << "a host of an older version";
-  EXPECT_FALSE(with("\"passages\":[[", "\"passages\":[[\"0000000000000001\","));
-  EXPECT_FALSE(with("\"passages\":[[", "\"passages\":[1,["));
+  EXPECT_FALSE(with("\"passages\":[\"", "\"passages\":[\"0")) << "an odd number of digits";
+  EXPECT_FALSE(with("\"passages\":[\"", "\"passages\":[\"0000"));
+  EXPECT_FALSE(with("\"passages\":[\"0", "\"passages\":[\"g"));
+  EXPECT_FALSE(with("\"passages\":[", "\"passages\":[\"\","));
+  EXPECT_FALSE(with("\"passages\":[", "\"passages\":[1,"));
   EXPECT_FALSE(with("00000000000000a4", "a4"));
   EXPECT_FALSE(with("[\"0000000000000001\"]", "[\"0000000000000001\",\"0000000000000001\",\"0000000000000001\"]"));
   EXPECT_FALSE(with("12.5", "-1"));

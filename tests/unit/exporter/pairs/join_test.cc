@@ -43,9 +43,10 @@ class JoinTest : public testing::Test {
     std::vector<Passage> passages = {};
   };
 
-  static Pairs Joined(const std::vector<Host>& hosts, std::optional<float> own_sample = 1) {
+  static Pairs Joined(const std::vector<Host>& hosts, std::optional<float> own_sample = 1,
+                      std::size_t most_passages = Join::kMostPassages) {
     const auto now = SteadyClock::now();
-    Join join;
+    Join join(most_passages);
     std::vector<std::uint32_t> numbers;
     for (const Host& host : hosts) {
       LostDocument document;
@@ -152,6 +153,20 @@ TEST_F(JoinTest, AHostThatClaimsManyPassagesOfOneEndIsNotFollowedForEver) {
     passages.push_back({{i << 32, i << 32 | 1}, {(i + 1) << 32, (i + 1) << 32 | 1}});
   }
   EXPECT_EQ(Found({{"a", {Lost(60)}, {}}, {"r", {}, {}, passages}, {"b", {}, {Live(kEnds.there)}}}), "b<a");
+}
+
+TEST_F(JoinTest, WhatIsTooMuchOfNatsIsLeftOutAndSaid) {
+  constexpr EndDigests kFar = {0xc, 0xd};
+  const Host opener = {"a", {Lost(60)}, {}};
+  const Host server = {"b", {}, {Live(kFar.there)}};
+  const Host router = {"r1", {}, {}, {{kEnds, kFar}}};
+  const Host busy = {"r2", {}, {}, {{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}}};
+  const Pairs all = Joined({opener, server, router, busy}, 1, 3);
+  EXPECT_EQ(all.halves.size(), 1U);
+  EXPECT_TRUE(all.without_passages.empty());
+  const Pairs without = Joined({opener, server, router, busy}, 1, 2);
+  EXPECT_EQ(without.halves.size(), 1U);
+  EXPECT_EQ(without.without_passages, std::vector<std::string>{"r2"});
 }
 
 TEST_F(JoinTest, ASampleFromBeforeTheLossShowsNothing) {

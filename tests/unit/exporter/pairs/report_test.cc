@@ -67,6 +67,15 @@ TEST(PairsReportTest, HostsThatDidNotAnswerAreNamedAndDecideTheExitCode) {
   EXPECT_EQ(ExitCode(answers), 1);
 }
 
+TEST(PairsReportTest, AHostWhoseNatWasLeftOutIsNoCleanBill) {
+  FleetAnswers answers = Answers({});
+  answers.pairs.without_passages = {"nat-1:10061"};
+  EXPECT_EQ(ExitCode(answers), 3);
+  EXPECT_THAT(PairsText(answers), HasSubstr("Not known: what passes the NAT of 1 host"));
+  EXPECT_THAT(PairsText(answers), HasSubstr("\n  nat-1:10061\n"));
+  EXPECT_EQ(nlohmann::json::parse(PairsJson(answers))["nat_not_known"][0], "nat-1:10061");
+}
+
 TEST(PairsReportTest, LostHalvesWithoutAnotherEndAreNoCleanBill) {
   FleetAnswers answers = Answers({});
   answers.pairs.lost = 3;
