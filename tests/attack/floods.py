@@ -21,14 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
+
+import passwords
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 import sandbox  # noqa: E402  (the path comes first)
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import crypt
 
 PORT = 10061
 SECONDS = 6.0
@@ -173,7 +170,7 @@ def configuration(folder, kind):
     if kind == "users":
         lines = ["basic_auth_users:"]
         for user in range(USERS + 1):
-            lines.append(f"  user{user}: {crypt.crypt(f'secret{user}', '$2b$10$' + 'abcdefghijklmnopqrstuu')}")
+            lines.append(f"  user{user}: {passwords.bcrypt(f'secret{user}', 10)}")
         return "\n".join(lines) + "\n"
     if kind == "rate":
         return "rate_limit:\n  interval: 20ms\n  burst: 20\n"

@@ -14,11 +14,8 @@ import subprocess
 import sys
 import warnings
 
+import passwords
 from suite import FEW_COLLECTORS, PORT, Program, eventually, need, run
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import crypt
 
 TRIES = 12
 
@@ -125,7 +122,7 @@ def ask_as(user, password):
 def who_is_a_user_is_not_told_by_the_work_of_a_refusal(folder):
     """Work and not time: the machine is busy. Sixteen times the work, or none, is what an unknown user could cost."""
     config = pathlib.Path(folder, "web.yml")
-    config.write_text(f"basic_auth_users:\n  known: {crypt.crypt('secret', '$2b$10$abcdefghijklmnopqrstuu')}\n")
+    config.write_text(f"basic_auth_users:\n  known: {passwords.bcrypt('secret', 10)}\n")
     flags = [f"--web.config.file={config}", *FEW_COLLECTORS]
     with Program(folder, flags) as program:
         need(eventually(lambda: program.process.poll() is not None or ask_as_or_nothing() == b"200"), program.log())

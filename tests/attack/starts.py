@@ -11,13 +11,9 @@ import signal
 import socket
 import subprocess
 import time
-import warnings
 
+import passwords
 from suite import FEW_COLLECTORS, PATIENCE, Program, eventually, fetch, need, run, sandbox, status
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import crypt
 
 address_spaces = range(40, 400, 20)  # MiB
 
@@ -75,7 +71,7 @@ def a_hangup_reads_the_web_configuration_again(folder):
     config.write_text("")
     with Program(folder, [f"--web.config.file={config}"]) as program:
         need(program.serves(), f"it does not serve: {program.log()}")
-        config.write_text(f"basic_auth_users:\n  a: {crypt.crypt('secret', '$2b$04$abcdefghijklmnopqrstuu')}\n")
+        config.write_text(f"basic_auth_users:\n  a: {passwords.bcrypt('secret', 4)}\n")
         time.sleep(0.3)
         need("has changed" not in program.log(), "it was read before it was asked for")  # nobody asked meanwhile
         os.kill(program.process.pid, signal.SIGHUP)

@@ -73,7 +73,11 @@ Program::Response Program::Get(const std::string& path, const std::map<std::stri
     httplib::Client client("127.0.0.1", 10061);
     client.set_read_timeout(5);
     client.set_decompress(false);
-    const auto result = client.Get(path, httplib::Headers(headers.begin(), headers.end()));
+    httplib::Headers sent(headers.begin(), headers.end());
+    if (!headers.contains("Accept-Encoding")) {
+      sent.emplace("Accept-Encoding", "identity");  // newer libraries ask for gzip unless told
+    }
+    const auto result = client.Get(path, sent);
     if (result) {
       response.status = result->status;
       response.body = result->body;
