@@ -33,10 +33,11 @@ diagnosis::ResolverIn ResolversInside(const sources::NamespaceSettings& settings
   if (settings.entrance == nullptr) {
     return nullptr;
   }
-  return [hosts =
-              settings.entrance->hosts](std::uint64_t network_namespace) -> std::shared_ptr<firewall::facts::Resolver> {
+  return [hosts = settings.entrance->hosts, groups = std::make_shared<firewall::read::HostGroups>()](
+             std::uint64_t network_namespace) -> std::shared_ptr<firewall::facts::Resolver> {
     auto host = hosts->Find(network_namespace);
-    return host ? std::make_shared<firewall::read::FactResolver>(std::move(*host), std::make_shared<NoLegacyKernel>())
+    return host ? std::make_shared<firewall::read::FactResolver>(std::move(*host), std::make_shared<NoLegacyKernel>(),
+                                                                 firewall::read::ReaderLimits(), groups)
                 : nullptr;
   };
 }

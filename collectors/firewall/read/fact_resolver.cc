@@ -56,12 +56,8 @@ Fact FactOf(Result<T> result) {
 class Batch {
  public:
   Batch(const kernel::Host& host, const std::shared_ptr<LegacyKernel>& legacy, facts::FactStore& store,
-        Deadline deadline, const ReaderLimits& limits, FactResolver::GroupPrograms& group_programs)
-      : host_(host),
-        store_(store),
-        deadline_(deadline),
-        rules_(host, deadline, limits, legacy),
-        group_programs_(group_programs) {}
+        Deadline deadline, const ReaderLimits& limits, HostGroups& groups)
+      : host_(host), store_(store), deadline_(deadline), rules_(host, deadline, limits, legacy), groups_(groups) {}
 
   void Run(const facts::Needs& needs) {
     for (const facts::Need& need : needs) {
@@ -164,8 +160,7 @@ class Batch {
   }
   void operator()(const facts::SetRoomKey& key) { Put(FactOf(HasRoom(host_, key.set, deadline_))); }
   void operator()(const facts::ControlGroupKey& key) {
-    groups_ = groups_ ? std::move(groups_) : kernel::ControlGroups::Read(host_, deadline_);
-    auto place = *groups_ ? (*groups_)->Find(key.id) : Failure(groups_->error());
+    auto place = groups_.Find(key.id, host_, deadline_);
     Put(place ? Fact::Present(std::shared_ptr<const facts::ControlGroup>(std::make_shared<facts::ControlGroup>(
                     facts::ControlGroup{std::move(place->path), std::move(place->line)})))
               : Fact::Failed(std::move(place.error())));
@@ -254,16 +249,6 @@ class Batch {
     return by_ports;
   }
 
-  // To walk through all groups is too much for every change of a route.
-  const std::vector<kernel::GroupProgram>& GroupPrograms() {
-    constexpr std::chrono::seconds kLasts{60};
-    const auto now = SteadyClock::now();
-    if (!group_programs_.read_at || now - *group_programs_.read_at >= kLasts) {
-      group_programs_ = {now, kernel::ReadGroupPrograms(host_, deadline_)};
-    }
-    return group_programs_.programs;
-  }
-
   void AddNetfilterPrograms(IpFamily family, std::vector<facts::ForeignProgram>& programs) const {
     static constexpr std::pair<std::uint32_t, Hook> kHooks[] = {{NF_INET_PRE_ROUTING, Hook::kPrerouting},
                                                                 {NF_INET_LOCAL_IN, Hook::kInput},
@@ -301,7 +286,7 @@ class Batch {
       }
     }
     AddNetfilterPrograms(family, programs);
-    for (const kernel::GroupProgram& each : GroupPrograms()) {
+    for (const kernel::GroupProgram& each : *groups_.FindPrograms(host_, deadline_)) {
       programs.push_back({each.outgoing ? Hook::kPostrouting : Hook::kInput, 0, each.group, each.name});
     }
     return programs;
@@ -376,10 +361,9 @@ class Batch {
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
   std::array<std::optional<Result<kernel::Neighbours>>, std::size(kIpFamilies)> neighbours_;
-  std::optional<Result<kernel::ControlGroups>> groups_;
   std::optional<Result<kernel::Links>> links_;
   std::optional<Result<std::vector<kernel::AttachedProgram>>> programs_;
-  FactResolver::GroupPrograms& group_programs_;
+  HostGroups& groups_;
   std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };
@@ -387,13 +371,16 @@ class Batch {
 }  // namespace
 
 void FactResolver::Resolve(const facts::Needs& needs, facts::FactStore& store) {
-  Batch(host_, legacy_, store, Deadline::After(kLimit), limits_, group_programs_).Run(needs);
+  Batch(host_, legacy_, store, Deadline::After(kLimit), limits_, *groups_).Run(needs);
 }
 
 void FactResolver::TakeInChanges(facts::FactStore& store) {
-  if (routing_.HasChanged()) {
+  const kernel::RoutingMonitor::Changes changes = routing_.TakeChanges();
+  if (changes.routing) {
     store.Invalidate(facts::Only(facts::FactKind::kRoute));
-    store.MarkSettingsStale();  // `ip rule` is one of them
+  }
+  if (changes.routing || changes.traffic_control) {
+    store.MarkSettingsStale();  // `ip rule` is one of them, and what tc runs
   }
 }
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "collectors/firewall/facts/resolver.h"
+#include "collectors/firewall/read/host_groups.h"
 #include "collectors/firewall/read/legacy_reader.h"
 #include "collectors/firewall/read/reader_limits.h"
-#include "collectors/kernel/group_programs.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/routing_monitor.h"
 
@@ -21,26 +21,25 @@ class FactResolver : public facts::Resolver {
   /// What one Resolve() may take, waiting included; a need that is not answered by then is a failed fact.
   static constexpr std::chrono::seconds kLimit{2};
 
-  /// `legacy`: a test's own kernel; null for the real one.
-  explicit FactResolver(kernel::Host host, std::shared_ptr<LegacyKernel> legacy = nullptr, ReaderLimits limits = {})
-      : host_(std::move(host)), legacy_(std::move(legacy)), limits_(limits), routing_(host_) {}
+  /// `legacy`: a test's own kernel; null for the real one. `groups`: shared with other namespaces' resolvers.
+  explicit FactResolver(kernel::Host host, std::shared_ptr<LegacyKernel> legacy = nullptr, ReaderLimits limits = {},
+                        std::shared_ptr<HostGroups> groups = std::make_shared<HostGroups>())
+      : host_(std::move(host)),
+        legacy_(std::move(legacy)),
+        limits_(limits),
+        groups_(std::move(groups)),
+        routing_(host_) {}
 
   void Resolve(const facts::Needs& needs, facts::FactStore& store) override;
   /// Routes, after any change of routes, `ip rule`, addresses or devices.
   void TakeInChanges(facts::FactStore& store) override;
 
-  /// What was read of control groups' BPF programs, and when.
-  struct GroupPrograms {
-    std::optional<SteadyClock::time_point> read_at;
-    std::vector<kernel::GroupProgram> programs;
-  };
-
  private:
   kernel::Host host_;
   std::shared_ptr<LegacyKernel> legacy_;
   ReaderLimits limits_;
+  std::shared_ptr<HostGroups> groups_;
   kernel::RoutingMonitor routing_;
-  GroupPrograms group_programs_;
 };
 
 }  // namespace finwait::firewall::read

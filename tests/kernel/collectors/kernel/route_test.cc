@@ -141,15 +141,19 @@ TEST_F(RouteTest, AllNextHopsOfARouteAreTold) {
 TEST_F(RouteTest, TheMonitorHearsOfRoutesRulesAddressesAndDevices) {
   host_.Run([&] {
     RoutingMonitor monitor(lab::HostHere());
-    EXPECT_TRUE(monitor.HasChanged()) << "before the first call anything may have";
-    EXPECT_FALSE(monitor.HasChanged());
+    constexpr RoutingMonitor::Changes kAnything{true, true};
+    constexpr RoutingMonitor::Changes kNothing;
+    EXPECT_EQ(monitor.TakeChanges(), kAnything) << "before the first call anything may have";
+    EXPECT_EQ(monitor.TakeChanges(), kNothing);
     for (const char* change :
          {"ip route add 203.0.113.200/32 via 192.0.2.2", "ip rule add fwmark 9 lookup 100",
           "ip addr add 192.0.2.77/24 dev veth0", "ip link set veth1 down", "ip -6 rule add fwmark 9 lookup 100"}) {
       host_.Shell(change);
-      EXPECT_TRUE(monitor.HasChanged()) << change;
+      EXPECT_TRUE(monitor.TakeChanges().routing) << change;
     }
-    EXPECT_FALSE(monitor.HasChanged());
+    EXPECT_EQ(monitor.TakeChanges(), kNothing);
+    host_.Shell("tc qdisc add dev veth0 clsact");
+    EXPECT_EQ(monitor.TakeChanges(), (RoutingMonitor::Changes{false, true}));
   });
 }
 
