@@ -57,6 +57,8 @@ netlink::Request RequestFor(const RouteQuery& query, unsigned flags) {
   header.rtm_family = query.destination.Family() == IpFamily::kIpv4 ? AF_INET : AF_INET6;
   header.rtm_dst_len = static_cast<unsigned char>(query.destination.Bytes().size() * 8);
   header.rtm_src_len = query.source ? static_cast<unsigned char>(query.source->Bytes().size() * 8) : 0;
+  constexpr unsigned char kWithoutEcn = 0xfc;  // INET_DSCP_MASK
+  header.rtm_tos = query.type_of_service & kWithoutEcn;
   netlink::Request request(RTM_GETROUTE);
   request.Header(header).PutBytes(RTA_DST, query.destination.Bytes());
   if (query.source) {

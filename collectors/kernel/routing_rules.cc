@@ -29,17 +29,22 @@ void TakeIn(const netlink::Attribute& attribute, RoutingRules& rules) {
     case FRA_L3MDEV:
       rules.by_more_than_destination = rules.by_more_than_destination || attribute.U8() != 0U;
       break;
+    case FRA_UID_RANGE:
+      rules.by_user = true;
+      break;
+    case kDscp:
+      rules.by_type_of_service = true;
+      break;
     case FRA_IIFNAME:
     case FRA_OIFNAME:
-    case FRA_UID_RANGE:
-    case kDscp:
     case kFlowLabel:
       rules.by_more_than_destination = true;
       break;
     default:
       break;
   }
-  rules.by_more_than_destination = rules.by_more_than_destination || rules.by_mark || rules.by_ports;
+  rules.by_more_than_destination =
+      rules.by_more_than_destination || rules.by_mark || rules.by_ports || rules.by_user || rules.by_type_of_service;
 }
 
 }  // namespace
@@ -57,6 +62,9 @@ Result<RoutingRules> ReadRoutingRules(const Host& host, IpFamily family, Deadlin
       [&](const netlink::Message& message) -> Result<void> {
         if (const auto rule = message.Header<fib_rule_hdr>()) {
           rules.by_more_than_destination = rules.by_more_than_destination || rule->src_len != 0 || rule->tos != 0;
+          rules.by_type_of_service = rules.by_type_of_service || rule->tos != 0;
+          rules.some_refuse = rules.some_refuse || rule->action == FR_ACT_UNREACHABLE ||
+                              rule->action == FR_ACT_BLACKHOLE || rule->action == FR_ACT_PROHIBIT;
         }
         netlink::ForEachAttribute(message.Attributes<fib_rule_hdr>(),
                                   [&](const netlink::Attribute& attribute) { TakeIn(attribute, rules); });

@@ -10,7 +10,10 @@ namespace finwait::kernel {
 struct RoutingRules {
   bool by_mark = false;   ///< the packet's mark (`ip rule ... fwmark`): a rule that marks it may change where it goes
   bool by_ports = false;  ///< the protocol or its ports (`ip rule ... ipproto`, `sport`, `dport`)
-  /// Anything but the destination: one of the two above, the source, the type of service, a device, a VRF, a user.
+  bool by_user = false;   ///< the socket's owner (`ip rule ... uidrange`)
+  bool by_type_of_service = false;  ///< `ip rule ... tos`, `dsfield`
+  bool some_refuse = false;         ///< a rule is of type unreachable, blackhole or prohibit
+  /// Anything but the destination: one of those above, the source, a device, a VRF.
   bool by_more_than_destination = false;
   bool operator==(const RoutingRules&) const = default;
 };

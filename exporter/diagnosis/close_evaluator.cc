@@ -24,6 +24,14 @@ void NameFailedRoute(const Connection& connection, firewall::facts::FactQuery& f
   }
 }
 
+// What rules and entries make of a connection. That routing refuses it (a link is down, a route is a blackhole) is
+// another failure: it raises no alarm of this one, and is told of one connection that is asked for.
+Connection AsIfRouted(Connection connection) {
+  connection.unroutable = false;
+  connection.address_gone = false;
+  return connection;
+}
+
 }  // namespace
 
 CloseOutcome CombineFateWithPrograms(const ClosingPackets& packets, IpFamily family, PacketEvaluator& evaluator) {
@@ -47,12 +55,16 @@ Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_c
   const bool decided =
       !IsLoopback(socket) && packets_.AllFareAlike(family, socket.control_group, peer_has_closed) &&
       (packets_.FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(packets_.Facts(), socket.peer.address));
-  return decided ? ConnectionByEnds(socket) : ConnectionOf(socket, packets_.Facts());
+  return decided ? ConnectionByEnds(socket) : AsIfRouted(ConnectionOf(socket, packets_.Facts()));
 }
 
 bool CloseEvaluator::MayBeOwn(const IpAddress& address) {
   const std::size_t missed = packets_.Facts().Missed();
   return IsOwn(packets_.Facts(), address) || packets_.Facts().Missed() != missed;
+}
+
+Connection CloseEvaluator::ConnectionWithFacts(const kernel::TcpSocket& socket) {
+  return AsIfRouted(ConnectionOf(ListedSocket(socket), packets_.Facts()));
 }
 
 CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
@@ -119,7 +131,7 @@ TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
   const ListedSocket listed(socket);
   // Of a closing socket the FIN alone is of interest.
   return packets_.EvaluateTrackedPath(
-      AllTrackedAreClean(listed, true) ? ConnectionByEnds(listed) : ConnectionOf(listed, packets_.Facts()),
+      AllTrackedAreClean(listed, true) ? ConnectionByEnds(listed) : AsIfRouted(ConnectionOf(listed, packets_.Facts())),
       PacketKind::kFin);
 }
 
@@ -132,7 +144,7 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
     return outcome;
   }
   const std::size_t missed = packets_.Facts().Missed();
-  CloseOutcome outcome = EvaluateTracked(ConnectionOf(listed, packets_.Facts()), peer_has_closed);
+  CloseOutcome outcome = EvaluateTracked(AsIfRouted(ConnectionOf(listed, packets_.Facts())), peer_has_closed);
   // What is lost for certain, or passes for certain, needs none of the facts that were missed.
   const bool unknown =
       outcome.fin.decision == Disposition::kUnknown ||
@@ -145,6 +157,10 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const Connection& connection, bool 
   CloseOutcome outcome;
   outcome.fin = packets_.EvaluateTrackedPath(connection, PacketKind::kFin);
   outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
+  if (outcome.fate == Fate::kClean && connection.address_gone) {
+    outcome.ack = packets_.EvaluateTrackedPath(connection, PacketKind::kAck);
+    outcome.fate = IsLost(outcome.ack.decision) ? Fate::kAckDropped : Fate::kClean;
+  }
   if (outcome.fate == Fate::kClean && !peer_has_closed) {
     outcome.peer_fin = packets_.EvaluateTrackedPath(connection, PacketKind::kPeerFin);
     outcome.fate = IsLost(outcome.peer_fin.decision) ? Fate::kPeerFinDropped : Fate::kClean;

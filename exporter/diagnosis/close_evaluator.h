@@ -37,10 +37,10 @@ class CloseEvaluator {
   PacketEvaluator& Packets() { return packets_; }
   const PacketEvaluator& Packets() const { return packets_; }
 
-  /// The outcome of a close of `socket` without an entry. `history`: what earlier collections saw of it, null for
-  /// nothing.
+  /// The outcome of a close of `socket` without an entry, as rules decide: here and below, a socket is taken to be
+  /// routed, whether routing refuses it or not. `history`: what earlier collections saw of it, null for nothing.
   CloseOutcome Evaluate(const kernel::TcpSocket& socket, const ConnectionHistory* history);
-  /// The same for a connection that need have no socket here.
+  /// The same for a connection that need have no socket here, and what routing does to it.
   CloseOutcome Evaluate(const firewall::eval::Connection& connection, const ConnectionHistory* history,
                         const SocketCircumstances& circumstances = {});
   /// The fate alone, remembered. Complete only if Remembered() finds it afterwards. Of a socket that has its entry, it
@@ -76,9 +76,7 @@ class CloseEvaluator {
   firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket);
 
   /// The connection of a socket, with the facts that rules ask for.
-  firewall::eval::Connection ConnectionWithFacts(const kernel::TcpSocket& socket) {
-    return ConnectionOf(ListedSocket(socket), packets_.Facts());
-  }
+  firewall::eval::Connection ConnectionWithFacts(const kernel::TcpSocket& socket);
   /// Adds to an unknown fate's reason what was missing for it since Facts().Missed() was `missed`.
   void NameMissingFact(std::size_t missed, CloseOutcome& outcome);
   /// Prunes the sockets that are not among `sockets`.

@@ -1,5 +1,7 @@
 #include "exporter/diagnosis/connection_facts.h"
 
+#include <memory>
+
 #include "exporter/diagnosis/forwarded_facts.h"
 #include "exporter/diagnosis/route_facts.h"
 
@@ -44,29 +46,58 @@ std::optional<std::uint8_t> TimeToLive(IpFamily family, const std::optional<std:
   return limit != nullptr ? std::optional(static_cast<std::uint8_t>(*limit)) : std::nullopt;
 }
 
-// How routing is asked for the socket's packets; nothing where it hangs on a mark that is not known.
+// How routing is asked for the socket's packets: by no more than it asks for itself, so that many sockets share one
+// answer. Nothing where it hangs on what is not known.
 std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* socket, FactQuery& facts) {
+  const firewall::facts::Fact* found = facts.Find(NamespaceKey{listed.local.address.Family()});
+  if (found == nullptr) {
+    return std::nullopt;
+  }
+  static const NamespaceFacts kNothingTold;
+  const auto* told = found->As<NamespaceFacts>();
+  const NamespaceFacts& settings = told != nullptr ? *told : kNothingTold;
   RouteKey key;
   key.source = listed.local.address;
   key.destination = listed.peer.address;
-  key.source_port = listed.local.port;
-  key.destination_port = listed.peer.port;
+  if (settings.routes_by_ports.value_or(true)) {
+    key.source_port = listed.local.port;
+    key.destination_port = listed.peer.port;
+  }
+  if (settings.routes_by_mark.value_or(true)) {
+    if (socket == nullptr || !socket->mark) {
+      return std::nullopt;
+    }
+    key.mark = *socket->mark;
+  }
+  if (settings.routes_by_user.value_or(true)) {
+    // An orphan's owner is not told, and the kernel routes by the one that it had.
+    if (socket == nullptr || socket->orphan) {
+      return std::nullopt;
+    }
+    key.user = socket->user;
+  }
   if (socket != nullptr) {
     key.bound_device = socket->bound_device;
-    key.mark = socket->mark.value_or(0);
     if (socket->transparent.value_or(false) && !IsOwn(facts, listed.local.address)) {
       key.source.reset();  // it may send from any address, which routing would else refuse
     }
-    // An orphan's owner is not told, and the kernel routes by the one that it had.
-    key.user = socket->orphan ? std::nullopt : std::optional(socket->user);
-  }
-  if (socket == nullptr || !socket->mark) {
-    const auto* settings = facts.FindValue<NamespaceFacts>(NamespaceKey{listed.local.address.Family()});
-    if (settings == nullptr || settings->routes_by_mark.value_or(true)) {
-      return std::nullopt;
+    // inet6_csk_route_socket() leaves it out.
+    if (listed.local.address.Family() == IpFamily::kIpv4 && settings.routes_by_type_of_service.value_or(true)) {
+      key.type_of_service = socket->type_of_service.value_or(0);
     }
   }
   return key;
+}
+
+// Whether packets to the address of a socket here are not for this host any more. VRFs have addresses of their own.
+bool HasLostAddress(const ListedSocket& listed, const Socket& socket, FactQuery& facts) {
+  if (socket.bound_device != 0 || socket.transparent.value_or(true)) {
+    return false;
+  }
+  RouteKey key;
+  key.destination = listed.local.address;
+  const firewall::facts::Fact* found = facts.Find(key);
+  return found != nullptr && found->Why() == nullptr && !IsOwn(facts, listed.local.address);
 }
 
 }  // namespace
@@ -106,13 +137,16 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
   }
   std::optional<std::uint8_t> hop_limit;
   if (connection.path_kind == PathKind::kLocal) {
+    connection.address_gone = socket != nullptr && HasLostAddress(listed, *socket, facts);
     connection.routing = RoutingOf(listed, socket, facts);
-    if (const Route* route = connection.routing ? FindRoute(facts, *connection.routing) : nullptr) {
-      connection.path_kind = route->local ? PathKind::kLoopback : PathKind::kLocal;
-      connection.egress = route->egress;
-      connection.egress_port = route->egress_port;
-      connection.masquerade = route->masquerade;
-      hop_limit = route->hop_limit;
+    const firewall::facts::Fact* found = connection.routing ? facts.Find(*connection.routing) : nullptr;
+    connection.unroutable = found != nullptr && found->IsAbsent();
+    if (const auto* route = found != nullptr ? found->As<std::shared_ptr<const Route>>() : nullptr) {
+      connection.path_kind = (*route)->local ? PathKind::kLoopback : PathKind::kLocal;
+      connection.egress = (*route)->egress;
+      connection.egress_port = (*route)->egress_port;
+      connection.masquerade = (*route)->masquerade;
+      hop_limit = (*route)->hop_limit;
     }
   }
   if (connection.path_kind == PathKind::kLoopback) {

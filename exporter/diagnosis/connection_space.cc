@@ -92,6 +92,7 @@ Result<Routing> ReadRouting(const kernel::Host& host, IpFamily family, Deadline 
   IntervalSet hosts = SingleHosts(family);
   for (const kernel::RoutePrefix& prefix : *prefixes) {
     routing.several_hops = routing.several_hops || prefix.several_hops;
+    routing.by_more_than_destination = routing.by_more_than_destination || prefix.by_type_of_service;
     if (!prefix.to_one_host) {
       hosts = hosts.Difference(RangeOf(prefix, family));
     }

@@ -84,18 +84,25 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
     connection.egress = *connection.ingress;
     return connection;
   }
-  if (!connection.ingress->index) {
-    return connection;
-  }
   RouteKey key;
   key.source = forwarded.local.address;
   key.destination = forwarded.peer.address;
+  if (!connection.ingress->index) {
+    if (to_peer != nullptr && !to_peer->local) {  // the peer's packets come in there, and may have no route back
+      connection.egress = to_peer->egress;
+      connection.routing = key;
+    }
+    return connection;
+  }
   key.arriving_on = *connection.ingress->index;
   if (settings == nullptr || settings->routes_by_ports.value_or(true)) {
     key.source_port = forwarded.local.port;
     key.destination_port = forwarded.peer.port;
   }
   connection.routing = key;
+  if (settings == nullptr || settings->routes_by_type_of_service.value_or(true)) {
+    return connection;  // an entry does not tell it
+  }
   if (const Route* forth = FindRoute(facts, key); forth != nullptr && !forth->local) {
     connection.egress = forth->egress;
     connection.egress_port = forth->egress_port;

@@ -70,7 +70,9 @@ firewall::eval::PacketPathSettings PacketEvaluator::SettingsFor(IpFamily family,
   if (const auto* facts = facts_.FindValue<NamespaceFacts>(NamespaceKey{family})) {
     settings.early_demultiplexing = TristateOf(facts->early_demultiplexing);
     settings.routes_by_mark = TristateOf(facts->routes_by_mark);
+    settings.routes_by_type_of_service = TristateOf(facts->routes_by_type_of_service);
     settings.routes_by_ports = TristateOf(facts->routes_by_ports);
+    settings.routes_everything = TristateOf(facts->routes_everything);
     settings.forwards = TristateOf(facts->forwards);
     settings.bridge_calls_rules = TristateOf(facts->bridge_calls_rules);
     settings.programs = by_rules_alone_ ? nullptr : &facts->programs;
@@ -177,10 +179,14 @@ TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFam
   return result;
 }
 
+bool PacketEvaluator::MayFareAsAll(const Connection& connection) {
+  return connection.path_kind == PathKind::kLocal && connection.within == nullptr && !connection.unroutable &&
+         !connection.address_gone && !HangsOnGroups(connection.family, connection.local_socket.control_group);
+}
+
 // What holds for all that this end may send holds for an ACK without data, too.
 TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr &&
-      !HangsOnGroups(connection.family, connection.local_socket.control_group)) {
+  if (MayFareAsAll(connection)) {
     if (const auto& for_all = ForAll(connection.family, PacketKind::kData); Settles(for_all)) {
       return *for_all;
     }
@@ -225,8 +231,7 @@ const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& qu
 }
 
 TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, PacketKind kind) {
-  if (connection.path_kind == PathKind::kLocal && connection.within == nullptr &&
-      !HangsOnGroups(connection.family, connection.local_socket.control_group)) {
+  if (MayFareAsAll(connection)) {
     if (const auto& for_all = ForAll(connection.family, kind); Settles(for_all)) {
       return *for_all;
     }

@@ -161,6 +161,8 @@ class PacketEvaluator {
   const std::optional<firewall::eval::TraversalResult>& ForAll(const Question& question);
   /// The programs that are no rules and count: none where rules alone do.
   std::span<const firewall::facts::ForeignProgram> ProgramsOf(IpFamily family);
+  /// Whether ForAll() speaks for it, where it says anything.
+  bool MayFareAsAll(const firewall::eval::Connection& connection);
   /// Whether what holds for all connections may not hold for one, for the control group of its socket.
   bool HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group);
   /// For every connection of the family that is not over loopback, or nothing where it depends on the connection.

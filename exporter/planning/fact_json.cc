@@ -42,6 +42,9 @@ Json NamespaceJson(const NamespaceFacts& facts) {
   PutKnown(json, "early_demultiplexing", facts.early_demultiplexing);
   PutKnown(json, "routes_by_mark", facts.routes_by_mark);
   PutKnown(json, "routes_by_ports", facts.routes_by_ports);
+  PutKnown(json, "routes_by_user", facts.routes_by_user);
+  PutKnown(json, "routes_by_type_of_service", facts.routes_by_type_of_service);
+  PutKnown(json, "routes_everything", facts.routes_everything);
   PutKnown(json, "forwards", facts.forwards);
   PutKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
   return json;
@@ -52,6 +55,9 @@ NamespaceFacts NamespaceIn(const Json& json) {
   TakeKnown(json, "early_demultiplexing", facts.early_demultiplexing);
   TakeKnown(json, "routes_by_mark", facts.routes_by_mark);
   TakeKnown(json, "routes_by_ports", facts.routes_by_ports);
+  TakeKnown(json, "routes_by_user", facts.routes_by_user);
+  TakeKnown(json, "routes_by_type_of_service", facts.routes_by_type_of_service);
+  TakeKnown(json, "routes_everything", facts.routes_everything);
   TakeKnown(json, "forwards", facts.forwards);
   TakeKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
   return facts;
@@ -88,6 +94,7 @@ class AnswersJson {
                  {"destination", key.destination.Text()},
                  {"bound_device", key.bound_device},
                  {"mark", key.mark},
+                 {"type_of_service", key.type_of_service},
                  {"is", route != nullptr ? RouteJson(**route) : Json(nullptr)}};
     if (key.source) {
       json["source"] = key.source->Text();
@@ -146,6 +153,7 @@ void TakeFact(const Json& json, HostFacts& facts) {
     key.destination = AddressIn(json.at("destination"));
     key.bound_device = json.at("bound_device").get<std::uint32_t>();
     key.mark = json.at("mark").get<std::uint32_t>();
+    key.type_of_service = json.value("type_of_service", std::uint8_t{0});
     if (json.contains("source")) {
       key.source = AddressIn(json["source"]);
     }

@@ -167,6 +167,7 @@ class Reader {
     for (const ReportedSocket& each : facts_.sockets) {
       const auto family = static_cast<std::size_t>(each.socket.local.address.Family());
       RouteKey plain;
+      plain.source = each.socket.local.address;
       plain.destination = each.socket.peer.address;
       plain.bound_device = each.facts.bound_device;
       if (facts_.routing_known[family] && TellsRoute(facts_.routing[family], plain)) {

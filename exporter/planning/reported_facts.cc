@@ -56,6 +56,12 @@ const diagnosis::RoutedRange* RangeOf(const diagnosis::Routing& routing, const I
 }  // namespace
 
 bool TellsRoute(const diagnosis::Routing& routing, const RouteKey& key) {
+  if (key.source && key.source->Family() == IpFamily::kIpv4) {  // which routes nothing from others' addresses
+    const diagnosis::RoutedRange* own = RangeOf(routing, *key.source);
+    if (own == nullptr || !own->route || !own->route->local) {
+      return false;
+    }
+  }
   return !routing.by_more_than_destination && !routing.several_hops && key.bound_device == 0 &&
          RangeOf(routing, key.destination) != nullptr;
 }

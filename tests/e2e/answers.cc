@@ -54,7 +54,8 @@ std::string ExplainedFate(const lab::Namespace& where, const UniqueFd& socket) {
 
 std::string ExplainedUntrackedFate(const lab::Namespace& where, const UniqueFd& socket) {
   const auto json = Explained(where, socket);
-  return json["tracked"] == true ? "" : json.value("fate", "");
+  const bool refused = json["fin"].is_object() && json["fin"]["reason"] == "this host has no route for it";
+  return json["tracked"] == true || refused ? "" : json.value("fate", "");
 }
 
 nlohmann::json CheckedReport(const lab::Namespace& where) {

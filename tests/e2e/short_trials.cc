@@ -259,8 +259,63 @@ std::vector<ShortTrial> Tracked() {
   return all;
 }
 
+// Routing that changes under an open connection. No rule drops anything.
+std::vector<ShortTrial> Routing() {
+  std::vector<ShortTrial> all;
+  for (const bool ipv6 : {false, true}) {
+    const std::string ip = ipv6 ? "ip -6 " : "ip ";
+    const std::string default_route = ip + "route add default dev veth0; ";
+    const auto add = [&](const std::string& name, const std::string& rules, const std::string& fate) -> ShortTrial& {
+      all.push_back(One("routing: " + name + (ipv6 ? ", IPv6" : ", IPv4"), Filled(rules, ipv6), fate));
+      all.back().ipv6 = ipv6;
+      all.back().refused_by_routing = fate != "clean";
+      return all.back();
+    };
+    for (const std::string type : {"blackhole", "unreachable", "prohibit"}) {
+      add(type, default_route + ip + "route add " + type + " PEER", "fin_dropped");
+      add(type + " by mark", ip + "route add " + type + " default table 77; " + ip + "rule add fwmark 7 table 77",
+          "fin_dropped")
+          .mark = 7;
+      add("a rule of type " + type, default_route + ip + "rule add from all to PEER " + type, "fin_dropped");
+    }
+    add("blackhole of another mark", ip + "route add blackhole default table 77; " + ip + "rule add fwmark 8 table 77",
+        "clean")
+        .mark = 7;
+    add("blackhole of others",
+        default_route + ip + "route add blackhole " + (ipv6 ? "2001:db8:7::/48" : "203.0.113.0/24"), "clean");
+    add("blackhole by the mark that a rule sets",
+        ip + "route add blackhole default table 77; " + ip +
+            "rule add fwmark 7 table 77; T -t mangle -A OUTPUT -p tcp --dport 80 -j MARK --set-mark 7",
+        "fin_dropped")
+        .refused_by_routing = false;
+    add("no route", ip + "route flush dev veth0 " + (ipv6 ? "root 2001:db8::/32" : ""), "fin_dropped");
+    add("the address is gone",
+        default_route + ip + "address del " + (ipv6 ? "2001:db8::1/32" : "192.0.2.1/24") + " dev veth0",
+        ipv6 ? "ack_dropped" : "fin_dropped");
+  }
+  all.push_back(One("routing: the type of service that a rule sets",
+                    "ip route add blackhole default table 77; ip rule add tos 0x10 table 77; "
+                    "iptables-nft -t mangle -A OUTPUT -p tcp --dport 80 -j TOS --set-tos 0x10",
+                    "fin_dropped"));
+  all.push_back(One("routing: another type of service",
+                    "ip route add blackhole default table 77; ip rule add tos 0x08 table 77; "
+                    "iptables-nft -t mangle -A OUTPUT -p tcp --dport 80 -j TOS --set-tos 0x10",
+                    "clean"));
+  for (ShortTrial& trial : std::vector<ShortTrial>(all)) {
+    if (trial.name.find("blackhole, ") != std::string::npos || trial.name.find("is gone") != std::string::npos) {
+      trial.name += ", tracked";
+      trial.entry_stays = true;
+      all.push_back(std::move(trial));
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
-std::vector<std::vector<ShortTrial>> ShortTrials() { return {WayOut(), WayIn(), Facts(), Bridges(), Tracked()}; }
+std::vector<ShortTrialGroup> ShortTrials() {
+  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()},
+          {"Bridges", Bridges()}, {"Tracked", Tracked()}, {"Routing", Routing()}};
+}
 
 }  // namespace finwait::e2e

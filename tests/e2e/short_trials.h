@@ -19,12 +19,20 @@ struct ShortTrial {
   std::string device;                           ///< SO_BINDTODEVICE
   std::string prepare;                          ///< a shell script before the connection is opened
   bool entry_stays = false;                     ///< what rules do to FINs that have an entry
+  /// No rule has a part in `fate`, but routing: `explain` tells, and `check` and the service raise no alarm.
+  bool refused_by_routing = false;
 };
 
 /// Plays it; what was not as `fate` says, in the words of the first that differs, or "". Never throws.
 std::string Play(const ShortTrial& trial);
 
-/// All of them, in groups that are short enough for a test.
-std::vector<std::vector<ShortTrial>> ShortTrials();
+/// Short enough for a test.
+struct ShortTrialGroup {
+  std::string name;
+  std::vector<ShortTrial> trials;
+};
+
+/// All of them.
+std::vector<ShortTrialGroup> ShortTrials();
 
 }  // namespace finwait::e2e

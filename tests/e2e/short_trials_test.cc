@@ -16,7 +16,7 @@ class ShortTrialsTest : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(ShortTrialsTest, CheckExplainAndTheServiceAgreeWithTheKernel) {
   constexpr int kAtOnce = 8;
-  const std::vector<ShortTrial> trials = ShortTrials()[GetParam()];
+  const std::vector<ShortTrial> trials = ShortTrials()[GetParam()].trials;
   std::vector<std::string> complaints(trials.size());
   std::atomic<std::size_t> next = 0;
   std::vector<std::jthread> players;
@@ -33,13 +33,8 @@ TEST_P(ShortTrialsTest, CheckExplainAndTheServiceAgreeWithTheKernel) {
   }
 }
 
-const char* GroupName(std::size_t number) {
-  constexpr const char* kNames[] = {"WayOut", "WayIn", "Facts", "Bridges", "Tracked"};
-  return kNames[number];
-}
-
 INSTANTIATE_TEST_SUITE_P(Kernel, ShortTrialsTest, testing::Range(std::size_t{0}, ShortTrials().size()),
-                         [](const auto& one) { return GroupName(one.param); });
+                         [](const auto& one) { return ShortTrials()[one.param].name; });
 
 }  // namespace
 }  // namespace finwait::e2e

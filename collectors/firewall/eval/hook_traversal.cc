@@ -16,6 +16,9 @@ namespace {
 // Orders of chains of one priority are all tried up to this many chains (24 orders).
 constexpr std::size_t kReorderedChains = 4;
 
+// ip_queue_xmit(), ip_forward(): nothing leaves, as where a rule drops.
+constexpr const char* kNoRoute = "this host has no route for it";
+
 // Whether a chain of hook ingress or egress is bound to the device.
 Tristate BoundTo(const BaseChain& base, const Interface& device, bool general) {
   if (!device.name) {
@@ -58,6 +61,12 @@ class Walk {
       PassThrough(std::move(in_flight));
       return std::move(ends_);
     }
+    if (connection_.path_kind == PathKind::kLocal &&
+        (IsOutgoing(kind_) ? connection_.unroutable : connection_.address_gone)) {
+      EndUnrouted(std::move(in_flight.front().packet),
+                  IsOutgoing(kind_) ? kNoRoute : "this host no longer has the address that it is sent to");
+      return std::move(ends_);
+    }
     in_flight = PassAll(steps_.OfThisHost(), std::move(in_flight));
     std::vector<InFlightPacket> coming_back;
     for (InFlightPacket& one : in_flight) {
@@ -94,6 +103,7 @@ class Walk {
     for (InFlightPacket& one : PassAll(way.arrival, std::move(in_flight))) {
       switch (routing_.RouteArrival(*way.in, one.packet)) {
         case PacketRouting::Destination::kElsewhere:
+        case PacketRouting::Destination::kMaybeNowhere:
           onward.push_back(std::move(one));
           break;
         case PacketRouting::Destination::kThisHost:
@@ -103,7 +113,7 @@ class Walk {
           EndUnrouted(std::move(one.packet),
                       settings_.forwards == Tristate::kNo
                           ? "this host forwards no packets (net.ipv4.ip_forward), or has no route for it"
-                          : "this host has no route for it");
+                          : kNoRoute);
           break;
       }
     }
@@ -410,7 +420,15 @@ class Walk {
         on.mark = AbstractNumber<4>::Unknown();  // its verdict may carry a mark
       }
       if (step.hook == Hook::kOutput && (base.type == ChainType::kRoute || nat)) {
-        routing_.Reroute(before, on);
+        const PacketRouting::Destination destination = routing_.Reroute(before, on);
+        if (destination == PacketRouting::Destination::kNowhere) {
+          EndUnrouted(std::move(on), kNoRoute);
+          continue;
+        }
+        if (destination == PacketRouting::Destination::kMaybeNowhere) {
+          AddUncertainty(on, entry, step.hook, "whether this host has a route for what rules make of it");
+          EndUnrouted(on, kNoRoute);
+        }
       }
       Keep(passed, {std::move(on), {std::move(result), step.hook}}, step.hook);
     }

@@ -16,8 +16,12 @@ struct PacketPathSettings {
   Tristate early_demultiplexing = Tristate::kUnknown;
   /// Routing looks at packet marks (`ip rule ... fwmark`).
   Tristate routes_by_mark = Tristate::kUnknown;
+  /// Routing looks at the type of service (`ip rule ... tos`, `ip route ... tos`).
+  Tristate routes_by_type_of_service = Tristate::kUnknown;
   /// Routing looks at ports (`ip rule ... dport`, multipath hashes).
   Tristate routes_by_ports = Tristate::kUnknown;
+  /// Whatever this host sends has a route (facts::NamespaceFacts::routes_everything).
+  Tristate routes_everything = Tristate::kYes;
   /// net.ipv6.conf.all.forwarding: kNo drops what others are to get. net.ipv4.ip_forward: there the route tells.
   Tristate forwards = Tristate::kUnknown;
   /// br_netfilter has the prerouting rules of IP called before a bridge's input hook.

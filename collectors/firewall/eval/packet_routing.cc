@@ -35,29 +35,47 @@ void ClearDevices(Packet& packet, Field first, Field last) {
   std::erase_if(packet.domains, [&](const auto& each) { return each.first >= first && each.first <= last; });
 }
 
+std::optional<facts::RouteKey> PacketRouting::WithMarks(facts::RouteKey key, const Packet& packet) const {
+  key.mark = 0;
+  key.type_of_service = 0;
+  if (settings_.routes_by_mark != Tristate::kNo) {
+    Wide mark = 0;
+    if (!KnownNumber(packet.mark.bytes, &mark)) {
+      return std::nullopt;
+    }
+    key.mark = static_cast<std::uint32_t>(mark);
+  }
+  if (settings_.routes_by_type_of_service != Tristate::kNo) {
+    Wide service = 0;
+    // IPv6's lies across two bytes, and rules of routing that ask for it are rarer still.
+    if (packet.family == IpFamily::kIpv6 || !KnownNumber(AbstractBytes(packet.network).subspan(1, 1), &service)) {
+      return std::nullopt;
+    }
+    key.type_of_service = static_cast<std::uint8_t>(service);
+  }
+  return key;
+}
+
 PacketRouting::Destination PacketRouting::RouteArrival(const Interface& in, Packet& packet) const {
   if (!connection_.routing || connection_.passage.bridged) {
     return Destination::kElsewhere;
   }
   const auto source = KnownAddress(packet.SourceAddress());
   const auto destination = KnownAddress(packet.DestinationAddress());
-  Wide mark = 0;
-  const bool mark_known = KnownNumber(packet.mark.bytes, &mark);
   packet.rerouted = true;
-  if (facts_ == nullptr || !source || !destination || !in.index ||
-      (!mark_known && settings_.routes_by_mark != Tristate::kNo)) {
+  if (facts_ == nullptr || !source || !destination || !in.index) {
     return Destination::kElsewhere;
   }
-  facts::RouteKey key;
-  key.source = source;
-  key.destination = *destination;
-  key.arriving_on = *in.index;
-  key.mark = settings_.routes_by_mark == Tristate::kNo ? 0 : static_cast<std::uint32_t>(mark);
+  facts::RouteKey unmarked;
+  unmarked.source = source;
+  unmarked.destination = *destination;
+  unmarked.arriving_on = *in.index;
   if (settings_.routes_by_ports != Tristate::kNo) {
-    key.source_port = KnownPort(packet.SourcePort());
-    key.destination_port = KnownPort(packet.DestinationPort());
+    unmarked.source_port = KnownPort(packet.SourcePort());
+    unmarked.destination_port = KnownPort(packet.DestinationPort());
   }
-  const facts::Fact* fact = facts_->Find(key);
+  const auto key = WithMarks(unmarked, packet);
+  const facts::Fact* fact = key ? facts_->Find(*key) : nullptr;
   if (fact == nullptr) {
     return Destination::kElsewhere;
   }
@@ -70,38 +88,46 @@ PacketRouting::Destination PacketRouting::RouteArrival(const Interface& in, Pack
   return packet.new_route != nullptr && packet.new_route->local ? Destination::kThisHost : Destination::kElsewhere;
 }
 
-void PacketRouting::Reroute(const Packet& before, Packet& packet) const {
+PacketRouting::Destination PacketRouting::Reroute(const Packet& before, Packet& packet) const {
   if (LeavesUntouched(before, packet)) {
-    return;
+    return Destination::kElsewhere;
   }
   const bool addresses =
       !std::equal(before.SourceAddress().begin(), before.SourceAddress().end(), packet.SourceAddress().begin()) ||
       !std::equal(before.DestinationAddress().begin(), before.DestinationAddress().end(),
                   packet.DestinationAddress().begin());
-  if (addresses || settings_.routes_by_mark != Tristate::kNo) {
-    packet.rerouted = true;
-    packet.new_route = RouteOf(packet);
-    // What was known of the device that it was going to says nothing of the new one.
-    ClearDevices(packet, Field::kOutName, Field::kOutKind);
+  if (!addresses && settings_.routes_by_mark == Tristate::kNo && settings_.routes_by_type_of_service == Tristate::kNo) {
+    return Destination::kElsewhere;
   }
+  packet.rerouted = true;
+  packet.new_route = nullptr;
+  // What was known of the device that it was going to says nothing of the new one.
+  ClearDevices(packet, Field::kOutName, Field::kOutKind);
+  const facts::Fact* fact = RouteOf(packet);
+  if (fact != nullptr && fact->IsAbsent()) {
+    return Destination::kNowhere;
+  }
+  if (const auto* route = fact != nullptr ? fact->As<std::shared_ptr<const facts::Route>>() : nullptr) {
+    packet.new_route = *route;
+    return Destination::kElsewhere;
+  }
+  // Classes of connections are those that have a route.
+  const bool has_one = packet.general || connection_.within != nullptr || settings_.routes_everything == Tristate::kYes;
+  return has_one ? Destination::kElsewhere : Destination::kMaybeNowhere;
 }
 
-// ip_route_me_harder() routes by addresses, mark, bound device and user; not by protocol and ports.
-std::shared_ptr<const facts::Route> PacketRouting::RouteOf(const Packet& packet) const {
-  Wide mark = 0;
-  const bool mark_known = KnownNumber(packet.mark.bytes, &mark);
+// ip_route_me_harder() routes by addresses, mark, type of service, bound device and user; not by protocol and ports.
+const facts::Fact* PacketRouting::RouteOf(const Packet& packet) const {
   const auto destination = KnownAddress(packet.DestinationAddress());
-  if (facts_ == nullptr || !connection_.routing || !destination ||
-      (!mark_known && settings_.routes_by_mark != Tristate::kNo)) {
+  if (facts_ == nullptr || !connection_.routing || !destination) {
     return nullptr;
   }
-  facts::RouteKey key = *connection_.routing;
-  key.destination = *destination;
-  key.mark = settings_.routes_by_mark == Tristate::kNo ? 0 : static_cast<std::uint32_t>(mark);
-  key.source_port.reset();
-  key.destination_port.reset();
-  const auto* route = facts_->FindValue<std::shared_ptr<const facts::Route>>(key);
-  return route != nullptr ? *route : nullptr;
+  facts::RouteKey unmarked = *connection_.routing;
+  unmarked.destination = *destination;
+  unmarked.source_port.reset();
+  unmarked.destination_port.reset();
+  const auto key = WithMarks(unmarked, packet);
+  return key ? facts_->Find(*key) : nullptr;
 }
 
 }  // namespace finwait::firewall::eval

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "collectors/firewall/eval/packet_names.h"
 #include "collectors/firewall/eval/packet_path_settings.h"
@@ -15,7 +16,12 @@ void ClearDevices(Packet& packet, Field first, Field last);
 /// Where the kernel's routing sends a connection's packets, as far as facts about routes tell.
 class PacketRouting {
  public:
-  enum class Destination { kElsewhere, kThisHost, kNowhere };
+  enum class Destination {
+    kElsewhere,
+    kThisHost,
+    kNowhere,
+    kMaybeNowhere,  ///< where to is not known, nor whether there is a route at all
+  };
 
   /// `facts`: null where there are none. All must outlive this object.
   PacketRouting(facts::FactQuery* facts, const Connection& connection, const PacketPathSettings& settings)
@@ -26,11 +32,14 @@ class PacketRouting {
   Destination RouteArrival(const Interface& in, Packet& packet) const;
 
   /// nf_route_table_hook(), nf_nat_ipv4_local_fn(): a packet that is sent here is routed again when addresses, mark or
-  /// type of service have changed since `before`.
-  void Reroute(const Packet& before, Packet& packet) const;
+  /// type of service have changed since `before`. kThisHost is not told from kElsewhere.
+  Destination Reroute(const Packet& before, Packet& packet) const;
 
  private:
-  std::shared_ptr<const facts::Route> RouteOf(const Packet& packet) const;
+  const facts::Fact* RouteOf(const Packet& packet) const;
+  /// `key` for a packet of that mark and type of service, which are left out where routing does not ask for them.
+  /// Nothing where one is not known that it asks for.
+  std::optional<facts::RouteKey> WithMarks(facts::RouteKey key, const Packet& packet) const;
 
   facts::FactQuery* facts_;
   const Connection& connection_;

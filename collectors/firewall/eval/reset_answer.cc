@@ -35,6 +35,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
     }
   }
   reversed.path_kind = to_peer ? PathKind::kLocal : PathKind::kLoopback;
+  reversed.address_gone = false;  // what it answers has come
   // No socket sends it. Its mark is 0 or, where net.ipv4.fwmark_reflect says so, that of the packet it answers.
   const std::optional<std::uint32_t> mark = reversed.peer_socket.mark;
   const std::optional<std::uint8_t> time_to_live = reversed.local_socket.time_to_live;
@@ -47,6 +48,7 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
     if (reversed.routing && (reversed.routing->mark != 0 || reversed.routing->bound_device != 0)) {
       reversed.egress = Interface();  // routed without the socket's mark and device
       reversed.egress_port.reset();
+      reversed.unroutable = false;
     }
     if (connection.path_kind == PathKind::kForwarded) {
       reversed.ingress.reset();

@@ -62,13 +62,18 @@ struct ForeignProgram {
 /// What the network namespace does to packets of one family besides its rules. What is absent cannot be read.
 struct NamespaceFacts {
   /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
-  std::optional<bool> early_demultiplexing;
-  std::optional<bool> routes_by_mark;   ///< `ip rule ... fwmark`
-  std::optional<bool> routes_by_ports;  ///< `ip rule ... sport|dport|ipproto`, or multipath routes that hash ports
+  std::optional<bool> early_demultiplexing = {};
+  std::optional<bool> routes_by_mark = {};   ///< `ip rule ... fwmark`
+  std::optional<bool> routes_by_ports = {};  ///< `ip rule ... sport|dport|ipproto`, or multipath routes that hash ports
+  std::optional<bool> routes_by_user = {};   ///< `ip rule ... uidrange`
+  std::optional<bool> routes_by_type_of_service = {};  ///< `ip rule ... tos|dsfield`, `ip route ... tos`
+  /// There is a default route, and no route or rule of type unreachable, blackhole or prohibit: what this host sends
+  /// from an address of its own goes somewhere.
+  std::optional<bool> routes_everything = {};
   /// net.ipv4.ip_forward or net.ipv6.conf.all.forwarding.
-  std::optional<bool> forwards;
+  std::optional<bool> forwards = {};
   /// net.bridge.bridge-nf-call-iptables, -ip6tables: rules meet what a bridge passes. false: no br_netfilter either.
-  std::optional<bool> bridge_calls_rules;
+  std::optional<bool> bridge_calls_rules = {};
   std::vector<ForeignProgram> programs = {};  ///< that may drop packets of the family, and are no rules
   bool operator==(const NamespaceFacts&) const = default;
 };

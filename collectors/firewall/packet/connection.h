@@ -78,6 +78,11 @@ struct Connection {
   /// destination or mark, the route of what comes out is asked for by it. kForwarded: present where each packet is to
   /// be routed by what prerouting has made of it.
   std::optional<facts::RouteKey> routing;
+  /// Routing refuses what the local end sends: it has no route, or one of type unreachable, blackhole or prohibit.
+  /// kLoopback, kForwarded: ignored.
+  bool unroutable = false;
+  /// This host has lost the local end's address: nothing that is sent to it is received. As above.
+  bool address_gone = false;
   /// kForwarded: what only packets on their way through this host have.
   Passage passage;
   /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.

@@ -29,6 +29,7 @@
 #include "collectors/kernel/neighbours.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/route.h"
+#include "collectors/kernel/route_table.h"
 #include "collectors/kernel/routing_rules.h"
 
 namespace finwait::firewall::read {
@@ -114,6 +115,11 @@ class Batch {
     if (const auto rules = ReadRoutingRules(host_, key.family, deadline_)) {
       facts.routes_by_mark = rules->by_mark;
       facts.routes_by_ports = rules->by_ports || HashesPorts(key.family);
+      facts.routes_by_user = rules->by_user;
+      if (const auto routes = SurveyRoutes(host_, key.family, deadline_)) {
+        facts.routes_by_type_of_service = rules->by_type_of_service || routes->by_type_of_service;
+        facts.routes_everything = routes->has_default && !routes->some_refuse && !rules->some_refuse;
+      }
     }
     const bool ipv4 = key.family == IpFamily::kIpv4;
     const std::filesystem::path settings = host_.procfs / "sys/net";
@@ -200,8 +206,8 @@ class Batch {
   void AskForRoutes() {
     std::vector<kernel::RouteQuery> queries;
     for (const facts::RouteKey& key : routes_) {
-      queries.push_back({key.source, key.destination, key.bound_device, key.arriving_on, key.mark, key.user,
-                         key.source_port, key.destination_port});
+      queries.push_back({key.source, key.destination, key.bound_device, key.arriving_on, key.mark, key.type_of_service,
+                         key.user, key.source_port, key.destination_port});
     }
     auto found = FindRoutes(host_, queries, deadline_);
     const std::vector<bool> by_ports = ChosenByPorts(queries, found);

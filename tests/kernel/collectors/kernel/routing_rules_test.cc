@@ -32,9 +32,17 @@ class RoutingRulesTest : public testing::Test {
   lab::Namespace host_;
 };
 
-constexpr RoutingRules kByMark = {true, false, true};
-constexpr RoutingRules kByPorts = {false, true, true};
-constexpr RoutingRules kByOther = {false, false, true};
+RoutingRules Asks(bool RoutingRules::*what = nullptr) {
+  RoutingRules rules;
+  rules.by_more_than_destination = true;
+  if (what != nullptr) {
+    rules.*what = true;
+  }
+  return rules;
+}
+const RoutingRules kByMark = Asks(&RoutingRules::by_mark);
+const RoutingRules kByPorts = Asks(&RoutingRules::by_ports);
+const RoutingRules kByOther = Asks();
 
 TEST_F(RoutingRulesTest, TheKernelsOwnAskForTheDestinationAlone) {
   EXPECT_EQ(Read(IpFamily::kIpv4), RoutingRules());
@@ -53,10 +61,22 @@ TEST_F(RoutingRulesTest, MarksAndPortsAreTold) {
 TEST_F(RoutingRulesTest, AllElseIsMoreThanTheDestination) {
   EXPECT_EQ(With("from 192.0.2.0/24"), kByOther);
   EXPECT_EQ(With("from 2001:db8::/32", IpFamily::kIpv6), kByOther);
-  EXPECT_EQ(With("tos 0x10"), kByOther);
+  EXPECT_EQ(With("tos 0x10"), Asks(&RoutingRules::by_type_of_service));
   EXPECT_EQ(With("iif lo"), kByOther);
   EXPECT_EQ(With("oif lo"), kByOther);
-  EXPECT_EQ(With("uidrange 1000-1999"), kByOther);
+  EXPECT_EQ(With("uidrange 1000-1999"), Asks(&RoutingRules::by_user));
+}
+
+TEST_F(RoutingRulesTest, RulesThatRefuseAreTold) {
+  for (const std::string type : {"unreachable", "blackhole", "prohibit"}) {
+    for (const IpFamily family : kIpFamilies) {
+      const std::string ip = family == IpFamily::kIpv4 ? "ip rule " : "ip -6 rule ";
+      host_.Shell(ip + "add priority 9 " + type);
+      EXPECT_TRUE(Read(family).some_refuse) << type;
+      host_.Shell(ip + "del priority 9");
+      EXPECT_FALSE(Read(family).some_refuse);
+    }
+  }
 }
 
 TEST_F(RoutingRulesTest, OneFamilyDoesNotSpeakForTheOther) {

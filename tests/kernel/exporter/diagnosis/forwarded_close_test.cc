@@ -184,6 +184,21 @@ TEST_P(ForwardedCloseTest, AMarkOfPreroutingChoosesTheRoute) {
   Close(std::move(connection), Fate::kFinDropped);
 }
 
+TEST_P(ForwardedCloseTest, ARouteOfThisHostThatRefusesDropsItEitherWay) {
+  Start();
+  const std::string ip = GetParam().family == IpFamily::kIpv4 ? "ip" : "ip -6";
+  for (const std::string type : {"blackhole", "unreachable", "prohibit"}) {
+    OpenConnection forth = scene_->PodToPeer();
+    Load(ip + " rule add iif " + scene_->PodDevice() + " " + type);
+    Close(std::move(forth), Fate::kFinDropped);
+    Load(ip + " rule del iif " + scene_->PodDevice() + " " + type);
+    OpenConnection back = scene_->PodToPeer();
+    Load(ip + " rule add to " + scene_->PodAddress() + " " + type);
+    Close(std::move(back), Fate::kAckDropped);
+    Load(ip + " rule del to " + scene_->PodAddress() + " " + type);
+  }
+}
+
 TEST_P(ForwardedCloseTest, AHostThatForwardsNothingDropsIt) {
   Start();
   OpenConnection connection = scene_->PodToPeer();

@@ -50,6 +50,16 @@ class RecordedFacts : public firewall::facts::Resolver {
       }
     }
     recorded_.Resolve(others, store);
+    for (const firewall::facts::Need& need : others) {
+      if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
+        // The rules were recorded without the host's routes.
+        const firewall::facts::Fact* told = store.Find(need);
+        const auto* recorded = told != nullptr ? told->As<firewall::facts::NamespaceFacts>() : nullptr;
+        firewall::facts::NamespaceFacts settings = recorded != nullptr ? *recorded : firewall::facts::NamespaceFacts();
+        settings.routes_everything = true;
+        store.Put(need, firewall::facts::Fact::Present(settings));
+      }
+    }
   }
   void TakeInChanges(firewall::facts::FactStore& store) override { recorded_.TakeInChanges(store); }
 

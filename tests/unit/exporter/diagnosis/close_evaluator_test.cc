@@ -224,7 +224,16 @@ class PlainHost : public firewall::facts::Resolver {
       return Fact::Present(firewall::facts::Socket{0U, 0, 0, false, {}, {}});
     }
     if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
-      return Fact::Present(firewall::facts::NamespaceFacts{true, false, {}, {}, {}});
+      firewall::facts::NamespaceFacts settings;
+      settings.early_demultiplexing = true;
+      settings.routes_by_mark = settings.routes_by_user = settings.routes_by_type_of_service = false;
+      settings.routes_everything = true;
+      return Fact::Present(settings);
+    }
+    if (const auto* key = std::get_if<firewall::facts::RouteKey>(&need)) {
+      auto route = std::make_shared<firewall::facts::Route>();
+      route->local = key->destination == ForgottenSocket(1).local.address;
+      return Fact::Present(std::shared_ptr<const firewall::facts::Route>(std::move(route)));
     }
     return Fact::Absent();
   }
@@ -248,6 +257,64 @@ TEST_F(FateTest, NatIsNotAskedForAConnectionWhoseFinIsLost) {
   EvaluateInRounds(evaluator, &host, [&] { fate = evaluator.Evaluate(socket_, nullptr).fate; });
   EXPECT_EQ(fate, Fate::kFinDropped);
   EXPECT_EQ(host.chains, 0);
+}
+
+// Refuses what this host sends to the peer with a mark.
+class RefusingHost : public PlainHost {
+ public:
+  explicit RefusingHost(std::uint32_t mark) : mark_(mark) {}
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    PlainHost::Resolve(needs, store);
+    for (const firewall::facts::Need& need : needs) {
+      const auto* key = std::get_if<firewall::facts::RouteKey>(&need);
+      if (key != nullptr && key->destination == ForgottenSocket(1).peer.address && key->mark == mark_) {
+        store.Put(need, firewall::facts::Fact::Absent());
+      } else if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
+        firewall::facts::NamespaceFacts settings;
+        settings.routes_by_mark = mark_ != 0;
+        settings.routes_by_user = settings.routes_by_type_of_service = settings.routes_everything = false;
+        store.Put(need, firewall::facts::Fact::Present(settings));
+      }
+    }
+  }
+
+ private:
+  std::uint32_t mark_;
+};
+
+TEST_F(FateTest, WhatRoutingRefusesIsToldOfAConnectionAndIsNoAlarm) {
+  RefusingHost host(0);
+  CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateNew), {true, {true, true}}, nullptr);
+  CloseOutcome outcome;
+  const auto connection = [&] { return ConnectionOf(ListedSocket(socket_), evaluator.Packets().Facts()); };
+  EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.Evaluate(connection(), &history_); });
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
+  EXPECT_EQ(outcome.fin.reason, "this host has no route for it");
+  EXPECT_FALSE(outcome.fin.location.has_value());
+  EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.EvaluateTracked(connection(), false); });
+  EXPECT_EQ(outcome.fate, Fate::kFinDropped);
+  EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.Evaluate(socket_, &history_); });
+  EXPECT_EQ(outcome.fate, Fate::kPeerFinDropped) << "what rules do";
+  EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.EvaluateTracked(socket_); });
+  EXPECT_EQ(outcome.fate, Fate::kClean);
+}
+
+TEST_F(FateTest, WhatRulesMakeOfAPacketMayHaveNoRoute) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  const auto marked = [&](RefusingHost& host, std::uint8_t mark) {
+    HandMadeTable table;
+    table.Routing("mangle", Hook::kOutput,
+                  {{Immediate{Register{0}, ValueOf({mark, 0, 0, 0})}, MetaSet{NFT_META_MARK, Register{0}}}});
+    CloseEvaluator evaluator(std::make_shared<const Ruleset>(table.AsRuleset()), {true, {true, true}}, nullptr);
+    CloseOutcome outcome;
+    EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.Evaluate(socket_, &history_); });
+    return outcome;
+  };
+  RefusingHost host(7);
+  const CloseOutcome lost = marked(host, 7);
+  EXPECT_EQ(lost.fate, Fate::kFinDropped);
+  EXPECT_EQ(marked(host, 8).fate, Fate::kClean);
 }
 
 TEST_F(FateTest, WhatIsMissingIsUnknownAndNamedUntilItIsResolved) {
@@ -304,7 +371,8 @@ class OwnPeer : public PlainHost {
   void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
     PlainHost::Resolve(needs, store);
     for (const firewall::facts::Need& need : needs) {
-      if (std::holds_alternative<firewall::facts::RouteKey>(need)) {
+      const auto* key = std::get_if<firewall::facts::RouteKey>(&need);
+      if (key != nullptr && key->destination == ForgottenSocket(1).peer.address) {
         ++routes;
         auto route = std::make_shared<firewall::facts::Route>();
         route->local = local;

@@ -20,6 +20,19 @@ using firewall::facts::SocketKey;
 
 class ConnectionFactsTest : public testing::Test {
  protected:
+  ConnectionFactsTest() {
+    for (const IpFamily family : kIpFamilies) {
+      PutSettings(true, family);
+    }
+  }
+  // Routing asks for mark, ports, user and type of service, or for none of them.
+  void PutSettings(bool asks, IpFamily family = IpFamily::kIpv4) {
+    NamespaceFacts settings;
+    settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_user = asks;
+    settings.routes_by_type_of_service = asks;
+    store_.Put(NamespaceKey{family}, Fact::Present(settings));
+  }
+
   const Endpoint local_ = *Endpoint::Parse("192.0.2.1:40000");
   const Endpoint peer_ = *Endpoint::Parse("192.0.2.2:80");
 
@@ -66,22 +79,42 @@ TEST_F(ConnectionFactsTest, RoutingIsAskedAsTheSocketWould) {
   EXPECT_EQ(connection.path_kind, PathKind::kLocal);
 }
 
-TEST_F(ConnectionFactsTest, AnUnknownMarkMattersOnlyWhereRoutingAsksForIt) {
-  PutSocket({{}, 0, 0, false, {}, {}});
-  RouteKey key = Key();
-  key.user = 0;
+TEST_F(ConnectionFactsTest, WhatRoutingDoesNotAskForIsNotToldSoThatSocketsShareAnAnswer) {
+  Socket socket{9U, 0, 1000, false, std::uint8_t{0x10}, {}};
+  PutSocket(socket);
+  PutSettings(false);
+  RouteKey key;
+  key.source = local_.address;
+  key.destination = peer_.address;
   PutRoute(key, "eth0");
-  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, true, {}, {}, {}}));
-  EXPECT_FALSE(Build().egress.name.has_value());
-  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(NamespaceFacts{true, false, {}, {}, {}}));
   EXPECT_EQ(Build().egress.name, "eth0");
+  EXPECT_EQ(Build().routing, key);
 }
 
-TEST_F(ConnectionFactsTest, AnOrphanHasNoOwner) {
+TEST_F(ConnectionFactsTest, AnUnknownMarkMattersOnlyWhereRoutingAsksForIt) {
+  PutSocket({{}, 0, 0, false, {}, {}});
+  EXPECT_FALSE(Build().routing.has_value());
+  PutSettings(false);
+  EXPECT_TRUE(Build().routing.has_value());
+}
+
+TEST_F(ConnectionFactsTest, WhereSettingsCannotBeReadAllIsTold) {
+  PutSocket({9U, 0, 1000, false, {}, {}});
+  store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Failed({FailureReason::kError, 0, "no answer"}));
+  RouteKey key = Key();
+  key.mark = 9;
+  key.user = 1000;
+  EXPECT_EQ(Build().routing, key);
+}
+
+TEST_F(ConnectionFactsTest, AnOrphanHasNoOwnerAndIsRoutedWhereRoutingDoesNotAskForOne) {
   PutSocket({0U, 0, 0, true, {}, {}});
+  EXPECT_FALSE(Build().routing.has_value());
+  PutSettings(false);
   const Connection connection = Build();
   EXPECT_FALSE(connection.local_socket.held);
   EXPECT_FALSE(connection.local_socket.user.has_value());
+  ASSERT_TRUE(connection.routing.has_value());
   EXPECT_FALSE(connection.routing->user.has_value());
 }
 
@@ -94,6 +127,57 @@ TEST_F(ConnectionFactsTest, ARouteToThisHostMakesItLoopback) {
   const Connection connection = Build();
   EXPECT_EQ(connection.path_kind, PathKind::kLoopback);
   EXPECT_EQ(connection.peer_socket.mark, 5U);
+}
+
+TEST_F(ConnectionFactsTest, RoutingThatRefusesIsToldFromRoutingThatIsNotKnown) {
+  PutSocket({9U, 0, 1000, false, {}, true});
+  EXPECT_FALSE(Build().unroutable) << "not asked yet";
+  RouteKey key = Key();
+  key.mark = 9;
+  key.user = 1000;
+  store_.Put(key, Fact::Failed({FailureReason::kError, 0, "no answer"}));
+  EXPECT_FALSE(Build().unroutable);
+  store_.Put(key, Fact::Absent());
+  EXPECT_TRUE(Build().unroutable);
+}
+
+TEST_F(ConnectionFactsTest, TheTypeOfServiceIsAskedForInIpv4Alone) {
+  Socket socket{0U, 0, 1000, false, std::uint8_t{0x10}, true};
+  PutSocket(socket);
+  RouteKey key = Key();
+  key.user = 1000;
+  key.type_of_service = 0x10;
+  PutRoute(key, "eth0");
+  EXPECT_EQ(Build().egress.name, "eth0");
+  const ListedSocket ipv6(*Endpoint::Parse("[2001:db8::1]:40000"), *Endpoint::Parse("[2001:db8::2]:80"));
+  store_.Put(SocketKey{ipv6.local, ipv6.peer}, Fact::Present(socket));
+  const Connection connection = ConnectionOf(ipv6, facts_);
+  ASSERT_TRUE(connection.routing);
+  EXPECT_EQ(connection.routing->type_of_service, 0);
+}
+
+TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToHaveIt) {
+  Socket socket{0U, 0, 1000, false, {}, true};
+  socket.transparent = false;
+  PutSocket(socket);
+  EXPECT_FALSE(Build().address_gone) << "not asked yet";
+  RouteKey own;
+  own.destination = local_.address;
+  PutRoute(own, "eth0");
+  EXPECT_TRUE(Build().address_gone);
+  store_.Put(own, Fact::Absent());
+  EXPECT_TRUE(Build().address_gone);
+  for (const bool bound : {false, true}) {
+    socket.bound_device = bound ? 3 : 0;
+    socket.transparent = !bound;
+    PutSocket(socket);
+    EXPECT_FALSE(Build().address_gone) << "a transparent proxy's, or a VRF's";
+  }
+  socket.bound_device = 0;
+  socket.transparent = false;
+  PutSocket(socket);
+  PutRoute(own, "", true);
+  EXPECT_FALSE(Build().address_gone);
 }
 
 TEST_F(ConnectionFactsTest, OfASocketThatIsNotThereTheListsWordStands) {
@@ -131,7 +215,10 @@ TEST_F(ConnectionFactsTest, AForwardedConnectionComesInWhereItsAnswersLeave) {
   back.egress.name = "eth0";
   back.egress.index = 2;
   store_.Put(to_local, Fact::Present(std::make_shared<const Route>(back)));
-  RouteKey forth = Key();
+  PutSettings(false);
+  RouteKey forth;
+  forth.source = local_.address;
+  forth.destination = peer_.address;
   forth.arriving_on = 2;
   PutRoute(forth, "eth2");
   const auto connection = ConnectionBetween(local_, peer_, facts_);

@@ -29,7 +29,7 @@ class ForwardedCloseTest : public testing::Test {
     history_.lost_while_open = true;
     NamespaceFacts settings;
     settings.early_demultiplexing = true;
-    settings.routes_by_mark = false;
+    settings.routes_by_mark = settings.routes_by_type_of_service = false;
     settings.routes_by_ports = false;
     settings.forwards = true;
     settings.bridge_calls_rules = false;
@@ -111,7 +111,7 @@ TEST_F(ForwardedCloseTest, WhatHasNoRouteOrIsNotForwardedIsDroppedByNoRule) {
   EXPECT_FALSE(unrouted.fin.location.has_value());
   EXPECT_NE(unrouted.fin.reason.find("no route"), std::string::npos);
   NamespaceFacts settings;
-  settings.routes_by_mark = settings.routes_by_ports = settings.forwards = false;
+  settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_type_of_service = settings.forwards = false;
   Put(settings);
   EXPECT_NE(Evaluate(DropsAt({})).fin.reason.find("forwards no packets"), std::string::npos);
 }
@@ -122,7 +122,7 @@ TEST_F(ForwardedCloseTest, WhatABridgePassesMeetsNoRuleUnlessTheyAreCalled) {
   EXPECT_EQ(outcome.fate, Fate::kClean);
   EXPECT_EQ(outcome.passage, HostPassage::kBridged);
   NamespaceFacts settings;
-  settings.routes_by_mark = settings.routes_by_ports = false;
+  settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_type_of_service = false;
   settings.bridge_calls_rules = true;
   Put(settings);
   EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);

@@ -268,7 +268,8 @@ TEST_F(OtherNamespacesTest, SilenceOfAConnectionToThisHostCountsToo) {
   auto facts = std::make_shared<firewall::facts::FactStore>();
   firewall::facts::NamespaceFacts settings;
   settings.early_demultiplexing = true;
-  settings.routes_by_mark = settings.routes_by_ports = settings.bridge_calls_rules = false;
+  settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_type_of_service =
+      settings.bridge_calls_rules = false;
   settings.forwards = true;
   facts->Put(firewall::facts::NamespaceKey{IpFamily::kIpv4}, firewall::facts::Fact::Present(settings));
   firewall::facts::Route route;

@@ -78,8 +78,9 @@ HostReport Report() {
   facts.settings.ingress_devices[0] = {{"veth0", 2}};
   facts.sockets = {Socket()};
   facts.sockets_not_listed = 3;
-  facts.answers.emplace(firewall::facts::NamespaceKey{IpFamily::kIpv4},
-                        Fact::Present(firewall::facts::NamespaceFacts{true, false, false, true, false}));
+  facts.answers.emplace(
+      firewall::facts::NamespaceKey{IpFamily::kIpv4},
+      Fact::Present(firewall::facts::NamespaceFacts{true, false, false, true, false, true, false, true}));
   facts.answers.emplace(firewall::facts::HopLimitKey{IpFamily::kIpv6, "veth0"}, Fact::Present(std::uint64_t{64}));
   facts.answers.emplace(firewall::facts::IpsecPoliciesKey{}, Fact::Present(false));
   facts.answers.emplace(firewall::facts::EntryCountKey{}, Fact::Present(std::uint64_t{12}));

@@ -52,6 +52,13 @@ class HandMadeTable {
     base.type = ChainType::kNat;
     return Add(std::move(name), std::move(rules), base);
   }
+  /// A base chain of type route.
+  HandMadeTable& Routing(std::string name, Hook hook, std::vector<std::vector<Expression>> rules) {
+    BaseChain base;
+    base.hook = hook;
+    base.type = ChainType::kRoute;
+    return Add(std::move(name), std::move(rules), base);
+  }
   HandMadeTable& Chain(std::string name, std::vector<std::vector<Expression>> rules) {
     return Add(std::move(name), std::move(rules), std::nullopt);
   }

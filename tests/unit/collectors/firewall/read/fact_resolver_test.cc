@@ -463,6 +463,19 @@ facts::NamespaceFacts WithoutPrograms(facts::NamespaceFacts read) {
   return read;
 }
 
+// A dump's message of a route to everything.
+kernel::netlink::FakeMessage ListedRoute(std::uint8_t type, std::uint8_t table = RT_TABLE_MAIN,
+                                         std::uint8_t type_of_service = 0) {
+  rtmsg header = {};
+  header.rtm_family = AF_INET;
+  header.rtm_type = type;
+  header.rtm_table = table;
+  header.rtm_tos = type_of_service;
+  Request message(RTM_NEWROUTE);
+  message.Header(header);
+  return MessageOf(message);
+}
+
 TEST_F(FactResolverTest, SettingsAndRoutingRulesOfTheNamespaceAreOneFact) {
   WriteSetting("ipv4/ip_early_demux", "1");
   WriteSetting("ipv4/tcp_early_demux", "1");
@@ -472,24 +485,52 @@ TEST_F(FactResolverTest, SettingsAndRoutingRulesOfTheNamespaceAreOneFact) {
   WriteSetting("bridge/bridge-nf-call-ip6tables", "0");
   Request rule(RTM_NEWRULE);
   rule.Header(fib_rule_hdr{}).PutU32(FRA_FWMARK, 7);
-  kernel_->Answers({MessageOf(rule), Done()});
+  kernel_->Answers({MessageOf(rule), Done()}).Answers({ListedRoute(RTN_UNICAST), Done()});
   facts::NamespaceFacts all;
   all.early_demultiplexing = true;
   all.routes_by_mark = true;
   all.routes_by_ports = false;
+  all.routes_by_user = false;
+  all.routes_by_type_of_service = false;
+  all.routes_everything = true;
   all.forwards = true;
   all.bridge_calls_rules = true;
   EXPECT_EQ(WithoutPrograms(AskPresent<facts::NamespaceFacts>(facts::NamespaceKey{IpFamily::kIpv4})), all);
 
   WriteSetting("ipv4/tcp_early_demux", "0");
   WriteSetting("ipv6/fib_multipath_hash_policy", "1");
-  kernel_->Answers({Done()});
+  kernel_->Answers({Done()}).Answers({Done()});
   all.early_demultiplexing = false;
   all.routes_by_mark = false;
-  all.routes_by_ports = true;  // multipath routes hash them
+  all.routes_by_ports = true;     // multipath routes hash them
+  all.routes_everything = false;  // there is no default route
   all.forwards = false;
   all.bridge_calls_rules = false;
   EXPECT_EQ(WithoutPrograms(AskPresent<facts::NamespaceFacts>(facts::NamespaceKey{IpFamily::kIpv6})), all);
+}
+
+TEST_F(FactResolverTest, WhatRefusesPacketsIsFoundAmongRoutesAndRules) {
+  const auto ask = [&](std::uint8_t rules_action, std::vector<kernel::netlink::FakeMessage> routes) {
+    fib_rule_hdr header = {};
+    header.action = rules_action;
+    Request rule(RTM_NEWRULE);
+    rule.Header(header);
+    routes.push_back(Done());
+    kernel_ = FakeKernel::Make();
+    kernel_->Answers({MessageOf(rule), Done()}).Answers(std::move(routes));
+    return AskPresent<facts::NamespaceFacts>(facts::NamespaceKey{IpFamily::kIpv4});
+  };
+  EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST)}).routes_everything, true);
+  EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, 77)}).routes_everything, false) << "of another table";
+  EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, RT_TABLE_MAIN, 0x10)}).routes_everything, false);
+  for (const std::uint8_t type : {RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT}) {
+    EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST), ListedRoute(type, 77)}).routes_everything, false);
+  }
+  for (const std::uint8_t action : {FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT}) {
+    EXPECT_EQ(ask(action, {ListedRoute(RTN_UNICAST)}).routes_everything, false);
+  }
+  EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, 77, 0x10)}).routes_by_type_of_service, true);
+  EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, 77)}).routes_by_type_of_service, false);
 }
 
 TEST_F(FactResolverTest, WhatCannotBeReadOfTheNamespaceIsLeftOut) {
@@ -591,6 +632,12 @@ TEST_F(FactResolverTest, AChangeOfRoutingForgetsRoutesAndNothingElse) {
   put();
   resolver.TakeInChanges(store_);
   EXPECT_NE(store_.Find(route), nullptr) << "nothing has changed";
+  Request filter(RTM_NEWTFILTER);
+  filter.Header(tcmsg{});
+  events->Tells({MessageOf(filter)});
+  resolver.TakeInChanges(store_);
+  EXPECT_NE(store_.Find(route), nullptr) << "a filter of tc's is no route";
+  EXPECT_THAT(store_.Stale(), ElementsAre(facts::Need(facts::NamespaceKey{}))) << "but it may drop packets";
   events->Tells({RouteMessage(RTN_UNICAST, 2)});
   resolver.TakeInChanges(store_);
   EXPECT_EQ(store_.Find(route), nullptr);
