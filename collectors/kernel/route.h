@@ -35,7 +35,7 @@ struct RouteQuery {
   std::uint32_t arriving_on = 0;   ///< index of the device that a forwarded packet came in on; 0: it is sent here, and
                                    ///< `source` is an address of this host
   std::uint32_t mark = 0;          ///< SO_MARK, or what rules have made of it
-  std::uint8_t type_of_service = 0;        ///< IPv4's, of which routing ignores ECN; IPv6 routes TCP without
+  std::uint8_t type_of_service = 0;        ///< of which routing ignores ECN
   std::optional<std::uint32_t> user = {};  ///< the socket's owner; absent: the asking process's
   /// TCP's ports, which `ip rule` and multipath hashes ask for; absent: routing is not told the protocol either.
   std::optional<std::uint16_t> source_port = {};

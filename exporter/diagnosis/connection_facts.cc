@@ -81,9 +81,11 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
     if (socket->transparent.value_or(false) && !IsOwn(facts, listed.local.address)) {
       key.source.reset();  // it may send from any address, which routing would else refuse
     }
-    // inet6_csk_route_socket() leaves it out.
-    if (listed.local.address.Family() == IpFamily::kIpv4 && settings.routes_by_type_of_service.value_or(true)) {
-      key.type_of_service = socket->type_of_service.value_or(0);
+    if (settings.routes_by_type_of_service.value_or(true)) {
+      key.type_of_service = socket->type_of_service.value_or(0) & RouteKey::kWithoutEcn;
+      if (listed.local.address.Family() == IpFamily::kIpv6 && key.type_of_service != 0) {
+        return std::nullopt;  // tcp_v6_connect() routes by it, inet6_csk_route_socket() later no more
+      }
     }
   }
   return key;

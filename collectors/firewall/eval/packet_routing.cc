@@ -51,7 +51,7 @@ std::optional<facts::RouteKey> PacketRouting::WithMarks(facts::RouteKey key, con
     if (packet.family == IpFamily::kIpv6 || !KnownNumber(AbstractBytes(packet.network).subspan(1, 1), &service)) {
       return std::nullopt;
     }
-    key.type_of_service = static_cast<std::uint8_t>(service);
+    key.type_of_service = static_cast<std::uint8_t>(service) & facts::RouteKey::kWithoutEcn;
   }
   return key;
 }

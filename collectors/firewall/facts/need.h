@@ -83,12 +83,14 @@ struct IpsetContentsKey {
 
 /// Where a packet leaves: everything that routing hangs on (struct flowi4, flowi6).
 struct RouteKey {
+  static constexpr std::uint8_t kWithoutEcn = 0xfc;  ///< the bits of a type of service that routing asks for
+
   std::optional<IpAddress> source;  ///< absent: the address that this host would choose
   IpAddress destination;
   std::uint32_t bound_device = 0;            ///< SO_BINDTODEVICE, a VRF, a link-local scope (index); 0: none
   std::uint32_t arriving_on = 0;             ///< the device that a forwarded packet comes in on; 0: sent here
   std::uint32_t mark = 0;                    ///< SO_MARK, or what rules have made of it
-  std::uint8_t type_of_service = 0;          ///< IPv4's, without ECN
+  std::uint8_t type_of_service = 0;          ///< without ECN
   std::optional<std::uint32_t> user;         ///< the socket's owner (`ip rule uidrange`)
   std::optional<std::uint16_t> source_port;  ///< TCP; host byte order. Absent: routing is not told the protocol either,
   std::optional<std::uint16_t> destination_port;  ///< as where a hook routes a packet again (ip_route_me_harder)

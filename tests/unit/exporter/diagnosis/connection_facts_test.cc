@@ -141,7 +141,7 @@ TEST_F(ConnectionFactsTest, RoutingThatRefusesIsToldFromRoutingThatIsNotKnown) {
   EXPECT_TRUE(Build().unroutable);
 }
 
-TEST_F(ConnectionFactsTest, TheTypeOfServiceIsAskedForInIpv4Alone) {
+TEST_F(ConnectionFactsTest, ByWhichTypeOfServiceIpv6RoutesIsNotKnown) {
   Socket socket{0U, 0, 1000, false, std::uint8_t{0x10}, true};
   PutSocket(socket);
   RouteKey key = Key();
@@ -150,10 +150,15 @@ TEST_F(ConnectionFactsTest, TheTypeOfServiceIsAskedForInIpv4Alone) {
   PutRoute(key, "eth0");
   EXPECT_EQ(Build().egress.name, "eth0");
   const ListedSocket ipv6(*Endpoint::Parse("[2001:db8::1]:40000"), *Endpoint::Parse("[2001:db8::2]:80"));
-  store_.Put(SocketKey{ipv6.local, ipv6.peer}, Fact::Present(socket));
-  const Connection connection = ConnectionOf(ipv6, facts_);
-  ASSERT_TRUE(connection.routing);
-  EXPECT_EQ(connection.routing->type_of_service, 0);
+  const auto is_routed = [&](std::uint8_t type_of_service) {
+    socket.type_of_service = type_of_service;
+    store_.Put(SocketKey{ipv6.local, ipv6.peer}, Fact::Present(socket));
+    return ConnectionOf(ipv6, facts_).routing.has_value();
+  };
+  EXPECT_FALSE(is_routed(0x10));
+  EXPECT_TRUE(is_routed(2)) << "ECN";
+  PutSettings(false, IpFamily::kIpv6);
+  EXPECT_TRUE(is_routed(0x10));
 }
 
 TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToHaveIt) {
