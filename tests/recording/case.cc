@@ -61,6 +61,11 @@ std::vector<Case> CasesOf(const std::string& group) {
 
 Case FindCase(const std::string& group, const std::string& name) { return Case(Root() / group / name); }
 
+std::string RecordedTools() {
+  const auto text = Case(Root()).Read("tools.txt");
+  return text.value_or("");
+}
+
 bool IsRecording() {
   const char* value = std::getenv("FINWAIT_RECORD");
   return value != nullptr && std::string_view(value) == "1";

@@ -36,6 +36,9 @@ class Case {
 std::vector<Case> CasesOf(const std::string& group);
 Case FindCase(const std::string& group, const std::string& name);
 
+/// What the tools that loaded the cases say of their versions.
+std::string RecordedTools();
+
 /// Whether this run is to write recordings (FINWAIT_RECORD=1) instead of holding them against the kernel.
 bool IsRecording();
 

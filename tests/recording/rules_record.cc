@@ -1,6 +1,7 @@
 #include "tests/recording/rules_record.h"
 
 #include <exception>
+#include <stdexcept>
 
 #include "tests/recording/printed_rules.h"
 #include "tests/recording/ruleset_summary.h"
@@ -32,9 +33,12 @@ std::string RecordedMeaning(const Case& one, const std::string& printed) {
   }
 }
 
+std::string ToolsOf(const lab::Namespace& where) { return where.Shell("nft --version; iptables --version"); }
+
 }  // namespace
 
-RulesRecord::RulesRecord(const lab::Namespace& where) : printed_(PrintedByTools(where)) {
+RulesRecord::RulesRecord(const lab::Namespace& where)
+    : printed_(PrintedByTools(where)), has_recorded_tools_(ToolsOf(where) == RecordedTools()) {
   where.Run([&] {
     source_ = std::make_unique<RuleSource>(RuleSource::Recorded(recording_));
     ruleset_ = source_->Read();
@@ -52,6 +56,9 @@ std::string RulesRecord::Compare(const Case& one) const {
 }
 
 void RulesRecord::Write(const Case& one, bool in_any_case) const {
+  if (!has_recorded_tools_) {
+    throw std::runtime_error("recordings are of other versions of nft and iptables: see tests/cases/tools.txt");
+  }
   if (in_any_case || !Compare(one).empty()) {
     one.Write(kKernelFile, recording_->Text());
     one.Write(kPrintedFile, printed_);

@@ -27,6 +27,9 @@ class RulesRecord {
   const firewall::Ruleset& GetRuleset() const { return *ruleset_; }
   firewall::facts::Resolver& Facts() { return source_->Facts(); }
 
+  /// Whether the namespace's tools are of the versions that recordings are of (tests/cases/tools.txt). Others load and
+  /// list the same rules in other words.
+  bool HasRecordedTools() const { return has_recorded_tools_; }
   /// In what the case's folder is not true any more; empty where it is. Handles, counters and times do not matter.
   std::string Compare(const Case& one) const;
   /// Writes the folder's files where they are not true any more, or the kernel's in any case.
@@ -36,6 +39,7 @@ class RulesRecord {
 
  private:
   std::string printed_;
+  bool has_recorded_tools_ = false;
   std::shared_ptr<KernelRecording> recording_ = std::make_shared<KernelRecording>();
   std::unique_ptr<RuleSource> source_;
   std::shared_ptr<const firewall::Ruleset> ruleset_;

