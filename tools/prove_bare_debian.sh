@@ -53,6 +53,7 @@ mount --bind "$root" "$root"
 mounted+=("$root")
 mount_in proc proc
 mount_in sysfs sys
+mount_in cgroup2 sys/fs/cgroup  # as systemd has it
 mount --rbind /dev "$root/dev"
 mount --make-rslave "$root/dev"
 mounted+=("$root/dev")

@@ -99,7 +99,8 @@ def compiled_headers(build, architecture):
     of_a_test = False
     for line in run("ninja", "-C", str(build), "-t", "deps").splitlines():
         if line and not line.startswith(" "):
-            of_a_test = line.startswith("tests/")
+            # Of objects alone: newer CMakes tell ninja what is linked, too.
+            of_a_test = line.startswith("tests/") or not line.partition(": ")[0].endswith(".o")
         elif line.startswith(" ") and not of_a_test:
             path = os.path.realpath(build / line.strip())  # ccache makes paths relative
             if path.startswith("/usr/"):

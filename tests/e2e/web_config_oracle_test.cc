@@ -70,7 +70,11 @@ class WebConfigOracleTest : public testing::Test {
   }
 
   /// Whether promtool takes each file.
+  /// Nothing of a version that the files were not sorted by: newer ones know more keys and fewer cipher suites.
   std::map<std::string, bool> Oracle(const std::vector<std::string>& paths) const {
+    if (where_.Shell("promtool --version 2>&1").find("version 2.42.") == std::string::npos) {
+      return {};
+    }
     std::vector<std::string> command = {"promtool", "check", "web-config"};
     command.insert(command.end(), paths.begin(), paths.end());
     const lab::CommandOutput output = where_.Command(command);

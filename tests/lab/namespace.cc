@@ -242,6 +242,8 @@ Wire::Wire() {
 
 void RequireLab(int argc, char** argv) {
   (void)argc;
+  // iptables-legacy holds one lock for all namespaces, and some versions do not wait for it: the namespace is its own.
+  ::setenv("XTABLES_LOCKFILE", "/proc/self/ns/net", 1);
   if (::geteuid() == 0) {
     return;
   }

@@ -112,6 +112,7 @@ def _make_network():
         """
     )
     os.environ["TMPDIR"] = tempfile.tempdir = _TEMPORARY
+    os.environ["XTABLES_LOCKFILE"] = "/proc/self/ns/net"  # as tests/lab/namespace.cc has it
 
 
 def add_hosts(names):

@@ -63,7 +63,7 @@ def enter_a_machine_of_its_own():
     on_host = sandbox.on_host
 
     def on_machine(where, command):
-        enter = ["nsenter", "--target", inside, "--pid", "--mount", "setpriv", "--pdeathsig", "KILL"]
+        enter = ["nsenter", "--target", inside, "--pid", "--mount", "--root", "setpriv", "--pdeathsig", "KILL"]
         return [*([] if where == "peer" else enter), *on_host(where, command)]
 
     sandbox.on_host = on_machine

@@ -281,7 +281,7 @@ void ClosingTrial::Reset() {
         script += "COMMIT\n";
       }
       if (!script.empty()) {
-        const lab::CommandOutput output = wire_.local.Command({restore, "-w"}, script);
+        const lab::CommandOutput output = wire_.local.Command({restore}, script);
         if (output.exit_code != 0) {
           throw std::runtime_error(output.err + script);
         }

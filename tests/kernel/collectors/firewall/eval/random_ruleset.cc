@@ -604,14 +604,14 @@ bool RandomRuleset::Untracks() const {
 std::string RandomRuleset::Text() const {
   std::string text = tcp_loose ? "" : "sysctl -w net.netfilter.nf_conntrack_tcp_loose=0\n";
   for (const RandomTable& table : nat) {
-    text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n -w") + " <<'END'\n" +
+    text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n") + " <<'END'\n" +
             Script(table) + "END\n";
   }
   text += nat.empty()       ? ""
           : nat_before_open ? "# here the connections are opened\n"
                             : "# the connections were opened before that\n";
   for (const RandomTable& table : tables) {
-    text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n -w") + " <<'END'\n" +
+    text += std::string(Program(table.tool)) + (table.tool == Tool::kNft ? " -f -" : " -n") + " <<'END'\n" +
             Script(table) + "END\n";
   }
   return text;
@@ -639,7 +639,7 @@ void RandomRuleset::Load(const lab::Namespace& where, const std::vector<RandomTa
     if (tool == Tool::kNft) {
       command.insert(command.end(), {"-f", "-"});
     } else {
-      command.insert(command.end(), {"-n", "-w"});
+      command.push_back("-n");
     }
     const lab::CommandOutput output = where.Command(command, script);
     if (output.exit_code != 0) {

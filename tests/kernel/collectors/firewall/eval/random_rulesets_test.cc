@@ -123,8 +123,8 @@ TEST(RandomRulesetsTest, LegacyAndIptablesNftSideBySideReadAsTheirToolsSaveThem)
     SCOPED_TRACE("seed " + std::to_string(seed));
     Dice dice(seed);
     const Namespace where;
-    lab::Load(where, {"iptables-legacy-restore", "-w"}, RandomSave(dice, false));
-    lab::Load(where, {"ip6tables-legacy-restore", "-w"}, RandomSave(dice, true));
+    lab::Load(where, {"iptables-legacy-restore"}, RandomSave(dice, false));
+    lab::Load(where, {"ip6tables-legacy-restore"}, RandomSave(dice, true));
     lab::Load(where, {"iptables-restore"}, RandomSave(dice, false));
     lab::Load(where, {"ip6tables-restore"}, RandomSave(dice, true));
     SendTraffic(where);
