@@ -53,9 +53,9 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
   if (found == nullptr) {
     return std::nullopt;
   }
-  static const NamespaceFacts kNothingTold;
+  const NamespaceFacts nothing_told;
   const auto* told = found->As<NamespaceFacts>();
-  const NamespaceFacts& settings = told != nullptr ? *told : kNothingTold;
+  const NamespaceFacts& settings = told != nullptr ? *told : nothing_told;
   RouteKey key;
   key.source = listed.local.address;
   key.destination = listed.peer.address;
