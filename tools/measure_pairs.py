@@ -56,7 +56,7 @@ def random_digest(rng):
 def gateway(passages, rng):
     """What one answers: these connections, and as many of others as it remembers (PassageMemory::kMost)."""
     others = ["".join(random_digest(rng) for _ in range(4)) for _ in range(32768 - len(passages))]
-    lost = {"version": "0", "format": 1, "key": sign(b"finwait pairs key\n"), "rules": [], "lost_halves": []}
+    lost = {"version": "0", "format": 2, "key": sign(b"finwait pairs key\n"), "rules": [], "lost_halves": []}
     return json.dumps({**lost, "passages": passages + others}).encode()
 
 
@@ -97,7 +97,7 @@ def make_fleet(hosts, sockets, lost, gateways):
         bodies[f"/h{host}/api/v1/pairs"] = json.dumps(
             {
                 "version": "0",
-                "format": 1,
+                "format": 2,
                 "key": sign(b"finwait pairs key\n"),
                 "rules": [{"rule": {"backend": "nft", "chain": "OUTPUT"}, "text": "nft table filter, chain OUTPUT"}],
                 "lost_halves": [

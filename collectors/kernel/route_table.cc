@@ -74,10 +74,11 @@ std::optional<RoutePrefix> DecodePrefix(const netlink::Message& message, IpFamil
 }
 
 void TakeIn(const rtmsg& route, RouteSurvey& survey) {
-  survey.has_default = survey.has_default || (route.rtm_dst_len == 0 && route.rtm_type == RTN_UNICAST &&
-                                              route.rtm_table == RT_TABLE_MAIN && route.rtm_tos == 0);
+  survey.has_default = survey.has_default ||
+                       (route.rtm_dst_len == 0 && route.rtm_type == RTN_UNICAST && route.rtm_table == RT_TABLE_MAIN &&
+                        route.rtm_tos == 0 && (route.rtm_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) == 0);
   survey.some_refuse = survey.some_refuse || route.rtm_type == RTN_UNREACHABLE || route.rtm_type == RTN_BLACKHOLE ||
-                       route.rtm_type == RTN_PROHIBIT;
+                       route.rtm_type == RTN_PROHIBIT || route.rtm_type == RTN_THROW;
   survey.by_type_of_service = survey.by_type_of_service || route.rtm_tos != 0;
 }
 

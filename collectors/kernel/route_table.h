@@ -26,8 +26,8 @@ Result<std::vector<RoutePrefix>> ReadRoutePrefixes(const Host& host, IpFamily fa
 
 /// What of a family's routes may refuse a packet, or tells packets to one destination apart.
 struct RouteSurvey {
-  bool has_default = false;         ///< table main has a route to every destination
-  bool some_refuse = false;         ///< a route of any table is of type unreachable, blackhole or prohibit
+  bool has_default = false;         ///< table main has a route to every destination, whose device is up
+  bool some_refuse = false;         ///< a route of any table is of type unreachable, blackhole, prohibit or throw
   bool by_type_of_service = false;  ///< a route of any table asks for it (`ip route ... tos`)
 };
 

@@ -13,6 +13,7 @@ struct RoutingRules {
   bool by_user = false;   ///< the socket's owner (`ip rule ... uidrange`)
   bool by_type_of_service = false;  ///< `ip rule ... tos`, `dsfield`
   bool some_refuse = false;         ///< a rule is of type unreachable, blackhole or prohibit
+  bool reach_main = false;          ///< a rule sends everything to table main, and takes any route of it
   /// Anything but the destination: one of those above, the source, a device, a VRF.
   bool by_more_than_destination = false;
   bool operator==(const RoutingRules&) const = default;

@@ -27,6 +27,7 @@ void NameFailedRoute(const Connection& connection, firewall::facts::FactQuery& f
 // What rules and entries make of a connection. That routing refuses it (a link is down, a route is a blackhole) is
 // another failure: it raises no alarm of this one, and is told of one connection that is asked for.
 Connection AsIfRouted(Connection connection) {
+  connection.as_if_routed = connection.unroutable || connection.address_gone;
   connection.unroutable = false;
   connection.address_gone = false;
   return connection;

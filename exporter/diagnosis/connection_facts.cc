@@ -76,30 +76,46 @@ std::optional<RouteKey> RoutingOf(const ListedSocket& listed, const Socket* sock
     }
     key.user = socket->user;
   }
+  if (settings.routes_by_type_of_service.value_or(true)) {
+    if (socket == nullptr || !socket->type_of_service) {
+      return std::nullopt;
+    }
+    key.type_of_service = *socket->type_of_service & RouteKey::kWithoutEcn;
+    if (listed.local.address.Family() == IpFamily::kIpv6 && key.type_of_service != 0) {
+      return std::nullopt;  // tcp_v6_connect() routes by it, inet6_csk_route_socket() later no more
+    }
+  }
   if (socket != nullptr) {
     key.bound_device = socket->bound_device;
     if (socket->transparent.value_or(false) && !IsOwn(facts, listed.local.address)) {
       key.source.reset();  // it may send from any address, which routing would else refuse
     }
-    if (settings.routes_by_type_of_service.value_or(true)) {
-      key.type_of_service = socket->type_of_service.value_or(0) & RouteKey::kWithoutEcn;
-      if (listed.local.address.Family() == IpFamily::kIpv6 && key.type_of_service != 0) {
-        return std::nullopt;  // tcp_v6_connect() routes by it, inet6_csk_route_socket() later no more
-      }
-    }
   }
   return key;
 }
 
-// Whether packets to the address of a socket here are not for this host any more. VRFs have addresses of their own.
-bool HasLostAddress(const ListedSocket& listed, const Socket& socket, FactQuery& facts) {
-  if (socket.bound_device != 0 || socket.transparent.value_or(true)) {
+// Whether packets to the address of a socket here are not for this host any more, where they come in on `device`. VRFs
+// have addresses of their own, and rules may mark what comes in for a table that has it.
+bool HasLostAddress(const ListedSocket& listed, const Socket& socket, const firewall::facts::Interface& device,
+                    FactQuery& facts) {
+  if (socket.bound_device != 0 || socket.transparent.value_or(true) || !device.index) {
     return false;
   }
   RouteKey key;
   key.destination = listed.local.address;
-  const firewall::facts::Fact* found = facts.Find(key);
-  return found != nullptr && found->Why() == nullptr && !IsOwn(facts, listed.local.address);
+  const firewall::facts::Fact* sent = facts.Find(key);
+  if (sent == nullptr || sent->Why() != nullptr || IsOwn(facts, listed.local.address)) {
+    return false;
+  }
+  const auto* settings = facts.FindValue<NamespaceFacts>(NamespaceKey{listed.local.address.Family()});
+  if (settings == nullptr || settings->routes_by_mark.value_or(true)) {
+    return false;
+  }
+  key.source = listed.peer.address;
+  key.arriving_on = *device.index;
+  const firewall::facts::Fact* received = facts.Find(key);
+  const auto* route = received != nullptr ? received->As<std::shared_ptr<const Route>>() : nullptr;
+  return received != nullptr && received->Why() == nullptr && (route == nullptr || !(*route)->local);
 }
 
 }  // namespace
@@ -139,7 +155,6 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
   }
   std::optional<std::uint8_t> hop_limit;
   if (connection.path_kind == PathKind::kLocal) {
-    connection.address_gone = socket != nullptr && HasLostAddress(listed, *socket, facts);
     connection.routing = RoutingOf(listed, socket, facts);
     const firewall::facts::Fact* found = connection.routing ? facts.Find(*connection.routing) : nullptr;
     connection.unroutable = found != nullptr && found->IsAbsent();
@@ -150,6 +165,8 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
       connection.masquerade = (*route)->masquerade;
       hop_limit = (*route)->hop_limit;
     }
+    connection.address_gone =
+        socket != nullptr && !connection.unroutable && HasLostAddress(listed, *socket, connection.egress, facts);
   }
   if (connection.path_kind == PathKind::kLoopback) {
     Describe(facts.FindValue<Socket>(SocketKey{listed.peer, listed.local}), connection.peer_socket);

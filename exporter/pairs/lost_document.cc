@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What another number says is not for this version.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 Json DigestsJson(const LostHalf& half, Digest EndDigests::*end) {
   Json list = Json::array();

@@ -105,14 +105,15 @@ PacketRouting::Destination PacketRouting::Reroute(const Packet& before, Packet& 
   ClearDevices(packet, Field::kOutName, Field::kOutKind);
   const facts::Fact* fact = RouteOf(packet);
   if (fact != nullptr && fact->IsAbsent()) {
-    return Destination::kNowhere;
+    return connection_.as_if_routed ? Destination::kElsewhere : Destination::kNowhere;
   }
   if (const auto* route = fact != nullptr ? fact->As<std::shared_ptr<const facts::Route>>() : nullptr) {
     packet.new_route = *route;
     return Destination::kElsewhere;
   }
   // Classes of connections are those that have a route.
-  const bool has_one = packet.general || connection_.within != nullptr || settings_.routes_everything == Tristate::kYes;
+  const bool has_one = packet.general || connection_.within != nullptr || connection_.as_if_routed ||
+                       settings_.routes_everything == Tristate::kYes;
   return has_one ? Destination::kElsewhere : Destination::kMaybeNowhere;
 }
 

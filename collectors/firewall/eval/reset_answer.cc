@@ -48,8 +48,9 @@ ResetAnswer AnswerTo(const Connection& connection, PacketKind kind, PacketTracki
     if (reversed.routing && (reversed.routing->mark != 0 || reversed.routing->bound_device != 0)) {
       reversed.egress = Interface();  // routed without the socket's mark and device
       reversed.egress_port.reset();
-      reversed.unroutable = false;
     }
+    // It is routed without the socket's owner, ports and type of service, too: none has been refused for that.
+    reversed.unroutable = false;
     if (connection.path_kind == PathKind::kForwarded) {
       reversed.ingress.reset();
       reversed.routing.reset();

@@ -67,7 +67,7 @@ struct NamespaceFacts {
   std::optional<bool> routes_by_ports = {};  ///< `ip rule ... sport|dport|ipproto`, or multipath routes that hash ports
   std::optional<bool> routes_by_user = {};   ///< `ip rule ... uidrange`
   std::optional<bool> routes_by_type_of_service = {};  ///< `ip rule ... tos|dsfield`, `ip route ... tos`
-  /// There is a default route, and no route or rule of type unreachable, blackhole or prohibit: what this host sends
+  /// All comes to table main, which has a default route, and no route or rule refuses anything: what this host sends
   /// from an address of its own goes somewhere.
   std::optional<bool> routes_everything = {};
   /// net.ipv4.ip_forward or net.ipv6.conf.all.forwarding.

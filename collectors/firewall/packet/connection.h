@@ -83,6 +83,8 @@ struct Connection {
   bool unroutable = false;
   /// This host has lost the local end's address: nothing that is sent to it is received. As above.
   bool address_gone = false;
+  /// Routing refuses it, and is not asked: what rules alone make of it.
+  bool as_if_routed = false;
   /// kForwarded: what only packets on their way through this host have.
   Passage passage;
   /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.

@@ -116,9 +116,12 @@ class Batch {
       facts.routes_by_mark = rules->by_mark;
       facts.routes_by_ports = rules->by_ports || HashesPorts(key.family);
       facts.routes_by_user = rules->by_user;
+      // Of a router with too many routes to look at, none is taken to ask for a type of service.
+      facts.routes_by_type_of_service = rules->by_type_of_service;
       if (const auto routes = SurveyRoutes(host_, key.family, deadline_)) {
         facts.routes_by_type_of_service = rules->by_type_of_service || routes->by_type_of_service;
-        facts.routes_everything = routes->has_default && !routes->some_refuse && !rules->some_refuse;
+        facts.routes_everything =
+            rules->reach_main && routes->has_default && !routes->some_refuse && !rules->some_refuse;
       }
     }
     const bool ipv4 = key.family == IpFamily::kIpv4;

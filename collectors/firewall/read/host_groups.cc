@@ -1,29 +1,36 @@
 #include "collectors/firewall/read/host_groups.h"
 
+#include <utility>
+
 namespace finwait::firewall::read {
 
 HostGroups::Programs HostGroups::FindPrograms(const kernel::Host& host, Deadline deadline) {
   const std::lock_guard lock(mutex_);
-  const auto now = SteadyClock::now();
-  if (programs_ == nullptr || now - programs_read_at_ >= kProgramsLast) {
-    programs_ = std::make_shared<const std::vector<kernel::GroupProgram>>(ReadGroupPrograms(host, deadline));
-    programs_read_at_ = now;
+  if (programs_ != nullptr && SteadyClock::now() - programs_read_at_ < kProgramsLast) {
+    return programs_;
   }
-  return programs_;
+  const auto read = std::make_shared<const std::vector<kernel::GroupProgram>>(ReadGroupPrograms(host, deadline));
+  if (deadline.Passed()) {
+    return read;  // perhaps not all of them, and then nobody else's
+  }
+  programs_ = read;
+  programs_read_at_ = SteadyClock::now();
+  return read;
 }
 
 Result<kernel::ControlGroups::Place> HostGroups::Find(std::uint64_t id, const kernel::Host& host, Deadline deadline) {
   const std::lock_guard lock(mutex_);
-  const auto now = SteadyClock::now();
   if (tree_ && *tree_) {
-    auto known = (*tree_)->Find(id);
-    if (known || now - tree_read_at_ < kTreeLasts) {
+    if (auto known = (*tree_)->Find(id)) {
       return known;
     }
   }
-  if (!tree_ || now - tree_read_at_ >= kTreeLasts) {
-    tree_ = kernel::ControlGroups::Read(host, deadline);
-    tree_read_at_ = now;
+  if (!tree_ || SteadyClock::now() - tree_read_at_ >= kTreeLasts) {
+    auto read = kernel::ControlGroups::Read(host, deadline);
+    if (read || !tree_ || !*tree_) {  // what was read before is better than nothing
+      tree_ = std::move(read);
+    }
+    tree_read_at_ = SteadyClock::now();  // after the walk, which may take as long
   }
   return *tree_ ? (*tree_)->Find(id) : Failure(tree_->error());
 }

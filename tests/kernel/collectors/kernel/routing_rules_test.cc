@@ -19,7 +19,7 @@ class RoutingRulesTest : public testing::Test {
     host_.Shell(ip + "add " + rule + " lookup 100");
     const RoutingRules rules = Read(family);
     host_.Shell(ip + "del " + rule + " lookup 100");
-    EXPECT_EQ(Read(family), RoutingRules()) << rule;
+    EXPECT_FALSE(Read(family).by_more_than_destination) << rule;
     return rules;
   }
   RoutingRules Read(IpFamily family) const {
@@ -32,8 +32,15 @@ class RoutingRulesTest : public testing::Test {
   lab::Namespace host_;
 };
 
-RoutingRules Asks(bool RoutingRules::*what = nullptr) {
+// The kernel's own.
+RoutingRules Plain() {
   RoutingRules rules;
+  rules.reach_main = true;
+  return rules;
+}
+
+RoutingRules Asks(bool RoutingRules::*what = nullptr) {
+  RoutingRules rules = Plain();
   rules.by_more_than_destination = true;
   if (what != nullptr) {
     rules.*what = true;
@@ -45,9 +52,9 @@ const RoutingRules kByPorts = Asks(&RoutingRules::by_ports);
 const RoutingRules kByOther = Asks();
 
 TEST_F(RoutingRulesTest, TheKernelsOwnAskForTheDestinationAlone) {
-  EXPECT_EQ(Read(IpFamily::kIpv4), RoutingRules());
-  EXPECT_EQ(Read(IpFamily::kIpv6), RoutingRules());
-  EXPECT_EQ(With("to 198.51.100.0/24"), RoutingRules());
+  EXPECT_EQ(Read(IpFamily::kIpv4), Plain());
+  EXPECT_EQ(Read(IpFamily::kIpv6), Plain());
+  EXPECT_EQ(With("to 198.51.100.0/24"), Plain());
 }
 
 TEST_F(RoutingRulesTest, MarksAndPortsAreTold) {
@@ -79,9 +86,18 @@ TEST_F(RoutingRulesTest, RulesThatRefuseAreTold) {
   }
 }
 
+TEST_F(RoutingRulesTest, WhoSendsEverythingToTableMainIsTold) {
+  host_.Shell("ip rule del table main; ip rule add table main suppress_prefixlength 0");
+  EXPECT_FALSE(Read(IpFamily::kIpv4).reach_main) << "its default route counts for nothing";
+  host_.Shell("ip rule add fwmark 7 table main");
+  EXPECT_FALSE(Read(IpFamily::kIpv4).reach_main);
+  host_.Shell("ip rule add table main");
+  EXPECT_TRUE(Read(IpFamily::kIpv4).reach_main);
+}
+
 TEST_F(RoutingRulesTest, OneFamilyDoesNotSpeakForTheOther) {
   host_.Shell("ip -6 rule add fwmark 7 lookup 100");
-  EXPECT_EQ(Read(IpFamily::kIpv4), RoutingRules());
+  EXPECT_EQ(Read(IpFamily::kIpv4), Plain());
   EXPECT_EQ(Read(IpFamily::kIpv6), kByMark);
 }
 

@@ -221,7 +221,7 @@ class PlainHost : public firewall::facts::Resolver {
       return Fact::Present(std::shared_ptr<const firewall::Chain>(std::move(chain)));
     }
     if (std::holds_alternative<firewall::facts::SocketKey>(need)) {
-      return Fact::Present(firewall::facts::Socket{0U, 0, 0, false, {}, {}});
+      return Fact::Present(firewall::facts::Socket{0U, 0, 0, false, std::uint8_t{0}, {}});
     }
     if (std::holds_alternative<firewall::facts::NamespaceKey>(need)) {
       firewall::facts::NamespaceFacts settings;
@@ -311,6 +311,8 @@ TEST_F(FateTest, WhatRulesMakeOfAPacketMayHaveNoRoute) {
     EvaluateInRounds(evaluator, &host, [&] { outcome = evaluator.Evaluate(socket_, &history_); });
     return outcome;
   };
+  RefusingHost everything(0);
+  EXPECT_EQ(marked(everything, 7).fate, Fate::kClean) << "without the rule, too: no alarm of rules";
   RefusingHost host(7);
   const CloseOutcome lost = marked(host, 7);
   EXPECT_EQ(lost.fate, Fate::kFinDropped);

@@ -58,7 +58,7 @@ class ConnectionFactsTest : public testing::Test {
 };
 
 TEST_F(ConnectionFactsTest, RoutingIsAskedAsTheSocketWould) {
-  PutSocket({9U, 3, 1000, false, {}, true});
+  PutSocket({9U, 3, 1000, false, std::uint8_t{0}, true});
   const Connection missing = Build();
   EXPECT_FALSE(missing.egress.name.has_value());
   RouteKey key = Key();
@@ -99,7 +99,7 @@ TEST_F(ConnectionFactsTest, AnUnknownMarkMattersOnlyWhereRoutingAsksForIt) {
 }
 
 TEST_F(ConnectionFactsTest, WhereSettingsCannotBeReadAllIsTold) {
-  PutSocket({9U, 0, 1000, false, {}, {}});
+  PutSocket({9U, 0, 1000, false, std::uint8_t{0}, {}});
   store_.Put(NamespaceKey{IpFamily::kIpv4}, Fact::Failed({FailureReason::kError, 0, "no answer"}));
   RouteKey key = Key();
   key.mark = 9;
@@ -119,7 +119,7 @@ TEST_F(ConnectionFactsTest, AnOrphanHasNoOwnerAndIsRoutedWhereRoutingDoesNotAskF
 }
 
 TEST_F(ConnectionFactsTest, ARouteToThisHostMakesItLoopback) {
-  PutSocket({0U, 0, 7, false, {}, {}});
+  PutSocket({0U, 0, 7, false, std::uint8_t{0}, {}});
   RouteKey key = Key();
   key.user = 7;
   PutRoute(key, "lo", true);
@@ -130,7 +130,7 @@ TEST_F(ConnectionFactsTest, ARouteToThisHostMakesItLoopback) {
 }
 
 TEST_F(ConnectionFactsTest, RoutingThatRefusesIsToldFromRoutingThatIsNotKnown) {
-  PutSocket({9U, 0, 1000, false, {}, true});
+  PutSocket({9U, 0, 1000, false, std::uint8_t{0}, true});
   EXPECT_FALSE(Build().unroutable) << "not asked yet";
   RouteKey key = Key();
   key.mark = 9;
@@ -161,7 +161,15 @@ TEST_F(ConnectionFactsTest, ByWhichTypeOfServiceIpv6RoutesIsNotKnown) {
   EXPECT_TRUE(is_routed(0x10));
 }
 
-TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToHaveIt) {
+TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToReceiveForIt) {
+  PutSettings(false);
+  RouteKey out;
+  out.source = local_.address;
+  out.destination = peer_.address;
+  Route leaves;
+  leaves.egress.name = "eth0";
+  leaves.egress.index = 2;
+  store_.Put(out, Fact::Present(std::make_shared<const Route>(leaves)));
   Socket socket{0U, 0, 1000, false, {}, true};
   socket.transparent = false;
   PutSocket(socket);
@@ -169,8 +177,13 @@ TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToHaveIt) {
   RouteKey own;
   own.destination = local_.address;
   PutRoute(own, "eth0");
+  EXPECT_FALSE(Build().address_gone) << "a rule may send what comes in elsewhere";
+  RouteKey in = own;
+  in.source = peer_.address;
+  in.arriving_on = 2;
+  store_.Put(in, Fact::Absent());
   EXPECT_TRUE(Build().address_gone);
-  store_.Put(own, Fact::Absent());
+  PutRoute(in, "eth0");
   EXPECT_TRUE(Build().address_gone);
   for (const bool bound : {false, true}) {
     socket.bound_device = bound ? 3 : 0;
@@ -181,7 +194,8 @@ TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToHaveIt) {
   socket.bound_device = 0;
   socket.transparent = false;
   PutSocket(socket);
-  PutRoute(own, "", true);
+  EXPECT_TRUE(Build().address_gone);
+  PutRoute(in, "", true);
   EXPECT_FALSE(Build().address_gone);
 }
 

@@ -41,7 +41,7 @@ TEST(LostDocumentTest, WhatIsNoneIsRefused) {
     return ParseLostJson(text);
   };
   EXPECT_TRUE(with("\"ongoing\":true", "\"ongoing\":true,\"more\":1"));
-  EXPECT_FALSE(with("\"format\":1", "\"format\":2"));
+  EXPECT_FALSE(with("\"format\":2", "\"format\":1"));
   EXPECT_FALSE(with("\"lost_halves\"", "\"halves\""));
   EXPECT_FALSE(with("\"0000000000000001\"", "\"1\""));
   EXPECT_FALSE(with("[\"0000000000000001\"]", "[]"));

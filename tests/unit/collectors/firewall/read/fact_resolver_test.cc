@@ -463,6 +463,15 @@ facts::NamespaceFacts WithoutPrograms(facts::NamespaceFacts read) {
   return read;
 }
 
+kernel::netlink::FakeMessage RuleToMain() {
+  fib_rule_hdr header = {};
+  header.action = FR_ACT_TO_TBL;
+  header.table = RT_TABLE_MAIN;
+  Request rule(RTM_NEWRULE);
+  rule.Header(header);
+  return MessageOf(rule);
+}
+
 // A dump's message of a route to everything.
 kernel::netlink::FakeMessage ListedRoute(std::uint8_t type, std::uint8_t table = RT_TABLE_MAIN,
                                          std::uint8_t type_of_service = 0) {
@@ -485,7 +494,7 @@ TEST_F(FactResolverTest, SettingsAndRoutingRulesOfTheNamespaceAreOneFact) {
   WriteSetting("bridge/bridge-nf-call-ip6tables", "0");
   Request rule(RTM_NEWRULE);
   rule.Header(fib_rule_hdr{}).PutU32(FRA_FWMARK, 7);
-  kernel_->Answers({MessageOf(rule), Done()}).Answers({ListedRoute(RTN_UNICAST), Done()});
+  kernel_->Answers({MessageOf(rule), RuleToMain(), Done()}).Answers({ListedRoute(RTN_UNICAST), Done()});
   facts::NamespaceFacts all;
   all.early_demultiplexing = true;
   all.routes_by_mark = true;
@@ -517,13 +526,13 @@ TEST_F(FactResolverTest, WhatRefusesPacketsIsFoundAmongRoutesAndRules) {
     rule.Header(header);
     routes.push_back(Done());
     kernel_ = FakeKernel::Make();
-    kernel_->Answers({MessageOf(rule), Done()}).Answers(std::move(routes));
+    kernel_->Answers({RuleToMain(), MessageOf(rule), Done()}).Answers(std::move(routes));
     return AskPresent<facts::NamespaceFacts>(facts::NamespaceKey{IpFamily::kIpv4});
   };
   EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST)}).routes_everything, true);
   EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, 77)}).routes_everything, false) << "of another table";
   EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST, RT_TABLE_MAIN, 0x10)}).routes_everything, false);
-  for (const std::uint8_t type : {RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT}) {
+  for (const std::uint8_t type : {RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT, RTN_THROW}) {
     EXPECT_EQ(ask(FR_ACT_TO_TBL, {ListedRoute(RTN_UNICAST), ListedRoute(type, 77)}).routes_everything, false);
   }
   for (const std::uint8_t action : {FR_ACT_BLACKHOLE, FR_ACT_UNREACHABLE, FR_ACT_PROHIBIT}) {
