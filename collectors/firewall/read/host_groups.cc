@@ -9,7 +9,7 @@ HostGroups::Programs HostGroups::FindPrograms(const kernel::Host& host, Deadline
   if (programs_ != nullptr && SteadyClock::now() - programs_read_at_ < kProgramsLast) {
     return programs_;
   }
-  const auto read = std::make_shared<const std::vector<kernel::GroupProgram>>(ReadGroupPrograms(host, deadline));
+  auto read = std::make_shared<const std::vector<kernel::GroupProgram>>(ReadGroupPrograms(host, deadline));
   if (deadline.Passed()) {
     return read;  // perhaps not all of them, and then nobody else's
   }
