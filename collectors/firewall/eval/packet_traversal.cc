@@ -426,11 +426,22 @@ class FateQuestion {
   // An ACK that was let out made an entry before it was lost coming in. The FIN that it did not answer is retransmitted
   // as a reply in that entry, and so the next ACK is of an established connection.
   TraversalResult OfAckThroughOwnEntry(const TraversalResult& first) {
+    const PacketTracking looked_up = TrackingWithoutEntry(PacketKind::kAck, settings_.tcp_loose);
+    const Tristate gone = EndsTheSocket(PacketKind::kAck, looked_up,
+                                        Ways(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), looked_up));
+    if (gone == Tristate::kYes) {
+      return first;  // a reset answered it, and nobody is left who would send the next one
+    }
     const TraversalResult fin = Walk(PacketKind::kFin, LaterFin(PacketKind::kFin, false), PacketTracking::kEstablished);
     TraversalResult ack =
         Walk(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), PacketTracking::kEstablished);
     if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {
       return first;
+    }
+    if (fin.decision == Disposition::kAccept && ack.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
+      ack.decision = Disposition::kUnknown;
+      ack.reason = "whether a reset answers the first ACK, and so no later one, which would be let through, is made";
+      return ack;
     }
     if (fin.decision == Disposition::kAccept && ack.decision == Disposition::kAccept) {
       ack.reason = "the first one is lost, but makes the entry through which the next one passes";
