@@ -234,6 +234,10 @@ std::optional<TraversalResult> BecauseUnread(const Ruleset& ruleset, IpFamily fa
   return std::nullopt;
 }
 
+bool IsStopped(const TraversalResult& verdict) {
+  return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
+}
+
 // A question about one connection, asked of all its packets.
 class FateQuestion {
  public:
@@ -305,10 +309,6 @@ class FateQuestion {
   }
 
  private:
-  static bool IsStopped(const TraversalResult& verdict) {
-    return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
-  }
-
   // Decided where the packet comes in again through loopback, or by a bridge: the sender does not notice.
   static bool IsLostBehindDevice(const TraversalResult& verdict) {
     return verdict.decision != Disposition::kAccept &&
@@ -438,16 +438,16 @@ class FateQuestion {
     if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {
       return first;
     }
-    if (fin.decision == Disposition::kAccept && ack.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
+    if (fin.decision != Disposition::kAccept) {
+      return fin;
+    }
+    if (ack.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       ack.decision = Disposition::kUnknown;
       ack.reason = "whether a reset answers the first ACK, and so no later one, which would be let through, is made";
-      return ack;
-    }
-    if (fin.decision == Disposition::kAccept && ack.decision == Disposition::kAccept) {
+    } else if (ack.decision == Disposition::kAccept) {
       ack.reason = "the first one is lost, but makes the entry through which the next one passes";
-      return ack;
     }
-    return fin.decision == Disposition::kUnknown ? fin : ack;
+    return ack;
   }
 
   // Data that was let out made an entry before it was lost coming in, with the marks that rules gave it. The next try
@@ -512,7 +512,19 @@ TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& c
   }
   Connection closed = connection;
   closed.local_socket.held = false;
-  return FateQuestion(evaluator, closed, settings).OfPeerReset();
+  TraversalResult later = FateQuestion(evaluator, closed, settings).OfPeerReset();
+  if (!IsStopped(later)) {
+    return later;
+  }
+  // Within the same machine the first reset comes before close() lets go of the socket (sock_orphan() follows
+  // tcp_send_fin()); from farther away it hardly does.
+  Connection closing = connection;
+  closing.local_socket.held = true;
+  if (!IsStopped(FateQuestion(evaluator, closing, settings).OfPeerReset())) {
+    later.decision = Disposition::kUnknown;
+    later.reason = "whether the reset comes before close() has let go of the socket, which is chance";
+  }
+  return later;
 }
 
 TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,

@@ -43,7 +43,7 @@ TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& con
                                 const PacketPathSettings& settings);
 
 /// The same for the RST with which a peer answers the FIN that knows nothing of the connection any more (INVALID). It
-/// finds a socket that no process holds any more.
+/// finds a socket that no process holds any more, unless it is as fast as close() itself: where that matters, unknown.
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
                                   const PacketPathSettings& settings);
 

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <exception>
@@ -106,6 +107,29 @@ TEST(PeersResetTest, FindsASocketThatNoProcessHoldsAnyMore) {
     }
   }
   EXPECT_EQ(resets, connections.size());
+}
+
+// Peers are in this machine: the first reset mostly finds a socket whose close() has not come to its end.
+TEST(PeersResetTest, IsUnknownWhereOnlyASocketThatIsStillHeldGetsIt) {
+  ClosingTrial trial;
+  trial.SetTcpLoose(true);
+  std::vector<TrialConnection> connections = Connections();
+  std::erase_if(connections, [](const TrialConnection& each) { return each.loopback; });
+  const auto packets = trial.Run(connections, {TrialRole::kPeerGone}, [](const lab::Namespace& local) {
+    local.Shell(
+        "nft 'table inet t { chain c { type filter hook input priority 0; policy drop;"
+        " meta l4proto ipv6-icmp accept; meta skuid 0 accept; tcp flags & rst == 0 accept; }; }'");
+  });
+  std::size_t unknown = 0;
+  for (const TrialPacket& packet : packets) {
+    EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
+    if (packet.resets) {
+      EXPECT_EQ(packet.verdict.decision, Disposition::kUnknown) << packet.Describe();
+      EXPECT_THAT(packet.verdict.reason, testing::HasSubstr("close()"));
+      ++unknown;
+    }
+  }
+  EXPECT_EQ(unknown, connections.size());
 }
 
 INSTANTIATE_TEST_SUITE_P(Rulesets, PacketTraversalTest, testing::ValuesIn(recording::CasesOf("traversal")),
