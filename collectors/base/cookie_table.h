@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/base/hash.h"
+
 namespace finwait {
 
 /// Values by socket cookie, without a heap block for each: open addressing in one piece of memory. `Value` is small and
@@ -44,7 +46,7 @@ class CookieTable {
 
   // Where `cookie` is, or would be. At least a quarter of the slots is empty, so this ends.
   std::size_t SlotOf(std::uint64_t cookie) const {
-    const std::uint64_t hash = cookie * 0x9e3779b97f4a7c15U;
+    const std::uint64_t hash = cookie * kGoldenRatio;
     const std::size_t mask = slots_.size() - 1;
     std::size_t at = static_cast<std::size_t>(hash >> 32) & mask;
     while (slots_[at].cookie != cookie && slots_[at].cookie != kEmpty) {

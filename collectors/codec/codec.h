@@ -147,10 +147,11 @@ template <typename T>
 inline constexpr bool kIsOptional = false;
 template <typename T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
-template <typename T>
-inline constexpr bool kIsVariant = false;
+// A variant, or what a type that is one is derived from: its alternatives.
 template <typename... T>
-inline constexpr bool kIsVariant<std::variant<T...>> = true;
+std::variant<T...> KindsOf(const std::variant<T...>&);
+template <typename T>
+concept IsVariant = requires(const T& value) { KindsOf(value); };
 template <typename T>
 inline constexpr bool kIsMap = false;
 template <typename K, typename V, typename C>
@@ -190,13 +191,14 @@ inline constexpr bool kIsRaw = (std::is_arithmetic_v<T> && !std::is_same_v<T, bo
 // The alternatives of a variant are tried by their position.
 template <std::size_t I = 0, typename Variant>
 bool TakeAlternative(Decoder& decoder, std::size_t index, Variant& value) {
-  if constexpr (I == std::variant_size_v<Variant>) {
+  using Kinds = decltype(KindsOf(value));
+  if constexpr (I == std::variant_size_v<Kinds>) {
     return false;
   } else {
     if (index != I) {
       return TakeAlternative<I + 1>(decoder, index, value);
     }
-    std::variant_alternative_t<I, Variant> alternative{};
+    std::variant_alternative_t<I, Kinds> alternative{};
     if (!decoder.Take(alternative)) {
       return false;
     }
@@ -277,8 +279,8 @@ void Encoder::Put(const T& value) {
     if (value) {
       Put(*value);
     }
-  } else if constexpr (kIsVariant<T>) {
-    static_assert(std::variant_size_v<T> < 256);
+  } else if constexpr (IsVariant<T>) {
+    static_assert(std::variant_size_v<decltype(KindsOf(value))> < 256);
     Put(static_cast<std::uint8_t>(value.index()));
     std::visit([this](const auto& alternative) { this->Put(alternative); }, value);
   } else if constexpr (kIsShared<T>) {
@@ -413,7 +415,7 @@ bool Decoder::Take(T& value) {
       return true;
     }
     return Take(value.emplace());
-  } else if constexpr (kIsVariant<T>) {
+  } else if constexpr (IsVariant<T>) {
     std::uint8_t index = 0;
     return (Take(index) && TakeAlternative(*this, index, value)) || Refuse();
   } else if constexpr (kIsShared<T>) {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <random>
 
+#include "collectors/base/hash.h"
+
 namespace finwait::kernel {
 
 SocketIndex::SocketIndex(const SocketTable& sockets)
@@ -25,8 +27,7 @@ std::uint64_t SocketIndex::Hash(const Endpoint& local, const Endpoint& peer) con
     std::uint64_t words[2] = {};
     std::memcpy(words, address->Bytes().data(), address->Bytes().size());
     for (const std::uint64_t word : words) {
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-      hash ^= hash >> 32;
+      hash = MixHash(hash, word);
     }
   }
   return hash;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "collectors/base/hash.h"
+
 namespace finwait::kernel {
 namespace {
 
@@ -65,8 +67,7 @@ std::size_t SocketTable::Hash(const Profile& profile) {
   for (const std::uint64_t word :
        {std::uint64_t{profile.uid}, std::uint64_t{profile.device}, std::uint64_t{profile.mark.value_or(0)},
         profile.cgroup_id.value_or(0), std::uint64_t{profile.type_of_service.value_or(0)}}) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-    hash ^= hash >> 32;
+    hash = MixHash(hash, word);
   }
   return static_cast<std::size_t>(hash);
 }

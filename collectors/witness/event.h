@@ -19,7 +19,7 @@ typedef unsigned long long finwait_u64;
 enum {
   FINWAIT_PACKETS = 2, /* 0: FIN, 1: RST */
   FINWAIT_PLACES = 3,  /* 0: local, 1: forwarded, 2: it came in, and no route had been looked up yet */
-  FINWAIT_CLASSES = 6, /* of reasons: collectors/witness/reasons.h */
+  FINWAIT_CLASSES = 6, /* of reasons: collectors/witness/drop.h */
   FINWAIT_REASONS = 256,
   FINWAIT_SYMBOL = 48
 };

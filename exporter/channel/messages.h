@@ -8,6 +8,7 @@
 
 #include "collectors/base/cpu_budget.h"
 #include "collectors/base/result.h"
+#include "collectors/codec/codec.h"
 #include "collectors/firewall/facts/fact.h"
 #include "collectors/firewall/facts/fact_query.h"
 #include "collectors/firewall/facts/fact_store.h"
@@ -54,6 +55,10 @@ struct FactsQuestion {
 };
 struct FactsAnswer {
   std::vector<firewall::facts::Fact::Value> facts;  ///< in the order of the needs
+
+  /// How it crosses. All kinds of facts and rules are in it: that is compiled once, as Question's.
+  void Encode(codec::Encoder& encoder) const;
+  bool Decode(codec::Decoder& decoder);
 };
 
 /// A question as it crosses.
@@ -61,6 +66,9 @@ struct Question {
   /// The server has lost what it was told, for want of memory: everything crosses again.
   bool resend_all = false;
   std::variant<HelloQuestion, NextQuestion, FactsQuestion> what;
+
+  void Encode(codec::Encoder& encoder) const;
+  bool Decode(codec::Decoder& decoder);
 };
 
 /// No question has more needs than an evaluation notes at once; who has more asks again.

@@ -64,7 +64,7 @@ struct StuckFinding {
   bool with_entry = false;  ///< kLocalDrop: the FIN had its entry, and is dropped all the same
 };
 
-/// A packet of its was dropped, with this result. `context.evaluate` is not null, here and below.
+/// A packet of its was dropped, with this result. `context.evaluator` is not null, here and below.
 StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context);
 
 /// Why a socket is stuck whose FIN went out without an entry, by what becomes of such a close; `fin_dropped` and

@@ -1,11 +1,9 @@
 #include "exporter/planning/rules_identity.h"
 
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/xt_recent.h>
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "collectors/base/hash.h"
 #include "collectors/codec/codec.h"
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/facts/fact_query.h"
@@ -37,23 +36,21 @@ using firewall::facts::IpsetContents;
 
 constexpr std::size_t kMostChains = 20'000;
 
-// FNV-1a, from two starts. It has to tell rulesets apart, not to resist anybody.
+// Two hashes, from two starts: they have to tell rulesets apart.
 class Hasher {
  public:
   template <typename T>
   void Add(const T& value) {
     codec::Encoder encoder;
     encoder.Put(value);
-    for (std::uint64_t& hash : hashes_) {
-      for (const std::byte byte : encoder.Bytes()) {
-        hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
-      }
+    for (Fnv1a& hash : hashes_) {
+      hash.Add(encoder.Bytes());
     }
   }
-  std::string Text() const { return std::to_string(hashes_[0]) + "-" + std::to_string(hashes_[1]); }
+  std::string Text() const { return std::to_string(hashes_[0].Hash()) + "-" + std::to_string(hashes_[1].Hash()); }
 
  private:
-  std::array<std::uint64_t, 2> hashes_ = {0xcbf29ce484222325, 0x84222325cbf29ce4};
+  std::array<Fnv1a, 2> hashes_ = {Fnv1a(), Fnv1a(0x84222325cbf29ce4)};
 };
 
 // All of one table that packets may come to.
@@ -119,10 +116,10 @@ class Reachable {
     for (const firewall::Expression& expression : rule.expressions) {
       const auto* match = std::get_if<firewall::XtMatch>(&expression);
       const auto* target = std::get_if<firewall::XtTarget>(&expression);
-      if (match != nullptr && match->name == "set") {
+      if (match != nullptr && extensions_.TraitsOf(*match).names_ipset) {
         EnterIpset(*match);
       }
-      const bool hangs_on_more = (target != nullptr && target->name == "SET") ||
+      const bool hangs_on_more = (target != nullptr && extensions_.TraitsOf(*target).names_ipset) ||
                                  std::holds_alternative<firewall::UnknownExpression>(expression);
       says_all_ = says_all_ && !hangs_on_more;
       firewall::ForEachReference(expression, [&](const Reference& reference) { Refer(reference); });
@@ -195,36 +192,17 @@ class Reachable {
     hasher.Add(rule.expressions.size());
     for (const firewall::Expression& expression : rule.expressions) {
       const auto* match = std::get_if<firewall::XtMatch>(&expression);
-      if (match != nullptr && match->name == "set") {
+      if (match != nullptr && extensions_.TraitsOf(*match).names_ipset) {
         AddIpset(*match, hasher);
       } else if (match != nullptr) {
-        AddMatch(*match, table_.family == firewall::TableFamily::kIpv6, hasher);
+        hasher.Add(match->name);
+        hasher.Add(match->revision);
+        hasher.Add(extensions_.IdentityOf(*match));
       } else {
         hasher.Add(std::holds_alternative<firewall::Counter>(expression) ? firewall::Expression(firewall::Counter{})
                                                                          : expression);
       }
     }
-  }
-
-  // Of these two the tool leaves between the fields, and behind a list's name, what was in memory.
-  static void AddMatch(const firewall::XtMatch& match, bool ipv6, Hasher& hasher) {
-    hasher.Add(match.name);
-    hasher.Add(match.revision);
-    Value info = match.info;
-    if (match.name == "connlimit" && firewall::xt::BuiltIn().Find(match) != nullptr) {
-      hasher.Add(firewall::xt::BuiltIn().TextOf(match, ipv6));
-      return;
-    }
-    constexpr std::size_t kName = offsetof(xt_recent_mtinfo_v1, name);
-    constexpr std::size_t kSide = offsetof(xt_recent_mtinfo_v1, side);
-    if (match.name == "recent" && info.size() > kSide) {
-      const auto begin = info.begin() + kName;
-      const auto side = info.begin() + kSide;
-      std::fill(std::find(begin, side, std::byte{0}), side, std::byte{0});
-      const auto mask = std::min(info.size(), offsetof(xt_recent_mtinfo_v1, mask));
-      std::fill(side + 1, info.begin() + static_cast<std::ptrdiff_t>(mask), std::byte{0});
-    }
-    hasher.Add(info);
   }
 
   void AddIpset(const firewall::XtMatch& match, Hasher& hasher) const {
@@ -279,6 +257,7 @@ class Reachable {
 
   firewall::eval::ChainEvaluator& evaluator_;
   FactQuery& query_;
+  const firewall::xt::Registry& extensions_ = firewall::xt::BuiltIn();
   const Table& table_;
   std::map<std::uint16_t, KnownIpset> ipsets_;
   std::map<std::string, const Chain*> chains_;

@@ -178,10 +178,6 @@ bool Situation::AnyOutbound() const {
   return std::any_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return !loss.inbound; });
 }
 
-bool Situation::AnyInbound() const {
-  return std::any_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return loss.inbound; });
-}
-
 bool Situation::AnyWithEntry() const {
   return std::any_of(losses.begin(), losses.end(), [](const AffectedSite& loss) { return loss.with_entry; });
 }

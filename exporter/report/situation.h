@@ -70,7 +70,6 @@ struct Situation {
 
   bool AnyNat() const { return nat_stuck + nat_at_risk + nat_tracked > 0; }
   bool AnyOutbound() const;
-  bool AnyInbound() const;
   /// Something is stuck, at risk, or was lost as a reset.
   bool AnyAffected() const { return stuck > 0 || at_risk > 0 || resets_lost > 0; }
 };

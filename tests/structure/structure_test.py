@@ -2,7 +2,7 @@
 """Holds the sources against the plan of the house: folder = namespace = library.
 
 The plan is the list of finwait_library() calls in CMakeLists.txt. A file may include headers of its own folder and of the
-libraries that its folder links by name; its code stands in the namespace of its folder; no folder has two types of one name
+libraries that its folder links by name, and a folder links none that it does not include; its code stands in the namespace of its folder; no folder has two types of one name
 (the fault that the compiler need not report: one definition rule); tests stand where their sources stand, and say in a line what they hold.
 """
 import pathlib
@@ -68,6 +68,15 @@ def check_includes(root, links):
                 yield f"{path}: includes {included}, but {folder} does not link {target}"
 
 
+def check_links(root, links):
+    """The picture of the house shows no dependency that is not there."""
+    for folder, linked in links.items():
+        texts = [path.read_text() for path in (root / folder).glob("*") if path.suffix in (".h", ".cc")]
+        for other in linked:
+            if not any(re.search(rf'^#include "{other}/[^/"]+"', text, re.MULTILINE) for text in texts):
+                yield f"{folder}: links {other}, of which no file of it includes anything"
+
+
 def check_namespaces(root, links):
     for path in sources(root, "collectors") + sources(root, "exporter"):
         folder = str(path.parent)
@@ -113,7 +122,7 @@ def check_test_names(root, links):
                 yield f"{path}: {name} has {len(name)} characters, {LONGEST_TEST_NAME} are the most"
 
 
-CHECKS = (check_includes, check_namespaces, check_types, check_tests, check_test_names)
+CHECKS = (check_includes, check_links, check_namespaces, check_types, check_tests, check_test_names)
 
 
 def faults(root):
@@ -152,6 +161,9 @@ def finds_each_fault():
             if len(faults(root)) != 1:
                 yield f"{what}: expected one fault, found {faults(root)}"
             (root / path).unlink()
+        write("collectors/kernel/k.h", "namespace finwait::kernel {\nstruct K {};\n}\n")
+        if len(faults(root)) != 1:
+            yield f"idle link: expected one fault, found {faults(root)}"
 
 
 def main():

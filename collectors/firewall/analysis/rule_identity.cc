@@ -3,26 +3,23 @@
 #include <span>
 #include <type_traits>
 
+#include "collectors/base/hash.h"
+
 namespace finwait::firewall::analysis {
 namespace {
 
-// FNV-1a. It has to tell rules apart, not to resist anybody.
 class Hasher {
  public:
-  void Add(std::span<const std::byte> bytes) {
-    for (const std::byte byte : bytes) {
-      hash_ = (hash_ ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
-    }
-  }
+  void Add(std::span<const std::byte> bytes) { hash_.Add(bytes); }
   void Add(const std::string& text) {
     Add(std::as_bytes(std::span(text)));
     Add(text.size());
   }
   void Add(std::uint64_t number) { Add(std::as_bytes(std::span(&number, 1))); }
-  std::uint64_t Hash() const { return hash_; }
+  std::uint64_t Hash() const { return hash_.Hash(); }
 
  private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
+  Fnv1a hash_;
 };
 
 // Legacy rules are made of these; of nftables' own expressions the kind is enough, because nft rules have handles.

@@ -64,7 +64,9 @@ class Visitor {
   Traits operator()(const CtLoad&) const { return kNeedsConntrack; }
   Traits operator()(const CtSet&) const { return {.changes_packet = true, .needs_conntrack = true}; }
   Traits operator()(const FlowOffload&) const { return kNeedsConntrack; }
-  Traits operator()(const Synproxy&) const { return {.needs_conntrack = true, .terminal = true}; }
+  Traits operator()(const Synproxy&) const {
+    return {.needs_conntrack = true, .terminal = true, .adjusts_sequence = true};
+  }
   Traits operator()(const Nat&) const { return kTranslates; }
   Traits operator()(const Masquerade&) const { return kTranslates; }
   Traits operator()(const Redirect&) const { return kTranslates; }

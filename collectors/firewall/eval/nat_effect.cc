@@ -1,7 +1,5 @@
 #include "collectors/firewall/eval/nat_effect.h"
 
-#include <linux/netfilter/nf_tables.h>
-
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -10,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/eval/expression_traits.h"
 #include "collectors/firewall/packet/condition.h"
 
 namespace finwait::firewall::eval {
@@ -93,17 +92,10 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
   return effect;
 }
 
-// A SYN proxy's entry translates sequence numbers.
-bool IsSynproxy(const Expression& step) {
-  const auto* target = std::get_if<XtTarget>(&step);
-  const auto* object = std::get_if<ObjectReference>(&step);
-  return std::holds_alternative<Synproxy>(step) || (target != nullptr && target->name == "SYNPROXY") ||
-         (object != nullptr && object->type == NFT_OBJECT_SYNPROXY);
-}
-
-bool HasSynproxy(const Chain& chain) {
+bool AdjustsSequence(const Chain& chain) {
   return std::any_of(chain.rules.begin(), chain.rules.end(), [](const Rule& rule) {
-    return std::any_of(rule.expressions.begin(), rule.expressions.end(), IsSynproxy);
+    return std::any_of(rule.expressions.begin(), rule.expressions.end(),
+                       [](const Expression& step) { return TraitsOf(step).adjusts_sequence; });
   });
 }
 
@@ -115,7 +107,7 @@ bool MayTranslate(const Ruleset& ruleset, IpFamily family) {
   return std::any_of(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
     return !table.dormant && Covers(table.family, family) &&
            std::any_of(table.chains.begin(), table.chains.end(), [](const auto& one) {
-             return (one.second->base && one.second->base->type == ChainType::kNat) || HasSynproxy(*one.second);
+             return (one.second->base && one.second->base->type == ChainType::kNat) || AdjustsSequence(*one.second);
            });
   });
 }

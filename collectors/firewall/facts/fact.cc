@@ -63,6 +63,12 @@ struct Sizer {
 
 }  // namespace
 
+Fact::Fact(const Fact& other) = default;
+Fact::Fact(Fact&& other) noexcept = default;
+Fact& Fact::operator=(const Fact& other) = default;
+Fact& Fact::operator=(Fact&& other) noexcept = default;
+Fact::~Fact() = default;
+
 bool Fact::SameAs(const Fact& other) const {
   const auto same = [&](const auto* mine, const auto* theirs) {
     return mine != nullptr && theirs != nullptr && *mine == *theirs;

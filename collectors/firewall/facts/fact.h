@@ -151,6 +151,11 @@ class Fact {
                              std::shared_ptr<const IpsetContents>, HardwareAddress>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
+  Fact(const Fact& other);
+  Fact(Fact&& other) noexcept;
+  Fact& operator=(const Fact& other);
+  Fact& operator=(Fact&& other) noexcept;
+  ~Fact();
   static Fact Absent() { return Fact(); }
   static Fact Failed(Error why) { return Fact(Value(std::move(why))); }
   template <typename T>

@@ -43,6 +43,13 @@ constexpr std::size_t kOverhead = 256;
 
 }  // namespace
 
+FactStore::FactStore(std::size_t budget) : budget_(budget) {}
+FactStore::FactStore(const FactStore& other) = default;
+FactStore::FactStore(FactStore&& other) noexcept = default;
+FactStore& FactStore::operator=(const FactStore& other) = default;
+FactStore& FactStore::operator=(FactStore&& other) noexcept = default;
+FactStore::~FactStore() = default;
+
 const Fact* FactStore::Find(const Need& need) {
   const auto found = facts_.find(need);
   if (found == facts_.end()) {

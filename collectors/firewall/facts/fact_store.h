@@ -33,7 +33,12 @@ class FactStore {
   /// What was not used for so long can be read again when it is needed.
   static constexpr std::chrono::seconds kKeepUnused{15};
 
-  explicit FactStore(std::size_t budget = kBudget) : budget_(budget) {}
+  explicit FactStore(std::size_t budget = kBudget);
+  FactStore(const FactStore& other);
+  FactStore(FactStore&& other) noexcept;
+  FactStore& operator=(const FactStore& other);
+  FactStore& operator=(FactStore&& other) noexcept;
+  ~FactStore();
 
   /// Null where nobody has asked yet. Counts as a use.
   const Fact* Find(const Need& need);

@@ -42,6 +42,20 @@ struct Words {
 
 }  // namespace
 
+Need::Need() = default;
+Need::Need(const Need& other) = default;
+Need::Need(Need&& other) noexcept = default;
+Need& Need::operator=(const Need& other) = default;
+Need& Need::operator=(Need&& other) noexcept = default;
+Need::~Need() = default;
+
+bool operator==(const Need& one, const Need& other) {
+  return static_cast<const NeedKinds&>(one) == static_cast<const NeedKinds&>(other);
+}
+bool operator<(const Need& one, const Need& other) {
+  return static_cast<const NeedKinds&>(one) < static_cast<const NeedKinds&>(other);
+}
+
 std::string Describe(const Need& need) { return std::visit(Words(), need); }
 
 }  // namespace finwait::firewall::facts

@@ -159,9 +159,23 @@ struct SetRoomKey {
   auto operator<=>(const SetRoomKey&) const = default;
 };
 
-using Need = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
+/// The kinds of needs.
+using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
                           IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey,
                           RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
+
+/// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
+struct Need : NeedKinds {
+  using NeedKinds::NeedKinds;
+  Need();
+  Need(const Need& other);
+  Need(Need&& other) noexcept;
+  Need& operator=(const Need& other);
+  Need& operator=(Need&& other) noexcept;
+  ~Need();
+  friend bool operator==(const Need& one, const Need& other);
+  friend bool operator<(const Need& one, const Need& other);
+};
 using Needs = std::set<Need>;
 
 /// The alternatives of Need, in its order.
@@ -186,7 +200,7 @@ enum class FactKind : std::uint8_t {
   kIpsetContents,
   kNeighbour
 };
-inline constexpr std::size_t kFactKinds = std::variant_size_v<Need>;
+inline constexpr std::size_t kFactKinds = std::variant_size_v<NeedKinds>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }
 
 /// What is asked, for an operator: "the rules of chain KUBE-SVC-X in table nat", "the route to 192.0.2.9".

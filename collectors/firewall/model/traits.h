@@ -19,6 +19,12 @@ struct Traits {
   /// Its answer depends on what no ruleset tells (chance, rates, time, other packets): what, as a noun for a sentence
   /// such as "unknown: a rate limit". Empty: the answer can be predicted, at least for some packets.
   std::string_view unknowable_because = {};
+  /// The entry of a connection that it has let in changes sequence numbers (nf_ct_seqadj_init()): they are lost with it.
+  bool adjusts_sequence = false;
+  /// It names an ipset by its number, which is another one wherever the set is made.
+  bool names_ipset = false;
+  /// It asks for nothing and does nothing: a remark for readers.
+  bool is_remark = false;
   bool operator==(const Traits&) const = default;
 };
 

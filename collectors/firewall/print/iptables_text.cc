@@ -290,8 +290,8 @@ class Line {
     }
     const xt::Registry& extensions = xt::BuiltIn();
     const std::string text = WithoutTcpFlags(extensions.TextOf(*match, ipv6_));
-    if (match->name != "comment" && text != "-m tcp" && !AsksForStateOnly(text) &&
-        extensions.TraitsOf(*match).unknowable_because.empty()) {
+    const Traits traits = extensions.TraitsOf(*match);
+    if (!traits.is_remark && text != "-m tcp" && !AsksForStateOnly(text) && traits.unknowable_because.empty()) {
       matches_.push_back(text);
     }
   }

@@ -217,7 +217,7 @@ constexpr std::string_view kKinds[] = {
     "cmp",       "range",     "lookup",  "dynset",  "limit",  "quota",  "connlimit", "counter",  "log",     "last",
     "notrack",   "reject",    "queue",   "nat",     "masq",   "redir",  "tproxy",    "synproxy", "dup",     "fwd",
     "flow",      "objref",    "objref",  "header",  "match",  "target", "unknown"};
-static_assert(std::size(kKinds) == std::variant_size_v<Expression>);
+static_assert(std::size(kKinds) == std::variant_size_v<ExpressionKinds>);
 
 }  // namespace
 

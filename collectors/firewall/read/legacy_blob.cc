@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/base/hash.h"
 #include "collectors/firewall/read/legacy_tables.h"
 
 namespace finwait::firewall::read {
@@ -79,13 +80,11 @@ struct Ipv6 {
 
 // Content without the counters, eight bytes at a time. It has to notice changes, not to resist anybody.
 std::uint64_t Mix(std::uint64_t hash, Bytes bytes) {
-  constexpr std::uint64_t kPrime = 0x9E3779B97F4A7C15;
   while (!bytes.empty()) {
     std::uint64_t word = 0;
     const std::size_t size = std::min(bytes.size(), sizeof word);
     std::memcpy(&word, bytes.data(), size);
-    hash = (hash ^ word ^ (static_cast<std::uint64_t>(size) << 56)) * kPrime;
-    hash ^= hash >> 29;
+    hash = MixHash(hash, word ^ (static_cast<std::uint64_t>(size) << 56));
     bytes = bytes.subspan(size);
   }
   return hash;

@@ -24,7 +24,7 @@ class LegacyKernel {
                                                     std::uint32_t size) = 0;
 };
 
-/// The real ones, through a datagram socket of the family (so that CAP_NET_RAW is not needed; CAP_NET_ADMIN is), in the
+/// The real ones, through a TCP socket of the family (a raw one would need CAP_NET_RAW as well as CAP_NET_ADMIN), in the
 /// calling thread's network namespace.
 class SocketLegacyKernel : public LegacyKernel {
  public:

@@ -11,7 +11,7 @@ std::optional<OptionText> Text(const XtMatch& match, bool) {
 }
 
 constexpr Match kMatches[] = {
-    {.name = "comment", .revisions = {0, 0}, .traits = {}, .conditions = Always, .text = Text}};
+    {.name = "comment", .revisions = {0, 0}, .traits = {.is_remark = true}, .conditions = Always, .text = Text}};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <linux/netfilter/xt_connlimit.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "collectors/firewall/model/value_text.h"
@@ -40,11 +41,20 @@ OptionText Text(const xt_connlimit_info& info, bool ipv6) {
          ((info.flags & XT_CONNLIMIT_DADDR) != 0 ? " --connlimit-daddr" : " --connlimit-saddr");
 }
 
+// Behind its flags comes a pointer of the kernel's, and room before it.
+Value Identity(const XtMatch& match) {
+  Value info = match.info;
+  constexpr std::size_t kEnd = offsetof(xt_connlimit_info, flags) + sizeof(xt_connlimit_info::flags);
+  info.resize(std::min(info.size(), kEnd));
+  return info;
+}
+
 constexpr Match kMatches[] = {{.name = "connlimit",
                                .revisions = {0, 1},
                                .traits = {.needs_conntrack = true},
                                .conditions = Meaning,
-                               .text = kMatchTextOf<xt_connlimit_info, Text>}};
+                               .text = kMatchTextOf<xt_connlimit_info, Text>,
+                               .identity = Identity}};
 
 }  // namespace
 

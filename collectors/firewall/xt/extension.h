@@ -90,6 +90,9 @@ struct Match {
   bool (*tests_state)(const XtMatch&) = nullptr;
   /// What it changes of a packet that it matches; null: nothing.
   void (*change)(const XtMatch&, Packet&, const HookContext&) = nullptr;
+  /// Its structure without what its tool leaves in it of its own memory, so that two loads of one rule give one value;
+  /// null: there is nothing of that kind.
+  Value (*identity)(const XtMatch&) = nullptr;
 };
 
 /// The queues of NFQUEUE among which a packet goes to one.

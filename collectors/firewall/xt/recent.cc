@@ -4,6 +4,7 @@
 #include <linux/netfilter/xt_recent.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -156,11 +157,25 @@ void Change(const XtMatch& match, Packet& packet, const HookContext&) {
   }
 }
 
+// The tool leaves what was in memory behind the list's name, and between the fields.
+Value Identity(const XtMatch& match) {
+  Value info = match.info;
+  constexpr std::size_t kSide = offsetof(xt_recent_mtinfo_v1, side);
+  if (info.size() > kSide) {
+    const auto side = info.begin() + kSide;
+    std::fill(std::find(info.begin() + offsetof(xt_recent_mtinfo_v1, name), side, std::byte{0}), side, std::byte{0});
+    const auto mask = std::min(info.size(), offsetof(xt_recent_mtinfo_v1, mask));
+    std::fill(side + 1, info.begin() + static_cast<std::ptrdiff_t>(mask), std::byte{0});
+  }
+  return info;
+}
+
 constexpr Match kMatches[] = {{.name = "recent",
                                .revisions = {0, 1},
                                .traits = {.changes_packet = true},
                                .conditions = Meaning,
-                               .change = Change}};
+                               .change = Change,
+                               .identity = Identity}};
 
 }  // namespace
 

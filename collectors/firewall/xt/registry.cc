@@ -123,6 +123,11 @@ void Registry::Change(const XtMatch& match, Packet& packet, const HookContext& c
   }
 }
 
+Value Registry::IdentityOf(const XtMatch& match) const {
+  const Match* extension = Find(match);
+  return extension != nullptr && extension->identity != nullptr ? extension->identity(match) : match.info;
+}
+
 bool Registry::TestsState(const XtMatch& match) const {
   const Match* known = Find(match);
   return known != nullptr && known->tests_state != nullptr && known->tests_state(match);

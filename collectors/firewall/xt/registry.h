@@ -12,8 +12,7 @@
 /// - One file holds one extension, or a family whose structures and meaning are alike: decoding of every revision, the
 ///   meaning for a packet, the text, the traits (extension.h says how). Nothing outside of it names the extension but
 ///   `families` below and the table in registry.cc. `ip_header` is the fixed part of legacy rules, no extension.
-/// - Order of the libraries: model (rules as the kernel sent them) < packet (what can be known of a packet, conditions
-/// on
+/// - Order of the libraries: model (rules as the kernel sent them) < packet (what can be known of a packet, conditions on
 ///   it) < xt < eval (runs rules), print (prints them), analysis. So meaning and text stand in one file without a ring:
 ///   an extension needs the packet and not the machine that runs the rule. What a target does is returned as an Effect,
 ///   and facts of the namespace come through the interface Facts, which the machine's source of sets implements.
@@ -89,6 +88,8 @@ class Registry {
   /// What a match asks of a packet. One whose answer nobody can predict, or that is not known, is one condition that is
   /// kUnknown.
   Conditions ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) const;
+  /// What two loads of one match have in common (Match::identity).
+  Value IdentityOf(const XtMatch& match) const;
   /// Changes what a match changes of a packet that it has matched.
   void Change(const XtMatch& match, Packet& packet, const HookContext& context) const;
   /// Whether a match's answer depends on conntrack's state of the packet.

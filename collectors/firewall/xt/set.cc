@@ -233,13 +233,16 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
   return {};
 }
 
-Traits TraitsOfSet(const XtTarget& target) { return {.changes_packet = Maps(target) || !ChangedBy(target).empty()}; }
+Traits TraitsOfSet(const XtTarget& target) {
+  return {.changes_packet = Maps(target) || !ChangedBy(target).empty(), .names_ipset = true};
+}
 
-constexpr Match kMatches[] = {{.name = "set", .revisions = kAnyRevision, .traits = {}, .conditions = Meaning}};
+constexpr Match kMatches[] = {
+    {.name = "set", .revisions = kAnyRevision, .traits = {.names_ipset = true}, .conditions = Meaning}};
 
 constexpr Target kTargets[] = {{.name = "SET",
                                 .revisions = kAnyRevision,
-                                .traits = {.changes_packet = true},
+                                .traits = {.changes_packet = true, .names_ipset = true},
                                 .apply = Apply,
                                 .traits_of = TraitsOfSet}};
 

@@ -21,7 +21,10 @@ Effect Apply(const XtTarget&, Packet& packet, const HookContext&) {
 }
 
 constexpr Target kTargets[] = {
-    {.name = "SYNPROXY", .revisions = kAnyRevision, .traits = {.needs_conntrack = true}, .apply = Apply}};
+    {.name = "SYNPROXY",
+     .revisions = kAnyRevision,
+     .traits = {.needs_conntrack = true, .adjusts_sequence = true},
+     .apply = Apply}};
 
 }  // namespace
 

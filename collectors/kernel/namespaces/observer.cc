@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "collectors/base/hash.h"
 #include "collectors/base/pacer.h"
 #include "collectors/kernel/namespaces/namespace_owner.h"
 #include "collectors/kernel/procfs.h"
@@ -29,16 +30,11 @@ constexpr auto kEnterAgainAfter = std::chrono::minutes(1);  // one that could no
 
 constexpr std::uint64_t kOurCookies = std::uint64_t{1} << 63;
 
-std::uint64_t Mix(std::uint64_t hash, std::uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-  return hash ^ hash >> 29;
-}
-
-std::uint64_t Mix(std::uint64_t hash, const Endpoint& end) {
+std::uint64_t MixEnd(std::uint64_t hash, const Endpoint& end) {
   for (const std::byte byte : end.address.Bytes()) {
-    hash = Mix(hash, static_cast<std::uint64_t>(byte));
+    hash = MixHash(hash, static_cast<std::uint64_t>(byte));
   }
-  return Mix(hash, end.port);
+  return MixHash(hash, end.port);
 }
 
 // The whole of a small file that is open.
@@ -226,7 +222,7 @@ void Observer::AskGate(State& state, SteadyClock::time_point now) const {
 
 std::uint64_t Observer::CookieOf(State& state, const TcpSocket& socket, std::uint64_t inode, std::uint64_t cookie,
                                  std::vector<Descriptor>& descriptors) const {
-  const std::uint64_t ends = Mix(Mix(seed_, socket.local), socket.peer);
+  const std::uint64_t ends = MixEnd(MixEnd(seed_, socket.local), socket.peer);
   Descriptor descriptor{ends, inode, cookie, 0};
   const auto known = std::ranges::lower_bound(state.descriptors, ends, {}, &Descriptor::ends);
   if (known != state.descriptors.end() && known->ends == ends) {
@@ -240,7 +236,7 @@ std::uint64_t Observer::CookieOf(State& state, const TcpSocket& socket, std::uin
     descriptor.cookie = cookie != 0 ? cookie : descriptor.cookie;
   }
   descriptors.push_back(descriptor);
-  return Mix(Mix(Mix(seed_, state.seen.id), ends), descriptor.generation) | kOurCookies;
+  return MixHash(MixHash(MixHash(seed_, state.seen.id), ends), descriptor.generation) | kOurCookies;
 }
 
 void Observer::EnterBy(const Host& own, std::shared_ptr<const Entrance> entrance) {
