@@ -53,6 +53,7 @@ Result<std::optional<FoundSocket>> DecodeFound(netlink::Bytes message) {
   FoundSocket found{std::move(**socket), {}, {}, {}};
   netlink::AttributeReader reader(
       message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(sizeof(inet_diag_msg))})));
+  bool has_keys = false;
   while (reader.Next()) {
     const netlink::Attribute attribute(reader.Type(), reader.Payload());
     if (reader.Type() == INET_DIAG_INFO && reader.Payload().size() > offsetof(tcp_info, tcpi_options)) {
@@ -64,7 +65,12 @@ Result<std::optional<FoundSocket>> DecodeFound(netlink::Bytes message) {
       }
     } else if (reader.Type() == INET_DIAG_CLASS_ID) {
       found.class_or_priority = reader.U32();
+    } else if (reader.Type() == INET_DIAG_MD5SIG) {
+      has_keys = true;
     }
+  }
+  if (has_keys) {
+    found.timestamps.reset();  // whether a key is this peer's, and its packets carry a signature, is not looked into
   }
   return found;
 }

@@ -20,7 +20,8 @@ struct SocketEnds {
 
 /// A socket with what is told of it only where one is asked for.
 struct FoundSocket : TcpSocket {
-  std::optional<bool> timestamps;   ///< TCP timestamps were agreed on (TCPI_OPT_TIMESTAMPS)
+  std::optional<bool> timestamps;   ///< TCP timestamps were agreed on (TCPI_OPT_TIMESTAMPS); absent
+                                    ///< also where TCP_MD5SIG gives packets another length
   std::optional<bool> transparent;  ///< IP_TRANSPARENT (INET_DIAG_SOCKOPT, Linux 5.14)
   /// Its class of net_cls or, where it has none, its priority (INET_DIAG_CLASS_ID); told only to who has CAP_NET_ADMIN.
   std::optional<std::uint32_t> class_or_priority;

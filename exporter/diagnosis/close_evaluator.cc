@@ -90,6 +90,7 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
   const std::size_t missed = packets_.Facts().Missed();
   const ClosingPackets closing = {
       [&](PacketKind kind) { return packets_.EvaluateOne(connection, kind); },
+      [&] { return packets_.EvaluatePeersLaterFin(connection); },
       [&] { return packets_.LastAck(connection); },
       [&] { return packets_.EvaluatePeersReset(connection); },
       [&](const TraversalResult& ack) { return packets_.ResetOfPeer(connection, PacketKind::kAck, ack); },

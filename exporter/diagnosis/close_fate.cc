@@ -57,6 +57,14 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
     outcome.fate = Fate::kPeerDecides;
     return;
   }
+  if (const auto later = packets.later_peer_fin(); later && later->decision != Disposition::kAccept) {
+    outcome.peer_fin = *later;
+    if (later->decision == Disposition::kUnknown) {
+      return BecauseOf(outcome.peer_fin, outcome);
+    }
+    outcome.fate = Fate::kPeerFinDropped;
+    return;
+  }
   outcome.last_ack = packets.last_ack();
   if (outcome.last_ack.decision == Disposition::kUnknown) {
     return BecauseOf(outcome.last_ack, outcome);

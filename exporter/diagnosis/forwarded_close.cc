@@ -72,6 +72,11 @@ class WayThroughHost {
     return evaluator_.Packets().EvaluatePath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
 
+  // Where it is received here, it is a FIN that this host sends: the same whether it comes first or later.
+  std::optional<TraversalResult> LaterPeerFin() const {
+    return is_received_here_ ? std::nullopt : evaluator_.Packets().EvaluatePeersLaterFin(connection_);
+  }
+
   // Where it is received here, it is the bare ACK that this host's end receives.
   TraversalResult LastAck() const {
     return is_received_here_ ? Of(PacketKind::kData) : evaluator_.Packets().LastAck(connection_);
@@ -155,9 +160,9 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   const std::size_t missed = evaluator.Packets().Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
   static_cast<CloseOutcome&>(outcome) = CombineFateWithPrograms(
-      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LastAck(); }, [&] { return way.PeerReset(); },
-       [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); }, [&] { return way.Nat(); },
-       [] { return CloseOutcome(); }, forwarded.peer_has_closed, false},
+      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
+       [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
+       [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (IsMisroutedByNat(outcome, way.Nat())) {

@@ -297,6 +297,17 @@ NatEffect PacketEvaluator::TranslationOf(const Connection& connection, const Con
   return translation_.ByRules(known, known.opened_by, settings);
 }
 
+std::optional<TraversalResult> PacketEvaluator::EvaluatePeersLaterFin(const Connection& connection) {
+  bool differs = false;
+  TraversalResult result =
+      EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+        const auto later = firewall::eval::EvaluatePeersLaterFin(evaluator_, connection, settings);
+        differs = differs || later;
+        return later ? *later : firewall::eval::EvaluatePacket(evaluator_, connection, PacketKind::kPeerFin, settings);
+      });
+  return differs ? std::optional(std::move(result)) : std::nullopt;
+}
+
 TraversalResult PacketEvaluator::EvaluatePeersReset(const Connection& connection) {
   return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
     return firewall::eval::EvaluatePeerReset(evaluator_, connection, settings);

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/eval/expression_traits.h"
+
 namespace finwait::firewall::eval {
 namespace {
 
@@ -47,7 +49,7 @@ ChainResult Unknown(const Table& table, const Chain& chain, const Rule* rule, Pa
 
 }  // namespace
 
-bool ChainEvaluator::HasExpression(bool (*is_so)(const Expression&)) const {
+bool ChainEvaluator::HasExpression(const std::function<bool(const Expression&)>& is_so) const {
   for (const Table& table : ruleset_.tables) {
     for (const auto& [name, chain] : table.chains) {
       for (const Rule& rule : chain->rules) {
@@ -78,7 +80,7 @@ bool ChainEvaluator::RewritesEnds() {
 bool ChainEvaluator::ChangesSets() {
   if (!changes_sets_) {
     changes_sets_ =
-        HasExpression([](const Expression& expression) { return std::holds_alternative<DynamicSet>(expression); });
+        HasExpression([&](const Expression& expression) { return TraitsOf(expression, Extensions()).changes_sets; });
   }
   return *changes_sets_;
 }

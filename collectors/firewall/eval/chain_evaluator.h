@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -132,7 +133,7 @@ class ChainEvaluator : public SetSource {
   const PlannedAccepts* planned_ = nullptr;
   std::map<const Chain*, const ChainIndex> indexes_;  // of long chains, made when first run
   /// Whether any expression of the ruleset's rules is so.
-  bool HasExpression(bool (*is_so)(const Expression&)) const;
+  bool HasExpression(const std::function<bool(const Expression&)>& is_so) const;
 
   std::optional<bool> rewrites_ends_;
   std::optional<bool> changes_sets_;

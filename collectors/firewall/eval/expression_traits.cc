@@ -51,7 +51,7 @@ class Visitor {
   Traits operator()(const DynamicSet& dynamic) const {
     const bool counts_connections =
         std::find(dynamic.expressions.begin(), dynamic.expressions.end(), "connlimit") != dynamic.expressions.end();
-    return {.changes_packet = true, .needs_conntrack = counts_connections};
+    return {.changes_packet = true, .needs_conntrack = counts_connections, .changes_sets = true};
   }
 
   Traits operator()(const Limit&) const { return {.unknowable_because = "a rate limit"}; }

@@ -99,6 +99,12 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
     if (end.result.kind != ChainResult::Kind::kAccept) {
       continue;
     }
+    const AbstractByte& flags = end.result.packet.TcpFlags();
+    if ((kind == PacketKind::kFin || kind == PacketKind::kPeerFin) && (flags.known & ~flags.value & TH_FIN) != 0) {
+      end.result.kind = ChainResult::Kind::kDrop;
+      end.result.because = "a rule takes its FIN away";
+      continue;
+    }
     Tristate stays = StaysItself(sent, end.result.packet);
     if (kind == PacketKind::kData && connection.translated != Tristate::kNo) {
       stays = StaysTranslated(connection, stays, certain);
@@ -254,30 +260,66 @@ class FateQuestion {
         evaluator_.RewritesEnds()) {
       return OfAnswerToRewritten(kind);
     }
-    TraversalResult verdict = Walk(kind, WithChangesBefore(kind, MakePacket(connection_, kind)));
+    const Packet sent = WithChangesBefore(kind, MakePacket(connection_, kind));
+    const PacketTracking looked_up = TrackingWithoutEntry(kind, settings_.tcp_loose);
+    const std::vector<TraversalEnd> ways = Ways(kind, sent, looked_up);
+    TraversalResult verdict = Combine(ways, settings_);
     if (kind == PacketKind::kAck && IsStopped(verdict)) {
-      const auto second = AnswerToSecondFin(WithChangesBefore(kind, MakePacket(connection_, kind)));
-      if (second && !IsStopped(Walk(kind, *second))) {
+      const TraversalResult later = AfterTries(kind, sent, looked_up, ways);
+      if (!IsStopped(later)) {
+        return later;
+      }
+      const auto second = AnswerToSecondFin(sent);
+      if (second && !IsStopped(Walk(kind, *second, looked_up))) {
         verdict.decision = Disposition::kUnknown;
         verdict.reason = "whether the peer's later answers are longer than the first, which is not let through";
         return verdict;
       }
     }
-    if (kind == PacketKind::kAck && connection_.path_kind == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
-        verdict.state == PacketTracking::kNew) {
-      return OfAckThroughOwnEntry(verdict);
-    }
-    if (kind == PacketKind::kData && connection_.path_kind == PathKind::kLoopback && IsLostBehindDevice(verdict) &&
-        IsStopped(verdict) && verdict.state == PacketTracking::kNew) {
-      return OfDataThroughOwnEntry(verdict);
+    if (connection_.path_kind == PathKind::kLoopback && IsLostBehindDeviceAsNew(verdict, ways)) {
+      if (kind == PacketKind::kAck) {
+        return OfAckThroughOwnEntry(verdict, ways);
+      }
+      if (kind == PacketKind::kData && IsStopped(verdict)) {
+        return OfDataThroughOwnEntry(verdict);
+      }
     }
     return verdict;
+  }
+
+  // The peer's FIN behind its ACK of ours, where that has made an entry or changed a set: as the first it would be met
+  // otherwise.
+  std::optional<TraversalResult> OfPeersLaterFin() {
+    if (connection_.path_kind == PathKind::kLoopback) {
+      return std::nullopt;
+    }
+    const std::vector<TraversalEnd> ways =
+        Ways(PacketKind::kAck, WithChangesBefore(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck)),
+             TrackingWithoutEntry(PacketKind::kAck, settings_.tcp_loose));
+    const auto passed = std::find_if(ways.begin(), ways.end(),
+                                     [](const TraversalEnd& end) { return Is(end, ChainResult::Kind::kAccept); });
+    if (passed == ways.end()) {
+      return std::nullopt;
+    }
+    const Packet& ack = passed->result.packet;
+    const bool has_entry = ack.tracking == PacketTracking::kNew;
+    if (!has_entry && ack.lasting.Empty()) {
+      return std::nullopt;
+    }
+    Packet fin = MakePacket(connection_, PacketKind::kPeerFin);
+    fin.lasting = ack.lasting;
+    if (has_entry) {
+      fin.connection_mark = ack.connection_mark;
+      fin.confirmed = true;
+    }
+    return Walk(PacketKind::kPeerFin, fin, has_entry ? PacketTracking::kNew : PacketTracking::kNoEntry);
   }
 
   // As long as a FIN is, and without its flag.
   TraversalResult OfLastAck() {
     Packet packet = MakePacket(connection_, PacketKind::kFin);
     packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_ACK});
+    packet.lasting = LeftForTheAnswerTo(PacketKind::kPeerFin);
     return Walk(PacketKind::kData, packet);
   }
 
@@ -316,6 +358,15 @@ class FateQuestion {
             (verdict.location && verdict.location->family == TableFamily::kBridge));
   }
 
+  static bool IsLostBehindDeviceAsNew(const TraversalResult& verdict, const std::vector<TraversalEnd>& ways) {
+    const auto lost = [](const TraversalEnd& end) {
+      return !Is(end, ChainResult::Kind::kAccept) && end.result.packet.tracking == PacketTracking::kNew &&
+             (end.hook == Hook::kIngress || end.hook == Hook::kPrerouting || end.hook == Hook::kInput);
+    };
+    return (IsLostBehindDevice(verdict) && verdict.state == PacketTracking::kNew) ||
+           std::all_of(ways.begin(), ways.end(), lost);
+  }
+
   std::vector<TraversalEnd> Ways(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
     std::vector<TraversalEnd> ends = TraverseHooks(evaluator_, connection_, kind, packet, looked_up, settings_);
     ApplyTranslation(connection_, kind, packet, ends);
@@ -328,19 +379,52 @@ class FateQuestion {
     return Walk(kind, packet, TrackingWithoutEntry(kind, settings_.tcp_loose));
   }
 
-  // What the FIN has put into sets, or taken out, is so when its answer comes. Where the FIN's ways differ, that is
-  // what one of them did.
-  Packet WithChangesBefore(PacketKind kind, Packet packet) {
-    if (kind != PacketKind::kAck || connection_.path_kind == PathKind::kForwarded || !evaluator_.ChangesSets()) {
-      return packet;
-    }
-    for (const TraversalEnd& end : Ways(PacketKind::kFin, MakePacket(connection_, PacketKind::kFin),
-                                        TrackingWithoutEntry(PacketKind::kFin, settings_.tcp_loose))) {
-      if (Is(end, ChainResult::Kind::kAccept) && !end.result.packet.set_changes.empty()) {
-        packet.set_changes = end.result.packet.set_changes;
+  // What a FIN has put into sets and lists, or taken out, is so when its answer comes. Where the FIN's ways differ,
+  // that is what one of them did.
+  packet::LastingChanges LeftForTheAnswerTo(PacketKind fin) {
+    packet::LastingChanges left;
+    if (evaluator_.ChangesSets()) {
+      for (const TraversalEnd& end :
+           Ways(fin, MakePacket(connection_, fin), TrackingWithoutEntry(fin, settings_.tcp_loose))) {
+        if (Is(end, ChainResult::Kind::kAccept) && !end.result.packet.lasting.Empty()) {
+          left = end.result.packet.lasting.TurnedRound();
+        }
       }
     }
+    return left;
+  }
+
+  Packet WithChangesBefore(PacketKind kind, Packet packet) {
+    if (kind == PacketKind::kAck) {
+      packet.lasting = LeftForTheAnswerTo(PacketKind::kFin);
+    }
     return packet;
+  }
+
+  // What becomes of a packet that is dropped when it is tried again and again, with what it has changed in sets and
+  // lists by then. `ways`: of its first try.
+  TraversalResult AfterTries(PacketKind kind, Packet packet, PacketTracking looked_up, std::vector<TraversalEnd> ways) {
+    constexpr int kTries = 8;  // there are more, up to tcp_retries2 and the peer's, but they take minutes
+    const TraversalResult first = Combine(ways, settings_);
+    TraversalResult last = first;
+    for (int i = 1; i < kTries && last.decision == Disposition::kDrop; ++i) {
+      const packet::LastingChanges& left = ways.front().result.packet.lasting;
+      const bool certain = std::all_of(ways.begin(), ways.end(),
+                                       [&](const TraversalEnd& end) { return end.result.packet.lasting == left; });
+      if (!certain || left == packet.lasting) {
+        break;
+      }
+      packet.lasting = left;
+      ways = Ways(kind, packet, looked_up);
+      last = Combine(ways, settings_);
+    }
+    if (IsStopped(last)) {
+      return first;
+    }
+    if (last.decision == Disposition::kAccept) {
+      last.reason = "the first try is not let through, but what it changes in a set or list lets a later one through";
+    }
+    return last;
   }
 
   // Rules may rewrite addresses and ports without conntrack (stateless NAT). The peer then sees other ends than the
@@ -408,8 +492,8 @@ class FateQuestion {
       return first;
     }
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
-    again.set_changes = ways.front().result.packet.set_changes;  // what the first try changed stays so
-    TraversalResult later = Walk(kind, again, looked_up);
+    again.lasting = ways.front().result.packet.lasting;  // what the first try changed stays so
+    TraversalResult later = AfterTries(kind, again, looked_up, Ways(kind, again, looked_up));
     if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
       first.decision = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
@@ -425,10 +509,9 @@ class FateQuestion {
 
   // An ACK that was let out made an entry before it was lost coming in. The FIN that it did not answer is retransmitted
   // as a reply in that entry, and so the next ACK is of an established connection.
-  TraversalResult OfAckThroughOwnEntry(const TraversalResult& first) {
+  TraversalResult OfAckThroughOwnEntry(const TraversalResult& first, const std::vector<TraversalEnd>& ways) {
     const PacketTracking looked_up = TrackingWithoutEntry(PacketKind::kAck, settings_.tcp_loose);
-    const Tristate gone = EndsTheSocket(PacketKind::kAck, looked_up,
-                                        Ways(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), looked_up));
+    const Tristate gone = EndsTheSocket(PacketKind::kAck, looked_up, ways);
     if (gone == Tristate::kYes) {
       return first;  // a reset answered it, and nobody is left who would send the next one
     }
@@ -463,7 +546,7 @@ class FateQuestion {
     }
     Packet again = sent;
     again.connection_mark = lost.connection_mark;
-    again.set_changes = lost.set_changes;
+    again.lasting = lost.lasting;
     again.confirmed = true;
     TraversalResult next = Walk(PacketKind::kData, again);
     if (next.decision == Disposition::kAccept) {
@@ -503,6 +586,14 @@ TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& con
                                 const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfLastAck();
+}
+
+std::optional<TraversalResult> EvaluatePeersLaterFin(ChainEvaluator& evaluator, const Connection& connection,
+                                                     const PacketPathSettings& settings) {
+  if (auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family)) {
+    return unread;
+  }
+  return FateQuestion(evaluator, connection, settings).OfPeersLaterFin();
 }
 
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,

@@ -42,6 +42,11 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const PacketPathSettings& settings);
 
+/// The same for the FIN of a peer that has acknowledged ours before (a combined one, or one that comes first, is
+/// kPeerFin). Nothing where it meets the same: its ACK makes no entry and changes no set.
+std::optional<TraversalResult> EvaluatePeersLaterFin(ChainEvaluator& evaluator, const Connection& connection,
+                                                     const PacketPathSettings& settings);
+
 /// The same for the RST with which a peer answers the FIN that knows nothing of the connection any more (INVALID). It
 /// finds a socket that no process holds any more, unless it is as fast as close() itself: where that matters, unknown.
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,

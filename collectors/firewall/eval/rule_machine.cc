@@ -159,7 +159,7 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
 }
 
 std::optional<Tristate> RuleMachine::OwnChange(const std::string& set, AbstractBytes key) const {
-  const auto& changes = at_->packet.set_changes;
+  const auto& changes = at_->packet.lasting.sets;
   for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
     if (change->set != KeyOf(set)) {
       continue;
@@ -236,7 +236,7 @@ RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
   const Set* set = sets_.GetSet(table_, dynamic.set);
   const auto remember = [&](bool there) {
     if (set != nullptr) {
-      at_->packet.set_changes.push_back({KeyOf(dynamic.set), Read(dynamic.key, set->key_length), there});
+      at_->packet.lasting.sets.push_back({KeyOf(dynamic.set), Read(dynamic.key, set->key_length), there});
     }
   };
   if (dynamic.operation == NFT_DYNSET_OP_DELETE) {
@@ -288,9 +288,13 @@ RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMa
 
 RuleMachine::Step RuleMachine::operator()(const XtMatch& match) {
   const xt::Registry& extensions = sets_.Extensions();
+  const std::size_t known = outcomes_->size();
   const Step step = TestAll(extensions.ConditionsOf(match, at_->packet, context_, sets_));
   if (step == Step::kNext) {
-    extensions.Change(match, at_->packet, context_);
+    extensions.Change(match, at_->packet, context_, true);
+  }
+  for (std::size_t i = known; i < outcomes_->size(); ++i) {
+    extensions.Change(match, (*outcomes_)[i].packet, context_, false);
   }
   return step;
 }

@@ -289,7 +289,7 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     case NFT_META_SKGID:
       return owner(packet.group.bytes);
     case NFT_META_PKTTYPE:
-      StoreNumber(to, PACKET_HOST, 1);
+      StoreNumber(to, context_.IsForOtherHost() ? PACKET_OTHERHOST : PACKET_HOST, 1);
       return Step::kNext;
     case NFT_META_SECPATH:
       if (HasIpsecPolicies() == Tristate::kNo) {

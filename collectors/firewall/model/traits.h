@@ -21,6 +21,8 @@ struct Traits {
   std::string_view unknowable_because = {};
   /// The entry of a connection that it has let in changes sequence numbers (nf_ct_seqadj_init()): they are lost with it.
   bool adjusts_sequence = false;
+  /// It can change a set, a list or an ipset, which later packets then find changed.
+  bool changes_sets = false;
   /// It names an ipset by its number, which is another one wherever the set is made.
   bool names_ipset = false;
   /// It asks for nothing and does nothing: a remark for readers.

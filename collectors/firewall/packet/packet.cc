@@ -38,6 +38,37 @@ IntervalSet Packet::Domain(Field field) const {
   return found == domains.end() ? IntervalSet::All(8 * SizeOf(field, family)) : found->second;
 }
 
+LastingChanges LastingChanges::TurnedRound() const {
+  const auto turn = [](std::vector<AbstractByte>& bytes) {
+    for (AbstractByte& byte : bytes) {
+      switch (byte.field) {
+        case Field::kSourceAddress:
+          byte.field = Field::kDestinationAddress;
+          break;
+        case Field::kDestinationAddress:
+          byte.field = Field::kSourceAddress;
+          break;
+        case Field::kSourcePort:
+          byte.field = Field::kDestinationPort;
+          break;
+        case Field::kDestinationPort:
+          byte.field = Field::kSourcePort;
+          break;
+        default:
+          break;
+      }
+    }
+  };
+  LastingChanges turned = *this;
+  for (SetChange& change : turned.sets) {
+    turn(change.key);
+  }
+  for (ListChange& change : turned.lists) {
+    turn(change.address);
+  }
+  return turned;
+}
+
 void Packet::Restrict(Field field, IntervalSet domain) {
   if (domain.Intervals().size() > kDomainIntervals && !keeps_domains) {
     return;
@@ -64,8 +95,7 @@ bool Packet::SameAs(const Packet& other) const {
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
          source_decided == other.source_decided && rerouted == other.rerouted &&
-         changed_ipsets == other.changed_ipsets && changed_lists == other.changed_lists &&
-         set_changes == other.set_changes;
+         lasting == other.lasting;
 }
 
 bool Packet::TakeIn(const Packet& other) {

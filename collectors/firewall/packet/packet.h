@@ -45,6 +45,30 @@ struct SetChange {
   bool operator==(const SetChange&) const = default;
 };
 
+/// A change that a rule made to a list of `-m recent` for one packet.
+struct ListChange {
+  enum class Kind {
+    kNoted,   ///< one packet more of that address
+    kForgot,  ///< the address was taken out
+    kMaybe,   ///< one or the other, or nothing
+  };
+  std::string list;
+  std::vector<AbstractByte> address;
+  Kind kind = Kind::kNoted;
+  bool operator==(const ListChange&) const = default;
+};
+
+/// What rules have changed on a packet's account and is so for the packets that come after it.
+struct LastingChanges {
+  std::vector<SetChange> sets;  ///< of nftables; the newest change of a key counts
+  std::vector<ListChange> lists;
+  std::vector<std::uint16_t> ipsets;  ///< their numbers (ip_set_id_t)
+  bool operator==(const LastingChanges&) const = default;
+  bool Empty() const { return sets.empty() && lists.empty() && ipsets.empty(); }
+  /// As the packets of the other direction find them: where addresses and ports are open, source is destination.
+  LastingChanges TurnedRound() const;
+};
+
 /// Where a packet's fate first depended on something that cannot be known.
 struct Uncertainty {
   std::string because;  ///< "a rate limit", "the source address"
@@ -83,12 +107,7 @@ struct Packet {
   /// Whether nat has decided about it, for this way or that (IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE); it does so once.
   bool destination_decided = false;
   bool source_decided = false;
-  /// The ipsets (ip_set_id_t) that rules have changed on its account.
-  std::vector<std::uint16_t> changed_ipsets;
-  /// The lists of `-m recent` that rules have changed on its account.
-  std::vector<std::string> changed_lists;
-  /// What rules have put into sets of nftables on its account, or taken out; the newest change of a key counts.
-  std::vector<SetChange> set_changes;
+  LastingChanges lasting;
   /// It was routed again on its way out, and may leave through another device than it was going to.
   bool rerouted = false;
   /// Where it leaves then; null: not known. Follows from its destination and mark.

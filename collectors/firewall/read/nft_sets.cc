@@ -183,8 +183,12 @@ Set SetBuilder::Finish() {
     for (RawElement& raw : raw_) {
       set_.elements.push_back(std::move(raw.element));
     }
-    std::stable_sort(set_.elements.begin(), set_.elements.end(),
-                     [](const SetElement& left, const SetElement& right) { return left.key < right.key; });
+    // Of ranges of several fields, which may overlap, the kernel takes the first that was put in, and lists them so
+    // (nft_pipapo_lookup(), nft_pipapo_walk()).
+    if (set_.field_lengths.size() < 2) {
+      std::stable_sort(set_.elements.begin(), set_.elements.end(),
+                       [](const SetElement& left, const SetElement& right) { return left.key < right.key; });
+    }
   }
   raw_.clear();
   if (catch_all_) {

@@ -88,8 +88,8 @@ struct Match {
   std::optional<OptionText> (*text)(const XtMatch&, bool ipv6) = nullptr;
   /// Whether its answer depends on conntrack's state of the packet; null: it never does.
   bool (*tests_state)(const XtMatch&) = nullptr;
-  /// What it changes of a packet that it matches; null: nothing.
-  void (*change)(const XtMatch&, Packet&, const HookContext&) = nullptr;
+  /// What it changes of a packet that it has matched, or not (`matched`, after an inversion); null: nothing.
+  void (*change)(const XtMatch&, Packet&, const HookContext&, bool matched) = nullptr;
   /// Its structure without what its tool leaves in it of its own memory, so that two loads of one rule give one value;
   /// null: there is nothing of that kind.
   Value (*identity)(const XtMatch&) = nullptr;

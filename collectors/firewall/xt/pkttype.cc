@@ -9,8 +9,9 @@
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions Meaning(const xt_pkttype_info& info, const Packet&, const HookContext&) {
-  return {Condition::Of(info.pkttype == PACKET_HOST).Invert(info.invert != 0)};
+Conditions Meaning(const xt_pkttype_info& info, const Packet&, const HookContext& context) {
+  const int type = context.IsForOtherHost() ? PACKET_OTHERHOST : PACKET_HOST;
+  return {Condition::Of(info.pkttype == type).Invert(info.invert != 0)};
 }
 
 std::optional<OptionText> Text(const XtMatch& match, bool) {

@@ -53,8 +53,46 @@ packet::Wide MaskOf(const xt_recent_mtinfo_v1& info, IpFamily family) {
   return mask;
 }
 
-// What a list is called among a packet's changed ones when an address was taken out of it.
-std::string Removed(std::string_view list) { return "- " + std::string(list); }
+// Whether two addresses, known or not, are the same under the mask of the list's.
+Tristate IsSame(AbstractBytes one, AbstractBytes other, std::span<const std::byte> mask) {
+  Tristate same = Tristate::kYes;
+  for (std::size_t i = 0; i < one.size() && i < other.size() && i < mask.size(); ++i) {
+    const unsigned asked = std::to_integer<unsigned>(mask[i]);
+    const unsigned known = one[i].known & other[i].known & asked;
+    if (((one[i].value ^ other[i].value) & known) != 0) {
+      return Tristate::kNo;
+    }
+    const bool is_one_field = one[i] == other[i] && one[i].field != Field::kNone;
+    if (known != asked && !is_one_field) {
+      same = Tristate::kUnknown;
+    }
+  }
+  return one.size() == other.size() ? same : Tristate::kNo;
+}
+
+// How many packets of that address this connection's have had noted, this one included; nothing: that cannot be known.
+// `there`: whether the list had the address before.
+std::optional<std::size_t> NotedNow(const xt_recent_mtinfo_v1& info, AbstractBytes address, const Packet& packet,
+                                    Tristate there) {
+  std::size_t noted = 0;
+  for (const packet::ListChange& change : packet.lasting.lists) {
+    if (change.list != BoundedText(info.name)) {
+      continue;
+    }
+    const Tristate same = IsSame(change.address, address, BytesOf(info.mask));
+    if (same == Tristate::kNo) {
+      continue;
+    }
+    if (change.kind == packet::ListChange::Kind::kMaybe && there == Tristate::kNo && noted == 0) {
+      continue;  // it notes no address that the list does not have
+    }
+    if (same == Tristate::kUnknown || change.kind != packet::ListChange::Kind::kNoted) {
+      return std::nullopt;
+    }
+    ++noted;
+  }
+  return noted;
+}
 
 // Whether at least `wanted` packets of those that the list has noted count, `fresh` of which this packet has just made.
 Tristate HasHits(const xt_recent_mtinfo_v1& info, std::size_t noted, std::size_t fresh) {
@@ -103,17 +141,13 @@ Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& fa
     return answer(Tristate::kYes);
   }
   const std::string list(BoundedText(info.name));
-  const auto& changed = packet.changed_lists;
-  if (std::find(changed.begin(), changed.end(), Removed(list)) != changed.end()) {
-    return answer(Tristate::kUnknown);
-  }
-  const auto fresh = static_cast<std::size_t>(std::count(changed.begin(), changed.end(), list));
   const AbstractBytes address = AskedFor(info, packet);
   packet::Wide number = 0;
   const bool is_known = KnownNumber(address, &number);
   if (packet.general && !is_known) {
     // No list singles out the representative connection; what this packet has put there itself is there.
-    return answer(Says(info, std::nullopt, fresh));
+    const auto fresh = NotedNow(info, address, packet, Tristate::kNo);
+    return answer(fresh ? Says(info, std::nullopt, *fresh) : Tristate::kUnknown);
   }
   const facts::Fact* fact = facts.Ask(facts::RecentKey{list});
   const auto* known = fact != nullptr ? fact->As<std::shared_ptr<const facts::RecentList>>() : nullptr;
@@ -123,8 +157,16 @@ Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& fa
   const auto& entries = (*known)->entries;
   if (is_known) {
     const auto entry = entries.find(packet::AddressOf(number & MaskOf(info, packet.family), packet.family));
-    return answer(Says(info, entry != entries.end() ? std::optional(entry->second.packets) : std::nullopt, fresh));
+    const bool there = entry != entries.end();
+    const auto fresh = NotedNow(info, address, packet, TristateOf(there));
+    return answer(fresh ? Says(info, there ? std::optional(entry->second.packets) : std::nullopt, *fresh)
+                        : Tristate::kUnknown);
   }
+  const auto noted_now = NotedNow(info, address, packet, Tristate::kUnknown);
+  if (!noted_now) {
+    return answer(Tristate::kUnknown);
+  }
+  const std::size_t fresh = *noted_now;
   const auto singled = Singled(info, **known, packet.family, fresh);
   if (!singled) {
     return answer(Tristate::kUnknown);
@@ -145,15 +187,26 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
   return {Holds(*info, packet, facts).Invert(info->invert != 0)};
 }
 
-void Change(const XtMatch& match, Packet& packet, const HookContext&) {
+// recent_mt(): --set notes whatever it answers, --remove forgets what it has found, and --update notes where the answer
+// is yes after the inversion and the address is there: inverted, that may be so or not.
+void Change(const XtMatch& match, Packet& packet, const HookContext&, bool matched) {
   const auto info = DecodeRecent(match);
   if (!info) {
     return;
   }
-  if ((info->check_set & (XT_RECENT_SET | XT_RECENT_UPDATE)) != 0) {
-    packet.changed_lists.emplace_back(BoundedText(info->name));
-  } else if ((info->check_set & XT_RECENT_REMOVE) != 0) {
-    packet.changed_lists.push_back(Removed(BoundedText(info->name)));
+  using Kind = packet::ListChange::Kind;
+  const bool inverted = info->invert != 0;
+  std::optional<Kind> change;
+  if ((info->check_set & XT_RECENT_SET) != 0) {
+    change = Kind::kNoted;
+  } else if ((info->check_set & XT_RECENT_REMOVE) != 0 && matched != inverted) {
+    change = Kind::kForgot;
+  } else if ((info->check_set & XT_RECENT_UPDATE) != 0 && matched) {
+    change = inverted ? Kind::kMaybe : Kind::kNoted;
+  }
+  if (change) {
+    const AbstractBytes address = AskedFor(*info, packet);
+    packet.lasting.lists.push_back({std::string(BoundedText(info->name)), {address.begin(), address.end()}, *change});
   }
 }
 
@@ -172,7 +225,7 @@ Value Identity(const XtMatch& match) {
 
 constexpr Match kMatches[] = {{.name = "recent",
                                .revisions = {0, 1},
-                               .traits = {.changes_packet = true},
+                               .traits = {.changes_packet = true, .changes_sets = true},
                                .conditions = Meaning,
                                .change = Change,
                                .identity = Identity}};

@@ -117,9 +117,9 @@ Conditions Registry::ConditionsOf(const XtMatch& match, const Packet& packet, co
                         known != nullptr ? known->traits.unknowable_because : std::string_view(match.name))};
 }
 
-void Registry::Change(const XtMatch& match, Packet& packet, const HookContext& context) const {
+void Registry::Change(const XtMatch& match, Packet& packet, const HookContext& context, bool matched) const {
   if (const Match* known = Find(match); known != nullptr && known->change != nullptr) {
-    known->change(match, packet, context);
+    known->change(match, packet, context, matched);
   }
 }
 

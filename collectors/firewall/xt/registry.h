@@ -90,8 +90,8 @@ class Registry {
   Conditions ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) const;
   /// What two loads of one match have in common (Match::identity).
   Value IdentityOf(const XtMatch& match) const;
-  /// Changes what a match changes of a packet that it has matched.
-  void Change(const XtMatch& match, Packet& packet, const HookContext& context) const;
+  /// Changes what a match changes of a packet that it has `matched`, or not.
+  void Change(const XtMatch& match, Packet& packet, const HookContext& context, bool matched) const;
   /// Whether a match's answer depends on conntrack's state of the packet.
   bool TestsState(const XtMatch& match) const;
   /// What a target does; it changes `packet` itself, except for a translation.

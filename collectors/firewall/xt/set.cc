@@ -156,7 +156,7 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
   }
   const facts::Ipset* set = facts.FindIpset(decoded->set.index);
   // A rule before this one may have changed what it asks for.
-  const auto& changed = packet.changed_ipsets;
+  const auto& changed = packet.lasting.ipsets;
   const bool as_it_was = set != nullptr && (set->members.empty() || changed.empty()) &&
                          std::find(changed.begin(), changed.end(), decoded->set.index) == changed.end();
   if (!as_it_was) {
@@ -226,15 +226,17 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     packet.priority = AbstractNumber<4>::Unknown();
   }
   for (const std::uint16_t index : ChangedBy(target)) {
-    if (std::find(packet.changed_ipsets.begin(), packet.changed_ipsets.end(), index) == packet.changed_ipsets.end()) {
-      packet.changed_ipsets.push_back(index);
+    std::vector<std::uint16_t>& changed = packet.lasting.ipsets;
+    if (std::find(changed.begin(), changed.end(), index) == changed.end()) {
+      changed.push_back(index);
     }
   }
   return {};
 }
 
 Traits TraitsOfSet(const XtTarget& target) {
-  return {.changes_packet = Maps(target) || !ChangedBy(target).empty(), .names_ipset = true};
+  const bool changes_sets = !ChangedBy(target).empty();
+  return {.changes_packet = Maps(target) || changes_sets, .changes_sets = changes_sets, .names_ipset = true};
 }
 
 constexpr Match kMatches[] = {
@@ -242,7 +244,7 @@ constexpr Match kMatches[] = {
 
 constexpr Target kTargets[] = {{.name = "SET",
                                 .revisions = kAnyRevision,
-                                .traits = {.changes_packet = true, .names_ipset = true},
+                                .traits = {.changes_packet = true, .changes_sets = true, .names_ipset = true},
                                 .apply = Apply,
                                 .traits_of = TraitsOfSet}};
 

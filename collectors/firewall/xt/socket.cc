@@ -22,9 +22,9 @@ Conditions Meaning(const xt_socket_mtinfo1& info, const Packet&, const HookConte
 }
 
 // --restore-skmark
-void Change(const XtMatch& match, Packet& packet, const HookContext& context) {
+void Change(const XtMatch& match, Packet& packet, const HookContext& context, bool matched) {
   const auto info = DecodeSocket(match);
-  if (!info || (info->flags & XT_SOCKET_RESTORESKMARK) == 0) {
+  if (!matched || !info || (info->flags & XT_SOCKET_RESTORESKMARK) == 0) {
     return;
   }
   const bool known = context.socket != nullptr && context.socket->mark;

@@ -1,0 +1,198 @@
+// What one packet of a connection changes in sets and lists, the next one finds so.
+#include <gtest/gtest.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_recent.h>
+#include <netinet/tcp.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collectors/firewall/eval/packet_traversal.h"
+#include "collectors/firewall/facts/fact_query.h"
+#include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
+#include "tests/unit/collectors/firewall/xt/info.h"
+
+namespace finwait::firewall::eval {
+namespace {
+
+using facts::Fact;
+using Rules = std::vector<std::vector<Expression>>;
+
+constexpr unsigned kNew = NF_CT_STATE_BIT(IP_CT_NEW);
+constexpr PayloadLoad kSource{NFT_PAYLOAD_NETWORK_HEADER, 12, 4, Register{0}};
+constexpr PayloadLoad kDestination{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}};
+
+Set DynamicSetOf(const std::string& name) {
+  Set set;
+  set.name = name;
+  set.key_length = 4;
+  set.dynamic = true;
+  return set;
+}
+
+const DynamicSet kAdd{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {}};
+const Lookup kIsThere{"s", Register{0}, std::nullopt, false, false};
+const VerdictStatement kAccept = Says(Verdict::Kind::kAccept);
+
+std::vector<Expression> IfNew(std::vector<Expression> rest) {
+  std::vector<Expression> rule = {
+      CtLoad{NFT_CT_STATE, std::nullopt, Register{0}},
+      Bitwise{0, Register{0}, Register{0}, {}, 4, 0, ValueOf({kNew, 0, 0, 0}), ValueOf({0, 0, 0, 0})},
+      Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0, 0, 0, 0})}};
+  rule.insert(rule.end(), rest.begin(), rest.end());
+  return rule;
+}
+
+std::vector<Expression> IfFin(std::vector<Expression> rest) {
+  std::vector<Expression> rule = {PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}},
+                                  Bitwise{0, Register{0}, Register{0}, {}, 1, 0, ValueOf({1}), ValueOf({0})},
+                                  Compare{NFT_CMP_EQ, Register{0}, ValueOf({1})}};
+  rule.insert(rule.end(), rest.begin(), rest.end());
+  return rule;
+}
+
+XtMatch Recent(std::uint8_t check_set, std::uint8_t side, bool inverted = false) {
+  xt_recent_mtinfo_v1 info = {};
+  info.check_set = check_set;
+  info.side = side;
+  info.invert = inverted ? 1 : 0;
+  std::strncpy(info.name, "l", sizeof info.name - 1);
+  std::memset(&info.mask, 0xff, sizeof info.mask);
+  return {"recent", 1, xt::InfoOf(info)};
+}
+
+class LastingChangesTest : public testing::Test {
+ protected:
+  LastingChangesTest() {
+    connection_.local = Endpoint::Parse("192.0.2.1:40000");
+    connection_.peer = Endpoint::Parse("192.0.2.2:80");
+    connection_.egress = Interface{"eth0", 2, 1, 0, ""};
+    store_.Put(facts::RecentKey{"l"}, Fact::Present(std::make_shared<const facts::RecentList>()));
+  }
+
+  template <typename Question>
+  auto Ask(const HandMadeTable& table, Question question) {
+    const Ruleset ruleset = table.AsRuleset();
+    facts::FactQuery query(store_);
+    ChainEvaluator evaluator(ruleset, &query);
+    PacketPathSettings settings;
+    settings.tcp_loose = true;
+    return question(evaluator, settings);
+  }
+  Disposition Evaluate(const HandMadeTable& table, PacketKind kind) {
+    return Ask(table, [&](ChainEvaluator& evaluator, const PacketPathSettings& settings) {
+      return EvaluatePacket(evaluator, connection_, kind, settings).decision;
+    });
+  }
+  std::optional<TraversalResult> LaterFin(const HandMadeTable& table) {
+    return Ask(table, [&](ChainEvaluator& evaluator, const PacketPathSettings& settings) {
+      return EvaluatePeersLaterFin(evaluator, connection_, settings);
+    });
+  }
+  Disposition LastAck(const HandMadeTable& table) {
+    return Ask(table, [&](ChainEvaluator& evaluator, const PacketPathSettings& settings) {
+      return EvaluateLastAck(evaluator, connection_, settings).decision;
+    });
+  }
+  // What becomes of the FIN under these matches, one a rule; what the last matches is dropped.
+  Disposition FinUnder(const std::vector<XtMatch>& matches) {
+    Rules rules;
+    for (const XtMatch& match : matches) {
+      rules.push_back({match});
+    }
+    rules.back().push_back(Drops());
+    return Evaluate(HandMadeTable(Backend::kLegacy, TableFamily::kIpv4).Base("OUTPUT", Hook::kOutput, rules),
+                    PacketKind::kFin);
+  }
+
+  Connection connection_;
+  facts::FactStore store_;
+};
+
+TEST_F(LastingChangesTest, AnAnswerThatIsDroppedMayLetTheNextOnePass) {
+  const HandMadeTable table =
+      HandMadeTable()
+          .Holds(DynamicSetOf("s"))
+          .Base("i", Hook::kInput, {IfNew({kSource, kIsThere, kAccept}), IfNew({kSource, kAdd, Drops()})});
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kAccept);
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kAccept) << "any connection's";
+}
+
+TEST_F(LastingChangesTest, TheFinsDestinationIsTheAnswersSource) {
+  const HandMadeTable table = HandMadeTable()
+                                  .Holds(DynamicSetOf("s"))
+                                  .Base("o", Hook::kOutput, {{kDestination, kAdd}})
+                                  .Base("i", Hook::kInput, {IfNew({kSource, kIsThere, Drops()})});
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop);
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop) << "any connection's";
+}
+
+TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {
+  const auto dropped = LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfFin(IfNew({Drops()}))}));
+  ASSERT_TRUE(dropped);
+  EXPECT_EQ(dropped->decision, Disposition::kDrop);
+  EXPECT_EQ(dropped->state, PacketTracking::kNew);
+  EXPECT_FALSE(LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfNew({Drops()})}))) << "there is no such entry";
+}
+
+TEST_F(LastingChangesTest, ThePeersFinFindsWhatOursHasChanged) {
+  const auto later = LaterFin(HandMadeTable()
+                                  .Holds(DynamicSetOf("s"))
+                                  .Base("o", Hook::kOutput, {{kDestination, kAdd}})
+                                  .Base("i", Hook::kInput, {IfFin({kSource, kIsThere, Drops()})}));
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->decision, Disposition::kDrop);
+}
+
+TEST_F(LastingChangesTest, TheLastAckFindsWhatThePeersFinHasChanged) {
+  const HandMadeTable table = HandMadeTable()
+                                  .Holds(DynamicSetOf("s"))
+                                  .Base("i", Hook::kInput, {IfFin({kSource, kAdd})})
+                                  .Base("o", Hook::kOutput, {IfNew({kDestination, kIsThere, Drops()})});
+  EXPECT_EQ(LastAck(table), Disposition::kDrop);
+}
+
+TEST_F(LastingChangesTest, AFinWithoutItsFlagClosesNothing) {
+  const std::vector<Expression> rule = {Immediate{Register{0}, ValueOf({TH_ACK})},
+                                        PayloadWrite{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}};
+  EXPECT_EQ(Evaluate(HandMadeTable().Base("o", Hook::kOutput, {rule}), PacketKind::kFin), Disposition::kDrop);
+}
+
+TEST_F(LastingChangesTest, AListNotesAddressesAndNotPackets) {
+  const XtMatch set = Recent(XT_RECENT_SET, XT_RECENT_DEST);
+  EXPECT_EQ(FinUnder({set, Recent(XT_RECENT_CHECK, XT_RECENT_DEST)}), Disposition::kDrop);
+  EXPECT_EQ(FinUnder({set, Recent(XT_RECENT_CHECK, XT_RECENT_SOURCE)}), Disposition::kAccept);
+}
+
+TEST_F(LastingChangesTest, WhatAnInvertedMatchOfAListNotes) {
+  const XtMatch check = Recent(XT_RECENT_CHECK, XT_RECENT_DEST);
+  EXPECT_EQ(FinUnder({Recent(XT_RECENT_SET, XT_RECENT_DEST, true), check}), Disposition::kDrop)
+      << "--set notes whether it matches or not";
+  const XtMatch update = Recent(XT_RECENT_UPDATE, XT_RECENT_DEST, true);
+  EXPECT_EQ(FinUnder({update, check}), Disposition::kAccept) << "nothing notes an address that is not there";
+  EXPECT_EQ(FinUnder({Recent(XT_RECENT_SET, XT_RECENT_DEST), update, check}), Disposition::kDrop)
+      << "an update that does not match, inverted";
+}
+
+TEST_F(LastingChangesTest, WhatTheFinHasNotedItsAnswerMeets) {
+  const HandMadeTable table = HandMadeTable(Backend::kLegacy, TableFamily::kIpv4)
+                                  .Base("OUTPUT", Hook::kOutput, {{Recent(XT_RECENT_SET, XT_RECENT_DEST)}})
+                                  .Base("INPUT", Hook::kInput, {{Recent(XT_RECENT_CHECK, XT_RECENT_SOURCE), Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop);
+}
+
+TEST_F(LastingChangesTest, ALaterTryOfTheFinFindsItNoted) {
+  const HandMadeTable table =
+      HandMadeTable(Backend::kLegacy, TableFamily::kIpv4)
+          .Base("OUTPUT", Hook::kOutput,
+                {{Recent(XT_RECENT_CHECK, XT_RECENT_DEST), kAccept}, {Recent(XT_RECENT_SET, XT_RECENT_DEST), Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kFin), Disposition::kAccept);
+}
+
+}  // namespace
+}  // namespace finwait::firewall::eval
