@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "collectors/firewall/eval/hook_traversal.h"
+#include "collectors/firewall/xt/ipset_match.h"
 #include "exporter/diagnosis/close_fate.h"
 #include "exporter/report/classes_report.h"
 
@@ -72,7 +73,7 @@ bool HangsOnTranslation(const CloseResult& close) {
   const auto says = [&](std::string_view words) { return close.consequence.find(words) != std::string::npos; };
   return close.fate == Fate::kUnknown &&
          (says(diagnosis::kNotToldTranslated) || says(firewall::eval::kTranslationLeads)) &&
-         !close.consequence.ends_with("an ipset");
+         !says(firewall::xt::kWhatIpset) && !says(firewall::xt::kWhatUnreadIpset);
 }
 
 Change ChangeBetween(const CloseResult& now, const CloseResult& then) {

@@ -122,13 +122,13 @@ RuleMachine::Step RuleMachine::operator()(const Range& range) {
 std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Register source, std::string* because) {
   const Set* set = sets_.GetSet(table_, name);
   if (set == nullptr) {
-    *because = "a set that could not be read";
+    *because = "set " + name + ", which could not be read";
     return {{LookupBranch::Kind::kSome, nullptr, at_->packet}, {LookupBranch::Kind::kMissing, nullptr, at_->packet}};
   }
   const std::vector<AbstractByte> key = Read(source, set->key_length);
   if (const auto changed = OwnChange(name, key)) {
     static const SetElement put_there;
-    *because = "a set that a rule changes for this packet";
+    *because = "set " + name + ", which a rule changes for this packet";
     std::vector<LookupBranch> branches;
     if (*changed != Tristate::kNo) {
       branches.push_back({set->map ? LookupBranch::Kind::kSome : LookupBranch::Kind::kFound, &put_there, at_->packet});
@@ -149,7 +149,7 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
       std::vector<LookupBranch> branches = {
           {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
       if (element != nullptr && HasLimit(*element)) {
-        *because = "a limit in a set's element";
+        *because = "a limit in an element of set " + name;
         branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
       }
       return branches;

@@ -94,6 +94,9 @@ bool GiveTheSame(const SetElement& a, const SetElement& b) {
          a.counter.has_value() == b.counter.has_value();
 }
 
+// For a sentence: sets that have no name in the rules have none here.
+std::string NameOf(const Set& set) { return set.anonymous ? "a set" : "set " + set.name; }
+
 packet::Wide NumberIn(const Value& bytes) {
   packet::Wide number = 0;
   for (const std::byte byte : bytes) {
@@ -264,11 +267,11 @@ std::vector<LookupBranch> LookUp(const Set& set, AbstractBytes key, const Packet
   for (std::size_t i = 0; i < certain; ++i) {
     const bool found = branches[i].kind == LookupBranch::Kind::kFound && !branches[i].element->catch_all;
     if (found && (now ? HasLimit(*branches[i].element) : IsUncertain(*branches[i].element))) {
-      *because = "a set's element that has a limit or may be gone";
+      *because = "an element of " + NameOf(set) + " that has a limit or may be gone";
       branches.push_back(Missing(set, branches[i].packet));
     } else if (!found && branches[i].kind != LookupBranch::Kind::kSome && !singled_out &&
                (now ? set.contents != Contents::kComplete : MayHoldMore(set))) {
-      *because = set.dynamic ? "a set that packets fill" : "a set too large to be held";
+      *because = NameOf(set) + (set.dynamic ? ", which packets fill" : ", which is too large to be held");
       branches.push_back({LookupBranch::Kind::kSome, nullptr, branches[i].packet});
     }
   }

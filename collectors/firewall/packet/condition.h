@@ -32,7 +32,7 @@ class Condition {
 
   /// Holds.
   Condition() = default;
-  /// Holds, does not, or hangs on `because`, which nobody can know. `because` must outlive the condition.
+  /// Holds, does not, or hangs on `because`, which nobody can know.
   static Condition Of(Tristate truth, std::string_view because = {});
   static Condition Of(bool truth) { return Of(TristateOf(truth)); }
   /// (actual & mask) == expected over the bytes of `expected`; an empty mask covers all. No match where `actual` is
@@ -65,7 +65,7 @@ class Condition {
   void Require(Part part);
 
   Tristate fixed_ = Tristate::kYes;
-  std::string_view because_;
+  std::string because_;
   std::vector<Part> parts_;  ///< at most one for each field
   bool inverted_ = false;
 };

@@ -3,6 +3,7 @@
 #include <linux/netfilter/xt_set.h>
 
 #include <optional>
+#include <string_view>
 
 #include "collectors/firewall/model/expression.h"
 
@@ -14,6 +15,11 @@ struct IpsetMatch {
   bool counted = false;   ///< it also asks how often the element was hit
   bool excluded = false;  ///< --return-nomatch
 };
+
+/// What an answer hangs on that an ipset decides begins so; then comes its name.
+inline constexpr std::string_view kWhatIpset = "what ipset ";
+/// The same of one whose name could not be read either.
+inline constexpr std::string_view kWhatUnreadIpset = "what an ipset holds that could not be read";
 
 /// Nothing: it is of a form that this version does not know.
 std::optional<IpsetMatch> DecodeIpsetMatch(const XtMatch& match);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,7 +15,7 @@
 namespace finwait::firewall::xt {
 namespace {
 
-constexpr std::string_view kIpset = "an ipset";
+std::string WhatItHolds(const facts::Ipset& set) { return std::string(kWhatIpset) + set.name + " holds"; }
 
 // "hash:net,port" is made of "net" and "port".
 std::vector<std::string_view> ComponentsOf(std::string_view type) {
@@ -155,12 +156,15 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
     return Unreadable();
   }
   const facts::Ipset* set = facts.FindIpset(decoded->set.index);
+  if (set == nullptr) {
+    return {Condition::Of(Tristate::kUnknown, kWhatUnreadIpset)};
+  }
   // A rule before this one may have changed what it asks for.
   const auto& changed = packet.lasting.ipsets;
-  const bool as_it_was = set != nullptr && (set->members.empty() || changed.empty()) &&
+  const bool as_it_was = (set->members.empty() || changed.empty()) &&
                          std::find(changed.begin(), changed.end(), decoded->set.index) == changed.end();
   if (!as_it_was) {
-    return {Condition::Of(Tristate::kUnknown, kIpset)};
+    return {Condition::Of(Tristate::kUnknown, WhatItHolds(*set))};
   }
   const ElementOf element(*decoded, packet, context);
   const bool inverted = (decoded->set.flags & IPSET_INV_MATCH) != 0;
@@ -194,7 +198,7 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
   if (decoded->counted && found != Tristate::kNo) {
     found = Tristate::kUnknown;
   }
-  return {Condition::Of(found, kIpset).Invert(inverted)};
+  return {Condition::Of(found, WhatItHolds(*set)).Invert(inverted)};
 }
 
 // Whether --map-set may give the packet an element's mark or priority (revision 3, set_target_v3()).

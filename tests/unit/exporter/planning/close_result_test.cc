@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "collectors/firewall/xt/ipset_match.h"
 #include "exporter/diagnosis/close_fate.h"
 
 namespace finwait::planning {
@@ -61,7 +62,9 @@ TEST(CloseResultTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
 TEST(CloseResultTest, TheSameWordsForOtherThingsMayHideALoss) {
   for (const std::string& hangs_on :
        {std::string("a random choice"), std::string("a rate limit"), std::string("the packet mark"),
-        std::string("an ipset"), std::string(diagnosis::kNotToldTranslated) + ": an ipset"}) {
+        std::string("what ipset blocked holds"),
+        std::string(diagnosis::kNotToldTranslated) + ": " + std::string(firewall::xt::kWhatIpset) + "blocked holds",
+        std::string(diagnosis::kNotToldTranslated) + ": " + std::string(firewall::xt::kWhatUnreadIpset)}) {
     CloseResult either = Of(Fate::kUnknown);
     either.consequence = "cannot be known: " + hangs_on;
     EXPECT_EQ(ChangeBetween(either, either), Change::kNotKnowable) << hangs_on;

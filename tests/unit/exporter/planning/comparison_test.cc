@@ -136,7 +136,7 @@ TEST_F(ComparisonTest, UndividedClassesAreComparedOnlyByTheirTranslation) {
     return comparison.NothingLost();
   };
   EXPECT_TRUE(nothing_lost_where(std::string(diagnosis::kNotToldTranslated) + ": the packet mark"));
-  EXPECT_FALSE(nothing_lost_where(std::string(diagnosis::kNotToldTranslated) + ": an ipset"));
+  EXPECT_FALSE(nothing_lost_where(std::string(diagnosis::kNotToldTranslated) + ": what ipset blocked holds"));
   EXPECT_FALSE(nothing_lost_where("the packet mark"));
 }
 

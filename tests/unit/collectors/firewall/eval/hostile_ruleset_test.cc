@@ -86,7 +86,7 @@ TEST(HostileRulesetTest, ASetThatIsNotThereIsUnknown) {
   ExpectUnknown(HandMadeTable().Base("o", Hook::kOutput,
                                      {{Immediate{Register{0}, ValueOf({1})},
                                        Lookup{"nowhere", Register{0}, {}, false, false}, Drops()}}),
-                "a set that could not be read");
+                "set nowhere, which could not be read");
 }
 
 TEST(HostileRulesetTest, AnExpressionNeverHeardOfIsNamed) {
@@ -166,7 +166,7 @@ TEST(HostileRulesetTest, ASetOfWhichPartIsMissingIsUnknownForWhatIsNotInThePart)
   other.peer = Endpoint::Parse("192.0.2.2:81");
   const TraversalResult verdict = EvaluateFin(ruleset, other);
   EXPECT_EQ(verdict.decision, Disposition::kUnknown);
-  EXPECT_THAT(verdict.reason, HasSubstr("a set too large to be held"));
+  EXPECT_THAT(verdict.reason, HasSubstr("set s, which is too large to be held"));
 }
 
 TEST(HostileRulesetTest, AChainCutShortIsUnknownBehindTheCut) {
