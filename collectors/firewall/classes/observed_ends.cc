@@ -4,15 +4,13 @@
 #include <set>
 #include <utility>
 
+#include "collectors/firewall/eval/joined_results.h"
 #include "collectors/firewall/model/rule_id.h"
 
 namespace finwait::firewall::classes {
 namespace {
 
 using Kind = eval::ChainResult::Kind;
-
-// Beyond so many rules that stop a packet, a list of rules is one: all that it stops are alike.
-constexpr std::size_t kRulesToldApart = 16;
 
 bool Stops(Kind kind) { return kind == Kind::kDrop || kind == Kind::kReject || kind == Kind::kQueue; }
 
@@ -91,7 +89,7 @@ void ObservedEnds::OnEnds(const eval::Connection& connection, eval::PacketKind k
     }
     ConnectionClass narrowed = seen.NarrowedTo(end.result.packet, kind, connection.path_kind);
     if (!narrowed.Empty()) {
-      traversal[KeyOf(end, rules.size() <= kRulesToldApart)].push_back(std::move(narrowed.values));
+      traversal[KeyOf(end, rules.size() <= eval::kRulesToldApart)].push_back(std::move(narrowed.values));
     }
   }
   if (traversal.size() > 1) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collectors/firewall/eval/expression_traits.h"
+#include "collectors/firewall/eval/joined_results.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -184,6 +185,14 @@ bool ChainEvaluator::AddPacket(std::vector<Packet>& packets, Packet packet) cons
   return true;
 }
 
+bool ChainEvaluator::MakeRoom(std::vector<ChainResult>& results) const {
+  if (!results.front().packet.keeps_domains) {
+    return false;
+  }
+  JoinResults(results);
+  return results.size() <= limits_.results / 2;
+}
+
 std::size_t ChainEvaluator::NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets) {
   if (chain.rules.size() < ChainIndex::kWorthIt || !IsWorthAsking(chain, packets)) {
     return from;
@@ -233,7 +242,9 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
     }
     next.clear();
     const auto keep = [&](std::vector<Packet>& place, Packet packet) {
-      if (!AddPacket(place, packet)) {
+      if (place.empty()) {  // as nearly always: then it need not be copied, with all that it may be
+        place.push_back(std::move(packet));
+      } else if (!AddPacket(place, packet)) {
         results.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
       }
     };
@@ -290,7 +301,7 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
     if (packets.empty()) {
       return returned;
     }
-    if (results.size() >= limits_.results) {
+    if (results.size() >= limits_.results && !MakeRoom(results)) {
       results.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
       return {};
     }

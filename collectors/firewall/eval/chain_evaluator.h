@@ -56,7 +56,7 @@ class EndsObserver {
 struct EvaluationLimits {
   std::size_t expressions = 2'000'000;
   std::size_t packets = 64;   ///< that a rule may have to be run for at the same place, after splits
-  std::size_t results = 256;  ///< of one base chain: each is a packet that remembers what told it from the others
+  std::size_t results = 256;  ///< of one base chain, joined: each is a packet that remembers what told it from others
 };
 
 /// Runs base chains over abstract packets, with every way that cannot be ruled out. Bounded, whatever the ruleset.
@@ -125,6 +125,8 @@ class ChainEvaluator : public SetSource {
   std::size_t NextRule(const Chain& chain, std::size_t from, const std::vector<Packet>& packets);
   /// Adds `packet` unless it is there already. False when there are too many.
   bool AddPacket(std::vector<Packet>& packets, Packet packet) const;
+  /// Joins results of a class's packet, which keeps all ranges, until so few are left that more are worth waiting for.
+  bool MakeRoom(std::vector<ChainResult>& results) const;
 
   const Ruleset& ruleset_;
   facts::FactQuery* facts_;

@@ -41,6 +41,13 @@ bool IsOutside(const Packet& packet, Field field, const IntervalSet& values) {
   });
 }
 
+// The domain of `field`, which is not copied where the packet has one; else it is everything, put into `all`.
+const IntervalSet& DomainOf(const Packet& packet, Field field, IntervalSet& all) {
+  const auto narrowed =
+      std::find_if(packet.domains.begin(), packet.domains.end(), [&](const auto& each) { return each.first == field; });
+  return narrowed != packet.domains.end() ? narrowed->second : all = packet.Domain(field);
+}
+
 std::uint8_t At(std::span<const std::byte> bytes, std::size_t i) { return std::to_integer<std::uint8_t>(bytes[i]); }
 
 }  // namespace
@@ -233,7 +240,7 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
     }
   }
   bool open = condition.fixed_ == Tristate::kUnknown;
-  std::string reason(condition.because_);
+  std::string reason = condition.because_;
   std::vector<std::pair<Field, IntervalSet>> taken;    // the way the representative connection goes, match or not
   std::vector<std::pair<Field, IntervalSet>> holding;  // what unknown fields are if all parts hold
   const Condition::Part* only_part = nullptr;          // the one part that a split hangs on, if it is one
@@ -242,7 +249,8 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
     if (part.describable && IsOutside(packet, part.field, part.values)) {
       return answer(false);
     }
-    const IntervalSet domain = packet.Domain(part.field);
+    IntervalSet all;
+    const IntervalSet& domain = DomainOf(packet, part.field, all);
     const bool general = packet.general && TellsConnectionsApart(part.field);
     if (!part.describable) {
       if (general) {
@@ -257,11 +265,11 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
     if (inside.Empty()) {
       return answer(false);
     }
-    IntervalSet outside = domain.Difference(part.values);
-    if (outside.Empty()) {
+    if (inside == domain) {
       continue;
     }
     if (general) {
+      IntervalSet outside = domain.Difference(part.values);
       if (inside.Measure() <= outside.Measure()) {
         packet.Restrict(part.field, std::move(outside));
         return answer(false);
@@ -282,13 +290,22 @@ Decision Decide(const Condition& condition, Packet& packet, Packet* missed, std:
     return answer(true);
   }
   *because = std::move(reason);
-  *missed = packet;
   // The packet for which not all parts hold is known better only where a single part decides.
-  if (only_part != nullptr && open_parts == 1 && condition.fixed_ == Tristate::kYes) {
-    missed->Restrict(only_part->field, packet.Domain(only_part->field).Difference(only_part->values));
-  }
-  for (auto& [field, domain] : holding) {
-    packet.Restrict(field, std::move(domain));
+  const bool known_better = only_part != nullptr && open_parts == 1 && condition.fixed_ == Tristate::kYes;
+  if (known_better && packet.keeps_domains) {
+    IntervalSet all;
+    IntervalSet outside = DomainOf(packet, only_part->field, all).Difference(only_part->values);
+    packet.Restrict(only_part->field, std::move(holding.front().second));
+    *missed = packet;  // without what was open before, which may be long
+    missed->Restrict(only_part->field, std::move(outside));
+  } else {
+    *missed = packet;
+    if (known_better) {
+      missed->Restrict(only_part->field, packet.Domain(only_part->field).Difference(only_part->values));
+    }
+    for (auto& [field, domain] : holding) {
+      packet.Restrict(field, std::move(domain));
+    }
   }
   if (condition.inverted_) {
     std::swap(packet, *missed);

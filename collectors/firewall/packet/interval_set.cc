@@ -1,9 +1,27 @@
 #include "collectors/firewall/packet/interval_set.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace finwait::firewall::packet {
 namespace {
+
+using Interval = IntervalSet::Interval;
+using Ranges = std::vector<Interval>;
+
+// Against many ranges so few are looked up one by one: a rule names one port, and a class may have lost thousands.
+constexpr std::size_t kFewRanges = 8;
+
+bool AreFew(const Ranges& few, const Ranges& many) {
+  return few.size() <= kFewRanges && many.size() > kFewRanges * kFewRanges;
+}
+
+// The first range of `ranges` that does not end before `number`.
+Ranges::const_iterator FirstFrom(const Ranges& ranges, Ranges::const_iterator from, Wide number) {
+  return std::lower_bound(from, ranges.end(), number,
+                          [](const Interval& each, Wide first) { return each.last < first; });
+}
 
 constexpr Wide Largest(unsigned bits) { return bits >= 128 ? ~Wide{0} : (Wide{1} << bits) - 1; }
 
@@ -68,7 +86,19 @@ bool IntervalSet::Masked(Wide mask, Wide value, unsigned bits, IntervalSet* exac
 }
 
 IntervalSet IntervalSet::Intersection(const IntervalSet& other) const {
+  if (AreFew(intervals_, other.intervals_)) {
+    return other.Intersection(*this);
+  }
   IntervalSet result;
+  if (AreFew(other.intervals_, intervals_)) {
+    for (const Interval& each : other.intervals_) {
+      for (auto at = FirstFrom(intervals_, intervals_.begin(), each.first);
+           at != intervals_.end() && at->first <= each.last; ++at) {
+        result.intervals_.push_back({std::max(at->first, each.first), std::min(at->last, each.last)});
+      }
+    }
+    return result;
+  }
   auto a = intervals_.begin();
   auto b = other.intervals_.begin();
   while (a != intervals_.end() && b != other.intervals_.end()) {
@@ -84,6 +114,38 @@ IntervalSet IntervalSet::Intersection(const IntervalSet& other) const {
 
 IntervalSet IntervalSet::Difference(const IntervalSet& other) const {
   IntervalSet result;
+  if (AreFew(other.intervals_, intervals_)) {
+    result.intervals_.reserve(intervals_.size() + other.intervals_.size());
+    auto from = intervals_.begin();
+    std::optional<Interval> rest;  // of the range at `from`, where it was cut already
+    for (const Interval& each : other.intervals_) {
+      const auto to = FirstFrom(intervals_, from, each.first);
+      if (to != from && rest) {
+        result.intervals_.push_back(*std::exchange(rest, std::nullopt));
+        ++from;
+      }
+      result.intervals_.insert(result.intervals_.end(), from, to);
+      for (from = to; from != intervals_.end(); ++from, rest.reset()) {
+        const Interval here = rest.value_or(*from);
+        if (here.first > each.last) {
+          break;
+        }
+        if (here.first < each.first) {
+          result.intervals_.push_back({here.first, each.first - 1});
+        }
+        if (here.last > each.last) {
+          rest = Interval{each.last + 1, here.last};
+          break;
+        }
+      }
+    }
+    if (rest) {
+      result.intervals_.push_back(*rest);
+      ++from;
+    }
+    result.intervals_.insert(result.intervals_.end(), from, intervals_.end());
+    return result;
+  }
   auto cut = other.intervals_.begin();
   for (Interval rest : intervals_) {
     bool gone = false;
