@@ -99,6 +99,9 @@ class AnswersJson {
     if (key.source) {
       json["source"] = key.source->Text();
     }
+    if (key.arriving_on != 0) {
+      json["arriving_on"] = key.arriving_on;
+    }
     PutKnown(json, "user", key.user);
     PutKnown(json, "source_port", key.source_port);
     PutKnown(json, "destination_port", key.destination_port);
@@ -152,6 +155,7 @@ void TakeFact(const Json& json, HostFacts& facts) {
     RouteKey key;
     key.destination = AddressIn(json.at("destination"));
     key.bound_device = json.at("bound_device").get<std::uint32_t>();
+    key.arriving_on = json.value("arriving_on", std::uint32_t{0});
     key.mark = json.at("mark").get<std::uint32_t>();
     key.type_of_service = json.value("type_of_service", std::uint8_t{0});
     if (json.contains("source")) {

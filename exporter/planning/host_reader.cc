@@ -161,7 +161,7 @@ class Reader {
     }
   }
 
-  // Of sockets whose route hangs on more than the destination.
+  // Of sockets whose route hangs on more than the destination, or whose packets may not be for this host any more.
   void ReadOddRoutes() {
     FactStore store;
     for (const ReportedSocket& each : facts_.sockets) {
@@ -170,7 +170,8 @@ class Reader {
       plain.source = each.socket.local.address;
       plain.destination = each.socket.peer.address;
       plain.bound_device = each.facts.bound_device;
-      if (facts_.routing_known[family] && TellsRoute(facts_.routing[family], plain)) {
+      if (facts_.routing_known[family] && TellsRoute(facts_.routing[family], plain) &&
+          HasAddress(facts_.routing[family], each.socket.local.address)) {
         continue;
       }
       FactQuery query(store);
@@ -183,11 +184,23 @@ class Reader {
           break;
         }
         resolver_.Resolve(needs, store);
+        for (const Need& need : needs) {
+          const auto* route = std::get_if<RouteKey>(&need);
+          if (route != nullptr && !(facts_.routing_known[family] && TellsRoute(facts_.routing[family], *route))) {
+            Report(*route, store);
+          }
+        }
       }
-      const Fact* found = asked ? store.Find(*asked) : nullptr;
-      if (found != nullptr && found->Why() == nullptr) {
-        facts_.answers.insert_or_assign(*asked, *found);
+      if (asked) {
+        Report(*asked, store);
       }
+    }
+  }
+
+  void Report(const RouteKey& route, FactStore& store) {
+    const Fact* found = store.Find(route);
+    if (found != nullptr && found->Why() == nullptr) {
+      facts_.answers.insert_or_assign(route, *found);
     }
   }
 
@@ -295,6 +308,7 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
     }
     RouteKey renumbered = *key;
     renumber(renumbered.bound_device);
+    renumber(renumbered.arriving_on);
     const auto* route = fact.As<std::shared_ptr<const Route>>();
     if (route == nullptr) {
       answers.emplace(renumbered, fact);
@@ -302,6 +316,9 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
     }
     auto there = std::make_shared<Route>(**route);
     renumber_device(there->egress);
+    if (there->egress_port) {
+      renumber_device(*there->egress_port);
+    }
     answers.emplace(renumbered, Fact::Present(std::shared_ptr<const Route>(std::move(there))));
   }
   facts.answers = std::move(answers);

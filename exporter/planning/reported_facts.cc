@@ -55,14 +55,17 @@ const diagnosis::RoutedRange* RangeOf(const diagnosis::Routing& routing, const I
 
 }  // namespace
 
+bool HasAddress(const diagnosis::Routing& routing, const IpAddress& address) {
+  const diagnosis::RoutedRange* own = RangeOf(routing, address);
+  return own != nullptr && own->route && own->route->local;
+}
+
 bool TellsRoute(const diagnosis::Routing& routing, const RouteKey& key) {
-  if (key.source && key.source->Family() == IpFamily::kIpv4) {  // which routes nothing from others' addresses
-    const diagnosis::RoutedRange* own = RangeOf(routing, *key.source);
-    if (own == nullptr || !own->route || !own->route->local) {
-      return false;
-    }
+  // IPv4 routes nothing from others' addresses.
+  if (key.source && key.source->Family() == IpFamily::kIpv4 && !HasAddress(routing, *key.source)) {
+    return false;
   }
-  return !routing.by_more_than_destination && !routing.several_hops && key.bound_device == 0 &&
+  return key.arriving_on == 0 && !routing.by_more_than_destination && !routing.several_hops && key.bound_device == 0 &&
          RangeOf(routing, key.destination) != nullptr;
 }
 

@@ -28,7 +28,10 @@ class ReportedFacts : public firewall::facts::Resolver {
   std::map<kernel::SocketEnds, const ReportedSocket*> sockets_;
 };
 
-/// Whether `routing` alone tells the route that `key` asks for.
+/// Whether `address` is one of the host's, as `routing` has it.
+bool HasAddress(const diagnosis::Routing& routing, const IpAddress& address);
+
+/// Whether `routing` alone tells the route that `key` asks for. Never one of a packet that comes in.
 bool TellsRoute(const diagnosis::Routing& routing, const firewall::facts::RouteKey& key);
 
 }  // namespace finwait::planning

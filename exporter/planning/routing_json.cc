@@ -14,6 +14,9 @@ Json RouteJson(const Route& route) {
   if (!route.local) {
     json["device"] = DeviceJson(route.egress);
     json["on_link"] = route.on_link;
+    if (route.egress_port) {
+      json["port"] = DeviceJson(*route.egress_port);
+    }
   }
   if (route.masquerade) {
     json["masquerade"] = route.masquerade->Text();
@@ -28,6 +31,9 @@ Route RouteIn(const Json& json) {
   if (!route.local) {
     route.egress = DeviceIn(json.at("device"));
     route.on_link = json.at("on_link").get<bool>();
+    if (json.contains("port")) {
+      route.egress_port = DeviceIn(json["port"]);
+    }
   }
   if (json.contains("masquerade")) {
     route.masquerade = AddressIn(json["masquerade"]);

@@ -96,6 +96,10 @@ HostReport Report() {
   key.destination_port = 443;
   facts.answers.emplace(key,
                         Fact::Present(std::make_shared<const firewall::facts::Route>(RouteOver(Device("veth0", 2)))));
+  key.arriving_on = 3;
+  firewall::facts::Route by_port = RouteOver(Device("br0", 4));
+  by_port.egress_port = Device("veth1", 5);
+  facts.answers.emplace(key, Fact::Present(std::make_shared<const firewall::facts::Route>(by_port)));
   facts.queue_listeners = std::set<std::uint16_t>{3};
   facts.lacks = {"the marks of sockets"};
   report.results.sockets = {Dropped()};
@@ -122,6 +126,10 @@ TEST(HostJsonTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(loaded->time, "2026-11-28T12:00:00Z");
   EXPECT_EQ(HostJson(loaded->host).dump(), written.dump());
   EXPECT_EQ(loaded->host.facts.sockets[0].facts, Socket().facts);
+  EXPECT_EQ(loaded->host.facts.answers.size(), Report().facts.answers.size());
+  for (const auto& [need, fact] : Report().facts.answers) {
+    EXPECT_TRUE(loaded->host.facts.answers.contains(need)) << Describe(need);
+  }
   EXPECT_EQ(loaded->host.results.sockets[0], Dropped());
   EXPECT_EQ(loaded->host.results.rules, "7-8");
   ASSERT_EQ(loaded->host.results.classes.size(), 2U);

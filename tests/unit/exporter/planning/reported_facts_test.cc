@@ -91,6 +91,23 @@ TEST_F(ReportedFactsTest, RoutesThatHangOnMoreThanTheDestinationAreNotGuessed) {
   EXPECT_NE(Ask(To("10.0.0.3")).Why(), nullptr);
 }
 
+// By what is sent to them both are told.
+TEST_F(ReportedFactsTest, RoutesOfWhatComesInAreNotThoseOfWhatIsSent) {
+  Route own;
+  own.local = true;
+  host_.routing[0].ranges = {{{0x0a000001, 0x0a000001}, own}};
+  host_.routing[1].ranges = {{{1, 100}, own}};
+  for (const char* address : {"10.0.0.1", "::9"}) {
+    RouteKey in = To(address);
+    EXPECT_NE(Ask(in).As<std::shared_ptr<const Route>>(), nullptr);
+    in.source = IpAddress::Parse(address);
+    in.arriving_on = 2;
+    EXPECT_NE(Ask(in).Why(), nullptr) << address;
+    host_.answers.emplace(in, Fact::Absent());
+    EXPECT_TRUE(Ask(in).IsAbsent()) << address;
+  }
+}
+
 TEST_F(ReportedFactsTest, SocketsAreTheReportsAndOthersAreNotThere) {
   const auto* socket =
       Ask(SocketKey{host_.sockets[0].socket.local, host_.sockets[0].socket.peer}).As<firewall::facts::Socket>();
