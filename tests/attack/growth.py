@@ -87,6 +87,58 @@ def as_json(grow):
     return grown
 
 
+def judged(command, *flags):
+    """The work of one command that judges connections and ends with what it found."""
+    used, code = cpu_of([str(sandbox.PROGRAM), command, *flags])
+    if code not in (0, 1, 3):
+        raise RuntimeError(f"{command} ends with {code}")
+    return used
+
+
+def as_explain(grow):
+    """The same input, for `explain` of one connection that comes to the end of the rules."""
+
+    @contextlib.contextmanager
+    def grown(count):
+        with grow(count):
+            yield lambda: judged("explain", "198.51.100.1:40000", "10.0.255.255:65000")
+
+    return grown
+
+
+def as_classes(grow):
+    """The same input, for `explain --all`."""
+
+    @contextlib.contextmanager
+    def grown(count):
+        with grow(count):
+            yield lambda: judged("explain", "--all")
+
+    return grown
+
+
+def as_plan(grow, of_host=False):
+    """The same input, for `plan`: as the candidate, or as what the report of the host holds."""
+
+    @contextlib.contextmanager
+    def grown(count):
+        def report():
+            command = sandbox.on_host(HOST, [str(sandbox.PROGRAM), "check", "--format=json"])
+            made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+            pathlib.Path(folder, "report.json").write_bytes(made.stdout)
+
+        with tempfile.TemporaryDirectory() as folder:
+            if not of_host:
+                report()
+            with grow(count):
+                if of_host:
+                    report()
+                    load_nft(ACCEPT)
+                yield lambda: judged("plan", f"--against={folder}/report.json")
+
+    return grown
+
+
 def as_report(grow):
     """The same input, for the service: collections, and with details the report and the page, some times over."""
 
@@ -119,6 +171,14 @@ def nft_rules(count):
     rules = "".join(f"ip saddr 10.{i >> 8}.{i & 255}.1 tcp dport {i + 1} ct state invalid counter drop\n" for i in range(count))
     load_nft(f"table ip t {{ chain k {{ {rules} }}\n"
          "chain o { type filter hook output priority 0; ip daddr 10.0.0.0/16 jump k\n } }")  # fmt: skip
+    yield
+
+
+@contextlib.contextmanager
+def nft_accepted_ports(count):
+    """One beside the other. With others between, what is left for the next rule has as many ranges as there were rules."""
+    rules = "".join(f"tcp dport {i + 1} accept\n" for i in range(count))
+    load_nft(f"table ip t {{ chain o {{ type filter hook output priority 0; {rules} ct state invalid counter drop\n }} }}")
     yield
 
 
@@ -232,6 +292,7 @@ print("closed", flush=True)
 sys.stdin.readline()
 """
 
+ACCEPT = "table ip u { chain o { type filter hook output priority 0; accept; } }"
 INVALID_DROP = "table ip t { chain o { type filter hook output priority 0; ct state invalid counter drop; } }"
 
 
@@ -523,6 +584,22 @@ INPUTS = [
     Input("sockets at risk, JSON", 2000, as_json(sockets_at_risk)),
     Input("stuck sockets, JSON", 1000, as_json(sockets_stuck)),
     Input("network namespaces, JSON", 80, as_json(network_namespaces)),
+    Input("rules of nftables, explain", 2000, as_explain(nft_rules)),
+    Input("rules of iptables-legacy, explain", 2000, as_explain(legacy_rules)),
+    Input("chains of iptables-legacy, explain", 1000, as_explain(legacy_chains)),
+    Input("accepted ports, explain", 2000, as_explain(nft_accepted_ports)),
+    Input("rules of nftables, classes", 1000, as_classes(nft_rules)),
+    Input("rules of iptables-legacy, classes", 1000, as_classes(legacy_rules)),
+    Input("chains of nftables, classes", 1000, as_classes(nft_chains)),
+    Input("chains of iptables-legacy, classes", 1000, as_classes(legacy_chains)),
+    Input("accepted ports, classes", 1000, as_classes(nft_accepted_ports)),
+    Input("elements of a verdict map, classes", 20000, as_classes(nft_verdict_map)),
+    Input("sockets at risk, classes", 2000, as_classes(sockets_at_risk)),
+    Input("rules of nftables, plan", 1000, as_plan(nft_rules)),
+    Input("chains of iptables-legacy, plan", 1000, as_plan(legacy_chains)),
+    Input("accepted ports, plan", 1000, as_plan(nft_accepted_ports)),
+    Input("elements of a verdict map, plan", 20000, as_plan(nft_verdict_map)),
+    Input("sockets at risk, plan", 2000, as_plan(sockets_at_risk, of_host=True)),
     Input("rules of nftables, report", 2000, as_report(nft_rules)),
     Input("rules of iptables-legacy, report", 2000, as_report(legacy_rules)),
     Input("chains of nftables, report", 1000, as_report(nft_chains)),
