@@ -203,6 +203,43 @@ TEST_F(ExplainAllTest, ASetOfNftablesIsOneClassHoweverLongOrExpiring) {
   ConfirmExamples(all);
 }
 
+// Packets that come in fill the set, as rules against scanners do: it is told apart by what it holds now, and a close
+// of either class ends as its class says.
+TEST_F(ExplainAllTest, ASetThatPacketsFillIsToldApartByWhatItHolds) {
+  wire_.peer.Shell("ip address add 192.0.2.4/24 dev veth0");
+  wire_.local.Shell(
+      "nft 'table ip t { set seen { type ipv4_addr; size 64; flags dynamic, timeout; timeout 1h; };"
+      " chain i { type filter hook input priority -5; tcp dport 9 add @seen { ip saddr }; };"
+      " chain o { type filter hook output priority 0; ip daddr @seen ct state invalid drop; }; }'");
+  const auto fate_of_all_others = [&](int exit_code) {
+    const Json all = All(exit_code, "ipv4");
+    EXPECT_TRUE(all["incomplete"].is_null()) << all["incomplete"];
+    EXPECT_TRUE(OfFate(all, "unknown").empty()) << OfFate(all, "unknown");
+    ConfirmExamples(all);
+    return OfFate(all, "fin_dropped");
+  };
+  EXPECT_TRUE(fate_of_all_others(0).empty()) << "it is empty";
+  wire_.peer.Shell(
+      "ip route add 192.0.2.1/32 dev veth0 src 192.0.2.4; bash -c 'echo > /dev/tcp/192.0.2.1/9' 2>&1 || true;"
+      " ip route del 192.0.2.1/32");
+  const std::vector<Json> dropped = fate_of_all_others(1);
+  ASSERT_EQ(dropped.size(), 1U);
+  EXPECT_EQ(dropped[0]["connections"]["peer_addresses"],
+            Json::parse(R"([{"first": "192.0.2.4", "last": "192.0.2.4"}])"));
+  const lab::Listener seen(wire_.peer, "192.0.2.4", 80);
+  const lab::Listener other(wire_.peer, "192.0.2.2", 80);
+  UniqueFd to_seen = lab::Connect(wire_.local, "192.0.2.4", 80);
+  UniqueFd to_other = lab::Connect(wire_.local, "192.0.2.2", 80);
+  wire_.local.Command({"conntrack", "-F"});
+  to_seen.Reset();
+  to_other.Reset();
+  const auto waits = [&](const char* state, const char* peer) {
+    return !wire_.local.Shell(std::string("ss -Htn state ") + state + " dst " + peer).empty();
+  };
+  EXPECT_TRUE(lab::Eventually([&] { return waits("fin-wait-1", "192.0.2.4") && waits("fin-wait-2", "192.0.2.2"); }))
+      << wire_.local.Shell("ss -tan");
+}
+
 TEST_F(ExplainAllTest, AnotherDeviceThatAnswersMayComeInOnLeavesBothFormsUncertain) {
   wire_.local.Shell(
       "ip link add other type veth peer name far; ip link set other up; ip link set far up; ip address add "

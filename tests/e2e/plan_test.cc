@@ -32,10 +32,10 @@ class PlanTest : public testing::Test {
       : listener_(wire_.peer, lab::Wire::kPeer4, 443), client_(lab::Connect(wire_.local, lab::Wire::kPeer4, 443)) {}
 
   /// finwait-plan, run on the host.
-  lab::CommandOutput Plan(std::vector<std::string> arguments, const std::string& input = "") const {
+  lab::CommandOutput Plan(std::vector<std::string> arguments, const std::string& input = "", int seconds = 60) const {
     arguments.insert(arguments.begin(),
                      {"env", "FINWAIT_PROGRAM=" + lab::Program(), (lab::SourceFolder() / "scripts/plan.sh").string()});
-    return wire_.local.Command(arguments, input, 60);
+    return wire_.local.Command(arguments, input, seconds);
   }
   Json PlanJson(const std::string& file, int exit_code) const {
     const lab::CommandOutput output = Plan({"--format=json", file});
@@ -260,6 +260,35 @@ TEST_F(PlanTest, AReportOfAnotherFormIsRefused) {
   EXPECT_THAT(output.err, HasSubstr("version \"9.0.0\" of finwait_exporter made it in another form"));
 }
 
+TEST_F(PlanTest, AReportOfAnotherVersionOrHostIsNamed) {
+  std::ifstream made(Report());
+  Json report = Json::parse(made);
+  report["version"] = "9.0.0";
+  report["host"]["name"] = "web-7";
+  const std::string other = "--against=" + folder_.Write("other.json", report.dump());
+  const std::string rules = folder_.Write("rules.nft", kNftDrop);
+  const Json plan = Json::parse(Plan({other, "--format=json", rules}).out);
+  EXPECT_EQ(plan["verdict"], "loses");
+  EXPECT_EQ(plan["host"]["name"], "web-7");
+  EXPECT_EQ(plan["host"]["version"], "9.0.0");
+  EXPECT_THAT(Plan({other, rules}).out, HasSubstr("with the report of web-7 of "));
+}
+
+TEST_F(PlanTest, ReportsThatNoHostMakesAreRefusedInASentence) {
+  const std::string rules = folder_.Write("rules.nft", kNftDrop);
+  const auto refusal = [&](const std::string& report) {
+    const lab::CommandOutput output = Plan({"--against=" + folder_.Write("report.json", report), rules});
+    EXPECT_EQ(output.exit_code, 3);
+    EXPECT_EQ(output.out, "");
+    return output.err;
+  };
+  constexpr std::size_t kTooLarge = (std::size_t{64} << 20) + 1;
+  constexpr std::size_t kDeep = 1'000'000;
+  EXPECT_THAT(refusal(std::string(kTooLarge, ' ')), HasSubstr("it is larger than any report (64 MiB).\n"));
+  EXPECT_THAT(refusal(std::string(kDeep, '[') + std::string(kDeep, ']')), HasSubstr("it is no JSON"));
+  EXPECT_THAT(refusal(R"({"version": "0.1.0", "host": {"format": 1}})"), HasSubstr("is not what this program writes"));
+}
+
 TEST_F(PlanTest, AReportServesWhereTheHostIsNot) {
   const std::string report = Report();
   const lab::Namespace elsewhere;
@@ -285,6 +314,70 @@ TEST_F(PlanTest, ANamespaceMadeOnTheHostReadsItLive) {
   EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U) << plan;
 }
 
+// So deep the kernel lets nftables jump; of x_tables it lets a chain lead to as many as there are.
+TEST_F(PlanTest, JumpsAreFollowedAsDeepAsTheKernelLoadsThem) {
+  const auto nft = [&](int depth) {
+    std::string rules = "table inet candidate {\n";
+    for (int i = depth; i > 0; --i) {
+      rules += " chain c" + std::to_string(i) + " { " +
+               (i < depth ? "jump c" + std::to_string(i + 1) : std::string("ct state invalid drop")) + "; }\n";
+    }
+    rules += " chain o { type filter hook output priority 0; jump c1; }\n}\n";
+    return folder_.Write("deep.nft", rules);
+  };
+  EXPECT_EQ(PlanJson(nft(15), 1)["newly_lost"]["connections"].size(), 1U);
+  const lab::CommandOutput deeper = Plan({nft(16)});
+  EXPECT_EQ(deeper.exit_code, 3);
+  EXPECT_THAT(deeper.err, HasSubstr("does not load (above is what nft says)"));
+  constexpr int kLegacyDepth = 200;
+  std::string chains = "*filter\n:OUTPUT ACCEPT [0:0]\n";
+  std::string rules = "-A OUTPUT -j C0\n";
+  for (int i = 0; i < kLegacyDepth; ++i) {
+    chains += ":C" + std::to_string(i) + " - [0:0]\n";
+    rules += "-A C" + std::to_string(i) +
+             (i + 1 < kLegacyDepth ? " -j C" + std::to_string(i + 1)
+                                   : std::string(" -m conntrack --ctstate INVALID -j DROP")) +
+             "\n";
+  }
+  const Json legacy = PlanJson("iptables-legacy:" + folder_.Write("deep.v4", chains + rules + "COMMIT\n"), 1);
+  EXPECT_EQ(legacy["newly_lost"]["connections"].size(), 1U) << legacy;
+}
+
+TEST_F(PlanTest, AMapOfAHundredThousandElementsIsOneClass) {
+  constexpr int kElements = 100'000;
+  std::string rules = "table ip candidate {\n map m { type ipv4_addr : verdict; elements = { " +
+                      std::string(lab::Wire::kPeer4) + " : drop";
+  for (int i = 0; i < kElements; ++i) {
+    rules += ", 10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255) +
+             " : drop";
+  }
+  rules += " }; }\n chain o { type filter hook output priority 0; ct state invalid ip daddr vmap @m; }\n}\n";
+  const Json plan = PlanJson(folder_.Write("map.nft", rules), 1);
+  EXPECT_EQ(plan["newly_lost"]["connections"].size(), 1U);
+  EXPECT_EQ(plan["newly_lost"]["classes"].size(), 1U);
+  EXPECT_TRUE(plan["cannot_tell"]["classes"].empty());
+  EXPECT_TRUE(plan["incomplete"].is_null()) << plan["incomplete"];
+}
+
+// All of them are for networks that this host has no route to. A slow machine does not come to their end.
+TEST_F(PlanTest, OfFiftyThousandRulesWhatIsNotToldIsSaid) {
+  std::string rules = "table inet candidate {\n chain o {\n type filter hook output priority 0;\n";
+  for (int i = 0; i < 50'000; ++i) {
+    rules += "ip daddr 10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." +
+             std::to_string(i & 255) + " tcp dport " + std::to_string(i % 60'000 + 1) + " ct state invalid drop\n";
+  }
+  constexpr int kPatience = 180;
+  const lab::CommandOutput output =
+      Plan({"--format=json", folder_.Write("many.nft", rules + " }\n}\n")}, "", kPatience);
+  ASSERT_TRUE(output.exit_code == 0 || output.exit_code == 3) << output.exit_code << " " << output.err;
+  EXPECT_EQ(output.err, "");
+  const Json plan = Json::parse(output.out);
+  EXPECT_TRUE(plan["newly_lost"]["connections"].empty());
+  EXPECT_TRUE(plan["newly_lost"]["classes"].empty());
+  EXPECT_EQ(plan["verdict"], output.exit_code == 0 ? "safe" : "unknown");
+  EXPECT_TRUE(output.exit_code == 0 || plan["incomplete"].is_string() || !plan["cannot_tell"]["classes"].empty());
+}
+
 // How each tool's file looks that drops an INVALID FIN to port 443.
 struct Loader {
   const char* name;
@@ -305,6 +398,18 @@ INSTANTIATE_TEST_SUITE_P(AllLoaders, PlanLoaderTest,
                                          Loader{"iptables_nft", "iptables-nft:", kXtables, "nft"},
                                          Loader{"iptables_legacy", "iptables-legacy:", kXtables, "legacy"}),
                          [](const auto& one) { return one.param.name; });
+
+TEST_P(PlanLoaderTest, WhatItRefusesIsRefusedInItsWords) {
+  std::string rules = GetParam().rules;
+  rules.replace(rules.find("drop") != std::string::npos ? rules.find("drop") : rules.find("-j DROP"), 1, "?");
+  const lab::CommandOutput output = Plan({GetParam().prefix + folder_.Write("rules.v4", rules)});
+  EXPECT_EQ(output.exit_code, 3);
+  EXPECT_EQ(output.out, "");
+  const std::size_t ours = output.err.find("finwait-plan: ");
+  ASSERT_NE(ours, std::string::npos) << output.err;
+  EXPECT_GT(ours, 0U) << "the tool's words come first";
+  EXPECT_THAT(output.err.substr(ours), HasSubstr("rules.v4 does not load (above is what "));
+}
 
 TEST_P(PlanLoaderTest, ItsRulesAreEvaluated) {
   const Json plan = PlanJson(GetParam().prefix + folder_.Write("rules.v4", GetParam().rules), 1);
