@@ -15,15 +15,15 @@
 namespace finwait::kernel {
 namespace {
 
-// IFLA_LINKINFO holds the kind of those devices that have one.
-std::string KindOf(const netlink::Attribute& link_info) {
-  std::string kind;
+// IFLA_LINKINFO holds the kind of those devices that have one, and what kind of device they are a port of.
+void TakeKinds(const netlink::Attribute& link_info, std::string& kind, std::string& master_kind) {
   netlink::ForEachAttribute(link_info.Payload(), [&](const netlink::Attribute& attribute) {
     if (attribute.Type() == IFLA_INFO_KIND) {
       kind = attribute.Text();
+    } else if (attribute.Type() == IFLA_INFO_SLAVE_KIND) {
+      master_kind = attribute.Text();
     }
   });
-  return kind;
 }
 
 // The device of a route, in `route` itself.
@@ -31,23 +31,44 @@ Result<void> DescribeInterface(netlink::Channel& channel, Deadline deadline, Rou
   ifinfomsg header = {};
   header.ifi_family = AF_UNSPEC;
   header.ifi_index = static_cast<int>(route.interface_index);
-  return channel.Get(netlink::Request(RTM_GETLINK).Header(header), "look up a network device", deadline,
-                     [&](const netlink::Message& message) -> Result<void> {
-                       if (const auto link = message.Header<ifinfomsg>()) {
-                         route.interface_type = link->ifi_type;
-                       }
-                       netlink::ForEachAttribute(message.Attributes<ifinfomsg>(),
-                                                 [&](const netlink::Attribute& attribute) {
-                                                   if (attribute.Type() == IFLA_IFNAME) {
-                                                     route.interface_name = attribute.Text();
-                                                   } else if (attribute.Type() == IFLA_GROUP) {
-                                                     route.interface_group = attribute.U32().value_or(0);
-                                                   } else if (attribute.Type() == IFLA_LINKINFO) {
-                                                     route.interface_kind = KindOf(attribute);
-                                                   }
-                                                 });
-                       return {};
-                     });
+  std::uint32_t master = 0;
+  std::string master_kind;
+  auto asked = channel.Get(netlink::Request(RTM_GETLINK).Header(header), "look up a network device", deadline,
+                           [&](const netlink::Message& message) -> Result<void> {
+                             if (const auto link = message.Header<ifinfomsg>()) {
+                               route.interface_type = link->ifi_type;
+                             }
+                             netlink::ForEachAttribute(message.Attributes<ifinfomsg>(),
+                                                       [&](const netlink::Attribute& attribute) {
+                                                         if (attribute.Type() == IFLA_IFNAME) {
+                                                           route.interface_name = attribute.Text();
+                                                         } else if (attribute.Type() == IFLA_GROUP) {
+                                                           route.interface_group = attribute.U32().value_or(0);
+                                                         } else if (attribute.Type() == IFLA_MASTER) {
+                                                           master = attribute.U32().value_or(0);
+                                                         } else if (attribute.Type() == IFLA_LINKINFO) {
+                                                           TakeKinds(attribute, route.interface_kind, master_kind);
+                                                         }
+                                                       });
+                             return {};
+                           });
+  route.vrf_index = master_kind == "vrf" ? master : 0;
+  return asked;
+}
+
+// The device of a route, and the VRF of which it is a port, in `route` itself.
+Result<void> DescribeDevices(netlink::Channel& channel, Deadline deadline, Route& route) {
+  if (auto asked = DescribeInterface(channel, deadline, route); !asked || route.vrf_index == 0) {
+    return asked;
+  }
+  Route vrf;
+  vrf.interface_index = route.vrf_index;
+  if (auto asked = DescribeInterface(channel, deadline, vrf); !asked) {
+    return asked;
+  }
+  route.vrf_name = vrf.interface_name;
+  route.vrf_group = vrf.interface_group;
+  return {};
 }
 
 // `flags`: of rtm_flags.
@@ -198,7 +219,7 @@ std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQue
       auto channel = host.open_channel(NETLINK_ROUTE);
       if (!channel) {
         described = Failure(channel.error());
-      } else if (auto asked = DescribeInterface(*channel, deadline, *described); !asked) {
+      } else if (auto asked = DescribeDevices(*channel, deadline, *described); !asked) {
         described = Failure(asked.error());
       }
       device = devices.emplace(result->interface_index, std::move(described)).first;
@@ -211,6 +232,9 @@ std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQue
     result->interface_type = device->second->interface_type;
     result->interface_group = device->second->interface_group;
     result->interface_kind = device->second->interface_kind;
+    result->vrf_index = device->second->vrf_index;
+    result->vrf_name = device->second->vrf_name;
+    result->vrf_group = device->second->vrf_group;
   }
   return results;
 }

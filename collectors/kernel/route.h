@@ -21,8 +21,11 @@ struct Route {
   std::uint16_t interface_type = 0;   ///< ARPHRD_*
   std::uint32_t interface_group = 0;  ///< `ip link set group`
   std::string interface_kind;         ///< "veth", "bridge"; "" for one without a kind
-  bool local = false;                 ///< to this host itself: the packet goes over loopback (RTN_LOCAL)
-  bool on_link = true;                ///< without a gateway of either family
+  std::uint32_t vrf_index = 0;        ///< the VRF of which the device is a port; 0: of none
+  std::string vrf_name;
+  std::uint32_t vrf_group = 0;
+  bool local = false;   ///< to this host itself: the packet goes over loopback, or over a VRF (RTN_LOCAL)
+  bool on_link = true;  ///< without a gateway of either family
   std::optional<IpAddress> gateway;
   std::optional<std::uint8_t> hop_limit;  ///< `hoplimit` of the route; absent: the default
 };

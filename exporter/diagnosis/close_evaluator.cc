@@ -53,15 +53,17 @@ CloseEvaluator::CloseEvaluator(std::shared_ptr<const firewall::Ruleset> ruleset,
 
 Connection CloseEvaluator::WithFacts(const ListedSocket& socket, bool peer_has_closed) {
   const IpFamily family = socket.local.address.Family();
-  const bool decided =
-      !IsLoopback(socket) && packets_.AllFareAlike(family, socket.control_group, peer_has_closed) &&
-      (packets_.FareAlikeOverLoopback(family, peer_has_closed) || !IsOwn(packets_.Facts(), socket.peer.address));
+  const bool may_be_in_vrf = socket.device != 0;
+  const bool decided = !may_be_in_vrf && !IsLoopback(socket) &&
+                       packets_.AllFareAlike(family, socket.control_group, peer_has_closed) &&
+                       (packets_.FareAlikeOverLoopback(family, peer_has_closed) ||
+                        !IsOwn(packets_.Facts(), socket.peer.address, socket.device));
   return decided ? ConnectionByEnds(socket) : AsIfRouted(ConnectionOf(socket, packets_.Facts()));
 }
 
-bool CloseEvaluator::MayBeOwn(const IpAddress& address) {
+bool CloseEvaluator::MayBeOwn(const ListedSocket& socket) {
   const std::size_t missed = packets_.Facts().Missed();
-  return IsOwn(packets_.Facts(), address) || packets_.Facts().Missed() != missed;
+  return IsOwn(packets_.Facts(), socket.peer.address, socket.device) || packets_.Facts().Missed() != missed;
 }
 
 Connection CloseEvaluator::ConnectionWithFacts(const kernel::TcpSocket& socket) {
@@ -126,7 +128,7 @@ bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_ha
   const bool over_loopback = packets_.AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed);
   return IsLoopback(socket) ? over_loopback
                             : packets_.AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed) &&
-                                  (over_loopback || !MayBeOwn(socket.peer.address));
+                                  (over_loopback || !MayBeOwn(socket));
 }
 
 TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {

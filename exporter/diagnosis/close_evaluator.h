@@ -91,9 +91,9 @@ class CloseEvaluator {
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   /// Whether every connection like `socket` closes cleanly while its entry is there.
   bool AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed);
-  /// Whether `address` is this host's, or has yet to be asked for. The packets of a connection between two addresses of
-  /// this host come in again.
-  bool MayBeOwn(const IpAddress& address);
+  /// Whether its peer is this host too, or that has yet to be asked for. The packets of a connection between two of
+  /// its addresses come in again.
+  bool MayBeOwn(const ListedSocket& socket);
 
   PacketEvaluator packets_;
   OutcomeMemo memo_;

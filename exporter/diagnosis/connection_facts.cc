@@ -120,11 +120,11 @@ bool HasLostAddress(const ListedSocket& listed, const Socket& socket, const fire
 
 }  // namespace
 
-bool IsOwn(FactQuery& facts, const IpAddress& address) {
+bool IsOwn(FactQuery& facts, const IpAddress& address, std::uint32_t device) {
   if (address.IsLoopback()) {
     return true;
   }
-  const Route* route = OwnRoute(facts, address);
+  const Route* route = OwnRoute(facts, address, device);
   return route != nullptr && route->local;
 }
 
@@ -154,7 +154,8 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
     connection.opened_by = *socket->opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
   }
   std::optional<std::uint8_t> hop_limit;
-  if (connection.path_kind == PathKind::kLocal) {
+  // Between two sockets of one VRF packets go by the VRF, and addresses alone do not tell.
+  if (connection.path_kind == PathKind::kLocal || (socket != nullptr && socket->bound_device != 0)) {
     connection.routing = RoutingOf(listed, socket, facts);
     const firewall::facts::Fact* found = connection.routing ? facts.Find(*connection.routing) : nullptr;
     connection.unroutable = found != nullptr && found->IsAbsent();
@@ -170,8 +171,9 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
   }
   if (connection.path_kind == PathKind::kLoopback) {
     Describe(facts.FindValue<Socket>(SocketKey{listed.peer, listed.local}), connection.peer_socket);
-    connection.local_socket.time_to_live = connection.peer_socket.time_to_live =
-        TimeToLive(connection.family, firewall::eval::Loopback().name, std::nullopt, facts);
+    connection.local_socket.time_to_live = connection.peer_socket.time_to_live = TimeToLive(
+        connection.family, connection.egress.kind == "vrf" ? connection.egress.name : firewall::eval::Loopback().name,
+        std::nullopt, facts);
   } else {
     connection.local_socket.time_to_live = TimeToLive(connection.family, connection.egress.name, hop_limit, facts);
   }

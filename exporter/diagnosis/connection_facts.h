@@ -18,6 +18,7 @@ struct ListedSocket {
   std::optional<std::uint32_t> user;                ///< its owner
   bool held = true;                                 ///< a process holds it, as far as the list tells
   std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number; nothing: not listed
+  std::uint32_t device = 0;                         ///< that it is bound to (index); 0: none, or not listed
 
   ListedSocket(const Endpoint& local_end, const Endpoint& peer_end) : local(local_end), peer(peer_end) {}
   explicit ListedSocket(const kernel::TcpSocket& socket)
@@ -25,7 +26,8 @@ struct ListedSocket {
         peer(socket.peer),
         user(socket.uid),
         held(socket.IsOpen()),
-        control_group(socket.cgroup_id) {}
+        control_group(socket.cgroup_id),
+        device(socket.device) {}
 };
 
 /// Whether both ends are this host's, as far as their addresses alone tell.
@@ -38,8 +40,9 @@ firewall::eval::Connection ConnectionByEnds(const ListedSocket& socket);
 /// `explain`, `check` and the service. What is missing is noted in `facts`.
 firewall::eval::Connection ConnectionOf(const ListedSocket& socket, firewall::facts::FactQuery& facts);
 
-/// Whether `address` is one of this host's.
-bool IsOwn(firewall::facts::FactQuery& facts, const IpAddress& address);
+/// Whether `address` is one of this host's. `device`: that the socket is bound to which asks (a VRF has addresses of
+/// its own), by its index; 0: none.
+bool IsOwn(firewall::facts::FactQuery& facts, const IpAddress& address, std::uint32_t device = 0);
 
 /// The same for any connection, which need not exist: of this host's, over loopback, or one that it forwards. An error
 /// where the two ends were given in the wrong order.

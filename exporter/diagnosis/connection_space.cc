@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "collectors/firewall/read/devices.h"
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/route_table.h"
 #include "collectors/kernel/routing_rules.h"
@@ -114,8 +115,7 @@ Result<Routing> ReadRouting(const kernel::Host& host, IpFamily family, Deadline 
       route.hop_limit = found.hop_limit;
       if (!found.local) {
         route.on_link = found.on_link;
-        route.egress = {found.interface_name, found.interface_index, found.interface_type, found.interface_group,
-                        found.interface_kind};
+        route.egress = firewall::read::DeviceOf(found);
         const auto masquerade = addresses->ForMasquerade(found, queries[i].destination);
         if (masquerade == addresses->ForMasquerade(found, AddressOf(pieces[i].last, family))) {
           route.masquerade = masquerade;

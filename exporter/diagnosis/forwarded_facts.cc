@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "collectors/firewall/read/devices.h"
 #include "exporter/diagnosis/route_facts.h"
 
 namespace finwait::diagnosis {
@@ -17,8 +18,6 @@ using firewall::facts::NamespaceKey;
 using firewall::facts::Route;
 using firewall::facts::RouteKey;
 
-Interface DeviceOf(const kernel::Link& link) { return {link.name, link.index, link.type, link.group, link.kind}; }
-
 Tristate Same(const Interface& a, const Interface& b) {
   return a.index && b.index ? firewall::eval::TristateOf(*a.index == *b.index) : Tristate::kUnknown;
 }
@@ -29,13 +28,14 @@ std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined) {
   if (!joined.device) {
     return NoHostSide();
   }
-  if (!joined.master) {
-    return HostSide{DeviceOf(*joined.device), std::nullopt};
+  if (!joined.master || joined.master->kind == "vrf") {
+    const kernel::Link* const vrf = joined.master ? &*joined.master : nullptr;
+    return HostSide{firewall::read::DeviceOf(*joined.device, vrf), std::nullopt};
   }
   if (joined.master->kind != "bridge") {
     return std::nullopt;
   }
-  return HostSide{DeviceOf(*joined.master), DeviceOf(*joined.device)};
+  return HostSide{firewall::read::DeviceOf(*joined.master, nullptr), firewall::read::DeviceOf(*joined.device, nullptr)};
 }
 
 const char* const kNoHostSide =
@@ -58,7 +58,10 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   connection.local = forwarded.local;
   connection.peer = forwarded.peer;
   connection.opened_by = forwarded.opened_by;
-  const Route* back = OwnRoute(facts, forwarded.local.address);
+  // Its VRF has a table of its own.
+  const bool in_vrf = forwarded.host_side && forwarded.host_side->device.vrf;
+  const std::uint32_t vrf = in_vrf ? forwarded.host_side->device.vrf->index : 0;
+  const Route* back = OwnRoute(facts, forwarded.local.address, vrf);
   if (forwarded.host_side) {
     connection.ingress = forwarded.host_side->device;
     connection.passage.bridge_port = forwarded.host_side->port;
@@ -72,7 +75,7 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   if (settings != nullptr && settings->bridge_calls_rules) {
     connection.passage.bridge_calls_rules = firewall::eval::TristateOf(*settings->bridge_calls_rules);
   }
-  const Route* to_peer = OwnRoute(facts, forwarded.peer.address);
+  const Route* to_peer = OwnRoute(facts, forwarded.peer.address, vrf);
   if (to_peer != nullptr) {
     connection.passage.peer_is_own = to_peer->local;
     // Behind the same bridge and no gateway between: the two ends take each other for neighbours, as their prefix is

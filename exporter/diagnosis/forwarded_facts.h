@@ -14,7 +14,7 @@ using firewall::eval::ForwardedConnection;
 using firewall::eval::HostSide;
 
 /// How packets of a namespace that is joined so come in; NoHostSide() where no device leads to it. Nothing where that
-/// cannot be told: a port of something that is no bridge (Open vSwitch, a VRF).
+/// cannot be told: a port of something that is neither bridge nor VRF (Open vSwitch).
 std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined);
 
 /// That no device of this host leads to a namespace: it has macvlan or ipvlan devices, whose packets pass no rules of

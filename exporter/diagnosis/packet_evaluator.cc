@@ -179,9 +179,11 @@ TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFam
   return result;
 }
 
+// A VRF has a turn of its own at what its ports send.
 bool PacketEvaluator::MayFareAsAll(const Connection& connection) {
   return connection.path_kind == PathKind::kLocal && connection.within == nullptr && !connection.unroutable &&
-         !connection.address_gone && !HangsOnGroups(connection.family, connection.local_socket.control_group);
+         !connection.egress.vrf && !connection.address_gone &&
+         !HangsOnGroups(connection.family, connection.local_socket.control_group);
 }
 
 // What holds for all that this end may send holds for an ACK without data, too.

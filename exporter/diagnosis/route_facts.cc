@@ -12,9 +12,10 @@ const Route* FindRoute(firewall::facts::FactQuery& facts, const RouteKey& key) {
   return route != nullptr ? route->get() : nullptr;
 }
 
-const Route* OwnRoute(firewall::facts::FactQuery& facts, const IpAddress& destination) {
+const Route* OwnRoute(firewall::facts::FactQuery& facts, const IpAddress& destination, std::uint32_t device) {
   RouteKey key;
   key.destination = destination;
+  key.bound_device = device;
   return FindRoute(facts, key);
 }
 

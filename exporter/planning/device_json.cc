@@ -9,6 +9,9 @@ Json DeviceJson(const firewall::facts::Interface& device) {
   PutKnown(json, "type", device.type);
   PutKnown(json, "group", device.group);
   PutKnown(json, "kind", device.kind);
+  if (device.vrf) {
+    json["vrf"] = {{"name", device.vrf->name}, {"index", device.vrf->index}, {"group", device.vrf->group}};
+  }
   return json;
 }
 
@@ -19,6 +22,10 @@ firewall::facts::Interface DeviceIn(const Json& json) {
   TakeKnown(json, "type", device.type);
   TakeKnown(json, "group", device.group);
   TakeKnown(json, "kind", device.kind);
+  if (const auto vrf = json.find("vrf"); vrf != json.end()) {
+    device.vrf = firewall::facts::Vrf{vrf->at("name").get<std::string>(), vrf->at("index").get<std::uint32_t>(),
+                                      vrf->at("group").get<std::uint32_t>()};
+  }
   return device;
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "collectors/base/text.h"
+#include "collectors/firewall/read/devices.h"
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/firewall/read/queue_listeners.h"
 #include "collectors/kernel/conntrack_presence.h"
@@ -71,7 +72,7 @@ class Reader {
       return;
     }
     for (const kernel::Link& link : links->All()) {
-      facts_.devices.push_back({link.name, link.index, link.type, link.group, link.kind});
+      facts_.devices.push_back(firewall::read::DeviceOf(link, links->Find(link.master)));
     }
   }
 
@@ -281,6 +282,9 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
       renumber(*device.index);
     }
   };
+    if (device.vrf) {
+      renumber(device.vrf->index);
+    }
   HostFacts& facts = report.facts;
   std::for_each(facts.devices.begin(), facts.devices.end(), renumber_device);
   for (diagnosis::Routing& routing : facts.routing) {

@@ -11,8 +11,10 @@ using firewall::facts::Route;
 
 Json RouteJson(const Route& route) {
   Json json = {{"local", route.local}};
-  if (!route.local) {
+  if (!route.local || route.egress.name) {
     json["device"] = DeviceJson(route.egress);
+  }
+  if (!route.local) {
     json["on_link"] = route.on_link;
     if (route.egress_port) {
       json["port"] = DeviceJson(*route.egress_port);
@@ -28,8 +30,10 @@ Json RouteJson(const Route& route) {
 Route RouteIn(const Json& json) {
   Route route;
   route.local = json.at("local").get<bool>();
-  if (!route.local) {
+  if (!route.local || json.contains("device")) {
     route.egress = DeviceIn(json.at("device"));
+  }
+  if (!route.local) {
     route.on_link = json.at("on_link").get<bool>();
     if (json.contains("port")) {
       route.egress_port = DeviceIn(json["port"]);

@@ -18,6 +18,20 @@ bool HasTableOf(const Ruleset& ruleset, TableFamily family) {
                      [&](const Table& table) { return !table.dormant && table.family == family; });
 }
 
+// rt6_need_strict(): a VRF lets packets to such an address pass by.
+bool IsLinkLocal(const std::optional<Endpoint>& end) {
+  static const std::optional<IpAddress> kPrefix = IpAddress::Parse("fe80::");
+  return end && end->address.CommonPrefix(*kPrefix) >= 10;
+}
+
+// ip_route_output_key_hash_rcu(), ip6_rt_get_dev_rcu(): in a VRF it is the VRF itself.
+Interface LoopbackOf(const Connection& connection) {
+  if (connection.path_kind == PathKind::kLoopback) {
+    return connection.egress.kind == "vrf" ? connection.egress : Loopback();
+  }
+  return connection.egress.vrf ? VrfOf(connection.egress) : Loopback();
+}
+
 }  // namespace
 
 Tristate IsBridge(const Interface& device, const Interface& port, bool general) {
@@ -38,6 +52,9 @@ HookSteps::HookSteps(const Ruleset& ruleset, const Connection& connection, Packe
       has_bridge_table_(HasTableOf(ruleset, TableFamily::kBridge)),
       arrival_(
           connection.ingress.value_or(connection.path_kind == PathKind::kForwarded ? Interface{} : connection.egress)),
+      egress_vrf_(VrfOf(connection.egress)),
+      arrival_vrf_(VrfOf(arrival_)),
+      loopback_(LoopbackOf(connection)),
       any_port_(SomePort()),
       near_port_(connection.passage.bridge_port.value_or(any_port_)),
       far_port_(connection.egress_port.value_or(any_port_)) {}
@@ -54,8 +71,14 @@ std::vector<HookStep> HookSteps::OfThisHost() const {
     case PathKind::kLocal:
       if (outgoing) {
         const Interface* out = &connection_.egress;
-        std::vector<HookStep> way = {
-            {Hook::kOutput, nullptr, out}, {Hook::kPostrouting, nullptr, out}, {Hook::kEgress, nullptr, out, true}};
+        std::vector<HookStep> way;
+        if (out->vrf && !IsLinkLocal(connection_.peer)) {  // l3mdev_ip_out(), vrf_ip_out(): before IP's own hooks
+          way.push_back({Hook::kOutput, nullptr, &egress_vrf_, false, Layer::kIp, nullptr, true});
+          way.push_back({Hook::kPostrouting, nullptr, &egress_vrf_, false, Layer::kIp, nullptr, true});
+        }
+        way.push_back({Hook::kOutput, nullptr, out});
+        way.push_back({Hook::kPostrouting, nullptr, out});
+        way.push_back({Hook::kEgress, nullptr, out, true});
         AddOutThroughBridge(out, &far_port_, way);
         return way;
       }
@@ -81,10 +104,12 @@ ForwardedWay HookSteps::Through() const {
   }
   ForwardedWay way;
   way.in = in;
+  way.receiver = ReceiverOf(in);
   way.arrival = InFromOutside(in, in_port);
   way.arrival.pop_back();  // where it goes on to, routing decides
-  way.onward = {
-      {Hook::kForward, in, out, true}, {Hook::kPostrouting, in, out, true}, {Hook::kEgress, nullptr, out, true}};
+  way.onward = {{Hook::kForward, way.receiver, out, true},
+                {Hook::kPostrouting, way.receiver, out, true},
+                {Hook::kEgress, nullptr, out, true}};
   AddOutThroughBridge(out, out_port, way.onward);
   return way;
 }
@@ -93,7 +118,7 @@ ForwardedWay HookSteps::Through() const {
 ForwardedWay HookSteps::ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
                                          const Interface* out_port) const {
   ForwardedWay way;
-  way.in = in;
+  way.in = way.receiver = in;
   const bool calls_rules = connection_.passage.bridge_calls_rules != Tristate::kNo;
   way.arrival.push_back({Hook::kIngress, in_port, nullptr, true, Layer::kPort, in});
   way.arrival.push_back({Hook::kPrerouting, in_port, nullptr, true, Layer::kBridge, in});
@@ -128,11 +153,23 @@ std::vector<HookStep> HookSteps::InFromOutside(const Interface* in, const Interf
     way.push_back({Hook::kInput, port, nullptr, true, Layer::kBridge, in});
   }
   way.push_back({Hook::kIngress, in, nullptr, true});
-  if (!called) {
+  if (!called || in->vrf) {  // ip_sabotage_in() spares the ports of a VRF
     way.push_back(prerouting);
   }
-  way.push_back({Hook::kInput, in, nullptr, true});
+  const Interface* const receiver = ReceiverOf(in);
+  if (receiver != in && !IsLinkLocal(IsOutgoing(kind_) ? connection_.peer : connection_.local)) {
+    way.push_back({Hook::kPrerouting, receiver, nullptr, true});  // vrf_l3_rcv(), once conntrack has looked it up
+  }
+  way.push_back({Hook::kInput, receiver, nullptr, true});
   return way;
+}
+
+// Once IP has taken it in, a packet is its VRF's (vrf_ip_rcv(), vrf_ip6_rcv()).
+const Interface* HookSteps::ReceiverOf(const Interface* in) const {
+  if (!in->vrf) {
+    return in;
+  }
+  return in == &arrival_ ? &arrival_vrf_ : &egress_vrf_;
 }
 
 // br_dev_xmit(), __br_forward().

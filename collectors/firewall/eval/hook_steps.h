@@ -20,11 +20,14 @@ struct HookStep {
   bool has_link_header = false;
   Layer layer = Layer::kIp;
   const Interface* bridge = nullptr;  ///< of which `in` or `out` is a port; not on kIp
+  /// A VRF's own turn at what it sends: conntrack leaves packets alone, and rules see them as UNTRACKED.
+  bool untracked = false;
 };
 
 /// Of a packet that this host forwards: the hooks before routing has decided, and those after it.
 struct ForwardedWay {
   const Interface* in = nullptr;
+  const Interface* receiver = nullptr;  ///< what rules see it come in by once it has been routed
   std::vector<HookStep> arrival;
   std::vector<HookStep> onward;
 };
@@ -42,7 +45,7 @@ class HookSteps {
 
   /// Of what this host sends or receives.
   std::vector<HookStep> OfThisHost() const;
-  /// Of what left through loopback and comes in again.
+  /// Of what left through loopback, or through the VRF that is its loopback, and comes in again.
   std::vector<HookStep> InThroughLoopback() const;
   /// Of what this host forwards.
   ForwardedWay Through() const;
@@ -50,11 +53,14 @@ class HookSteps {
   /// What the peer's packets arrive on or, of a forwarded connection, those of the end behind this host.
   const Interface& Arrival() const { return arrival_; }
   const Interface& AnyPort() const { return any_port_; }
+  /// The device by which packets between two sockets of this host go: lo, or a VRF.
+  const Interface& LoopbackDevice() const { return loopback_; }
 
  private:
   ForwardedWay ThroughOneBridge(const Interface* in, const Interface* in_port, const Interface* out,
                                 const Interface* out_port) const;
   std::vector<HookStep> InFromOutside(const Interface* in, const Interface* port) const;
+  const Interface* ReceiverOf(const Interface* in) const;
   void AddOutThroughBridge(const Interface* out, const Interface* port, std::vector<HookStep>& way) const;
   bool HasBridgeHooks(const Interface& device, const Interface& port) const;
 
@@ -63,7 +69,9 @@ class HookSteps {
   const PacketPathSettings& settings_;
   const bool has_bridge_table_;
   const Interface arrival_;
-  const Interface loopback_ = Loopback();
+  const Interface egress_vrf_;
+  const Interface arrival_vrf_;
+  const Interface loopback_;
   const Interface any_port_;
   // The ports by which packets come from the local end behind a bridge, and by which they go to the peer.
   const Interface near_port_;

@@ -130,7 +130,7 @@ class Walk {
     if (received.empty()) {
       return;
     }
-    for (InFlightPacket& one : PassAll({{Hook::kInput, way.in, nullptr, true}}, std::move(received))) {
+    for (InFlightPacket& one : PassAll({{Hook::kInput, way.receiver, nullptr, true}}, std::move(received))) {
       if (drops_ == Drops::kAreIgnored) {
         Arrive(std::move(one));
       } else {
@@ -156,6 +156,9 @@ class Walk {
       if (step.layer != Layer::kIp) {
         in_flight = PassBridge(step, std::move(in_flight));
         continue;
+      }
+      if (step.hook == Hook::kOutput && !step.untracked) {
+        LeaveVrf(in_flight);
       }
       for (InFlightPacket& one : in_flight) {
         Enter(step, one.packet);
@@ -226,7 +229,28 @@ class Walk {
     ends_.push_back(std::move(one.last));
   }
 
+  // What a VRF has had its turn at goes on to IP's own hooks, and conntrack looks at it there. Rules may have chosen
+  // another device for it meanwhile: then it may never have been that VRF's.
+  void LeaveVrf(std::vector<InFlightPacket>& in_flight) {
+    std::erase_if(in_flight, [&](InFlightPacket& one) {
+      if (one.packet.tracking != PacketTracking::kUntracked) {
+        return false;
+      }
+      one.packet.tracking = PacketTracking::kNoEntry;
+      if (one.packet.rerouted) {
+        End({ChainResult::Kind::kUnknown, std::move(one.packet), nullptr, nullptr, nullptr,
+             "where a packet goes on to that rules route again at the hooks of its VRF"},
+            Hook::kOutput);
+        return true;
+      }
+      return false;
+    });
+  }
+
   void Enter(const HookStep& step, Packet& packet) const {
+    if (step.untracked) {
+      packet.tracking = PacketTracking::kUntracked;  // vrf_nf_set_untracked()
+    }
     if (step.hook == Hook::kIngress) {
       packet.owner = SocketOwner::kNone;  // loopback_xmit() and ip_rcv() let go of the sender's socket
     } else if (step.hook == Hook::kInput && connection_.path_kind == PathKind::kLocal &&

@@ -53,6 +53,7 @@ using packet::Translation;
 using packet::Tristate;
 using packet::TristateOf;
 using packet::Uncertainty;
+using packet::VrfOf;
 using packet::Wide;
 
 }  // namespace finwait::firewall::eval

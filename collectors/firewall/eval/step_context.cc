@@ -99,7 +99,8 @@ Interface StepContext::OutDevice(const HookStep& step, const Packet& packet) con
     const bool elsewhere = packet.rerouted && packet.new_route != nullptr && !forwarded;
     return elsewhere ? packet.new_route->egress_port.value_or(steps_.AnyPort()) : *step.out;
   }
-  if (!packet.rerouted || (!forwarded && step.hook != Hook::kPostrouting && step.hook != Hook::kEgress)) {
+  if (step.untracked || !packet.rerouted ||
+      (!forwarded && step.hook != Hook::kPostrouting && step.hook != Hook::kEgress)) {
     return *step.out;
   }
   if (packet.new_route == nullptr && forwarded && packet.destination_translated == Tristate::kNo) {
@@ -108,7 +109,7 @@ Interface StepContext::OutDevice(const HookStep& step, const Packet& packet) con
   if (packet.new_route == nullptr) {
     return {};
   }
-  return packet.new_route->local ? Loopback() : packet.new_route->egress;
+  return packet.new_route->local ? steps_.LoopbackDevice() : packet.new_route->egress;
 }
 
 // Whether packets come in on the device that routing picks for their source.

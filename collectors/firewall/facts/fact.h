@@ -22,7 +22,7 @@ namespace finwait::firewall::facts {
 struct Route {
   static constexpr bool kCrossesOnce = true;  ///< to another process of this program (codec/codec.h)
   bool local = false;                         ///< to this host itself, over loopback
-  Interface egress;                           ///< not for local ones
+  Interface egress;                           ///< of local ones only a VRF, which is their loopback
   std::optional<IpAddress> masquerade;  ///< what MASQUERADE gives to packets that leave this way; absent: not known
   std::optional<std::uint8_t> hop_limit = {};  ///< `ip route ... hoplimit`; absent: the default of HopLimitKey
   bool on_link = false;                        ///< without a gateway: to a neighbour

@@ -184,6 +184,10 @@ void PutTransportHeader(Packet& packet, const Connection& connection, PacketKind
 
 Interface Loopback() { return Interface{"lo", 1, ARPHRD_LOOPBACK, 0, ""}; }
 
+Interface VrfOf(const Interface& port) {
+  return port.vrf ? Interface{port.vrf->name, port.vrf->index, ARPHRD_ETHER, port.vrf->group, "vrf"} : Interface{};
+}
+
 Connection RepresentativeFlow(IpFamily family, PathKind path_kind) {
   Connection connection;
   connection.family = family;

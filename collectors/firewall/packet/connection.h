@@ -19,6 +19,8 @@ using facts::Interface;
 
 /// The loopback device: every namespace has it under this name and index.
 Interface Loopback();
+/// The VRF of which `port` is one, as a device; without it, a device of which nothing is known.
+Interface VrfOf(const Interface& port);
 
 /// How a connection's packets travel through this network namespace.
 enum class PathKind {
@@ -65,7 +67,8 @@ struct Connection {
   bool general = false;
   std::optional<Endpoint> local;
   std::optional<Endpoint> peer;
-  /// The device that routing picks for packets to the peer. kLoopback: ignored.
+  /// The device that routing picks for packets to the peer. kLoopback: ignored, unless it is a VRF, which is then the
+  /// connection's loopback.
   Interface egress;
   /// The port of `egress`, where that is a bridge; absent: not known.
   std::optional<Interface> egress_port;

@@ -11,7 +11,8 @@ namespace finwait::firewall::packet {
 
 /// How the packets of another network namespace reach this host's IP layer.
 struct HostSide {
-  /// The device that rules see them come in by: the near end of a veth pair, or the bridge that has it as a port.
+  /// The device that rules see them come in by: the near end of a veth pair, a VRF's port or none, or the
+  /// bridge that has it as a port.
   Interface device;
   /// The port of the bridge, where `device` is one.
   std::optional<Interface> port;

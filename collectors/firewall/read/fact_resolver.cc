@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/read/devices.h"
 #include "collectors/firewall/read/ipset.h"
 #include "collectors/firewall/read/kernel_resolver.h"
 #include "collectors/firewall/read/queue_listeners.h"
@@ -314,8 +315,7 @@ class Batch {
     fact->hop_limit = route.hop_limit;
     if (!route.local) {
       fact->on_link = route.on_link;
-      fact->egress = {route.interface_name, route.interface_index, route.interface_type, route.interface_group,
-                      route.interface_kind};
+      fact->egress = DeviceOf(route);
       fact->egress_port = PortOf(route);
       if (const auto* addresses = AddressesOf(destination.Family())) {
         fact->masquerade = addresses->ForMasquerade(route, destination);
@@ -325,6 +325,8 @@ class Batch {
     if (newest == nullptr || newest->local != fact->local || newest->on_link != fact->on_link ||
         newest->egress != fact->egress || newest->egress_port != fact->egress_port ||
         newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
+    } else if (route.interface_kind == "vrf") {
+      fact->egress = DeviceOf(route);
       newest = std::move(fact);
     }
     return newest;
@@ -345,7 +347,7 @@ class Batch {
     const auto& all = (*links_)->All();
     if (std::count_if(all.begin(), all.end(), is_port) == 1) {
       const kernel::Link& only = *std::find_if(all.begin(), all.end(), is_port);
-      port = {only.name, only.index, only.type, only.group, only.kind};
+      port = DeviceOf(only, nullptr);
     }
     return port;
   }

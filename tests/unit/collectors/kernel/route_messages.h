@@ -35,6 +35,17 @@ inline netlink::FakeMessage LinkMessage(std::uint32_t index, const std::string& 
   return MessageOf(message);
 }
 
+/// The same of a VRF's port.
+inline netlink::FakeMessage PortOfVrfMessage(std::uint32_t index, const std::string& name, std::uint32_t vrf) {
+  ifinfomsg header = {};
+  header.ifi_index = static_cast<int>(index);
+  header.ifi_type = 1;
+  netlink::Request message(RTM_NEWLINK);
+  message.Header(header).PutText(IFLA_IFNAME, name).PutU32(IFLA_GROUP, 3).PutU32(IFLA_MASTER, vrf);
+  message.BeginNested(IFLA_LINKINFO).PutText(IFLA_INFO_KIND, "veth").PutText(IFLA_INFO_SLAVE_KIND, "vrf").EndNested();
+  return MessageOf(message);
+}
+
 /// RTM_NEWADDR of a device, of global scope.
 inline netlink::FakeMessage AddressOfDevice(std::uint32_t index, const std::string& text, std::uint8_t prefix_length) {
   const IpAddress address = *IpAddress::Parse(text);

@@ -199,6 +199,23 @@ TEST_F(ConnectionFactsTest, AnAddressIsGoneWhenThisHostIsKnownNotToReceiveForIt)
   EXPECT_FALSE(Build().address_gone);
 }
 
+// Two sockets of one VRF, or of one address: the addresses alone look like loopback's.
+TEST_F(ConnectionFactsTest, ABoundSocketsRouteIsAskedEvenToItsOwnAddress) {
+  PutSettings(false);
+  const ListedSocket own(local_, {local_.address, 80});
+  store_.Put(SocketKey{own.local, own.peer}, Fact::Present(Socket{0U, 9, 1000, false, std::uint8_t{0}, true}));
+  RouteKey key;
+  key.source = key.destination = local_.address;
+  key.bound_device = 9;
+  Route within;
+  within.local = true;
+  within.egress = {"blue", 9, 1, 0, "vrf"};
+  store_.Put(key, Fact::Present(std::make_shared<const Route>(within)));
+  const Connection connection = ConnectionOf(own, facts_);
+  EXPECT_EQ(connection.path_kind, PathKind::kLoopback);
+  EXPECT_EQ(connection.egress.kind, "vrf");
+}
+
 TEST_F(ConnectionFactsTest, OfASocketThatIsNotThereTheListsWordStands) {
   store_.Put(SocketKey{local_, peer_}, Fact::Absent());
   kernel::TcpSocket listed;

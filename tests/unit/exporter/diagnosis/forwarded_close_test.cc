@@ -197,6 +197,23 @@ TEST_F(ForwardedCloseTest, AResetThatIsDroppedOnTheWayThroughProvesNothing) {
       << "the peer may be gone as well";
 }
 
+// A VRF's routes are in a table of its own, which is asked for by the VRF.
+TEST_F(ForwardedCloseTest, BehindAVrfsPortItsTableIsAsked) {
+  Interface port{"veth1", 6, 1, 0, "veth"};
+  port.vrf = firewall::facts::Vrf{"blue", 9, 0};
+  forwarded_.host_side = HostSide{port, std::nullopt};
+  RouteKey back = Key(std::nullopt, forwarded_.local.address, 0);
+  RouteKey to_peer = Key(std::nullopt, forwarded_.peer.address, 0);
+  PutRoute(back, up_);
+  back.bound_device = to_peer.bound_device = 9;
+  PutRoute(back, port);
+  PutRoute(to_peer, up_);
+  firewall::facts::FactQuery facts(*store_);
+  const auto connection = ConnectionThrough(forwarded_, facts);
+  EXPECT_EQ(connection.ingress, port);
+  EXPECT_EQ(connection.passage.symmetric, Tristate::kYes);
+}
+
 TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
   kernel::Link veth;
   veth.index = 6;
@@ -214,6 +231,12 @@ TEST(HostSideTest, IsTheBridgeOfAPortAndNothingForOtherMasters) {
   ASSERT_TRUE(bridged.has_value());
   EXPECT_EQ(bridged->device.name, "br0");
   EXPECT_EQ(bridged->port->name, "veth1");
+  master.kind = "vrf";
+  const auto in_vrf = HostSideOf({veth, master});
+  ASSERT_TRUE(in_vrf.has_value());
+  EXPECT_EQ(in_vrf->device.name, "veth1");
+  EXPECT_EQ(in_vrf->device.vrf, (firewall::facts::Vrf{"br0", 5, 0}));
+  EXPECT_FALSE(in_vrf->port.has_value());
   master.kind = "openvswitch";
   EXPECT_FALSE(HostSideOf({veth, master}).has_value());
 }

@@ -13,6 +13,12 @@ TEST(DeviceJsonTest, ADeviceComesBackAsItWas) {
   EXPECT_EQ(DeviceIn(DeviceJson(device)), device);
 }
 
+TEST(DeviceJsonTest, APortOfAVrfSaysOfWhich) {
+  firewall::facts::Interface device = {"eth0", 2, 1, 0, ""};
+  device.vrf = firewall::facts::Vrf{"blue", 9, 3};
+  EXPECT_EQ(DeviceIn(DeviceJson(device)), device);
+}
+
 TEST(DeviceJsonTest, WhatIsNotKnownIsLeftOut) {
   firewall::facts::Interface device;
   device.index = 7;

@@ -33,6 +33,24 @@ class HookStepsTest : public testing::Test {
     return device;
   }
 
+  // By what devices, and whether conntrack leaves packets alone there: "output blue untracked".
+  static std::vector<std::string> Told(const std::vector<HookStep>& steps) {
+    std::vector<std::string> told;
+    for (const HookStep& step : steps) {
+      std::string text(Name(step.hook));
+      for (const Interface* device : {step.in, step.out}) {
+        text += device != nullptr ? " " + device->name.value_or("?") : "";
+      }
+      told.push_back(text + (step.untracked ? " untracked" : ""));
+    }
+    return told;
+  }
+  static Interface PortOfVrf(const char* name, std::uint32_t index) {
+    Interface device = Device(name, index, "veth");
+    device.vrf = facts::Vrf{"blue", 9, 3};
+    return device;
+  }
+
   Ruleset ruleset_;
   Connection connection_;
   PacketPathSettings settings_;
@@ -106,6 +124,53 @@ TEST_F(HookStepsTest, WhatOneBridgePassesOnMeetsIpsRulesOnlyWithBrNetfilter) {
               ElementsAre(Pair(Layer::kBridge, Hook::kForward), Pair(Layer::kIp, Hook::kForward),
                           Pair(Layer::kBridge, Hook::kPostrouting), Pair(Layer::kIp, Hook::kPostrouting),
                           Pair(Layer::kPort, Hook::kEgress)));
+}
+
+// As tests/e2e/vrf_test.cc sees the kernel do it.
+TEST_F(HookStepsTest, AVrfHasItsTurnBeforeConntrackLooksAndAfterThePortHasReceived) {
+  connection_.egress = PortOfVrf("eth0", 2);
+  EXPECT_THAT(Told(StagesOf(PacketKind::kFin).OfThisHost()),
+              ElementsAre("output blue untracked", "postrouting blue untracked", "output eth0", "postrouting eth0",
+                          "egress eth0"));
+  const HookSteps in = StagesOf(PacketKind::kAck);
+  const std::vector<HookStep> way = in.OfThisHost();
+  EXPECT_THAT(Told(way), ElementsAre("ingress eth0", "prerouting eth0", "prerouting blue", "input blue"));
+  EXPECT_EQ(way.back().in->index, 9U);
+  EXPECT_EQ(way.back().in->group, 3U);
+  EXPECT_EQ(way.back().in->kind, "vrf");
+}
+
+TEST_F(HookStepsTest, LinkLocalPacketsOfAPortPassItsVrfBy) {
+  connection_.family = IpFamily::kIpv6;
+  connection_.egress = PortOfVrf("eth0", 2);
+  connection_.local = Endpoint::Parse("[fe80::1]:40000");
+  connection_.peer = Endpoint::Parse("[fe80::2]:80");
+  EXPECT_THAT(Told(StagesOf(PacketKind::kFin).OfThisHost()),
+              ElementsAre("output eth0", "postrouting eth0", "egress eth0"));
+  EXPECT_THAT(Told(StagesOf(PacketKind::kAck).OfThisHost()),
+              ElementsAre("ingress eth0", "prerouting eth0", "input blue"));
+}
+
+TEST_F(HookStepsTest, WithinAVrfItIsTheLoopback) {
+  connection_.path_kind = PathKind::kLoopback;
+  connection_.egress = Device("blue", 9, "vrf");
+  EXPECT_THAT(
+      Told(StagesOf(PacketKind::kFin).OfThisHost()),
+      ElementsAre("output blue", "postrouting blue", "egress blue", "ingress blue", "prerouting blue", "input blue"));
+  connection_.egress = Device("eth0", 2, "");
+  EXPECT_THAT(Told(StagesOf(PacketKind::kFin).OfThisHost()).front(), "output lo");
+}
+
+TEST_F(HookStepsTest, WhatAVrfForwardsComesInByTheVrfAndLeavesByItsPort) {
+  connection_.path_kind = PathKind::kForwarded;
+  connection_.ingress = PortOfVrf("eth0", 2);
+  connection_.egress = PortOfVrf("eth1", 3);
+  const HookSteps steps = StagesOf(PacketKind::kFin);
+  const ForwardedWay way = steps.Through();
+  EXPECT_THAT(Told(way.arrival), ElementsAre("ingress eth0", "prerouting eth0", "prerouting blue"));
+  EXPECT_THAT(Told(way.onward), ElementsAre("forward blue eth1", "postrouting blue eth1", "egress eth1"));
+  EXPECT_EQ(way.in->name, "eth0");
+  EXPECT_EQ(way.receiver->name, "blue");
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ namespace {
 using facts::Fact;
 using kernel::AddressOfDevice;
 using kernel::LinkMessage;
+using kernel::PortOfVrfMessage;
 using kernel::RouteMessage;
 using kernel::netlink::Acknowledgement;
 using kernel::netlink::Done;
@@ -365,6 +366,23 @@ TEST_F(FactResolverTest, ARouteToThisHostItselfHasNoDevice) {
   EXPECT_TRUE(route->local);
   EXPECT_EQ(route->egress, facts::Interface());
   EXPECT_EQ(route->masquerade, std::nullopt);
+}
+
+TEST_F(FactResolverTest, ADeviceThatIsAVrfsPortSaysOfWhich) {
+  kernel_->Answers({RouteMessage(RTN_UNICAST, 2), Acknowledgement()});
+  kernel_->Answers({PortOfVrfMessage(2, "eth0", 9), Acknowledgement()});
+  kernel_->Answers({LinkMessage(9, "blue", "vrf"), Acknowledgement()}).Answers({Done()});
+  const auto route = AskPresent<std::shared_ptr<const facts::Route>>(RouteTo("198.51.100.1"));
+  EXPECT_EQ(route->egress.name, "eth0");
+  EXPECT_EQ(route->egress.vrf, (facts::Vrf{"blue", 9, 3}));
+}
+
+TEST_F(FactResolverTest, WithinAVrfTheVrfIsTheLoopback) {
+  kernel_->Answers({RouteMessage(RTN_LOCAL, 9), Acknowledgement()});
+  kernel_->Answers({LinkMessage(9, "blue", "vrf"), Acknowledgement()});
+  const auto route = AskPresent<std::shared_ptr<const facts::Route>>(RouteTo("192.0.2.1"));
+  EXPECT_TRUE(route->local);
+  EXPECT_EQ(route->egress, (facts::Interface{"blue", 9, ARPHRD_ETHER, 3, "vrf"}));
 }
 
 TEST_F(FactResolverTest, ABridgesPortIsKnownWhereItHasOne) {
