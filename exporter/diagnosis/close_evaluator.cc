@@ -89,6 +89,11 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
 
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, const SocketCircumstances& circumstances) {
+  if (std::string reason = packets_.CarriedByIpvs(connection); !reason.empty()) {
+    CloseOutcome unknown;
+    unknown.reason = std::move(reason);
+    return unknown;
+  }
   const std::size_t missed = packets_.Facts().Missed();
   const ClosingPackets closing = {
       [&](PacketKind kind) { return packets_.EvaluateOne(connection, kind); },
@@ -159,6 +164,10 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
 
 CloseOutcome CloseEvaluator::EvaluateTracked(const Connection& connection, bool peer_has_closed) {
   CloseOutcome outcome;
+  if (!packets_.CarriedByIpvs(connection).empty()) {
+    outcome.fate = Fate::kClean;  // its data comes through, and so does what closes it
+    return outcome;
+  }
   outcome.fin = packets_.EvaluateTrackedPath(connection, PacketKind::kFin);
   outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
   if (outcome.fate == Fate::kClean && connection.address_gone) {

@@ -1,6 +1,7 @@
 #include "exporter/diagnosis/forwarded_close.h"
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
@@ -61,6 +62,7 @@ class WayThroughHost {
   }
 
   const NatEffect& Nat() const { return nat_; }
+  std::string CarriedByIpvs() const { return evaluator_.Packets().CarriedByIpvs(connection_); }
 
   HostPassage Passage() const {
     return is_received_here_             ? HostPassage::kInput
@@ -165,6 +167,12 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
        [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
+  if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {
+    outcome.fate = Fate::kUnknown;
+    outcome.reason = std::move(reason);
+    outcome.incomplete = false;
+    return outcome;
+  }
   if (IsMisroutedByNat(outcome, way.Nat())) {
     outcome.fate = way.Nat().Any() == Tristate::kYes ? Fate::kNatLost : Fate::kUnknown;
     outcome.reason = way.Nat().reason;
@@ -204,6 +212,9 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
     return {socket.send_window == 0U ? std::optional(Cause::kZeroWindow) : std::nullopt, nullptr};
   }
   if (socket.entry.tracking == kernel::Tracking::kUnknown || context.evaluator == nullptr || PassesNoHook(forwarded)) {
+    return {};
+  }
+  if (!WayThroughHost(*context.evaluator, forwarded, context.history).CarriedByIpvs().empty()) {
     return {};
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {

@@ -255,6 +255,26 @@ std::span<const firewall::facts::ForeignProgram> PacketEvaluator::ProgramsOf(IpF
   return settings != nullptr ? std::span(settings->programs) : std::span<const firewall::facts::ForeignProgram>();
 }
 
+// What is chosen by a mark comes from elsewhere, or goes to an address of this host's own.
+std::string PacketEvaluator::CarriedByIpvs(const Connection& connection) {
+  if (connection.general || connection.within != nullptr || !connection.local || !connection.peer) {
+    return "";
+  }
+  // Not asked for on purpose: whatever evaluates a packet does, and until it is known the outcome is incomplete.
+  const firewall::facts::Fact* known = store_->Find(NamespaceKey{connection.family});
+  const auto* settings = known != nullptr ? known->As<NamespaceFacts>() : nullptr;
+  if (settings == nullptr) {
+    return "";
+  }
+  const firewall::facts::VirtualServices& services = settings->virtual_services;
+  if (const std::string end = services.Of(*connection.local, *connection.peer); !end.empty()) {
+    return "IPVS (ip_vs), which carries what goes to and comes from " + end + " by a table of its own";
+  }
+  return services.others && connection.path_kind != PathKind::kLocal
+             ? "IPVS (ip_vs), of which not every service could be told: it has some that a mark chooses, or too many"
+             : "";
+}
+
 bool PacketEvaluator::HangsOnGroups(IpFamily family, std::optional<std::uint64_t> control_group) {
   return std::ranges::any_of(ProgramsOf(family), [&](const firewall::facts::ForeignProgram& program) {
     return program.control_group > firewall::facts::ForeignProgram::kRoot &&

@@ -83,6 +83,8 @@ class PacketEvaluator {
   firewall::eval::NatEffect TranslationOf(const firewall::eval::Connection& connection,
                                           const ConnectionHistory* history, const ListedSocket* socket = nullptr);
 
+  /// Why IPVS, and not what rules and routing say, may decide how the connection closes; "" where it does not.
+  std::string CarriedByIpvs(const firewall::eval::Connection& connection);
   /// Whether there are programs that are no rules and may drop packets of the family.
   bool HasPrograms(IpFamily family) { return !ProgramsOf(family).empty(); }
 

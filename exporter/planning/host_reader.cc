@@ -213,6 +213,7 @@ class Reader {
     }
     firewall::facts::NamespaceFacts rules_only = *settings;
     rules_only.programs.clear();
+    rules_only.virtual_services = {};
     return Fact::Present(std::move(rules_only));
   }
 
@@ -281,10 +282,10 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
     if (device.index) {
       renumber(*device.index);
     }
-  };
     if (device.vrf) {
       renumber(device.vrf->index);
     }
+  };
   HostFacts& facts = report.facts;
   std::for_each(facts.devices.begin(), facts.devices.end(), renumber_device);
   for (diagnosis::Routing& routing : facts.routing) {

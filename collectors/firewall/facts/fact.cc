@@ -1,5 +1,7 @@
 #include "collectors/firewall/facts/fact.h"
 
+#include <algorithm>
+
 namespace finwait::firewall::facts {
 namespace {
 
@@ -17,6 +19,11 @@ std::size_t SizeOf(const Set& set) {
     size += sizeof(SetElement) + element.key.size() + (element.key_end ? element.key_end->size() : 0);
   }
   return size;
+}
+
+bool HasEnd(const std::vector<Endpoint>& ends, const Endpoint& end) {
+  return std::binary_search(ends.begin(), ends.end(), end) ||
+         std::binary_search(ends.begin(), ends.end(), Endpoint{end.address, 0});
 }
 
 struct Sizer {
@@ -47,6 +54,8 @@ struct Sizer {
     for (const ForeignProgram& program : facts.programs) {
       size += sizeof(ForeignProgram) + program.name.size();
     }
+    const VirtualServices& virtual_services = facts.virtual_services;
+    size += (virtual_services.services.size() + virtual_services.servers.size()) * sizeof(Endpoint);
     return size;
   }
   std::size_t operator()(bool) const { return 0; }
@@ -68,6 +77,13 @@ Fact::Fact(Fact&& other) noexcept = default;
 Fact& Fact::operator=(const Fact& other) = default;
 Fact& Fact::operator=(Fact&& other) noexcept = default;
 Fact::~Fact() = default;
+
+std::string VirtualServices::Of(const Endpoint& local, const Endpoint& peer) const {
+  if (HasEnd(services, peer)) {
+    return peer.Text();
+  }
+  return HasEnd(services, local) || HasEnd(servers, local) ? local.Text() : "";
+}
 
 bool Fact::SameAs(const Fact& other) const {
   const auto same = [&](const auto* mine, const auto* theirs) {

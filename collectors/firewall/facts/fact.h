@@ -59,6 +59,18 @@ struct ForeignProgram {
   bool operator==(const ForeignProgram&) const = default;
 };
 
+/// The ends of connections that IPVS (ip_vs) carries from a table of its own, past what rules and routing say. A port
+/// of 0 is any.
+struct VirtualServices {
+  std::vector<Endpoint> services;  ///< what clients connect to; ascending
+  std::vector<Endpoint> servers;   ///< those behind it whose answers it translates back; ascending
+  bool others = false;             ///< there are more: chosen by a mark, or too many, or they could not be read
+
+  /// The end of the two that is one of them, as text; "" for none. `local`: the end whose packets are looked at.
+  std::string Of(const Endpoint& local, const Endpoint& peer) const;
+  bool operator==(const VirtualServices&) const = default;
+};
+
 /// What the network namespace does to packets of one family besides its rules. What is absent cannot be read.
 struct NamespaceFacts {
   /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
@@ -75,6 +87,7 @@ struct NamespaceFacts {
   /// net.bridge.bridge-nf-call-iptables, -ip6tables: rules meet what a bridge passes. false: no br_netfilter either.
   std::optional<bool> bridge_calls_rules = {};
   std::vector<ForeignProgram> programs = {};  ///< that may drop packets of the family, and are no rules
+  VirtualServices virtual_services = {};
   bool operator==(const NamespaceFacts&) const = default;
 };
 

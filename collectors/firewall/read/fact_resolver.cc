@@ -32,6 +32,7 @@
 #include "collectors/kernel/route.h"
 #include "collectors/kernel/route_table.h"
 #include "collectors/kernel/routing_rules.h"
+#include "collectors/kernel/virtual_services.h"
 
 namespace finwait::firewall::read {
 namespace {
@@ -136,6 +137,10 @@ class Batch {
       facts.bridge_calls_rules = called && *called != 0;
     }
     facts.programs = ProgramsFor(key.family);
+    facts.virtual_services.others = true;
+    if (auto services = kernel::ReadVirtualServices(host_, key.family, deadline_)) {
+      facts.virtual_services = {std::move(services->services), std::move(services->servers), services->others};
+    }
     Put(Fact::Present(facts));
   }
   void operator()(const facts::HopLimitKey& key) {
@@ -320,13 +325,13 @@ class Batch {
       if (const auto* addresses = AddressesOf(destination.Family())) {
         fact->masquerade = addresses->ForMasquerade(route, destination);
       }
+    } else if (route.interface_kind == "vrf") {
+      fact->egress = DeviceOf(route);
     }
     std::shared_ptr<const facts::Route>& newest = newest_route_;
     if (newest == nullptr || newest->local != fact->local || newest->on_link != fact->on_link ||
         newest->egress != fact->egress || newest->egress_port != fact->egress_port ||
         newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
-    } else if (route.interface_kind == "vrf") {
-      fact->egress = DeviceOf(route);
       newest = std::move(fact);
     }
     return newest;

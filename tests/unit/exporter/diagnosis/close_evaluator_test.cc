@@ -156,6 +156,69 @@ TEST_F(FateTest, AFullTableLosesWhatHasNoEntry) {
   EXPECT_EQ(CloseEvaluator(DropsAt({}), full, {}).EvaluateTracked(socket_).fate, Fate::kClean);
 }
 
+// As tests/e2e/vrf_test.cc sees the kernel do it: what holds for all others does not hold in a VRF, which has a turn of
+// its own, with conntrack looking away.
+TEST_F(FateTest, InAVrfTheFinIsUntrackedOnceBeforeItIsInvalid) {
+  using firewall::facts::Fact;
+  auto store = std::make_shared<firewall::facts::FactStore>();
+  firewall::facts::NamespaceFacts settings;
+  settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_user = false;
+  settings.routes_by_type_of_service = false;
+  store->Put(firewall::facts::NamespaceKey{IpFamily::kIpv4}, Fact::Present(settings));
+  const auto fate = [&](std::uint32_t device, unsigned state) {
+    socket_.device = device;
+    firewall::facts::Socket told{0U, device, 0, false, std::uint8_t{0}, true};
+    told.transparent = false;
+    store->Put(firewall::facts::SocketKey{socket_.local, socket_.peer}, Fact::Present(told));
+    firewall::facts::RouteKey key;
+    key.source = socket_.local.address;
+    key.destination = socket_.peer.address;
+    key.bound_device = device;
+    firewall::facts::Route route;
+    route.egress = {"eth0", 2, 1, 0, ""};
+    if (device != 0) {
+      route.egress.vrf = firewall::facts::Vrf{"blue", device, 0};
+    }
+    store->Put(key, Fact::Present(std::make_shared<const firewall::facts::Route>(route)));
+    CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, state), {true, {true, true}}, store);
+    return evaluator.Evaluate(socket_, &history_).fate;
+  };
+  EXPECT_EQ(fate(0, kStateUntracked), Fate::kClean);
+  EXPECT_EQ(fate(9, kStateUntracked), Fate::kFinDropped);
+  EXPECT_EQ(fate(0, kStateInvalid), Fate::kFinDropped);
+  EXPECT_EQ(fate(9, kStateInvalid), Fate::kFinDropped) << "on the port";
+}
+
+// As tests/e2e/ipvs_test.cc sees the kernel do it: rules do not say what becomes of it.
+TEST_F(FateTest, WhatIpvsCarriesIsUnknownWithItsName) {
+  using firewall::facts::Fact;
+  using firewall::facts::NamespaceFacts;
+  using firewall::facts::NamespaceKey;
+  const auto outcome = [&](const firewall::facts::VirtualServices& services) {
+    auto store = std::make_shared<firewall::facts::FactStore>();
+    NamespaceFacts settings;
+    settings.virtual_services = services;
+    store->Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(settings));
+    CloseEvaluator evaluator(DropsAt({Hook::kOutput}), {true, {true, true}}, store);
+    CloseEvaluator tracked(DropsStateAt(Hook::kOutput, kStateEstablished), {true, {true, true}}, store);
+    EXPECT_EQ(tracked.EvaluateTracked(ConnectionByEnds(ListedSocket(socket_)), false).fate,
+              evaluator.Evaluate(socket_, &history_).fate == Fate::kUnknown ? Fate::kClean : Fate::kFinDropped)
+        << "it is no matter while the entry is there";
+    return evaluator.Evaluate(socket_, &history_);
+  };
+  EXPECT_EQ(outcome({}).fate, Fate::kFinDropped);
+  const CloseOutcome as_client = outcome({{socket_.peer}, {}, false});
+  EXPECT_EQ(as_client.fate, Fate::kUnknown);
+  EXPECT_NE(as_client.reason.find("IPVS (ip_vs), which carries what goes to and comes from " + socket_.peer.Text()),
+            std::string::npos)
+      << as_client.reason;
+  EXPECT_EQ(outcome({{{socket_.local.address, 0}}, {}, false}).fate, Fate::kUnknown) << "a service of all ports";
+  EXPECT_EQ(outcome({{}, {socket_.local}, false}).fate, Fate::kUnknown) << "a server of this host's own";
+  EXPECT_EQ(outcome({{}, {socket_.peer}, false}).fate, Fate::kFinDropped) << "asked past the service";
+  EXPECT_EQ(outcome({{{socket_.peer.address, 1}}, {}, false}).fate, Fate::kFinDropped);
+  EXPECT_EQ(outcome({{}, {}, true}).fate, Fate::kFinDropped) << "to another host, no mark is asked for";
+}
+
 // Accepts what comes in on a device, by its index, and drops the rest; before that, what is established, if asked to.
 std::shared_ptr<const firewall::Ruleset> AcceptsFromDevice(std::uint32_t index, bool established) {
   using namespace firewall;

@@ -15,6 +15,7 @@ inline constexpr unsigned kStateInvalid = 1;
 inline constexpr unsigned kStateEstablished = 2;
 inline constexpr unsigned kStateRelated = 4;
 inline constexpr unsigned kStateNew = 8;
+inline constexpr unsigned kStateUntracked = 64;
 
 /// A rule that accepts what has an entry.
 inline firewall::Rule AcceptsEstablished() {
