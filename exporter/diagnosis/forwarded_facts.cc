@@ -39,7 +39,9 @@ std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined) {
 }
 
 const char* const kNoHostSide =
-    "no device of this host leads to its namespace: it passes no rules here, or another namespace's too";
+    "no device of this host leads to its namespace: it passes no rules here, or another namespace's too, or it is "
+    "behind "
+    "an ipvlan in mode l3 or l3s, whose packets pass OUTPUT and POSTROUTING here";
 
 HostSide NoHostSide() {
   HostSide none;

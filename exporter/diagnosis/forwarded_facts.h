@@ -18,7 +18,8 @@ using firewall::eval::HostSide;
 std::optional<HostSide> HostSideOf(const kernel::NamespaceLink& joined);
 
 /// That no device of this host leads to a namespace: it has macvlan or ipvlan devices, whose packets pass no rules of
-/// this host, or another namespace lies between, whose rules nobody reads. Its connections are not evaluated.
+/// this host (save for what ipvlan sends in mode l3 or l3s, which nothing here tells), or another namespace lies
+/// between, whose rules nobody reads. Its connections are not evaluated.
 HostSide NoHostSide();
 /// That in words.
 extern const char* const kNoHostSide;
