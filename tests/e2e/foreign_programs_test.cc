@@ -129,8 +129,8 @@ TEST_F(ForeignProgramsTest, AFilterOfTcIsNamed) {
 }
 
 TEST_F(ForeignProgramsTest, AProgramWithoutAQdiscIsNamed) {
-  if (!lab::MayLoadBpf()) {
-    GTEST_SKIP() << "loads BPF programs: as root only";
+  if (!lab::MayLoadBpf() || !lab::HasTcx()) {
+    GTEST_SKIP() << "loads BPF programs of tcx: as root only, and on Linux 6.6 and newer";
   }
   ExpectUnknownAndStuck([&] { InNamespace([] { return DroppingProgram::AtTcOf("veth0"); }); }, "fin",
                         "tcx at the egress of veth0");
@@ -145,8 +145,10 @@ TEST_F(ForeignProgramsTest, AProgramOfXdpIsNamed) {
 }
 
 TEST_F(ForeignProgramsTest, ALinkInNetfilterIsNamed) {
-  if (!kBuiltWithBpf || !lab::MayLoadBpf()) {
-    GTEST_SKIP() << "loads BPF programs: as root only, and the program has to be built with BPF";
+  if (!kBuiltWithBpf || !lab::MayLoadBpf() || !lab::HasNetfilterPrograms()) {
+    GTEST_SKIP()
+        << "links BPF programs into netfilter: as root only, on Linux 6.4 and newer, and the program has to be "
+           "built with BPF";
   }
   ExpectUnknownAndStuck(
       [&] { InNamespace([] { return DroppingProgram::InNetfilter(NFPROTO_IPV4, NF_INET_LOCAL_OUT); }); }, "fin",
@@ -154,8 +156,8 @@ TEST_F(ForeignProgramsTest, ALinkInNetfilterIsNamed) {
 }
 
 TEST_F(ForeignProgramsTest, AProgramOfAnotherNamespaceIsNoMatter) {
-  if (!lab::MayLoadBpf()) {
-    GTEST_SKIP() << "loads BPF programs: as root only";
+  if (!lab::MayLoadBpf() || !lab::HasNetfilterPrograms()) {
+    GTEST_SKIP() << "links BPF programs into netfilter: as root only, on Linux 6.4 and newer";
   }
   const Ends ends = scene_.Open();
   scene_.Peer().Run([&] { program_.emplace(DroppingProgram::InNetfilter(NFPROTO_IPV4, NF_INET_LOCAL_OUT)); });

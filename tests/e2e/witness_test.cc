@@ -144,6 +144,9 @@ TEST_F(WitnessTest, ALocalErrorIsToldByItsReason) {
 
 // What no list of rules shows. Over IPv6, as the program itself is asked over IPv4.
 TEST_F(WitnessTest, ADropThatTheRulesDoNotExplainIsADisagreement) {
+  if (!lab::HasNetfilterPrograms()) {
+    GTEST_SKIP() << "this kernel has no BPF links in netfilter (Linux 6.4)";
+  }
   Start();
   if (IsSkipped()) {
     return;
@@ -151,11 +154,7 @@ TEST_F(WitnessTest, ADropThatTheRulesDoNotExplainIsADisagreement) {
   scene_.Local().Shell("ip6tables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j ACCEPT");
   Ends ends = scene_.Open(/*ipv6=*/true);
   std::optional<lab::DroppingProgram> hidden;
-  try {
-    scene_.Local().Run([&] { hidden.emplace(lab::DroppingProgram::InNetfilter(NFPROTO_IPV6, NF_INET_LOCAL_OUT)); });
-  } catch (const std::exception& problem) {
-    GTEST_SKIP() << problem.what();
-  }
+  scene_.Local().Run([&] { hidden.emplace(lab::DroppingProgram::InNetfilter(NFPROTO_IPV6, NF_INET_LOCAL_OUT)); });
   // The rules must have been read before the packet is dropped.
   ASSERT_TRUE(Eventually([&] { return Report()["firewall"].is_object() && Metric(kDisagreements) == 0; }));
   const double samples = Metric("finwait_collector_last_success_timestamp_seconds{collector=\"firewall\"}");

@@ -27,6 +27,10 @@ class DroppingProgram {
   UniqueFd link_;
 };
 
+/// Whether this kernel is new enough for InNetfilter(), and for AtTcOf().
+bool HasNetfilterPrograms();
+bool HasTcx();
+
 /// Whether this process may load BPF programs at all: it is root in the first user namespace, as a rule.
 bool MayLoadBpf();
 

@@ -87,9 +87,20 @@ TEST_F(AttachedProgramsTest, DevicesAboveAreReached) {
   EXPECT_NE(programs[0].device, programs[1].device);
 }
 
-TEST_F(AttachedProgramsTest, ProgramsOfXdpAndTcxHaveTheirNumbers) {
+TEST_F(AttachedProgramsTest, ProgramsOfXdpHaveTheirNumbers) {
   if (!lab::MayLoadBpf()) {
     GTEST_SKIP() << "loads BPF programs: as root only";
+  }
+  std::optional<lab::DroppingProgram> xdp;
+  host_.Run([&] { xdp.emplace(lab::DroppingProgram::AtDevice("v0")); });
+  EXPECT_THAT(Names(), ElementsAre(HasSubstr(", XDP at the ingress of v0")));
+  xdp.reset();
+  EXPECT_THAT(Read(), IsEmpty());
+}
+
+TEST_F(AttachedProgramsTest, ProgramsOfXdpAndTcxHaveTheirNumbers) {
+  if (!lab::MayLoadBpf() || !lab::HasTcx()) {
+    GTEST_SKIP() << "loads BPF programs as root only, those of tcx on Linux 6.6 and newer";
   }
   std::optional<lab::DroppingProgram> xdp;
   std::optional<lab::DroppingProgram> tcx;
