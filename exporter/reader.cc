@@ -31,6 +31,7 @@
 #include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/scheduler_slice.h"
+#include "exporter/table_walk.h"
 #include "exporter/witness.h"
 
 namespace finwait::exporter {
@@ -96,7 +97,7 @@ void AnswerWithout(channel::Connection connection, Error why) {
 }
 
 void Read(const command_line::Options& options, channel::Connection connection,
-          std::shared_ptr<witness::FeedReader> witness) {
+          std::shared_ptr<witness::FeedReader> witness, sources::TableWalk table_walk) {
   auto host = kernel::OpenHost(options.procfs);
   if (!host) {
     AnswerWithout(std::move(connection), host.error());
@@ -118,6 +119,7 @@ void Read(const command_line::Options& options, channel::Connection connection,
 
   sources::CollectorSettings settings = SettingsOf(options);
   settings.witness = std::move(witness);
+  settings.table_walk = std::move(table_walk);
   opener.GiveTo(settings.namespaces, confinement->adopt);
   scheduling::SnapshotInbox snapshots;
   scheduling::Sampler sampler(
@@ -169,7 +171,8 @@ Result<Reader> StartReader(const command_line::Options& options) {
   privilege::CloseAllBut(ends->second.Descriptor());
   try {
     auto witness = StartWitness(options, ends->second.Descriptor());
-    Read(options, std::move(ends->second), std::move(witness));
+    auto table_walk = StartTableWalk(options);
+    Read(options, std::move(ends->second), std::move(witness), std::move(table_walk));
   } catch (const std::exception& error) {
     // No memory or no thread: the server sees the channel end, too, and says so.
     service::DescribeEnd(error);

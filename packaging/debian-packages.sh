@@ -20,7 +20,7 @@ BUILD_PACKAGES=(
   libsqlite3-dev               # what has happened, kept across restarts
   libcap-dev libseccomp-dev    # giving up capabilities and system calls
   libspdlog-dev libcli11-dev nlohmann-json3-dev libexpected-dev
-  clang bpftool libbpf-dev     # the BPF program of the collector `witness`; without one of them it is left out
+  clang bpftool libbpf-dev     # the BPF programs of collectors/witness; without one of them they are left out
 )
 
 # To make the Debian package of it.

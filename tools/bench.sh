@@ -47,6 +47,7 @@ if $full; then
   build/bench_host sockets 100000 11
   build/bench_host table 100000 10000 11
   build/bench_host table 1000000 10000 7
+  build/bench_host walk 1000000 11
   build/bench_service load 1000000 100000 50000 480
 else
   build/bench_host rules 10000 5

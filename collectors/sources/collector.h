@@ -26,6 +26,8 @@ struct Collected {
   std::vector<Error> gaps;
   /// CPU time of this collection that was spent under a pacer of the collector's own.
   std::chrono::nanoseconds charged_elsewhere{0};
+  /// CPU time that another process took for it.
+  std::chrono::nanoseconds spent_elsewhere{0};
 };
 
 /// Reads one aspect of the kernel's state in one network namespace. Not thread-safe: the sampler calls one collector

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "collectors/sources/collector_info.h"
 #include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/shared_reads.h"
+#include "collectors/sources/table_walk.h"
 
 namespace finwait::sources {
 
@@ -41,10 +43,18 @@ struct FlowCounts {
   std::uint64_t other = 0;
 };
 
+/// How the table is read.
+enum class TableReader : std::uint8_t {
+  kDump,  ///< by netlink, entry by entry
+  kWalk,  ///< counted in the kernel (--sampling.table-walk)
+};
+inline constexpr TableReader kTableReaders[] = {TableReader::kDump, TableReader::kWalk};
+std::string_view Name(TableReader reader);
+
 /// What is in one network namespace's part of the conntrack table.
 struct ConntrackTableSample : SampleData {
   static constexpr std::string_view kCollector = "conntrack_table";
-  static constexpr std::size_t kFields = 6;  ///< below, for codec/fields.h
+  static constexpr std::size_t kFields = 7;  ///< below, for codec/fields.h
   static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
 
   std::array<FlowCounts, 2> flows;  ///< by IpFamily
@@ -63,14 +73,19 @@ struct ConntrackTableSample : SampleData {
   /// most kMostTranslated, of a larger table any.
   std::vector<kernel::TranslatedFlow> translated;
   static constexpr std::size_t kMostTranslated = 32'768;
+  /// By TableReader: how often the table has been read since the service started.
+  std::array<std::uint64_t, std::size(kTableReaders)> reads = {};
 };
 
 /// Whether a collection lists the connections that NAT changes.
 enum class TranslatedFlows { kSkip, kList };
 
 /// Streams the table of this namespace once a collection; holds counts, and never the table but for a bounded list of
-/// what NAT changes. Tells the joins which zones
-/// its entries are in. Needs CAP_NET_ADMIN.
+/// what NAT changes. Tells the joins which zones its entries are in. Needs CAP_NET_ADMIN.
+///
+/// With a `walk` it takes that for a large table, as long as a dump says the same now and then (WalkTrust). Then as
+/// before, and saying why, where there is no walk; and without a word where a walk does not hold, or does not tell
+/// enough: entries with timeouts of their own, what NAT changes, more zones than it has room for.
 class ConntrackTableCollector : public Collector {
  public:
   static constexpr CollectorInfo kInfo = {
@@ -82,18 +97,29 @@ class ConntrackTableCollector : public Collector {
   };
 
   explicit ConntrackTableCollector(kernel::Host host, SharedReads shared = {},
-                                   TranslatedFlows translated = TranslatedFlows::kSkip)
+                                   TranslatedFlows translated = TranslatedFlows::kSkip, TableWalk walk = {})
       : host_(std::move(host)),
         zones_(std::move(shared.zones)),
         own_timeouts_(std::move(shared.own_timeouts)),
-        translated_(translated) {}
+        translated_(translated),
+        walk_(std::move(walk)) {}
   Result<Collected> Collect(Deadline deadline) override;
 
+  /// By position in kLiveConntrackStates, in seconds; nothing where one cannot be read.
+  using Timeouts = std::array<std::optional<std::uint64_t>, ConntrackTableSample::kLiveStates>;
+
  private:
+  std::optional<finwait_table> Walk(const witness::LiveTimeouts& timeouts, Deadline deadline, std::vector<Error>& gaps,
+                                    std::chrono::nanoseconds& cpu);
+  Result<std::shared_ptr<ConntrackTableSample>> Dump(const Timeouts& timeouts, Deadline deadline);
+
   kernel::Host host_;
   std::shared_ptr<kernel::KnownZones> zones_;
   std::shared_ptr<KnownOwnTimeouts> own_timeouts_;
   TranslatedFlows translated_;
+  TableWalk walk_;
+  WalkTrust trust_;
+  std::array<std::uint64_t, std::size(kTableReaders)> reads_ = {};
 };
 
 }  // namespace finwait::sources

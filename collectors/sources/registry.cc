@@ -36,7 +36,7 @@ std::unique_ptr<Collector> Make(const kernel::Host& host, const CollectorSetting
   } else if constexpr (std::is_same_v<T, WitnessCollector>) {
     return std::make_unique<T>(host, settings.witness);
   } else if constexpr (std::is_same_v<T, ConntrackTableCollector>) {
-    return std::make_unique<T>(host, settings.shared, settings.translated_flows);
+    return std::make_unique<T>(host, settings.shared, settings.translated_flows, settings.table_walk);
   } else if constexpr (std::is_constructible_v<T, const kernel::Host&, const SharedReads&>) {
     return std::make_unique<T>(host, settings.shared);
   } else {

@@ -11,6 +11,7 @@
 #include "collectors/sources/cpu_shares.h"
 #include "collectors/sources/namespace_settings.h"
 #include "collectors/sources/shared_reads.h"
+#include "collectors/sources/table_walk.h"
 #include "collectors/witness/feed.h"
 
 namespace finwait::sources {
@@ -24,6 +25,7 @@ struct CollectorSettings {
   NamespaceSettings namespaces = {};
   TranslatedFlows translated_flows = TranslatedFlows::kSkip;  ///< in the conntrack table
   std::shared_ptr<witness::FeedReader> witness = nullptr;     ///< null: nobody witnesses
+  TableWalk table_walk = {};                                  ///< empty: nobody walks the conntrack table
 };
 
 /// Every collector, in the order in which they are shown. To add one: CONTRIBUTING.md, "Add a collector".

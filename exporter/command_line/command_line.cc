@@ -109,6 +109,9 @@ void CommandLine::DescribeServing(std::span<const CollectorSwitch> collectors) {
   AddText(app_, "--sampling.cpu-budget", "SHARE",
           "Share of one core for all collectors together, above 0 and at most 1: the dumps of the conntrack table and "
           "of sockets become rarer until it holds. Default 0.02.");
+  AddSwitch("sampling.table-walk", table_walk_,
+            "Count a large conntrack table in the kernel (BPF), and dump it now and then to compare; takes CAP_BPF and "
+            "CAP_PERFMON at the start. Default off.");
   AddText(app_, "--storage.path", "PATH",
           "File, or folder for one, in which what has happened outlives a restart, counters too (an SQLite database of "
           "at most 16 MiB); check --since reads it. Default: in memory only.");
@@ -425,6 +428,7 @@ Options CommandLine::Read() {
   options.exporter_metrics = !disable_exporter_metrics_;
   options.report_details = report_details_;
   options.filter_calls = filter_calls_;
+  options.table_walk = table_walk_;
   for (const auto& [name, enabled] : collectors_) {
     if (enabled) {
       options.enabled_collectors.push_back(name);

@@ -71,6 +71,7 @@ class CommandLine {
   bool report_details_ = false;
   bool systemd_socket_ = false;
   bool filter_calls_ = true;
+  bool table_walk_ = false;
   std::vector<std::pair<std::string, bool>> collectors_;
   std::optional<std::string> complaint_;
 };

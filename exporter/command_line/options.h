@@ -82,6 +82,7 @@ struct Options {
   bool exporter_metrics = true;             ///< process_* and the like
 
   std::vector<std::string> enabled_collectors;  ///< in the order of the switches
+  bool table_walk = false;                      ///< --sampling.table-walk
   service::LogLevel log_level = service::LogLevel::kInfo;
   service::LogFormat log_format = service::LogFormat::kLogfmt;
   std::filesystem::path procfs = "/proc";

@@ -286,6 +286,12 @@ constexpr AllowedCall kOfTheWitness[] = {
     Any("epoll_pwait"),
 };
 
+// Both are for programs that are loaded already; to load one takes capabilities beside.
+constexpr AllowedCall kOfTheTableWalker[] = {
+    If("bpf", Is(0, BPF_PROG_TEST_RUN)),
+    If("bpf", Is(0, BPF_RAW_TRACEPOINT_OPEN)),
+};
+
 std::span<const AllowedCall> CallsOf(Role role) {
   switch (role) {
     case Role::kReader:
@@ -296,6 +302,8 @@ std::span<const AllowedCall> CallsOf(Role role) {
       return kClientCalls;
     case Role::kWitness:
       return kOfTheWitness;
+    case Role::kTableWalker:
+      return kOfTheTableWalker;
     case Role::kOpener:
       return kOpenerCalls;
   }

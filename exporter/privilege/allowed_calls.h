@@ -29,11 +29,12 @@ struct AllowedCall {
 
 /// The processes of the program, by what they do.
 enum class Role : std::uint8_t {
-  kReader,   ///< reads the kernel: also `check` and `explain`, which are one process
-  kServer,   ///< hears strangers
-  kClient,   ///< asks other hosts: `pairs`
-  kWitness,  ///< tells of dropped packets, from a program that it has attached before
-  kOpener,   ///< opens sockets in other network namespaces (kernel/namespaces/opener.h)
+  kReader,       ///< reads the kernel: also `check` and `explain`, which are one process
+  kServer,       ///< hears strangers
+  kClient,       ///< asks other hosts: `pairs`
+  kWitness,      ///< tells of dropped packets, from a program that it has attached before
+  kTableWalker,  ///< runs a program that it has loaded before, and tells what that has counted
+  kOpener,       ///< opens sockets in other network namespaces (kernel/namespaces/opener.h)
 };
 
 /// What the reader's filter must know where the headers of its netlink requests are sealed

@@ -159,12 +159,12 @@ void Sampler::RunCollector(const std::stop_token& stop, const std::shared_ptr<Sh
     const CpuStopwatch stopwatch;
     auto result = TryCollect(*status.info, *worker.collector, deadline);
     const auto cpu = stopwatch.Elapsed();
-    const auto charged_elsewhere = result ? result->charged_elsewhere : std::chrono::nanoseconds(0);
+    const auto elsewhere = result ? result->spent_elsewhere - result->charged_elsewhere : std::chrono::nanoseconds(0);
     lock.lock();
     const auto ended = SteadyClock::now();
     worker.running_since.reset();
     Apply(std::move(result), started, ended, status);
-    worker.pacer.Ran(ended, cpu - charged_elsewhere);
+    worker.pacer.Ran(ended, cpu + elsewhere);
     status.interval = worker.pacer.Interval();
     shared->PublishCurrent();
     // From one start to the next, so that samples do not drift; collections that were missed are not made up for.

@@ -3,6 +3,7 @@
 // network namespaces of its own. Prints Markdown tables; docs/performance.md keeps them.
 //
 //   bench_host table [ENTRIES] [SOCKETS] [ROUNDS]   a conntrack table, joined with sockets (also 1/10 of them)
+//   bench_host walk [ENTRIES] [ROUNDS]              a conntrack table, dumped and walked in the kernel; as root
 //   bench_host sockets [SOCKETS] [ROUNDS]
 //   bench_host rules [RULES] [ROUNDS]               kube-proxy's, by each of three backends
 //   bench_host growth [MOST_ENTRIES]                our collectors over four sizes of each
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -28,6 +30,7 @@
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
+#include "collectors/witness/table_walker.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/http_client.h"
 #include "tests/bench/load/conntrack_fill.h"
@@ -127,6 +130,39 @@ void AddTable(Contest& contest, const kernel::Host& host) {
   contest.Add("conntrack_table", "raw receive", [&host] {
     sources::ConntrackTableCollector collector(host);
     return CpuOfThread([&] { Collect(collector); });
+  });
+}
+
+// A table that holds still, read as with --sampling.table-walk, but within this thread: what it costs beside
+// are two messages. The first collection is held against a dump, and the round that is thrown away looks for the table.
+void RunWalk(std::size_t entries, int rounds) {
+  const lab::Namespace alone;
+  alone.Shell(std::string("ip link set lo up; ") + kTrackEverything);
+  alone.Run([&] {
+    FillConntrack(entries);
+    const kernel::Host host = lab::HostHere();
+    const auto walker = witness::TableWalker::Load(host.network_namespace.inode, host.procfs);
+    if (!walker) {
+      throw std::runtime_error(walker.error().message);
+    }
+    alone.Shell("bash -c 'echo x >/dev/udp/127.0.0.1/9'");  // a packet with an entry
+    sources::ConntrackTableCollector walking(
+        host, {}, sources::TranslatedFlows::kSkip,
+        [&walker](const witness::LiveTimeouts& timeouts, Deadline deadline) -> Result<witness::WalkResult> {
+          witness::WalkResult result = (*walker)->Walk(timeouts, deadline);
+          if (result.kind != witness::WalkResult::Kind::kTold) {
+            throw std::runtime_error("no walk: " + result.why);
+          }
+          return result;
+        });
+    Collect(walking);
+    Contest contest("The table walked in the kernel: " + Thousands(entries) + " entries",
+                    static_cast<double>(ConntrackCount()));
+    AddTable(contest, host);
+    contest.Add("conntrack_table, by the walk", "raw receive",
+                [&walking] { return CpuOfThread([&] { Collect(walking); }); });
+    contest.Run(std::min(rounds, sources::WalkTrust::kBetweenChecks - 1));
+    contest.Print();
   });
 }
 
@@ -304,6 +340,8 @@ int main(int argc, char** argv) {
   try {
     if (mode == "table") {
       finwait::bench::RunTable(count(2, 200'000), count(3, 10'000), number(4, 11));
+    } else if (mode == "walk") {
+      finwait::bench::RunWalk(count(2, 200'000), number(3, 7));
     } else if (mode == "sockets") {
       finwait::bench::RunSockets(count(2, 100'000), number(3, 11));
     } else if (mode == "rules") {
@@ -311,7 +349,8 @@ int main(int argc, char** argv) {
     } else if (mode == "growth") {
       finwait::bench::RunGrowth(count(2, 100'000));
     } else {
-      std::fprintf(stderr, "usage: %s table | sockets | rules | growth, see the head of host_bench.cc\n", argv[0]);
+      std::fprintf(stderr, "usage: %s table | walk | sockets | rules | growth, see the head of host_bench.cc\n",
+                   argv[0]);
       return 2;
     }
   } catch (const std::exception& error) {

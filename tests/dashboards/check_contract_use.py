@@ -12,6 +12,7 @@ import yaml
 DELIBERATELY_UNUSED = {
     "process_virtual_memory_bytes": "address space says nothing about cost; resident memory is shown",
     "finwait_exporter_sandbox": "it says what this kernel and the flags allow, for whoever audits, and does not change",
+    "finwait_conntrack_table_reads_total": "it says how the table is read, for whoever has switched the walk on",
     "process_threads": "it is the same number on every host",
 }
 # What Prometheus itself makes.

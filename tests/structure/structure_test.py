@@ -49,7 +49,11 @@ def namespace_of(folder):
 
 
 # Read by a program in C as well, which has no namespaces.
-SHARED_WITH_C = {"collectors/witness/event.h", "collectors/witness/netfilter_record.h"}
+SHARED_WITH_C = {
+    "collectors/witness/event.h",
+    "collectors/witness/netfilter_record.h",
+    "collectors/witness/table_record.h",
+}
 
 
 def check_includes(root, links):

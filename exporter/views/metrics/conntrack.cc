@@ -56,6 +56,13 @@ void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& famili
     flows.Add({{"family", Name(family)}, {"protocol", "other"}, {"state", ""}}, static_cast<double>(counts.other));
   }
   flows.AppendTo(families);
+  Family reads = Family::Counter("conntrack_table_reads_total",
+                                 "How often the conntrack table was read: dumped by netlink, or walked in the kernel "
+                                 "(--sampling.table-walk).");
+  for (const sources::TableReader reader : sources::kTableReaders) {
+    reads.Add({{"by", Name(reader)}}, static_cast<double>(sample->reads[static_cast<std::size_t>(reader)]));
+  }
+  reads.AppendTo(families);
 
   Family idle =
       Family::Histogram("conntrack_entry_idle_seconds",

@@ -134,5 +134,151 @@ TEST_F(ConntrackTableTest, WhereAskingWouldLoadAModuleNothingIsAskedAndItsNameIs
   }
 }
 
+// With somebody who walks the table.
+class WalkedTableTest : public ConntrackTableTest {
+ protected:
+  static constexpr auto kDump = static_cast<std::size_t>(TableReader::kDump);
+  static constexpr auto kWalk = static_cast<std::size_t>(TableReader::kWalk);
+
+  WalkedTableTest() {
+    walked_.kind = witness::WalkResult::Kind::kTold;
+    walked_.table.tcp[0][static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)] = 1;
+    walked_.table.idle[0].sum = 100;
+    walked_.table.idle[0].counts[2] = 1;
+    walked_.table.remaining[0].sum = 200;
+    walked_.table.remaining[0].counts[2] = 1;
+    walked_.cpu = std::chrono::milliseconds(3);
+  }
+  Result<Collected> CollectBoth() {
+    if (!collector_) {
+      collector_.emplace(host_, shared_, translated_, [this](const witness::LiveTimeouts& timeouts, Deadline) {
+        timeouts_ = timeouts;
+        ++asked_;
+        return walked_or_not_ ? Result<witness::WalkResult>(Failure(*walked_or_not_)) : walked_;
+      });
+    }
+    kernel_->Answers({Entry(), kernel::netlink::Done()});
+    auto collected = collector_->Collect(Deadline::After(std::chrono::seconds(5)));
+    EXPECT_TRUE(collected) << collected.error().message;
+    return collected;
+  }
+  static ConntrackTableSample SampleOf(const Result<Collected>& collected) {
+    return collected ? dynamic_cast<const ConntrackTableSample&>(*collected->data) : ConntrackTableSample();
+  }
+
+  witness::WalkResult walked_;
+  std::optional<Error> walked_or_not_;
+  SharedReads shared_;
+  TranslatedFlows translated_ = TranslatedFlows::kSkip;
+  std::optional<ConntrackTableCollector> collector_;
+  witness::LiveTimeouts timeouts_ = {};
+  int asked_ = 0;
+};
+
+TEST_F(WalkedTableTest, AWalkIsHeldAgainstADumpAndBelievedFromThenOn) {
+  auto collected = CollectBoth();
+  EXPECT_EQ(SampleOf(collected).reads[kDump], 1U);
+  EXPECT_EQ(collected->spent_elsewhere, std::chrono::milliseconds(3));
+  collected = CollectBoth();
+  const ConntrackTableSample sample = SampleOf(collected);
+  EXPECT_TRUE(collected->gaps.empty());
+  EXPECT_EQ(sample.reads[kDump], 1U);
+  EXPECT_EQ(sample.reads[kWalk], 2U);
+  EXPECT_EQ(sample.flows[0].tcp[static_cast<std::size_t>(kernel::ConntrackTcpState::kEstablished)], 1U);
+  EXPECT_EQ(sample.idle[0]->sum, 100);
+  EXPECT_EQ(sample.remaining[0].counts[2], 1U);
+  EXPECT_EQ(timeouts_, (witness::LiveTimeouts{300, 300, 300, 300}));
+}
+
+TEST_F(WalkedTableTest, NowAndThenItIsHeldAgainstADumpAgain) {
+  for (int i = 0; i < 1 + WalkTrust::kBetweenChecks; ++i) {
+    EXPECT_EQ(SampleOf(CollectBoth()).reads[kDump], 1U);
+  }
+  EXPECT_EQ(SampleOf(CollectBoth()).reads[kDump], 2U);
+}
+
+TEST_F(WalkedTableTest, OneThatDisagreesTwiceIsBelievedNoMore) {
+  walked_.table.udp[0] = 1000;
+  EXPECT_TRUE(CollectBoth()->gaps.empty());
+  EXPECT_TRUE(CollectBoth()->gaps.empty());
+  const auto collected = CollectBoth();
+  EXPECT_EQ(asked_, 2);
+  ASSERT_EQ(collected->gaps.size(), 1U);
+  EXPECT_THAT(collected->gaps[0].message, HasSubstr("did not agree"));
+  EXPECT_EQ(SampleOf(collected).flows[0].udp, 0U);
+  EXPECT_EQ(SampleOf(collected).reads[kDump], 3U);
+}
+
+TEST_F(WalkedTableTest, OneThatDisagreesOnceIsHeldAgainstADumpAtOnce) {
+  walked_.table.udp[0] = 1000;
+  CollectBoth();
+  walked_.table.udp[0] = 0;
+  EXPECT_EQ(SampleOf(CollectBoth()).reads[kDump], 2U);
+  EXPECT_EQ(SampleOf(CollectBoth()).reads[kDump], 2U);
+}
+
+TEST_F(WalkedTableTest, WithoutAWalkTheTableIsDumpedAndItSaysWhy) {
+  walked_or_not_ = Error{FailureReason::kPermission, 0, "it takes CAP_BPF"};
+  const auto collected = CollectBoth();
+  ASSERT_EQ(collected->gaps.size(), 1U);
+  EXPECT_EQ(collected->gaps[0].reason, FailureReason::kPermission);
+  EXPECT_EQ(collected->gaps[0].message, "it takes CAP_BPF; the conntrack table is dumped instead");
+  EXPECT_EQ(SampleOf(collected).idle[0]->sum, 100);
+}
+
+TEST_F(WalkedTableTest, AWalkThatDoesNotHoldIsADumpWithoutAWord) {
+  for (const auto kind : {witness::WalkResult::Kind::kTorn, witness::WalkResult::Kind::kNotYet}) {
+    walked_.kind = kind;
+    const auto collected = CollectBoth();
+    EXPECT_TRUE(collected->gaps.empty());
+    EXPECT_EQ(SampleOf(collected).reads[kWalk], 0U);
+  }
+}
+
+TEST_F(WalkedTableTest, MoreZonesThanItCanTellTakeADump) {
+  walked_.table.zone_count = FINWAIT_TABLE_ZONES + 1;
+  EXPECT_EQ(SampleOf(CollectBoth()).reads[kWalk], 0U);
+}
+
+TEST_F(WalkedTableTest, ItsZonesAreKnownToOthers) {
+  walked_.table.zone_count = 1;
+  walked_.table.zones[0] = 5;
+  CollectBoth();
+  EXPECT_TRUE(shared_.zones->Get().empty()) << "the dump's";
+  CollectBoth();
+  EXPECT_EQ(shared_.zones->Get(), (kernel::ConntrackZones{5}));
+}
+
+TEST_F(WalkedTableTest, WhereEntriesMustBeListedNoWalkIsMade) {
+  translated_ = TranslatedFlows::kList;
+  CollectBoth();
+  EXPECT_EQ(asked_, 0);
+}
+
+TEST_F(WalkedTableTest, WhereTheDumpTakesTooLongTheWalkIsTaken) {
+  kernel_->Answers({kernel::netlink::ErrorMessage(-ETIMEDOUT)});
+  const auto collected = CollectBoth();
+  ASSERT_EQ(collected->gaps.size(), 1U);
+  EXPECT_EQ(collected->gaps[0].reason, FailureReason::kTimeout);
+  EXPECT_EQ(SampleOf(collected).reads[kDump], 0U);
+  EXPECT_EQ(SampleOf(collected).remaining[0].sum, 200);
+}
+
+TEST(AgreeTest, NumbersMayDifferByATwentiethOfTheTable) {
+  ConntrackTableSample dumped;
+  dumped.flows[1].tcp[3] = 10'000;
+  ConntrackTableSample walked = dumped;
+  walked.flows[1].tcp[3] = 9'500;
+  EXPECT_TRUE(Agree(walked, dumped));
+  walked.flows[1].tcp[3] = 9'400;
+  EXPECT_FALSE(Agree(walked, dumped));
+  walked = dumped;
+  walked.remaining[2].counts[4] = 1000;
+  EXPECT_FALSE(Agree(walked, dumped)) << "an age";
+  walked = dumped;
+  walked.evictable = 1000;
+  EXPECT_FALSE(Agree(walked, dumped));
+}
+
 }  // namespace
 }  // namespace finwait::sources

@@ -65,6 +65,7 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
                                   "--web.disable-exporter-metrics",
                                   "--no-collector.sockets",
                                   "--collector.conntrack_events",
+                                  "--sampling.table-walk",
                                   "--log.level=warn",
                                   "--log.format",
                                   "json",
@@ -90,6 +91,8 @@ TEST(Options, EveryFlagReachesItsValueInBothForms) {
   EXPECT_EQ(options.cpu_budget, 1.0);
   EXPECT_TRUE(options.report_details);
   EXPECT_FALSE(options.filter_calls);
+  EXPECT_TRUE(options.table_walk);
+  EXPECT_FALSE(Parsed({}).table_walk);
 }
 
 TEST(Options, PathTimeoutsAreDurationsOrPresets) {

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
 #include <sched.h>
@@ -311,6 +312,36 @@ TEST(Sandbox, TheServerMakesNoSocketAndAsksNoneOfTheKernel) {
 }
 
 // To ask for a table that is not there makes it. That this fails is expected, and nobody's fault.
+TEST(Sandbox, WhatWalksTheTableRunsProgramsThatAreLoadedAndLoadsNone) {
+  SKIP_WITH_A_SANITIZER();
+  const Child child = InSandbox(
+      []() -> std::string {
+        const auto bpf = [](int command) {
+          return [command] {
+            bpf_attr attributes = {};
+            attributes.test.prog_fd = ~0U;
+            return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+          };
+        };
+        for (const int command : {BPF_PROG_TEST_RUN, BPF_RAW_TRACEPOINT_OPEN}) {
+          if (bpf(command)() != -1 || errno == ENOSYS) {
+            return "refused: bpf " + std::to_string(command);
+          }
+        }
+        return NotRefused({
+            {"a program", "bpf", bpf(BPF_PROG_LOAD)},
+            {"a map", "bpf", bpf(BPF_MAP_CREATE)},
+            {"what is in a map", "bpf", bpf(BPF_MAP_LOOKUP_ELEM)},
+            {"somebody's program", "bpf", bpf(BPF_PROG_GET_FD_BY_ID)},
+            {"a link", "bpf", bpf(BPF_LINK_CREATE)},
+            {"a socket", "socket", [] { return long{::socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER)}; }},
+        });
+      },
+      Role::kTableWalker);
+  EXPECT_EQ(child.said, "");
+  EXPECT_TRUE(child.Exited(0)) << child.status;
+}
+
 TEST(Sandbox, TheReaderAsksForNoTableOfAFamilyThatHasNone) {
   SKIP_WITH_A_SANITIZER();
   for (const bool has_ipv4 : {false, true}) {
@@ -440,7 +471,7 @@ TEST(Sandbox, EveryAllowedCallIsOneThatThisSystemKnows) {
   for (int number = 0; number < 600; ++number) {
     known.insert(CallName(number));
   }
-  for (const Role role : {Role::kReader, Role::kServer}) {
+  for (const Role role : {Role::kReader, Role::kServer, Role::kTableWalker}) {
     std::vector<AllowedCall> calls = AllowedCalls({role});
     calls.insert(calls.end(), StoreCalls().begin(), StoreCalls().end());
     for (const AllowedCall& call : calls) {
