@@ -151,7 +151,9 @@ inline constexpr bool kIsOptional<std::optional<T>> = true;
 template <typename... T>
 std::variant<T...> KindsOf(const std::variant<T...>&);
 template <typename T>
-concept IsVariant = requires(const T& value) { KindsOf(value); };
+concept IsVariant = requires(const T& value) {
+  KindsOf(value);
+};
 template <typename T>
 inline constexpr bool kIsMap = false;
 template <typename K, typename V, typename C>

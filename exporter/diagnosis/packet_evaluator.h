@@ -67,7 +67,8 @@ class PacketEvaluator {
   /// The same for a packet whose entry is there.
   firewall::eval::TraversalResult EvaluateTrackedPath(const firewall::eval::Connection& connection,
                                                       firewall::eval::PacketKind kind);
-  /// What becomes of the FIN of a peer that has acknowledged ours before; nothing where that is what becomes of kPeerFin.
+  /// What becomes of the FIN of a peer that has acknowledged ours before; nothing where that is what becomes of
+  /// kPeerFin.
   std::optional<firewall::eval::TraversalResult> EvaluatePeersLaterFin(const firewall::eval::Connection& connection);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
   firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);

@@ -5,6 +5,7 @@ The plan is the list of finwait_library() calls in CMakeLists.txt. A file may in
 libraries that its folder links by name, and a folder links none that it does not include; its code stands in the namespace of its folder; no folder has two types of one name
 (the fault that the compiler need not report: one definition rule); tests stand where their sources stand, and say in a line what they hold.
 """
+import fnmatch
 import pathlib
 import re
 import sys
@@ -126,7 +127,27 @@ def check_test_names(root, links):
                 yield f"{path}: {name} has {len(name)} characters, {LONGEST_TEST_NAME} are the most"
 
 
-CHECKS = (check_includes, check_links, check_namespaces, check_types, check_tests, check_test_names)
+# Flat rooms that are so large that docs/architecture.md says what stands in them.
+LARGE_ROOMS = ("collectors/kernel", "exporter/diagnosis")
+
+
+def check_rooms(root, links):
+    document = root / "docs/architecture.md"
+    if not document.is_file():
+        return
+    for room in LARGE_ROOMS:
+        table = re.search(rf"^\| of `{pathlib.PurePath(room).name}` \|.*?\n\n", document.read_text(), re.MULTILINE | re.DOTALL)
+        patterns = re.findall(r"`([\w*]+)`", table.group(0))[1:] if table else []
+        names = {path.stem for path in (root / room).glob("*.h")}
+        for name in sorted(names):
+            if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+                yield f"docs/architecture.md: says nothing of {room}/{name}"
+        for pattern in patterns:
+            if not any(fnmatch.fnmatch(name, pattern) for name in names):
+                yield f"docs/architecture.md: {room} has no {pattern}"
+
+
+CHECKS = (check_includes, check_links, check_rooms, check_namespaces, check_types, check_tests, check_test_names)
 
 
 def faults(root):
@@ -165,6 +186,12 @@ def finds_each_fault():
             if len(faults(root)) != 1:
                 yield f"{what}: expected one fault, found {faults(root)}"
             (root / path).unlink()
+        write("docs/architecture.md", "| of `kernel` | files |\n|---|---|\n| all | `k`, `gone` |\n\n")
+        write("exporter/diagnosis/d.h", "")
+        if sum("architecture.md" in fault for fault in faults(root)) != 2:
+            yield f"rooms: expected two faults of the document, found {faults(root)}"
+        (root / "docs/architecture.md").unlink()
+        (root / "exporter/diagnosis/d.h").unlink()
         write("collectors/kernel/k.h", "namespace finwait::kernel {\nstruct K {};\n}\n")
         if len(faults(root)) != 1:
             yield f"idle link: expected one fault, found {faults(root)}"

@@ -47,9 +47,9 @@ struct LastReading {
 };
 
 /// What changed from `before`, the numbers of the tick before, to `now`. `last` is null where the sockets have never
-/// been read. Proven on each way in which a socket sticks (tests/kernel/collectors/kernel/namespaces/observer_test.cc): a
-/// socket that begins to close leaves CurrEstab and stays in use, but one in CLOSE_WAIT of a kernel before 6.11, which
-/// never was in CurrEstab; that one sends.
+/// been read. Proven on each way in which a socket sticks (tests/kernel/collectors/kernel/namespaces/observer_test.cc):
+/// a socket that begins to close leaves CurrEstab and stays in use, but one in CLOSE_WAIT of a kernel before 6.11,
+/// which never was in CurrEstab; that one sends.
 Urgency UrgencyOf(const LastReading* last, const GateNumbers& before, const GateNumbers& now);
 
 }  // namespace finwait::kernel::namespaces
