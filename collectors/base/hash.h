@@ -8,7 +8,8 @@
 /// that strangers fill has a seed of its own.
 namespace finwait {
 
-/// 2^64 divided by the golden ratio, odd: multiplying by it spreads neighbouring words (Knuth's multiplicative hashing).
+/// 2^64 divided by the golden ratio, odd: multiplying by it spreads neighbouring words (Knuth's multiplicative
+/// hashing).
 inline constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15U;
 
 /// Takes one word more into a hash; every bit of both has an effect on the lower half of the result.

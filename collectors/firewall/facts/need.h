@@ -160,9 +160,9 @@ struct SetRoomKey {
 };
 
 /// The kinds of needs.
-using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey,
-                          IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey,
-                          RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
+using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey,
+                               NamespaceKey, IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey,
+                               EntryCountKey, RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
 
 /// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
 struct Need : NeedKinds {

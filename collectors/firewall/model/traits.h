@@ -19,7 +19,8 @@ struct Traits {
   /// Its answer depends on what no ruleset tells (chance, rates, time, other packets): what, as a noun for a sentence
   /// such as "unknown: a rate limit". Empty: the answer can be predicted, at least for some packets.
   std::string_view unknowable_because = {};
-  /// The entry of a connection that it has let in changes sequence numbers (nf_ct_seqadj_init()): they are lost with it.
+  /// The entry of a connection that it has let in changes sequence numbers (nf_ct_seqadj_init()): they are lost with
+  /// it.
   bool adjusts_sequence = false;
   /// It can change a set, a list or an ipset, which later packets then find changed.
   bool changes_sets = false;

@@ -51,8 +51,8 @@ struct HookContext {
   DeviceView bridge;
   /// A bridge passes the packet from port to port.
   bool bridged = false;
-  /// To a bridge, what it passes on is addressed to another host (PACKET_OTHERHOST, br_handle_frame()); rules of IP that
-  /// it calls are told that it is for this one (br_nf_pre_routing()), as all else is.
+  /// To a bridge, what it passes on is addressed to another host (PACKET_OTHERHOST, br_handle_frame()); rules of IP
+  /// that it calls are told that it is for this one (br_nf_pre_routing()), as all else is.
   bool IsForOtherHost() const { return bridged && bridge.present; }
   /// The address that MASQUERADE gives to a packet here; absent: not known.
   std::optional<IpAddress> masquerade;

@@ -94,8 +94,7 @@ bool Packet::SameAs(const Packet& other) const {
          connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
          destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
          source_translated == other.source_translated && destination_decided == other.destination_decided &&
-         source_decided == other.source_decided && rerouted == other.rerouted &&
-         lasting == other.lasting;
+         source_decided == other.source_decided && rerouted == other.rerouted && lasting == other.lasting;
 }
 
 bool Packet::TakeIn(const Packet& other) {

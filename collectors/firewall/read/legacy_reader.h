@@ -24,8 +24,8 @@ class LegacyKernel {
                                                     std::uint32_t size) = 0;
 };
 
-/// The real ones, through a TCP socket of the family (a raw one would need CAP_NET_RAW as well as CAP_NET_ADMIN), in the
-/// calling thread's network namespace.
+/// The real ones, through a TCP socket of the family (a raw one would need CAP_NET_RAW as well as CAP_NET_ADMIN), in
+/// the calling thread's network namespace.
 class SocketLegacyKernel : public LegacyKernel {
  public:
   Result<LegacyTableInfo> GetInfo(TableFamily family, const std::string& table) override;

@@ -12,7 +12,8 @@
 /// - One file holds one extension, or a family whose structures and meaning are alike: decoding of every revision, the
 ///   meaning for a packet, the text, the traits (extension.h says how). Nothing outside of it names the extension but
 ///   `families` below and the table in registry.cc. `ip_header` is the fixed part of legacy rules, no extension.
-/// - Order of the libraries: model (rules as the kernel sent them) < packet (what can be known of a packet, conditions on
+/// - Order of the libraries: model (rules as the kernel sent them) < packet (what can be known of a packet, conditions
+/// on
 ///   it) < xt < eval (runs rules), print (prints them), analysis. So meaning and text stand in one file without a ring:
 ///   an extension needs the packet and not the machine that runs the rule. What a target does is returned as an Effect,
 ///   and facts of the namespace come through the interface Facts, which the machine's source of sets implements.

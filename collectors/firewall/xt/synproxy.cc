@@ -20,11 +20,10 @@ Effect Apply(const XtTarget&, Packet& packet, const HookContext&) {
   return {.kind = (flags.value & kFinSynRst) != 0 ? Effect::Kind::kNext : Effect::Kind::kDrop};
 }
 
-constexpr Target kTargets[] = {
-    {.name = "SYNPROXY",
-     .revisions = kAnyRevision,
-     .traits = {.needs_conntrack = true, .adjusts_sequence = true},
-     .apply = Apply}};
+constexpr Target kTargets[] = {{.name = "SYNPROXY",
+                                .revisions = kAnyRevision,
+                                .traits = {.needs_conntrack = true, .adjusts_sequence = true},
+                                .apply = Apply}};
 
 }  // namespace
 
