@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "collectors/base/pacer.h"
-#include "exporter/diagnosis/at_risk_list.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
@@ -150,88 +149,98 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
 
 void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context) {
   live_summary_ = LiveSummary();
-  firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
   AtRiskList list(LiveSummary::kMostListed);
   for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
-    const kernel::TcpSocket socket = live_->sockets[i];
-    if (!socket.IsOpen()) {
-      continue;
+    if (live_->sockets[i].IsOpen() && !to_this_host_.contains(live_->sockets.Cookie(i))) {
+      ++live_summary_.open;
+      CountOpen(i, context, list);
     }
-    if (to_this_host_.contains(socket.cookie)) {
-      continue;
-    }
-    ++live_summary_.open;
-    bool own_unknown = false;
-    if (const auto own = StaysInside(socket) ? std::nullopt : OwnFateOf(i)) {
-      own_unknown = OwnTrackingOf(*live_, i) == kernel::Tracking::kUntracked && *own == Fate::kUnknown;
-      if (OwnTrackingOf(*live_, i) == kernel::Tracking::kTracked) {
-        live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
-      } else if (WouldStick(*own)) {
-        // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
-        ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
-                                                          : live_summary_.untracked_close_wait);
-        const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), *own);
-        ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
-        ++live_summary_.at_risk_by_namespace[live_->namespaces[i]];
-        live_summary_.any_would_stick = true;
-        list.Add(i, *own, 0, false);
-        continue;
-      }
-    }
-    const bool asked_here = !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
-                            context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
-    if (!asked_here && !own_unknown) {
-      continue;
-    }
-    const auto found = connections_.Find(socket.cookie);
-    const ConnectionHistory* history = found ? &*found : nullptr;
-    auto fate = memo_.FindProvisional(socket, history, facts.Store());
-    if (asked_here && socket.entry.tracking == kernel::Tracking::kTracked) {
-      const bool translated = history != nullptr && history->Translated();
-      live_summary_.translated += translated ? 1 : 0;
-      live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
-    }
-    const bool lost_here = asked_here && socket.entry.tracking == kernel::Tracking::kUntracked &&
-                           ((history != nullptr && history->SeenTracked()) || IsKnownTracked(socket, i));
-    if (!lost_here && !own_unknown) {
-      live_summary_.never_tracked_elsewhere += socket.entry.tracking == kernel::Tracking::kUntracked ? 1 : 0;
-      continue;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
-    }
-    ++(socket.state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
-                                                      : live_summary_.untracked_close_wait);
-    live_summary_.unevaluated += lost_here && !fate ? 1 : 0;
-    const bool own_decides = own_unknown && (!lost_here || !fate || !WouldStick(*fate));
-    if (own_decides) {
-      fate = Fate::kUnknown;  // what its own namespace does to its FIN cannot be told
-    }
-    const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate.value_or(Fate::kUnknown));
-    if (at_risk == std::end(kFatesAtRisk)) {
-      continue;
-    }
-    ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
-    ++live_summary_.at_risk_by_namespace[live_->namespaces[i]];
-    live_summary_.any_unknown = live_summary_.any_unknown || *at_risk == Fate::kUnknown;
-    if (WouldStick(*at_risk)) {
-      live_summary_.any_would_stick = true;
-      if (*at_risk != Fate::kPeerDecides) {
-        live_summary_.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
-        live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory(), context.sysctl);
-      }
-    }
-    list.Add(i, *at_risk, own_decides ? 0 : memo_.FindSite(socket, history, facts.Store()), false);
   }
   const std::vector<AtRiskList::Listed> listed = list.Take();
   live_summary_.each_stood_for = list.IsComplete();
   EvaluateInRounds(*context.evaluator, context.resolver, [&] {
     live_summary_.sockets.clear();
     for (const AtRiskList::Listed& one : listed) {
-      const std::size_t i = one.position;
-      AtRiskSocket& described = live_summary_.sockets.emplace_back(Described(i, context));
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(Described(one.position, context));
       described.stands_for = one.stands_for;
-      described.network_namespace = live_->namespaces[i];
+      described.network_namespace = live_->namespaces[one.position];
       described.owner = sample.OwnerOf(described.network_namespace);
     }
   });
+}
+
+void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& context, AtRiskList& list) {
+  const auto own = StaysInside(live_->sockets[position]) ? std::nullopt : OwnFateOf(position);
+  if (!own) {
+    CountHere(position, false, context, list);
+  } else if (OwnTrackingOf(*live_, position) == kernel::Tracking::kTracked) {
+    live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
+    CountHere(position, false, context, list);
+  } else if (WouldStick(*own)) {
+    // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
+    CountUntracked(position);
+    CountAtRisk(position, *own);
+    live_summary_.any_would_stick = true;
+    list.Add(position, *own, 0, false);
+  } else {
+    CountHere(position, *own == Fate::kUnknown, context, list);
+  }
+}
+
+void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list) {
+  const kernel::TcpSocket socket = live_->sockets[position];
+  const bool asked_here = !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
+                          context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+  if (!asked_here && !own_unknown) {
+    return;
+  }
+  firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
+  const auto found = connections_.Find(socket.cookie);
+  const ConnectionHistory* history = found ? &*found : nullptr;
+  auto fate = memo_.FindProvisional(socket, history, facts.Store());
+  if (asked_here && socket.entry.tracking == kernel::Tracking::kTracked) {
+    const bool translated = history != nullptr && history->Translated();
+    live_summary_.translated += translated ? 1 : 0;
+    live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
+  }
+  const bool lost_here = asked_here && socket.entry.tracking == kernel::Tracking::kUntracked &&
+                         ((history != nullptr && history->SeenTracked()) || IsKnownTracked(socket, position));
+  if (!lost_here && !own_unknown) {
+    live_summary_.never_tracked_elsewhere += socket.entry.tracking == kernel::Tracking::kUntracked ? 1 : 0;
+    return;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
+  }
+  CountUntracked(position);
+  live_summary_.unevaluated += lost_here && !fate ? 1 : 0;
+  const bool own_decides = own_unknown && (!lost_here || !fate || !WouldStick(*fate));
+  if (own_decides) {
+    fate = Fate::kUnknown;  // what its own namespace does to its FIN cannot be told
+  }
+  const Fate at_risk = fate.value_or(Fate::kUnknown);
+  if (!CountAtRisk(position, at_risk)) {
+    return;
+  }
+  live_summary_.any_unknown = live_summary_.any_unknown || at_risk == Fate::kUnknown;
+  live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(at_risk);
+  if (WouldStick(at_risk) && at_risk != Fate::kPeerDecides) {
+    live_summary_.would_stick_close_wait += socket.state == kernel::TcpState::kCloseWait ? 1 : 0;
+    live_summary_.ends.Add(history != nullptr ? *history : ConnectionHistory(), context.sysctl);
+  }
+  list.Add(position, at_risk, own_decides ? 0 : memo_.FindSite(socket, history, facts.Store()), false);
+}
+
+void OtherNamespaces::CountUntracked(std::size_t position) {
+  ++(live_->sockets[position].state == kernel::TcpState::kEstablished ? live_summary_.untracked_established
+                                                                      : live_summary_.untracked_close_wait);
+}
+
+bool OtherNamespaces::CountAtRisk(std::size_t position, Fate fate) {
+  const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate);
+  if (at_risk == std::end(kFatesAtRisk)) {
+    return false;
+  }
+  ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+  ++live_summary_.at_risk_by_namespace[live_->namespaces[position]];
+  return true;
 }
 
 bool OtherNamespaces::IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const {
@@ -341,6 +350,26 @@ ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) co
   return silence;
 }
 
+std::optional<StuckFinding> OtherNamespaces::FindingOf(const sources::ForeignClosingSocket& closing,
+                                                       const ConnectionHistory* history, const OtherContext& context) {
+  const kernel::TcpSocket& socket = closing.socket;
+  if (const auto settled = stuck_.FindingOfLastTry(socket); settled || context.evaluator == nullptr) {
+    return settled.value_or(StuckFinding());
+  }
+  if (!tracked_.contains(closing.network_namespace) &&
+      IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, closing.network_namespace))) {
+    tracked_.insert(closing.network_namespace);
+  }
+  const ForwardedConnection connection = ConnectionOf(socket, closing.network_namespace);
+  if (PassageOf(*context.evaluator, connection, history) == HostPassage::kInput) {
+    return std::nullopt;
+  }
+  if (const auto own = own_hops_.FindCause(closing.network_namespace, socket, closing.own_tracking, context.sysctl)) {
+    return StuckFinding{own, nullptr};
+  }
+  return FindForwardedCause(socket, connection, {context.evaluator, history, context.sysctl, context.sites});
+}
+
 const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
                                                 SteadyClock::time_point taken_at, SteadyClock::time_point now,
                                                 const OtherContext& context) {
@@ -355,63 +384,45 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
   if (is_new) {
     connections_.Observe(closing, taken_at);
   }
-  std::vector<StuckCandidate> evaluated;
-  std::vector<std::size_t> positions;
-  std::vector<std::optional<ConnectionHistory>> histories;
-  const auto evaluator = [&] {
-    evaluated.clear();
-    positions.clear();
-    histories.clear();
-    for (std::size_t i = 0; i < closing.size(); ++i) {
-      if (!IsStuck(closing[i]) || StaysInside(closing[i])) {
+  std::vector<StuckSocket> stuck;
+  const auto evaluate = [&] {
+    stuck.clear();
+    for (const sources::ForeignClosingSocket& one : sample.closing) {
+      if (!IsStuck(one.socket) || StaysInside(one.socket)) {
         continue;
       }
-      const auto found = connections_.Find(closing[i].cookie);
-      const ConnectionHistory* history = found ? &*found : nullptr;
-      const auto settled = stuck_.FindingOfLastTry(closing[i]);
-      StuckFinding finding = settled.value_or(StuckFinding());
-      if (context.evaluator != nullptr && !settled) {
-        const std::uint64_t network_namespace = sample.closing[i].network_namespace;
-        if (!tracked_.contains(network_namespace) &&
-            IsTranslatedByRules(*context.evaluator, ConnectionOf(closing[i], network_namespace))) {
-          tracked_.insert(network_namespace);
-        }
-        const ForwardedConnection connection = ConnectionOf(closing[i], network_namespace);
-        if (PassageOf(*context.evaluator, connection, history) == HostPassage::kInput) {
-          continue;
-        }
-        finding =
-            FindForwardedCause(closing[i], connection, {context.evaluator, history, context.sysctl, context.sites});
-        if (const auto own =
-                own_hops_.FindCause(network_namespace, closing[i], sample.closing[i].own_tracking, context.sysctl)) {
-          finding = {own, nullptr};
-        }
+      const auto history = connections_.Find(one.socket.cookie);
+      const auto finding = FindingOf(one, history ? &*history : nullptr, context);
+      if (!finding) {
+        continue;  // its other end is one of this host's own sockets
       }
-      evaluated.push_back({&closing[i], finding});
-      positions.push_back(i);
-      histories.push_back(found);
+      StuckSocket& found = stuck.emplace_back();
+      found.socket = one.socket;
+      found.cause = finding->cause;
+      found.site = finding->site;
+      found.history = history.value_or(ConnectionHistory());
+      found.network_namespace = one.network_namespace;
     }
   };
   if (context.evaluator != nullptr) {
-    EvaluateInRounds(*context.evaluator, context.resolver, evaluator);
+    EvaluateInRounds(*context.evaluator, context.resolver, evaluate);
   } else {
-    evaluator();
+    evaluate();
   }
   if (is_new) {
-    stuck_.Update(closing, evaluated, taken_at);
+    std::vector<StuckCandidate> candidates;
+    candidates.reserve(stuck.size());
+    for (const StuckSocket& one : stuck) {
+      candidates.push_back({&one.socket, {one.cause, one.site}});
+    }
+    stuck_.Update(closing, candidates, taken_at);
   }
   stuck_summary_ = StuckSummary();
   stuck_summary_.total = stuck_.Counted();
-  for (std::size_t i = 0; i < evaluated.size(); ++i) {
-    StuckSocket stuck;
-    stuck.socket = *evaluated[i].socket;
-    stuck.cause = evaluated[i].finding.cause;
-    stuck.age = stuck_.Age(stuck.socket, now);
-    stuck.history = histories[i].value_or(ConnectionHistory());
-    stuck.site = evaluated[i].finding.site;
-    stuck.network_namespace = sample.closing[positions[i]].network_namespace;
-    stuck.owner = sample.OwnerOf(stuck.network_namespace);
-    stuck_summary_.Add(std::move(stuck));
+  for (StuckSocket& one : stuck) {
+    one.age = stuck_.Age(one.socket, now);
+    one.owner = sample.OwnerOf(one.network_namespace);
+    stuck_summary_.Add(std::move(one));
   }
   return stuck_summary_;
 }

@@ -12,6 +12,7 @@
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/diagnosis/at_risk_list.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/connection_history.h"
 #include "exporter/diagnosis/diagnosis.h"
@@ -64,6 +65,16 @@ class OtherNamespaces {
   /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
   void Evaluate(const OtherContext& context);
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
+  /// One open connection: by its own namespace's hop where that decides, else by this host's part.
+  void CountOpen(std::size_t position, const OtherContext& context, AtRiskList& list);
+  /// `own_unknown`: it has no entry in its own namespace, and what that does to its FIN cannot be told.
+  void CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list);
+  void CountUntracked(std::size_t position);
+  /// Returns whether a connection of that fate is at risk.
+  bool CountAtRisk(std::size_t position, Fate fate);
+  /// Why a socket that IsStuck() is stuck; nothing where its peer is this host itself, which counts that end.
+  std::optional<StuckFinding> FindingOf(const sources::ForeignClosingSocket& closing, const ConnectionHistory* history,
+                                        const OtherContext& context);
   /// Those of namespaces of which something could not be read, and those of which no entry of this host's could be.
   std::uint64_t CountUnread(const sources::NetworkNamespacesSample& sample) const;
   /// Whether this host's conntrack surely sees the connection's packets, as it has seen others' of its namespace.
