@@ -57,6 +57,15 @@ std::optional<std::string> Content(const UniqueFd& file) {
   }
 }
 
+UniqueFd OpenIn(const UniqueFd& folder, const char* file) {
+  return UniqueFd(::openat(folder.Get(), file, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+std::optional<std::string> ContentIn(const UniqueFd& folder, const char* file) {
+  const UniqueFd opened = OpenIn(folder, file);
+  return opened ? Content(opened) : std::nullopt;
+}
+
 // Which end opened a connection, by the listeners of its namespace, which a list has before all connections: where one
 // has the port, it was accepted. Without one, a port that the kernel hands out to clients (ip_local_port_range at its
 // default) is a client's; a listener at any other may have gone since.
@@ -157,22 +166,29 @@ void Observer::NameOwner(State& state, SteadyClock::time_point now) {
   }
 }
 
-UniqueFd Observer::Open(const State& state, const char* file) const {
+// By a folder of the process itself, as by its number another process's might be opened that got it meanwhile.
+Result<UniqueFd> Observer::OpenNet(const State& state) const {
+  Error why = ErrnoError("open net/tcp of another network namespace", ESRCH);
   for (const std::uint32_t pid : state.seen.processes) {
-    const std::filesystem::path path = procfs_ / std::to_string(pid) / "net" / file;
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (fd) {
-      return fd;
+    const std::filesystem::path path = procfs_ / std::to_string(pid) / "net";
+    UniqueFd net(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat status = {};
+    if (!net || ::fstatat(net.Get(), "tcp", &status, 0) != 0) {
+      why = ErrnoError("open net/tcp of another network namespace", errno);
+    } else if (status.st_ino != state.seen.inode) {
+      why = {FailureReason::kError, ESTALE, "a process has gone, and another namespace's has its number"};
+    } else {
+      return net;
     }
   }
-  return {};
+  return Failure(std::move(why));
 }
 
 std::optional<GateNumbers> Observer::ReadNumbers(const State& state) const {
   GateNumbers numbers;
-  const UniqueFd snmp = Open(state, "snmp");
-  const auto content = snmp ? Content(snmp) : std::nullopt;
-  if (!content || !ReadSnmp(*content, numbers)) {
+  const auto net = OpenNet(state);
+  const auto snmp = net ? ContentIn(*net, "snmp") : std::nullopt;
+  if (!snmp || !ReadSnmp(*snmp, numbers)) {
     return std::nullopt;
   }
   if (state.numbers) {
@@ -182,15 +198,13 @@ std::optional<GateNumbers> Observer::ReadNumbers(const State& state) const {
       return numbers;  // no connection came or went, and no packet: what is in use is what was
     }
   }
-  const UniqueFd sockstat = Open(state, "sockstat");
-  const auto in_use = sockstat ? Content(sockstat) : std::nullopt;
+  const auto in_use = ContentIn(*net, "sockstat");
   const auto in_use4 = in_use ? ReadInUse(*in_use, "TCP") : std::nullopt;
   if (!in_use4) {
     return std::nullopt;
   }
   numbers.in_use4 = *in_use4;
-  const UniqueFd sockstat6 = Open(state, "sockstat6");  // a kernel without IPv6 has none
-  const auto more = sockstat6 ? Content(sockstat6) : std::nullopt;
+  const auto more = ContentIn(*net, "sockstat6");  // a kernel without IPv6 has none
   numbers.in_use6 = more ? ReadInUse(*more, "TCP6").value_or(0) : 0;
   return numbers;
 }
@@ -322,25 +336,27 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
   LastReading last;
   last.numbers = state.numbers.value_or(GateNumbers());
   constexpr const char* kFiles[] = {"tcp", "tcp6"};
+  Result<UniqueFd> net = UniqueFd();
+  if (!state.lists[0]) {
+    net = OpenNet(state);
+  }
+  if (!net) {
+    return Failure(net.error());
+  }
   for (const IpFamily family : kIpFamilies) {
     const auto index = static_cast<std::size_t>(family);
     if (state.numbers && state.seen.inhabited && (index == 0 ? state.numbers->in_use4 : state.numbers->in_use6) == 0) {
       continue;  // each list walks the hash of the whole machine
     }
     UniqueFd opened;
-    if (!state.lists[index]) {
-      opened = Open(state, kFiles[index]);
-      struct stat status = {};
-      if (!opened) {
-        if (index == 1) {
-          continue;  // a kernel without IPv6
-        }
+    if (!state.lists[0]) {
+      opened = OpenIn(*net, kFiles[index]);
+      if (!opened && (index == 0 || errno != ENOENT)) {
         return FailErrno("open net/tcp of another network namespace", errno);
       }
-      if (index == 0 && (::fstat(opened.Get(), &status) != 0 || status.st_ino != state.seen.inode)) {
-        return Failure(
-            Error{FailureReason::kError, ESTALE, "a process has gone, and another namespace's has its number"});
-      }
+    }
+    if (!opened && !state.lists[index]) {
+      continue;  // a kernel without IPv6
     }
     const int list = state.lists[index] ? state.lists[index].Get() : opened.Get();
     auto read = ReadProcSockets(list, family, deadline, [&](const ProcSocket& one) {
@@ -395,13 +411,13 @@ void Observer::Hold(State& state) {
   if (state.lists[0] || held_ >= kMostHeld || !state.seen.inhabited) {
     return;
   }
-  UniqueFd tcp = Open(state, "tcp");
-  struct stat status = {};
-  if (!tcp || ::fstat(tcp.Get(), &status) != 0 || status.st_ino != state.seen.inode) {
+  const auto net = OpenNet(state);
+  UniqueFd tcp = net ? OpenIn(*net, "tcp") : UniqueFd();
+  if (!tcp) {
     return;
   }
   state.lists[0] = std::move(tcp);
-  state.lists[1] = Open(state, "tcp6");
+  state.lists[1] = OpenIn(*net, "tcp6");
   ++held_;
 }
 

@@ -123,8 +123,9 @@ class Observer {
 
   void TakeInCensus(SteadyClock::time_point now);
   void NameOwner(State& state, SteadyClock::time_point now);
-  /// Opens a file of the namespace by one of its processes; none where they all have ended.
-  UniqueFd Open(const State& state, const char* file) const;
+  /// Opens /proc/PID/net of one of its processes, for what is in it. An error that HasGone() knows where they all have
+  /// ended.
+  Result<UniqueFd> OpenNet(const State& state) const;
   std::optional<GateNumbers> ReadNumbers(const State& state) const;
   void AskGate(State& state, SteadyClock::time_point now) const;
   Result<void> Read(State& state, Deadline deadline);
