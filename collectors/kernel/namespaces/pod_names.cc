@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace finwait::kernel::namespaces {
 namespace {
@@ -59,8 +60,13 @@ std::optional<std::pair<std::string, PodName>> ParsePodFolder(std::string_view f
 void PodNames::Read() {
   pods_.clear();
   containers_.clear();
+  // Two names for one UID: nothing tells which is the pod's. The same of containers.
+  std::set<std::string> ambiguous;
   ForEachName(pod_logs_, 2 * kMostPods, [&](std::string_view folder) {
-    if (auto pod = ParsePodFolder(folder); pod && pods_.size() < kMostPods) {
+    auto pod = ParsePodFolder(folder);
+    if (pod && pods_.contains(pod->first)) {
+      ambiguous.insert(std::move(pod->first));
+    } else if (pod && pods_.size() < kMostPods) {
       pods_.emplace(std::move(pod->first), std::move(pod->second));
     }
   });
@@ -73,11 +79,19 @@ void PodNames::Read() {
     const std::string_view id = link.substr(link.size() - 68, 64);
     const std::string_view before = link.substr(0, link.size() - kIdAndSuffix);
     const std::size_t name = before.rfind('_');
-    if (name != std::string_view::npos && IsName(before.substr(name + 1), false) &&
-        containers_.size() < 4 * kMostPods) {
+    if (name == std::string_view::npos || !IsName(before.substr(name + 1), false)) {
+      return;
+    }
+    if (containers_.contains(id)) {
+      ambiguous.insert(std::string(id));
+    } else if (containers_.size() < 4 * kMostPods) {
       containers_.emplace(std::string(id), std::string(before.substr(name + 1)));
     }
   });
+  for (const std::string& id : ambiguous) {
+    pods_.erase(id);
+    containers_.erase(id);
+  }
 }
 
 void PodNames::Refresh(SteadyClock::time_point now, std::string_view wanted_uid) {

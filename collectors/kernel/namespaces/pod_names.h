@@ -22,7 +22,8 @@ std::optional<std::pair<std::string, PodName>> ParsePodFolder(std::string_view f
 
 /// The names of the pods of this node, by UID, without asking any API: from the folders of the kubelet's log tree
 /// (--path.pod-logs, /var/log/pods), whose names alone are read; and the names of containers, by id, from the links in
-/// the folder `containers` beside it. A tree that lies can give a pod a wrong name and nothing else.
+/// the folder `containers` beside it. A tree that lies can give a pod a wrong name and nothing else; one that gives it
+/// two names gives it none.
 class PodNames {
  public:
   explicit PodNames(std::filesystem::path pod_logs) : pod_logs_(std::move(pod_logs)) {}
