@@ -37,7 +37,13 @@ Result<Host> OpenHost(const std::filesystem::path& procfs) {
   // Not self/ns/net: that is the namespace of the process's first thread.
   const std::filesystem::path own_namespace = procfs / "thread-self/ns/net";
   if (::stat(own_namespace.c_str(), &status) != 0) {
-    Error error = ErrnoError("--path.procfs=" + procfs.string() + ": cannot read thread-self/ns/net there", errno);
+    const int why = errno;
+    if (why == ENOENT && ::stat((procfs / "1").c_str(), &status) == 0) {
+      return Fail(FailureReason::kUnsupported,
+                  "--path.procfs=" + procfs.string() +
+                      " is the procfs of a PID namespace in which this process is not: mount there the host's");
+    }
+    Error error = ErrnoError("--path.procfs=" + procfs.string() + ": cannot read thread-self/ns/net there", why);
     error.message += "; give the directory where procfs is mounted, such as /proc";
     return Failure(std::move(error));
   }

@@ -502,6 +502,12 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
            Counted(unlisted, "open connection", "open connections") + " of other network namespaces are beyond the " +
                std::to_string(kernel::namespaces::ObservedSockets::kMostSockets) + " of one that are evaluated"});
     }
+    if (const std::uint64_t beyond = observer_.LastCensus().beyond; beyond > 0) {
+      collected.gaps.push_back({FailureReason::kError, 0,
+                                Counted(beyond, "network namespace is", "network namespaces are") + " beyond the " +
+                                    std::to_string(kernel::namespaces::ProcessCensus::kMostNamespaces) +
+                                    " that are looked at"});
+    }
   } else if (auto counted = observer_.Count(deadline); !counted) {
     return Failure(counted.error());
   }
@@ -511,7 +517,7 @@ Result<Collected> NetworkNamespacesCollector::Collect(Deadline deadline) {
   sample->unseen = sample->observes ? sample->unseen + census.beyond : census.others.size() + census.beyond;
   sample->processes_elsewhere = census.processes_elsewhere;
   sample->unreadable = census.unreadable;
-  sample->complete = census.complete;
+  sample->limit = census.limit;
   collected.data = std::move(sample);
   return collected;
 }

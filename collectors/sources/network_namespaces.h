@@ -98,9 +98,8 @@ struct NetworkNamespacesSample : SampleData {
   std::uint64_t unseen = 0;               ///< namespaces with at least one process, whose sockets have not
   std::uint64_t processes_elsewhere = 0;  ///< the processes in all of them
   std::uint64_t unreadable = 0;           ///< processes whose namespace may not be told
-  /// All processes of the machine were read. Not so past the deadline, in a PID namespace of our own, or where
-  /// procfs hides other users' processes (hidepid, ProtectProc=).
-  bool complete = true;
+  /// Why not all processes of the machine were read, where there may be more.
+  kernel::namespaces::CensusLimit limit = kernel::namespaces::CensusLimit::kNone;
   bool observes = false;  ///< --namespaces=observe or enter; else they are only counted
 
   std::vector<OtherNamespace> namespaces;  ///< those read, by id

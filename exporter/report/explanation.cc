@@ -299,6 +299,24 @@ bool HasUnreadLegacy(const sources::OtherNamespace& one) {
          });
 }
 
+// Why there may be more processes than were found, and so more network namespaces; "" where all were.
+std::string WhatHides(const sources::NetworkNamespacesSample& others) {
+  switch (others.limit) {
+    case kernel::namespaces::CensusLimit::kNone:
+      return "";
+    case kernel::namespaces::CensusLimit::kHidden:
+      return "This procfs hides the processes of other users (hidepid=, ProtectProc=)";
+    case kernel::namespaces::CensusLimit::kPidNamespace:
+      return "This procfs shows the processes of one PID namespace, not of the whole machine (hostPID, --pid=host)";
+    case kernel::namespaces::CensusLimit::kDeadline:
+      return "The list of processes could not be read to its end in time";
+    case kernel::namespaces::CensusLimit::kNumber:
+      return "There are more than " + std::to_string(kernel::namespaces::ProcessCensus::kMostProcesses) +
+             " processes, and no more are looked at";
+  }
+  return "";
+}
+
 void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanation& explanation) {
   const char* uncertainty = others.unseen + others.observed + others.entered > 0
                                 ? ", so there may be more."
@@ -324,22 +342,28 @@ void DescribeNamespaces(const sources::NetworkNamespacesSample& others, Explanat
             (others.observes ? ""
                              : " (" + Counted(others.processes_elsewhere, "process", "processes") +
                                    ", mostly of containers and pods)") +
-            (others.observes ? "; their sockets have not been read yet." : "; their sockets are not read.");
+            (others.observes ? "; their sockets have not been read." : "; their sockets are not read.");
   }
-  if (text.empty() && others.unreadable == 0 && others.complete) {
-    text = "No other network namespace has processes: nothing is left out.";
+  const std::string hides = WhatHides(others);
+  if (text.empty() && others.unreadable == 0 && hides.empty()) {
+    text =
+        "No other network namespace has processes. One without any, which a mount alone holds (`ip netns add`), is not "
+        "looked at.";
   }
   if (others.unreadable > 0) {
     text += std::string(text.empty() ? "" : " ") + "The network namespace of " +
-            Counted(others.unreadable, "process", "processes") + " may not be read" + uncertainty;
-  }
-  if (!others.complete) {
-    text += std::string(text.empty() ? "" : " ") +
-            "This program does not see every process of the machine (it is in a PID namespace, procfs hides some, or "
-            "there are very many)" +
+            Counted(others.unreadable, "process", "processes") + " may not be read (hidepid=, a security module)" +
             uncertainty;
   }
+  if (!hides.empty()) {
+    text += (text.empty() ? "" : " ") + hides + uncertainty;
+  }
   explanation.cannot_see.push_back({text});
+  if (others.cgroups == nullptr) {
+    explanation.cannot_see.push_back(
+        {"Whose the sockets of this network namespace are cannot be told: no cgroup v2 is mounted from its root here. "
+         "Containers and pods are still told by the cgroups of their processes, v1 or v2."});
+  }
 }
 
 // What collectors could not read. The same message of several collectors, as where a capability is missing, is one

@@ -323,7 +323,7 @@ Json NamespacesJson(const sources::NetworkNamespacesSample& others) {
               {"unseen", others.unseen},
               {"processes", others.processes_elsewhere},
               {"unreadable_processes", others.unreadable},
-              {"complete", others.complete}};
+              {"complete", others.limit == kernel::namespaces::CensusLimit::kNone}};
 }
 
 Json StatementsJson(const std::vector<report::Statement>& statements, Details details) {

@@ -3,13 +3,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "collectors/base/text.h"
+#include "collectors/base/unique_fd.h"
 
 namespace finwait::kernel::namespaces {
 namespace {
@@ -21,12 +26,36 @@ constexpr std::uint32_t kWalksBetweenQuestions = 12;
 // A process younger than this may be about to enter its namespace.
 constexpr std::uint32_t kYoungWalks = 2;
 
-// Whether procfs lists every process of the machine: it is of the first PID namespace, and does not hide process 1,
-// which is another user's unless that is root.
-bool ListsEveryProcess(int procfs) {
+// Whether the process `pid` is one of the kernel's own, which live in the first PID namespace alone. A process may give
+// itself any name, but not this flag.
+bool IsKernelThread(int procfs, const char* pid) {
+  constexpr std::uint64_t kPfKthread = 0x00200000;
+  constexpr int kFieldsBeforeFlags = 6;  // behind the name: state, ppid, pgrp, session, tty_nr, tpgid
+  char content[512];
+  const UniqueFd file(::openat(procfs, (std::string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t size = file ? ::read(file.Get(), content, sizeof content) : -1;
+  const std::string_view line(content, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  const std::size_t name_end = line.rfind(')');
+  if (name_end == std::string_view::npos) {
+    return false;
+  }
+  Words words(line.substr(name_end + 1));
+  for (int i = 0; i < kFieldsBeforeFlags; ++i) {
+    words.Next();
+  }
+  return (ParseNumber<std::uint64_t>(words.Next()).value_or(0) & kPfKthread) != 0;
+}
+
+// Whether procfs lists every process of the machine. Process 1 is another user's unless that is root. The procfs may be
+// another PID namespace's than our own: of the first one, it has the kernel's threads.
+CensusLimit LimitOf(int procfs) {
   struct stat status = {};
-  return ::fstatat(procfs, "self/ns/pid", &status, 0) == 0 && status.st_ino == kInitialPidNamespace &&
-         ::fstatat(procfs, "1", &status, 0) == 0;
+  if (::fstatat(procfs, "1", &status, 0) != 0) {
+    return CensusLimit::kHidden;
+  }
+  const bool is_first = IsKernelThread(procfs, "2") ||
+                        (::fstatat(procfs, "self/ns/pid", &status, 0) == 0 && status.st_ino == kInitialPidNamespace);
+  return is_first ? CensusLimit::kNone : CensusLimit::kPidNamespace;
 }
 
 }  // namespace
@@ -59,6 +88,23 @@ std::uint64_t ProcessCensus::IdOf(std::uint64_t inode, const std::vector<std::ui
   return identity.id;
 }
 
+void ProcessCensus::List(std::map<std::uint64_t, std::vector<std::uint32_t>> by_inode, Census& census) {
+  std::vector<std::pair<std::uint64_t, std::vector<std::uint32_t>>> found(std::move_iterator(by_inode.begin()),
+                                                                          std::move_iterator(by_inode.end()));
+  // Else a new one with a smaller inode would take the place of one whose sockets are watched.
+  std::ranges::stable_partition(found, [&](const auto& one) { return identities_.contains(one.first); });
+  for (auto& [inode, processes] : found) {
+    if (census.others.size() == kMostNamespaces) {
+      ++census.beyond;
+      continue;
+    }
+    std::ranges::sort(processes);
+    const std::uint64_t id = IdOf(inode, processes);
+    processes.resize(std::min(processes.size(), InhabitedNamespace::kMostListed));
+    census.others.push_back({id, inode, std::move(processes)});
+  }
+}
+
 Result<Census> ProcessCensus::Take(Deadline deadline) {
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(procfs_.c_str()), &::closedir);
   if (directory == nullptr) {
@@ -66,7 +112,7 @@ Result<Census> ProcessCensus::Take(Deadline deadline) {
   }
   const int procfs = ::dirfd(directory.get());
   Census census;
-  census.complete = ListsEveryProcess(procfs);
+  census.limit = LimitOf(procfs);
   struct stat own = {};
   if (::fstatat(procfs, "thread-self/net/tcp", &own, 0) != 0) {
     return FailErrno("tell namespaces apart by " + (procfs_ / "thread-self/net/tcp").string(), errno);
@@ -80,11 +126,11 @@ Result<Census> ProcessCensus::Take(Deadline deadline) {
       continue;
     }
     if (deadline.Passed()) {
-      census.complete = false;
+      census.limit = CensusLimit::kDeadline;
       break;
     }
     if (known_.size() >= kMostProcesses && known_.find(*pid) == known_.end()) {
-      census.complete = false;
+      census.limit = CensusLimit::kNumber;
       continue;
     }
     Process& process = known_[*pid];
@@ -109,16 +155,7 @@ Result<Census> ProcessCensus::Take(Deadline deadline) {
     }
   }
   std::erase_if(known_, [&](const auto& item) { return item.second.walk != walks_; });
-  for (auto& [inode, processes] : by_inode) {
-    if (census.others.size() == kMostNamespaces) {
-      ++census.beyond;
-      continue;
-    }
-    std::ranges::sort(processes);
-    const std::uint64_t id = IdOf(inode, processes);
-    processes.resize(std::min(processes.size(), InhabitedNamespace::kMostListed));
-    census.others.push_back({id, inode, std::move(processes)});
-  }
+  List(std::move(by_inode), census);
   std::erase_if(identities_, [&](const auto& item) { return item.second.walk != walks_; });
   std::ranges::sort(census.others, {}, &InhabitedNamespace::id);
   return census;

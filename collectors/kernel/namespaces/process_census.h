@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,15 @@ struct InhabitedNamespace {
   static constexpr std::size_t kMostListed = 16;
 };
 
+/// Why a walk did not find every process of the machine.
+enum class CensusLimit : std::uint8_t {
+  kNone,          ///< it did
+  kHidden,        ///< procfs hides other users' processes (hidepid, ProtectProc=)
+  kPidNamespace,  ///< procfs is that of a PID namespace which is not the machine's first
+  kDeadline,      ///< the time was over
+  kNumber,        ///< there are more than kMostProcesses
+};
+
 /// What one walk over all processes found.
 struct Census {
   std::vector<InhabitedNamespace> others;  ///< all namespaces but our own, by id
@@ -27,16 +37,15 @@ struct Census {
   std::uint64_t unreadable = 0;            ///< processes whose namespace may not be told
   /// Namespaces beyond kMostNamespaces, which are counted and not listed.
   std::uint64_t beyond = 0;
-  /// All processes of the machine were read. Not so past the deadline, in a PID namespace of our own, or where procfs
-  /// hides other users' processes (hidepid, ProtectProc=).
-  bool complete = true;
+  CensusLimit limit = CensusLimit::kNone;
 };
 
 /// Groups the processes of a procfs by their network namespace, without any capability: by the inode of
 /// /proc/PID/net/tcp. Remembers what it was told, so that a process that lives on costs nothing: procfs gives each
 /// process an inode of its own in the list, which tells a process from one that got its number later. As a process may
 /// move to another namespace (containers begin so), a young one is asked again soon, and every one from time to time.
-/// A namespace that no process lives in, such as one held by a mount alone, is not found. Not thread-safe.
+/// A namespace that no process lives in, such as one held by a mount alone, is not found. Of more than kMostNamespaces
+/// those are listed that were listed before. Not thread-safe.
 class ProcessCensus {
  public:
   static constexpr std::size_t kMostNamespaces = 4096;
@@ -59,6 +68,8 @@ class ProcessCensus {
   std::optional<std::uint64_t> AskInode(int procfs, const std::string& pid) const;
   bool IsDue(std::uint32_t pid, const Process& process) const;
   std::uint64_t IdOf(std::uint64_t inode, const std::vector<std::uint32_t>& processes);
+  /// Lists the namespaces of `by_inode`, those that were listed in the walk before first.
+  void List(std::map<std::uint64_t, std::vector<std::uint32_t>> by_inode, Census& census);
 
   std::filesystem::path procfs_;
   std::unordered_map<std::uint32_t, Process> known_;  // by PID

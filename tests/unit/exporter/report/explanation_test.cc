@@ -154,10 +154,38 @@ TEST_F(ExplanationTest, OtherNetworkNamespacesAreCountedAndNotSeeingThemAllIsSai
   host_.Set(others);
   EXPECT_FALSE(Has(Collect().cannot_see, "No other network namespace"));
   EXPECT_TRUE(Has(Collect().cannot_see, "whether there are other network namespaces is not known"));
-  others.unreadable = 0;
-  others.complete = false;
+}
+
+TEST_F(ExplanationTest, WhatHidesOtherNamespacesIsOneSentence) {
+  using kernel::namespaces::CensusLimit;
+  sources::NetworkNamespacesSample others;
+  const auto said = [&](CensusLimit limit) {
+    others.limit = limit;
+    host_.Set(others);
+    return Collect().cannot_see.back().text;
+  };
+  others.cgroups = std::make_shared<sources::OwnedCgroups>();
+  EXPECT_EQ(
+      said(CensusLimit::kHidden),
+      "This procfs hides the processes of other users (hidepid=, ProtectProc=), so whether there are other network "
+      "namespaces is not known.");
+  EXPECT_EQ(said(CensusLimit::kPidNamespace),
+            "This procfs shows the processes of one PID namespace, not of the whole machine (hostPID, --pid=host), so "
+            "whether there are other network namespaces is not known.");
+  EXPECT_NE(said(CensusLimit::kDeadline).find("to its end in time, so"), std::string::npos);
+  EXPECT_NE(said(CensusLimit::kNumber).find("more than 262144 processes"), std::string::npos);
+  others.unseen = 2;
+  EXPECT_TRUE(said(CensusLimit::kHidden).ends_with("(hidepid=, ProtectProc=), so there may be more."));
+  EXPECT_EQ(said(CensusLimit::kNone).find("there may be more"), std::string::npos);
+}
+
+TEST_F(ExplanationTest, WithoutCgroupV2ItIsSaidThatSocketsHaveNoOwner) {
+  sources::NetworkNamespacesSample others;
   host_.Set(others);
-  EXPECT_FALSE(Has(Collect().cannot_see, "No other network namespace"));
+  EXPECT_TRUE(Has(Collect().cannot_see, "no cgroup v2 is mounted")) << All(Collect().cannot_see);
+  others.cgroups = std::make_shared<sources::OwnedCgroups>();
+  host_.Set(others);
+  EXPECT_FALSE(Has(Collect().cannot_see, "cgroup v2"));
 }
 
 TEST_F(ExplanationTest, LostResetsAreReportedAlthoughNoSocketIsLeft) {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
@@ -92,15 +94,57 @@ TEST_F(ProcessCensusTest, AProcessThatHasEndedHasNoNamespace) {
   EXPECT_EQ(Take().unreadable, 0U);
 }
 
+TEST_F(ProcessCensusTest, AProcfsWithoutProcess1HidesOthers) { EXPECT_EQ(Take().limit, CensusLimit::kHidden); }
+
 TEST_F(ProcessCensusTest, DoesNotClaimToHaveSeenAllInAProcfsOfAnotherPidNamespace) {
   Process("1", "own");
-  EXPECT_FALSE(Take().complete) << "there is no self/ns/pid with the first PID namespace's inode";
+  Process("2", "own");
+  EXPECT_EQ(Take().limit, CensusLimit::kPidNamespace);
+  // A program by that name, and one that tries to be more: the name ends at the last bracket.
+  procfs_.Write("2/stat", "2 (kthreadd) S 0 0 0 0 -1 4194560 0 0\n");
+  EXPECT_EQ(Take().limit, CensusLimit::kPidNamespace);
+  procfs_.Write("2/stat", "2 (a) S 0 0 0 0 -1 2129984) S 0 0 0 0 -1 4194560 0 0\n");
+  EXPECT_EQ(Take().limit, CensusLimit::kPidNamespace);
+  for (const char* other : {"", "2", "2 (kthreadd) S 0", "2 (kthreadd) S 0 0 0 0 -1 x"}) {
+    procfs_.Write("2/stat", other);
+    EXPECT_EQ(Take().limit, CensusLimit::kPidNamespace) << other;
+  }
+}
+
+TEST_F(ProcessCensusTest, AProcfsWithTheKernelsThreadsIsTheMachinesWhoeverReadsIt) {
+  Process("1", "own");
+  procfs_.Write("2/stat", "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0\n");
+  EXPECT_EQ(Take().limit, CensusLimit::kNone);
+}
+
+TEST_F(ProcessCensusTest, MoreNamespacesThanAreListedAreCountedAndNoneIsDisplaced) {
+  // Each has a file of its own, and so an inode: the later ones may have smaller ones.
+  constexpr std::size_t kAtFirst = 4000;
+  constexpr std::size_t kLater = 5000;
+  const auto spawn = [this](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      procfs_.Write(std::to_string(1000 + i) + "/net/tcp", "");
+    }
+  };
+  spawn(0, kAtFirst);
+  const Census first = Take(Deadline::After(std::chrono::minutes(1)));
+  ASSERT_EQ(first.others.size(), kAtFirst);
+  spawn(kAtFirst, kLater);
+  const Census then = Take(Deadline::After(std::chrono::minutes(1)));
+  EXPECT_EQ(then.others.size(), ProcessCensus::kMostNamespaces);
+  EXPECT_EQ(then.beyond, kLater - ProcessCensus::kMostNamespaces);
+  EXPECT_EQ(then.processes_elsewhere, kLater);
+  std::set<std::uint64_t> ids;
+  for (const InhabitedNamespace& one : then.others) {
+    ids.insert(one.id);
+  }
+  EXPECT_TRUE(std::ranges::all_of(first.others, [&](const auto& one) { return ids.contains(one.id); }));
 }
 
 TEST_F(ProcessCensusTest, SaysSoWhenTheDeadlineCutsItShort) {
   Process("2", "other");
   const Census census = Take(Deadline::After(std::chrono::seconds(0)));
-  EXPECT_FALSE(census.complete);
+  EXPECT_EQ(census.limit, CensusLimit::kDeadline);
   EXPECT_TRUE(census.others.empty());
 }
 
