@@ -170,20 +170,24 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
 }
 
 void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& context, AtRiskList& list) {
-  const auto own = StaysInside(live_->sockets[position]) ? std::nullopt : OwnFateOf(position);
-  if (!own) {
+  const bool untracked = OwnTrackingOf(*live_, position) == kernel::Tracking::kUntracked;
+  if (!HasOwnHop(position)) {
     CountHere(position, false, context, list);
-  } else if (OwnTrackingOf(*live_, position) == kernel::Tracking::kTracked) {
-    live_summary_.any_would_stick = live_summary_.any_would_stick || WouldStick(*own);
+    return;
+  }
+  const auto own = own_hops_.FateOf(live_->namespaces[position], live_->sockets[position]);
+  if (!untracked) {
+    live_summary_.any_would_stick = live_summary_.any_would_stick || (own && WouldStick(*own));
     CountHere(position, false, context, list);
-  } else if (WouldStick(*own)) {
+  } else if (own && WouldStick(*own)) {
     // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
     CountUntracked(position);
     CountAtRisk(position, *own);
     live_summary_.any_would_stick = true;
     list.Add(position, *own, 0, false);
   } else {
-    CountHere(position, *own == Fate::kUnknown, context, list);
+    live_summary_.unevaluated += own ? 0 : 1;
+    CountHere(position, own.value_or(Fate::kUnknown) == Fate::kUnknown, context, list);
   }
 }
 
@@ -248,11 +252,22 @@ bool OtherNamespaces::IsKnownTracked(const kernel::TcpSocket& socket, std::size_
   return tracked_.contains(network_namespace) && !PassesNoHook(ConnectionOf(socket, network_namespace));
 }
 
-std::optional<Fate> OtherNamespaces::OwnFateOf(std::size_t position) {
-  if (own_hops_.IsEmpty() || OwnTrackingOf(*live_, position) == kernel::Tracking::kUnknown) {
-    return std::nullopt;
+bool OtherNamespaces::HasOwnHop(std::size_t position) const {
+  return own_hops_.Has(live_->namespaces[position]) && !StaysInside(live_->sockets[position]) &&
+         OwnTrackingOf(*live_, position) != kernel::Tracking::kUnknown;
+}
+
+void OtherNamespaces::EvaluateOwn(const OtherContext& context) {
+  std::vector<std::size_t> positions;
+  // What has lost its entry first: what has one is told in time.
+  for (const kernel::Tracking tracking : {kernel::Tracking::kUntracked, kernel::Tracking::kTracked}) {
+    for (std::size_t i = 0; !own_hops_.IsEmpty() && i < live_->namespaces.size(); ++i) {
+      if (OwnTrackingOf(*live_, i) == tracking && live_->sockets[i].IsOpen() && HasOwnHop(i)) {
+        positions.push_back(i);
+      }
+    }
   }
-  return own_hops_.FateOf(live_->namespaces[position], live_->sockets[position]);
+  own_hops_.Evaluate(*live_, std::move(positions), context.evaluation);
 }
 
 AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext& context) {
@@ -292,6 +307,7 @@ const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSa
     if (rules_changed) {
       memo_ = OutcomeMemo();
     }
+    EvaluateOwn(context);
     Evaluate(context);
     CountLive(sample, context);
   }
@@ -404,10 +420,16 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
       found.network_namespace = one.network_namespace;
     }
   };
-  if (context.evaluator != nullptr) {
-    EvaluateInRounds(*context.evaluator, context.resolver, evaluate);
-  } else {
-    evaluate();
+  // What is missing for this host's part is read in each round, what is for their own namespaces' between them.
+  for (int round = 0; round < kMostRounds; ++round) {
+    if (context.evaluator != nullptr) {
+      EvaluateInRounds(*context.evaluator, context.resolver, evaluate);
+    } else {
+      evaluate();
+    }
+    if (!own_hops_.ResolveNoted()) {
+      break;
+    }
   }
   if (is_new) {
     std::vector<StuckCandidate> candidates;

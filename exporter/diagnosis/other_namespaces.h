@@ -79,8 +79,10 @@ class OtherNamespaces {
   std::uint64_t CountUnread(const sources::NetworkNamespacesSample& sample) const;
   /// Whether this host's conntrack surely sees the connection's packets, as it has seen others' of its namespace.
   bool IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const;
-  /// What becomes of a close at its own namespace's hop, where it has no entry there; nothing where that has no hop.
-  std::optional<Fate> OwnFateOf(std::size_t position);
+  /// Whether its own namespace has a part in what becomes of it.
+  bool HasOwnHop(std::size_t position) const;
+  /// Evaluates what the own namespaces do to open connections.
+  void EvaluateOwn(const OtherContext& context);
   /// The outcome that decides, of its own namespace and of this host.
   AtRiskSocket Described(std::size_t position, const OtherContext& context);
 

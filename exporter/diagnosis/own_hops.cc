@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collectors/base/pacer.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/path_results.h"
 
@@ -85,9 +86,30 @@ void OwnHops::Retain(const sources::ForeignLiveSockets& live) {
   }
 }
 
+const OwnHops::Hop* OwnHops::Find(std::uint64_t network_namespace) const {
+  const auto found = hops_.find(network_namespace);
+  return found == hops_.end() ? nullptr : &found->second;
+}
+
 OwnHops::Hop* OwnHops::Find(std::uint64_t network_namespace) {
   const auto found = hops_.find(network_namespace);
   return found == hops_.end() ? nullptr : &found->second;
+}
+
+bool OwnHops::ResolveNoted() {
+  const SteadyClock::time_point begun = SteadyClock::now();
+  bool resolved = false;
+  for (auto& [id, hop] : hops_) {
+    if (hop.resolver == nullptr || SteadyClock::now() - begun >= kAskingAtMost) {
+      continue;
+    }
+    firewall::facts::FactQuery& facts = hop.evaluator->Packets().Facts();
+    if (const firewall::facts::Needs needs = facts.TakeNeeds(); !needs.empty()) {
+      hop.resolver->Resolve(needs, facts.Store());
+      resolved = true;
+    }
+  }
+  return resolved;
 }
 
 std::optional<CloseOutcome> OwnHops::Evaluate(std::uint64_t network_namespace, const kernel::TcpSocket& socket) {
@@ -100,17 +122,39 @@ std::optional<CloseOutcome> OwnHops::Evaluate(std::uint64_t network_namespace, c
   return outcome;
 }
 
-std::optional<Fate> OwnHops::FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket) {
-  Hop* const hop = Find(network_namespace);
-  if (hop == nullptr) {
-    return std::nullopt;
+void OwnHops::Evaluate(const sources::ForeignLiveSockets& live, std::vector<std::size_t> positions,
+                       std::chrono::nanoseconds cpu_time) {
+  const CpuStopwatch stopwatch;
+  for (auto& [id, hop] : hops_) {
+    hop.evaluator->Packets().Facts().TakeNeeds();
   }
-  if (const auto remembered = hop->evaluator->Remembered(socket, nullptr)) {
-    return remembered;
+  for (int round = 0; round < kMostRounds && !positions.empty(); ++round) {
+    std::vector<std::size_t> missing;
+    for (const std::size_t i : positions) {
+      Hop* const hop = Find(live.namespaces[i]);
+      if (hop == nullptr) {
+        continue;
+      }
+      const bool waits =
+          stopwatch.Elapsed() >= cpu_time || hop->evaluator->Packets().Facts().Noted().size() >= kNeedsInARound;
+      const kernel::TcpSocket socket = live.sockets[i];
+      if (!waits) {
+        hop->evaluator->FateOf(socket, nullptr);
+      }
+      if (!hop->evaluator->Remembered(socket, nullptr)) {
+        missing.push_back(i);
+      }
+    }
+    positions = std::move(missing);
+    if (!ResolveNoted()) {
+      return;
+    }
   }
-  Fate fate = Fate::kUnknown;
-  EvaluateInRounds(*hop->evaluator, hop->resolver.get(), [&] { fate = hop->evaluator->FateOf(socket, nullptr); });
-  return fate;
+}
+
+std::optional<Fate> OwnHops::FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket) const {
+  const Hop* const hop = Find(network_namespace);
+  return hop == nullptr ? std::nullopt : hop->evaluator->RememberedProvisionally(socket, nullptr);
 }
 
 std::optional<Cause> OwnHops::FindCause(std::uint64_t network_namespace, kernel::TcpSocket socket,
@@ -124,8 +168,7 @@ std::optional<Cause> OwnHops::FindCause(std::uint64_t network_namespace, kernel:
   StuckContext context;
   context.evaluator = hop->evaluator.get();
   context.sysctl = sysctl;
-  StuckFinding finding;
-  EvaluateInRounds(*hop->evaluator, hop->resolver.get(), [&] { finding = diagnosis::FindCause(socket, context); });
+  const StuckFinding finding = diagnosis::FindCause(socket, context);
   const bool of_its_rules =
       finding.cause == Cause::kLocalDrop || finding.cause == Cause::kReplyDrop || finding.cause == Cause::kNatLost;
   return of_its_rules ? finding.cause : std::nullopt;

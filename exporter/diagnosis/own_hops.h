@@ -1,11 +1,14 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/network_namespaces.h"
@@ -33,12 +36,21 @@ class OwnHops {
 
   /// The outcome of a close of `socket` without its entry in that namespace; nothing where that has no hop.
   std::optional<CloseOutcome> Evaluate(std::uint64_t network_namespace, const kernel::TcpSocket& socket);
-  /// Its fate alone, remembered.
-  std::optional<Fate> FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket);
+  /// Evaluates, in rounds, the sockets of `live` at `positions` that are not remembered: as many as there is CPU time
+  /// for, in this order. What one connection needs is asked for together with the others'.
+  void Evaluate(const sources::ForeignLiveSockets& live, std::vector<std::size_t> positions,
+                std::chrono::nanoseconds cpu_time);
+  bool Has(std::uint64_t network_namespace) const { return hops_.contains(network_namespace); }
+  /// The fate that was evaluated, also where facts were missing for it.
+  std::optional<Fate> FateOf(std::uint64_t network_namespace, const kernel::TcpSocket& socket) const;
 
-  /// Why a stuck socket is, as far as its own namespace has a part in it; nothing where it has none.
+  /// Why a stuck socket is, as far as its own namespace has a part in it; nothing where it has none. What is missing is
+  /// noted, for ResolveNoted().
   std::optional<Cause> FindCause(std::uint64_t network_namespace, kernel::TcpSocket socket,
                                  kernel::Tracking own_tracking, const sources::SysctlSample* sysctl);
+
+  /// Reads what the last evaluations found missing. False where that was nothing, or nobody can be asked.
+  bool ResolveNoted();
 
   /// What decides, for a reader: "table filter, chain OUTPUT of its own network namespace".
   static std::string Describe(const CloseOutcome& outcome);
@@ -53,6 +65,7 @@ class OwnHops {
   };
 
   Hop* Find(std::uint64_t network_namespace);
+  const Hop* Find(std::uint64_t network_namespace) const;
 
   ResolverIn resolver_in_;
   std::map<std::uint64_t, Hop> hops_;
