@@ -43,8 +43,8 @@ def forget():
     sandbox.shell("conntrack -F 2>/dev/null || true")
 
 
-def check():
-    command = sandbox.on_host(None, [sandbox.PROGRAM, "check", "--format=json"])
+def check(*flags, before=()):
+    command = sandbox.on_host(None, [*before, sandbox.PROGRAM, "check", "--format=json", *flags])
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
 
