@@ -191,11 +191,6 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   return outcome;
 }
 
-HostPassage PassageOf(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
-                      const ConnectionHistory* history) {
-  return PassesNoHook(forwarded) ? HostPassage::kForward : WayThroughHost(evaluator, forwarded, history).Passage();
-}
-
 TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
                                         const ConnectionHistory* history, PacketKind kind) {
   return WayThroughHost(evaluator, forwarded, history).AsItComes(kind);

@@ -30,10 +30,6 @@ struct ForwardedOutcome : CloseOutcome {
 ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
                                         const ConnectionHistory* history);
 
-/// By which hooks it passes: that of the outcome, for less.
-HostPassage PassageOf(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
-                      const ConnectionHistory* history);
-
 /// What becomes of one packet of it without its entry, as its socket names the packet. The peer's packets of a
 /// translated connection come to the ends that it was translated to.
 firewall::eval::TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,

@@ -27,6 +27,13 @@ bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& c
              firewall::eval::Tristate::kYes;
 }
 
+// Whether this host loses a FIN that a socket's own namespace lets out, and which is therefore lost before anything is
+// lost of what answers it: what becomes of that in the namespace does not come to it.
+bool IsDecidedOnTheWay(Fate own, Fate here) {
+  const bool leaves = own == Fate::kAckDropped || own == Fate::kPeerFinDropped || own == Fate::kPeerDecides;
+  return leaves && (here == Fate::kFinDropped || here == Fate::kNatLost);
+}
+
 template <typename Numbers>
 void AddEach(const Numbers& more, Numbers& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -179,7 +186,7 @@ void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& contex
   if (!untracked) {
     live_summary_.any_would_stick = live_summary_.any_would_stick || (own && WouldStick(*own));
     CountHere(position, false, context, list);
-  } else if (own && WouldStick(*own)) {
+  } else if (own && WouldStick(*own) && !IsDecidedOnTheWay(*own, FateHere(position, context))) {
     // Its own namespace decides: what does not leave it, or is not let in, this host has no part in.
     CountUntracked(position);
     CountAtRisk(position, *own);
@@ -189,6 +196,17 @@ void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& contex
     live_summary_.unevaluated += own ? 0 : 1;
     CountHere(position, own.value_or(Fate::kUnknown) == Fate::kUnknown, context, list);
   }
+}
+
+Fate OtherNamespaces::FateHere(std::size_t position, const OtherContext& context) {
+  const kernel::TcpSocket socket = live_->sockets[position];
+  const auto history = connections_.Find(socket.cookie);
+  const bool is_lost = socket.entry.tracking == kernel::Tracking::kUntracked &&
+                       context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())] &&
+                       ((history && history->SeenTracked()) || IsKnownTracked(socket, position));
+  const auto fate =
+      memo_.FindProvisional(socket, history ? &*history : nullptr, context.evaluator->Packets().Facts().Store());
+  return is_lost ? fate.value_or(Fate::kClean) : Fate::kClean;
 }
 
 void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list) {
@@ -279,10 +297,11 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
   };
   if (OwnTrackingOf(*live_, position) == kernel::Tracking::kUntracked) {
     const auto own = own_hops_.Evaluate(live_->namespaces[position], socket);
-    const auto lost_here = [&] {
-      return socket.entry.tracking == kernel::Tracking::kUntracked && WouldStick(here().fate);
+    const auto fate_here = [&] {
+      return socket.entry.tracking == kernel::Tracking::kUntracked ? here().fate : Fate::kClean;
     };
-    if (own && (WouldStick(own->fate) || (own->fate == Fate::kUnknown && !lost_here()))) {
+    if (own && ((WouldStick(own->fate) && !IsDecidedOnTheWay(own->fate, fate_here())) ||
+                (own->fate == Fate::kUnknown && !WouldStick(fate_here())))) {
       AtRiskSocket described;  // without a place: what is advised is for this host's rules
       described.socket = socket;
       described.fate = own->fate;
@@ -366,8 +385,8 @@ ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) co
   return silence;
 }
 
-std::optional<StuckFinding> OtherNamespaces::FindingOf(const sources::ForeignClosingSocket& closing,
-                                                       const ConnectionHistory* history, const OtherContext& context) {
+StuckFinding OtherNamespaces::FindingOf(const sources::ForeignClosingSocket& closing, const ConnectionHistory* history,
+                                        const OtherContext& context) {
   const kernel::TcpSocket& socket = closing.socket;
   if (const auto settled = stuck_.FindingOfLastTry(socket); settled || context.evaluator == nullptr) {
     return settled.value_or(StuckFinding());
@@ -377,13 +396,11 @@ std::optional<StuckFinding> OtherNamespaces::FindingOf(const sources::ForeignClo
     tracked_.insert(closing.network_namespace);
   }
   const ForwardedConnection connection = ConnectionOf(socket, closing.network_namespace);
-  if (PassageOf(*context.evaluator, connection, history) == HostPassage::kInput) {
-    return std::nullopt;
-  }
-  if (const auto own = own_hops_.FindCause(closing.network_namespace, socket, closing.own_tracking, context.sysctl)) {
-    return StuckFinding{own, nullptr};
-  }
-  return FindForwardedCause(socket, connection, {context.evaluator, history, context.sysctl, context.sites});
+  StuckFinding here =
+      FindForwardedCause(socket, connection, {context.evaluator, history, context.sysctl, context.sites});
+  const auto own = own_hops_.FindCause(closing.network_namespace, socket, closing.own_tracking, context.sysctl);
+  const bool own_decides = own && !(own == Cause::kReplyDrop && here.cause == Cause::kForwardDrop);
+  return own_decides ? StuckFinding{own, nullptr} : here;
 }
 
 const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespacesSample& sample, bool is_new,
@@ -408,14 +425,11 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
         continue;
       }
       const auto history = connections_.Find(one.socket.cookie);
-      const auto finding = FindingOf(one, history ? &*history : nullptr, context);
-      if (!finding) {
-        continue;  // its other end is one of this host's own sockets
-      }
+      StuckFinding finding = FindingOf(one, history ? &*history : nullptr, context);
       StuckSocket& found = stuck.emplace_back();
       found.socket = one.socket;
-      found.cause = finding->cause;
-      found.site = finding->site;
+      found.cause = finding.cause;
+      found.site = std::move(finding.site);
       found.history = history.value_or(ConnectionHistory());
       found.network_namespace = one.network_namespace;
     }

@@ -67,14 +67,16 @@ class OtherNamespaces {
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
   /// One open connection: by its own namespace's hop where that decides, else by this host's part.
   void CountOpen(std::size_t position, const OtherContext& context, AtRiskList& list);
+  /// What this host does to a close of a connection that has lost its entry here; clean where that is not known.
+  Fate FateHere(std::size_t position, const OtherContext& context);
   /// `own_unknown`: it has no entry in its own namespace, and what that does to its FIN cannot be told.
   void CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list);
   void CountUntracked(std::size_t position);
   /// Returns whether a connection of that fate is at risk.
   bool CountAtRisk(std::size_t position, Fate fate);
   /// Why a socket that IsStuck() is stuck; nothing where its peer is this host itself, which counts that end.
-  std::optional<StuckFinding> FindingOf(const sources::ForeignClosingSocket& closing, const ConnectionHistory* history,
-                                        const OtherContext& context);
+  StuckFinding FindingOf(const sources::ForeignClosingSocket& closing, const ConnectionHistory* history,
+                         const OtherContext& context);
   /// Those of namespaces of which something could not be read, and those of which no entry of this host's could be.
   std::uint64_t CountUnread(const sources::NetworkNamespacesSample& sample) const;
   /// Whether this host's conntrack surely sees the connection's packets, as it has seen others' of its namespace.

@@ -57,7 +57,10 @@ HostHop DecodeHop(const std::string& encoded) {
   return {document["json"].get<std::string>(), document["text"].get<std::string>()};
 }
 
-bool HostDecides(Fate own, Fate host) { return RankOf(host) < RankOf(own); }
+bool HostDecides(Fate own, Fate host) {
+  // What this host does to a FIN that has not been translated before is the lost translation's doing.
+  return own != Fate::kNatLost && RankOf(host) < RankOf(own);
+}
 
 std::string HopsText(const report::CloseReport& own, const HostHop& host, const std::string& where) {
   const std::string here = "In its own network namespace, of " + Printable(where) + ":\n";

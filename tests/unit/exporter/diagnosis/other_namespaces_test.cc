@@ -257,31 +257,42 @@ TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
   EXPECT_EQ(diagnosis->idle->services[0].owner->name, "cart-0");
 }
 
-TEST_F(OtherNamespacesTest, SilenceOfAConnectionToThisHostCountsToo) {
+// A pod on a bridge of this host's, with a connection to the host itself.
+class ToThisHostTest : public OtherNamespacesTest {
+ protected:
+  void ReadBridged(const std::vector<kernel::TcpSocket>& open, const std::vector<kernel::TcpSocket>& closing = {}) {
+    Read(open, closing);
+    kernel::NamespaceLink bridged;
+    bridged.device = kernel::Link{6, "veth1", 1, 0, "veth", 5, 2};
+    bridged.master = kernel::Link{5, "br0", 1, 0, "bridge", 0, std::nullopt};
+    sample_.namespaces[0].joined = bridged;
+  }
+  static std::shared_ptr<firewall::facts::FactStore> FactsOf(const kernel::TcpSocket& socket) {
+    auto facts = std::make_shared<firewall::facts::FactStore>();
+    firewall::facts::NamespaceFacts settings;
+    settings.early_demultiplexing = true;
+    settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_type_of_service =
+        settings.bridge_calls_rules = false;
+    settings.forwards = true;
+    facts->Put(firewall::facts::NamespaceKey{IpFamily::kIpv4}, firewall::facts::Fact::Present(settings));
+    firewall::facts::Route route;
+    route.local = true;
+    firewall::facts::RouteKey key;
+    key.destination = socket.peer.address;
+    for (const bool arrives : {false, true}) {
+      key.source = arrives ? std::optional(socket.local.address) : std::nullopt;
+      key.arriving_on = arrives ? 5 : 0;
+      facts->Put(key, firewall::facts::Fact::Present(std::make_shared<const firewall::facts::Route>(route)));
+    }
+    return facts;
+  }
+};
+
+TEST_F(ToThisHostTest, ItsSilenceCountsToo) {
   kernel::TcpSocket silent = Socket(1, true);
   silent.entry.remaining_seconds = 432'000 - 700;
-  Read({silent});
-  kernel::NamespaceLink bridged;
-  bridged.device = kernel::Link{6, "veth1", 1, 0, "veth", 5, 2};
-  bridged.master = kernel::Link{5, "br0", 1, 0, "bridge", 0, std::nullopt};
-  sample_.namespaces[0].joined = bridged;
-  auto facts = std::make_shared<firewall::facts::FactStore>();
-  firewall::facts::NamespaceFacts settings;
-  settings.early_demultiplexing = true;
-  settings.routes_by_mark = settings.routes_by_ports = settings.routes_by_type_of_service =
-      settings.bridge_calls_rules = false;
-  settings.forwards = true;
-  facts->Put(firewall::facts::NamespaceKey{IpFamily::kIpv4}, firewall::facts::Fact::Present(settings));
-  firewall::facts::Route route;
-  route.local = true;
-  firewall::facts::RouteKey key;
-  key.destination = silent.peer.address;
-  for (const bool arrives : {false, true}) {
-    key.source = arrives ? std::optional(silent.local.address) : std::nullopt;
-    key.arriving_on = arrives ? 5 : 0;
-    facts->Put(key, firewall::facts::Fact::Present(std::make_shared<const firewall::facts::Route>(route)));
-  }
-  CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, facts);
+  ReadBridged({silent});
+  CloseEvaluator evaluator(DropsAt({}), {true, {true, true}}, FactsOf(silent));
   OtherContext context;
   context.evaluator = &evaluator;
   OtherNamespaces others;
@@ -289,6 +300,64 @@ TEST_F(OtherNamespacesTest, SilenceOfAConnectionToThisHostCountsToo) {
   const ObservedSilence silence = others.Silence(host_.Get()->Find<sources::SysctlSample>());
   EXPECT_EQ(silence.sockets.Size(), 1U);
   EXPECT_EQ(silence.untold, 0U);
+}
+
+// The host's own end does not get to know of it, and shows nothing.
+TEST_F(ToThisHostTest, AFinThatTheHostsInputDropsIsFoundStuck) {
+  CloseEvaluator evaluator(DropsStateAt(firewall::Hook::kInput, kStateInvalid), {true, {true, true}},
+                           FactsOf(Socket(1, true)));
+  OtherContext context;
+  context.evaluator = &evaluator;
+  OtherNamespaces others;
+  for (const bool tracked : {true, false}) {
+    ReadBridged({Socket(1, tracked)});
+    others.SumUpLive(sample_, true, context);
+  }
+  kernel::TcpSocket stuck = Socket(1, false);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.orphan = true;
+  stuck.timer = kernel::SocketTimer::kRetransmit;
+  stuck.tries = 3;
+  ReadBridged({}, {stuck});
+  const StuckSummary& found = others.SumUpStuck(sample_, true, host_.Now(), host_.Now(), context);
+  ASSERT_EQ(found.sockets.size(), 1U);
+  EXPECT_EQ(found.sockets[0].cause, Cause::kForwardDrop);
+}
+
+// A namespace with rules of its own, which this host meets before and after.
+class BothHopsTest : public OtherNamespacesTest {
+ protected:
+  std::shared_ptr<const Diagnosis> CollectLost(std::shared_ptr<const firewall::Ruleset> own) {
+    sources::FirewallSample firewall;
+    firewall.ruleset = DropsStateAt(firewall::Hook::kForward, kStateInvalid);
+    host_.Set(firewall);
+    std::shared_ptr<const Diagnosis> diagnosis;
+    for (const bool tracked : {true, false}) {
+      Read({Socket(1, tracked)});
+      sample_.namespaces[0].own = sources::OwnRules{own, true};
+      auto live = std::make_shared<sources::ForeignLiveSockets>(*sample_.live);
+      live->own_tracking = {tracked ? kernel::Tracking::kTracked : kernel::Tracking::kUntracked};
+      sample_.live = live;
+      diagnosis = Collect();
+    }
+    return diagnosis;
+  }
+};
+
+TEST_F(BothHopsTest, AnAnswerThatItsOwnRulesWouldDropDoesNotComeToAFinThatTheHostDrops) {
+  const auto diagnosis = CollectLost(DropsAt({firewall::Hook::kInput}));
+  EXPECT_EQ(diagnosis->live->AtRisk(Fate::kAckDropped), 0U);
+  EXPECT_EQ(diagnosis->live->AtRisk(Fate::kFinDropped), 1U);
+  ASSERT_EQ(diagnosis->live->sockets.size(), 1U);
+  EXPECT_EQ(diagnosis->live->sockets[0].fate, Fate::kFinDropped);
+}
+
+TEST_F(BothHopsTest, AFinThatItsOwnRulesDropIsTheirs) {
+  const auto diagnosis = CollectLost(DropsAt({firewall::Hook::kOutput}));
+  EXPECT_EQ(diagnosis->live->AtRisk(Fate::kFinDropped), 1U);
+  ASSERT_EQ(diagnosis->live->sockets.size(), 1U);
+  EXPECT_NE(diagnosis->live->sockets[0].reason.find("its own network namespace"), std::string::npos)
+      << diagnosis->live->sockets[0].reason;
 }
 
 }  // namespace
