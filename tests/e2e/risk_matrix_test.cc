@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-
 #include "tests/e2e/trials.h"
 
 namespace finwait::e2e {
@@ -14,15 +11,6 @@ namespace {
 class RiskMatrixTest : public testing::TestWithParam<TrialGroup> {};
 
 double Share(const Outcome& outcome) { return static_cast<double>(outcome.lost) / static_cast<double>(outcome.open); }
-
-void Write(const std::string& path, const std::vector<Outcome>& outcomes) {
-  std::ofstream file(path, std::ios::app);
-  for (const Outcome& one : outcomes) {
-    file << "| " << one.name << " | " << one.stage_before << " | " << one.score_before << " | " << one.at_risk << " of "
-         << one.open << " | " << one.lost << " of " << one.open << " | " << (one.causes.empty() ? "none" : one.causes)
-         << " | " << one.stage_after << " | " << (one.complaint.empty() ? "yes" : "**no**") << " |\n";
-  }
-}
 
 TEST_P(RiskMatrixTest, RanksEveryScenarioByTheShareOfClosesThatAreLost) {
   const std::vector<Outcome> outcomes = PlayAll(GetParam().trials);
@@ -37,9 +25,7 @@ TEST_P(RiskMatrixTest, RanksEveryScenarioByTheShareOfClosesThatAreLost) {
       }
     }
   }
-  if (const char* path = std::getenv("FINWAIT_RISK_MATRIX_TABLE")) {
-    Write(path, outcomes);
-  }
+  Record(GetParam().name, outcomes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernel, RiskMatrixTest, testing::ValuesIn(RiskMatrix()),

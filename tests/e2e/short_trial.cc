@@ -1,8 +1,12 @@
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <exception>
+#include <memory>
+#include <regex>
 #include <stdexcept>
 
 #include "collectors/base/ip.h"
@@ -23,20 +27,46 @@ constexpr double kPatience = 40;  // beside eleven others, on two cores
 constexpr const char* kTracks =
     "nft 'table inet tracks { chain f { type filter hook forward priority 0; ct state established accept; }; }'";
 
+// What the kernel takes for an address; `device` is that of one that only it knows.
+struct Address {
+  Address(const std::string& text, std::uint16_t port, const std::string& device) {
+    if (text.find(':') != std::string::npos) {
+      auto& six = reinterpret_cast<sockaddr_in6&>(storage);
+      six.sin6_family = AF_INET6;
+      six.sin6_port = htons(port);
+      six.sin6_scope_id = text.starts_with("fe80:") ? ::if_nametoindex(device.c_str()) : 0;
+      ::inet_pton(AF_INET6, text.c_str(), &six.sin6_addr);
+      size = sizeof six;
+    } else {
+      auto& four = reinterpret_cast<sockaddr_in&>(storage);
+      four.sin_family = AF_INET;
+      four.sin_port = htons(port);
+      ::inet_pton(AF_INET, text.c_str(), &four.sin_addr);
+      size = sizeof four;
+    }
+  }
+  const sockaddr* Get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr_storage storage = {};
+  socklen_t size = 0;
+};
+
 class Player {
  public:
-  explicit Player(const ShortTrial& trial)
-      : trial_(trial), listener_(wire_.peer, trial.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4, kPort) {}
+  explicit Player(const ShortTrial& trial) : trial_(trial) { outcome_.name = trial.name; }
 
-  std::string Play() {
+  Outcome Play() {
     Shell(trial_.prepare);
-    if (trial_.entry_stays) {
+    if (!trial_.prepare_peer.empty()) {
+      wire_.peer.Shell(trial_.prepare_peer);
+    }
+    if (trial_.entry_stays || trial_.peer != PeerAct::kNothing) {
       Shell(kTracks);
     }
-    Connect();
+    Open();
     Shell(trial_.rules);
+    PeerActs();
     if (!trial_.entry_stays) {
-      Shell(kTracks);
+      Shell(trial_.peer == PeerAct::kNothing ? kTracks : "");
       LoseEntries();
     }
     AskEverywhere();
@@ -44,48 +74,93 @@ class Player {
       LoseEntries();
     }
     Close();
-    return complaint_;
+    return outcome_;
   }
 
  private:
   void Shell(const std::string& script) const {
     if (!script.empty()) {
-      wire_.local.Shell(script);
+      wire_.local.Shell("FAR=" + wire_.peer.Path() + "; PORT=" + port_ + "; " + script);
     }
   }
   void LoseEntries() const { Shell("conntrack -F >/dev/null 2>&1"); }
-  void Complain(const std::string& what) { complaint_ += (complaint_.empty() ? "" : "; ") + what; }
+  void Complain(const std::string& what) { outcome_.Complain(what); }
 
-  void Connect() {
+  void Open() {
+    const lab::Namespace& server = trial_.peer_opens ? wire_.local : wire_.peer;
+    const std::string own = trial_.peer_opens ? (trial_.ipv6 ? lab::Wire::kLocal6 : lab::Wire::kLocal4)
+                                              : (trial_.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4);
+    const std::string address = trial_.address.empty() ? own : trial_.address;
+    const lab::Listener listener(server, trial_.listens.empty() ? address : trial_.listens, kPort);
+    UniqueFd client;
+    if (trial_.peer_opens) {
+      client = lab::Connect(wire_.peer, address, kPort);
+    } else {
+      Connect(address, client);
+    }
+    const std::string own_end = lab::LocalEndpoint(client);
+    port_ = own_end.substr(own_end.rfind(':') + 1);
+    (trial_.peer_opens ? peer_ : local_) = std::move(client);
+    (trial_.peer_opens ? local_ : peer_) = listener.Accept();
+    outcome_.open = 1;
+  }
+
+  void Connect(const std::string& address, UniqueFd& client) const {
     wire_.local.Run([&] {
-      local_ = UniqueFd(::socket(trial_.ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const Address to(address, kPort, trial_.device);
+      client = UniqueFd(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
       if (trial_.mark != 0) {
-        ::setsockopt(local_.Get(), SOL_SOCKET, SO_MARK, &trial_.mark, sizeof trial_.mark);
+        ::setsockopt(client.Get(), SOL_SOCKET, SO_MARK, &trial_.mark, sizeof trial_.mark);
       }
       if (!trial_.device.empty()) {
-        ::setsockopt(local_.Get(), SOL_SOCKET, SO_BINDTODEVICE, trial_.device.c_str(),
+        ::setsockopt(client.Get(), SOL_SOCKET, SO_BINDTODEVICE, trial_.device.c_str(),
                      static_cast<socklen_t>(trial_.device.size()));
       }
-      sockaddr_in6 address6 = {};
-      address6.sin6_family = AF_INET6;
-      address6.sin6_port = htons(kPort);
-      ::inet_pton(AF_INET6, lab::Wire::kPeer6, &address6.sin6_addr);
-      sockaddr_in address4 = {};
-      address4.sin_family = AF_INET;
-      address4.sin_port = htons(kPort);
-      ::inet_pton(AF_INET, lab::Wire::kPeer4, &address4.sin_addr);
-      const int connected =
-          trial_.ipv6 ? ::connect(local_.Get(), reinterpret_cast<const sockaddr*>(&address6), sizeof address6)
-                      : ::connect(local_.Get(), reinterpret_cast<const sockaddr*>(&address4), sizeof address4);
-      if (connected != 0) {
+      if (!trial_.from.empty()) {
+        const int on = 1;
+        ::setsockopt(client.Get(), SOL_IP, IP_TRANSPARENT, &on, sizeof on);
+        const Address from(trial_.from, 0, trial_.device);
+        if (::bind(client.Get(), from.Get(), from.size) != 0) {
+          throw std::runtime_error("cannot bind to " + trial_.from);
+        }
+      }
+      if (::connect(client.Get(), to.Get(), to.size) != 0) {
         throw std::runtime_error("cannot connect");
       }
     });
-    port_ = std::to_string(Endpoint::Parse(lab::LocalEndpoint(local_))->port);
-    peer_ = listener_.Accept();
+  }
+
+  void PeerActs() {
+    switch (trial_.peer) {
+      case PeerAct::kNothing:
+        return;
+      case PeerAct::kCloses:
+      case PeerAct::kClosesAndGoes:
+        wire_.peer.Sysctl("net.ipv4.tcp_fin_timeout", trial_.peer == PeerAct::kCloses ? "60" : "1");
+        peer_.Reset();
+        if (!Eventually([&] { return Has(Socket(wire_.local), "CLOSE-WAIT"); }, kPatience) ||
+            (trial_.peer == PeerAct::kClosesAndGoes &&
+             !Eventually([&] { return Socket(wire_.peer).empty(); }, kPatience))) {
+          throw std::runtime_error("the peer does not close");
+        }
+        return;
+      case PeerAct::kStopsReading: {
+        const std::string block(65536, 'x');
+        while (::send(local_.Get(), block.data(), block.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+        }
+        if (!Eventually([&] { return Has(Socket(wire_.local), "persist"); }, kPatience)) {
+          throw std::runtime_error("the window does not close");
+        }
+        return;
+      }
+    }
   }
 
   void AskEverywhere() {
+    if (!trial_.changes.empty()) {
+      Watch();
+      Shell(trial_.changes);
+    }
     const std::string alarm = trial_.refused_by_routing ? "clean" : trial_.fate;
     if (!trial_.entry_stays || trial_.refused_by_routing) {
       const std::string explained = ExplainedFate(wire_.local, local_);
@@ -97,92 +172,198 @@ class Player {
     if (checked != alarm) {
       Complain("check says " + checked);
     }
-    Program program(wire_.local);
-    std::string said;
+    Watch();
+    nlohmann::json report;
     std::string disagreement;
     const auto agree = [&] {
-      const auto report = nlohmann::json::parse(program.Get("/api/v1/report").body, nullptr, false);
-      said = FateAtRisk(report);
-      if (said != alarm || report["live"]["open"] != 1) {
+      report = ReportOf(*program_);
+      if (FateAtRisk(report) != alarm || report["live"]["open"] != 1) {
         return false;  // not yet, or a question of this test's own is counted
       }
-      disagreement = Disagreement(wire_.local, program, report);
+      disagreement = Disagreement(wire_.local, *program_, report);
       return disagreement.empty();
     };
     if (!Eventually(agree, kPatience)) {
-      Complain("the service says " + said + " " + disagreement);
+      Complain("the service says " + FateAtRisk(report) + " " + disagreement);
+    }
+    outcome_.fate = FateAtRisk(report);
+    outcome_.at_risk = alarm == "clean" ? 0 : 1;
+    outcome_.stage_before = StageOf(report);
+    if (report.is_object() && report["verdict"]["score"].is_number()) {
+      outcome_.score_before = report["verdict"]["score"].get<double>();
+    }
+    if (!IsStageOf(alarm, outcome_.stage_before)) {
+      Complain("the stage is " + outcome_.stage_before);
     }
   }
 
-  // ss's line of the socket in `where` that has the connection's port, "" for none.
-  std::string Socket(const lab::Namespace& where, const char* side) const {
-    return where.Shell(std::string("ss -Htano '") + side + " = :" + port_ + "'");
+  // The service, from now on; it has seen the connection.
+  void Watch() {
+    if (program_ != nullptr) {
+      return;
+    }
+    program_ = std::make_unique<Program>(wire_.local, std::vector<std::string>{"--sampling.interval=1s"});
+    if (!Eventually([&] { return ReportOf(*program_)["live"]["open"] == 1; }, kPatience)) {
+      Complain("the service does not see the connection");
+    }
+  }
+
+  // ss's line of the socket in `where`.
+  std::string Socket(const lab::Namespace& where) const {
+    return where.Shell("ss -Htano '( sport = :" + port_ + " or dport = :" + port_ + " )'");
   }
   static bool Has(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
   // Tried twice and more: nothing has saved it.
   static bool IsStuck(const std::string& line) {
-    return (Has(line, "FIN-WAIT-1") || Has(line, "LAST-ACK") || Has(line, "CLOSING")) &&
-           (Has(line, ",2)") || Has(line, ",3)") || Has(line, ",4)") || Has(line, ",5)"));
+    return (Has(line, "FIN-WAIT-1") || Has(line, "LAST-ACK") || Has(line, "CLOSING")) && TriesOf(line) >= 2;
   }
   static bool IsOver(const std::string& line) {
     return line.empty() || Has(line, "FIN-WAIT-2") || Has(line, "TIME-WAIT");
   }
 
   void Close() {
+    const bool here = trial_.first == FirstToClose::kThisEnd;
+    (here ? local_ : peer_).Reset();
     if (trial_.fate == "unknown") {
       return;  // whatever the kernel does is right
     }
-    (trial_.first == FirstToClose::kThisEnd ? local_ : peer_).Reset();
-    const bool here = trial_.first == FirstToClose::kThisEnd;
+    if (trial_.peer == PeerAct::kStopsReading) {
+      PeerReadsToTheEnd();
+    }
     const lab::Namespace& closer = here ? wire_.local : wire_.peer;
-    const char* side = here ? "sport" : "dport";
     std::string line;
     const auto settled = [&] {
-      line = Socket(closer, side);
+      line = Socket(closer);
       return IsStuck(line) || IsOver(line);
     };
     if (!Eventually(settled, kPatience)) {
       Complain("the closed socket stays " + line);
       return;
     }
-    const std::string came = Came(IsStuck(line));
+    const bool told = here ? IsPeerTold() : !IsStuck(line);
+    outcome_.lost = !told || IsStuck(line) ? 1 : 0;
+    const std::string came = Came(IsStuck(line), told);
     if (came != trial_.fate) {
       Complain("the kernel does " + came + ": " + line);
     }
+    EvaluateAfter();
+  }
+
+  void PeerReadsToTheEnd() const {
+    std::string buffer(1 << 16, '\0');
+    for (ssize_t got = 1; got > 0;) {
+      got = ::recv(peer_.Get(), buffer.data(), buffer.size(), 0);
+    }
+  }
+
+  bool IsPeerTold() const {
+    const std::string line = Socket(wire_.peer);
+    return !Has(line, "ESTAB") && !Has(line, "FIN-WAIT-2");
   }
 
   // The fate that the kernel shows, as far as this kind of close can show it.
-  std::string Came(bool stuck) const {
+  std::string Came(bool stuck, bool told) const {
     const std::string& fate = trial_.fate;
     if (trial_.first == FirstToClose::kPeer) {
       return stuck ? "peer_fin_dropped" : fate == "peer_fin_dropped" ? "clean" : fate;
     }
-    const bool told = !Has(Socket(wire_.peer, "dport"), "ESTAB");
+    if (trial_.peer == PeerAct::kClosesAndGoes) {
+      return stuck ? fate : "clean";  // there is nobody to be told
+    }
     if (!told) {
       return fate == "nat_lost" ? fate : "fin_dropped";  // a reset may have ended this end
     }
     if (!stuck) {
-      return fate == "peer_fin_dropped" ? fate : "clean";
+      const bool still_there = fate == "peer_decides" && trial_.peer == PeerAct::kCloses;
+      return fate == "peer_fin_dropped" || still_there ? fate : "clean";
     }
     return fate == "peer_decides" ? fate : "ack_dropped";
   }
 
+  // What the service says once all is over: the cause of what is stuck, the stage, and how good its prediction was.
+  void EvaluateAfter() {
+    const bool here = trial_.first == FirstToClose::kThisEnd;
+    std::string cause;
+    if (here && !trial_.undetermined) {
+      cause = trial_.cause.value_or(trial_.refused_by_routing ? "local_error" : CauseOf(trial_.fate));
+      cause += cause.empty() ? "" : " 1";
+    }
+    const bool proven = !cause.empty() && !Has(cause, "local_error") && !Has(cause, "no_reply");
+    nlohmann::json report;
+    const auto is_stage = [&] {
+      const std::string stage = StageOf(report);
+      if (trial_.undetermined) {
+        return stage == "cannot tell";
+      }
+      return proven ? stage == "failing" : IsStageOf(here ? "clean" : outcome_.fate, stage);
+    };
+    // Of sockets without an entry the service has a prediction, and each that proves something is graded. One that
+    // closes is, too, but only once the service has taken stock of all sockets again.
+    const bool followed = proven && !trial_.entry_stays;
+    const auto is_graded = [&] { return !followed || outcome_.grades.contains(trial_.fate + " as_foretold"); };
+    const auto as_predicted = [&] {
+      report = ReportOf(*program_);
+      outcome_.grades = GradesOf(*program_);
+      const bool has_looked =
+          !here || (report.is_object() && report["live"].is_object() && report["live"]["open"] == 0);
+      return has_looked && CausesOf(report) == cause && is_stage() && is_graded();
+    };
+    Eventually(as_predicted, kPatience);
+    outcome_.causes = CausesOf(report);
+    outcome_.stage_after = StageOf(report);
+    if (outcome_.causes != cause || !is_stage()) {
+      Complain("afterwards stuck: " + outcome_.causes + ", predicted " + cause + "; stage " + outcome_.stage_after);
+    }
+    if (outcome_.Graded("otherwise") > 0 || !is_graded()) {
+      Complain("graded " + outcome_.GradesText());
+    }
+  }
+
   const ShortTrial& trial_;
+  Outcome outcome_;
   lab::Wire wire_;
-  lab::Listener listener_;
   UniqueFd local_;
   UniqueFd peer_;
   std::string port_;
-  std::string complaint_;
+  std::unique_ptr<Program> program_;
 };
 
 }  // namespace
 
-std::string Play(const ShortTrial& trial) {
+bool IsStageOf(const std::string& fate, const std::string& stage) {
+  if (fate == "unknown") {
+    return stage == "cannot tell";
+  }
+  if (fate == "peer_decides") {
+    return stage == "latent";
+  }
+  return fate == "clean" ? stage == "none" || stage == "latent" : stage == "exposed";
+}
+
+std::string CauseOf(const std::string& fate) {
+  if (fate == "fin_dropped") {
+    return "local_drop";
+  }
+  if (fate == "ack_dropped" || fate == "peer_decides") {
+    return "reply_drop";
+  }
+  return fate == "nat_lost" ? fate : "";
+}
+
+int TriesOf(const std::string& line) {
+  static const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");  // timer:(persist,1.5sec,3)
+  std::smatch match;
+  return std::regex_search(line, match, tries) ? std::stoi(match[1]) : 0;
+}
+
+Outcome Play(const ShortTrial& trial) {
   try {
     return Player(trial).Play();
   } catch (const std::exception& error) {
-    return error.what();
+    Outcome outcome;
+    outcome.name = trial.name;
+    outcome.complaint = error.what();
+    return outcome;
   }
 }
 

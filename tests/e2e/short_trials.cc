@@ -54,7 +54,7 @@ std::vector<ShortTrial> WayOut() {
   return InBothFamilies({
       {"mangle OUTPUT", "T -t mangle -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "fin_dropped"},
       {"legacy security OUTPUT", "L -t security -A OUTPUT -m state --state INVALID -j DROP", "fin_dropped"},
-      {"raw OUTPUT drops FINs", "T -t raw -A OUTPUT -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
+      {"raw OUTPUT drops FINs", "T -t raw -A OUTPUT -o veth0 -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
       {"OUTPUT by the peer's port", "T -A OUTPUT -p tcp --dport 80 -m conntrack --ctstate INVALID -j DROP",
        "fin_dropped"},
       {"OUTPUT by another port", "T -A OUTPUT -p tcp --dport 81 -m conntrack --ctstate INVALID -j DROP", "clean"},
@@ -136,7 +136,7 @@ std::vector<ShortTrial> WayIn() {
           {"INPUT INVALID", "T -A INPUT -m conntrack --ctstate INVALID -j DROP", "peer_fin_dropped"},
           {"nft input INVALID by vmap", NFT("input", "ct state vmap { invalid : drop, new : accept }"),
            "peer_fin_dropped"},
-          {"prerouting drops FINs", NFT("prerouting", "tcp flags fin drop"), "peer_fin_dropped"},
+          {"prerouting drops FINs", NFT("prerouting", "iifname veth0 tcp flags fin drop"), "peer_fin_dropped"},
           {"nothing in the way", NFT("input", "ct state invalid accept"), "clean"},
       },
       FirstToClose::kPeer);
@@ -199,7 +199,7 @@ std::vector<ShortTrial> Facts() {
           "--ctstate NEW -j DROP",
           "clean"));
   add(One("time to live", "iptables-nft -A OUTPUT -m ttl --ttl-lt 10 -j DROP", "clean"));
-  add(One("length of a FIN", "iptables-nft -A OUTPUT -p tcp --tcp-flags FIN FIN -m length --length 52 -j DROP",
+  add(One("length of a FIN", "iptables-nft -A OUTPUT -o veth0 -p tcp --tcp-flags FIN FIN -m length --length 52 -j DROP",
           "fin_dropped"));
   add(One("a queue that nobody reads", "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j NFQUEUE --queue-num 3",
           "fin_dropped"));
@@ -249,8 +249,8 @@ std::vector<ShortTrial> Bridges() {
 // Rules that drop FINs although the entry is there.
 std::vector<ShortTrial> Tracked() {
   std::vector<ShortTrial> all = InBothFamilies({
-      {"FINs out, tracked", "T -A OUTPUT -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
-      {"FINs in, tracked", NFT("input", "tcp flags fin drop"), "peer_fin_dropped"},
+      {"FINs out, tracked", "T -A OUTPUT -o veth0 -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped"},
+      {"FINs in, tracked", NFT("input", "iifname veth0 tcp flags fin drop"), "peer_fin_dropped"},
       {"INVALID, tracked", "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "clean"},
   });
   for (ShortTrial& trial : all) {
@@ -291,7 +291,8 @@ std::vector<ShortTrial> Routing() {
     add("no route", ip + "route flush dev veth0 " + (ipv6 ? "root 2001:db8::/32" : ""), "fin_dropped");
     add("the address is gone",
         default_route + ip + "address del " + (ipv6 ? "2001:db8::1/32" : "192.0.2.1/24") + " dev veth0",
-        ipv6 ? "ack_dropped" : "fin_dropped");
+        ipv6 ? "ack_dropped" : "fin_dropped")
+        .cause = ipv6 ? "no_reply" : "local_error";  // over IPv6 the FIN does leave
   }
   all.push_back(One("routing: the type of service that a rule sets",
                     "ip route add blackhole default table 77; ip rule add tos 0x10 table 77; "
@@ -311,11 +312,43 @@ std::vector<ShortTrial> Routing() {
   return all;
 }
 
+// Peers that have closed, have gone, or read no more.
+std::vector<ShortTrial> Peers() {
+  std::vector<ShortTrial> all;
+  for (const bool ipv6 : {false, true}) {
+    const auto add = [&](const std::string& name, PeerAct act, const std::string& rules, const std::string& fate) {
+      all.push_back(One(name + (ipv6 ? ", IPv6" : ", IPv4"), Filled(rules, ipv6), fate));
+      all.back().ipv6 = ipv6;
+      all.back().peer = act;
+    };
+    add("CLOSE_WAIT, OUTPUT INVALID", PeerAct::kCloses, "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
+        "fin_dropped");
+    add("CLOSE_WAIT, INPUT lets in what is tracked", PeerAct::kCloses,
+        "T -A INPUT -p tcp -i veth0 -m conntrack ! --ctstate ESTABLISHED,RELATED -j DROP", "ack_dropped");
+    // As long as it is in FIN_WAIT_2 its answer is no reset.
+    add("CLOSE_WAIT, INPUT INVALID", PeerAct::kCloses, "T -A INPUT -m conntrack --ctstate INVALID -j DROP",
+        "peer_decides");
+    all.back().cause = "";
+    add("CLOSE_WAIT, legacy FORWARD INVALID", PeerAct::kCloses, "L -A FORWARD -m conntrack --ctstate INVALID -j DROP",
+        "clean");
+    add("a peer that has gone, OUTPUT INVALID", PeerAct::kClosesAndGoes,
+        "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "fin_dropped");
+    add("a peer that has gone, INPUT INVALID", PeerAct::kClosesAndGoes,
+        "T -A INPUT -m conntrack --ctstate INVALID -j DROP", "peer_decides");
+    all.back().undetermined = true;
+    add("a peer that has gone, nothing in the way", PeerAct::kClosesAndGoes,
+        "T -A INPUT -m conntrack --ctstate INVALID -j ACCEPT", "clean");
+    add("a closed window, OUTPUT INVALID", PeerAct::kStopsReading, "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
+        "clean");
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<ShortTrialGroup> ShortTrials() {
-  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()},
-          {"Bridges", Bridges()}, {"Tracked", Tracked()}, {"Routing", Routing()}};
+  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()}, {"Bridges", Bridges()},
+          {"Tracked", Tracked()}, {"Routing", Routing()}, {"Peers", Peers()}, {"Reported", ReportedTrials()}};
 }
 
 }  // namespace finwait::e2e

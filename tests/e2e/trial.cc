@@ -10,10 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
-#include <map>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -98,15 +95,7 @@ class Player {
   }
 
  private:
-  void Complain(const std::string& what) { outcome_.complaint += (outcome_.complaint.empty() ? "" : "; ") + what; }
-
-  nlohmann::json Report(const Program& program) const {
-    return nlohmann::json::parse(program.Get("/api/v1/report").body, nullptr, false);
-  }
-  static std::string Stage(const nlohmann::json& report) {
-    const auto& stage = report["verdict"]["stage"];
-    return stage.is_null() ? "cannot tell" : stage.get<std::string>();
-  }
+  void Complain(const std::string& what) { outcome_.Complain(what); }
 
   void SetUp() {
     std::istringstream settings(trial_.sysctls);
@@ -156,7 +145,7 @@ class Player {
     }
     // The program has seen the connections tracked; only so can it know of NAT.
     if (trial_.flush) {
-      Eventually([&] { return Report(program)["live"]["open"] == ends_.size(); }, kPatience);
+      Eventually([&] { return ReportOf(program)["live"]["open"] == ends_.size(); }, kPatience);
       scene_.LoseEntries();
     }
   }
@@ -183,7 +172,7 @@ class Player {
     int peer_half = 0;
     const auto as_predicted = [&]() -> std::optional<bool> {
       Talk();
-      report = Report(program);
+      report = ReportOf(program);
       if (!report.is_object() || report["live"].is_null()) {
         return false;
       }
@@ -199,15 +188,16 @@ class Player {
           report["live"]["untracked"]["established"].get<int>() + report["live"]["untracked"]["close_wait"].get<int>();
       const bool settled = trial_.entries_stay || untracked >= trial_.idle;
       return settled && outcome_.at_risk == trial_.at_risk && peer_half == trial_.peer_half &&
-             Stage(report) == trial_.stage_before;
+             StageOf(report) == trial_.stage_before;
     };
     // Entries time out one after the other, so the numbers pass through others before; they must stay where they are.
     if (!ComesAndStays(as_predicted, std::chrono::milliseconds(1500))) {
       Complain("before the end: " + std::to_string(outcome_.at_risk) + " and " + std::to_string(peer_half) +
-               " at risk, stage " + Stage(report) + "; predicted " + std::to_string(trial_.at_risk) + " and " +
+               " at risk, stage " + StageOf(report) + "; predicted " + std::to_string(trial_.at_risk) + " and " +
                std::to_string(trial_.peer_half) + ", " + trial_.stage_before);
     }
-    outcome_.stage_before = Stage(report);
+    outcome_.stage_before = StageOf(report);
+    outcome_.fate = FateAtRisk(report);
     if (!report["verdict"]["score"].is_null()) {
       outcome_.score_before = report["verdict"]["score"].get<double>();
     }
@@ -220,7 +210,7 @@ class Player {
     std::string disagreement;
     const auto agree = [&] {
       Talk();
-      const nlohmann::json report = Report(program);
+      const nlohmann::json report = ReportOf(program);
       if (!report.is_object() || !report["live"].is_object()) {
         return false;
       }
@@ -350,28 +340,20 @@ class Player {
 
   void EvaluateAfter(const Program& program) {
     nlohmann::json report;
-    const auto causes = [&] {
-      std::string text;
-      for (const auto& [cause, numbers] : report["stuck"]["by_cause"].items()) {
-        const int now = numbers["now"].get<int>();
-        text += now > 0 ? (text.empty() ? "" : ", ") + cause + " " + std::to_string(now) : "";
-      }
-      return text;
-    };
     const std::string predicted = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(Predicted());
     const auto as_predicted = [&]() -> std::optional<bool> {
-      report = Report(program);
+      report = ReportOf(program);
       if (!report.is_object()) {
         return false;
       }
       if (report["live"].is_object() && report["live"]["open"] != 0) {
         return std::nullopt;  // the trial itself has none that is open any more
       }
-      return Stage(report) == trial_.stage_after && causes() == predicted;
+      return StageOf(report) == trial_.stage_after && CausesOf(report) == predicted;
     };
     (void)ComesAndStays(as_predicted, std::chrono::milliseconds(2500));  // a false alarm may come a look later
-    outcome_.stage_after = Stage(report);
-    outcome_.causes = causes();
+    outcome_.stage_after = StageOf(report);
+    outcome_.causes = CausesOf(report);
     const int lost = Predicted();
     outcome_.lost = Lost();
     if (outcome_.stage_after != trial_.stage_after || outcome_.causes != predicted || outcome_.lost != lost) {
@@ -384,37 +366,12 @@ class Player {
 
   // No close may have come to something else than what was predicted, and each prediction is graded in the end.
   void GradePredictions(const Program& program) {
-    const std::string family = "finwait_prediction_outcomes_total";
-    std::map<std::string, double> outcomes;
-    const auto sum = [&](const std::string& outcome) {
-      double all = 0;
-      for (const auto& [series, value] : outcomes) {
-        all += series.ends_with("outcome=\"" + outcome + "\"}") ? value : 0;
-      }
-      return all;
-    };
     const auto graded = [&] {
-      outcomes.clear();
-      for (const auto& [series, value] : program.Scrape()) {
-        if (series.starts_with(family)) {
-          outcomes.insert({series, value});
-        }
-      }
-      return sum("as_foretold") + sum("otherwise") + sum("unseen") >= outcome_.at_risk;
+      outcome_.grades = GradesOf(program);
+      return outcome_.Graded() >= outcome_.at_risk;
     };
-    if (!Eventually(graded, kPatience) || sum("otherwise") > 0) {
-      std::string text;
-      for (const auto& [series, value] : outcomes) {
-        text += value > 0 ? " " + series.substr(family.size()) + " " + std::to_string(static_cast<int>(value)) : "";
-      }
-      Complain("of " + std::to_string(outcome_.at_risk) + " predicted losses:" + text);
-    }
-    if (std::getenv("FINWAIT_SHOW_OUTCOMES") != nullptr) {
-      for (const auto& [series, value] : outcomes) {
-        if (value > 0) {
-          std::fprintf(stderr, "%s: %s %g\n", trial_.name.c_str(), series.c_str() + family.size(), value);
-        }
-      }
+    if (!Eventually(graded, kPatience) || outcome_.Graded("otherwise") > 0) {
+      Complain("of " + std::to_string(outcome_.at_risk) + " predicted losses: " + outcome_.GradesText());
     }
   }
 

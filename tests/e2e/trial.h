@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/e2e/outcome.h"
+
 /// One scenario of the risk matrix, played on the real kernel with the real program watching.
 namespace finwait::e2e {
 
@@ -50,18 +52,6 @@ struct Trial {
   std::string cause;        ///< of the stuck sockets, "" where none is stuck
   bool peer_stays = false;  ///< the peers do not close when they are told of the end
   int tries = 3;            ///< a socket counts as stuck from so many on
-};
-
-struct Outcome {
-  std::string name;
-  std::string stage_before;
-  std::string stage_after;
-  double score_before = -1;
-  int at_risk = 0;
-  int open = 0;
-  int lost = 0;           ///< closes of which one end or the other never learnt
-  std::string causes;     ///< of the sockets stuck at the end: "local_drop 4"
-  std::string complaint;  ///< what was not as predicted; empty when all was
 };
 
 /// Plays it. Never throws: what goes wrong is a complaint.
