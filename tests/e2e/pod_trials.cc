@@ -302,13 +302,10 @@ void AddReal(Group& group) {
       .checked = "clean";
 }
 
-std::vector<PodTrial> Observed() {
+template <typename... Adders>
+std::vector<PodTrial> Observed(Adders... add) {
   Group group(false);
-  AddForwardRules(group);
-  AddFacts(group);
-  AddBridged(group);
-  AddTranslations(group);
-  AddReal(group);
+  (add(group), ...);
   return group.Take();
 }
 
@@ -381,6 +378,12 @@ std::vector<PodTrial> Entered() {
 
 }  // namespace
 
-std::vector<PodTrialGroup> PodTrials() { return {{"PodsObserved", Observed()}, {"PodsEntered", Entered()}}; }
+std::vector<PodTrialGroup> PodTrials() {
+  return {{"PodsForwarded", Observed(AddForwardRules)},
+          {"PodsFacts", Observed(AddFacts, AddBridged)},
+          {"PodsTranslated", Observed(AddTranslations)},
+          {"PodsReal", Observed(AddReal)},
+          {"PodsEntered", Entered()}};
+}
 
 }  // namespace finwait::e2e

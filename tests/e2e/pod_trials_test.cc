@@ -19,7 +19,7 @@ TEST_P(PodTrialsTest, CheckExplainAndTheServiceAgreeWithTheKernel) {
   if (const char* part = std::getenv("FINWAIT_SCENARIO")) {
     std::erase_if(group.trials, [&](const PodTrial& one) { return one.name.find(part) == std::string::npos; });
   }
-  if (kSanitized && GetParam() != 0) {
+  if (kSanitized && group.name == "PodsEntered") {
     GTEST_SKIP() << "a sanitizer's build has no sealed requests, and enters nothing";
   }
   const std::vector<Outcome> outcomes = PlayApart(group.trials);
