@@ -95,6 +95,17 @@ constexpr std::pair<std::string_view, PacketKind> kPackets[] = {{"fin", PacketKi
                                                                 {"ack", PacketKind::kAck},
                                                                 {"peer_fin", PacketKind::kPeerFin}};
 
+// Where the peer's FIN is dropped only if it closes after this end, that is what to tell of it.
+void TellDroppedLaterFin(const diagnosis::CloseOutcome& outcome, diagnosis::CloseEvaluator& evaluator,
+                         report::CloseReport& report) {
+  for (report::PacketReport& packet : report.packets) {
+    if (packet.name == "peer_fin" && packet.passes && diagnosis::IsLost(outcome.peer_fin.decision)) {
+      packet = report::ReportPacket(packet.name, outcome.peer_fin, evaluator.Packets());
+      packet.reason = packet.reason.empty() ? "where the peer closes after this end" : packet.reason;
+    }
+  }
+}
+
 // Which end ports show as the client, where nobody has seen the connection's entry: connect() takes a port of
 // net.ipv4.ip_local_port_range, and services are below it. Nothing where both ends or none have such a port.
 std::optional<OpenedBy> OpenedByPorts(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
@@ -128,6 +139,7 @@ diagnosis::HostPassage EvaluateForwarded(const kernel::SocketEnds& ends,
         name, diagnosis::EvaluateForwardedPacket(evaluator, forwarded, seen, kind), evaluator.Packets()));
   }
   const diagnosis::ForwardedOutcome outcome = diagnosis::EvaluateForwardedClose(evaluator, forwarded, seen);
+  TellDroppedLaterFin(outcome, evaluator, report);
   report.fate = outcome.fate;
   report.reason = outcome.reason;
   report.passage = outcome.passage;
@@ -194,6 +206,7 @@ std::optional<report::CloseReport> ExplainClose(const command_line::Options& opt
           report::ReportPacket(name, evaluator.Packets().EvaluatePath(*connection, kind), evaluator.Packets()));
     }
     const diagnosis::CloseOutcome outcome = evaluator.Evaluate(*connection, seen, circumstances);
+    TellDroppedLaterFin(outcome, evaluator, report);
     report.fate = outcome.fate;
     report.reason = outcome.reason;
     if (tracked.value_or(false) && connection->path_kind != firewall::eval::PathKind::kForwarded) {

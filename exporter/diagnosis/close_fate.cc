@@ -53,16 +53,16 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
   if (outcome.peer_fin.decision == Disposition::kUnknown) {
     return BecauseOf(outcome.peer_fin, outcome);
   }
-  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
-    outcome.fate = Fate::kPeerDecides;
-    return;
-  }
   if (const auto later = packets.later_peer_fin(); later && later->decision != Disposition::kAccept) {
     outcome.peer_fin = *later;
     if (later->decision == Disposition::kUnknown) {
       return BecauseOf(outcome.peer_fin, outcome);
     }
-    outcome.fate = Fate::kPeerFinDropped;
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
+    return;
+  }
+  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
+    outcome.fate = Fate::kPeerDecides;
     return;
   }
   outcome.last_ack = packets.last_ack();

@@ -199,6 +199,10 @@ TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
 }
 
 TraversalResult PacketEvaluator::Evaluate(const Connection& connection, const Question& question) {
+  if (question.later) {
+    const auto later = EvaluateLaterFinPath(connection);
+    return later ? *later : EvaluatePath(connection, question.kind);
+  }
   return question.tracked ? EvaluateTrackedPath(connection, question.kind) : EvaluatePath(connection, question.kind);
 }
 
@@ -246,8 +250,8 @@ bool PacketEvaluator::AllFareAlike(IpFamily family, std::optional<std::uint64_t>
   const auto& fin = ForAll(family, PacketKind::kFin);
   return fin && !IsLost(fin->decision) && !HangsOnGroups(family, control_group) &&
          Settles(ForAll(family, PacketKind::kAck)) &&
-         (peer_has_closed ||
-          (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAll(family, PacketKind::kData))));
+         (peer_has_closed || (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAllLaterFins(family)) &&
+                              Settles(ForAll(family, PacketKind::kData))));
 }
 
 std::span<const firewall::facts::ForeignProgram> PacketEvaluator::ProgramsOf(IpFamily family) {
@@ -320,6 +324,15 @@ NatEffect PacketEvaluator::TranslationOf(const Connection& connection, const Con
 }
 
 std::optional<TraversalResult> PacketEvaluator::EvaluatePeersLaterFin(const Connection& connection) {
+  if (MayFareAsAll(connection)) {
+    if (const auto& for_all = ForAllLaterFins(connection.family); Settles(for_all)) {
+      return for_all;
+    }
+  }
+  return EvaluateLaterFinPath(connection);
+}
+
+std::optional<TraversalResult> PacketEvaluator::EvaluateLaterFinPath(const Connection& connection) {
   bool differs = false;
   TraversalResult result =
       EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {

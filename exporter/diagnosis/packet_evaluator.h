@@ -67,7 +67,7 @@ class PacketEvaluator {
   /// The same for a packet whose entry is there.
   firewall::eval::TraversalResult EvaluateTrackedPath(const firewall::eval::Connection& connection,
                                                       firewall::eval::PacketKind kind);
-  /// What becomes of the FIN of a peer that has acknowledged ours before; nothing where that is what becomes of
+  /// What becomes of the FIN of a peer that closes after this end; nothing where that is what becomes of
   /// kPeerFin.
   std::optional<firewall::eval::TraversalResult> EvaluatePeersLaterFin(const firewall::eval::Connection& connection);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
@@ -137,6 +137,7 @@ class PacketEvaluator {
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
     bool tracked = false;
     bool by_rules_alone = false;
+    bool later = false;  ///< kPeerFin: of a peer that closes after this end
     auto operator<=>(const Question&) const = default;
   };
   // That result, and all that it hung on.
@@ -174,6 +175,12 @@ class PacketEvaluator {
   const std::optional<firewall::eval::TraversalResult>& ForAll(IpFamily family, firewall::eval::PacketKind kind) {
     return ForAll({family, firewall::eval::PathKind::kLocal, kind, false, by_rules_alone_});
   }
+  const std::optional<firewall::eval::TraversalResult>& ForAllLaterFins(IpFamily family) {
+    return ForAll(
+        {family, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kPeerFin, false, by_rules_alone_, true});
+  }
+  /// EvaluatePeersLaterFin() of this connection, whatever holds for all.
+  std::optional<firewall::eval::TraversalResult> EvaluateLaterFinPath(const firewall::eval::Connection& connection);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
   EvaluationSettings settings_;

@@ -312,6 +312,37 @@ std::vector<ShortTrial> Routing() {
   return all;
 }
 
+// What one packet of a close changes in sets and lists, and in conntrack's table, the next one finds.
+std::vector<ShortTrial> Lasting() {
+  const std::string note = "T -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -m recent --name noted --set --rdest; ";
+  const std::string from_noted = "T -A INPUT -i veth0 -p tcp -m recent --name noted --rcheck --rsource -j DROP";
+  const std::string fin_from_noted =
+      "T -A INPUT -i veth0 -p tcp --tcp-flags FIN FIN -m recent --name noted --rcheck --rsource -j DROP";
+  const std::string own_noted =
+      "T -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -m recent --name noted --rcheck --rsource -j DROP";
+  const std::string first_try =
+      "T -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -m recent --name tried --rcheck --rdest -j ACCEPT; "
+      "T -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -m recent --name tried --set --rdest -j DROP";
+  const std::string overlapping =
+      "nft 'table inet f { chain c { type filter hook output priority 0; ct state invalid meta l4proto . tcp dport "
+      "vmap "
+      "{ tcp . 80-500 : drop, icmp . 1-1000 : accept }; }; }'";
+  return InBothFamilies({
+      {"INPUT drops what comes from where the FIN went", (note + from_noted).c_str(), "ack_dropped"},
+      {"INPUT drops the FIN from where ours went", (note + fin_from_noted).c_str(), "peer_fin_dropped"},
+      {"OUTPUT drops to whom nothing was noted", (note + own_noted).c_str(), "clean"},
+      {"OUTPUT drops the first try only", first_try.c_str(), "clean"},
+      {"INPUT drops FINs that are NEW", NFT("input", "tcp flags & fin == fin ct state new drop"), "peer_fin_dropped"},
+      {"INPUT drops the first answer only",
+       "nft 'table inet f { set s { type ipv4_addr; flags dynamic; }; set t { type ipv6_addr; flags dynamic; }; "
+       "chain c { type filter hook input priority 0; ct state new ip saddr @s accept; ct state new ip6 saddr @t "
+       "accept; "
+       "ct state new add @s { ip saddr } drop; ct state new meta l4proto tcp add @t { ip6 saddr } drop; }; }'",
+       "clean"},
+      {"ranges of several fields that overlap", overlapping.c_str(), "fin_dropped"},
+  });
+}
+
 // Peers that have closed, have gone, or read no more.
 std::vector<ShortTrial> Peers() {
   std::vector<ShortTrial> all;
@@ -347,8 +378,9 @@ std::vector<ShortTrial> Peers() {
 }  // namespace
 
 std::vector<ShortTrialGroup> ShortTrials() {
-  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()}, {"Bridges", Bridges()},
-          {"Tracked", Tracked()}, {"Routing", Routing()}, {"Peers", Peers()}, {"Reported", ReportedTrials()}};
+  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()},
+          {"Bridges", Bridges()}, {"Tracked", Tracked()}, {"Routing", Routing()},
+          {"Peers", Peers()},     {"Lasting", Lasting()}, {"Reported", ReportedTrials()}};
 }
 
 }  // namespace finwait::e2e

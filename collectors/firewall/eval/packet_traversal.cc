@@ -100,7 +100,7 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
       continue;
     }
     const AbstractByte& flags = end.result.packet.TcpFlags();
-    if ((kind == PacketKind::kFin || kind == PacketKind::kPeerFin) && (flags.known & ~flags.value & TH_FIN) != 0) {
+    if ((sent.TcpFlags().value & flags.known & ~flags.value & TH_FIN) != 0) {
       end.result.kind = ChainResult::Kind::kDrop;
       end.result.because = "a rule takes its FIN away";
       continue;
@@ -287,22 +287,19 @@ class FateQuestion {
     return verdict;
   }
 
-  // The peer's FIN behind its ACK of ours, where that has made an entry or changed a set: as the first it would be met
-  // otherwise.
+  // The peer's FIN behind ours, and behind its ACK where that gets here: where one of them has made an entry or changed
+  // a set, the peer's FIN would be met otherwise if it were the first.
   std::optional<TraversalResult> OfPeersLaterFin() {
     if (connection_.path_kind == PathKind::kLoopback) {
       return std::nullopt;
     }
+    Packet ack = WithChangesBefore(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck));
     const std::vector<TraversalEnd> ways =
-        Ways(PacketKind::kAck, WithChangesBefore(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck)),
-             TrackingWithoutEntry(PacketKind::kAck, settings_.tcp_loose));
+        Ways(PacketKind::kAck, ack, TrackingWithoutEntry(PacketKind::kAck, settings_.tcp_loose));
     const auto passed = std::find_if(ways.begin(), ways.end(),
                                      [](const TraversalEnd& end) { return Is(end, ChainResult::Kind::kAccept); });
-    if (passed == ways.end()) {
-      return std::nullopt;
-    }
-    const Packet& ack = passed->result.packet;
-    const bool has_entry = ack.tracking == PacketTracking::kNew;
+    const bool has_entry = passed != ways.end() && passed->result.packet.tracking == PacketTracking::kNew;
+    ack = passed != ways.end() ? passed->result.packet : ack;
     if (!has_entry && ack.lasting.Empty()) {
       return std::nullopt;
     }

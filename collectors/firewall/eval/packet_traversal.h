@@ -42,8 +42,8 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const PacketPathSettings& settings);
 
-/// The same for the FIN of a peer that has acknowledged ours before (a combined one, or one that comes first, is
-/// kPeerFin). Nothing where it meets the same: its ACK makes no entry and changes no set.
+/// The same for the FIN of a peer that closes after this end, behind its ACK where that is let in (one that comes first
+/// is kPeerFin). Nothing where it meets the same: what came before it makes no entry and changes no set.
 std::optional<TraversalResult> EvaluatePeersLaterFin(ChainEvaluator& evaluator, const Connection& connection,
                                                      const PacketPathSettings& settings);
 

@@ -3,7 +3,7 @@ nftables <<END
 table inet t {
  map m {
   type inet_proto . inet_service : verdict; flags interval
-  elements = { tcp . 80-500 : drop, icmp-dccp . 1-1000 : accept }
+  elements = { tcp . 80-500 : drop, icmp . 1-1000 : accept }
  }
  chain c {
   type filter hook output priority 0; policy accept;

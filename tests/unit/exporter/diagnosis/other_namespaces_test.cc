@@ -344,7 +344,7 @@ class BothHopsTest : public OtherNamespacesTest {
   }
 };
 
-TEST_F(BothHopsTest, AnAnswerThatItsOwnRulesWouldDropDoesNotComeToAFinThatTheHostDrops) {
+TEST_F(BothHopsTest, NoAnswerIsDroppedOfAFinThatTheHostDrops) {
   const auto diagnosis = CollectLost(DropsAt({firewall::Hook::kInput}));
   EXPECT_EQ(diagnosis->live->AtRisk(Fate::kAckDropped), 0U);
   EXPECT_EQ(diagnosis->live->AtRisk(Fate::kFinDropped), 1U);

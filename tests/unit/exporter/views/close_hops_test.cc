@@ -15,7 +15,7 @@ TEST(CloseHopsTest, TheHopThatLosesMoreDecides) {
   EXPECT_FALSE(HostDecides(Fate::kAckDropped, Fate::kAckDropped));
 }
 
-TEST(CloseHopsTest, WhatTheHostDoesToAFinThatItsOwnNamespaceNoLongerTranslatesDecidesNothing) {
+TEST(CloseHopsTest, AFinThatIsNoLongerTranslatedIsNotTheHostsToDecide) {
   EXPECT_FALSE(HostDecides(Fate::kNatLost, Fate::kFinDropped));
 }
 

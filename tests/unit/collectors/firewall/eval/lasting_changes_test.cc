@@ -71,6 +71,9 @@ class LastingChangesTest : public testing::Test {
     connection_.peer = Endpoint::Parse("192.0.2.2:80");
     connection_.egress = Interface{"eth0", 2, 1, 0, ""};
     store_.Put(facts::RecentKey{"l"}, Fact::Present(std::make_shared<const facts::RecentList>()));
+    const facts::SetKey set{TableFamily::kInet, "t", "s"};
+    store_.Put(facts::ElementKey{set, ValueOf({192, 0, 2, 2}), nullptr}, Fact::Absent());
+    store_.Put(facts::SetRoomKey{set}, Fact::Present(true));
   }
 
   template <typename Question>
