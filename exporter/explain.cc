@@ -101,7 +101,6 @@ void TellDroppedLaterFin(const diagnosis::CloseOutcome& outcome, diagnosis::Clos
   for (report::PacketReport& packet : report.packets) {
     if (packet.name == "peer_fin" && packet.passes && diagnosis::IsLost(outcome.peer_fin.decision)) {
       packet = report::ReportPacket(packet.name, outcome.peer_fin, evaluator.Packets());
-      packet.reason = packet.reason.empty() ? "where the peer closes after this end" : packet.reason;
     }
   }
 }

@@ -127,6 +127,15 @@ def check_test_names(root, links):
                 yield f"{path}: {name} has {len(name)} characters, {LONGEST_TEST_NAME} are the most"
 
 
+def check_extensions(root, links):
+    """What an extension of x_tables is called is known in its file alone: others ask for its traits."""
+    for path in sources(root, "collectors") + sources(root, "exporter"):
+        if str(path.parent) == "collectors/firewall/xt":
+            continue
+        for name in re.findall(r'\b(?:match|target)(?:->|\.)name [!=]= ("\w+")', (root / path).read_text()):
+            yield f"{path}: knows an extension by its name, {name}"
+
+
 # Flat rooms that are so large that docs/architecture.md says what stands in them.
 LARGE_ROOMS = ("collectors/kernel", "exporter/diagnosis")
 
@@ -147,7 +156,7 @@ def check_rooms(root, links):
                 yield f"docs/architecture.md: {room} has no {pattern}"
 
 
-CHECKS = (check_includes, check_links, check_rooms, check_namespaces, check_types, check_tests, check_test_names)
+CHECKS = (check_includes, check_links, check_extensions, check_rooms, check_namespaces, check_types, check_tests, check_test_names)
 
 
 def faults(root):
@@ -178,6 +187,7 @@ def finds_each_fault():
             ("missing", "collectors/base/b.h", '#include "collectors/base/none.h"\nnamespace finwait {\n}\n'),
             ("namespace", "collectors/kernel/b.cc", "namespace finwait {\n}\n"),
             ("two types", "collectors/kernel/b.h", "namespace finwait::kernel {\nclass K : public L {\n};\n}\n"),
+            ("extension", "collectors/kernel/b.cc", 'namespace finwait::kernel {\nbool b = match->name == "set";\n}\n'),
             ("no library", "collectors/other/b.h", "namespace finwait::other {\n}\n"),
             ("stray test", "tests/unit/collectors/gone/k_test.cc", ""),
             ("long name", "tests/unit/collectors/kernel/l_test.cc", f"TEST(A, {'B' * (LONGEST_TEST_NAME + 1)}) {{}}\n"),

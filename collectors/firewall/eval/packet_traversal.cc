@@ -309,7 +309,12 @@ class FateQuestion {
       fin.connection_mark = ack.connection_mark;
       fin.confirmed = true;
     }
-    return Walk(PacketKind::kPeerFin, fin, has_entry ? PacketTracking::kNew : PacketTracking::kNoEntry);
+    TraversalResult later =
+        Walk(PacketKind::kPeerFin, fin, has_entry ? PacketTracking::kNew : PacketTracking::kNoEntry);
+    if (IsStopped(later) && later.reason.empty()) {
+      later.reason = "where the peer closes after this end";
+    }
+    return later;
   }
 
   // As long as a FIN is, and without its flag.
