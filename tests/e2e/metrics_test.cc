@@ -45,7 +45,8 @@ std::string Normalized(const std::string& body) {
   static const std::regex kVolatile(
       "^(process_.*|finwait_exporter_sandbox.*|finwait_collector_(duration|last_success)_.*|finwait_firewall_last_"
       "change_.*"
-      "|finwait_(conntrack_(buckets|entries|flows|entry_)|tcp_(sockets\\{|idle_seconds_|keepalive_sockets)|network_"
+      "|finwait_(conntrack_(buckets|entries|flows|entry_|table_reads_total\\{by=\"dump)|tcp_(sockets\\{|idle_seconds_|"
+      "keepalive_sockets)|network_"
       "namespaces\\{coverage=\"unseen).*|"
       "finwait_exporter_build_info.*) [^ "
       "]+$");

@@ -39,10 +39,11 @@ Program::Program(const lab::Namespace& where, const std::vector<std::string>& co
   ::close(fd);
   log_path_ = path;
   pid_ = where.Spawn(command, log_path_);
-  if (!lab::Eventually([this] { return Get("/readyz").status == 200; })) {
+  constexpr double kPatience = 30;  // seconds; many start at once on two cores
+  if (!lab::Eventually([this] { return Get("/readyz").status == 200; }, kPatience)) {
     const std::string log = Log();
     Terminate();
-    throw std::runtime_error("the program is not ready after 10 s: " + log);
+    throw std::runtime_error("the program is not ready after 30 s: " + log);
   }
 }
 

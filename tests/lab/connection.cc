@@ -87,16 +87,22 @@ UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16
   UniqueFd fd;
   where.Run([&] {
     const Address peer = Parse(address, port);
-    fd = UniqueFd(::socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const timeval patience = {kPatienceMs / 1000, 0};
-    ::setsockopt(fd.Get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (!local_address.empty()) {
-      const Address local = Parse(local_address, 0);
-      Check(::bind(fd.Get(), reinterpret_cast<const sockaddr*>(&local.storage), local.length) == 0,
-            "bind " + local_address);
+    // On a busy machine the kernel is late with the carrier of new devices (linkwatch), and nobody is there before
+    // that.
+    int error = EHOSTUNREACH;
+    for (int tries = 0; tries < 4 && error == EHOSTUNREACH; ++tries) {
+      fd = UniqueFd(::socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const timeval patience = {kPatienceMs / 1000, 0};
+      ::setsockopt(fd.Get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+      if (!local_address.empty()) {
+        const Address local = Parse(local_address, 0);
+        Check(::bind(fd.Get(), reinterpret_cast<const sockaddr*>(&local.storage), local.length) == 0,
+              "bind " + local_address);
+      }
+      error = ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&peer.storage), peer.length) == 0 ? 0 : errno;
     }
-    Check(::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&peer.storage), peer.length) == 0,
-          "connect to " + address);
+    errno = error;
+    Check(error == 0, "connect to " + address);
   });
   return fd;
 }

@@ -20,8 +20,8 @@ bool HasTableOf(const Ruleset& ruleset, TableFamily family) {
 
 // rt6_need_strict(): a VRF lets packets to such an address pass by.
 bool IsLinkLocal(const std::optional<Endpoint>& end) {
-  static const std::optional<IpAddress> kPrefix = IpAddress::Parse("fe80::");
-  return end && end->address.CommonPrefix(*kPrefix) >= 10;
+  static const std::optional<IpAddress> prefix = IpAddress::Parse("fe80::");
+  return end && end->address.CommonPrefix(*prefix) >= 10;
 }
 
 // ip_route_output_key_hash_rcu(), ip6_rt_get_dev_rcu(): in a VRF it is the VRF itself.

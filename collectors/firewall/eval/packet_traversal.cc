@@ -265,7 +265,7 @@ class FateQuestion {
     const std::vector<TraversalEnd> ways = Ways(kind, sent, looked_up);
     TraversalResult verdict = Combine(ways, settings_);
     if (kind == PacketKind::kAck && IsStopped(verdict)) {
-      const TraversalResult later = AfterTries(kind, sent, looked_up, ways);
+      TraversalResult later = AfterTries(kind, sent, looked_up, ways);
       if (!IsStopped(later)) {
         return later;
       }
@@ -407,7 +407,7 @@ class FateQuestion {
   // lists by then. `ways`: of its first try.
   TraversalResult AfterTries(PacketKind kind, Packet packet, PacketTracking looked_up, std::vector<TraversalEnd> ways) {
     constexpr int kTries = 8;  // there are more, up to tcp_retries2 and the peer's, but they take minutes
-    const TraversalResult first = Combine(ways, settings_);
+    TraversalResult first = Combine(ways, settings_);
     TraversalResult last = first;
     for (int i = 1; i < kTries && last.decision == Disposition::kDrop; ++i) {
       const packet::LastingChanges& left = ways.front().result.packet.lasting;
@@ -517,7 +517,7 @@ class FateQuestion {
     if (gone == Tristate::kYes) {
       return first;  // a reset answered it, and nobody is left who would send the next one
     }
-    const TraversalResult fin = Walk(PacketKind::kFin, LaterFin(PacketKind::kFin, false), PacketTracking::kEstablished);
+    TraversalResult fin = Walk(PacketKind::kFin, LaterFin(PacketKind::kFin, false), PacketTracking::kEstablished);
     TraversalResult ack =
         Walk(PacketKind::kAck, MakePacket(connection_, PacketKind::kAck), PacketTracking::kEstablished);
     if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {

@@ -92,7 +92,7 @@ void ProcessCensus::List(std::map<std::uint64_t, std::vector<std::uint32_t>> by_
   std::vector<std::pair<std::uint64_t, std::vector<std::uint32_t>>> found(std::move_iterator(by_inode.begin()),
                                                                           std::move_iterator(by_inode.end()));
   // Else a new one with a smaller inode would take the place of one whose sockets are watched.
-  std::ranges::stable_partition(found, [&](const auto& one) { return identities_.contains(one.first); });
+  std::stable_partition(found.begin(), found.end(), [&](const auto& one) { return identities_.contains(one.first); });
   for (auto& [inode, processes] : found) {
     if (census.others.size() == kMostNamespaces) {
       ++census.beyond;
