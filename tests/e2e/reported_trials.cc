@@ -156,8 +156,6 @@ void AddRules(Reported& reported) {
                "}; }'",
                "clean");
   reported.Add("verdict-unknown-cgroup2", "iptables -A OUTPUT -m cgroup --cgroup 77 -j DROP", "clean");
-  reported.Add("verdict-unknown-connlimit", "iptables -A INPUT -p tcp -m connlimit --connlimit-above 1000 -j DROP",
-               "clean");
   reported.Add("verdict-unknown-dscp-set",
                "iptables -t mangle -A OUTPUT -j DSCP --set-dscp 46; iptables -t mangle -A POSTROUTING -m dscp --dscp 8 "
                "-j DROP",
