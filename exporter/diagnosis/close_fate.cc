@@ -53,10 +53,10 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
   if (outcome.peer_fin.decision == Disposition::kUnknown) {
     return BecauseOf(outcome.peer_fin, outcome);
   }
-  if (const auto later = packets.later_peer_fin(); later && later->decision != Disposition::kAccept) {
-    outcome.peer_fin = *later;
-    if (later->decision == Disposition::kUnknown) {
-      return BecauseOf(outcome.peer_fin, outcome);
+  if (const auto later = packets.later_peer_fin(); later.decision != Disposition::kAccept) {
+    outcome.peer_fin = later;
+    if (later.decision == Disposition::kUnknown) {
+      return BecauseOf(later, outcome);
     }
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
     return;

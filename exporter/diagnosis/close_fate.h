@@ -13,8 +13,8 @@ namespace finwait::diagnosis {
 struct ClosingPackets {
   /// What becomes of one of its packets, as its own end names them: kFin, kAck, kPeerFin.
   std::function<firewall::eval::TraversalResult(firewall::eval::PacketKind)> traverse;
-  /// What becomes of the peer's FIN when it closes after this end; nothing where that is what becomes of kPeerFin.
-  std::function<std::optional<firewall::eval::TraversalResult>()> later_peer_fin;
+  /// What becomes of the peer's FIN when it closes after this end.
+  std::function<firewall::eval::TraversalResult()> later_peer_fin;
   /// What becomes of the ACK of the peer's FIN.
   std::function<firewall::eval::TraversalResult()> last_ack;
   /// What becomes of the RST of a peer that has no such connection any more.

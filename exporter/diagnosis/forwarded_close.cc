@@ -75,8 +75,8 @@ class WayThroughHost {
   }
 
   // Where it is received here, it is a FIN that this host sends: the same whether it comes first or later.
-  std::optional<TraversalResult> LaterPeerFin() const {
-    return is_received_here_ ? std::nullopt : evaluator_.Packets().EvaluatePeersLaterFin(connection_);
+  TraversalResult LaterPeerFin() const {
+    return is_received_here_ ? Of(PacketKind::kPeerFin) : evaluator_.Packets().EvaluatePeersLaterFin(connection_);
   }
 
   // Where it is received here, it is the bare ACK that this host's end receives.

@@ -34,6 +34,12 @@ bool IsDecidedOnTheWay(Fate own, Fate here) {
   return leaves && (here == Fate::kFinDropped || here == Fate::kNatLost);
 }
 
+// Whether this host's conntrack has a part in the connection, and said whether it has an entry.
+bool IsAskedHere(const kernel::TcpSocket& socket, const OtherContext& context) {
+  return !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
+         context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+}
+
 template <typename Numbers>
 void AddEach(const Numbers& more, Numbers& sum) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -200,19 +206,17 @@ void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& contex
 
 Fate OtherNamespaces::FateHere(std::size_t position, const OtherContext& context) {
   const kernel::TcpSocket socket = live_->sockets[position];
-  const auto history = connections_.Find(socket.cookie);
-  const bool is_lost = socket.entry.tracking == kernel::Tracking::kUntracked &&
-                       context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())] &&
-                       ((history && history->SeenTracked()) || IsKnownTracked(socket, position));
-  const auto fate =
-      memo_.FindProvisional(socket, history ? &*history : nullptr, context.evaluator->Packets().Facts().Store());
-  return is_lost ? fate.value_or(Fate::kClean) : Fate::kClean;
+  const auto found = connections_.Find(socket.cookie);
+  const ConnectionHistory* history = found ? &*found : nullptr;
+  if (!IsAskedHere(socket, context) || !IsLostHere(socket, position, history)) {
+    return Fate::kClean;
+  }
+  return memo_.FindProvisional(socket, history, context.evaluator->Packets().Facts().Store()).value_or(Fate::kClean);
 }
 
 void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list) {
   const kernel::TcpSocket socket = live_->sockets[position];
-  const bool asked_here = !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
-                          context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+  const bool asked_here = IsAskedHere(socket, context);
   if (!asked_here && !own_unknown) {
     return;
   }
@@ -225,8 +229,7 @@ void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const Ot
     live_summary_.translated += translated ? 1 : 0;
     live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
   }
-  const bool lost_here = asked_here && socket.entry.tracking == kernel::Tracking::kUntracked &&
-                         ((history != nullptr && history->SeenTracked()) || IsKnownTracked(socket, position));
+  const bool lost_here = asked_here && IsLostHere(socket, position, history);
   if (!lost_here && !own_unknown) {
     live_summary_.never_tracked_elsewhere += socket.entry.tracking == kernel::Tracking::kUntracked ? 1 : 0;
     return;  // never tracked is not lost: a BPF program may carry its packets past this host's conntrack
@@ -263,6 +266,12 @@ bool OtherNamespaces::CountAtRisk(std::size_t position, Fate fate) {
   ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
   ++live_summary_.at_risk_by_namespace[live_->namespaces[position]];
   return true;
+}
+
+bool OtherNamespaces::IsLostHere(const kernel::TcpSocket& socket, std::size_t position,
+                                 const ConnectionHistory* history) const {
+  return socket.entry.tracking == kernel::Tracking::kUntracked &&
+         ((history != nullptr && history->SeenTracked()) || IsKnownTracked(socket, position));
 }
 
 bool OtherNamespaces::IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const {

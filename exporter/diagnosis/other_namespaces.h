@@ -79,6 +79,8 @@ class OtherNamespaces {
                          const OtherContext& context);
   /// Those of namespaces of which something could not be read, and those of which no entry of this host's could be.
   std::uint64_t CountUnread(const sources::NetworkNamespacesSample& sample) const;
+  /// Whether a connection that this host is asked about has had an entry in its table, and has none any more.
+  bool IsLostHere(const kernel::TcpSocket& socket, std::size_t position, const ConnectionHistory* history) const;
   /// Whether this host's conntrack surely sees the connection's packets, as it has seen others' of its namespace.
   bool IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const;
   /// Whether its own namespace has a part in what becomes of it.

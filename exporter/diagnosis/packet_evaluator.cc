@@ -200,8 +200,7 @@ TraversalResult PacketEvaluator::LastAck(const Connection& connection) {
 
 TraversalResult PacketEvaluator::Evaluate(const Connection& connection, const Question& question) {
   if (question.later) {
-    const auto later = EvaluateLaterFinPath(connection);
-    return later ? *later : EvaluatePath(connection, question.kind);
+    return EvaluateLaterFinPath(connection);
   }
   return question.tracked ? EvaluateTrackedPath(connection, question.kind) : EvaluatePath(connection, question.kind);
 }
@@ -323,24 +322,20 @@ NatEffect PacketEvaluator::TranslationOf(const Connection& connection, const Con
   return translation_.ByRules(known, known.opened_by, settings);
 }
 
-std::optional<TraversalResult> PacketEvaluator::EvaluatePeersLaterFin(const Connection& connection) {
+TraversalResult PacketEvaluator::EvaluatePeersLaterFin(const Connection& connection) {
   if (MayFareAsAll(connection)) {
     if (const auto& for_all = ForAllLaterFins(connection.family); Settles(for_all)) {
-      return for_all;
+      return *for_all;
     }
   }
   return EvaluateLaterFinPath(connection);
 }
 
-std::optional<TraversalResult> PacketEvaluator::EvaluateLaterFinPath(const Connection& connection) {
-  bool differs = false;
-  TraversalResult result =
-      EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
-        const auto later = firewall::eval::EvaluatePeersLaterFin(evaluator_, connection, settings);
-        differs = differs || later;
-        return later ? *later : firewall::eval::EvaluatePacket(evaluator_, connection, PacketKind::kPeerFin, settings);
-      });
-  return differs ? std::optional(std::move(result)) : std::nullopt;
+TraversalResult PacketEvaluator::EvaluateLaterFinPath(const Connection& connection) {
+  return EvaluateWithSettings(connection.family, [&](const firewall::eval::PacketPathSettings& settings) {
+    const auto later = firewall::eval::EvaluatePeersLaterFin(evaluator_, connection, settings);
+    return later ? *later : firewall::eval::EvaluatePacket(evaluator_, connection, PacketKind::kPeerFin, settings);
+  });
 }
 
 TraversalResult PacketEvaluator::EvaluatePeersReset(const Connection& connection) {

@@ -67,9 +67,8 @@ class PacketEvaluator {
   /// The same for a packet whose entry is there.
   firewall::eval::TraversalResult EvaluateTrackedPath(const firewall::eval::Connection& connection,
                                                       firewall::eval::PacketKind kind);
-  /// What becomes of the FIN of a peer that closes after this end; nothing where that is what becomes of
-  /// kPeerFin.
-  std::optional<firewall::eval::TraversalResult> EvaluatePeersLaterFin(const firewall::eval::Connection& connection);
+  /// What becomes of the FIN of a peer that closes after this end; of one that closes first it is kPeerFin.
+  firewall::eval::TraversalResult EvaluatePeersLaterFin(const firewall::eval::Connection& connection);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
   firewall::eval::TraversalResult LastAck(const firewall::eval::Connection& connection);
   /// What becomes of the RST by which a peer answers the FIN that has no such connection any more.
@@ -180,7 +179,7 @@ class PacketEvaluator {
         {family, firewall::eval::PathKind::kLocal, firewall::eval::PacketKind::kPeerFin, false, by_rules_alone_, true});
   }
   /// EvaluatePeersLaterFin() of this connection, whatever holds for all.
-  std::optional<firewall::eval::TraversalResult> EvaluateLaterFinPath(const firewall::eval::Connection& connection);
+  firewall::eval::TraversalResult EvaluateLaterFinPath(const firewall::eval::Connection& connection);
 
   std::shared_ptr<const firewall::Ruleset> ruleset_;
   EvaluationSettings settings_;

@@ -70,51 +70,40 @@ def cpu_of(command, end=None):
 
 def check(*flags):
     """The work of one `check`. The loader and the start are in the baseline, too."""
-    used, code = cpu_of([str(sandbox.PROGRAM), "check", *flags])
-    if code not in (0, 1, 2, 3):
-        raise RuntimeError(f"check ends with {code}")
-    return used
+    return judged("check", *flags, codes=(0, 1, 2, 3))
 
 
-def as_json(grow):
-    """The same input, for `check --format=json`: what plan takes, with all sockets and classes of connections."""
-
-    @contextlib.contextmanager
-    def grown(count):
-        with grow(count):
-            yield lambda: check("--format=json")
-
-    return grown
-
-
-def judged(command, *flags):
+def judged(command, *flags, codes=(0, 1, 3)):
     """The work of one command that judges connections and ends with what it found."""
     used, code = cpu_of([str(sandbox.PROGRAM), command, *flags])
-    if code not in (0, 1, 3):
+    if code not in codes:
         raise RuntimeError(f"{command} ends with {code}")
     return used
 
 
-def as_explain(grow):
-    """The same input, for `explain` of one connection that comes to the end of the rules."""
+def asked(grow, work):
+    """The same input, for another question."""
 
     @contextlib.contextmanager
     def grown(count):
         with grow(count):
-            yield lambda: judged("explain", "198.51.100.1:40000", "10.0.255.255:65000")
+            yield work
 
     return grown
+
+
+def as_json(grow):
+    """`check --format=json`: what plan takes, with all sockets and classes of connections."""
+    return asked(grow, lambda: check("--format=json"))
+
+
+def as_explain(grow):
+    """`explain` of one connection that comes to the end of the rules."""
+    return asked(grow, lambda: judged("explain", "198.51.100.1:40000", "10.0.255.255:65000"))
 
 
 def as_classes(grow):
-    """The same input, for `explain --all`."""
-
-    @contextlib.contextmanager
-    def grown(count):
-        with grow(count):
-            yield lambda: judged("explain", "--all")
-
-    return grown
+    return asked(grow, lambda: judged("explain", "--all"))
 
 
 def as_plan(grow, of_host=False):

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,6 +28,19 @@ struct Outcome {
   int Graded(const std::string& what = "") const;
   std::string GradesText() const;
 };
+
+/// What `play()` comes to; of a scenario that could not be played, why not. Never throws.
+template <typename Play>
+Outcome PlayedOr(const std::string& name, Play play) {
+  try {
+    return play();
+  } catch (const std::exception& error) {
+    Outcome outcome;
+    outcome.name = name;
+    outcome.complaint = error.what();
+    return outcome;
+  }
+}
 
 /// The service's own grading of its predictions: finwait_prediction_outcomes_total, without the zeros.
 std::map<std::string, int> GradesOf(const Program& program);

@@ -416,14 +416,7 @@ class Player {
 };
 
 Outcome PlayHere(const PodTrial& trial) {
-  try {
-    return Player(trial).Play();
-  } catch (const std::exception& error) {
-    Outcome outcome;
-    outcome.name = trial.name;
-    outcome.complaint = error.what();
-    return outcome;
-  }
+  return PlayedOr(trial.name, [&] { return Player(trial).Play(); });
 }
 
 // An outcome on its way from the process that played it.

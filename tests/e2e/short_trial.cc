@@ -368,14 +368,7 @@ int TriesOf(const std::string& line) {
 }
 
 Outcome Play(const ShortTrial& trial) {
-  try {
-    return Player(trial).Play();
-  } catch (const std::exception& error) {
-    Outcome outcome;
-    outcome.name = trial.name;
-    outcome.complaint = error.what();
-    return outcome;
-  }
+  return PlayedOr(trial.name, [&] { return Player(trial).Play(); });
 }
 
 }  // namespace finwait::e2e

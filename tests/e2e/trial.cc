@@ -387,14 +387,7 @@ class Player {
 }  // namespace
 
 Outcome Play(const Trial& trial) {
-  try {
-    return Player(trial).Play();
-  } catch (const std::exception& error) {
-    Outcome outcome;
-    outcome.name = trial.name;
-    outcome.complaint = error.what();
-    return outcome;
-  }
+  return PlayedOr(trial.name, [&] { return Player(trial).Play(); });
 }
 
 std::vector<Outcome> PlayAll(const std::vector<Trial>& trials) {

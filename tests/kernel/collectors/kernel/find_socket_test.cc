@@ -1,11 +1,16 @@
 // Sockets found by their ends, with what the kernel knows of them.
 #include "collectors/kernel/find_socket.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
 
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
@@ -41,6 +46,33 @@ TEST(FindSocketTest, ManyAreFoundTogetherThoseBoundToADeviceToo) {
     EXPECT_EQ((*found)[2]->class_or_priority, 0U);
     EXPECT_FALSE(found->back().has_value()) << "there is no such connection";
   });
+}
+
+// How long its packets are is then not known by timestamps alone.
+TEST(FindSocketTest, OfASocketWithATcpMd5KeyTimestampsAreNotTold) {
+  const lab::Wire wire;
+  const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
+  const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
+  const std::vector<SocketEnds> wanted = {
+      {*Endpoint::Parse(lab::LocalEndpoint(client)), *Endpoint::Parse("192.0.2.2:80")}};
+  const auto timestamps = [&] {
+    std::optional<bool> told;
+    wire.local.Run([&] {
+      const auto found = FindSockets(lab::HostHere(), wanted, Deadline::After(std::chrono::seconds(5)));
+      ASSERT_TRUE(found && found->front());
+      told = found->front()->timestamps;
+    });
+    return told;
+  };
+  EXPECT_EQ(timestamps(), true);
+  tcp_md5sig key = {};
+  auto* peer = reinterpret_cast<sockaddr_in*>(&key.tcpm_addr);
+  peer->sin_family = AF_INET;
+  ASSERT_EQ(::inet_pton(AF_INET, lab::Wire::kPeer4, &peer->sin_addr), 1);
+  key.tcpm_keylen = 3;
+  std::memcpy(key.tcpm_key, "key", 3);
+  ASSERT_EQ(::setsockopt(client.Get(), IPPROTO_TCP, TCP_MD5SIG, &key, sizeof key), 0);
+  EXPECT_EQ(timestamps(), std::nullopt);
 }
 
 }  // namespace

@@ -292,6 +292,19 @@ TEST_P(BridgedCloseTest, ThePortOfTheOtherEndIsOneToo) {
   Close(PodToPod(), Fate::kClean);
 }
 
+// br_handle_frame(), br_nf_pre_routing()
+TEST_P(BridgedCloseTest, WhatABridgePassesOnIsForAnotherHostToTheBridgeAlone) {
+  Start();
+  CallRules(true);
+  Load(
+      R"(nft 'table bridge t { chain c { type filter hook forward priority 0; meta pkttype host tcp flags & fin == fin drop; }; }')");
+  Close(PodToPod(), Fate::kClean);
+  Load("nft 'add rule bridge t c meta pkttype other tcp flags & fin == fin drop'");
+  Close(PodToPod(), Fate::kFinDropped);
+  Load("nft delete table bridge t && " + ipt_ + " -A FORWARD -m pkttype ! --pkt-type unicast -j DROP");
+  Close(PodToPod(), Fate::kClean);
+}
+
 // br_nf_post_routing()
 TEST_P(BridgedCloseTest, WhatABridgePassesOnHasNoDeviceAnyMoreThatItCameInBy) {
   Start();
