@@ -70,8 +70,7 @@ diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const E
   }
   const kernel::TcpSocket& socket = **found;
   circumstances.peer_has_closed = PeerHasClosed(socket.state);
-  // Of a socket that is open, what is unsent or unacknowledged is data, which goes out before the FIN and with it.
-  circumstances.sends_first = socket.IsOpen() && (socket.unsent.value_or(0) > 0 || socket.unacknowledged > 0);
+  circumstances.sends_first = socket.SendsBeforeFin();
   return circumstances;
 }
 

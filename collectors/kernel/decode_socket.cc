@@ -110,6 +110,7 @@ Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message, std::chron
   socket.timer = header->idiag_timer <= 4 ? static_cast<SocketTimer>(header->idiag_timer) : SocketTimer::kNone;
   socket.timer_expires = std::chrono::milliseconds(header->idiag_expires);
   socket.tries = header->idiag_retrans;
+  socket.has_queued = header->idiag_wqueue != 0;
 
   const std::uint16_t type_of_service =
       socket.local.address.Family() == IpFamily::kIpv4 ? INET_DIAG_TOS : INET_DIAG_TCLASS;

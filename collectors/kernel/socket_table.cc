@@ -47,6 +47,7 @@ void SocketTable::Add(const TcpSocket& socket) {
   row.keepalive_sixteenths = Sixteenths(socket.KeepaliveDue()) & kNoKeepalive;
   row.state = static_cast<std::uint32_t>(socket.state) & 0xf;
   row.orphan = socket.orphan ? 1 : 0;
+  row.has_queued = socket.has_queued ? 1 : 0;
   row.idle_seconds = kNoIdle;
   if (socket.idle) {
     const std::int64_t seconds = std::chrono::floor<std::chrono::seconds>(*socket.idle).count();
@@ -146,6 +147,7 @@ TcpSocket SocketTable::operator[](std::size_t position) const {
   socket.peer.port = row.peer_port;
   socket.state = static_cast<TcpState>(row.state);
   socket.orphan = row.orphan != 0;
+  socket.has_queued = row.has_queued != 0;
   const Profile& profile = profiles_[row.profile];
   socket.uid = profile.uid;
   socket.device = profile.device;

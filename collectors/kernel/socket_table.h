@@ -88,7 +88,8 @@ class SocketTable {
     std::uint16_t local_port;
     std::uint16_t peer_port;
     std::uint32_t profile;                    // position in profiles_
-    std::uint32_t keepalive_sixteenths : 26;  // of a second, up to 48 days; kNoKeepalive for none
+    std::uint32_t keepalive_sixteenths : 25;  // of a second, up to 24 days; kNoKeepalive for none
+    std::uint32_t has_queued : 1;
     std::uint32_t state : 4;
     std::uint32_t orphan : 1;
     std::uint32_t ipv6 : 1;
@@ -99,7 +100,7 @@ class SocketTable {
   static_assert(sizeof(Row) == 32);
   static constexpr std::uint32_t kNoIdle = (1U << 22) - 1;
   static constexpr std::uint32_t kUnknownOpener = 2;
-  static constexpr std::uint32_t kNoKeepalive = (1U << 26) - 1;
+  static constexpr std::uint32_t kNoKeepalive = (1U << 25) - 1;
 
   static std::uint64_t CookieOf(const Row& row) { return std::uint64_t{row.cookie[1]} << 32 | row.cookie[0]; }
   static IpFamily FamilyOf(const Row& row) { return row.ipv6 != 0 ? IpFamily::kIpv6 : IpFamily::kIpv4; }

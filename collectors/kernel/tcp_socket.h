@@ -66,6 +66,9 @@ struct TcpSocket {
   /// Tries without an answer so far: retransmissions (icsk_retransmits) or window probes (icsk_probes_out); for a
   /// closed window, whose probes the peer does answer, the number of backoffs (icsk_backoff).
   std::uint32_t tries = 0;
+  /// Whether bytes are queued that the peer has not acknowledged, sent or not; a FIN counts as one (idiag_wqueue, or
+  /// tx_queue of /proc/net/tcp).
+  bool has_queued = false;
 
   // From tcp_info, and nothing unless that was asked for.
   /// Bytes not yet sent, the FIN counting as one (tcpi_notsent_bytes); nothing on a kernel that does not tell.
@@ -91,6 +94,8 @@ struct TcpSocket {
 
   /// Whether this end has not closed yet, and so still can.
   bool IsOpen() const { return state == TcpState::kEstablished || state == TcpState::kCloseWait; }
+  /// Whether data, or probes of a closed window, would go out before the FIN of a close, and again and again.
+  bool SendsBeforeFin() const { return IsOpen() && has_queued; }
   /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
   /// then if the connection has been silent since the timer was set, else later.
   std::optional<std::chrono::milliseconds> KeepaliveDue() const {

@@ -74,7 +74,8 @@ CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const Con
   const std::size_t missed = packets_.Facts().Missed();
   const ListedSocket listed(socket);
   const bool peer_has_closed = PeerHasClosed(socket.state);
-  CloseOutcome outcome = EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, {peer_has_closed, false});
+  CloseOutcome outcome =
+      EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, {peer_has_closed, socket.SendsBeforeFin()});
   outcome.incomplete = packets_.Facts().Missed() != missed;
   return outcome;
 }

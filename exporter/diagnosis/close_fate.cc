@@ -87,12 +87,15 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
     outcome.fate = Fate::kNatLost;
     return outcome;
   }
+  const auto data = packets.sends_first ? std::optional(packets.traverse(PacketKind::kData)) : std::nullopt;
   if (nat.Any() == Tristate::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "its conntrack entry was gone before it was first collected, and " +
                      std::string(kNotToldTranslated) + ": " + nat.reason;
-  } else if (packets.sends_first && MakesAnEntry(packets.traverse(PacketKind::kData))) {
+  } else if (data && MakesAnEntry(*data)) {
     outcome = packets.with_entry();
+  } else if (data && data->decision == Disposition::kUnknown && IsLost(outcome.fin.decision)) {
+    BecauseOf(*data, outcome);
   } else if (IsLost(outcome.fin.decision)) {
     outcome.fate = Fate::kFinDropped;
   } else if (outcome.fin.decision == Disposition::kUnknown) {

@@ -122,6 +122,18 @@ class WayThroughHost {
     return result;
   }
 
+  // How it closes once its data has made an entry again.
+  CloseOutcome WithEntry(bool peer_has_closed) const {
+    CloseOutcome outcome;
+    outcome.fin = Tracked(PacketKind::kFin);
+    outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
+    if (outcome.fate == Fate::kClean && !peer_has_closed) {
+      outcome.peer_fin = Tracked(PacketKind::kPeerFin);
+      outcome.fate = IsLost(outcome.peer_fin.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+    }
+    return outcome;
+  }
+
   TraversalResult Tracked(PacketKind kind) const {
     return evaluator_.Packets().EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
@@ -164,7 +176,8 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   static_cast<CloseOutcome&>(outcome) = CombineFateWithPrograms(
       {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
        [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
-       [&] { return way.Nat(); }, [] { return CloseOutcome(); }, forwarded.peer_has_closed, false},
+       [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); }, forwarded.peer_has_closed,
+       forwarded.sends_first},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {

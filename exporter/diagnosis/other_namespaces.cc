@@ -60,6 +60,7 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
     connection.opened_by = *socket.opened_here ? firewall::eval::OpenedBy::kLocal : firewall::eval::OpenedBy::kPeer;
   }
   connection.peer_has_closed = PeerHasClosed(socket.state);
+  connection.sends_first = socket.SendsBeforeFin();
   if (const auto way = host_sides_.find(network_namespace); way != host_sides_.end()) {
     connection.host_side = way->second;
   }

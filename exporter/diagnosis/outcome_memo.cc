@@ -33,6 +33,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   remembered.open = socket.IsOpen();
   remembered.peer_has_closed = socket.state != kernel::TcpState::kEstablished;
+  remembered.sends_first = socket.SendsBeforeFin();
   remembered.incomplete = outcome.incomplete;
   remembered_.Set(socket.cookie, remembered);
 }
@@ -45,7 +46,7 @@ const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& sock
                     found->tracked == (socket.entry.tracking == kernel::Tracking::kTracked) &&
                     found->open == socket.IsOpen() &&
                     found->peer_has_closed == (socket.state != kernel::TcpState::kEstablished) &&
-                    facts.Holds(found->hung_on, found->facts_as_of);
+                    found->sends_first == socket.SendsBeforeFin() && facts.Holds(found->hung_on, found->facts_as_of);
   return same ? found : nullptr;
 }
 

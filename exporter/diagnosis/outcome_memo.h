@@ -45,6 +45,7 @@ class OutcomeMemo {
     bool tracked : 1 = false;
     bool open : 1 = true;
     bool peer_has_closed : 1 = false;
+    bool sends_first : 1 = false;
     bool incomplete : 1 = false;
   };
   const Remembered* FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,

@@ -51,8 +51,8 @@ class Evaluation {
       // By all that is known of it: a connection between two addresses of the host goes over loopback.
       const firewall::eval::Connection connection = evaluator_.ConnectionWithFacts(reported.socket);
       const bool peer_has_closed = PeerHasClosed(reported.socket.state);
-      const CloseOutcome later =
-          evaluator_.Evaluate(connection, history ? &*history : nullptr, {peer_has_closed, false});
+      const CloseOutcome later = evaluator_.Evaluate(connection, history ? &*history : nullptr,
+                                                     {peer_has_closed, reported.socket.SendsBeforeFin()});
       outcome = OutcomeOf(later);
       if (later.fate == diagnosis::Fate::kNatLost) {
         const NatEffect nat = evaluator_.Packets().TranslationOf(evaluator_.ConnectionWithFacts(reported.socket),

@@ -88,6 +88,9 @@ Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   if (facts.bound_device != 0) {
     json["bound_device"] = facts.bound_device;
   }
+  if (socket.has_queued) {
+    json["queued"] = true;
+  }
   PutKnown(json, "mark", facts.mark);
   PutKnown(json, "type_of_service", facts.type_of_service);
   PutKnown(json, "opened_here", facts.opened_here);
@@ -124,6 +127,7 @@ ReportedSocket SocketIn(const Json& json) {
   socket.state = Named<kernel::TcpState>(json.at("state"), states);
   facts.user = json.at("user").get<std::uint32_t>();
   facts.orphan = json.at("orphan").get<bool>();
+  socket.has_queued = json.value("queued", false);
   facts.bound_device = json.value("bound_device", std::uint32_t{0});
   TakeKnown(json, "mark", facts.mark);
   TakeKnown(json, "type_of_service", facts.type_of_service);

@@ -69,9 +69,6 @@ class Player {
       Shell(trial_.peer == PeerAct::kNothing ? kTracks : "");
       LoseEntries();
     }
-    if (trial_.peer == PeerAct::kStopsReading) {
-      AwaitProbe();
-    }
     AskEverywhere();
     if (!trial_.entry_stays) {
       LoseEntries();
@@ -84,14 +81,6 @@ class Player {
   void Shell(const std::string& script) const {
     if (!script.empty()) {
       wire_.local.Shell("FAR=" + wire_.peer.Path() + "; PORT=" + port_ + "; " + script);
-    }
-  }
-  // A window probe makes a new entry. Until then `explain` alone knows that it will: `check` reads no queue of live
-  // sockets.
-  void AwaitProbe() const {
-    const auto has_entry = [&] { return wire_.local.Shell("conntrack -L -p tcp 2>/dev/null | wc -l") != "0\n"; };
-    if (!Eventually(has_entry, kPatience)) {
-      throw std::runtime_error("no probe makes an entry");
     }
   }
   void LoseEntries() const { Shell("conntrack -F >/dev/null 2>&1"); }

@@ -31,6 +31,7 @@ struct ForwardedConnection {
   Tristate tracked = Tristate::kUnknown;
   OpenedBy opened_by = OpenedBy::kUnknown;
   bool peer_has_closed = false;  ///< CLOSE_WAIT, LAST_ACK, CLOSING: the peer's FIN has come
+  bool sends_first = false;      ///< data or window probes go out before the FIN, and again and again
 };
 
 }  // namespace finwait::firewall::packet

@@ -24,6 +24,7 @@ struct Given {
   std::uint32_t last_sent_ms = 0;
   std::uint32_t last_received_ms = 10'000;
   std::uint32_t last_acknowledged_ms = 10'000;
+  std::uint32_t queued = 0;
 };
 
 // An inet_diag_msg in FIN_WAIT_1 with tcp_info behind it.
@@ -34,6 +35,7 @@ std::vector<std::byte> Message(const Given& given) {
   header.idiag_expires = given.expires_ms;
   header.idiag_timer = given.timer;
   header.idiag_retrans = given.tries;
+  header.idiag_wqueue = given.queued;
   header.id.idiag_cookie[0] = 7;
   header.id.idiag_cookie[1] = 1;
   tcp_info info = {};
@@ -56,6 +58,13 @@ TcpSocket Decode(const Given& given) {
   const auto record = DecodeSocket(Message(given));
   EXPECT_TRUE(record.has_value() && record->has_value());
   return **record;
+}
+
+TEST(DecodeSocketTest, DataSendsBeforeTheFinOfAnOpenSocketAlone) {
+  EXPECT_FALSE(Decode({.state = 1}).SendsBeforeFin());
+  EXPECT_TRUE(Decode({.state = 1, .queued = 1}).SendsBeforeFin());
+  EXPECT_TRUE(Decode({.state = 8, .queued = 70'000}).SendsBeforeFin());
+  EXPECT_FALSE(Decode({.state = 4, .queued = 1}).SendsBeforeFin()) << "FIN_WAIT_1: it is the FIN";
 }
 
 TEST(DecodeSocketTest, ReadsWhatTellsAnUnsentFin) {

@@ -43,6 +43,7 @@ TcpSocket Tracked(std::uint64_t number, IpFamily family) {
   socket.idle = std::chrono::seconds(4'000'000);
   socket.segments = 255;
   socket.opened_here = false;
+  socket.has_queued = true;
   return socket;
 }
 
@@ -67,6 +68,7 @@ void ExpectSame(const TcpSocket& a, const TcpSocket& b) {
   EXPECT_EQ(a.idle, b.idle);
   EXPECT_EQ(a.segments, b.segments);
   EXPECT_EQ(a.opened_here, b.opened_here);
+  EXPECT_EQ(a.has_queued, b.has_queued);
 }
 
 TEST(SocketTableTest, GivesBackWhatWasPutIn) {
@@ -87,7 +89,7 @@ TEST(SocketTableTest, GivesBackWhatWasPutIn) {
 TEST(SocketTableTest, TellsTimesAsLongAsTheKernelKnowsThem) {
   TcpSocket longest = Tracked(1, IpFamily::kIpv4);
   longest.entry.remaining_seconds = 0x7fffffff / 100;                   // INT_MAX jiffies at 100 a second
-  SetKeepalive(longest, std::chrono::milliseconds(46LL * 86'400'000));  // tcp_keepalive_time=3974400
+  SetKeepalive(longest, std::chrono::milliseconds(24LL * 86'400'000));  // tcp_keepalive_time=2073600
   TcpSocket shortest = Tracked(2, IpFamily::kIpv4);
   shortest.entry.remaining_seconds = 0;
   SetKeepalive(shortest, std::chrono::milliseconds(0));

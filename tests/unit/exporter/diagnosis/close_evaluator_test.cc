@@ -88,6 +88,17 @@ TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kPeerDecides);
 }
 
+// With tcp_loose data makes a new entry, and the FIN behind it belongs to that.
+TEST_F(FateTest, QueuedDataBringsTheEntryBackForTheFin) {
+  CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateInvalid), {true, {true, true}}, {});
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kFinDropped);
+  socket_.has_queued = true;
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kClean) << "what was remembered of it has changed";
+  EXPECT_EQ(Of(DropsAt({Hook::kOutput})), Fate::kFinDropped) << "data is dropped as well";
+  history_.source_nat = true;
+  EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kNatLost) << "the new entry translates nothing";
+}
+
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
   history_.source_nat = true;
   EXPECT_EQ(Of(DropsAt({})), Fate::kNatLost);

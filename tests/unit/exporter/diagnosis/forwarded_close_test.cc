@@ -79,6 +79,13 @@ TEST_F(ForwardedCloseTest, OnlyTheHooksOnTheWayThroughDecide) {
   EXPECT_EQ(Evaluate(DropsStateAt(Hook::kOutput, kStateInvalid)).fate, Fate::kClean);
 }
 
+TEST_F(ForwardedCloseTest, QueuedDataBringsTheEntryBackForTheFin) {
+  forwarded_.sends_first = true;
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kClean);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kForward})).fate, Fate::kFinDropped) << "data is dropped as well";
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateEstablished)).fate, Fate::kFinDropped);
+}
+
 TEST_F(ForwardedCloseTest, ARememberedTranslationIsLostUnlessARuleDropsTheFinBefore) {
   history_.source_nat = true;
   EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kNatLost);

@@ -38,6 +38,7 @@ TEST(ProcSocketsTest, ReadsAStuckOrphan) {
   EXPECT_EQ(parsed->socket.timer_expires, std::chrono::milliseconds(7840));
   EXPECT_TRUE(parsed->socket.orphan);
   EXPECT_EQ(parsed->in_flight, 1U);
+  EXPECT_TRUE(parsed->socket.has_queued);
   // 6.4 s now, so 0.2 s at first: 0.2 + 0.4 + 0.8 + 1.6 + 3.2 s
   EXPECT_EQ(parsed->socket.minimum_age, std::chrono::milliseconds(6200));
 }
@@ -47,6 +48,7 @@ TEST(ProcSocketsTest, AMappedAddressIsOneOfIpv4) {
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->socket.local.Text(), "192.0.2.1:8080");
   EXPECT_EQ(parsed->socket.uid, 1000U);
+  EXPECT_FALSE(parsed->socket.has_queued);
   EXPECT_EQ(parsed->inode, 77U);
   EXPECT_FALSE(parsed->socket.orphan);
   EXPECT_EQ(parsed->socket.KeepaliveDue(), std::chrono::milliseconds(25600));
