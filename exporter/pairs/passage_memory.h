@@ -15,8 +15,9 @@
 namespace finwait::pairs {
 
 /// Remembers the connections that pass this host's NAT, by digests, also once their entries are gone: it is then that
-/// closes get lost. One is forgotten when either side's ends are another's, or for younger ones. Take() belongs to one
-/// thread; the rest to any.
+/// closes get lost. One is forgotten when either side's ends are another's, or for younger ones; never by time, as a
+/// half can be abandoned for weeks, and whoever takes its ports takes them here, too. Take() belongs to one thread; the
+/// rest to any.
 class PassageMemory {
  public:
   static constexpr std::size_t kMost = 32'768;
