@@ -204,9 +204,8 @@ bool IsPlainGlobal(const IpAddress& address) {
   return (byte(0) & 0xe0) == 0x20 && !(byte(0) == 0x20 && byte(1) == 0x02) && !teredo_or_orchid;
 }
 
-}  // namespace
-
-std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline) {
+std::vector<Result<Route>> FindDescribedRoutes(const Host& host, std::span<const RouteQuery> queries,
+                                               Deadline deadline) {
   std::vector<Result<Route>> results = AskForAllRoutes<Route>(host, queries, 0, DecodeRoute, deadline);
   std::map<std::uint32_t, Result<Route>> devices;  // by index: the same few for all
   for (Result<Route>& result : results) {
@@ -235,6 +234,33 @@ std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQue
     result->vrf_index = device->second->vrf_index;
     result->vrf_name = device->second->vrf_name;
     result->vrf_group = device->second->vrf_group;
+  }
+  return results;
+}
+
+// Whether the answer is not what a bound socket would get: it always leaves by its device (ip6_route_output_flags()
+// with a socket). Asked without a socket, the kernel insists on the device only where no source is given.
+bool MissesBoundDevice(const RouteQuery& query, const Result<Route>& result) {
+  return query.destination.Family() == IpFamily::kIpv6 && query.bound_device != 0 && query.source && result &&
+         result->interface_index != query.bound_device && result->vrf_index != query.bound_device;
+}
+
+}  // namespace
+
+std::vector<Result<Route>> FindRoutes(const Host& host, std::span<const RouteQuery> queries, Deadline deadline) {
+  std::vector<Result<Route>> results = FindDescribedRoutes(host, queries, deadline);
+  std::vector<std::size_t> missed;
+  std::vector<RouteQuery> again;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (MissesBoundDevice(queries[i], results[i])) {
+      missed.push_back(i);
+      again.push_back(queries[i]);
+      again.back().source.reset();
+    }
+  }
+  std::vector<Result<Route>> bound = FindDescribedRoutes(host, again, deadline);
+  for (std::size_t i = 0; i < missed.size(); ++i) {
+    results[missed[i]] = std::move(bound[i]);
   }
   return results;
 }

@@ -13,7 +13,7 @@ void AtRiskList::Add(std::size_t position, Fate fate, std::uint16_t site, bool w
       ++examples_[known->second].stands_for;
     } else if (examples_.size() < most_) {
       known_[{fate, site, with_entry}] = examples_.size();
-      examples_.push_back({position, 1});
+      examples_.push_back({position, 1, with_entry});
       return;
     } else {
       complete_ = false;
@@ -21,7 +21,7 @@ void AtRiskList::Add(std::size_t position, Fate fate, std::uint16_t site, bool w
     }
   }
   if (others_.size() < most_) {
-    others_.push_back({position, alike ? 0U : 1U});
+    others_.push_back({position, alike ? 0U : 1U, with_entry});
   } else if (!alike) {
     complete_ = false;
   }

@@ -17,6 +17,7 @@ class AtRiskList {
   struct Listed {
     std::size_t position = 0;      ///< as it was given to Add()
     std::uint64_t stands_for = 0;  ///< sockets that fare as it does, itself among them; 0: another stands for it
+    bool with_entry = false;       ///< as it was given to Add()
   };
 
   /// `most`: so many are listed.

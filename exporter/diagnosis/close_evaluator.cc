@@ -74,8 +74,11 @@ CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const Con
   const std::size_t missed = packets_.Facts().Missed();
   const ListedSocket listed(socket);
   const bool peer_has_closed = PeerHasClosed(socket.state);
-  CloseOutcome outcome =
-      EvaluateWith(WithFacts(listed, peer_has_closed), &listed, history, {peer_has_closed, socket.SendsBeforeFin()});
+  const Connection connection = WithFacts(listed, peer_has_closed);
+  CloseOutcome outcome = EvaluateWith(connection, &listed, history, {peer_has_closed, socket.SendsBeforeFin()});
+  if (connection.as_if_routed) {
+    outcome.fin.location.reset();  // routing refuses the FIN before that rule, and to change the rule helps nobody
+  }
   outcome.incomplete = packets_.Facts().Missed() != missed;
   return outcome;
 }

@@ -29,13 +29,17 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
   bool ack_lost = IsLost(outcome.ack.decision);
   const auto reset = ack_lost ? packets.reset_of_peer(outcome.ack) : std::nullopt;
   if (reset && !IsLost(reset->decision)) {
-    // The peer is gone then, and answers the next try of the FIN with a RST.
+    // The peer is gone then, sends no FIN, and answers the next try of this end's with a RST.
     outcome.peer_reset = packets.peer_reset();
-    ack_lost = IsLost(outcome.peer_reset.decision);
-    if (!ack_lost &&
-        (reset->decision == Disposition::kUnknown || outcome.peer_reset.decision == Disposition::kUnknown)) {
-      return BecauseOf(reset->decision == Disposition::kUnknown ? *reset : outcome.peer_reset, outcome);
+    const bool reset_unknown = reset->decision == Disposition::kUnknown;
+    if (reset_unknown || outcome.peer_reset.decision == Disposition::kUnknown) {
+      return BecauseOf(reset_unknown ? *reset : outcome.peer_reset, outcome);
     }
+    if (IsLost(outcome.peer_reset.decision)) {
+      outcome.fate = Fate::kAckDropped;
+      return;
+    }
+    ack_lost = false;
   }
   if (packets.peer_has_closed) {  // its FIN has come, and a second one with an ACK in it will not
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;

@@ -17,7 +17,8 @@ std::optional<DecisiveLoss> DecisiveLossOf(const CloseOutcome& outcome) {
     case Fate::kFinDropped:
       return DecisiveLoss{PacketKind::kFin, &outcome.fin};
     case Fate::kAckDropped:
-      return DecisiveLoss{PacketKind::kAck, &outcome.ack};
+      // A peer that a reject has reset answers every further try of the FIN with a RST.
+      return DecisiveLoss{PacketKind::kAck, IsLost(outcome.peer_reset.decision) ? &outcome.peer_reset : &outcome.ack};
     case Fate::kPeerDecides:
       return DecisiveLoss{PacketKind::kAck, IsLost(outcome.ack.decision) ? &outcome.ack : &outcome.peer_reset};
     case Fate::kPeerFinDropped:

@@ -32,13 +32,17 @@ bool IsExpiring(const kernel::TcpSocket& socket, const ConnectionHistory* histor
   return timeout && remaining * 2 < *timeout && !refreshed;
 }
 
+// Whether what becomes of its close hangs on no entry: the entry is there, or nothing here asks for one (`active`).
+bool NeedsNoEntry(const kernel::TcpSocket& socket, const std::array<bool, 2>& active) {
+  return socket.entry.tracking == kernel::Tracking::kTracked ||
+         !active[static_cast<std::size_t>(socket.local.address.Family())];
+}
+
 // `fate` is one of kFatesAtRisk.
-void CountAtRisk(const kernel::TcpSocket& socket, Fate fate, LiveSummary& summary) {
+void CountAtRisk(const kernel::TcpSocket& socket, Fate fate, bool with_entry, LiveSummary& summary) {
   const auto position = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate) - std::begin(kFatesAtRisk);
   ++summary.at_risk[static_cast<std::size_t>(position)];
-  if (socket.entry.tracking == kernel::Tracking::kTracked) {
-    ++summary.at_risk_with_entry[static_cast<std::size_t>(position)];
-  }
+  summary.at_risk_with_entry[static_cast<std::size_t>(position)] += with_entry ? 1 : 0;
   if (fate != Fate::kUnknown && fate != Fate::kPeerDecides && socket.state == kernel::TcpState::kCloseWait) {
     ++summary.would_stick_close_wait;
   }
@@ -58,14 +62,14 @@ void SumUpTimeout(const kernel::TcpSocket& socket, const ConnectionHistory* hist
   }
 }
 
-AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* history, CloseEvaluator& evaluator) {
-  const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
-  const CloseOutcome outcome = tracked ? evaluator.EvaluateTracked(socket) : evaluator.Evaluate(socket, history);
+AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* history, bool with_entry,
+                      CloseEvaluator& evaluator) {
+  const CloseOutcome outcome = with_entry ? evaluator.EvaluateTracked(socket) : evaluator.Evaluate(socket, history);
   AtRiskSocket described = DescribeOutcome(socket, history, outcome, evaluator);
-  described.with_entry = tracked;
+  described.with_entry = with_entry;
   if (described.place && !IsLost(outcome.peer_reset.decision)) {
     described.drops = FindClosingDrops(evaluator.Packets(), evaluator.ConnectionWithFacts(socket),
-                                       socket.state != kernel::TcpState::kEstablished, tracked);
+                                       socket.state != kernel::TcpState::kEstablished, with_entry);
   }
   return described;
 }
@@ -113,13 +117,13 @@ class LiveTally {
     WithEntry with_entry(evaluator);
     for (std::size_t i = 0; i < sample.sockets.Size(); ++i) {
       const kernel::TcpSocket socket = sample.sockets[i];
-      if (!socket.IsOpen() || !active[static_cast<std::size_t>(socket.local.address.Family())]) {
+      if (!socket.IsOpen()) {
         continue;
       }
-      if (socket.entry.tracking == kernel::Tracking::kTracked && !with_entry.Remembered(socket)) {
+      if (NeedsNoEntry(socket, active) && !with_entry.Remembered(socket)) {
         with_entry_.push_back(i);
       }
-      if (IsNeeded(socket) && !IsKnown(socket)) {
+      if (active[static_cast<std::size_t>(socket.local.address.Family())] && IsNeeded(socket) && !IsKnown(socket)) {
         (socket.entry.tracking == kernel::Tracking::kTracked ? tracked : waiting_).push_back(i);
       }
     }
@@ -209,9 +213,8 @@ std::vector<AtRiskSocket> DescribeAll(const kernel::SocketTable& sockets, const 
       const kernel::TcpSocket socket = sockets[one.position];
       const std::optional<ConnectionHistory> history = memory.Find(socket.cookie);
       const ConnectionHistory* known = history ? &*history : nullptr;
-      const bool evaluated = socket.entry.tracking == kernel::Tracking::kTracked ||
-                             evaluator.RememberedProvisionally(socket, known).has_value();
-      described.push_back(evaluated ? Describe(socket, known, evaluator) : NotEvaluatedYet(socket));
+      const bool evaluated = one.with_entry || evaluator.RememberedProvisionally(socket, known).has_value();
+      described.push_back(evaluated ? Describe(socket, known, one.with_entry, evaluator) : NotEvaluatedYet(socket));
       described.back().stands_for = one.stands_for;
     }
   });
@@ -254,28 +257,27 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     ++summary.open;
-    if (!active[static_cast<std::size_t>(socket.local.address.Family())]) {
-      continue;  // no entry here is no risk
-    }
+    const bool is_active = active[static_cast<std::size_t>(socket.local.address.Family())];
     const std::optional<ConnectionHistory> remembered = memory.Find(socket.cookie);
     const ConnectionHistory* history = remembered ? &*remembered : nullptr;
-    if (sysctl != nullptr) {
+    if (is_active && sysctl != nullptr) {
       SumUpTimeout(socket, history, *sysctl, summary);
     }
-    const bool tracked = socket.entry.tracking == kernel::Tracking::kTracked;
-    if (tracked) {
-      const bool translated = history != nullptr && history->Translated();
-      summary.translated += translated ? 1 : 0;
-      summary.any_would_stick = summary.any_would_stick || translated;
+    const bool tracked = is_active && socket.entry.tracking == kernel::Tracking::kTracked;
+    const bool translated = tracked && history != nullptr && history->Translated();
+    summary.translated += translated ? 1 : 0;
+    summary.any_would_stick = summary.any_would_stick || translated;
+    if (NeedsNoEntry(socket, active)) {
       if (const auto now = with_entry.Remembered(socket); now && WouldStick(*now)) {
         summary.any_would_stick = true;
-        CountAtRisk(socket, *now, summary);
+        CountAtRisk(socket, *now, true, summary);
+        ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
         listed.Add(i, *now, evaluator.RememberedTrackedSite(socket), true);
         continue;
       }
-      if (effort.drop_path_known || summary.any_would_stick) {
-        continue;  // whether it would stick without its entry tells nothing new
-      }
+    }
+    if (!is_active || (tracked && (effort.drop_path_known || summary.any_would_stick))) {
+      continue;  // no entry here is no risk; or whether it would stick without its entry tells nothing new
     }
     const auto known = evaluator.RememberedProvisionally(socket, history);
     summary.unevaluated += known ? 0 : 1;
@@ -289,7 +291,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
     if (fate == Fate::kClean) {
       continue;
     }
-    CountAtRisk(socket, fate, summary);
+    CountAtRisk(socket, fate, false, summary);
     ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory(), sysctl);

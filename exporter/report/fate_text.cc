@@ -51,9 +51,9 @@ std::string_view Meaning(diagnosis::Fate fate) {
 
 std::string_view MeaningWithEntry(diagnosis::Fate fate) {
   return fate == diagnosis::Fate::kFinDropped
-             ? "a rule of this host's would drop the FIN although conntrack has an entry for the connection"
-             : "if the peer closed first, its FIN would be dropped here although conntrack has an entry for the "
-               "connection";
+             ? "a rule of this host's would drop the FIN, whether conntrack has an entry for the connection or not"
+             : "if the peer closed first, its FIN would be dropped here, whether conntrack has an entry for the "
+               "connection or not";
 }
 
 }  // namespace finwait::report

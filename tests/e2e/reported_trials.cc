@@ -93,6 +93,21 @@ void AddPaths(Reported& reported) {
   link_local.listens = "::";
   link_local.device = "va2";
 
+  // Asked without a socket, routing of IPv6 would take the other uplink.
+  ShortTrial& bound6 = reported.Add("a bound device of two uplinks, IPv6",
+                                    "ip6tables -A OUTPUT -o va2 -m conntrack --ctstate INVALID -j DROP", "fin_dropped");
+  bound6.ipv6 = true;
+  bound6.prepare =
+      "ip link add va2 type veth peer name vb2 netns $FAR; ip address add 2001:db8:2::1/64 dev va2 nodad; ip link set "
+      "va2 up; ip -6 route add 2001:db8:9::9 via 2001:db8::2 metric 10; ip -6 route add 2001:db8:9::9 via "
+      "2001:db8:2::2 metric 20";
+  bound6.prepare_peer =
+      "ip address add 2001:db8:2::2/64 dev vb2 nodad; ip link set vb2 up; ip address add 2001:db8:9::9/128 dev lo "
+      "nodad; for i in $(seq 100); do ip -o link show vb2 | grep -q 'state UP' && break; sleep 0.05; done; sleep 0.5";
+  bound6.address = "2001:db8:9::9";
+  bound6.listens = "::";
+  bound6.device = "va2";
+
   ShortTrial& transparent = reported.Add("verdict-transparent", kDropInvalid, "fin_dropped");
   transparent.prepare =
       "ip rule add fwmark 1 lookup 100; ip route add local default dev lo table 100; "
@@ -116,6 +131,10 @@ void AddPeers(Reported& reported) {
   reported.Add("verdict-ack-reset",
                "iptables -A INPUT -i veth0 -p tcp -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset",
                "clean");
+  reported.Add("a peer whose reset is dropped, after a reject reset it",
+               "iptables -A INPUT -p tcp --tcp-flags RST RST -m conntrack --ctstate INVALID -j DROP; iptables -A INPUT "
+               "-i veth0 -p tcp -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset",
+               "ack_dropped");
   reported.Add("verdict-peer-fin-dropped",
                "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0; iptables -A INPUT -p tcp --tcp-flags FIN FIN -m "
                "conntrack --ctstate INVALID -j DROP",
@@ -216,6 +235,15 @@ void AddRules(Reported& reported) {
       "ip link add br0 type bridge; ip address flush dev veth0 scope global; ip link set veth0 master br0; ip address "
       "add 192.0.2.1/24 dev br0; ip link set br0 address 02:00:00:00:00:01; ip link set br0 up";
 
+  reported.Add("a set that is full",
+               "nft 'table inet f { set s { type ipv4_addr; flags dynamic; size 1; elements = { 198.51.100.77 }; }; "
+               "chain o { type filter hook output priority 0; add @s { ip daddr }; ct state invalid ip daddr @s drop; "
+               "}; }'",
+               "clean");
+  reported.Add("CONNMARK with a shift",
+               "iptables -t mangle -A PREROUTING -j MARK --set-mark 1; iptables -t mangle -A PREROUTING -j CONNMARK "
+               "--save-mark --left-shift-mark 4; iptables -A INPUT -i veth0 -m connmark --mark 0x10 -j DROP",
+               "peer_decides");
   ShortTrial& stateless = reported.Add(
       "verdict-stateless-nat",
       "nft 'table ip d { chain p { type filter hook prerouting priority -400; ip saddr 192.0.2.2 drop; }; }'",
@@ -242,6 +270,10 @@ void AddEntries(Reported& reported) {
           "iptables -A OUTPUT ! -o lo ! -d 127.0.0.1 ! -s 127.0.0.1 -p tcp -m tcp --tcp-flags ACK,FIN ACK,FIN -j DROP; "
           "iptables -A OUTPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
           "fin_dropped")
+      .entry_stays = true;
+  reported
+      .Add("FINs dropped where no rule needs conntrack",
+           "iptables -A OUTPUT ! -o lo -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped")
       .entry_stays = true;
   ShortTrial& policy =
       reported.Add("report-timeout-policy", "nft 'add rule inet demo output ct state invalid drop'", "clean");

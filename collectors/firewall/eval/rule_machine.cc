@@ -251,12 +251,25 @@ RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
     const bool there = now.size() == 1 && now.front().kind != LookupBranch::Kind::kMissing;
     room = there ? Tristate::kYes : now.size() == 1 ? room : Tristate::kUnknown;
   }
-  Condition condition = Condition::Of(room, "whether a set is full");
-  condition.And(limited ? Tristate::kUnknown : Tristate::kYes, "a limit for each element of a set");
-  if (room != Tristate::kNo) {
+  Condition fits = Condition::Of(room, "whether a set is full");
+  const Tristate within_limit = limited ? Tristate::kUnknown : Tristate::kYes;
+  constexpr std::string_view kLimit = "a limit for each element of a set";
+  if (!dynamic.inverted) {
+    if (Test(fits) == Step::kDone) {
+      return Step::kDone;
+    }
     remember(true);
+    return Test(Condition::Of(within_limit, kLimit));
   }
-  return Test(condition.Invert(dynamic.inverted));
+  // What misses the rule has been put in, and what goes on in it has not.
+  const packet::LastingChanges before = at_->packet.lasting;
+  remember(true);
+  fits.And(within_limit, kLimit);
+  const Step step = Test(fits.Invert(true));
+  if (step == Step::kNext) {
+    at_->packet.lasting = before;
+  }
+  return step;
 }
 
 Tristate RuleMachine::HasRoom(const std::string& set) {

@@ -41,12 +41,30 @@ std::optional<xt_connmark_tginfo2> DecodeTarget(const XtTarget& target) {
                              .mode = older->mode};
 }
 
-// (mark & ~clear) ^ (other & mask); unknown where `other` is.
+constexpr std::uint8_t kRightShift = 1;  // D_SHIFT_RIGHT of shift_dir
+
+// --left-shift-mark and --right-shift-mark. A shift by 32 and more does nothing certain.
+std::optional<std::uint32_t> Shifted(std::uint32_t number, const xt_connmark_tginfo2& info) {
+  if (info.shift_bits >= 32) {
+    return std::nullopt;
+  }
+  return info.shift_dir == kRightShift ? number >> info.shift_bits : number << info.shift_bits;
+}
+
+// (mark & ~clear) ^ ((other & mask) shifted); unknown where `other` is.
 AbstractNumber<4> Copied(const AbstractNumber<4>& mark, std::uint32_t clear, const AbstractNumber<4>& other,
-                         std::uint32_t mask) {
+                         std::uint32_t mask, const xt_connmark_tginfo2& info) {
   packet::Wide number = 0;
-  return packet::KnownNumber(other.bytes, &number) ? Marked(mark, clear, static_cast<std::uint32_t>(number) & mask)
-                                                   : AbstractNumber<4>::Unknown();
+  const auto shifted = packet::KnownNumber(other.bytes, &number)
+                           ? Shifted(static_cast<std::uint32_t>(number) & mask, info)
+                           : std::nullopt;
+  return shifted ? Marked(mark, clear, *shifted) : AbstractNumber<4>::Unknown();
+}
+
+// What --set-xmark makes of the connection's mark: all of it is shifted.
+AbstractNumber<4> Set(const AbstractNumber<4>& mark, const xt_connmark_tginfo2& info) {
+  const AbstractNumber<4> set = Marked(mark, info.ctmask, info.ctmark);
+  return info.shift_bits == 0 ? set : Copied(AbstractNumber<4>::Known(0), 0, set, UINT32_MAX, info);
 }
 
 // connmark_tg_shift(). Without an entry it does nothing: nothing is saved, and nothing restored.
@@ -55,29 +73,37 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     return {};
   }
   const auto info = DecodeTarget(target);
-  if (!info || packet.tracking != PacketTracking::kNew || info->shift_bits != 0) {
+  if (!info || packet.tracking != PacketTracking::kNew) {
     packet.mark = AbstractNumber<4>::Unknown();
     packet.connection_mark = AbstractNumber<4>::Unknown();
   } else if (info->mode == XT_CONNMARK_SET) {
-    packet.connection_mark = Marked(packet.connection_mark, info->ctmask, info->ctmark);
+    packet.connection_mark = Set(packet.connection_mark, *info);
   } else if (info->mode == XT_CONNMARK_SAVE) {
-    packet.connection_mark = Copied(packet.connection_mark, info->ctmask, packet.mark, info->nfmask);
+    packet.connection_mark = Copied(packet.connection_mark, info->ctmask, packet.mark, info->nfmask, *info);
   } else if (info->mode == XT_CONNMARK_RESTORE) {
-    packet.mark = Copied(packet.mark, info->nfmask, packet.connection_mark, info->ctmask);
+    packet.mark = Copied(packet.mark, info->nfmask, packet.connection_mark, info->ctmask, *info);
   }
   return {};
 }
 
+std::string ShiftText(const xt_connmark_tginfo2& info) {
+  if (info.shift_bits == 0) {
+    return "";
+  }
+  return (info.shift_dir == kRightShift ? " --right-shift-mark " : " --left-shift-mark ") +
+         std::to_string(info.shift_bits);
+}
+
 std::optional<OptionText> TargetText(const XtTarget& target, bool) {
   const auto info = DecodeTarget(target);
-  if (!info || info->shift_bits != 0) {
+  if (!info) {
     return std::nullopt;
   }
   if (info->mode == XT_CONNMARK_SET) {
-    return " --set-xmark " + HexText(info->ctmark) + "/" + HexText(info->ctmask);
+    return " --set-xmark " + HexText(info->ctmark) + "/" + HexText(info->ctmask) + ShiftText(*info);
   }
   return (info->mode == XT_CONNMARK_SAVE ? " --save-mark" : " --restore-mark") + std::string(" --nfmask ") +
-         HexText(info->nfmask) + " --ctmask " + HexText(info->ctmask);
+         HexText(info->nfmask) + " --ctmask " + HexText(info->ctmask) + ShiftText(*info);
 }
 
 constexpr Match kMatches[] = {{.name = "connmark",

@@ -81,6 +81,31 @@ TEST_F(FateTest, TheResetOfARejectBelongsToTheEntryOfWhatItRejects) {
   EXPECT_EQ(Of(ResetsThePeer(kStateEstablished)), Fate::kClean);
 }
 
+// The peer sends no FIN after that, and each further try of this end's is answered with a RST.
+TEST_F(FateTest, APeerThatIsResetButCannotSaySoIsAckDropped) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  HandMadeTable table;
+  const auto masked = [](unsigned length, unsigned bits) {
+    Bitwise mask;
+    mask.length = length;
+    mask.mask = length == 1 ? ValueOf({bits}) : ValueOf({bits, 0, 0, 0});
+    mask.xor_value = length == 1 ? ValueOf({0}) : ValueOf({0, 0, 0, 0});
+    return std::pair(mask, Compare{NFT_CMP_NEQ, Register{0}, mask.xor_value});
+  };
+  const auto [of_flag, is_reset] = masked(1, kFlagRst);
+  const auto [of_new, is_new] = masked(4, kStateNew);
+  table.Base("in", Hook::kInput,
+             {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, of_flag, is_reset, Drops()},
+              {CtLoad{NFT_CT_STATE, {}, Register{0}}, of_new, is_new, Reject{NFT_REJECT_TCP_RST, 0}}});
+  CloseEvaluator evaluator(std::make_shared<const Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
+  const CloseOutcome outcome = evaluator.Evaluate(socket_, &history_);
+  EXPECT_EQ(outcome.fate, Fate::kAckDropped);
+  const auto loss = DecisiveLossOf(outcome);
+  ASSERT_TRUE(loss && loss->result->location);
+  EXPECT_EQ(loss->result->location->handle, 1U) << "the rule that goes on dropping";
+}
+
 TEST_F(FateTest, IsEvaluatedAgainWhenThePeerCloses) {
   CloseEvaluator evaluator(DropsStateAt(Hook::kInput, kStateInvalid), {true, {true, true}}, {});
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kPeerFinDropped);

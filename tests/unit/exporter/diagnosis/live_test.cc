@@ -101,10 +101,22 @@ TEST_F(LiveTest, ASocketThatIsClosingIsNeverCalledUntracked) {
 
 TEST_F(LiveTest, WhereConntrackIsNotActiveNoEntryIsNoRisk) {
   Add();
-  const LiveSummary live = Sum(DropsAt({Hook::kOutput}), {false, true});
+  const LiveSummary live = Sum(DropsAt({}), {false, true});
   EXPECT_EQ(live.open, 1U);
   EXPECT_EQ(live.untracked_established, 0U);
   EXPECT_EQ(live.WouldStick(), 0U);
+}
+
+TEST_F(LiveTest, WithoutConntrackRulesStillDropFins) {
+  Add();
+  AddTracked(10);
+  const LiveSummary summary = Sum(DropsAt({Hook::kOutput}), {false, false});
+  EXPECT_EQ(summary.at_risk[0], 2U);
+  EXPECT_EQ(summary.at_risk_with_entry[0], 2U) << "which an entry would not change";
+  EXPECT_EQ(summary.untracked_established, 0U);
+  EXPECT_EQ(summary.expiring, 0U);
+  ASSERT_FALSE(summary.sockets.empty());
+  EXPECT_TRUE(summary.sockets[0].with_entry);
 }
 
 TEST_F(LiveTest, ASocketExpiresWithLessThanHalfOfItsTimeoutLeft) {

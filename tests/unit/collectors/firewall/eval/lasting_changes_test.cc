@@ -135,6 +135,32 @@ TEST_F(LastingChangesTest, TheFinsDestinationIsTheAnswersSource) {
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop) << "any connection's";
 }
 
+TEST_F(LastingChangesTest, AFullSetTakesNothingIn) {
+  store_.Put(facts::SetRoomKey{{TableFamily::kInet, "t", "s"}}, Fact::Present(false));
+  Set full = DynamicSetOf("s");
+  full.elements.emplace_back();
+  full.elements.back().key = ValueOf({198, 51, 100, 77});
+  const HandMadeTable table =
+      HandMadeTable().Holds(full).Base("o", Hook::kOutput, {{kDestination, kAdd}, {kDestination, kIsThere, Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kFin), Disposition::kAccept);
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
+  EXPECT_NE(Evaluate(table, PacketKind::kFin), Disposition::kDrop) << "any connection's";
+}
+
+TEST_F(LastingChangesTest, OfAnInvertedAddWhatGoesOnIsNotInTheSet) {
+  DynamicSet add = kAdd;
+  add.inverted = true;
+  const auto fin = [&](std::vector<Expression> first) {
+    return Evaluate(HandMadeTable()
+                        .Holds(DynamicSetOf("s"))
+                        .Base("o", Hook::kOutput, {std::move(first), {kDestination, kIsThere, Drops()}}),
+                    PacketKind::kFin);
+  };
+  EXPECT_EQ(fin({kDestination, add}), Disposition::kDrop) << "it misses the rule, and is in the set";
+  store_.Put(facts::SetRoomKey{{TableFamily::kInet, "t", "s"}}, Fact::Present(false));
+  EXPECT_EQ(fin({kDestination, add}), Disposition::kAccept);
+}
+
 TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {
   const auto dropped = LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfFin(IfNew({Drops()}))}));
   ASSERT_TRUE(dropped);
