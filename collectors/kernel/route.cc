@@ -118,6 +118,8 @@ Route DecodeRoute(const netlink::Message& message) {
       route.on_link = false;
     } else if (attribute.Type() == RTA_VIA) {  // an IPv4 route through an IPv6 gateway
       route.on_link = false;
+    } else if (attribute.Type() == RTA_FLOW) {
+      route.realm = attribute.U32().value_or(0);
     } else if (attribute.Type() == RTA_METRICS) {
       netlink::ForEachAttribute(attribute.Payload(), [&](const netlink::Attribute& metric) {
         const auto limit = metric.Type() == RTAX_HOPLIMIT ? metric.U32() : std::nullopt;

@@ -27,6 +27,7 @@ struct Route {
   bool local = false;   ///< to this host itself: the packet goes over loopback, or over a VRF (RTN_LOCAL)
   bool on_link = true;  ///< without a gateway of either family
   std::optional<IpAddress> gateway;
+  std::uint32_t realm = 0;                ///< its classid (RTA_FLOW); 0: none
   std::optional<std::uint8_t> hop_limit;  ///< `hoplimit` of the route; absent: the default
 };
 

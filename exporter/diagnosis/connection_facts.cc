@@ -164,6 +164,8 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
       connection.egress = (*route)->egress;
       connection.egress_port = (*route)->egress_port;
       connection.masquerade = (*route)->masquerade;
+      connection.next_hop = (*route)->gateway.value_or(listed.peer.address);
+      connection.realm = (*route)->realm;
       hop_limit = (*route)->hop_limit;
     }
     connection.address_gone =

@@ -112,6 +112,8 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
     connection.egress = forth->egress;
     connection.egress_port = forth->egress_port;
     connection.masquerade = forth->masquerade;
+    connection.next_hop = forth->gateway.value_or(forwarded.peer.address);
+    connection.realm = forth->realm;
   }
   return connection;
 }

@@ -24,6 +24,12 @@ Json RouteJson(const Route& route) {
     json["masquerade"] = route.masquerade->Text();
   }
   PutKnown(json, "hop_limit", route.hop_limit);
+  if (route.gateway) {
+    json["gateway"] = route.gateway->Text();
+  }
+  if (route.realm != 0) {
+    json["realm"] = route.realm;
+  }
   return json;
 }
 
@@ -43,6 +49,10 @@ Route RouteIn(const Json& json) {
     route.masquerade = AddressIn(json["masquerade"]);
   }
   TakeKnown(json, "hop_limit", route.hop_limit);
+  if (json.contains("gateway")) {
+    route.gateway = AddressIn(json["gateway"]);
+  }
+  route.realm = json.value("realm", std::uint32_t{0});
   return route;
 }
 

@@ -60,6 +60,15 @@ void AddPaths(Reported& reported) {
       .AddUplinks("verdict-stale-route", "ip route add 203.0.113.9 via 192.0.2.2 src 203.0.113.1; ", by_device,
                   "fin_dropped")
       .changes = "ip route replace 203.0.113.9 via 198.51.100.2 src 203.0.113.1";
+  const std::string in_realm = "ip route add 203.0.113.9 via 198.51.100.2 realm 7; ";
+  reported.AddUplinks("the realm of its route", in_realm,
+                      "iptables -A OUTPUT -m realm --realm 7 -m conntrack --ctstate INVALID -j DROP", "fin_dropped");
+  reported.AddUplinks("the realm of another route", in_realm,
+                      "iptables -A OUTPUT -m realm --realm 8 -m conntrack --ctstate INVALID -j DROP", "clean");
+  reported.AddUplinks("the next hop of its route", in_realm,
+                      "nft 'table ip f { chain o { type filter hook postrouting priority 0; rt nexthop 198.51.100.2 rt "
+                      "classid 7 ct state invalid drop; }; }'",
+                      "fin_dropped");
   const std::string both =
       "sysctl -qw net.ipv4.fib_multipath_hash_policy=1; ip route add 203.0.113.9 src 203.0.113.1 "
       "nexthop via 192.0.2.2 nexthop via 198.51.100.2; ";

@@ -544,6 +544,23 @@ RuleMachine::Step RuleMachine::operator()(const RouteLoad& load) {
     StoreNumber(load.destination, 0, 1);
     return Step::kNext;
   }
+  if (load.key == NFT_RT_CLASSID && context_.realm) {
+    StoreNumber(load.destination, *context_.realm, 4);
+    return Step::kNext;
+  }
+  const bool asks_next_hop = load.key == NFT_RT_NEXTHOP4 || load.key == NFT_RT_NEXTHOP6;
+  const IpFamily asked = load.key == NFT_RT_NEXTHOP4 ? IpFamily::kIpv4 : IpFamily::kIpv6;
+  if (asks_next_hop && asked != at_->packet.family) {
+    return Miss();  // nft_rt_get_eval() breaks off
+  }
+  if (asks_next_hop && context_.next_hop && context_.next_hop->Family() == asked) {
+    std::vector<AbstractByte> bytes;
+    for (const std::byte byte : context_.next_hop->Bytes()) {
+      bytes.push_back(AbstractByte::Known(byte));
+    }
+    Store(load.destination, bytes);
+    return Step::kNext;
+  }
   return Test(Tristate::kUnknown, "the packet's route");
 }
 

@@ -33,13 +33,20 @@ HookContext StepContext::At(const HookStep& step, const Packet& packet) const {
     DescribePassage(step, packet, context);
   }
   context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
+  const bool is_routed = step.hook == Hook::kOutput || step.hook == Hook::kForward || step.hook == Hook::kPostrouting;
   const bool leaves = IsOutgoing(kind_) || connection_.path_kind == PathKind::kForwarded;
-  if (step.hook == Hook::kPostrouting && leaves && connection_.path_kind != PathKind::kLoopback) {
-    if (!packet.rerouted) {
-      context.masquerade = IsOutgoing(kind_) ? connection_.masquerade : std::nullopt;
-    } else if (packet.new_route != nullptr && !packet.new_route->local) {
-      context.masquerade = packet.new_route->masquerade;
+  if (is_routed && leaves && connection_.path_kind != PathKind::kLoopback) {
+    std::optional<IpAddress> masquerade;
+    if (!packet.rerouted && IsOutgoing(kind_)) {
+      masquerade = connection_.masquerade;
+      context.next_hop = connection_.next_hop;
+      context.realm = connection_.realm;
+    } else if (packet.rerouted && packet.new_route != nullptr && !packet.new_route->local) {
+      masquerade = packet.new_route->masquerade;
+      context.next_hop = packet.new_route->gateway;
+      context.realm = packet.new_route->realm;
     }
+    context.masquerade = step.hook == Hook::kPostrouting ? masquerade : std::nullopt;
   }
   return context;
 }

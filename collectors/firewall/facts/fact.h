@@ -28,6 +28,8 @@ struct Route {
   bool on_link = false;                        ///< without a gateway: to a neighbour
   /// The port by which a bridge `egress` sends: of one that has several, nothing but what is true of all is known.
   std::optional<Interface> egress_port = {};
+  std::optional<IpAddress> gateway = {};  ///< absent: on link, or of the other family
+  std::uint32_t realm = 0;                ///< `ip route ... realm`; 0: none
 };
 
 /// What sock_diag tells of one TCP socket. What is absent is not told.

@@ -193,6 +193,7 @@ Connection RepresentativeFlow(IpFamily family, PathKind path_kind) {
   connection.family = family;
   connection.path_kind = path_kind;
   connection.general = true;
+  connection.realm = 0;
   connection.local_socket.transparent = connection.peer_socket.transparent = false;
   return connection;
 }

@@ -77,6 +77,9 @@ struct Connection {
   std::optional<Interface> ingress;
   /// The address that MASQUERADE gives to packets that leave through `egress`; absent: not known.
   std::optional<IpAddress> masquerade;
+  /// Where routing sends packets to the peer: the gateway or the peer itself, and its realm; absent: not known.
+  std::optional<IpAddress> next_hop;
+  std::optional<std::uint32_t> realm;
   /// What routing is told of the packets that the local end sends; absent: not known. Where rules change a packet's
   /// destination or mark, the route of what comes out is asked for by it. kForwarded: present where each packet is to
   /// be routed by what prerouting has made of it.

@@ -54,6 +54,9 @@ struct HookContext {
   /// To a bridge, what it passes on is addressed to another host (PACKET_OTHERHOST, br_handle_frame()); rules of IP
   /// that it calls are told that it is for this one (br_nf_pre_routing()), as all else is.
   bool IsForOtherHost() const { return bridged && bridge.present; }
+  /// The next hop and the realm of the packet's route (its dst_entry); absent: not known, or it has none yet.
+  std::optional<IpAddress> next_hop;
+  std::optional<std::uint32_t> realm;
   /// The address that MASQUERADE gives to a packet here; absent: not known.
   std::optional<IpAddress> masquerade;
 };

@@ -320,6 +320,8 @@ class Batch {
     fact->hop_limit = route.hop_limit;
     if (!route.local) {
       fact->on_link = route.on_link;
+      fact->gateway = route.gateway;
+      fact->realm = route.realm;
       fact->egress = DeviceOf(route);
       fact->egress_port = PortOf(route);
       if (const auto* addresses = AddressesOf(destination.Family())) {
@@ -331,7 +333,8 @@ class Batch {
     std::shared_ptr<const facts::Route>& newest = newest_route_;
     if (newest == nullptr || newest->local != fact->local || newest->on_link != fact->on_link ||
         newest->egress != fact->egress || newest->egress_port != fact->egress_port ||
-        newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit) {
+        newest->masquerade != fact->masquerade || newest->hop_limit != fact->hop_limit ||
+        newest->gateway != fact->gateway || newest->realm != fact->realm) {
       newest = std::move(fact);
     }
     return newest;

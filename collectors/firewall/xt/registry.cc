@@ -43,6 +43,7 @@ constexpr FamilyFunction kFamilies[] = {
     families::Pkttype,
     families::Policy,
     families::Queue,
+    families::Realm,
     families::Recent,
     families::Reject,
     families::Rpfilter,

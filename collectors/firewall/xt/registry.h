@@ -57,6 +57,7 @@ Family Physdev();
 Family Pkttype();
 Family Policy();
 Family Queue();
+Family Realm();
 Family Recent();
 Family Reject();
 Family Rpfilter();

@@ -8,7 +8,6 @@ constexpr Match kMatches[] = {
     {.name = "cpu", .revisions = kAnyRevision, .traits = {.unknowable_because = "the CPU that handles the packet"}},
     {.name = "quota", .revisions = kAnyRevision, .traits = {.unknowable_because = "a quota"}},
     {.name = "rateest", .revisions = kAnyRevision, .traits = {.unknowable_because = "a rate estimate"}},
-    {.name = "realm", .revisions = kAnyRevision, .traits = {.unknowable_because = "the route's realm"}},
     {.name = "string", .revisions = kAnyRevision, .traits = {.unknowable_because = "the packet's payload"}},
     {.name = "time", .revisions = kAnyRevision, .traits = {.unknowable_because = "the time"}},
 };
