@@ -166,8 +166,7 @@ std::optional<report::CloseReport> ExplainClose(const command_line::Options& opt
   const IpFamily family = local.address.Family();
   firewall::read::FactResolver resolver(host);
   const auto facts = std::make_shared<firewall::facts::FactStore>();
-  settings.conntrack_active[static_cast<std::size_t>(family)] =
-      tracked == true || diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
+  settings.conntrack_active[family] = tracked == true || diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
   diagnosis::CloseEvaluator evaluator(rules, settings, facts);
 
   diagnosis::ConnectionHistory history;

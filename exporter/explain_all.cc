@@ -46,8 +46,7 @@ int RunExplainAll(const command_line::Options& options, const Result<kernel::Hos
   firewall::read::FactResolver resolver(host, nullptr, firewall::read::ReaderLimits::OfClasses());
   const auto facts = std::make_shared<firewall::facts::FactStore>();
   for (const IpFamily family : kIpFamilies) {
-    settings.conntrack_active[static_cast<std::size_t>(family)] =
-        diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
+    settings.conntrack_active[family] = diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
   }
   diagnosis::CloseEvaluator evaluator(rules, settings, facts);
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,14 @@ inline constexpr IpFamily kIpFamilies[] = {IpFamily::kIpv4, IpFamily::kIpv6};
 
 /// The label value: "ipv4" or "ipv6".
 constexpr std::string_view Name(IpFamily family) { return family == IpFamily::kIpv4 ? "ipv4" : "ipv6"; }
+
+/// A value of each IP family, IPv4's first.
+template <typename T>
+struct PerFamily : std::array<T, std::size(kIpFamilies)> {
+  using std::array<T, std::size(kIpFamilies)>::operator[];
+  constexpr T& operator[](IpFamily family) { return (*this)[static_cast<std::size_t>(family)]; }
+  constexpr const T& operator[](IpFamily family) const { return (*this)[static_cast<std::size_t>(family)]; }
+};
 
 /// An IPv4 or IPv6 address in network byte order.
 class IpAddress {

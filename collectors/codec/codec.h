@@ -144,6 +144,8 @@ inline constexpr bool kIsArray = false;
 template <typename T, std::size_t N>
 inline constexpr bool kIsArray<std::array<T, N>> = true;
 template <typename T>
+inline constexpr bool kIsArray<PerFamily<T>> = true;
+template <typename T>
 inline constexpr bool kIsOptional = false;
 template <typename T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
 
 #include "collectors/base/blocks.h"
+#include "collectors/base/ip.h"
 #include "collectors/codec/forward.h"
 #include "collectors/kernel/tcp_socket.h"
 
@@ -32,7 +32,7 @@ class EntryTable {
   SocketEntry operator[](std::size_t position) const;
   Tracking TrackingOf(std::size_t position) const;
   /// How many of a family are there.
-  std::uint64_t CountTracked(IpFamily family) const { return tracked_[static_cast<std::size_t>(family)]; }
+  std::uint64_t CountTracked(IpFamily family) const { return tracked_[family]; }
 
  private:
   struct Packed {
@@ -51,10 +51,10 @@ class EntryTable {
 
   static bool IsTracked(const Packed& packed) { return packed.state <= kTrackedInUnknownState; }
   static Packed Pack(const SocketEntry& entry);
-  std::uint64_t& Tracked(IpFamily family) { return tracked_[static_cast<std::size_t>(family)]; }
+  std::uint64_t& Tracked(IpFamily family) { return tracked_[family]; }
 
   Blocks<Packed> packed_;
-  std::array<std::uint64_t, 2> tracked_ = {};  // by IpFamily
+  PerFamily<std::uint64_t> tracked_ = {};
   // By position: few connections are translated.
   std::unordered_map<std::uint32_t, std::shared_ptr<const Translation>> translations_;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/socket_table.h"
 #include "collectors/kernel/tcp_socket.h"
@@ -17,8 +18,8 @@ using SocketCounts = std::array<std::uint64_t, kTcpStateCount>;
 
 /// What one walk over the TCP sockets of a namespace counts. Only the states asked for are filled.
 struct SocketTally {
-  std::array<SocketCounts, 2> by_family = {};  ///< by IpFamily
-  SocketCounts orphans = {};                   ///< those that no process holds
+  PerFamily<SocketCounts> by_family = {};
+  SocketCounts orphans = {};  ///< those that no process holds
 };
 
 /// The states of a connection whose FIN is on its way or acknowledged: FIN_WAIT_1, FIN_WAIT_2, CLOSING, LAST_ACK.

@@ -119,7 +119,7 @@ class TableSink : public kernel::netlink::MessageSink {
 
  private:
   void Count(const kernel::ConntrackEntry& entry) {
-    FlowCounts& flows = sample_.flows[static_cast<std::size_t>(entry.family)];
+    FlowCounts& flows = sample_.flows[entry.family];
     sample_.evictable += (entry.status & IPS_ASSURED) == 0 ? 1 : 0;
     switch (entry.protocol) {
       case IPPROTO_TCP:

@@ -57,7 +57,7 @@ struct ConntrackTableSample : SampleData {
   static constexpr std::size_t kFields = 7;  ///< below, for codec/fields.h
   static constexpr std::size_t kLiveStates = std::size(kernel::kLiveConntrackStates);
 
-  std::array<FlowCounts, 2> flows;  ///< by IpFamily
+  PerFamily<FlowCounts> flows;
   /// By position in kLiveConntrackStates. Idle is the entry's timeout minus what remains, never below 0. Its timeout
   /// is the state's, unless its socket, as `tracking` saw it last, shows another one (a timeout policy). Too high for a
   /// forwarded flow under a policy or the shorter max_retrans or unacknowledged timeout, wrong for one last refreshed

@@ -49,7 +49,7 @@ FirewallSample::RuleCounts CountRules(const Ruleset& ruleset) {
     }
     for (const IpFamily family : kIpFamilies) {
       if (firewall::Covers(table.family, family)) {
-        counts[static_cast<std::size_t>(table.backend)][static_cast<std::size_t>(family)] += rules;
+        counts[static_cast<std::size_t>(table.backend)][family] += rules;
       }
     }
   }

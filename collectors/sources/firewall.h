@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/analysis/invalid_drop.h"
 #include "collectors/firewall/model/ruleset.h"
 #include "collectors/firewall/read/legacy_reader.h"
@@ -34,7 +35,7 @@ struct FirewallSample : SampleData {
 
   /// Rules in the chains that were read, by backend and by the family of packets that pass them; a rule for both
   /// families counts in both. Only where IsUnavailable says no.
-  using RuleCounts = std::array<std::array<std::uint64_t, std::size(kIpFamilies)>, std::size(firewall::kBackends)>;
+  using RuleCounts = std::array<PerFamily<std::uint64_t>, std::size(firewall::kBackends)>;
   RuleCounts rules = {};
 
   /// When a sample last saw a ruleset other than the sample before: a new nftables generation (element changes made by

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/base/pacer.h"
 #include "collectors/base/work_credit.h"
 #include "collectors/firewall/model/ruleset.h"
@@ -44,7 +44,7 @@ struct OtherNamespace {
   std::uint64_t id = 0;                                    ///< ours, never used twice
   std::uint32_t process = 0;                               ///< the PID of one of its processes; 0: the last has ended
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: it cannot be told
-  std::array<kernel::SocketCounts, 2> counts = {};         ///< of its sockets, by IpFamily, then TcpState
+  PerFamily<kernel::SocketCounts> counts = {};             ///< of its sockets, then by TcpState
   kernel::SocketCounts orphans = {};
   std::optional<kernel::NamespaceLink> joined;  ///< to this host's; absent: it cannot be told
   bool entered = false;                         ///< its sockets were read inside

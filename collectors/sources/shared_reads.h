@@ -1,10 +1,10 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
 
+#include "collectors/base/ip.h"
 #include "collectors/base/result.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/socket_pass.h"
@@ -14,7 +14,7 @@ namespace finwait::sources {
 
 /// A count of all sockets of a namespace.
 struct SocketCount {
-  std::array<kernel::SocketCounts, 2> by_family = {};  ///< by IpFamily
+  PerFamily<kernel::SocketCounts> by_family = {};
   SteadyClock::time_point taken_at;
 };
 

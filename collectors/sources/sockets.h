@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/base/pacer.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
@@ -29,8 +29,8 @@ struct SocketsSample : SampleData {
   /// More closing sockets than this are counted in `orphans` but not listed.
   static constexpr std::size_t kMaxClosing = 65536;
 
-  /// By IpFamily, then TcpState. A count of every socket needs a walk of them all, so it may be older than the rest.
-  std::array<kernel::SocketCounts, 2> counts = {};
+  /// Then by TcpState. A count of every socket needs a walk of them all, so it may be older than the rest.
+  PerFamily<kernel::SocketCounts> counts = {};
   SteadyClock::time_point counts_taken_at;
   SteadyClock::duration counts_interval{0};  ///< at most, from one count to the next
   /// Sockets that no process holds; only fin_wait_1, fin_wait_2, closing and last_ack are filled.

@@ -90,7 +90,7 @@ Result<Collected> SysctlCollector::Collect(Deadline deadline) {
     sample.get()->*file.value = reader.Number(file.path);
   }
   for (const IpFamily family : kIpFamilies) {
-    sample->ingress_devices[static_cast<std::size_t>(family)] = kernel::ReadIngressDevices(host_, family, deadline);
+    sample->ingress_devices[family] = kernel::ReadIngressDevices(host_, family, deadline);
   }
   if (reader.TimedOut()) {
     return Fail(FailureReason::kTimeout, "read " + directory.string() + ": not finished within the deadline");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/ingress_devices.h"
 #include "collectors/sources/collector.h"
@@ -67,8 +68,8 @@ struct SysctlSample : SampleData {
   std::optional<std::chrono::seconds> tcp_fin_timeout;
   /// net.ipv4.tcp_orphan_retries: tries of an orphan until it is given up; 0 means the kernel's own 8.
   std::optional<std::uint32_t> tcp_orphan_retries;
-  /// By IpFamily: on which devices a peer's packets may come in, whatever routing picks. See ReadIngressDevices().
-  std::array<std::vector<kernel::IngressDevice>, 2> ingress_devices;
+  /// On which devices a peer's packets may come in, whatever routing picks. See ReadIngressDevices().
+  PerFamily<std::vector<kernel::IngressDevice>> ingress_devices;
   /// net.ipv4.tcp_max_orphans: of the whole host, and so only to be seen in its initial network namespace.
   std::optional<std::uint32_t> tcp_orphans_limit;
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/kernel/namespaces/owner.h"
 #include "exporter/diagnosis/firewall_totals.h"
 #include "exporter/diagnosis/idle.h"
@@ -77,16 +78,16 @@ struct Diagnosis {
   std::optional<PredictionOutcomes::Totals> predictions;
   std::optional<WitnessSummary> witness;  ///< nothing: the witness collector is unavailable
   std::vector<OwnerCount> owners;         ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
-  /// By IpFamily; nothing: the firewall collector is unavailable.
-  std::optional<std::array<PathDecisions, 2>> paths;
-  std::array<PathSites, 2> path_places;        ///< where those of `paths` that are lost die; by IpFamily
-  std::array<ClosingDrops, 2> closing_drops;   ///< of the representative flow; by IpFamily
-  std::array<TrackedSites, 2> tracked_places;  ///< where FINs die that have an entry; by IpFamily
-  std::array<PathUnknowns, 2> path_unknowns;   ///< what those of `paths` hang on that are unknown; by IpFamily
-  std::optional<bool> table_full = false;      ///< see EvaluationSettings
-  bool drop_path_unknown = false;              ///< whether a path loses packets hangs on what cannot be known
-  bool rules_complete = false;                 ///< all rules could be read, and the settings that decide with them
-  std::array<std::optional<bool>, 2> conntrack_active;  ///< by IpFamily; nothing: cannot be told
+  /// Nothing: the firewall collector is unavailable.
+  std::optional<PerFamily<PathDecisions>> paths;
+  PerFamily<PathSites> path_places;                 ///< where those of `paths` that are lost die
+  PerFamily<ClosingDrops> closing_drops;            ///< of the representative flow
+  PerFamily<TrackedSites> tracked_places;           ///< where FINs die that have an entry
+  PerFamily<PathUnknowns> path_unknowns;            ///< what those of `paths` hang on that are unknown
+  std::optional<bool> table_full = false;           ///< see EvaluationSettings
+  bool drop_path_unknown = false;                   ///< whether a path loses packets hangs on what cannot be known
+  bool rules_complete = false;                      ///< all rules could be read, and the settings that decide with them
+  PerFamily<std::optional<bool>> conntrack_active;  ///< nothing: cannot be told
   std::uint64_t resets_lost = 0;  ///< since this process started: TCPAbortFailed while this host drops its own resets
   SteadyClock::duration evaluation_interval{0};  ///< from one evaluation of the live sockets to the next
 };

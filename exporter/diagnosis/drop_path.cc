@@ -2,7 +2,7 @@
 
 namespace finwait::diagnosis {
 
-std::array<bool, 2> MayBeActive(const Diagnosis& diagnosis) {
+PerFamily<bool> MayBeActive(const Diagnosis& diagnosis) {
   return {diagnosis.conntrack_active[0].value_or(true), diagnosis.conntrack_active[1].value_or(true)};
 }
 
@@ -15,16 +15,15 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
   }
   bool unknown = diagnosis.live && (diagnosis.live->any_unknown || diagnosis.live->unread_elsewhere > 0);
   for (const IpFamily family : kIpFamilies) {
-    const auto index = static_cast<std::size_t>(family);
-    if (!MayBeActive(diagnosis)[index]) {
+    if (!MayBeActive(diagnosis)[family]) {
       continue;
     }
-    if (diagnosis.tracked_places[index].fin || diagnosis.tracked_places[index].peer_fin) {
+    if (diagnosis.tracked_places[family].fin || diagnosis.tracked_places[family].peer_fin) {
       return true;
     }
     for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
-      const firewall::eval::Disposition decision = (*diagnosis.paths)[index][Index(packet)];
-      const bool hangs_on_more = !diagnosis.path_unknowns[index][Index(packet)].empty();
+      const firewall::eval::Disposition decision = (*diagnosis.paths)[family][Index(packet)];
+      const bool hangs_on_more = !diagnosis.path_unknowns[family][Index(packet)].empty();
       if (IsLost(decision) && !hangs_on_more) {
         return true;
       }

@@ -46,7 +46,7 @@ EntryEvidence::Silence EntryEvidence::Of(const kernel::TcpSocket& socket, std::u
     // A keepalive of the peer's would have made a new entry.
     return {told,
             context_.sysctl != nullptr && context_.sysctl->conntrack_tcp_loose.value_or(0) != 0 &&
-                context_.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())],
+                context_.conntrack_active[socket.local.address.Family()],
             false};
   }
   if (was_longer || IsLonger(socket, context_.sysctl)) {

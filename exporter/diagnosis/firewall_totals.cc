@@ -18,7 +18,7 @@ std::optional<FirewallTotals> FirewallCounters::AddUp(const scheduling::Snapshot
     const std::uint64_t added = invalid_drops_.Advance(rule.identity, rule.drops->packets);
     for (const IpFamily family : rule.families) {
       for (const firewall::Hook hook : rule.hooks) {
-        totals_.invalid_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(hook)] += added;
+        totals_.invalid_drops[family][static_cast<std::size_t>(hook)] += added;
       }
     }
   }
@@ -30,7 +30,7 @@ std::optional<FirewallTotals> FirewallCounters::AddUp(const scheduling::Snapshot
     }
     const std::uint64_t added = policy_drops_.Advance(policy.identity, policy.drops->packets);
     for (const IpFamily family : policy.families) {
-      totals_.policy_drops[static_cast<std::size_t>(family)][static_cast<std::size_t>(policy.hook)] += added;
+      totals_.policy_drops[family][static_cast<std::size_t>(policy.hook)] += added;
     }
   }
   policy_drops_.EndSample();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "collectors/base/ip.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/counter_ledger.h"
 #include "exporter/diagnosis/new_sample.h"
@@ -12,7 +13,7 @@
 namespace finwait::diagnosis {
 
 /// Packets dropped, by IP family and hook, added up over the rules (or policies) that count.
-using DropTotals = std::array<std::array<std::uint64_t, std::size(firewall::kHooks)>, std::size(kIpFamilies)>;
+using DropTotals = PerFamily<std::array<std::uint64_t, std::size(firewall::kHooks)>>;
 
 /// What the firewall's counters add up to since this process started; they start from what the rules had counted by
 /// then.

@@ -33,9 +33,8 @@ bool IsExpiring(const kernel::TcpSocket& socket, const ConnectionHistory* histor
 }
 
 // Whether what becomes of its close hangs on no entry: the entry is there, or nothing here asks for one (`active`).
-bool NeedsNoEntry(const kernel::TcpSocket& socket, const std::array<bool, 2>& active) {
-  return socket.entry.tracking == kernel::Tracking::kTracked ||
-         !active[static_cast<std::size_t>(socket.local.address.Family())];
+bool NeedsNoEntry(const kernel::TcpSocket& socket, const PerFamily<bool>& active) {
+  return socket.entry.tracking == kernel::Tracking::kTracked || !active[socket.local.address.Family()];
 }
 
 // `fate` is one of kFatesAtRisk.
@@ -111,7 +110,7 @@ class WithEntry {
 class LiveTally {
  public:
   LiveTally(const sources::TrackingSample& sample, const ConnectionHistories& memory, CloseEvaluator& evaluator,
-            const std::array<bool, 2>& active, const LiveEffort& effort)
+            const PerFamily<bool>& active, const LiveEffort& effort)
       : sample_(sample), memory_(memory), evaluator_(evaluator), effort_(effort) {
     std::vector<std::size_t> tracked;
     WithEntry with_entry(evaluator);
@@ -123,7 +122,7 @@ class LiveTally {
       if (NeedsNoEntry(socket, active) && !with_entry.Remembered(socket)) {
         with_entry_.push_back(i);
       }
-      if (active[static_cast<std::size_t>(socket.local.address.Family())] && IsNeeded(socket) && !IsKnown(socket)) {
+      if (active[socket.local.address.Family()] && IsNeeded(socket) && !IsKnown(socket)) {
         (socket.entry.tracking == kernel::Tracking::kTracked ? tracked : waiting_).push_back(i);
       }
     }
@@ -240,7 +239,7 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
 }
 
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
-                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const PerFamily<bool>& active,
                       const LiveEffort& effort, firewall::facts::Resolver* resolver) {
   LiveTally evaluation(sample, memory, evaluator, active, effort);
   evaluation.Run(resolver);
@@ -257,7 +256,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     ++summary.open;
-    const bool is_active = active[static_cast<std::size_t>(socket.local.address.Family())];
+    const bool is_active = active[socket.local.address.Family()];
     const std::optional<ConnectionHistory> remembered = memory.Find(socket.cookie);
     const ConnectionHistory* history = remembered ? &*remembered : nullptr;
     if (is_active && sysctl != nullptr) {

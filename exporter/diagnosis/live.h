@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/kernel/namespaces/owner.h"
 #include "collectors/sources/sysctl.h"
@@ -95,7 +96,7 @@ struct LiveEffort {
 /// IpFamily. `resolver`: answers what evaluations miss; null: that stays unknown. A pure function but for what the
 /// evaluator remembers, and the time it takes.
 LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHistories& memory,
-                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const std::array<bool, 2>& active,
+                      CloseEvaluator& evaluator, const sources::SysctlSample* sysctl, const PerFamily<bool>& active,
                       const LiveEffort& effort, firewall::facts::Resolver* resolver = nullptr);
 
 }  // namespace finwait::diagnosis

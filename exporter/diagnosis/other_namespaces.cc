@@ -37,7 +37,7 @@ bool IsDecidedOnTheWay(Fate own, Fate here) {
 // Whether this host's conntrack has a part in the connection, and said whether it has an entry.
 bool IsAskedHere(const kernel::TcpSocket& socket, const OtherContext& context) {
   return !StaysInside(socket) && socket.entry.tracking != kernel::Tracking::kUnknown &&
-         context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())];
+         context.conntrack_active[socket.local.address.Family()];
 }
 
 template <typename Numbers>

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
@@ -31,7 +32,7 @@ struct OtherContext {
   CloseEvaluator* evaluator = nullptr;            ///< of this host's rules; null: they cannot be read
   firewall::facts::Resolver* resolver = nullptr;  ///< null: nobody can be asked
   const sources::SysctlSample* sysctl = nullptr;  ///< of this host; null: cannot be read
-  std::array<bool, 2> conntrack_active = {true, true};
+  PerFamily<bool> conntrack_active = {true, true};
   DropSites* sites = nullptr;
   std::chrono::nanoseconds evaluation{std::chrono::hours(1)};  ///< CPU time for what is not remembered
 };

@@ -60,7 +60,7 @@ bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
     EvaluationSettings settings;
     settings.tcp_loose = hop.tcp_loose;
     for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[static_cast<std::size_t>(family)] =
+      settings.conntrack_active[family] =
           hop.resolver == nullptr || MayNeedConntrack(*hop.ruleset, family, *hop.resolver, *facts);
     }
     hop.evaluator = std::make_unique<CloseEvaluator>(hop.ruleset, settings, facts);

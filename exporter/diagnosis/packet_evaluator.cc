@@ -66,7 +66,7 @@ PacketEvaluator::PacketEvaluator(std::shared_ptr<const firewall::Ruleset> rulese
 firewall::eval::PacketPathSettings PacketEvaluator::SettingsFor(IpFamily family, bool tcp_loose) {
   firewall::eval::PacketPathSettings settings;
   settings.tcp_loose = tcp_loose;
-  settings.conntrack_active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  settings.conntrack_active = settings_.conntrack_active[family];
   if (const auto* facts = facts_.FindValue<NamespaceFacts>(NamespaceKey{family})) {
     settings.early_demultiplexing = TristateOf(facts->early_demultiplexing);
     settings.routes_by_mark = TristateOf(facts->routes_by_mark);
@@ -86,7 +86,7 @@ TraversalResult PacketEvaluator::EvaluatePath(const Connection& connection, Pack
 
 TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
                                                    TraversalResult result) {
-  const auto& devices = settings_.ingress_devices[static_cast<std::size_t>(connection.family)];
+  const auto& devices = settings_.ingress_devices[connection.family];
   const bool bound = connection.routing && connection.routing->bound_device != 0;
   if (firewall::eval::IsOutgoing(kind) || connection.path_kind != PathKind::kLocal || connection.general || bound ||
       connection.ingress || !connection.egress.index || result.decision == Disposition::kUnknown) {
@@ -125,7 +125,7 @@ TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection,
 }
 
 TraversalResult PacketEvaluator::UnlessTableIsFull(TraversalResult result, IpFamily family) const {
-  const bool active = settings_.conntrack_active[static_cast<std::size_t>(family)];
+  const bool active = settings_.conntrack_active[family];
   if (settings_.table_full == std::optional(false) || !active || IsLost(result.decision) ||
       result.state == firewall::eval::PacketTracking::kUntracked) {
     return result;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -10,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/eval/chain_evaluator.h"
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/facts/fact_query.h"
@@ -25,10 +25,10 @@ namespace finwait::diagnosis {
 
 /// What an evaluation needs to know of the namespace from samples, beside the rules.
 struct EvaluationSettings {
-  std::optional<bool> tcp_loose;                        ///< nothing: could not be read
-  std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
-  /// By IpFamily: devices on which peers' packets may come in, beside the one that routing picks.
-  std::array<std::vector<kernel::IngressDevice>, 2> ingress_devices = {};
+  std::optional<bool> tcp_loose;  ///< nothing: could not be read
+  PerFamily<bool> conntrack_active = {true, true};
+  /// Devices on which peers' packets may come in, beside the one that routing picks.
+  PerFamily<std::vector<kernel::IngressDevice>> ingress_devices = {};
   /// The conntrack table is full, and holds nothing that conntrack may evict; nothing: it is full, and may.
   std::optional<bool> table_full = false;
   bool operator==(const EvaluationSettings&) const = default;

@@ -69,7 +69,7 @@ bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewal
 std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,
                                       const sources::TrackingSample* tracking, IpFamily family) {
   if (table != nullptr) {
-    const sources::FlowCounts& flows = table->flows[static_cast<std::size_t>(family)];
+    const sources::FlowCounts& flows = table->flows[family];
     if (std::accumulate(flows.tcp.begin(), flows.tcp.end(), flows.udp + flows.icmp + flows.other) > 0) {
       return true;
     }

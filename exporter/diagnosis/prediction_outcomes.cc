@@ -67,7 +67,7 @@ void PredictionOutcomes::Count(Fate fate, PredictionOutcome outcome) {
 
 void PredictionOutcomes::Predict(const sources::TrackingSample& sample, SteadyClock::time_point taken_at,
                                  const ConnectionHistories& histories, const CloseEvaluator& evaluator,
-                                 const std::array<bool, 2>& active) {
+                                 const PerFamily<bool>& active) {
   std::vector<Open> added;
   for (std::size_t i = 0; i < sample.sockets.Size(); ++i) {
     const std::uint64_t cookie = sample.sockets.Cookie(i);
@@ -81,7 +81,7 @@ void PredictionOutcomes::Predict(const sources::TrackingSample& sample, SteadyCl
       continue;
     }
     std::optional<Fate> fate;
-    if (untracked && active[static_cast<std::size_t>(socket.local.address.Family())]) {
+    if (untracked && active[socket.local.address.Family()]) {
       const auto history = histories.Find(cookie);
       fate = evaluator.RememberedProvisionally(socket, history ? &*history : nullptr);
     }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/close_evaluator.h"
@@ -50,11 +51,10 @@ class PredictionOutcomes {
   void RulesChanged() { ++rules_; }
 
   /// Takes the fates of the sockets of `sample`, complete at `taken_at`, as `evaluator` remembers them. The sockets
-  /// that it no longer lists have closed. `active`: whether conntrack is active, by IpFamily. A sample may come again
+  /// that it no longer lists have closed. `active`: whether conntrack is active. A sample may come again
   /// once it has been evaluated again.
   void Predict(const sources::TrackingSample& sample, SteadyClock::time_point taken_at,
-               const ConnectionHistories& histories, const CloseEvaluator& evaluator,
-               const std::array<bool, 2>& active);
+               const ConnectionHistories& histories, const CloseEvaluator& evaluator, const PerFamily<bool>& active);
 
   /// Takes the closing sockets of a sample, complete at `taken_at`, of which `stuck` are stuck, and the causes that are
   /// settled since the sample before.

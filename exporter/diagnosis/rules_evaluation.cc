@@ -14,9 +14,9 @@ namespace finwait::diagnosis {
 namespace {
 
 // Whether all rules of the families in which conntrack runs could be read.
-bool AreComplete(const firewall::Ruleset& ruleset, const std::array<bool, 2>& active) {
+bool AreComplete(const firewall::Ruleset& ruleset, const PerFamily<bool>& active) {
   for (const IpFamily family : kIpFamilies) {
-    if (!active[static_cast<std::size_t>(family)]) {
+    if (!active[family]) {
       continue;
     }
     const bool unavailable =
@@ -51,7 +51,7 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
     return changed;
   }
   for (const IpFamily family : kIpFamilies) {
-    diagnosis.conntrack_active[static_cast<std::size_t>(family)] =
+    diagnosis.conntrack_active[family] =
         IsConntrackActive(*firewall->ruleset, snapshot.Find<sources::ConntrackTableSample>(),
                           snapshot.Find<sources::TrackingSample>(), family);
   }
@@ -88,11 +88,15 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
       pacer_->Ran(now, stopwatch.Elapsed());
     }
   }
-  diagnosis.paths = {paths_[0].decisions, paths_[1].decisions};
-  diagnosis.path_places = {paths_[0].places, paths_[1].places};
-  diagnosis.path_unknowns = {paths_[0].unknowns, paths_[1].unknowns};
-  diagnosis.closing_drops = {paths_[0].closing, paths_[1].closing};
-  diagnosis.tracked_places = {paths_[0].tracked, paths_[1].tracked};
+  diagnosis.paths.emplace();
+  for (const IpFamily family : kIpFamilies) {
+    const PathResults& results = paths_[family];
+    (*diagnosis.paths)[family] = results.decisions;
+    diagnosis.path_places[family] = results.places;
+    diagnosis.path_unknowns[family] = results.unknowns;
+    diagnosis.closing_drops[family] = results.closing;
+    diagnosis.tracked_places[family] = results.tracked;
+  }
   diagnosis.rules_complete = settings.tcp_loose.has_value() && AreComplete(*ruleset_, settings.conntrack_active);
   return changed;
 }

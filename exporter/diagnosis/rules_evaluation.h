@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -8,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "collectors/base/ip.h"
 #include "collectors/base/pacer.h"
 #include "collectors/firewall/facts/resolver.h"
 #include "exporter/diagnosis/close_evaluator.h"
@@ -59,7 +59,7 @@ class RulesEvaluation {
   DropSites sites_;                                   // in these
   std::map<std::pair<std::shared_ptr<const DropSite>, bool>, std::shared_ptr<const ClosingDrops>> drops_beside_;
   // What the newest rules came to, so that a sample of another collector costs nothing here.
-  std::array<PathResults, 2> paths_ = {};
+  PerFamily<PathResults> paths_ = {};
   bool paths_are_new_ = false;  // since the last PruneUnused()
   firewall::facts::FactKinds paths_hang_on_ = 0;
   std::uint32_t paths_as_of_ = 0;  // FactStore::Now() when they were evaluated

@@ -32,8 +32,7 @@ TimeoutInForce TimeoutInForceOf(const kernel::TcpSocket& socket, std::uint32_t s
     timeout.local = Shorter({}, entry.Length(setting));
     timeout.is_own =
         socket.entry.state && context.sysctl != nullptr && entry.IsOwn(*socket.entry.state, *context.sysctl);
-  } else if (context.sysctl != nullptr &&
-             context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
+  } else if (context.sysctl != nullptr && context.conntrack_active[socket.local.address.Family()]) {
     timeout.local = Shorter({}, context.sysctl->Timeout(of_state));
   }
   timeout.shortest = timeout.local;

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 
+#include "collectors/base/ip.h"
 #include "collectors/kernel/tcp_socket.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/path_timeout.h"
@@ -14,8 +14,8 @@ namespace finwait::diagnosis {
 
 /// What silences are held against.
 struct IdleContext {
-  const sources::SysctlSample* sysctl = nullptr;        ///< null where the timeouts cannot be read
-  std::array<bool, 2> conntrack_active = {true, true};  ///< by IpFamily
+  const sources::SysctlSample* sysctl = nullptr;  ///< null where the timeouts cannot be read
+  PerFamily<bool> conntrack_active = {true, true};
   std::span<const PathTimeout> paths;
 };
 

@@ -110,7 +110,7 @@ class LivePart {
     if (elsewhere_ || socket.entry.tracking != kernel::Tracking::kUntracked) {
       return nullptr;
     }
-    const auto& general = diagnosis_.path_places[static_cast<std::size_t>(socket.local.address.Family())];
+    const auto& general = diagnosis_.path_places[socket.local.address.Family()];
     const auto& place = general[Index(diagnosis::PathPacket::kPeerFin)];
     return place ? &*place : nullptr;
   }

@@ -72,8 +72,7 @@ class Evaluation {
   diagnosis::EvaluationSettings SettingsWith(const HostFacts& host, const firewall::Ruleset& rules) {
     diagnosis::EvaluationSettings settings = host.settings;
     for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[static_cast<std::size_t>(family)] =
-          diagnosis::MayNeedConntrack(rules, family, resolver_, *facts_);
+      settings.conntrack_active[family] = diagnosis::MayNeedConntrack(rules, family, resolver_, *facts_);
     }
     return settings;
   }

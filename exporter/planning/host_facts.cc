@@ -22,9 +22,7 @@ std::optional<diagnosis::ConnectionHistory> ReportedSocket::History() const {
 }
 
 diagnosis::ConnectionSpace HostFacts::Space(IpFamily family) const {
-  return routing_known[static_cast<std::size_t>(family)]
-             ? diagnosis::SpaceOf(routing[static_cast<std::size_t>(family)], family)
-             : diagnosis::ConnectionSpace();
+  return routing_known[family] ? diagnosis::SpaceOf(routing[family], family) : diagnosis::ConnectionSpace();
 }
 
 }  // namespace finwait::planning

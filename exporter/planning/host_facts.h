@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/facts/fact.h"
 #include "collectors/firewall/facts/need.h"
 #include "collectors/kernel/tcp_socket.h"
@@ -36,11 +36,11 @@ struct HostFacts {
   static constexpr std::size_t kMostSockets = 50'000;
 
   std::string host_name;
-  std::vector<firewall::facts::Interface> devices;     ///< all, by index
-  std::array<diagnosis::Routing, 2> routing = {};      ///< by IpFamily
-  std::array<bool, 2> routing_known = {false, false};  ///< by IpFamily
-  diagnosis::EvaluationSettings settings;              ///< all but `conntrack_active`, which follows from rules
-  std::vector<ReportedSocket> sockets;                 ///< that can still close or have begun to
+  std::vector<firewall::facts::Interface> devices;  ///< all, by index
+  PerFamily<diagnosis::Routing> routing = {};
+  PerFamily<bool> routing_known = {false, false};
+  diagnosis::EvaluationSettings settings;  ///< all but `conntrack_active`, which follows from rules
+  std::vector<ReportedSocket> sockets;     ///< that can still close or have begun to
   std::size_t sockets_not_listed = 0;
   /// Facts of the namespace; and routes where the destination alone does not tell them.
   std::map<firewall::facts::Need, firewall::facts::Fact> answers;

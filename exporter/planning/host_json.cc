@@ -1,6 +1,5 @@
 #include "exporter/planning/host_json.h"
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -46,8 +45,8 @@ Json ClassJson(const ResultClass& one, const ConnectionClass& space) {
   return json;
 }
 
-const ConnectionClass* PartOf(const std::array<diagnosis::ConnectionSpace, 2>& spaces, IpFamily family, PathKind path) {
-  for (const diagnosis::SpacePart& part : spaces[static_cast<std::size_t>(family)].parts) {
+const ConnectionClass* PartOf(const PerFamily<diagnosis::ConnectionSpace>& spaces, IpFamily family, PathKind path) {
+  for (const diagnosis::SpacePart& part : spaces[family].parts) {
     if (part.path == path) {
       return &part.connections;
     }
@@ -55,7 +54,7 @@ const ConnectionClass* PartOf(const std::array<diagnosis::ConnectionSpace, 2>& s
   return nullptr;
 }
 
-ResultClass ClassIn(const Json& json, const std::array<diagnosis::ConnectionSpace, 2>& spaces) {
+ResultClass ClassIn(const Json& json, const PerFamily<diagnosis::ConnectionSpace>& spaces) {
   ResultClass one;
   const auto family = Named<IpFamily>(json.at("family"), kIpFamilies);
   const std::string path = json.at("path").get<std::string>();
@@ -80,7 +79,7 @@ ResultClass ClassIn(const Json& json, const std::array<diagnosis::ConnectionSpac
   return one;
 }
 
-std::array<diagnosis::ConnectionSpace, 2> SpacesOf(const HostFacts& facts) {
+PerFamily<diagnosis::ConnectionSpace> SpacesOf(const HostFacts& facts) {
   return {facts.Space(IpFamily::kIpv4), facts.Space(IpFamily::kIpv6)};
 }
 
@@ -89,7 +88,7 @@ Json SettingsJson(const HostFacts& facts) {
   PutKnown(json, "tcp_loose", facts.settings.tcp_loose);
   for (const IpFamily family : kIpFamilies) {
     Json devices = Json::array();
-    for (const kernel::IngressDevice& device : facts.settings.ingress_devices[static_cast<std::size_t>(family)]) {
+    for (const kernel::IngressDevice& device : facts.settings.ingress_devices[family]) {
       devices.push_back({{"name", device.name}, {"index", device.index}});
     }
     json["ingress_devices"][std::string(finwait::Name(family))] = std::move(devices);
@@ -105,7 +104,7 @@ void TakeSettings(const Json& json, HostFacts& facts) {
   TakeKnown(json, "tcp_loose", facts.settings.tcp_loose);
   for (const IpFamily family : kIpFamilies) {
     for (const Json& each : json.at("ingress_devices").at(std::string(finwait::Name(family)))) {
-      facts.settings.ingress_devices[static_cast<std::size_t>(family)].push_back(
+      facts.settings.ingress_devices[family].push_back(
           {each.at("name").get<std::string>(), each.at("index").get<std::uint32_t>()});
     }
   }
@@ -120,9 +119,9 @@ HostReport HostIn(const Json& json) {
   }
   for (const IpFamily family : kIpFamilies) {
     const Json& routing = json.at("routing").at(std::string(finwait::Name(family)));
-    facts.routing_known[static_cast<std::size_t>(family)] = !routing.is_null();
+    facts.routing_known[family] = !routing.is_null();
     if (!routing.is_null()) {
-      facts.routing[static_cast<std::size_t>(family)] = RoutingIn(routing);
+      facts.routing[family] = RoutingIn(routing);
     }
   }
   TakeSettings(json.at("settings"), facts);
@@ -162,9 +161,7 @@ Json HostJson(const HostReport& report) {
   }
   for (const IpFamily family : kIpFamilies) {
     json["routing"][std::string(finwait::Name(family))] =
-        facts.routing_known[static_cast<std::size_t>(family)]
-            ? RoutingJson(facts.routing[static_cast<std::size_t>(family)])
-            : Json(nullptr);
+        facts.routing_known[family] ? RoutingJson(facts.routing[family]) : Json(nullptr);
   }
   json["settings"] = SettingsJson(facts);
   Json& answers = json["facts"] = Json::array();

@@ -79,9 +79,9 @@ class Reader {
   void ReadRoutes() {
     for (const IpFamily family : kIpFamilies) {
       auto routing = diagnosis::ReadRouting(host_, family, Deadline::After(kLimit));
-      facts_.routing_known[static_cast<std::size_t>(family)] = routing.has_value();
+      facts_.routing_known[family] = routing.has_value();
       if (routing) {
-        facts_.routing[static_cast<std::size_t>(family)] = std::move(*routing);
+        facts_.routing[family] = std::move(*routing);
       } else {
         Lacks(std::string(finwait::Name(family)) + " routes", routing.error());
       }
@@ -166,7 +166,7 @@ class Reader {
   void ReadOddRoutes() {
     FactStore store;
     for (const ReportedSocket& each : facts_.sockets) {
-      const auto family = static_cast<std::size_t>(each.socket.local.address.Family());
+      const IpFamily family = each.socket.local.address.Family();
       RouteKey plain;
       plain.source = each.socket.local.address;
       plain.destination = each.socket.peer.address;

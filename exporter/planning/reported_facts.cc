@@ -90,7 +90,7 @@ void ReportedFacts::Resolve(const firewall::facts::Needs& needs, firewall::facts
 }
 
 Fact ReportedFacts::RouteTo(const RouteKey& key) const {
-  const auto family = static_cast<std::size_t>(key.destination.Family());
+  const IpFamily family = key.destination.Family();
   const diagnosis::Routing& routing = host_.routing[family];
   if (!host_.routing_known[family] || !TellsRoute(routing, key)) {
     return Fact::Failed({FailureReason::kUnsupported, 0, "the host's report does not hold " + Describe(key)});

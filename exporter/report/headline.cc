@@ -81,13 +81,12 @@ std::string UnavailableOf(const scheduling::Snapshot& snapshot) {
 // What packets of the representative connection depend on that cannot be known, as one sentence's end; "" for nothing.
 std::string UnknownPaths(const diagnosis::Diagnosis& diagnosis) {
   for (const IpFamily family : kIpFamilies) {
-    const auto index = static_cast<std::size_t>(family);
-    if (!diagnosis.conntrack_active[index].value_or(true)) {
+    if (!diagnosis.conntrack_active[family].value_or(true)) {
       continue;
     }
     for (const diagnosis::PathPacket packet :
          {diagnosis::PathPacket::kFin, diagnosis::PathPacket::kAck, diagnosis::PathPacket::kPeerFin}) {
-      const std::string& reason = diagnosis.path_unknowns[index][diagnosis::Index(packet)];
+      const std::string& reason = diagnosis.path_unknowns[family][diagnosis::Index(packet)];
       if (!reason.empty()) {
         return reason;
       }

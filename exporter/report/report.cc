@@ -19,7 +19,7 @@ void Mark(firewall::TableFamily table, std::initializer_list<diagnosis::PathPack
   for (const IpFamily family : kIpFamilies) {
     if (firewall::Covers(table, family)) {
       for (const diagnosis::PathPacket packet : packets) {
-        dropped[static_cast<std::size_t>(family)][diagnosis::Index(packet)] = true;
+        dropped[family][diagnosis::Index(packet)] = true;
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "exporter/diagnosis/diagnosis.h"
 #include "exporter/report/explanation.h"
 #include "exporter/report/situation.h"
@@ -22,7 +23,7 @@ struct Report {
   std::vector<SocketGroup> stuck_groups;  ///< all stuck sockets, largest group first
   /// By IpFamily and position in kPathPackets: the packet passes in general, and a narrower rule drops it for some
   /// connections.
-  std::array<std::array<bool, std::size(diagnosis::kPathPackets)>, 2> dropped_for_some = {};
+  PerFamily<std::array<bool, std::size(diagnosis::kPathPackets)>> dropped_for_some = {};
 };
 
 /// Whether what is diagnosed is the host that the program runs on, or one namespace of it that was entered by its name.

@@ -137,15 +137,14 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
 // What the representative connection meets, in families in which conntrack runs.
 void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
   for (const IpFamily family : kIpFamilies) {
-    const auto index = static_cast<std::size_t>(family);
-    if (!diagnosis.conntrack_active[index].value_or(true)) {
+    if (!diagnosis.conntrack_active[family].value_or(true)) {
       continue;
     }
-    const diagnosis::PathSites& places = diagnosis.path_places[index];
+    const diagnosis::PathSites& places = diagnosis.path_places[family];
     const auto& fin = places[diagnosis::Index(diagnosis::PathPacket::kFin)];
-    AddDrops(diagnosis.closing_drops[index], true, situation.losses);
-    if (!diagnosis.closing_drops[index].enough && situation.not_enough.empty()) {
-      situation.not_enough = diagnosis.closing_drops[index].reason;
+    AddDrops(diagnosis.closing_drops[family], true, situation.losses);
+    if (!diagnosis.closing_drops[family].enough && situation.not_enough.empty()) {
+      situation.not_enough = diagnosis.closing_drops[family].reason;
     }
     if (const auto& rst = places[diagnosis::Index(diagnosis::PathPacket::kRst)];
         rst && (!fin || fin->rule != rst->rule)) {

@@ -4,7 +4,6 @@
 #include <linux/netfilter.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -164,7 +163,7 @@ class Batch {
              : Fact::Failed(std::move(list.error())));
   }
   void operator()(const facts::NeighbourKey& key) {
-    auto& neighbours = neighbours_[static_cast<std::size_t>(key.address.Family())];
+    auto& neighbours = neighbours_[key.address.Family()];
     neighbours = neighbours ? std::move(neighbours) : kernel::ReadNeighbours(host_, key.address.Family(), deadline_);
     if (!*neighbours) {
       Put(Fact::Failed(neighbours->error()));
@@ -362,7 +361,7 @@ class Batch {
 
   // Null where they cannot be read.
   const kernel::DeviceAddresses* AddressesOf(IpFamily family) {
-    auto& read = addresses_[static_cast<std::size_t>(family)];
+    auto& read = addresses_[family];
     if (!read) {
       read = kernel::DeviceAddresses::Read(host_, family, deadline_);
     }
@@ -379,11 +378,11 @@ class Batch {
   std::vector<facts::IpsetElementKey> ipset_elements_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
-  std::array<std::optional<Result<kernel::Neighbours>>, std::size(kIpFamilies)> neighbours_;
+  PerFamily<std::optional<Result<kernel::Neighbours>>> neighbours_;
   std::optional<Result<kernel::Links>> links_;
   std::optional<Result<std::vector<kernel::AttachedProgram>>> programs_;
   HostGroups& groups_;
-  std::array<std::optional<Result<kernel::DeviceAddresses>>, std::size(kIpFamilies)> addresses_;  // read once
+  PerFamily<std::optional<Result<kernel::DeviceAddresses>>> addresses_;  // read once
   std::shared_ptr<const facts::Route> newest_route_;
 };
 

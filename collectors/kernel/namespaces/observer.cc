@@ -362,7 +362,7 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
     auto read = ReadProcSockets(list, family, deadline, [&](const ProcSocket& one) {
       TcpSocket socket = one.socket;
       const auto at = static_cast<std::size_t>(socket.state);
-      ++sockets->counts[static_cast<std::size_t>(socket.local.address.Family())][at];
+      ++sockets->counts[socket.local.address.Family()][at];
       sockets->orphans[at] += socket.orphan ? 1 : 0;
       if (socket.state == TcpState::kListen) {
         listening.insert(socket.local.port);

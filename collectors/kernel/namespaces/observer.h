@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/base/result.h"
 #include "collectors/base/unique_fd.h"
 #include "collectors/kernel/namespaces/entered_host.h"
@@ -25,9 +25,9 @@ namespace finwait::kernel::namespaces {
 
 /// The sockets of one other network namespace, as they were last read.
 struct ObservedSockets {
-  SocketTable open;                         ///< ESTABLISHED and CLOSE_WAIT; at most kMostSockets
-  std::vector<TcpSocket> closing;           ///< FIN_WAIT_1, CLOSING and LAST_ACK; at most kMostSockets
-  std::array<SocketCounts, 2> counts = {};  ///< all, by IpFamily
+  SocketTable open;                     ///< ESTABLISHED and CLOSE_WAIT; at most kMostSockets
+  std::vector<TcpSocket> closing;       ///< FIN_WAIT_1, CLOSING and LAST_ACK; at most kMostSockets
+  PerFamily<SocketCounts> counts = {};  ///< all
   SocketCounts orphans = {};
   SteadyClock::time_point read_at;
   static constexpr std::size_t kMostSockets = 65'536;
@@ -108,7 +108,7 @@ class Observer {
   };
   struct State {
     ObservedNamespace seen;
-    std::array<UniqueFd, 2> lists;  // tcp, tcp6: kept open
+    PerFamily<UniqueFd> lists;  // tcp, tcp6: kept open
     std::optional<GateNumbers> numbers;
     std::optional<LastReading> last;
     Urgency urgency = Urgency::kNone;

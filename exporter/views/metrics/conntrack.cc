@@ -44,7 +44,7 @@ void AppendConntrackTable(const scheduling::Snapshot& snapshot, Families& famili
   }
   Family flows = Family::Gauge("conntrack_flows", "Flows in the table now, by TCP state (ctnetlink dump).");
   for (const IpFamily family : kIpFamilies) {
-    const sources::FlowCounts& counts = sample->flows[static_cast<std::size_t>(family)];
+    const sources::FlowCounts& counts = sample->flows[family];
     for (std::size_t state = 0; state < kernel::kConntrackTcpStateCount; ++state) {
       flows.Add({{"family", Name(family)},
                  {"protocol", "tcp"},

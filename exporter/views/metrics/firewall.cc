@@ -44,7 +44,7 @@ void AppendPaths(const diagnosis::Diagnosis& diagnosis, Families& families) {
                     "1 where conntrack's hooks run in this network namespace, 0 where not; inferred from rules "
                     "and entries.");
   for (const IpFamily family : kIpFamilies) {
-    if (const auto& known = diagnosis.conntrack_active[static_cast<std::size_t>(family)]) {
+    if (const auto& known = diagnosis.conntrack_active[family]) {
       active.Add({{"family", Name(family)}}, *known ? 1 : 0);
     }
   }
@@ -58,7 +58,7 @@ void AppendPaths(const diagnosis::Diagnosis& diagnosis, Families& families) {
                     "rule singles out. 1 for the verdict, 0 for the others.");
   for (const IpFamily family : kIpFamilies) {
     for (std::size_t packet = 0; packet < std::size(diagnosis::kPathPackets); ++packet) {
-      const std::string_view is = VerdictLabel((*diagnosis.paths)[static_cast<std::size_t>(family)][packet]);
+      const std::string_view is = VerdictLabel((*diagnosis.paths)[family][packet]);
       for (const std::string_view verdict : {"accept", "drop", "unknown"}) {
         paths.Add({{"family", Name(family)}, {"packet", diagnosis::kPathPackets[packet]}, {"verdict", verdict}},
                   is == verdict ? 1 : 0);
@@ -115,9 +115,8 @@ void AppendFirewall(const diagnosis::Diagnosis& diagnosis, Families& families) {
   for (const Backend backend : firewall::kBackends) {
     for (const IpFamily family : kIpFamilies) {
       if (!firewall::IsUnavailable(*sample->ruleset, backend, family)) {
-        read.Add(
-            {{"backend", Name(backend)}, {"family", Name(family)}},
-            static_cast<double>(sample->rules[static_cast<std::size_t>(backend)][static_cast<std::size_t>(family)]));
+        read.Add({{"backend", Name(backend)}, {"family", Name(family)}},
+                 static_cast<double>(sample->rules[static_cast<std::size_t>(backend)][family]));
       }
     }
   }

@@ -140,7 +140,7 @@ void AppendSockets(const diagnosis::Diagnosis& diagnosis, Families& families) {
   for (const IpFamily family : kIpFamilies) {
     for (std::size_t state = 0; state < kernel::kTcpStateCount; ++state) {
       sockets.Add({{"family", Name(family)}, {"state", Name(static_cast<kernel::TcpState>(state))}},
-                  static_cast<double>(counts[static_cast<std::size_t>(family)][state]));
+                  static_cast<double>(counts[family][state]));
     }
   }
   sockets.AppendTo(families);

@@ -57,7 +57,7 @@ std::map<std::string, std::uint64_t> CountByCollector(const lab::Namespace& wher
   std::map<std::string, std::uint64_t> counts;
   const ConntrackTableSample sample = Collect(where);
   for (const IpFamily family : kIpFamilies) {
-    const FlowCounts& flows = sample.flows[static_cast<std::size_t>(family)];
+    const FlowCounts& flows = sample.flows[family];
     const std::string prefix(Name(family));
     for (std::size_t state = 0; state < kernel::kConntrackTcpStateCount; ++state) {
       counts[prefix + " tcp " + std::string(Name(static_cast<kernel::ConntrackTcpState>(state)))] = flows.tcp[state];

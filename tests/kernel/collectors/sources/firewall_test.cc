@@ -50,7 +50,7 @@ class Watch {
 };
 
 std::uint64_t RulesOf(const FirewallSample& sample, Backend backend, IpFamily family) {
-  return sample.rules[static_cast<std::size_t>(backend)][static_cast<std::size_t>(family)];
+  return sample.rules[static_cast<std::size_t>(backend)][family];
 }
 
 TEST(FirewallCollectorTest, ANamespaceWithoutRulesShowsNoDropAndNoGap) {

@@ -52,7 +52,7 @@ std::map<std::string, std::uint64_t> CountByCollector(const lab::Namespace& wher
   const SocketsSample sample = Collect(where);
   for (const IpFamily family : kIpFamilies) {
     for (const auto& [state, name] : names) {
-      const auto number = sample.counts[static_cast<std::size_t>(family)][static_cast<std::size_t>(state)];
+      const auto number = sample.counts[family][static_cast<std::size_t>(state)];
       if (number > 0) {
         counts[std::string(Name(family)) + " " + name] = number;
       }

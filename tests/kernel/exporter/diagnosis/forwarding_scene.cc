@@ -191,8 +191,7 @@ void ForwardingScene::Evaluate(const std::function<void(CloseEvaluator&)>& evalu
     EvaluationSettings settings;
     settings.tcp_loose = loose;
     for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[static_cast<std::size_t>(family)] =
-          MayNeedConntrack(*ruleset, family, resolver, *facts);
+      settings.conntrack_active[family] = MayNeedConntrack(*ruleset, family, resolver, *facts);
     }
     CloseEvaluator evaluator(ruleset, settings, facts);
     EvaluateInRounds(evaluator, &resolver, [&] { evaluate(evaluator); });

@@ -27,6 +27,7 @@ struct Tree {
   std::map<std::string, std::vector<std::byte>, std::less<>> bytes;
   std::set<int> numbers;
   std::array<std::optional<Leaf>, 2> pair;
+  PerFamily<std::string> by_family;
   std::variant<std::monostate, Leaf, std::string> either;
   IpAddress address;
   bool operator==(const Tree&) const = default;
@@ -43,6 +44,7 @@ Tree Full() {
   tree.bytes = {{"a", {std::byte{1}, std::byte{2}}}, {"b", {}}};
   tree.numbers = {3, 1};
   tree.pair[1] = Leaf{22, "ssh"};
+  tree.by_family[IpFamily::kIpv6] = "six";
   tree.either = std::string("text");
   tree.address = *IpAddress::Parse("2001:db8::1");
   return tree;

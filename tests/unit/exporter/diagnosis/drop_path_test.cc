@@ -16,9 +16,7 @@ class DropPathTest : public testing::Test {
     diagnosis_.conntrack_active = {true, true};
     diagnosis_.live.emplace();
   }
-  Disposition& Of(IpFamily family, PathPacket packet) {
-    return (*diagnosis_.paths)[static_cast<std::size_t>(family)][Index(packet)];
-  }
+  Disposition& Of(IpFamily family, PathPacket packet) { return (*diagnosis_.paths)[family][Index(packet)]; }
   Diagnosis diagnosis_;
 };
 

@@ -45,7 +45,7 @@ class LiveTest : public testing::Test {
     return sample;
   }
   // All seen with their entries by an earlier look, so that NAT is known.
-  LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, std::array<bool, 2> active = {true, true},
+  LiveSummary Sum(std::shared_ptr<const firewall::Ruleset> rules, PerFamily<bool> active = {true, true},
                   const LiveEffort& effort = {}) {
     std::vector<kernel::TcpSocket> earlier = sockets_;
     for (kernel::TcpSocket& socket : earlier) {

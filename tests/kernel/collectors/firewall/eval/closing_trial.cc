@@ -348,8 +348,7 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
     diagnosis::EvaluationSettings settings;
     settings.tcp_loose = loose_;
     for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[static_cast<std::size_t>(family)] =
-          diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
+      settings.conntrack_active[family] = diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
     }
     diagnosis::CloseEvaluator evaluator(ruleset_, settings, facts);
     EvaluateInRounds(evaluator, &resolver, [&] {
