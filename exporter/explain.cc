@@ -16,9 +16,9 @@
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/close_fate.h"
 #include "exporter/diagnosis/connection_facts.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "exporter/diagnosis/forwarded_close.h"
-#include "exporter/diagnosis/path_results.h"
 #include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/close_report.h"
@@ -166,7 +166,8 @@ std::optional<report::CloseReport> ExplainClose(const command_line::Options& opt
   const IpFamily family = local.address.Family();
   firewall::read::FactResolver resolver(host);
   const auto facts = std::make_shared<firewall::facts::FactStore>();
-  settings.conntrack_active[family] = tracked == true || diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
+  settings.conntrack_active = diagnosis::MayNeedConntrack(*rules, resolver, *facts);
+  settings.conntrack_active[family] = settings.conntrack_active[family] || tracked == true;
   diagnosis::CloseEvaluator evaluator(rules, settings, facts);
 
   diagnosis::ConnectionHistory history;

@@ -12,7 +12,7 @@
 #include "collectors/kernel/socket_pass.h"
 #include "exporter/diagnosis/class_survey.h"
 #include "exporter/diagnosis/connection_space.h"
-#include "exporter/diagnosis/path_results.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/exit_code.h"
 #include "exporter/explain_host.h"
 #include "exporter/report/classes_report.h"
@@ -45,9 +45,7 @@ int RunExplainAll(const command_line::Options& options, const Result<kernel::Hos
   diagnosis::EvaluationSettings& settings = read->settings;
   firewall::read::FactResolver resolver(host, nullptr, firewall::read::ReaderLimits::OfClasses());
   const auto facts = std::make_shared<firewall::facts::FactStore>();
-  for (const IpFamily family : kIpFamilies) {
-    settings.conntrack_active[family] = diagnosis::MayNeedConntrack(*rules, family, resolver, *facts);
-  }
+  settings.conntrack_active = diagnosis::MayNeedConntrack(*rules, resolver, *facts);
   diagnosis::CloseEvaluator evaluator(rules, settings, facts);
 
   const std::set<IpFamily> families = options.family

@@ -5,7 +5,7 @@
 #include "collectors/sources/netstat.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
-#include "exporter/diagnosis/drop_path.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 
 namespace finwait::diagnosis {
 
@@ -18,7 +18,7 @@ void Diagnostician::AddOthers(const scheduling::Snapshot& snapshot, bool rules_c
     context.evaluator = rules_.Evaluator();
     context.resolver = rules_.Resolver();
     context.sysctl = snapshot.Find<sources::SysctlSample>();
-    context.conntrack_active = MayBeActive(diagnosis);
+    context.conntrack_active = MayBeActive(diagnosis.conntrack_active);
     context.sites = &rules_.Sites();
     context.evaluation = live_.MostAtOnce();
     const bool is_new = others_sample_.TakeIn(status);

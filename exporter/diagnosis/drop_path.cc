@@ -1,10 +1,8 @@
 #include "exporter/diagnosis/drop_path.h"
 
-namespace finwait::diagnosis {
+#include "exporter/diagnosis/conntrack_activity.h"
 
-PerFamily<bool> MayBeActive(const Diagnosis& diagnosis) {
-  return {diagnosis.conntrack_active[0].value_or(true), diagnosis.conntrack_active[1].value_or(true)};
-}
+namespace finwait::diagnosis {
 
 std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
   if (diagnosis.live && diagnosis.live->any_would_stick) {
@@ -14,8 +12,9 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
     return std::nullopt;
   }
   bool unknown = diagnosis.live && (diagnosis.live->any_unknown || diagnosis.live->unread_elsewhere > 0);
+  const PerFamily<bool> active = MayBeActive(diagnosis.conntrack_active);
   for (const IpFamily family : kIpFamilies) {
-    if (!MayBeActive(diagnosis)[family]) {
+    if (!active[family]) {
       continue;
     }
     if (diagnosis.tracked_places[family].fin || diagnosis.tracked_places[family].peer_fin) {

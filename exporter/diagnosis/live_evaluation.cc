@@ -2,6 +2,7 @@
 
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/drop_path.h"
 
 namespace finwait::diagnosis {
@@ -38,9 +39,9 @@ bool LiveEvaluation::Evaluate(const scheduling::Snapshot& snapshot, bool rules_c
     return false;
   }
   const CpuStopwatch stopwatch;
-  summary_ = SumUpLive(*tracking, connections, *evaluator, sysctl, MayBeActive(diagnosis),
+  summary_ = SumUpLive(*tracking, connections, *evaluator, sysctl, MayBeActive(diagnosis.conntrack_active),
                        {HasDropPath(diagnosis) == true, pace_.most_at_once}, rules.Resolver());
-  outcomes.Predict(*tracking, status->taken_at, connections, *evaluator, MayBeActive(diagnosis));
+  outcomes.Predict(*tracking, status->taken_at, connections, *evaluator, MayBeActive(diagnosis.conntrack_active));
   pace_.pacer.Ran(now, stopwatch.Elapsed());
   due_ = false;
   diagnosis.evaluation_interval = pace_.pacer.Interval();

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "collectors/base/pacer.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/path_results.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -59,9 +59,8 @@ bool OwnHops::TakeIn(const sources::NetworkNamespacesSample& sample) {
     facts->Expire(now_);
     EvaluationSettings settings;
     settings.tcp_loose = hop.tcp_loose;
-    for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[family] =
-          hop.resolver == nullptr || MayNeedConntrack(*hop.ruleset, family, *hop.resolver, *facts);
+    if (hop.resolver != nullptr) {
+      settings.conntrack_active = MayNeedConntrack(*hop.ruleset, *hop.resolver, *facts);
     }
     hop.evaluator = std::make_unique<CloseEvaluator>(hop.ruleset, settings, facts);
     hops.emplace(one.id, std::move(hop));

@@ -1,10 +1,5 @@
 #include "exporter/diagnosis/path_results.h"
 
-#include <numeric>
-
-#include "collectors/firewall/analysis/conntrack_use.h"
-#include "exporter/diagnosis/evaluation_rounds.h"
-
 namespace finwait::diagnosis {
 
 namespace {
@@ -51,41 +46,6 @@ PathResults EvaluatePaths(PacketEvaluator& evaluator, IpFamily family) {
   const bool fins_die = results.tracked.fin || results.tracked.peer_fin;
   results.closing = FindClosingDrops(evaluator, firewall::eval::RepresentativeFlow(family), false, fins_die);
   return results;
-}
-
-bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
-                      firewall::facts::FactStore& facts) {
-  firewall::facts::FactQuery query(facts);
-  for (int round = 1;; ++round) {
-    const auto needs = firewall::analysis::NeedsConntrack(ruleset, family, &query);
-    const firewall::facts::Needs missing = query.TakeNeeds();
-    if (missing.empty() || round == kMostRounds) {
-      return needs != firewall::eval::Tristate::kNo;
-    }
-    resolver.Resolve(missing, facts);
-  }
-}
-
-std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,
-                                      const sources::TrackingSample* tracking, IpFamily family) {
-  if (table != nullptr) {
-    const sources::FlowCounts& flows = table->flows[family];
-    if (std::accumulate(flows.tcp.begin(), flows.tcp.end(), flows.udp + flows.icmp + flows.other) > 0) {
-      return true;
-    }
-  }
-  if (tracking != nullptr && tracking->sockets.CountTracked(family) > 0) {
-    return true;
-  }
-  switch (firewall::analysis::NeedsConntrack(ruleset, family)) {
-    case firewall::eval::Tristate::kYes:
-      return true;
-    case firewall::eval::Tristate::kNo:
-      return false;
-    case firewall::eval::Tristate::kUnknown:
-      return std::nullopt;
-  }
-  return std::nullopt;
 }
 
 }  // namespace finwait::diagnosis

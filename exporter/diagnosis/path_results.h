@@ -6,10 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "collectors/firewall/facts/resolver.h"
-#include "collectors/sources/conntrack_table.h"
-#include "collectors/sources/firewall.h"
-#include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/closing_drops.h"
 #include "exporter/diagnosis/drop_site.h"
 #include "exporter/diagnosis/packet_evaluator.h"
@@ -50,15 +46,5 @@ struct PathResults {
 
 /// Of one IP family.
 PathResults EvaluatePaths(PacketEvaluator& evaluator, IpFamily family);
-
-/// Whether the ruleset makes conntrack run for a family, or may: the nat chains that a collection leaves out are
-/// resolved.
-bool MayNeedConntrack(const firewall::Ruleset& ruleset, IpFamily family, firewall::facts::Resolver& resolver,
-                      firewall::facts::FactStore& facts);
-
-/// Whether conntrack's hooks run for a family; nothing where that cannot be told. Inferred from entries, which only an
-/// active conntrack makes, and from rules that need it. `table` and `tracking` may be null.
-std::optional<bool> IsConntrackActive(const firewall::Ruleset& ruleset, const sources::ConntrackTableSample* table,
-                                      const sources::TrackingSample* tracking, IpFamily family);
 
 }  // namespace finwait::diagnosis

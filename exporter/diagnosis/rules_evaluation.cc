@@ -8,7 +8,7 @@
 #include "collectors/sources/firewall.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
-#include "exporter/diagnosis/drop_path.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -50,16 +50,13 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
     evaluator_.reset();
     return changed;
   }
-  for (const IpFamily family : kIpFamilies) {
-    diagnosis.conntrack_active[family] =
-        IsConntrackActive(*firewall->ruleset, snapshot.Find<sources::ConntrackTableSample>(),
-                          snapshot.Find<sources::TrackingSample>(), family);
-  }
+  diagnosis.conntrack_active = IsConntrackActive(*firewall->ruleset, snapshot.Find<sources::ConntrackTableSample>(),
+                                                 snapshot.Find<sources::TrackingSample>());
   EvaluationSettings settings;
   TakeSettings(snapshot.Find<sources::SysctlSample>(), snapshot.Find<sources::ConntrackStatsSample>(),
                snapshot.Find<sources::ConntrackTableSample>(), settings);
   diagnosis.table_full = settings.table_full;
-  settings.conntrack_active = MayBeActive(diagnosis);
+  settings.conntrack_active = MayBeActive(diagnosis.conntrack_active);
   // Rules that have changed wait for their turn; until then everything is evaluated by those before them.
   const bool in_turn = firewall->ruleset == ruleset_ || !pacer_ || pacer_->Due(now);
   const bool renewed =

@@ -3,7 +3,7 @@
 #include "collectors/sources/sockets.h"
 #include "collectors/sources/sysctl.h"
 #include "collectors/sources/tracking.h"
-#include "exporter/diagnosis/drop_path.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/observed_silence.h"
 
 namespace finwait::diagnosis {
@@ -23,7 +23,7 @@ void SilenceEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClo
   status = tracking == nullptr ? snapshot.Status<sources::SocketsSample>() : status;
   if ((tracking != nullptr || lists) && sample_.TakeIn(status)) {
     const kernel::SocketTable& live = tracking != nullptr ? tracking->sockets : sockets->unfinished;
-    const IdleContext context{snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis), paths_};
+    const IdleContext context{snapshot.Find<sources::SysctlSample>(), MayBeActive(diagnosis.conntrack_active), paths_};
     history_.Update(live, {}, IdleHistory::Source::kTcpInfo, context, status->taken_at);
     summary_ = SumUpIdle(live, {}, history_, context, now);
   }

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/path_results.h"
 #include "exporter/planning/reported_facts.h"
 #include "exporter/planning/rules_identity.h"
 
@@ -71,9 +71,7 @@ class Evaluation {
  private:
   diagnosis::EvaluationSettings SettingsWith(const HostFacts& host, const firewall::Ruleset& rules) {
     diagnosis::EvaluationSettings settings = host.settings;
-    for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[family] = diagnosis::MayNeedConntrack(rules, family, resolver_, *facts_);
-    }
+    settings.conntrack_active = diagnosis::MayNeedConntrack(rules, resolver_, *facts_);
     return settings;
   }
 

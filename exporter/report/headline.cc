@@ -6,6 +6,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/report/report_text.h"
@@ -80,8 +81,9 @@ std::string UnavailableOf(const scheduling::Snapshot& snapshot) {
 
 // What packets of the representative connection depend on that cannot be known, as one sentence's end; "" for nothing.
 std::string UnknownPaths(const diagnosis::Diagnosis& diagnosis) {
+  const PerFamily<bool> active = diagnosis::MayBeActive(diagnosis.conntrack_active);
   for (const IpFamily family : kIpFamilies) {
-    if (!diagnosis.conntrack_active[family].value_or(true)) {
+    if (!active[family]) {
       continue;
     }
     for (const diagnosis::PathPacket packet :

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 
 namespace finwait::report {
 namespace {
@@ -136,8 +137,9 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
 
 // What the representative connection meets, in families in which conntrack runs.
 void AddGeneral(const diagnosis::Diagnosis& diagnosis, Situation& situation) {
+  const PerFamily<bool> active = diagnosis::MayBeActive(diagnosis.conntrack_active);
   for (const IpFamily family : kIpFamilies) {
-    if (!diagnosis.conntrack_active[family].value_or(true)) {
+    if (!active[family]) {
       continue;
     }
     const diagnosis::PathSites& places = diagnosis.path_places[family];

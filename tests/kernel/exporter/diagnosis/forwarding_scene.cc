@@ -13,8 +13,8 @@
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/links.h"
 #include "collectors/sources/firewall.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/path_results.h"
 #include "tests/lab/host.h"
 
 namespace finwait::diagnosis {
@@ -190,9 +190,7 @@ void ForwardingScene::Evaluate(const std::function<void(CloseEvaluator&)>& evalu
     const auto facts = std::make_shared<firewall::facts::FactStore>();
     EvaluationSettings settings;
     settings.tcp_loose = loose;
-    for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[family] = MayNeedConntrack(*ruleset, family, resolver, *facts);
-    }
+    settings.conntrack_active = MayNeedConntrack(*ruleset, resolver, *facts);
     CloseEvaluator evaluator(ruleset, settings, facts);
     EvaluateInRounds(evaluator, &resolver, [&] { evaluate(evaluator); });
   });

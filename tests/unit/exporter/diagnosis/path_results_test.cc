@@ -36,23 +36,5 @@ TEST(PathsTest, WhatCannotBeReadIsUnknown) {
   }
 }
 
-TEST(PathsTest, AnEntryShowsThatConntrackIsActiveWhateverTheRulesSay) {
-  const auto rules = DropsAt({});
-  EXPECT_EQ(IsConntrackActive(*rules, nullptr, nullptr, IpFamily::kIpv4), false);
-  sources::ConntrackTableSample table;
-  table.flows[0].udp = 1;
-  EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv4), true);
-  EXPECT_EQ(IsConntrackActive(*rules, &table, nullptr, IpFamily::kIpv6), false);
-  sources::TrackingSample tracking;
-  kernel::TcpSocket tracked;
-  tracked.entry.tracking = kernel::Tracking::kTracked;
-  tracking.sockets.Add(tracked);
-  EXPECT_EQ(IsConntrackActive(*rules, nullptr, &tracking, IpFamily::kIpv4), true);
-}
-
-TEST(PathsTest, WithoutTheRulesItCannotBeToldWhetherConntrackIsActive) {
-  EXPECT_EQ(IsConntrackActive(*UnreadableRules(), nullptr, nullptr, IpFamily::kIpv4), std::nullopt);
-}
-
 }  // namespace
 }  // namespace finwait::diagnosis

@@ -19,8 +19,8 @@
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/sources/firewall.h"
 #include "exporter/diagnosis/connection_facts.h"
+#include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
-#include "exporter/diagnosis/path_results.h"
 #include "tests/lab/host.h"
 
 namespace finwait::firewall::eval {
@@ -347,9 +347,7 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
     const auto facts = std::make_shared<facts::FactStore>();
     diagnosis::EvaluationSettings settings;
     settings.tcp_loose = loose_;
-    for (const IpFamily family : kIpFamilies) {
-      settings.conntrack_active[family] = diagnosis::MayNeedConntrack(*ruleset_, family, resolver, *facts);
-    }
+    settings.conntrack_active = diagnosis::MayNeedConntrack(*ruleset_, resolver, *facts);
     diagnosis::CloseEvaluator evaluator(ruleset_, settings, facts);
     EvaluateInRounds(evaluator, &resolver, [&] {
       closed_ = {loose_, {}, {}};
