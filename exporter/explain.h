@@ -13,8 +13,8 @@ namespace finwait::exporter {
 /// What becomes of a close of one connection once its conntrack entry is gone. `host_side`: the connection is of
 /// another namespace, whose packets come in so; absent: the host's routes tell whose it is. Nothing where that cannot
 /// even be looked at, which is explained on `err`.
-std::optional<report::CloseReport> ExplainClose(const command_line::Options& options, const Result<kernel::Host>& host,
-                                                const std::optional<diagnosis::HostSide>& host_side, std::ostream& err);
+std::optional<report::CloseReport> ExplainOne(const command_line::Options& options, const Result<kernel::Host>& host,
+                                              const std::optional<diagnosis::HostSide>& host_side, std::ostream& err);
 
 /// The exit code of `explain`: 0 clean, 1 not clean, 3 unknown.
 int ExitCodeOf(diagnosis::Fate fate);

@@ -2,8 +2,14 @@
 
 #include <utility>
 
+#include "collectors/base/text.h"
+#include "collectors/kernel/conntrack_presence.h"
 #include "collectors/kernel/entry_count.h"
+#include "collectors/kernel/entry_join.h"
+#include "collectors/kernel/entry_text.h"
+#include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/procfs.h"
+#include "collectors/kernel/socket_table.h"
 #include "collectors/sources/conntrack_stats.h"
 #include "collectors/sources/conntrack_table.h"
 
@@ -18,6 +24,50 @@ std::shared_ptr<const Sample> Collect(sources::Collector& collector, std::ostrea
     return nullptr;
   }
   return std::static_pointer_cast<const Sample>(collected->data);
+}
+
+// Whether it has an entry, and what that tells.
+void AddEntry(const kernel::Host& host, std::ostream& err, ConnectionNow& now) {
+  if (!HasConntrack(host)) {
+    now.tracked = false;
+    return;
+  }
+  kernel::TcpSocket socket;
+  socket.local = now.connection.local;
+  socket.peer = now.connection.peer;
+  kernel::SocketTable sockets = {socket};
+  const auto zones = std::make_shared<kernel::KnownZones>();
+  kernel::EntryJoin join(zones);
+  if (const auto joined = join.Join(host, Deadline::After(kExplainLimit), sockets); !joined) {
+    err << "finwait_exporter explain: " << joined.error().message << "\n";
+    return;
+  }
+  const kernel::SocketEntry entry = sockets[0].entry;
+  now.tracked = entry.tracking == kernel::Tracking::kTracked;
+  if (!*now.tracked) {
+    return;
+  }
+  diagnosis::ConnectionHistory& history = now.connection.entry.emplace();
+  history.entry_state = entry.state;
+  history.source_nat = entry.source_nat;
+  history.destination_nat = entry.destination_nat;
+  history.translation = entry.translation;
+  // For show: what is concluded hangs on the join alone.
+  const auto text = FindEntryText(host, socket.local, socket.peer, zones->Get(), Deadline::After(kExplainLimit));
+  now.entry_text = text ? text->value_or("") : "";
+}
+
+// What the live socket tells, where there is one.
+diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
+  diagnosis::SocketCircumstances circumstances;
+  const auto found = kernel::FindSocket(host, local, peer, Deadline::After(kExplainLimit));
+  if (!found || !*found) {
+    return circumstances;
+  }
+  const kernel::TcpSocket& socket = **found;
+  circumstances.peer_has_closed = PeerHasClosed(socket.state);
+  circumstances.sends_first = socket.SendsBeforeFin();
+  return circumstances;
 }
 
 }  // namespace
@@ -56,6 +106,17 @@ std::optional<ExplainHost> ReadExplainHost(const Result<kernel::Host>& host, std
     return std::nullopt;
   }
   return ExplainHost{*host, std::move(firewall), ReadSettings(*host, sysctl.get())};
+}
+
+ConnectionNow ReadConnection(const kernel::Host& host, const Endpoint& local, const Endpoint& peer, std::ostream& err) {
+  ConnectionNow now;
+  now.connection.local = local;
+  now.connection.peer = peer;
+  AddEntry(host, err, now);
+  now.connection.circumstances = CircumstancesOf(host, local, peer);
+  const auto ports = kernel::ReadSmallFile(host.procfs / "sys/net/ipv4/ip_local_port_range");
+  now.connection.first_client_port = ports ? ParseNumber<unsigned>(Words(*ports).Next()) : std::nullopt;
+  return now;
 }
 
 }  // namespace finwait::exporter

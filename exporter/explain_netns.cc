@@ -41,7 +41,7 @@ int WriteHostHop(const command_line::Options& options, int there, const Result<k
     unknown.reason = joint.error().message;
   } else if (const auto side = *joint ? diagnosis::HostSideOf(**joint) : std::nullopt; !side) {
     unknown.reason = "through which device of this host its packets come";
-  } else if (const auto report = ExplainClose(options, host, side, err)) {
+  } else if (const auto report = ExplainOne(options, host, side, err)) {
     out << views::EncodeHop(*report);
     return 0;
   }
@@ -51,7 +51,7 @@ int WriteHostHop(const command_line::Options& options, int there, const Result<k
 
 int RunExplainNetns(const command_line::Options& options, const views::HostHop& host_hop, const std::string& where,
                     const Result<kernel::Host>& host, std::ostream& out, std::ostream& err) {
-  const auto own = ExplainClose(options, host, std::nullopt, err);
+  const auto own = ExplainOne(options, host, std::nullopt, err);
   if (!own) {
     return kCannotTell;
   }

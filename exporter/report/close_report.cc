@@ -32,6 +32,20 @@ std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::Pac
 
 }  // namespace
 
+CloseReport ReportClose(const diagnosis::CloseExplanation& explanation, diagnosis::PacketEvaluator& evaluator) {
+  CloseReport report;
+  report.fate = explanation.fate;
+  report.reason = explanation.reason;
+  report.with_entry = explanation.with_entry;
+  report.path = explanation.path;
+  report.passage = explanation.passage;
+  report.taken_to_be_opened_by = explanation.taken_to_be_opened_by;
+  for (const diagnosis::ExplainedPacket& packet : explanation.packets) {
+    report.packets.push_back(ReportPacket(packet.name, packet.result, evaluator));
+  }
+  return report;
+}
+
 PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
                           diagnosis::PacketEvaluator& evaluator) {
   PacketReport packet;

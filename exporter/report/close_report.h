@@ -7,6 +7,7 @@
 
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/model/rule_id.h"
+#include "exporter/diagnosis/close_explanation.h"
 #include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/packet_evaluator.h"
 
@@ -38,6 +39,9 @@ struct CloseReport {
   std::optional<firewall::eval::OpenedBy> taken_to_be_opened_by;
   std::vector<PacketReport> packets;
 };
+
+/// Reports a close; of the connection's entry it says nothing. `evaluator`: that has `explanation` from the same rules.
+CloseReport ReportClose(const diagnosis::CloseExplanation& explanation, diagnosis::PacketEvaluator& evaluator);
 
 /// Reports what became of packet `name`. `evaluator`: that has `result` from the same rules.
 PacketReport ReportPacket(std::string_view name, const firewall::eval::TraversalResult& result,
