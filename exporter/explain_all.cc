@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collectors/firewall/read/fact_resolver.h"
+#include "collectors/firewall/read/routing.h"
 #include "collectors/kernel/socket_dump.h"
 #include "collectors/kernel/socket_pass.h"
 #include "exporter/diagnosis/class_survey.h"
@@ -55,7 +56,7 @@ int RunExplainAll(const command_line::Options& options, const Result<kernel::Hos
   std::vector<diagnosis::FamilySurvey> surveys;
   diagnosis::RulesReached reached;
   for (const IpFamily family : families) {
-    const auto routing = diagnosis::ReadRouting(host, family, Deadline::After(kExplainLimit));
+    const auto routing = firewall::read::ReadRouting(host, family, Deadline::After(kExplainLimit));
     if (!routing) {
       err << "finwait_exporter explain: " << routing.error().message << "\n";
       return kCannotTell;

@@ -37,7 +37,7 @@ struct HostFacts {
 
   std::string host_name;
   std::vector<firewall::facts::Interface> devices;  ///< all, by index
-  PerFamily<diagnosis::Routing> routing = {};
+  PerFamily<firewall::packet::Routing> routing = {};
   PerFamily<bool> routing_known = {false, false};
   diagnosis::EvaluationSettings settings;  ///< all but `conntrack_active`, which follows from rules
   std::vector<ReportedSocket> sockets;     ///< that can still close or have begun to

@@ -10,6 +10,7 @@
 #include "collectors/firewall/read/devices.h"
 #include "collectors/firewall/read/fact_resolver.h"
 #include "collectors/firewall/read/queue_listeners.h"
+#include "collectors/firewall/read/routing.h"
 #include "collectors/kernel/conntrack_presence.h"
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/procfs.h"
@@ -78,7 +79,7 @@ class Reader {
 
   void ReadRoutes() {
     for (const IpFamily family : kIpFamilies) {
-      auto routing = diagnosis::ReadRouting(host_, family, Deadline::After(kLimit));
+      auto routing = firewall::read::ReadRouting(host_, family, Deadline::After(kLimit));
       facts_.routing_known[family] = routing.has_value();
       if (routing) {
         facts_.routing[family] = std::move(*routing);
@@ -288,8 +289,8 @@ void RenumberDevices(const kernel::Links& links, HostReport& report) {
   };
   HostFacts& facts = report.facts;
   std::for_each(facts.devices.begin(), facts.devices.end(), renumber_device);
-  for (diagnosis::Routing& routing : facts.routing) {
-    for (diagnosis::RoutedRange& range : routing.ranges) {
+  for (firewall::packet::Routing& routing : facts.routing) {
+    for (firewall::packet::RoutedRange& range : routing.ranges) {
       if (range.route) {
         renumber_device(range.route->egress);
       }

@@ -45,22 +45,22 @@ bool IsOfRules(FactKind kind) {
   return false;
 }
 
-const diagnosis::RoutedRange* RangeOf(const diagnosis::Routing& routing, const IpAddress& destination) {
+const firewall::packet::RoutedRange* RangeOf(const firewall::packet::Routing& routing, const IpAddress& destination) {
   const Wide number = NumberOf(destination);
-  const auto after =
-      std::partition_point(routing.ranges.begin(), routing.ranges.end(),
-                           [&](const diagnosis::RoutedRange& range) { return range.destinations.last < number; });
+  const auto after = std::partition_point(
+      routing.ranges.begin(), routing.ranges.end(),
+      [&](const firewall::packet::RoutedRange& range) { return range.destinations.last < number; });
   return after != routing.ranges.end() && after->destinations.first <= number ? &*after : nullptr;
 }
 
 }  // namespace
 
-bool HasAddress(const diagnosis::Routing& routing, const IpAddress& address) {
-  const diagnosis::RoutedRange* own = RangeOf(routing, address);
+bool HasAddress(const firewall::packet::Routing& routing, const IpAddress& address) {
+  const firewall::packet::RoutedRange* own = RangeOf(routing, address);
   return own != nullptr && own->route && own->route->local;
 }
 
-bool TellsRoute(const diagnosis::Routing& routing, const RouteKey& key) {
+bool TellsRoute(const firewall::packet::Routing& routing, const RouteKey& key) {
   // IPv4 routes nothing from others' addresses.
   if (key.source && key.source->Family() == IpFamily::kIpv4 && !HasAddress(routing, *key.source)) {
     return false;
@@ -91,7 +91,7 @@ void ReportedFacts::Resolve(const firewall::facts::Needs& needs, firewall::facts
 
 Fact ReportedFacts::RouteTo(const RouteKey& key) const {
   const IpFamily family = key.destination.Family();
-  const diagnosis::Routing& routing = host_.routing[family];
+  const firewall::packet::Routing& routing = host_.routing[family];
   if (!host_.routing_known[family] || !TellsRoute(routing, key)) {
     return Fact::Failed({FailureReason::kUnsupported, 0, "the host's report does not hold " + Describe(key)});
   }

@@ -29,9 +29,9 @@ class ReportedFacts : public firewall::facts::Resolver {
 };
 
 /// Whether `address` is one of the host's, as `routing` has it.
-bool HasAddress(const diagnosis::Routing& routing, const IpAddress& address);
+bool HasAddress(const firewall::packet::Routing& routing, const IpAddress& address);
 
 /// Whether `routing` alone tells the route that `key` asks for. Never one of a packet that comes in.
-bool TellsRoute(const diagnosis::Routing& routing, const firewall::facts::RouteKey& key);
+bool TellsRoute(const firewall::packet::Routing& routing, const firewall::facts::RouteKey& key);
 
 }  // namespace finwait::planning

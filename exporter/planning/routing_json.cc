@@ -56,9 +56,9 @@ Route RouteIn(const Json& json) {
   return route;
 }
 
-Json RoutingJson(const diagnosis::Routing& routing) {
+Json RoutingJson(const firewall::packet::Routing& routing) {
   Json ranges = Json::array();
-  for (const diagnosis::RoutedRange& range : routing.ranges) {
+  for (const firewall::packet::RoutedRange& range : routing.ranges) {
     ranges.push_back({{"destinations", RangeJson(range.destinations)},
                       {"route", range.route ? RouteJson(*range.route) : Json(nullptr)}});
   }
@@ -67,12 +67,12 @@ Json RoutingJson(const diagnosis::Routing& routing) {
           {"ranges", std::move(ranges)}};
 }
 
-diagnosis::Routing RoutingIn(const Json& json) {
-  diagnosis::Routing routing;
+firewall::packet::Routing RoutingIn(const Json& json) {
+  firewall::packet::Routing routing;
   routing.by_more_than_destination = json.at("by_more_than_destination").get<bool>();
   routing.several_hops = json.at("several_hops").get<bool>();
   for (const Json& each : json.at("ranges")) {
-    diagnosis::RoutedRange range{RangeIn(each.at("destinations")), std::nullopt};
+    firewall::packet::RoutedRange range{RangeIn(each.at("destinations")), std::nullopt};
     if (!routing.ranges.empty() && range.destinations.first <= routing.ranges.back().destinations.last) {
       throw Malformed("ranges of destinations are not in order");
     }

@@ -9,7 +9,7 @@ namespace finwait::planning {
 Json RouteJson(const firewall::facts::Route& route);
 firewall::facts::Route RouteIn(const Json& json);
 
-Json RoutingJson(const diagnosis::Routing& routing);
-diagnosis::Routing RoutingIn(const Json& json);
+Json RoutingJson(const firewall::packet::Routing& routing);
+firewall::packet::Routing RoutingIn(const Json& json);
 
 }  // namespace finwait::planning

@@ -126,7 +126,7 @@ TEST(ClassSurveySpaceTest, ConnectionsOverABridgeAreNoClassWithThoseOverAnotherD
   chain->base->devices = {{"vp"}};  // a port of either bridge
   table.chains["chain"] = chain;
   CloseEvaluator evaluator(std::make_shared<const firewall::Ruleset>(std::move(rules)), {.tcp_loose = true}, nullptr);
-  Routing routing;
+  firewall::packet::Routing routing;
   const auto over = [&](const char* name, std::uint32_t index, const char* kind, IntervalSet::Interval destinations) {
     firewall::facts::Route route;
     route.egress = {name, index, 1, 0, kind};
