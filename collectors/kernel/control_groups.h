@@ -12,7 +12,7 @@
 namespace finwait::kernel {
 
 /// The tree of control groups (cgroup v2), by their numbers: the inodes of their folders, as INET_DIAG_CGROUP_ID and
-/// nftables have them.
+/// nftables have them. Of one moment and whole, as a rule's answer hangs on each group of the way.
 class ControlGroups {
  public:
   static constexpr std::size_t kMostGroups = 20'000;

@@ -404,16 +404,16 @@ void NetworkNamespacesCollector::KeepCgroups(Deadline deadline) {
     return;
   }
   cgroups_at_ = now;
-  if (!cgroup_tree_) {
+  if (!cgroup_paths_) {
     const auto root = kernel::FindCgroup2(host_.procfs, deadline);
     if (!root) {
       return;
     }
-    cgroup_tree_.emplace(*root);
+    cgroup_paths_.emplace(*root);
   }
-  cgroup_tree_->Walk(now, deadline);
+  cgroup_paths_->Walk(now, deadline);
   auto cgroups = std::make_shared<OwnedCgroups>();
-  cgroup_tree_->ForEach([&](std::uint64_t number, const std::string& path) {
+  cgroup_paths_->ForEach([&](std::uint64_t number, const std::string& path) {
     kernel::namespaces::Owner owner = observer_.Names().NameOf(kernel::namespaces::OwnerOfCgroup(path), now);
     if (owner.kind != kernel::namespaces::OwnerKind::kOther) {
       cgroups->by_number.push_back({number, std::move(owner)});

@@ -17,7 +17,7 @@
 #include "collectors/kernel/entry_join.h"
 #include "collectors/kernel/host.h"
 #include "collectors/kernel/links.h"
-#include "collectors/kernel/namespaces/cgroup_tree.h"
+#include "collectors/kernel/namespaces/cgroup_paths.h"
 #include "collectors/kernel/namespaces/observer.h"
 #include "collectors/kernel/namespaces/owner.h"
 #include "collectors/kernel/socket_pass.h"
@@ -161,7 +161,7 @@ class NetworkNamespacesCollector : public Collector {
   kernel::EntryJoin join_;
   kernel::namespaces::Observer observer_;
   std::shared_ptr<const ForeignLiveSockets> live_;
-  std::optional<kernel::namespaces::CgroupTree> cgroup_tree_;
+  std::optional<kernel::namespaces::CgroupPaths> cgroup_paths_;
   std::shared_ptr<const OwnedCgroups> cgroups_;
   std::optional<SteadyClock::time_point> cgroups_at_;
   /// By OtherNamespace::id; nothing where it cannot be told.

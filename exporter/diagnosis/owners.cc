@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "exporter/diagnosis/cgroup_owner.h"
+#include "exporter/diagnosis/owner_by_cgroup.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -19,7 +19,7 @@ void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, 
   for (ServiceIdle& one : idle.services) {
     if (one.service.elsewhere) {
       one.owner = sample != nullptr ? sample->OwnerOf(one.service.holder) : nullptr;
-    } else if (Owner owner = OwnerOfCgroup(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
+    } else if (Owner owner = OwnerByCgroup(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
       one.owner = std::make_shared<const Owner>(std::move(owner));
     }
     if (!names_ && one.owner != nullptr) {
@@ -41,7 +41,7 @@ void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, 
 
 std::shared_ptr<const Owner> OwnerHistory::OwnerOf(const sources::NetworkNamespacesSample* sample,
                                                    std::uint64_t cgroup) const {
-  Owner owner = OwnerOfCgroup(sample, cgroup);
+  Owner owner = OwnerByCgroup(sample, cgroup);
   if (owner.kind == OwnerKind::kOther) {
     return nullptr;
   }
@@ -59,7 +59,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   };
   const auto name = [&](auto& socket) {
     if (socket.network_namespace == 0 && socket.owner == nullptr) {
-      Owner owner = OwnerOfCgroup(sample, socket.socket.cgroup_id);
+      Owner owner = OwnerByCgroup(sample, socket.socket.cgroup_id);
       if (owner.kind != OwnerKind::kOther) {
         socket.owner = std::make_shared<const Owner>(std::move(owner));
       }
@@ -71,7 +71,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   if (diagnosis.live) {
     std::ranges::for_each(diagnosis.live->sockets, name);
     for (const auto& [cgroup, number] : diagnosis.live->at_risk_by_cgroup) {
-      count(OwnerOfCgroup(sample, cgroup)).at_risk += number;
+      count(OwnerByCgroup(sample, cgroup)).at_risk += number;
     }
     for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
       const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;

@@ -7,7 +7,7 @@
 
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/tracking.h"
-#include "exporter/diagnosis/cgroup_owner.h"
+#include "exporter/diagnosis/owner_by_cgroup.h"
 #include "exporter/pairs/live_stream.h"
 #include "exporter/report/describe.h"
 #include "exporter/views/rule_json.h"
@@ -200,7 +200,7 @@ Result<std::string> LiveHalvesOf(const diagnosis::Diagnosis& diagnosis, const Tr
     LiveHalf half = own.HalfOf(socket);
     const auto [owner, is_new] = owner_of_cgroup.try_emplace(socket.cgroup_id, kNone);
     if (is_new) {
-      owner->second = position_of(diagnosis::OwnerOfCgroup(others, socket.cgroup_id));
+      owner->second = position_of(diagnosis::OwnerByCgroup(others, socket.cgroup_id));
     }
     half.owner = owner->second;
     half.rule = rules.PositionOf(own.SiteOf(socket));

@@ -10,7 +10,7 @@ namespace finwait::diagnosis {
 
 /// The owner of a cgroup of this host, by TcpSocket::cgroup_id; other where nobody knows it: cgroup v1 has number 1 for
 /// every socket. `sample` may be null.
-kernel::namespaces::Owner OwnerOfCgroup(const sources::NetworkNamespacesSample* sample,
+kernel::namespaces::Owner OwnerByCgroup(const sources::NetworkNamespacesSample* sample,
                                         std::optional<std::uint64_t> number);
 
 }  // namespace finwait::diagnosis

@@ -10,14 +10,15 @@ namespace finwait::kernel::namespaces {
 
 /// The paths of cgroups by their number, which sock_diag tells of each socket: the inode of the cgroup's folder in
 /// cgroup v2. A socket outlives its process and may outlive its cgroup, so a path is remembered for a while after the
-/// folder is gone. Not thread-safe.
-class CgroupTree {
+/// folder is gone; and of a tree that is too large, a part is better than nothing. Where a group stands in the tree as
+/// it is now, ControlGroups tells. Not thread-safe.
+class CgroupPaths {
  public:
   static constexpr std::size_t kMost = 16'384;
   static constexpr std::chrono::minutes kRemembered{10};
 
   /// `root`: where cgroup v2 is mounted.
-  explicit CgroupTree(std::string root) : root_(std::move(root)) {}
+  explicit CgroupPaths(std::string root) : root_(std::move(root)) {}
 
   /// Walks the whole tree. What is past kMost or the deadline has no path.
   void Walk(SteadyClock::time_point now, Deadline deadline);

@@ -1,10 +1,10 @@
-#include "exporter/diagnosis/cgroup_owner.h"
+#include "exporter/diagnosis/owner_by_cgroup.h"
 
 #include <algorithm>
 
 namespace finwait::diagnosis {
 
-kernel::namespaces::Owner OwnerOfCgroup(const sources::NetworkNamespacesSample* sample,
+kernel::namespaces::Owner OwnerByCgroup(const sources::NetworkNamespacesSample* sample,
                                         std::optional<std::uint64_t> number) {
   if (sample == nullptr || sample->cgroups == nullptr || !number) {
     return {};

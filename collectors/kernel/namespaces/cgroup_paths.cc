@@ -1,10 +1,10 @@
-#include "collectors/kernel/namespaces/cgroup_tree.h"
+#include "collectors/kernel/namespaces/cgroup_paths.h"
 
 #include "collectors/kernel/cgroup_walk.h"
 
 namespace finwait::kernel::namespaces {
 
-void CgroupTree::Walk(SteadyClock::time_point now, Deadline deadline) {
+void CgroupPaths::Walk(SteadyClock::time_point now, Deadline deadline) {
   constexpr std::size_t kLongestPath = 4096;
   std::size_t walked = 0;
   WalkCgroups(root_, deadline, [&](const WalkedCgroup& group) {
@@ -19,7 +19,7 @@ void CgroupTree::Walk(SteadyClock::time_point now, Deadline deadline) {
   std::erase_if(paths_, [&](const auto& item) { return now - item.second.seen > kRemembered; });
 }
 
-const std::string* CgroupTree::Find(std::uint64_t number) const {
+const std::string* CgroupPaths::Find(std::uint64_t number) const {
   const auto found = paths_.find(number);
   return found == paths_.end() ? nullptr : &found->second.path;
 }
