@@ -41,7 +41,7 @@ bool EntryEvidence::ServiceHasLonger(const kernel::TcpSocket& socket) {
   return longer_->contains(service_of(socket));
 }
 
-EntryEvidence::Silence EntryEvidence::Of(const kernel::TcpSocket& socket, std::uint32_t told, bool was_longer) {
+EntryEvidence::SilenceBound EntryEvidence::Of(const kernel::TcpSocket& socket, std::uint32_t told, bool was_longer) {
   if (socket.entry.tracking == kernel::Tracking::kUntracked) {
     // A keepalive of the peer's would have made a new entry.
     return {told,

@@ -18,13 +18,13 @@ class EntryEvidence {
   EntryEvidence(const kernel::SocketTable& sockets, const IdleContext& context)
       : sockets_(sockets), context_(context) {}
 
-  struct Silence {
+  struct SilenceBound {
     std::uint32_t seconds = 0;  ///< at most
     bool is_sure = false;       ///< no packet came since that tcp_info does not date
     bool is_longer = false;     ///< more remains of the entry than the sysctl gives: it has a timeout of its own
   };
   /// Of an open socket that has been silent for `told` seconds by tcp_info. `was_longer`: what an earlier sample found.
-  Silence Of(const kernel::TcpSocket& socket, std::uint32_t told, bool was_longer);
+  SilenceBound Of(const kernel::TcpSocket& socket, std::uint32_t told, bool was_longer);
 
  private:
   // A port, and whether it is the peer's.

@@ -159,9 +159,9 @@ IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uin
   // Both times are whole seconds, and the sample took a moment.
   constexpr std::uint32_t kSlack = 2;
   const std::uint32_t told = ToldBy(socket);
-  const EntryEvidence::Silence silence =
+  const EntryEvidence::SilenceBound silence =
       terms.entries != nullptr ? terms.entries->Of(socket, told, before != nullptr && before->is_longer != 0)
-                               : EntryEvidence::Silence{told, true, false};
+                               : EntryEvidence::SilenceBound{told, true, false};
   Packed packed = {};
   packed.cookie = socket.cookie;
   packed.seconds = (silence.is_sure ? silence.seconds : 0) & kMostSeconds;

@@ -111,7 +111,7 @@ class IdleHistory {
     std::uint32_t half_closed : 1;         // the peer had closed
     std::uint32_t keepalive_seconds : 22;  // 0: off, as far as seen
     std::uint32_t is_unsure : 1;  // a keepalive of the peer's may have come before the first sample, and none has since
-    std::uint32_t is_longer : 1;  // EntryEvidence::Silence
+    std::uint32_t is_longer : 1;  // EntryEvidence::SilenceBound
     std::uint32_t unacknowledged : 1;  // something that was sent
     std::uint32_t : 7;
   };
