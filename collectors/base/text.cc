@@ -36,6 +36,10 @@ std::string_view Trim(std::string_view text, std::string_view blanks) {
   return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
+std::string_view WithoutLastDot(std::string_view name) {
+  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+}
+
 std::string UpperCase(std::string_view text) {
   std::string upper(text);
   std::ranges::transform(upper, upper.begin(), [](char letter) {

@@ -54,6 +54,9 @@ class Words {
 /// `text` without what surrounds it of `blanks`.
 std::string_view Trim(std::string_view text, std::string_view blanks = " \t");
 
+/// A name of DNS without the dot of the root that may end it.
+std::string_view WithoutLastDot(std::string_view name);
+
 /// ASCII letters in upper case.
 std::string UpperCase(std::string_view text);
 

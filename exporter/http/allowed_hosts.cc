@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "collectors/base/text.h"
 #include "exporter/http/message.h"
 
 namespace finwait::http {
@@ -24,10 +25,6 @@ std::string_view WithoutPort(std::string_view host) {
     return host;
   }
   return bracketed ? host.substr(1, end - 1) : host.substr(0, end);
-}
-
-std::string_view WithoutLastDot(std::string_view name) {
-  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
 }
 
 bool IsAddress(const std::string& text) {

@@ -20,10 +20,6 @@ std::string TextOf(const std::filesystem::path& path) {
   return text;
 }
 
-std::string WithoutLastDot(const std::string& name) {
-  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
-}
-
 // The words of each line up to a comment.
 std::vector<std::vector<std::string>> WordsOfLines(const std::string& text) {
   std::vector<std::vector<std::string>> lines;

@@ -133,5 +133,12 @@ TEST(InReadableUnit, TakesTheLargestUnitThatItHasTwoOf) {
   EXPECT_EQ(text(432'000), "5 d");
 }
 
+TEST(WithoutLastDot, TakesOffTheDotOfTheRoot) {
+  EXPECT_EQ(WithoutLastDot("host.example."), "host.example");
+  EXPECT_EQ(WithoutLastDot("host.example"), "host.example");
+  EXPECT_EQ(WithoutLastDot("."), "");
+  EXPECT_EQ(WithoutLastDot(""), "");
+}
+
 }  // namespace
 }  // namespace finwait
