@@ -27,7 +27,7 @@ Json PacketJson(const report::PacketReport& packet) {
 
 // The namespaces that its packets pass, in the order that the FIN meets them. Of the first nothing is known here: its
 // packets are null.
-Json HopsJson(const report::CloseReport& report) {
+Json PassageJson(const report::CloseReport& report) {
   Json own = {{"namespace", "local"}, {"passage", "output"}};
   Json host = {{"namespace", "host"}, {"passage", report::Name(*report.passage)}};
   for (const report::PacketReport& packet : report.packets) {
@@ -101,7 +101,7 @@ std::string CloseJson(const report::CloseReport& report) {
     json["taken_to_be_opened_by"] = !report.taken_to_be_opened_by                                       ? Json(nullptr)
                                     : *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal ? Json("local")
                                                                                                         : Json("peer");
-    json["hops"] = HopsJson(report);
+    json["hops"] = PassageJson(report);
   }
   return JsonText(json);
 }
