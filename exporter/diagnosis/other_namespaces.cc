@@ -315,7 +315,7 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
       AtRiskSocket described;  // without a place: what is advised is for this host's rules
       described.socket = socket;
       described.fate = own->fate;
-      described.reason = OwnHops::Describe(*own);
+      described.reason = OwnHops::WhatDecides(*own);
       return described;
     }
   }

@@ -173,13 +173,10 @@ std::optional<Cause> OwnHops::FindCause(std::uint64_t network_namespace, kernel:
   return of_its_rules ? finding.cause : std::nullopt;
 }
 
-std::string OwnHops::Describe(const CloseOutcome& outcome) {
+std::string OwnHops::WhatDecides(const CloseOutcome& outcome) {
   const auto loss = DecisiveLossOf(outcome);
-  if (!loss || !loss->result->location) {
-    return "the rules of its own network namespace";
-  }
-  const firewall::RuleId& rule = *loss->result->location;
-  return "table " + rule.table + ", chain " + rule.chain + " of its own network namespace";
+  const bool named = loss && loss->result->location;
+  return (named ? Describe(*loss->result->location) : "the rules") + " of its own network namespace";
 }
 
 }  // namespace finwait::diagnosis

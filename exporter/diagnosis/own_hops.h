@@ -52,8 +52,8 @@ class OwnHops {
   /// Reads what the last evaluations found missing. False where that was nothing, or nobody can be asked.
   bool ResolveNoted();
 
-  /// What decides, for a reader: "table filter, chain OUTPUT of its own network namespace".
-  static std::string Describe(const CloseOutcome& outcome);
+  /// For a reader: "iptables-nft table filter, chain OUTPUT, handle 7 of its own network namespace".
+  static std::string WhatDecides(const CloseOutcome& outcome);
 
  private:
   struct Hop {

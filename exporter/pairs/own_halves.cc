@@ -9,7 +9,6 @@
 #include "collectors/sources/tracking.h"
 #include "exporter/diagnosis/owner_by_cgroup.h"
 #include "exporter/pairs/live_stream.h"
-#include "exporter/report/describe.h"
 #include "exporter/views/rule_json.h"
 
 namespace finwait::pairs {
@@ -23,7 +22,7 @@ ForeignRule RuleOf(const DropSite& site) {
   json["hook"] = Name(site.hook);
   json["policy"] = site.rule.IsPolicy();
   json["verdict"] = site.rejects ? "reject" : "drop";
-  return {json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), report::Describe(site.rule)};
+  return {json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), Describe(site.rule)};
 }
 
 // Each value once, by the order in which they come.

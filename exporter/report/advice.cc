@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/remedy.h"
 #include "exporter/report/report_text.h"
 

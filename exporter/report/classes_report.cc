@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/firewall/print/rule_text.h"
 #include "exporter/report/class_text.h"
-#include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/report/report_text.h"
 

@@ -4,10 +4,10 @@
 #include <iterator>
 #include <span>
 
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/report/advice.h"
-#include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/report/headline.h"
 #include "exporter/report/idle_advice.h"

@@ -4,10 +4,10 @@
 #include <numeric>
 #include <set>
 
+#include "collectors/firewall/model/rule_id.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
 #include "exporter/diagnosis/conntrack_activity.h"
-#include "exporter/report/describe.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/report/report_text.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/report_text.h"
 
 namespace finwait::report {

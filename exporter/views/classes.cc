@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "collectors/base/text.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/class_text.h"
-#include "exporter/report/describe.h"
 #include "exporter/report/report_text.h"
 #include "exporter/views/class_json.h"
 #include "exporter/views/json_text.h"
@@ -76,7 +76,7 @@ std::string ClassesText(const report::ClassesReport& report) {
     out << "\nNo packet of a close without an entry comes to " << Counted(report.unreached.size(), "rule", "rules")
         << " of input and output:\n";
     for (std::size_t i = 0; i < std::min(report.unreached.size(), kUnreachedListed); ++i) {
-      out << "  " << report::Describe(report.unreached[i].rule) << "\n      " << report.unreached[i].text << "\n";
+      out << "  " << Describe(report.unreached[i].rule) << "\n      " << report.unreached[i].text << "\n";
     }
     if (report.unreached.size() > kUnreachedListed) {
       out << "  and " << report.unreached.size() - kUnreachedListed << " more (--format=json lists all)\n";

@@ -4,7 +4,7 @@
 #include <sstream>
 #include <utility>
 
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
@@ -76,7 +76,7 @@ std::string CloseText(const report::CloseReport& report) {
       out << " at " << packet.hook;
     }
     if (packet.rule && !packet.passes) {
-      out << " by " << report::Describe(*packet.rule);
+      out << " by " << Describe(*packet.rule);
       if (!packet.text.empty()) {
         out << "\n" << indent << packet.text;
       }

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "collectors/base/text.h"
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/report_text.h"
 #include "exporter/views/json_text.h"
 #include "exporter/views/rule_json.h"
@@ -108,7 +108,7 @@ void Show(const Incident& incident, std::ostringstream& out) {
   }
   out << "\n";
   if (incident.site != nullptr) {
-    out << "  at " << Printable(report::Describe(incident.site->rule)) << "\n";
+    out << "  at " << Printable(Describe(incident.site->rule)) << "\n";
     if (!incident.site->rule_text.empty()) {
       out << "      " << Printable(incident.site->rule_text) << "\n";
     }

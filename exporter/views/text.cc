@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "collectors/base/text.h"
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/report_text.h"
 #include "exporter/views/json.h"
 
@@ -148,7 +148,7 @@ void StuckSockets(const diagnosis::StuckSummary& stuck, const std::vector<report
         << CauseText(group.cause) << "  " << Printable(report::OwnerText(group)) << ", oldest "
         << report::Lasting(group.oldest_seconds) << "\n";
     if (group.site != nullptr) {
-      out << "        at " << Printable(report::Describe(group.site->rule)) << "\n";
+      out << "        at " << Printable(Describe(group.site->rule)) << "\n";
     }
     OneSocket(stuck.sockets[group.example], "        such as ", out);
   }
@@ -187,7 +187,7 @@ void SocketsAtRisk(const diagnosis::LiveSummary& live, bool several_lines, std::
     }
     out << "      " << one.stands_for << " " << Name(one.fate);
     if (one.place) {
-      out << " at " << Printable(report::Describe(one.place->rule));
+      out << " at " << Printable(Describe(one.place->rule));
     }
     OneAtRisk(one, "\n        such as ", out);
   }

@@ -17,4 +17,22 @@ RuleId IdOf(const Table& table, const Chain& chain, const Rule* rule) {
   return id;
 }
 
+std::string Describe(const RuleId& rule) {
+  std::string text = rule.IsPolicy() ? "the policy of " : "";
+  if (rule.dialect == Dialect::kIptables) {
+    text += rule.family == TableFamily::kIpv6 ? "ip6tables-" : "iptables-";
+    text += std::string(Name(rule.backend)) + " table " + rule.table;
+  } else {
+    text += "nft table " + std::string(Name(rule.family)) + " " + rule.table;
+  }
+  text += ", chain " + rule.chain;
+  if (rule.handle) {
+    text += ", handle " + std::to_string(*rule.handle);
+  }
+  if (rule.index) {
+    text += ", rule " + std::to_string(*rule.index);
+  }
+  return text;
+}
+
 }  // namespace finwait::firewall

@@ -27,4 +27,8 @@ struct RuleId {
 /// The id of `rule`, or of `chain`'s policy where `rule` is null.
 RuleId IdOf(const Table& table, const Chain& chain, const Rule* rule);
 
+/// "iptables-legacy table filter, chain OUTPUT, rule 7", or "the policy of nft table inet fw, chain out": where a rule
+/// is, without what it says. Whoever names a rule names it so: by the tool that keeps it, whichever the backend.
+std::string Describe(const RuleId& rule);
+
 }  // namespace finwait::firewall

@@ -2,7 +2,6 @@
 #include <map>
 #include <numeric>
 
-#include "exporter/report/describe.h"
 #include "exporter/report/report_text.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/page/sections.h"
@@ -118,9 +117,8 @@ std::string SingleSockets(const diagnosis::StuckSummary& stuck) {
 std::string GroupRow(const report::SocketGroup& group, const diagnosis::StuckSocket& example) {
   return "<tr><th scope=\"row\" class=\"endpoints\"><span class=\"peer\">" + std::string(group.at_peer ? "→ " : "") +
          html::Escape(group.end.Text()) + "</span>" +
-         (group.site != nullptr
-              ? " <span class=\"local\">" + html::Escape(report::Describe(group.site->rule)) + "</span>"
-              : "") +
+         (group.site != nullptr ? " <span class=\"local\">" + html::Escape(Describe(group.site->rule)) + "</span>"
+                                : "") +
          " <span class=\"local\">" + (group.sockets > 1 ? "such as " : "") +
          html::Escape(group.at_peer ? example.socket.local.Text() : example.socket.peer.Text()) + "</span></th>" +
          Named("Sockets", html::Number(group.sockets)) + Named("Cause", CauseName(group.cause)) +
@@ -187,7 +185,7 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
     }
     ++shown;
     told += one.stands_for;
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.place ? report::Describe(one.place->rule) : "") +
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.place ? Describe(one.place->rule) : "") +
             Named("Sockets", html::Number(one.stands_for)) + Named("State", report::KernelName(one.socket.state)) +
             Named("Fate", std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
             Named("Keepalive", !one.history.keepalive   ? "unknown"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "exporter/report/describe.h"
 #include "exporter/views/incidents.h"
 #include "exporter/views/page/html.h"
 #include "exporter/views/wall_time.h"
@@ -47,7 +46,7 @@ std::string Row(const Incident& incident, Time begin, Time now, Details details)
     html += ", " + html::Escape(owner);
   }
   if (incident.site != nullptr) {
-    html += ", at " + html::Escape(report::Describe(incident.site->rule));
+    html += ", at " + html::Escape(Describe(incident.site->rule));
   }
   html += ".</p>";
   if (details == Details::kShow && !incident.examples.empty()) {

@@ -1,16 +1,11 @@
-#include "exporter/report/describe.h"
+#include "collectors/firewall/model/rule_id.h"
 
 #include <gtest/gtest.h>
 
-namespace finwait::report {
+namespace finwait::firewall {
 namespace {
 
-using firewall::Backend;
-using firewall::Dialect;
-using firewall::RuleId;
-using firewall::TableFamily;
-
-TEST(DescribeTest, NamesARuleByTheToolThatKeepsIt) {
+TEST(RuleIdTest, NamesARuleByTheToolThatKeepsIt) {
   EXPECT_EQ(Describe(RuleId{Backend::kLegacy, Dialect::kIptables, TableFamily::kIpv6, "mangle", "OUTPUT", {}, 3}),
             "ip6tables-legacy table mangle, chain OUTPUT, rule 3");
   EXPECT_EQ(Describe(RuleId{Backend::kNft, Dialect::kIptables, TableFamily::kIpv4, "filter", "ufw-input", 12, {}}),
@@ -19,11 +14,11 @@ TEST(DescribeTest, NamesARuleByTheToolThatKeepsIt) {
             "nft table ip filter, chain OUTPUT, handle 4");
 }
 
-TEST(DescribeTest, NamesAPolicyAsSuch) {
+TEST(RuleIdTest, NamesAPolicyAsSuch) {
   const RuleId policy{Backend::kNft, Dialect::kNft, TableFamily::kInet, "fw", "out", {}, {}};
   EXPECT_TRUE(policy.IsPolicy());
   EXPECT_EQ(Describe(policy), "the policy of nft table inet fw, chain out");
 }
 
 }  // namespace
-}  // namespace finwait::report
+}  // namespace finwait::firewall
