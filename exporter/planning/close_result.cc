@@ -45,6 +45,13 @@ std::string WithoutCounts(std::string_view text) {
   return kept;
 }
 
+bool InSameChain(const std::optional<firewall::RuleId>& a, const std::optional<firewall::RuleId>& b) {
+  if (!a || !b) {
+    return a.has_value() == b.has_value();
+  }
+  return a->backend == b->backend && a->family == b->family && a->table == b->table && a->chain == b->chain;
+}
+
 }  // namespace
 
 CloseResult CloseResultOf(const diagnosis::ClassOutcome& outcome, diagnosis::CloseEvaluator& evaluator) {
@@ -52,21 +59,16 @@ CloseResult CloseResultOf(const diagnosis::ClassOutcome& outcome, diagnosis::Clo
   close.fate = outcome.fate;
   close.consequence = report::ConsequenceOf(outcome);
   close.hook = outcome.hook ? std::string(firewall::Name(*outcome.hook)) : "";
+  close.rule = outcome.rule;
   if (outcome.rule) {
-    close.backend = firewall::Name(outcome.rule->backend);
-    close.family = firewall::Name(outcome.rule->family);
-    close.table = outcome.rule->table;
-    close.chain = outcome.rule->chain;
-    close.handle = outcome.rule->handle;
-    close.position = outcome.rule->index;
     close.text = report::PacketOf(outcome, evaluator.Packets()).text;
   }
   return close;
 }
 
 bool SameResult(const CloseResult& a, const CloseResult& b) {
-  return a.fate == b.fate && a.hook == b.hook && a.backend == b.backend && a.family == b.family && a.table == b.table &&
-         a.chain == b.chain && WithoutCounts(a.text) == WithoutCounts(b.text);
+  return a.fate == b.fate && a.hook == b.hook && InSameChain(a.rule, b.rule) &&
+         WithoutCounts(a.text) == WithoutCounts(b.text);
 }
 
 bool HangsOnTranslation(const CloseResult& close) {

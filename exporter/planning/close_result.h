@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
+#include "collectors/firewall/model/rule_id.h"
 #include "exporter/diagnosis/class_survey.h"
 
 namespace finwait::planning {
@@ -11,18 +11,10 @@ namespace finwait::planning {
 /// How a connection closes under one ruleset, by values that mean the same once that ruleset is gone.
 struct CloseResult {
   diagnosis::Fate fate = diagnosis::Fate::kUnknown;
-  std::string consequence;  ///< as `explain --all` says it, without a stop
-  /// The rule, or the policy, that decides; all empty where none does.
-  std::string backend;
-  std::string family;
-  std::string table;
-  std::string chain;
-  std::string hook;
-  std::string text;                       ///< as its own tool prints it; empty for a policy
-  std::optional<std::uint64_t> handle;    ///< nft, in the namespace where it was read
-  std::optional<std::uint32_t> position;  ///< legacy: in its chain, from 1
-
-  bool HasRule() const { return !table.empty(); }
+  std::string consequence;               ///< as `explain --all` says it, without a stop
+  std::optional<firewall::RuleId> rule;  ///< the rule, or the policy, that decides; its dialect is not told
+  std::string hook;                      ///< where; empty where no hook decides
+  std::string text;                      ///< of the rule as its own tool prints it; empty for a policy
   auto operator<=>(const CloseResult&) const = default;
 };
 

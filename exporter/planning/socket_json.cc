@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "exporter/planning/rule_json.h"
+
 namespace finwait::planning {
 namespace {
 
@@ -46,14 +48,9 @@ Json CloseResultJson(const CloseResult& close) {
   if (!close.hook.empty()) {
     json["hook"] = close.hook;
   }
-  if (close.HasRule()) {
-    json["backend"] = close.backend;
-    json["family"] = close.family;
-    json["table"] = close.table;
-    json["chain"] = close.chain;
+  if (close.rule) {
+    json.update(RuleJson(*close.rule));
     json["text"] = close.text;
-    PutKnown(json, "handle", close.handle);
-    PutKnown(json, "rule_index", close.position);
   }
   return json;
 }
@@ -65,15 +62,11 @@ CloseResult CloseResultIn(const Json& json) {
   CloseResult close;
   close.fate = Named<Fate>(json.at("fate"), kFates);
   close.consequence = json.at("consequence").get<std::string>();
-  const auto take = [&](const char* key, std::string& value) { value = json.value(key, std::string()); };
-  take("hook", close.hook);
-  take("backend", close.backend);
-  take("family", close.family);
-  take("table", close.table);
-  take("chain", close.chain);
-  take("text", close.text);
-  TakeKnown(json, "handle", close.handle);
-  TakeKnown(json, "rule_index", close.position);
+  close.hook = json.value("hook", std::string());
+  close.text = json.value("text", std::string());
+  if (json.contains("table")) {
+    close.rule = RuleIn(json);
+  }
   return close;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "collectors/base/text.h"
+#include "exporter/planning/rule_json.h"
 #include "exporter/report/classes_report.h"
 #include "exporter/views/class_json.h"
 
@@ -118,14 +119,8 @@ void ShowAll(const std::vector<T>& changed, Change change, std::size_t most, std
 
 Json CloseResultJson(const CloseResult& close) {
   Json rule = nullptr;
-  if (close.HasRule()) {
-    rule = {{"backend", close.backend}, {"family", close.family}, {"table", close.table}, {"chain", close.chain}};
-    if (close.handle) {
-      rule["handle"] = *close.handle;
-    }
-    if (close.position) {
-      rule["rule_index"] = *close.position;
-    }
+  if (close.rule) {
+    rule = planning::RuleJson(*close.rule);
     rule["hook"] = close.hook;
     rule["text"] = close.text;
   }

@@ -16,10 +16,10 @@ CloseResult Of(Fate fate, const std::string& text = "") {
   CloseResult close;
   close.fate = fate;
   if (!text.empty()) {
-    close.backend = "nft";
-    close.family = "inet";
-    close.table = "t";
-    close.chain = "o";
+    close.rule.emplace();
+    close.rule->family = firewall::TableFamily::kInet;
+    close.rule->table = "t";
+    close.rule->chain = "o";
     close.hook = "output";
     close.text = text;
   }
@@ -74,13 +74,13 @@ TEST(CloseResultTest, TheSameWordsForOtherThingsMayHideALoss) {
 TEST(CloseResultTest, TheSameRuleLoadedAgainIsTheSame) {
   CloseResult before = Of(Fate::kFinDropped, "ct state invalid counter packets 12 bytes 640 drop");
   CloseResult after = Of(Fate::kFinDropped, "ct state invalid counter packets 0 bytes 0 drop");
-  before.handle = 4;
-  after.handle = 19;
+  before.rule->handle = 4;
+  after.rule->handle = 19;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);
   after.text = "ct state invalid counter packets 0 bytes 0 log drop";
   EXPECT_EQ(ChangeBetween(before, after), Change::kOtherwise);
   after = before;
-  after.chain = "p";
+  after.rule->chain = "p";
   EXPECT_EQ(ChangeBetween(before, after), Change::kOtherwise);
 }
 

@@ -20,7 +20,7 @@ CloseResult Of(Fate fate, const std::string& rule = "") {
   CloseResult close;
   close.fate = fate;
   if (!rule.empty()) {
-    close.table = "t";
+    close.rule.emplace().table = "t";
     close.text = rule;
   }
   return close;

@@ -34,13 +34,13 @@ CloseResult Dropped() {
   CloseResult close;
   close.fate = diagnosis::Fate::kFinDropped;
   close.consequence = "FIN dropped at output by nft inet t, chain o, handle 5";
-  close.backend = "nft";
-  close.family = "inet";
-  close.table = "t";
-  close.chain = "o";
+  close.rule.emplace();
+  close.rule->family = firewall::TableFamily::kInet;
+  close.rule->table = "t";
+  close.rule->chain = "o";
+  close.rule->handle = 5;
   close.hook = "output";
   close.text = "ct state invalid drop";
-  close.handle = 5;
   return close;
 }
 
