@@ -32,6 +32,7 @@ if(FINWAIT_WITNESS)
       COMMAND ${FINWAIT_BPFTOOL} gen object ${bpf_folder}/${built}.o ${bpf_folder}/${built}.compiled.o
       COMMAND ${FINWAIT_BPFTOOL} gen skeleton ${bpf_folder}/${built}.o name ${built} > ${bpf_folder}/${built}.skel.h
       DEPENDS ${source} ${PROJECT_SOURCE_DIR}/collectors/witness/event.h
+              ${PROJECT_SOURCE_DIR}/collectors/witness/kernel_types.bpf.h
               ${PROJECT_SOURCE_DIR}/collectors/witness/netfilter_record.h
               ${PROJECT_SOURCE_DIR}/collectors/witness/table_record.h
       COMMAND_EXPAND_LISTS VERBATIM

@@ -3,20 +3,9 @@
 // Lists the BPF programs that are linked into netfilter's hooks, of all network namespaces: an iterator over BPF links
 // (Linux 5.19; such links are there from 6.4 on). The kernel tells of a link's hook by other means, and of its
 // namespace by none.
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-
+#include "kernel_types.bpf.h"
 #include "netfilter_record.h"
 
-#define CORE __attribute__((preserve_access_index))
-
-struct ns_common {
-  unsigned int inum;
-} CORE;
-struct net {
-  struct ns_common ns;
-} CORE;
 struct nf_hook_ops {
   unsigned char pf;
   unsigned int hooknum;

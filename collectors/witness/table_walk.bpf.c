@@ -7,21 +7,11 @@
 //
 // The table's address is nobody's to read (/proc/kallsyms takes CAP_SYSLOG). `learn`, at the tracepoint net_dev_queue,
 // has it from the first packet with an entry: its chain ends in the number of its bucket, and begins in the table.
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+#include "kernel_types.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #include "table_record.h"
 
-#define CORE __attribute__((preserve_access_index))
-
-struct ns_common {
-  unsigned int inum;
-} CORE;
-struct net {
-  struct ns_common ns;
-} CORE;
 struct nsproxy {
   struct net *net_ns;
 } CORE;

@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 
 // Counts TCP packets with FIN or RST that this kernel drops, and tells of each: attached to the tracepoint
-// skb:kfree_skb (Linux 5.17 and newer give it a reason). Types are written by hand with the members that are needed;
-// where these are in the running kernel, the loader finds out from its BTF.
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+// skb:kfree_skb (Linux 5.17 and newer give it a reason).
+#include "kernel_types.bpf.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
 #include "event.h"
 
-#define CORE __attribute__((preserve_access_index))
-
 typedef struct {
   long long counter;
 } CORE atomic64_t;
-struct ns_common {
-  unsigned int inum;
-} CORE;
-struct net {
-  struct ns_common ns;
-} CORE;
 typedef struct {
   struct net *net;
 } CORE possible_net_t;

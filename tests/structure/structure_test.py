@@ -52,6 +52,7 @@ def namespace_of(folder):
 # Read by a program in C as well, which has no namespaces.
 SHARED_WITH_C = {
     "collectors/witness/event.h",
+    "collectors/witness/kernel_types.bpf.h",
     "collectors/witness/netfilter_record.h",
     "collectors/witness/table_record.h",
 }
