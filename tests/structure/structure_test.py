@@ -157,7 +157,21 @@ def check_rooms(root, links):
                 yield f"docs/architecture.md: {room} has no {pattern}"
 
 
-CHECKS = (check_includes, check_links, check_extensions, check_rooms, check_namespaces, check_types, check_tests, check_test_names)
+def check_tools(root, links):
+    """CONTRIBUTING.md names every tool, but for the parts that only other tools use."""
+    document = root / "CONTRIBUTING.md"
+    if not document.is_file():
+        return
+    tools = [path for top in ("tools", "scripts") for path in sorted((root / top).glob("*")) if path.is_file()]
+    users = [path for path in tools + [root / "tests/CMakeLists.txt"] if path.is_file()]
+    for tool in tools:
+        is_part = any(tool.name in path.read_text() for path in users if path != tool)
+        if tool.name not in document.read_text() and not is_part:
+            yield f"CONTRIBUTING.md: says nothing of {tool.relative_to(root)}"
+
+
+CHECKS = (check_includes, check_links, check_extensions, check_rooms, check_namespaces, check_types, check_tests, check_test_names,
+          check_tools)
 
 
 def faults(root):
@@ -181,6 +195,9 @@ def finds_each_fault():
         write("collectors/kernel/k.h", '#include "collectors/base/a.h"\nnamespace finwait::kernel {\nstruct K {};\n}\n')
         write("tests/unit/collectors/kernel/k_test.cc", "")
         write("exporter/main.cc", "")
+        write("CONTRIBUTING.md", "| `tools/a.sh` | proves |\n")
+        write("tools/a.sh", ". tools/part.sh\n")
+        write("tools/part.sh", "")
         if faults(root):
             yield f"a sound house is refused: {faults(root)}"
         for what, path, text in (
@@ -190,6 +207,7 @@ def finds_each_fault():
             ("two types", "collectors/kernel/b.h", "namespace finwait::kernel {\nclass K : public L {\n};\n}\n"),
             ("extension", "collectors/kernel/b.cc", 'namespace finwait::kernel {\nbool b = match->name == "set";\n}\n'),
             ("no library", "collectors/other/b.h", "namespace finwait::other {\n}\n"),
+            ("unnamed tool", "tools/b.sh", ""),
             ("stray test", "tests/unit/collectors/gone/k_test.cc", ""),
             ("long name", "tests/unit/collectors/kernel/l_test.cc", f"TEST(A, {'B' * (LONGEST_TEST_NAME + 1)}) {{}}\n"),
         ):
