@@ -294,8 +294,9 @@ std::string Document() {
          "     FINWAIT_UPDATE_GOLDEN=1 build/unit_tests --gtest_filter='MetricsDocument*' -->\n\n"
          "Every metric that `/metrics` serves: "
       << families.size() << " families, " << series
-      << " series, whatever the number of connections, rules or CPUs. Every combination of labels is there from the "
-         "first scrape, at 0. What cannot be read is absent, never 0: the last column names the collectors without "
+      << " series with all that is optional, whatever the number of connections, rules or CPUs. Owners and further "
+         "paths add a few, as said below. Every combination of labels is there from the first scrape, at 0. What "
+         "cannot be read is absent, never 0: the last column names the collectors without "
          "which a family is not there.\n\n"
          "Sampling goes on in the background. A scrape shows the newest sample, and "
          "`finwait_collector_last_success_timestamp_seconds` tells its age. Names, labels and meanings are a contract: "
