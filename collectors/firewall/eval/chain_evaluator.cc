@@ -208,30 +208,99 @@ std::size_t ChainEvaluator::NextRule(const Chain& chain, std::size_t from, const
   return next;
 }
 
-std::vector<Packet> ChainEvaluator::RunTarget(const Table& table, const Chain& from, const Rule& rule,
-                                              std::string_view target, const HookContext& context, Packet packet,
-                                              std::size_t depth, std::vector<ChainResult>& results) {
+// Packets that go through the rules of one chain.
+struct ChainEvaluator::ChainRun {
+  const Table& table;
+  const Chain& chain;
+  const HookContext& context;
+  std::size_t depth;
+  std::vector<ChainResult>& results;
+  std::vector<Packet> next = {};      // to the next rule
+  std::vector<Packet> returned = {};  // to where the chain was called
+};
+
+void ChainEvaluator::Keep(ChainRun& run, const Rule* rule, std::vector<Packet>& place, Packet packet) const {
+  if (place.empty()) {  // as nearly always: then it need not be copied, with all that it may be
+    place.push_back(std::move(packet));
+  } else if (!AddPacket(place, packet)) {
+    run.results.push_back(Unknown(run.table, run.chain, rule, std::move(packet), "too many possible packets"));
+  }
+}
+
+std::vector<Packet> ChainEvaluator::RunTarget(const ChainRun& run, const Rule& rule, std::string_view target,
+                                              Packet packet) {
+  const Table& table = run.table;
   const Chain* chain = GetChain(table, std::string(target));
   if (chain == nullptr || chain->contents == Contents::kNotRead) {
-    results.push_back(Unknown(table, from, &rule, std::move(packet), "a chain that could not be read"));
+    run.results.push_back(Unknown(table, run.chain, &rule, std::move(packet), "a chain that could not be read"));
     return {};
   }
-  if (depth >= (table.backend == Backend::kNft ? kNftDepth : kLegacyDepth)) {
-    results.push_back(Unknown(table, from, &rule, std::move(packet), "jumps deeper than the kernel allows"));
+  if (run.depth >= (table.backend == Backend::kNft ? kNftDepth : kLegacyDepth)) {
+    run.results.push_back(Unknown(table, run.chain, &rule, std::move(packet), "jumps deeper than the kernel allows"));
     return {};
   }
   std::vector<Packet> packets;
   packets.push_back(std::move(packet));
-  return RunChain(table, *chain, context, std::move(packets), depth + 1, results);
+  return RunChain(table, *chain, run.context, std::move(packets), run.depth + 1, run.results);
+}
+
+void ChainEvaluator::Follow(ChainRun& run, const Rule& rule, RuleResult&& outcome) {
+  const auto end = [&](ChainResult::Kind kind) {
+    run.results.push_back({kind, std::move(outcome.packet), &run.table, &run.chain, &rule, {}});
+  };
+  switch (outcome.kind) {
+    case RuleResult::Kind::kContinue:
+      Keep(run, &rule, run.next, std::move(outcome.packet));
+      break;
+    case RuleResult::Kind::kReturn:
+      Keep(run, &rule, run.returned, std::move(outcome.packet));
+      break;
+    case RuleResult::Kind::kAccept:
+      end(ChainResult::Kind::kAccept);
+      break;
+    case RuleResult::Kind::kDrop:
+      Stop(ChainResult::Kind::kDrop, std::move(outcome.packet), run.table, run.chain, &rule, run.results);
+      break;
+    case RuleResult::Kind::kReject:
+      Stop(ChainResult::Kind::kReject, std::move(outcome.packet), run.table, run.chain, &rule, run.results);
+      break;
+    case RuleResult::Kind::kQueue:
+      end(ChainResult::Kind::kQueue);
+      break;
+    case RuleResult::Kind::kUnknown:
+      run.results.push_back(
+          Unknown(run.table, run.chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
+      break;
+    case RuleResult::Kind::kJump:
+    case RuleResult::Kind::kGoto: {
+      const bool comes_back = outcome.kind == RuleResult::Kind::kJump;
+      for (Packet& back : RunTarget(run, rule, outcome.chain, std::move(outcome.packet))) {
+        Keep(run, &rule, comes_back ? run.next : run.returned, std::move(back));
+      }
+      break;
+    }
+  }
+}
+
+std::vector<Packet> ChainEvaluator::EndChain(ChainRun& run, std::vector<Packet> packets) {
+  if (reached_ != nullptr && !packets.empty()) {
+    (*reached_)[&run.chain] = run.chain.rules.size();
+  }
+  for (Packet& packet : packets) {
+    if (run.chain.contents == Contents::kTruncated) {
+      run.results.push_back(Unknown(run.table, run.chain, nullptr, std::move(packet), "a chain too large to be held"));
+    } else {
+      Keep(run, nullptr, run.returned, std::move(packet));
+    }
+  }
+  return std::move(run.returned);
 }
 
 std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& chain, const HookContext& context,
                                              std::vector<Packet> packets, std::size_t depth,
                                              std::vector<ChainResult>& results) {
-  std::vector<Packet> returned;
-  std::vector<Packet> next;
+  ChainRun run{table, chain, context, depth, results};
   std::vector<RuleResult> outcomes;
-  constexpr const char* kTooMany = "too many possible packets";
   NextRule(chain, 0, packets);  // makes the index
   const auto indexed = indexes_.find(&chain);
   for (std::size_t at = NextRule(chain, 0, packets); at < chain.rules.size(); at = NextRule(chain, at + 1, packets)) {
@@ -240,18 +309,11 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
       std::size_t& passed = (*reached_)[&chain];
       passed = std::max(passed, at + 1);
     }
-    next.clear();
-    const auto keep = [&](std::vector<Packet>& place, Packet packet) {
-      if (place.empty()) {  // as nearly always: then it need not be copied, with all that it may be
-        place.push_back(std::move(packet));
-      } else if (!AddPacket(place, packet)) {
-        results.push_back(Unknown(table, chain, &rule, std::move(packet), kTooMany));
-      }
-    };
+    run.next.clear();
     const bool many = packets.size() > 1 && indexed != indexes_.end() && IsWorthAsking(chain, packets);
     for (Packet& packet : packets) {
       if (many && indexed->second.Next(at, packet) > at) {
-        next.push_back(std::move(packet));  // as different from the others as it was
+        run.next.push_back(std::move(packet));  // as different from the others as it was
         continue;
       }
       outcomes.clear();
@@ -263,64 +325,19 @@ std::vector<Packet> ChainEvaluator::RunChain(const Table& table, const Chain& ch
         return {};
       }
       for (RuleResult& outcome : outcomes) {
-        switch (outcome.kind) {
-          case RuleResult::Kind::kContinue:
-            keep(next, std::move(outcome.packet));
-            break;
-          case RuleResult::Kind::kReturn:
-            keep(returned, std::move(outcome.packet));
-            break;
-          case RuleResult::Kind::kAccept:
-            results.push_back({ChainResult::Kind::kAccept, std::move(outcome.packet), &table, &chain, &rule, {}});
-            break;
-          case RuleResult::Kind::kDrop:
-            Stop(ChainResult::Kind::kDrop, std::move(outcome.packet), table, chain, &rule, results);
-            break;
-          case RuleResult::Kind::kReject:
-            Stop(ChainResult::Kind::kReject, std::move(outcome.packet), table, chain, &rule, results);
-            break;
-          case RuleResult::Kind::kQueue:
-            results.push_back({ChainResult::Kind::kQueue, std::move(outcome.packet), &table, &chain, &rule, {}});
-            break;
-          case RuleResult::Kind::kUnknown:
-            results.push_back(Unknown(table, chain, &rule, std::move(outcome.packet), std::move(outcome.because)));
-            break;
-          case RuleResult::Kind::kJump:
-          case RuleResult::Kind::kGoto: {
-            const bool comes_back = outcome.kind == RuleResult::Kind::kJump;
-            for (Packet& back :
-                 RunTarget(table, chain, rule, outcome.chain, context, std::move(outcome.packet), depth, results)) {
-              keep(comes_back ? next : returned, std::move(back));
-            }
-            break;
-          }
-        }
+        Follow(run, rule, std::move(outcome));
       }
     }
-    packets.swap(next);
+    packets.swap(run.next);
     if (packets.empty()) {
-      return returned;
+      return std::move(run.returned);
     }
     if (results.size() >= limits_.results && !MakeRoom(results)) {
       results.push_back(Unknown(table, chain, &rule, std::move(packets.front()), "too many possible ways through"));
       return {};
     }
   }
-  if (reached_ != nullptr && !packets.empty()) {
-    (*reached_)[&chain] = chain.rules.size();
-  }
-  if (chain.contents == Contents::kTruncated) {
-    for (Packet& packet : packets) {
-      results.push_back(Unknown(table, chain, nullptr, std::move(packet), "a chain too large to be held"));
-    }
-    packets.clear();
-  }
-  for (Packet& packet : packets) {
-    if (!AddPacket(returned, packet)) {
-      results.push_back(Unknown(table, chain, nullptr, std::move(packet), kTooMany));
-    }
-  }
-  return returned;
+  return EndChain(run, std::move(packets));
 }
 
 void ChainEvaluator::Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain,

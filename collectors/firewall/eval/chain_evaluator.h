@@ -115,9 +115,14 @@ class ChainEvaluator : public SetSource {
   /// are returned.
   std::vector<Packet> RunChain(const Table& table, const Chain& chain, const HookContext& context,
                                std::vector<Packet> packets, std::size_t depth, std::vector<ChainResult>& results);
-  std::vector<Packet> RunTarget(const Table& table, const Chain& from, const Rule& rule, std::string_view target,
-                                const HookContext& context, Packet packet, std::size_t depth,
-                                std::vector<ChainResult>& results);
+  struct ChainRun;
+  /// Goes where a rule has sent a packet.
+  void Follow(ChainRun& run, const Rule& rule, RuleResult&& outcome);
+  std::vector<Packet> RunTarget(const ChainRun& run, const Rule& rule, std::string_view target, Packet packet);
+  /// What becomes of the packets that have come past all rules.
+  std::vector<Packet> EndChain(ChainRun& run, std::vector<Packet> packets);
+  /// Adds a packet to those that `rule` (null: none) has sent to `place`.
+  void Keep(ChainRun& run, const Rule* rule, std::vector<Packet>& place, Packet packet) const;
   /// Ends a packet that `rule` (null: the policy) drops or rejects, unless a planned rule lets it pass before.
   void Stop(ChainResult::Kind kind, Packet packet, const Table& table, const Chain& chain, const Rule* rule,
             std::vector<ChainResult>& results) const;
