@@ -64,6 +64,20 @@ IntervalSet Together(const std::vector<const IntervalSet*>& sets) {
   return IntervalSet::Union(std::move(all));
 }
 
+using Values = std::array<IntervalSet, packet::kDimensions>;
+using Known = std::set<const Values*, PointeeLess>;
+
+// Each of `ends` once.
+std::vector<Values> Distinct(const std::vector<Values>& ends, Known& known) {
+  std::vector<Values> distinct;
+  for (const Values& each : ends) {
+    if (known.insert(&each).second) {
+      distinct.push_back(each);
+    }
+  }
+  return distinct;
+}
+
 }  // namespace
 
 void ObservedEnds::Start(const ConnectionClass& of) {
@@ -107,22 +121,12 @@ std::optional<Cut> ObservedEnds::FindCut() const {
 }
 
 std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
-  // Where each way to end has the same connections, nothing of them decides.
-  using Known = std::set<const Values*, PointeeLess>;
-  const auto boxes = [](const std::vector<Values>& ends, Known& known) {
-    std::vector<Values> distinct;
-    for (const Values& each : ends) {
-      if (known.insert(&each).second) {
-        distinct.push_back(each);
-      }
-    }
-    return distinct;
-  };
-  std::vector<std::vector<Values>> ways;
+  Ways ways;
   std::vector<Known> known(traversal.size());
   for (const auto& [key, ends] : traversal) {
-    ways.push_back(boxes(ends, known[ways.size()]));
+    ways.push_back(Distinct(ends, known[ways.size()]));
   }
+  // Where each way to end has the same connections, nothing of them decides.
   const bool same = std::all_of(known.begin(), known.end(), [&](const Known& way) {
     return std::equal(way.begin(), way.end(), known.front().begin(), known.front().end(),
                       [](const Values* a, const Values* b) { return *a == *b; });
@@ -130,6 +134,11 @@ std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
   if (same) {
     return std::nullopt;
   }
+  auto cut = CutBetweenWays(ways);
+  return cut ? cut : CutOffValues(ways);
+}
+
+std::optional<Cut> ObservedEnds::CutBetweenWays(const Ways& ways) const {
   std::optional<Cut> overlapping;
   for (std::size_t d = 0; d < packet::kDimensions; ++d) {
     const auto dimension = static_cast<Dimension>(d);
@@ -160,11 +169,10 @@ std::optional<Cut> ObservedEnds::CutOf(const Alike& traversal) const {
       }
     }
   }
-  if (overlapping) {
-    return overlapping;
-  }
-  // Each way has ends everywhere. Where ends have few different values (the ports of services), these are cut off one
-  // by one; where they have many, half of them.
+  return overlapping;
+}
+
+std::optional<Cut> ObservedEnds::CutOffValues(const Ways& ways) const {
   constexpr std::size_t kFew = 64;
   std::optional<Cut> best;
   std::size_t fewest = 0;

@@ -39,7 +39,15 @@ class ObservedEnds : public eval::EndsObserver {
   // The ends of one packet's traversals that are alike, and the connections that came to each.
   using Alike = std::map<std::string, std::vector<Values>>;
 
+  // The same by the way to end, each of its ends once.
+  using Ways = std::vector<std::vector<Values>>;
+
   std::optional<Cut> CutOf(const Alike& traversal) const;
+  /// By a dimension in which the connections of one way are not those of the others, or not all of them.
+  std::optional<Cut> CutBetweenWays(const Ways& ways) const;
+  /// Where each way has ends everywhere. Of few different values (the ports of services) one is cut off at a time, of
+  /// many half of them.
+  std::optional<Cut> CutOffValues(const Ways& ways) const;
 
   ConnectionClass of_;
   std::vector<Alike> traversals_;
