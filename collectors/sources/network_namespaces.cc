@@ -205,17 +205,9 @@ void NetworkNamespacesCollector::JoinClosing(Deadline deadline, NetworkNamespace
   }
 }
 
-void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
-  if (settings_.entrance == nullptr) {
-    return;
-  }
-  const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
-  std::erase_if(inside_, [&](const auto& known) {
-    const auto one = std::ranges::lower_bound(namespaces, known.first, {}, &ObservedNamespace::id);
-    return one == namespaces.end() || one->id != known.first || (one->inhabited && !one->entered);
-  });
+std::vector<const ObservedNamespace*> NetworkNamespacesCollector::DueForOwnRules(
+    const std::vector<ObservedNamespace>& namespaces, SteadyClock::time_point now) {
   std::vector<std::pair<SteadyClock::time_point, const ObservedNamespace*>> due;
-  const SteadyClock::time_point now = SteadyClock::now();
   for (const ObservedNamespace& one : namespaces) {
     const auto known = inside_.find(one.id);
     if (known != inside_.end()) {
@@ -227,51 +219,33 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     }
   }
   std::ranges::sort(due);
-  gone_.clear();
   if (reading_) {  // else there is no next time
     due.resize(std::min(due.size(), kMostOwnRulesAtOnce));
   }
+  std::vector<const ObservedNamespace*> in_turn;
+  in_turn.reserve(due.size());
   for (const auto& [read_at, one] : due) {
+    in_turn.push_back(one);
+  }
+  return in_turn;
+}
+
+void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
+  if (settings_.entrance == nullptr) {
+    return;
+  }
+  const std::vector<ObservedNamespace> namespaces = observer_.Namespaces();
+  std::erase_if(inside_, [&](const auto& known) {
+    const auto one = std::ranges::lower_bound(namespaces, known.first, {}, &ObservedNamespace::id);
+    return one == namespaces.end() || one->id != known.first || (one->inhabited && !one->entered);
+  });
+  gone_.clear();
+  const SteadyClock::time_point now = SteadyClock::now();
+  for (const ObservedNamespace* one : DueForOwnRules(namespaces, now)) {
     if (silent_) {
       break;
     }
-    const auto host = observer_.HostIn(*one);
-    if (!host && kernel::namespaces::HasGone(host.error())) {
-      gone_.insert(one->id);
-      continue;
-    }
-    Inside& inside = inside_[one->id];
-    inside.read_at = now;
-    inside.rules_gap.reset();
-    if (!host) {
-      NoteGap(host.error(), inside.rules_gap, silent_);
-      continue;
-    }
-    const kernel::namespaces::EnteredNamespace entered = EnteredBy(*host, one->inode);
-    if (inside.firewall == nullptr || inside.entered != entered) {
-      inside.host = *host;
-      inside.entered = entered;
-      inside.firewall = std::make_unique<FirewallCollector>(*host);
-    }
-    const auto collected = inside.firewall->Collect(deadline);
-    if (!collected) {
-      inside.rules.reset();
-      NoteGap(collected.error(), inside.rules_gap, silent_);
-      continue;
-    }
-    const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
-    const auto tcp_loose = kernel::namespaces::ReadTcpLoose(*settings_.entrance->opener, entered);
-    const LegacyTables legacy = LegacyTablesIn(host_.procfs / std::to_string(entered.process) / "net");
-    if (!inside.rules || inside.as_read != ruleset || inside.legacy != legacy || inside.rules->tcp_loose != tcp_loose) {
-      inside.as_read = ruleset;
-      inside.legacy = legacy;
-      inside.rules = OwnRules{WithoutLegacy(ruleset, legacy), tcp_loose};
-      // Where it cannot be told whether there are legacy tables, as a rule there are none.
-      const auto& unread = inside.rules->ruleset->unread;
-      inside.hangs_on_entries = !ruleset->tables.empty() || std::ranges::any_of(unread, [&](const auto& part) {
-        return part.backend != firewall::Backend::kLegacy || legacy == LegacyTables::kSome;
-      });
-    }
+    ReadOwnRules(*one, now, deadline);
   }
   std::map<std::uint64_t, kernel::Host> hosts;
   for (const auto& [id, inside] : inside_) {
@@ -280,6 +254,48 @@ void NetworkNamespacesCollector::KeepOwnRules(Deadline deadline) {
     }
   }
   settings_.entrance->hosts->Set(std::move(hosts));
+}
+
+void NetworkNamespacesCollector::ReadOwnRules(const ObservedNamespace& one, SteadyClock::time_point now,
+                                              Deadline deadline) {
+  const auto host = observer_.HostIn(one);
+  if (!host && kernel::namespaces::HasGone(host.error())) {
+    gone_.insert(one.id);
+    return;
+  }
+  Inside& inside = inside_[one.id];
+  inside.read_at = now;
+  inside.rules_gap.reset();
+  if (!host) {
+    NoteGap(host.error(), inside.rules_gap, silent_);
+    return;
+  }
+  const kernel::namespaces::EnteredNamespace entered = EnteredBy(*host, one.inode);
+  if (inside.firewall == nullptr || inside.entered != entered) {
+    inside.host = *host;
+    inside.entered = entered;
+    inside.firewall = std::make_unique<FirewallCollector>(*host);
+  }
+  const auto collected = inside.firewall->Collect(deadline);
+  if (!collected) {
+    inside.rules.reset();
+    NoteGap(collected.error(), inside.rules_gap, silent_);
+    return;
+  }
+  const auto& ruleset = static_cast<const FirewallSample&>(*collected->data).ruleset;
+  const auto tcp_loose = kernel::namespaces::ReadTcpLoose(*settings_.entrance->opener, entered);
+  const LegacyTables legacy = LegacyTablesIn(host_.procfs / std::to_string(entered.process) / "net");
+  if (inside.rules && inside.as_read == ruleset && inside.legacy == legacy && inside.rules->tcp_loose == tcp_loose) {
+    return;
+  }
+  inside.as_read = ruleset;
+  inside.legacy = legacy;
+  inside.rules = OwnRules{WithoutLegacy(ruleset, legacy), tcp_loose};
+  // Where it cannot be told whether there are legacy tables, as a rule there are none.
+  const auto& unread = inside.rules->ruleset->unread;
+  inside.hangs_on_entries = !ruleset->tables.empty() || std::ranges::any_of(unread, [&](const auto& part) {
+    return part.backend != firewall::Backend::kLegacy || legacy == LegacyTables::kSome;
+  });
 }
 
 void NetworkNamespacesCollector::JoinInside(std::uint64_t id, std::size_t most, bool are_all, Deadline deadline,

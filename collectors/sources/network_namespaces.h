@@ -145,6 +145,10 @@ class NetworkNamespacesCollector : public Collector {
   void KeepCgroups(Deadline deadline);
   /// Reads the rules of entered namespaces, a few at a time.
   void KeepOwnRules(Deadline deadline);
+  /// Of those whose rules have not been read for a while the ones to read now, in their order.
+  std::vector<const kernel::namespaces::ObservedNamespace*> DueForOwnRules(
+      const std::vector<kernel::namespaces::ObservedNamespace>& namespaces, SteadyClock::time_point now);
+  void ReadOwnRules(const kernel::namespaces::ObservedNamespace& one, SteadyClock::time_point now, Deadline deadline);
   /// Sets in `sockets`, of the namespace `id`, their entries in its own table, where it has rules that hang on them; of
   /// one that no process lives in any more, as they were last. Of more than `most` the others are as they were last.
   /// `are_all`: they are all that the namespace has, so that what is remembered of others may be forgotten.

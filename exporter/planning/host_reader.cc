@@ -253,6 +253,74 @@ class Reader {
   HostFacts facts_;
 };
 
+// Gives what is said of devices by number the numbers of another namespace.
+class Renumbering {
+ public:
+  Renumbering(const std::vector<firewall::facts::Interface>& devices, const kernel::Links& links) {
+    std::uint32_t spare = 1U << 30U;
+    for (const firewall::facts::Interface& device : devices) {
+      const auto same = std::find_if(links.All().begin(), links.All().end(),
+                                     [&](const kernel::Link& link) { return link.name == device.name; });
+      const std::uint32_t number = device.index.value_or(0);
+      numbers_[number] = same != links.All().end() ? same->index : links.Find(number) != nullptr ? spare++ : number;
+    }
+  }
+
+  void Apply(std::uint32_t& number) const {
+    if (const auto found = numbers_.find(number); found != numbers_.end()) {
+      number = found->second;
+    }
+  }
+  void Apply(firewall::facts::Interface& device) const {
+    if (device.index) {
+      Apply(*device.index);
+    }
+    if (device.vrf) {
+      Apply(device.vrf->index);
+    }
+  }
+  void Apply(firewall::packet::Routing& routing) const {
+    for (firewall::packet::RoutedRange& range : routing.ranges) {
+      if (range.route) {
+        Apply(range.route->egress);
+      }
+    }
+  }
+  void Apply(RouteKey& key) const {
+    Apply(key.bound_device);
+    Apply(key.arriving_on);
+  }
+  Fact Applied(const Fact& fact) const {
+    const auto* route = fact.As<std::shared_ptr<const Route>>();
+    if (route == nullptr) {
+      return fact;
+    }
+    auto there = std::make_shared<Route>(**route);
+    Apply(there->egress);
+    if (there->egress_port) {
+      Apply(*there->egress_port);
+    }
+    return Fact::Present(std::shared_ptr<const Route>(std::move(there)));
+  }
+
+ private:
+  std::map<std::uint32_t, std::uint32_t> numbers_;
+};
+
+std::map<Need, Fact> Renumbered(const std::map<Need, Fact>& answers, const Renumbering& renumbering) {
+  std::map<Need, Fact> renumbered;
+  for (const auto& [need, fact] : answers) {
+    if (const auto* route = std::get_if<RouteKey>(&need)) {
+      RouteKey key = *route;
+      renumbering.Apply(key);
+      renumbered.emplace(key, renumbering.Applied(fact));
+    } else {
+      renumbered.emplace(need, fact);
+    }
+  }
+  return renumbered;
+}
+
 }  // namespace
 
 HostReport ReadHostReport(const kernel::Host& host, const std::shared_ptr<const firewall::Ruleset>& rules,
@@ -266,68 +334,24 @@ HostReport ReadHostReport(const kernel::Host& host, const std::shared_ptr<const 
 }
 
 void RenumberDevices(const kernel::Links& links, HostReport& report) {
-  std::map<std::uint32_t, std::uint32_t> numbers;
-  std::uint32_t spare = 1U << 30U;
-  for (const firewall::facts::Interface& device : report.facts.devices) {
-    const auto same = std::find_if(links.All().begin(), links.All().end(),
-                                   [&](const kernel::Link& link) { return link.name == device.name; });
-    const std::uint32_t number = device.index.value_or(0);
-    numbers[number] = same != links.All().end() ? same->index : links.Find(number) != nullptr ? spare++ : number;
-  }
-  const auto renumber = [&](std::uint32_t& number) {
-    if (const auto found = numbers.find(number); found != numbers.end()) {
-      number = found->second;
-    }
-  };
-  const auto renumber_device = [&](firewall::facts::Interface& device) {
-    if (device.index) {
-      renumber(*device.index);
-    }
-    if (device.vrf) {
-      renumber(device.vrf->index);
-    }
-  };
   HostFacts& facts = report.facts;
-  std::for_each(facts.devices.begin(), facts.devices.end(), renumber_device);
+  const Renumbering renumbering(facts.devices, links);
+  for (firewall::facts::Interface& device : facts.devices) {
+    renumbering.Apply(device);
+  }
   for (firewall::packet::Routing& routing : facts.routing) {
-    for (firewall::packet::RoutedRange& range : routing.ranges) {
-      if (range.route) {
-        renumber_device(range.route->egress);
-      }
-    }
+    renumbering.Apply(routing);
   }
   for (auto& devices : facts.settings.ingress_devices) {
     for (kernel::IngressDevice& device : devices) {
-      renumber(device.index);
+      renumbering.Apply(device.index);
     }
   }
   for (ReportedSocket& each : facts.sockets) {
-    renumber(each.socket.device);
-    renumber(each.facts.bound_device);
+    renumbering.Apply(each.socket.device);
+    renumbering.Apply(each.facts.bound_device);
   }
-  std::map<Need, Fact> answers;
-  for (const auto& [need, fact] : facts.answers) {
-    const auto* key = std::get_if<RouteKey>(&need);
-    if (key == nullptr) {
-      answers.emplace(need, fact);
-      continue;
-    }
-    RouteKey renumbered = *key;
-    renumber(renumbered.bound_device);
-    renumber(renumbered.arriving_on);
-    const auto* route = fact.As<std::shared_ptr<const Route>>();
-    if (route == nullptr) {
-      answers.emplace(renumbered, fact);
-      continue;
-    }
-    auto there = std::make_shared<Route>(**route);
-    renumber_device(there->egress);
-    if (there->egress_port) {
-      renumber_device(*there->egress_port);
-    }
-    answers.emplace(renumbered, Fact::Present(std::shared_ptr<const Route>(std::move(there))));
-  }
-  facts.answers = std::move(answers);
+  facts.answers = Renumbered(facts.answers, renumbering);
   // Classes of the report name routes by position, and the routes are these; one value for all of a space, as
   // neighbours are joined only then.
   for (const IpFamily family : kIpFamilies) {
