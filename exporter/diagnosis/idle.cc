@@ -117,80 +117,114 @@ void IdleSummary::SortServices() {
   }
 }
 
-IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
-                      const IdleHistory& history, const IdleContext& context, SteadyClock::time_point now) {
-  IdleSummary summary;
-  summary.last_24_hours = history.Last24Hours(now);
-  summary.longest_needed_seconds = summary.last_24_hours.largest_seconds;
-  summary.longest_needed_half_closed_seconds = summary.last_24_hours.largest_half_closed_seconds;
-  summary.local.spoke_again = summary.last_24_hours.spoke_again.than_local;
-  summary.own.spoke_again = summary.last_24_hours.spoke_again.than_own;
-  summary.in_force.spoke_again = summary.last_24_hours.spoke_again.in_force;
-  summary.watched = history.Watched();
-  for (const PathTimeout& path : context.paths) {
-    const std::size_t i = summary.paths.size();
-    PathIdle& idle = summary.paths.emplace_back();
-    idle.path = path;
-    if (i < kMostPaths) {
-      idle.effect.spoke_again = summary.last_24_hours.spoke_again.than_path[i];
-      idle.longest_needed_seconds = summary.last_24_hours.largest_path_seconds[i];
+namespace {
+
+// Adds up silent connections, one after the other.
+class IdleTally {
+ public:
+  IdleTally(const IdleHistory& history, const IdleContext& context, SteadyClock::time_point now)
+      : history_(history), context_(context) {
+    summary_.last_24_hours = history.Last24Hours(now);
+    const SilenceSketch::Summary& past = summary_.last_24_hours;
+    summary_.longest_needed_seconds = past.largest_seconds;
+    summary_.longest_needed_half_closed_seconds = past.largest_half_closed_seconds;
+    summary_.local.spoke_again = past.spoke_again.than_local;
+    summary_.own.spoke_again = past.spoke_again.than_own;
+    summary_.in_force.spoke_again = past.spoke_again.in_force;
+    summary_.watched = history.Watched();
+    for (const PathTimeout& path : context.paths) {
+      const std::size_t i = summary_.paths.size();
+      PathIdle& idle = summary_.paths.emplace_back();
+      idle.path = path;
+      if (i < kMostPaths) {
+        idle.effect.spoke_again = past.spoke_again.than_path[i];
+        idle.longest_needed_seconds = past.largest_path_seconds[i];
+      }
     }
   }
-  constexpr std::size_t kMostToldApart = 4096;  // beyond these a service is not listed
-  std::map<IdleService, ServiceIdle> services;
-  ServiceIdle unlisted;
-  for (std::size_t i = 0; i < sockets.Size(); ++i) {
-    const kernel::TcpSocket socket = sockets[i];
-    const auto silence = socket.IsOpen() ? history.Of(socket) : std::nullopt;
+
+  void Add(const kernel::TcpSocket& socket, std::uint32_t network_namespace) {
+    const auto silence = socket.IsOpen() ? history_.Of(socket) : std::nullopt;
     if (!silence) {
-      continue;
+      return;
     }
-    ++summary.sockets;
-    summary.idle.Add(silence->seconds);
-    const IdleService key = IdleServiceOf(socket, namespaces.empty() ? 0 : namespaces[i]);
-    ServiceIdle& service = services.size() < kMostToldApart || services.contains(key) ? services[key] : unlisted;
+    ++summary_.sockets;
+    summary_.idle.Add(silence->seconds);
+    ServiceIdle& service = Of(IdleServiceOf(socket, network_namespace));
     ++service.sockets;
     service.longest_seconds = std::max(service.longest_seconds, silence->seconds);
     const bool both_ways = socket.state == kernel::TcpState::kEstablished;
-    summary.half_closed += both_ways ? 0 : 1;
-    for (std::size_t step = 0; step < kTimeoutLadder.size() && silence->seconds > kTimeoutLadder[step]; ++step) {
-      ++summary.outlived[step];
-      if (both_ways && (!silence->keepalive_seconds || *silence->keepalive_seconds >= kTimeoutLadder[step])) {
-        ++summary.outlived_without_keepalive[step];
-        ++service.outlived_without_keepalive[step];
-      }
-    }
+    summary_.half_closed += both_ways ? 0 : 1;
+    AddOutlived(*silence, both_ways, service);
     const std::uint32_t needed = std::max(silence->seconds, silence->keepalive_seconds.value_or(0));
-    std::uint32_t& longest = both_ways ? summary.longest_needed_seconds : summary.longest_needed_half_closed_seconds;
+    std::uint32_t& longest = both_ways ? summary_.longest_needed_seconds : summary_.longest_needed_half_closed_seconds;
     longest = std::max(longest, needed);
-    const TimeoutInForce timeout = TimeoutInForceOf(socket, silence->seconds, context);
+    const TimeoutInForce timeout = TimeoutInForceOf(socket, silence->seconds, context_);
     const Keepalive keepalive = KeepaliveOf(*silence, timeout.shortest);
-    ++summary.by_keepalive[static_cast<std::size_t>(keepalive)];
+    ++summary_.by_keepalive[static_cast<std::size_t>(keepalive)];
     ++service.by_keepalive[static_cast<std::size_t>(keepalive)];
     if (timeout.path) {
-      PathIdle& path = summary.paths[*timeout.path];
+      PathIdle& path = summary_.paths[*timeout.path];
       path.expiring += std::chrono::seconds(silence->seconds) > path.path.timeout ? 1 : 0;
     }
     if (both_ways) {
-      HoldAgainst(timeout, socket, *silence, needed, summary, service);
+      HoldAgainst(timeout, socket, *silence, needed, summary_, service);
     }
   }
-  for (const auto& [key, counts] : summary.last_24_hours.by_service) {
-    ServiceIdle& service = services[key];
-    service.spoke_again = counts.longer;
-    service.in_force.spoke_again = counts.in_force;
-    service.local.spoke_again = counts.than_local;
-    for (std::size_t i = 0; i < kMostPaths; ++i) {
-      service.paths[i].spoke_again = counts.than_path[i];
+
+  IdleSummary Take() {
+    for (const auto& [key, counts] : summary_.last_24_hours.by_service) {
+      ServiceIdle& service = services_[key];
+      service.spoke_again = counts.longer;
+      service.in_force.spoke_again = counts.in_force;
+      service.local.spoke_again = counts.than_local;
+      for (std::size_t i = 0; i < kMostPaths; ++i) {
+        service.paths[i].spoke_again = counts.than_path[i];
+      }
+    }
+    summary_.services.reserve(services_.size());
+    for (auto& [key, service] : services_) {
+      service.service = key;
+      summary_.services.push_back(service);
+    }
+    summary_.SortServices();
+    return std::move(summary_);
+  }
+
+ private:
+  // Beyond so many a service is not listed.
+  static constexpr std::size_t kMostToldApart = 4096;
+
+  ServiceIdle& Of(const IdleService& key) {
+    return services_.size() < kMostToldApart || services_.contains(key) ? services_[key] : unlisted_;
+  }
+
+  void AddOutlived(const Silence& silence, bool both_ways, ServiceIdle& service) {
+    for (std::size_t step = 0; step < kTimeoutLadder.size() && silence.seconds > kTimeoutLadder[step]; ++step) {
+      ++summary_.outlived[step];
+      if (both_ways && (!silence.keepalive_seconds || *silence.keepalive_seconds >= kTimeoutLadder[step])) {
+        ++summary_.outlived_without_keepalive[step];
+        ++service.outlived_without_keepalive[step];
+      }
     }
   }
-  summary.services.reserve(services.size());
-  for (auto& [key, service] : services) {
-    service.service = key;
-    summary.services.push_back(service);
+
+  const IdleHistory& history_;
+  const IdleContext& context_;
+  IdleSummary summary_;
+  std::map<IdleService, ServiceIdle> services_;
+  ServiceIdle unlisted_;
+};
+
+}  // namespace
+
+IdleSummary SumUpIdle(const kernel::SocketTable& sockets, std::span<const std::uint32_t> namespaces,
+                      const IdleHistory& history, const IdleContext& context, SteadyClock::time_point now) {
+  IdleTally tally(history, context, now);
+  for (std::size_t i = 0; i < sockets.Size(); ++i) {
+    tally.Add(sockets[i], namespaces.empty() ? 0 : namespaces[i]);
   }
-  summary.SortServices();
-  return summary;
+  return tally.Take();
 }
 
 void Add(const IdleSummary& others, IdleSummary& own) {
