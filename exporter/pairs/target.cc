@@ -9,6 +9,7 @@
 
 #include "collectors/base/text.h"
 #include "exporter/http/listen_address.h"
+#include "exporter/http/percent_decoding.h"
 #include "exporter/web_config/yaml.h"
 #include "exporter/web_config/yaml_values.h"
 
@@ -17,25 +18,6 @@ namespace {
 
 constexpr const char* kRight =
     R"(an exporter as "host", "host:port", "http://host:port" or "https://user:password@host:port/path")";
-
-// %XX as the byte that it stands for, as in the user and password of a URL; nothing where it stands for none.
-std::optional<std::string> Unescaped(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      plain += text[i];
-      continue;
-    }
-    const int high = i + 1 < text.size() ? HexDigitValue(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? HexDigitValue(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      return std::nullopt;
-    }
-    plain += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return plain;
-}
 
 bool IsHostName(std::string_view name) {
   constexpr std::size_t kLongest = 253;
@@ -112,8 +94,8 @@ tl::expected<Target, std::string> ParseTarget(std::string_view text) {
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
     const std::string_view user = authority.substr(0, at);
     const std::size_t colon = std::min(user.find(':'), user.size());
-    const auto name = Unescaped(user.substr(0, colon));
-    const auto password = Unescaped(user.substr(std::min(colon + 1, user.size())));
+    const auto name = http::PercentDecode(user.substr(0, colon));
+    const auto password = http::PercentDecode(user.substr(std::min(colon + 1, user.size())));
     if (!name || !password || name->empty()) {
       return wrong;
     }
