@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "exporter/diagnosis/listed_memory.h"
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -65,15 +67,7 @@ void ConnectionHistories::Merge(const kernel::SocketTable& sockets, SteadyClock:
     }
   }
   translations_ = std::move(translations);
-  std::erase_if(connections_, [](const Packed& packed) { return packed.listed == 0; });
-  connections_.insert(connections_.end(), added.begin(), added.end());
-  for (Packed& packed : connections_) {
-    packed.listed = 0;
-  }
-  std::ranges::sort(connections_, {}, &Packed::cookie);
-  if (connections_.capacity() > 2 * connections_.size()) {
-    connections_.shrink_to_fit();
-  }
+  RetainListed(connections_, added);
 }
 
 void ConnectionHistories::Observe(std::span<const kernel::TcpSocket> closing, SteadyClock::time_point now) {

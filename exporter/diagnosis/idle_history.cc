@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "exporter/diagnosis/listed_memory.h"
+
 namespace finwait::diagnosis {
 namespace {
 
@@ -143,15 +145,7 @@ void IdleHistory::Merge(const kernel::SocketTable& sockets, std::span<const std:
       added.push_back(packed);
     }
   }
-  std::erase_if(connections_, [](const Packed& packed) { return packed.listed == 0; });
-  connections_.insert(connections_.end(), added.begin(), added.end());
-  for (Packed& packed : connections_) {
-    packed.listed = 0;
-  }
-  std::ranges::sort(connections_, {}, &Packed::cookie);
-  if (connections_.capacity() > 2 * connections_.size()) {
-    connections_.shrink_to_fit();
-  }
+  RetainListed(connections_, added);
 }
 
 IdleHistory::Packed IdleHistory::Learn(const kernel::TcpSocket& socket, std::uint64_t network_namespace,
