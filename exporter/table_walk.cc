@@ -12,14 +12,11 @@
 #include <optional>
 #include <utility>
 
-#include "collectors/kernel/host.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/sources/conntrack_table.h"
 #include "collectors/witness/walk_channel.h"
-#include "exporter/privilege/capabilities.h"
-#include "exporter/privilege/file_domain.h"
+#include "exporter/bpf_process.h"
 #include "exporter/privilege/inheritance.h"
-#include "exporter/privilege/sandbox.h"
 #include "exporter/service/memory_policy.h"
 
 namespace finwait::exporter {
@@ -29,28 +26,10 @@ namespace {
 // the channel and the witness's pipe.
 constexpr int kSocket = kernel::netlink::SealedRequests::kFirstFree + 2;
 
-Result<std::unique_ptr<witness::TableWalker>> Load(const command_line::Options& options) {
-  if (const auto reduced = privilege::GiveUpCapabilities({.bpf = true}); !reduced) {
-    return Failure(reduced.error());
-  }
-  const auto host = kernel::OpenHost(options.procfs);
-  if (!host) {
-    return Failure(host.error());
-  }
-  auto walker = witness::TableWalker::Load(host->network_namespace.inode, options.procfs);
-  if (!walker) {
-    return walker;
-  }
-  if (const auto given_up = privilege::GiveUpPrivileges({}); !given_up) {
-    return Failure(given_up.error());
-  }
-  (void)privilege::FileDomain::Enter({});  // a kernel without Landlock leaves it what its user may read
-  (void)privilege::FilterCalls(options.filter_calls, {.role = privilege::Role::kTableWalker});
-  return walker;
-}
-
 void WalkWhenAsked(const command_line::Options& options, witness::WalkAnswerer answerer) {
-  const auto walker = Load(options);
+  const auto walker = LoadConfined(options, privilege::Role::kTableWalker, [&options](std::uint64_t network_namespace) {
+    return witness::TableWalker::Load(network_namespace, options.procfs);
+  });
   if (!walker) {
     answerer.Refuse(walker.error());
     return;

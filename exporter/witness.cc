@@ -13,13 +13,10 @@
 #include <exception>
 #include <utility>
 
-#include "collectors/kernel/host.h"
 #include "collectors/kernel/netlink/sealed_requests.h"
 #include "collectors/sources/witness.h"
 #include "collectors/witness/probe.h"
-#include "exporter/privilege/capabilities.h"
-#include "exporter/privilege/file_domain.h"
-#include "exporter/privilege/sandbox.h"
+#include "exporter/bpf_process.h"
 #include "exporter/service/memory_policy.h"
 
 namespace finwait::exporter {
@@ -34,33 +31,13 @@ bool IsWanted(const command_line::Options& options) {
   return std::find(enabled.begin(), enabled.end(), sources::WitnessSample::kCollector) != enabled.end();
 }
 
-Result<std::unique_ptr<witness::Probe>> Attach(const command_line::Options& options) {
-  if (const auto reduced = privilege::GiveUpCapabilities({.bpf = true}); !reduced) {
-    return Failure(reduced.error());
-  }
-  const auto host = kernel::OpenHost(options.procfs);
-  if (!host) {
-    return Failure(host.error());
-  }
-  auto probe = witness::Probe::Attach(host->network_namespace.inode);
-  if (!probe) {
-    return probe;
-  }
-  if (const auto given_up = privilege::GiveUpPrivileges({}); !given_up) {
-    return Failure(given_up.error());
-  }
-  (void)privilege::FileDomain::Enter({});  // a kernel without Landlock leaves it what its user may read
-  (void)privilege::FilterCalls(options.filter_calls, {.role = privilege::Role::kWitness});
-  return probe;
-}
-
 bool ReaderIsGone(const witness::FeedWriter& feed) {
   pollfd pipe = {feed.Descriptor(), 0, 0};
   return ::poll(&pipe, 1, 0) > 0 && (pipe.revents & POLLERR) != 0;
 }
 
 void Witness(const command_line::Options& options, witness::FeedWriter feed) {
-  const auto probe = Attach(options);
+  const auto probe = LoadConfined(options, privilege::Role::kWitness, witness::Probe::Attach);
   if (!probe) {
     feed.Put(witness::Start{probe.error().reason, probe.error().message});
     return;
