@@ -255,6 +255,37 @@ TEST_F(WalkedTableTest, WhereEntriesMustBeListedNoWalkIsMade) {
   EXPECT_EQ(asked_, 0);
 }
 
+// The idle age of an entry hangs on its ends then, which no walk tells.
+TEST_F(WalkedTableTest, WhereSocketsShowTimeoutsOfTheirOwnNoWalkIsMade) {
+  SysctlSample settings;
+  settings.conntrack_tcp_timeouts[static_cast<std::size_t>(ConntrackTcpTimeout::kEstablished)] =
+      std::chrono::seconds(300);
+  const auto show = [&](std::uint32_t remaining) {
+    kernel::TcpSocket socket;
+    socket.local = *Endpoint::Parse("192.0.2.1:40000");
+    socket.peer = *Endpoint::Parse("198.51.100.1:443");
+    socket.idle = std::chrono::seconds(0);
+    socket.entry.tracking = kernel::Tracking::kTracked;
+    socket.entry.state = kernel::ConntrackTcpState::kEstablished;
+    socket.entry.remaining_seconds = remaining;
+    const kernel::SocketTable sockets = {socket};
+    shared_.own_timeouts->Set(std::make_shared<const OwnTimeouts>(sockets, settings));
+  };
+  show(300);
+  CollectBoth();
+  EXPECT_EQ(asked_, 1) << "the sysctl's is nobody's own";
+  show(1000);
+  const auto collected = CollectBoth();
+  EXPECT_EQ(asked_, 1);
+  EXPECT_TRUE(collected->gaps.empty()) << "nothing is missing";
+  const ConntrackTableSample sample = SampleOf(collected);
+  EXPECT_EQ(sample.reads[kDump], 2U);
+  EXPECT_EQ(sample.reads[kWalk], 1U);
+  EXPECT_EQ(sample.idle[0]->sum, 800) << "by the timeout of its own";
+  show(300);
+  EXPECT_EQ(SampleOf(CollectBoth()).reads[kWalk], 2U) << "the policy has gone";
+}
+
 TEST_F(WalkedTableTest, WhereTheDumpTakesTooLongTheWalkIsTaken) {
   kernel_->Answers({kernel::netlink::ErrorMessage(-ETIMEDOUT)});
   const auto collected = CollectBoth();
