@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "collectors/base/ip.h"
+#include "collectors/sources/witness.h"
 #include "exporter/views/json.h"
 #include "exporter/views/json_text.h"
 
@@ -47,6 +48,23 @@ void Clean(Json& json) {
   }
 }
 
+// Why there is nothing of the kernel's own word in the report, and what to do for it; "" where there is.
+std::string WhatNoWitnessTells(const scheduling::Snapshot& snapshot) {
+  const scheduling::CollectorStatus* status = snapshot.Status<sources::WitnessSample>();
+  if (status == nullptr) {
+    return "which packets the kernel dropped, where and why is not in this report: nobody witnessed it. Start the "
+           "service "
+           "with --collector.witness (Linux 5.17 or newer with BTF, CAP_BPF and CAP_PERFMON), let it happen again, and "
+           "take what its /api/v1/report?format=bug answers; `check` has no witness, as it looks once";
+  }
+  if (snapshot.Find<sources::WitnessSample>() != nullptr) {
+    return "";
+  }
+  return "which packets the kernel dropped, where and why is not in this report: " +
+         (status->errors.empty() ? "the collector witness has not finished its first collection"
+                                 : status->errors.front().message);
+}
+
 }  // namespace
 
 std::string RunningKernel() {
@@ -74,7 +92,12 @@ std::string WithoutAddresses(std::string_view text) {
 std::string BugReport(const report::Report& report, const std::string& kernel) {
   Json inside = Json::parse(ReportJson(report, Details::kHide));
   Clean(inside);
-  const Json json = {{"bug_report", 1}, {"version", FINWAIT_VERSION}, {"kernel", kernel}, {"report", inside}};
+  const std::string missing = WhatNoWitnessTells(*report.diagnosis->snapshot);
+  const Json json = {{"bug_report", 1},
+                     {"version", FINWAIT_VERSION},
+                     {"kernel", kernel},
+                     {"no_witness", missing.empty() ? Json(nullptr) : Json(WithoutAddresses(missing))},
+                     {"report", inside}};
   return JsonText(json);
 }
 

@@ -14,8 +14,9 @@ std::string WithoutAddresses(std::string_view text);
 std::string RunningKernel();
 
 /// What a report of a fault needs: the report without details, and the system it was made on (`kernel`: release and
-/// machine, as uname prints them). It holds no address, no text of a rule and no name of this host; names of tables and
-/// chains stay. JSON; ends with a newline.
+/// machine, as uname prints them). Where nobody witnessed dropped packets it says why, and how to have that. It
+/// holds no address, no text of a rule and no name of this host; names of tables and chains stay. JSON; ends with a
+/// newline.
 std::string BugReport(const report::Report& report, const std::string& kernel);
 
 }  // namespace finwait::views

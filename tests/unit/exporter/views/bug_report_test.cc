@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "collectors/sources/witness.h"
+
 namespace finwait::views {
 namespace {
 
@@ -38,6 +40,46 @@ TEST(BugReportTest, NamesSystemAndVersionAndHidesAddressesOfSentences) {
   EXPECT_EQ(json["version"], FINWAIT_VERSION);
   EXPECT_EQ(json["kernel"], "Linux 6.1.0 x86_64");
   EXPECT_EQ(json["report"]["stuck"]["count"], 1);
+}
+
+class NoWitnessTest : public testing::Test {
+ protected:
+  // What the report says with the collector `status`; "null" where it says nothing.
+  static std::string Said(std::optional<scheduling::CollectorStatus> status) {
+    scheduling::Snapshot snapshot;
+    if (status) {
+      status->info = &sources::WitnessCollector::kInfo;
+      snapshot.collectors.push_back(*status);
+    }
+    auto diagnosis = std::make_shared<diagnosis::Diagnosis>();
+    diagnosis->snapshot = std::make_shared<const scheduling::Snapshot>(std::move(snapshot));
+    report::Report report;
+    report.diagnosis = diagnosis;
+    const auto json = nlohmann::json::parse(BugReport(report, "Linux 6.1.0 x86_64"));
+    return json.at("no_witness").is_null() ? "null" : json["no_witness"].get<std::string>();
+  }
+};
+
+TEST_F(NoWitnessTest, WhereNobodyWitnessesItSaysHowToHaveThat) {
+  const std::string said = Said(std::nullopt);
+  for (const char* part : {"not in this report", "--collector.witness", "CAP_BPF", "/api/v1/report?format=bug"}) {
+    EXPECT_NE(said.find(part), std::string::npos) << part << " in: " << said;
+  }
+}
+
+TEST_F(NoWitnessTest, WhereTheWitnessFailedItSaysWhy) {
+  scheduling::CollectorStatus failed;
+  failed.collected = true;
+  failed.errors = {{FailureReason::kUnsupported, 0, "this kernel has no BTF"}};
+  EXPECT_NE(Said(failed).find("not in this report: this kernel has no BTF"), std::string::npos) << Said(failed);
+  EXPECT_NE(Said(scheduling::CollectorStatus()).find("has not finished its first"), std::string::npos);
+}
+
+TEST_F(NoWitnessTest, WhereItWitnessesNothingIsMissing) {
+  scheduling::CollectorStatus working;
+  working.collected = true;
+  working.data = std::make_shared<const sources::WitnessSample>();
+  EXPECT_EQ(Said(working), "null");
 }
 
 }  // namespace
