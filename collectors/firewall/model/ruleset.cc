@@ -57,6 +57,21 @@ bool Covers(TableFamily table, IpFamily ip) {
   return true;
 }
 
+bool HasFlowtables(const Ruleset& ruleset) {
+  return std::any_of(ruleset.tables.begin(), ruleset.tables.end(),
+                     [](const Table& table) { return !table.flowtables.empty(); });
+}
+
+std::vector<FlowtableInTable> FlowtablesOf(const Ruleset& ruleset) {
+  std::vector<FlowtableInTable> all;
+  for (const Table& table : ruleset.tables) {
+    for (const Flowtable& flowtable : table.flowtables) {
+      all.push_back({table.family, table.name, flowtable});
+    }
+  }
+  return all;
+}
+
 const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name) {
   const auto found = std::find_if(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& table) {
     return table.backend == backend && table.family == family && table.name == name;

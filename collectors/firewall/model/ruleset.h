@@ -155,6 +155,16 @@ struct Object {
   std::optional<Counter> counter;
 };
 
+/// A flowtable that a rule hands established connections to (`flow add`, `flow offload`). What comes in by one of its
+/// devices and belongs to one of these connections goes on past prerouting, forward and postrouting for as long as the
+/// connection's entry is there (nf_flow_offload_ip_hook()). Without its entry nothing does.
+struct Flowtable {
+  std::string name;
+  std::int32_t priority = 0;  ///< at hook ingress of its devices; lower runs first
+  bool hardware = false;      ///< `flags offload`: network cards may pass on what they can, too
+  std::vector<Device> devices;
+};
+
 struct Table {
   Backend backend = Backend::kNft;
   Dialect dialect = Dialect::kNft;  ///< told by the reader; legacy tables are kIptables always
@@ -166,6 +176,7 @@ struct Table {
   /// Sets that the rules read refer to.
   std::map<std::string, std::shared_ptr<const Set>, std::less<>> sets;
   std::vector<Object> objects;
+  std::vector<Flowtable> flowtables;  ///< those that the rules read refer to
 };
 
 /// Part of the packet filter that could not be read. Nothing may be concluded about it.
@@ -187,6 +198,16 @@ struct Ruleset {
   std::vector<UnreadPart> unread;
 };
 
+/// A flowtable and the table that it is of.
+struct FlowtableInTable {
+  TableFamily family = TableFamily::kIpv4;
+  std::string table;
+  Flowtable flowtable;
+};
+
+/// Whether rules hand connections to flowtables, and to which.
+bool HasFlowtables(const Ruleset& ruleset);
+std::vector<FlowtableInTable> FlowtablesOf(const Ruleset& ruleset);
 /// The table of that name, or null.
 const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name);
 /// The chain or set of that name, or null: not there, or beyond the reader's bounds.

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <utility>
+#include <variant>
 
 #include "collectors/firewall/read/nft_attributes.h"
 #include "collectors/firewall/read/nft_sets.h"
@@ -27,6 +29,20 @@ Request MakeRequest(nf_tables_msg_types type, std::uint8_t family) {
 
 Failure Malformed(const std::string& operation) {
   return Fail(FailureReason::kError, operation + ": the kernel's answer is malformed or of an unknown shape");
+}
+
+std::set<std::string> FlowtablesOfRules(const Table& table) {
+  std::set<std::string> names;
+  for (const auto& [name, chain] : table.chains) {
+    for (const Rule& rule : chain->rules) {
+      for (const Expression& expression : rule.expressions) {
+        if (const auto* offload = std::get_if<FlowOffload>(&expression)) {
+          names.insert(offload->flowtable);
+        }
+      }
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -132,6 +148,47 @@ Result<void> NftReader::ReadBaseChains(NftRuleset& ruleset) {
       });
 }
 
+// Where no rule hands anything to a flowtable none is asked for: no packet is in it.
+Result<void> NftReader::ReadFlowtables(NftRuleset& ruleset) {
+  const std::string operation = "read nftables' flowtables";
+  std::vector<std::pair<Table*, std::set<std::string>>> wanted;
+  for (Table& table : ruleset.tables) {
+    if (std::set<std::string> names = FlowtablesOfRules(table); !names.empty()) {
+      wanted.emplace_back(&table, std::move(names));
+    }
+  }
+  if (wanted.empty()) {
+    return {};
+  }
+  std::size_t left = limits_.flowtables;
+  return Dump(
+      MakeRequest(NFT_MSG_GETFLOWTABLE, AF_UNSPEC), operation,
+      [&] {
+        left = limits_.flowtables;
+        for (const auto& [table, names] : wanted) {
+          table->flowtables.clear();
+        }
+      },
+      [&](const Message& message) -> Result<void> {
+        if (!MessageFamily(message)) {
+          return {};
+        }
+        auto found = DecodeFlowtable(message);
+        if (!found) {
+          return Malformed(operation);
+        }
+        for (const auto& [table, names] : wanted) {
+          if (table->family == found->family && table->name == found->table && names.contains(found->flowtable.name) &&
+              left > 0) {
+            --left;
+            table->flowtables.push_back(std::move(found->flowtable));
+            break;
+          }
+        }
+        return {};
+      });
+}
+
 Result<NftRuleset> NftReader::ReadOnce() {
   torn_ = false;
   NftRuleset ruleset;
@@ -155,6 +212,9 @@ Result<NftRuleset> NftReader::ReadOnce() {
         return Failure(walked.error());
       }
     }
+  }
+  if (auto read = ReadFlowtables(ruleset); !read) {
+    return Failure(read.error());
   }
   auto after = ReadGeneration();
   if (!after) {

@@ -35,9 +35,9 @@ class NftReader {
   /// nothing else.
   Result<std::uint32_t> ReadGeneration();
 
-  /// All tables, and what can drop in them: base chains of types filter and route, every chain they reach, and the sets
-  /// and counters that these refer to. Chain by chain, so that neither tens of thousands of nat rules nor their writers
-  /// matter.
+  /// All tables, and what can drop in them: base chains of types filter and route, every chain they reach, and the
+  /// sets, counters and flowtables that these refer to. Chain by chain, so that neither tens of thousands of nat rules
+  /// nor their writers matter.
   Result<NftRuleset> ReadAll();
 
   /// The rules of one chain, at most `max_rules`; empty when there is no such chain. The chain's `base` is not filled.
@@ -62,6 +62,7 @@ class NftReader {
   Result<NftRuleset> ReadOnce();
   Result<void> ReadTables(NftRuleset& ruleset);
   Result<void> ReadBaseChains(NftRuleset& ruleset);
+  Result<void> ReadFlowtables(NftRuleset& ruleset);
   Result<std::optional<SetElement>> AskForElement(TableFamily family, const std::string& table, const Set& set,
                                                   const Value& key, std::uint32_t flags);
   /// Dumps, remembering in torn_ when the kernel says that the data changed underneath.

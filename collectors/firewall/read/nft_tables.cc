@@ -31,19 +31,20 @@ std::string DecodeComment(kernel::netlink::Bytes user_data) {
   return {};
 }
 
-std::vector<Device> DecodeDevices(const AttributeMap& hook) {
+std::vector<Device> DecodeDeviceList(kernel::netlink::Bytes list) {
   std::vector<Device> devices;
-  if (hook.Find(NFTA_HOOK_DEV) != nullptr) {
-    devices.push_back(Device{hook.Text(NFTA_HOOK_DEV), false});
-    return devices;
-  }
-  kernel::netlink::ForEachAttribute(hook.Nested(NFTA_HOOK_DEVS), [&](const kernel::netlink::Attribute& device) {
+  kernel::netlink::ForEachAttribute(list, [&](const kernel::netlink::Attribute& device) {
     const bool prefix = device.Type() == kDevicePrefix;
     if ((device.Type() == NFTA_DEVICE_NAME || prefix) && devices.size() < kMaxDevices) {
       devices.push_back(Device{std::string(device.Text()), prefix});
     }
   });
   return devices;
+}
+
+std::vector<Device> DecodeDevices(const AttributeMap& hook) {
+  return hook.Find(NFTA_HOOK_DEV) != nullptr ? std::vector<Device>{{hook.Text(NFTA_HOOK_DEV), false}}
+                                             : DecodeDeviceList(hook.Nested(NFTA_HOOK_DEVS));
 }
 
 std::optional<ChainType> DecodeChainType(std::string_view type) {
@@ -223,6 +224,24 @@ std::optional<RuleInChain> DecodeRule(const kernel::netlink::Message& message) {
   }
   found.rule.expressions = DecodeExpressions(attributes.Nested(NFTA_RULE_EXPRESSIONS));
   found.rule.comment = DecodeComment(attributes.Nested(NFTA_RULE_USERDATA));
+  return found;
+}
+
+std::optional<FlowtableInTable> DecodeFlowtable(const kernel::netlink::Message& message) {
+  const auto family = MessageFamily(message);
+  const AttributeMap attributes(message.Attributes<nfgenmsg>());
+  const AttributeMap hook(attributes.Nested(NFTA_FLOWTABLE_HOOK));
+  const auto priority = hook.Number(NFTA_FLOWTABLE_HOOK_PRIORITY);
+  FlowtableInTable found;
+  found.table = attributes.Text(NFTA_FLOWTABLE_TABLE);
+  found.flowtable.name = attributes.Text(NFTA_FLOWTABLE_NAME);
+  if (!family || !priority || found.table.empty() || found.flowtable.name.empty()) {
+    return std::nullopt;
+  }
+  found.family = *family;
+  found.flowtable.priority = static_cast<std::int32_t>(*priority);
+  found.flowtable.hardware = (attributes.Number(NFTA_FLOWTABLE_FLAGS).value_or(0) & NFT_FLOWTABLE_HW_OFFLOAD) != 0;
+  found.flowtable.devices = DecodeDeviceList(hook.Nested(NFTA_FLOWTABLE_HOOK_DEVS));
   return found;
 }
 

@@ -45,6 +45,9 @@ struct RuleInChain {
 /// NFT_MSG_NEWRULE.
 std::optional<RuleInChain> DecodeRule(const kernel::netlink::Message& message);
 
+/// NFT_MSG_NEWFLOWTABLE.
+std::optional<FlowtableInTable> DecodeFlowtable(const kernel::netlink::Message& message);
+
 /// NFT_MSG_NEWOBJ.
 std::optional<Object> DecodeObject(const kernel::netlink::Message& message);
 

@@ -14,6 +14,8 @@ struct ReaderLimits {
   std::size_t set_elements = 8192;  ///< of one set
   std::size_t all_set_elements = 32'768;
   std::size_t objects = 1024;
+  std::size_t flowtables =
+      64;  ///< of all tables; no mark says that there are more, as they are named and decide nothing
   /// Of one legacy table as the kernel sends it, which is in one piece: some 50,000 rules. With the rules that are kept
   /// of it the program stays below 64 MiB.
   std::size_t legacy_table_bytes = 24U << 20;

@@ -48,6 +48,26 @@ inline Put VerdictExpression(std::int32_t code, const std::string& chain = {}) {
   return Named(NFTA_LIST_ELEM, "immediate",
                {Number32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT), VerdictData(NFTA_IMMEDIATE_DATA, code, chain)});
 }
+inline Put OffloadExpression(const std::string& flowtable) {
+  return Named(NFTA_LIST_ELEM, "flow_offload", {Text(NFTA_FLOW_TABLE_NAME, flowtable)});
+}
+/// A flowtable at these devices.
+inline FakeMessage FlowtableMessage(const std::string& table, const std::string& name,
+                                    const std::vector<std::string>& devices, std::int32_t priority = 0,
+                                    std::uint32_t flags = 0, std::uint8_t family = NFPROTO_INET) {
+  std::vector<Put> list;
+  for (const std::string& device : devices) {
+    list.push_back(Text(NFTA_DEVICE_NAME, device));
+  }
+  return NftMessage(
+      NFT_MSG_NEWFLOWTABLE,
+      {Text(NFTA_FLOWTABLE_TABLE, table), Text(NFTA_FLOWTABLE_NAME, name), Number32(NFTA_FLOWTABLE_USE, 1),
+       Number64(NFTA_FLOWTABLE_HANDLE, 9), Number32(NFTA_FLOWTABLE_FLAGS, flags),
+       Nest(NFTA_FLOWTABLE_HOOK, {Number32(NFTA_FLOWTABLE_HOOK_NUM, NF_NETDEV_INGRESS),
+                                  Number32(NFTA_FLOWTABLE_HOOK_PRIORITY, static_cast<std::uint32_t>(priority)),
+                                  Nest(NFTA_FLOWTABLE_HOOK_DEVS, std::move(list))})},
+      family);
+}
 /// A set of ports.
 inline FakeMessage SetMessage(const std::string& name, std::vector<Put> more = {}) {
   std::vector<Put> parts = {Text(NFTA_SET_TABLE, "t"), Text(NFTA_SET_NAME, name), Number32(NFTA_SET_KEY_LEN, 2)};

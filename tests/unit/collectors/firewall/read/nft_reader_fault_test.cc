@@ -224,6 +224,59 @@ TEST_F(NftReaderFaultTest, ASetOrCounterThatHasGoneMeansThatTheRulesetChanged) {
   }
 }
 
+TEST_F(NftReaderFaultTest, OnlyFlowtablesThatARuleNamesAreAskedForAndHeld) {
+  AnswersGeneration(1);
+  kernel_->Answers({TableMessage("t"), TableMessage("u"), Done()}).Answers({BaseChainMessage("t", "in"), Done()});
+  kernel_->Answers({RuleMessage("in", 1, {OffloadExpression("fast")}), Done()});
+  kernel_->Answers({FlowtableMessage("u", "fast", {"eth9"}), FlowtableMessage("t", "idle", {"eth8"}),
+                    FlowtableMessage("t", "fast", {}, 0, 0, NFPROTO_IPV4), FlowtableMessage("t", "fast", {}, 0, 0, 3),
+                    FlowtableMessage("t", "fast", {"eth0", "eth1"}, -10, NFT_FLOWTABLE_HW_OFFLOAD), Done()});
+  AnswersGeneration(1);
+  const auto ruleset = Reader().ReadAll();
+  ASSERT_TRUE(ruleset.has_value()) << ruleset.error().message;
+  EXPECT_THAT(Asked(), ElementsAre(NFT_MSG_GETGEN, NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
+                                   NFT_MSG_GETFLOWTABLE, NFT_MSG_GETGEN));
+  ASSERT_THAT(ruleset->tables.at(0).flowtables, SizeIs(1));
+  const Flowtable& fast = ruleset->tables[0].flowtables[0];
+  EXPECT_EQ(fast.name, "fast");
+  EXPECT_EQ(fast.priority, -10);
+  EXPECT_TRUE(fast.hardware);
+  EXPECT_THAT(fast.devices, ElementsAre(Device{"eth0", false}, Device{"eth1", false}));
+  EXPECT_THAT(ruleset->tables.at(1).flowtables, IsEmpty());
+}
+
+TEST_F(NftReaderFaultTest, AFlowtableWithoutItsPriorityIsMalformedAndARefusalAnError) {
+  const auto answer_rules = [&] {
+    AnswersGeneration(1);
+    kernel_->Answers({TableMessage("t"), Done()}).Answers({BaseChainMessage("t", "in"), Done()});
+    kernel_->Answers({RuleMessage("in", 1, {OffloadExpression("fast")}), Done()});
+  };
+  answer_rules();
+  kernel_->Answers({ErrorMessage(-ENOMEM)});
+  ExpectFails(Reader().ReadAll(), FailureReason::kError, "read nftables' flowtables: Cannot allocate memory");
+  answer_rules();
+  kernel_->Answers(
+      {NftMessage(NFT_MSG_NEWFLOWTABLE, {Text(NFTA_FLOWTABLE_TABLE, "t"), Text(NFTA_FLOWTABLE_NAME, "fast")}), Done()});
+  ExpectMalformed(Reader().ReadAll(), "read nftables' flowtables");
+}
+
+TEST_F(NftReaderFaultTest, FlowtablesBeyondTheLimitAreLeftOutAndADumpAgainStartsAnew) {
+  ReaderLimits limits;
+  limits.flowtables = 1;
+  AnswersGeneration(1);
+  kernel_->Answers({TableMessage("t"), Done()}).Answers({BaseChainMessage("t", "in"), Done()});
+  kernel_->Answers({RuleMessage("in", 1, {OffloadExpression("a"), OffloadExpression("b")}), Done()});
+  FakeMessage interrupted = FlowtableMessage("t", "a", {"eth0"});
+  interrupted.flags |= NLM_F_DUMP_INTR;
+  kernel_->Answers({interrupted, Done()});
+  kernel_->Answers({FlowtableMessage("t", "b", {"eth1"}), FlowtableMessage("t", "a", {"eth0"}), Done()});
+  AnswersGeneration(1);
+  const auto ruleset = Reader(limits).ReadAll();
+  ASSERT_TRUE(ruleset.has_value()) << ruleset.error().message;
+  ASSERT_THAT(ruleset->tables.at(0).flowtables, SizeIs(1));
+  EXPECT_EQ(ruleset->tables[0].flowtables[0].name, "b");
+}
+
 TEST_F(NftReaderFaultTest, RulesOfOthersAreLeftOutAndThoseBeyondTheLimitMarked) {
   kernel_->Answers({RuleMessage("other", 1, {}), RuleMessage("in", 2, {}), RuleMessage("in", 3, {}), Done()});
   const auto chain = Reader().ReadChain(kFamily, "t", "in", 1);

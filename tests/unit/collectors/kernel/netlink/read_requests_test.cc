@@ -34,6 +34,7 @@ const std::set<std::pair<int, int>> kAllowed = {
     {12, 0xa0d},  // set elements
     {12, 0xa10},  // generation
     {12, 0xa13},  // objects
+    {12, 0xa17},  // flowtables
     {12, 0x701},  // accounting objects
     {12, 0x607},  // ipsets: a set and its members
     {12, 0x60c},  // a set's type
@@ -97,6 +98,8 @@ TEST(ReadRequests, HoldNothingThatChangesOrZeroesOrDestroys) {
                                        nftables(NFT_MSG_NEWSETELEM),
                                        nftables(NFT_MSG_DELSETELEM),
                                        nftables(NFT_MSG_GETOBJ_RESET),
+                                       nftables(NFT_MSG_NEWFLOWTABLE),
+                                       nftables(NFT_MSG_DELFLOWTABLE),
                                        nftables(kGetRuleReset),
                                        nftables(kGetSetElemReset),
                                        {NETLINK_NETFILTER, NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_TEST},
