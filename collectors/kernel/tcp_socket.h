@@ -29,8 +29,10 @@ struct Translation {
 /// What conntrack holds of one socket's connection. Every field but `tracking` is at its default unless kTracked.
 struct SocketEntry {
   Tracking tracking = Tracking::kUnknown;
-  std::optional<ConntrackTcpState> state;  ///< nothing: a number that this program does not know
-  std::uint32_t remaining_seconds = 0;     ///< until the entry times out unless a packet comes (CTA_TIMEOUT)
+  /// Nothing: a number that this program does not know, or the entry is in a flowtable (IPS_OFFLOAD): then ctnetlink
+  /// tells neither state nor timeout, and the entry does not time out.
+  std::optional<ConntrackTcpState> state;
+  std::uint32_t remaining_seconds = 0;  ///< until the entry times out unless a packet comes (CTA_TIMEOUT)
   /// Which addresses NAT changes (IPS_SRC_NAT, IPS_DST_NAT).
   bool source_nat = false;
   bool destination_nat = false;

@@ -60,8 +60,9 @@ struct ConntrackTableSample : SampleData {
   PerFamily<FlowCounts> flows;
   /// By position in kLiveConntrackStates. Idle is the entry's timeout minus what remains, never below 0. Its timeout
   /// is the state's, unless its socket, as `tracking` saw it last, shows another one (a timeout policy). Too high for a
-  /// forwarded flow under a policy or the shorter max_retrans or unacknowledged timeout, wrong for one last refreshed
-  /// under another sysctl value. Nothing where the state's timeout cannot be read.
+  /// forwarded flow under a policy or the shorter max_retrans or unacknowledged timeout, or that came out of a
+  /// flowtable with a day left or less (Linux 6.14), wrong for one last refreshed under another sysctl value. One that
+  /// is in a flowtable is not counted. Nothing where the state's timeout cannot be read.
   std::array<std::optional<AgeHistogram>, kLiveStates> idle;
   std::array<AgeHistogram, kLiveStates> remaining;
   /// Entries that are not ASSURED: what a full table may evict (early_drop). Where it is full of ASSURED ones,

@@ -96,7 +96,7 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     if (socket.IsOpen()) {
-      history.entry_timeout_at_most = LongestTimeout(socket, now, memory);
+      history.entry_timeout_at_most = socket.entry.state ? LongestTimeout(socket, now, memory) : std::nullopt;
     }
     history.entry_end = ExpiryReason::kStillThere;
     history.entry_state = socket.entry.state;
@@ -113,9 +113,10 @@ void ConnectionHistories::Learn(const kernel::TcpSocket& socket, SteadyClock::ti
   if (history.entry_end == ExpiryReason::kStillThere) {
     // The peer's FIN gives the entry another timeout.
     const bool peer_closed_since = memory.state != socket.state && PeerHasClosed(socket.state);
-    history.entry_end = now + kEntrySlack >= memory.ends_at ? ExpiryReason::kTimedOut
-                        : peer_closed_since                 ? ExpiryReason::kUnknown
-                                                            : ExpiryReason::kRemoved;
+    history.entry_end = !history.entry_state || (peer_closed_since && now + kEntrySlack < memory.ends_at)
+                            ? ExpiryReason::kUnknown
+                        : now + kEntrySlack >= memory.ends_at ? ExpiryReason::kTimedOut
+                                                              : ExpiryReason::kRemoved;
   }
 }
 

@@ -20,7 +20,8 @@ enum class ExpiryReason {
   kNeverSeen,  ///< it was gone before the first sample of this connection
   kTimedOut,   ///< its time had run out by the sample that missed it
   kRemoved,    ///< it went before its time: deleted, flushed, or evicted from a full table
-  kUnknown,    ///< the peer's FIN came after the last sample that saw it, and with it a shorter timeout
+  kUnknown,    ///< the peer's FIN came after the last sample that saw it, and with it a shorter timeout; or its timeout
+               ///< was not told
 };
 
 /// "present", "timed_out", "removed" or "unknown".
@@ -29,7 +30,7 @@ std::string_view Name(ExpiryReason end);
 /// What earlier samples showed of a connection; the socket itself no longer tells once its entry is gone.
 struct ConnectionHistory {
   ExpiryReason entry_end = ExpiryReason::kNeverSeen;
-  /// Of the entry when it was last seen; nothing when it never was.
+  /// Of the entry when it was last seen; nothing when it never was, or was in a flowtable (SocketEntry::state).
   std::optional<kernel::ConntrackTcpState> entry_state;
   /// The most that the entry can have been given with its last packet, as far as samples of the open socket tell: what
   /// remained and the silence until then, to one part in 256. See EntryTimeout.
@@ -42,7 +43,7 @@ struct ConnectionHistory {
   bool lost_while_open = false;  ///< a sample saw the socket open and without its entry, and none saw an entry since
   bool closed_tracked = false;   ///< a sample saw the socket closing and with its entry: its FIN was tracked
 
-  bool SeenTracked() const { return entry_state.has_value(); }
+  bool SeenTracked() const { return entry_state.has_value() || entry_end != ExpiryReason::kNeverSeen; }
   bool Translated() const { return source_nat || destination_nat; }
 };
 

@@ -8,8 +8,9 @@ namespace finwait::diagnosis {
 
 std::optional<std::chrono::seconds> SilenceByEntry(const kernel::TcpSocket& socket,
                                                    std::optional<std::chrono::seconds> at_most,
-                                                   const sources::SysctlSample& sysctl) {
+                                                   const sources::SysctlSample& sysctl, bool flowtables) {
   using std::chrono::seconds;
+  constexpr seconds kDay = std::chrono::hours(24);  // NF_CT_DAY
   const auto state = socket.entry.state;
   if (socket.entry.tracking != kernel::Tracking::kTracked ||
       (state != kernel::ConntrackTcpState::kEstablished && state != kernel::ConntrackTcpState::kCloseWait)) {
@@ -20,6 +21,9 @@ std::optional<std::chrono::seconds> SilenceByEntry(const kernel::TcpSocket& sock
   const auto given = sources::EntryTimeout(socket.entry.remaining_seconds, at_most).Length(setting);
   if (!given || *given < remaining) {
     return std::nullopt;  // a policy's, or another setting's
+  }
+  if (flowtables && *given > kDay && remaining <= kDay) {
+    return std::nullopt;  // it may have come out of one a moment ago
   }
   if (!socket.KeepaliveDue()) {
     // While data is unacknowledged, a shorter timeout is in force, and the entry looks like an old one. The timer tells

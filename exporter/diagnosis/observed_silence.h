@@ -21,8 +21,9 @@ struct ObservedSilence {
 /// was given with the last packet, less what remains. Nothing where no entry tells, or where it may have been given a
 /// shorter timeout than its state's: a moment would be taken for days.
 /// `at_most`: what it can have been given, from samples before (ConnectionHistory::entry_timeout_at_most).
+/// `flowtables`: this host's rules hand connections to flowtables, which leave an entry a day at most (Linux 6.14).
 std::optional<std::chrono::seconds> SilenceByEntry(const kernel::TcpSocket& socket,
                                                    std::optional<std::chrono::seconds> at_most,
-                                                   const sources::SysctlSample& sysctl);
+                                                   const sources::SysctlSample& sysctl, bool flowtables);
 
 }  // namespace finwait::diagnosis

@@ -368,8 +368,10 @@ std::uint64_t OtherNamespaces::CountUnread(const sources::NetworkNamespacesSampl
   return unread;
 }
 
-ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) const {
+ObservedSilence OtherNamespaces::Silence(const OtherContext& context) const {
   ObservedSilence silence;
+  const bool flowtables =
+      context.evaluator != nullptr && firewall::HasFlowtables(context.evaluator->Packets().GetRuleset());
   for (std::size_t i = 0; live_ != nullptr && i < live_->namespaces.size(); ++i) {
     kernel::TcpSocket socket = live_->sockets[i];
     if (!socket.IsOpen() || StaysInside(socket)) {
@@ -381,8 +383,9 @@ ObservedSilence OtherNamespaces::Silence(const sources::SysctlSample* sysctl) co
       silence.namespaces.push_back(live_->namespaces[i]);
       continue;
     }
-    const auto seconds = sysctl != nullptr
-                             ? SilenceByEntry(socket, history ? history->entry_timeout_at_most : std::nullopt, *sysctl)
+    const auto seconds = context.sysctl != nullptr
+                             ? SilenceByEntry(socket, history ? history->entry_timeout_at_most : std::nullopt,
+                                              *context.sysctl, flowtables)
                              : std::nullopt;
     if (!seconds) {
       ++silence.untold;

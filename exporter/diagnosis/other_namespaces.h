@@ -50,7 +50,7 @@ class OtherNamespaces {
                                  SteadyClock::time_point taken_at, SteadyClock::time_point now,
                                  const OtherContext& context);
   /// Of the open sockets summed up last.
-  ObservedSilence Silence(const sources::SysctlSample* sysctl) const;
+  ObservedSilence Silence(const OtherContext& context) const;
   /// Lets go of facts of entered namespaces that may not be true any more.
   void RefreshFacts(SteadyClock::time_point now) { own_hops_.RefreshFacts(now); }
   /// Who answers for entered namespaces.

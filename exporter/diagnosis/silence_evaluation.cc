@@ -37,7 +37,7 @@ void SilenceEvaluation::AddOthers(const sources::NetworkNamespacesSample& sample
     others_summed_up_ = sample.live;
     others_summary_.reset();
     if (sample.live != nullptr) {
-      const ObservedSilence silence = others.Silence(context.sysctl);
+      const ObservedSilence silence = others.Silence(other);
       others_history_.Update(silence.sockets, silence.namespaces, IdleHistory::Source::kEntries, context,
                              sample.live->taken_at);
       others_summary_ = SumUpIdle(silence.sockets, silence.namespaces, others_history_, context, now);

@@ -23,16 +23,14 @@ TimeoutInForce TimeoutInForceOf(const kernel::TcpSocket& socket, std::uint32_t s
   const bool half_closed = socket.state == kernel::TcpState::kCloseWait;
   const auto of_state =
       half_closed ? sources::ConntrackTcpTimeout::kCloseWait : sources::ConntrackTcpTimeout::kEstablished;
-  if (socket.entry.tracking == kernel::Tracking::kTracked) {
+  if (socket.entry.tracking == kernel::Tracking::kTracked && socket.entry.state) {
     const std::chrono::seconds at_most(std::uint64_t{socket.entry.remaining_seconds} + silence_seconds);
     const EntryTimeout entry(socket.entry.remaining_seconds, at_most);
-    const auto setting = socket.entry.state && context.sysctl != nullptr
-                             ? TimeoutOf(*socket.entry.state, *context.sysctl)
-                             : std::nullopt;
+    const auto setting = context.sysctl != nullptr ? TimeoutOf(*socket.entry.state, *context.sysctl) : std::nullopt;
     timeout.local = Shorter({}, entry.Length(setting));
-    timeout.is_own =
-        socket.entry.state && context.sysctl != nullptr && entry.IsOwn(*socket.entry.state, *context.sysctl);
-  } else if (context.sysctl != nullptr && context.conntrack_active[socket.local.address.Family()]) {
+    timeout.is_own = context.sysctl != nullptr && entry.IsOwn(*socket.entry.state, *context.sysctl);
+  } else if (context.sysctl != nullptr &&
+             context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
     timeout.local = Shorter({}, context.sysctl->Timeout(of_state));
   }
   timeout.shortest = timeout.local;

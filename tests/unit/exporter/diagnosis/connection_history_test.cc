@@ -51,6 +51,33 @@ TEST_F(ConnectionMemoryTest, AnEntryThatWentBeforeItsTimeWasRemoved) {
       << "what became of it is settled by the look that missed it";
 }
 
+// ctnetlink tells neither state nor timeout of an entry whose packets a flowtable passes on.
+TEST_F(ConnectionMemoryTest, OfAnEntryInAFlowtableItIsNotToldHowItWent) {
+  kernel::TcpSocket offloaded = Tracked(1, 0);
+  offloaded.entry.state.reset();
+  offloaded.entry.source_nat = true;
+  offloaded.idle = seconds(20);
+  Collect({offloaded});
+  EXPECT_TRUE(memory_.Find(1)->SeenTracked());
+  EXPECT_EQ(memory_.Find(1)->entry_timeout_at_most, std::nullopt);
+  now_ += seconds(5);
+  Collect({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kUnknown) << "0 s remained because nothing was told";
+  EXPECT_TRUE(memory_.Find(1)->SeenTracked());
+  EXPECT_TRUE(memory_.Find(1)->source_nat);
+}
+
+TEST_F(ConnectionMemoryTest, OnceOutOfTheFlowtableAnEntrysTimeCountsAgain) {
+  kernel::TcpSocket offloaded = Tracked(1, 0);
+  offloaded.entry.state.reset();
+  Collect({offloaded});
+  now_ += seconds(5);
+  Collect({Tracked(1, 300)});
+  now_ += seconds(5);
+  Collect({Untracked(1)});
+  EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kRemoved);
+}
+
 TEST_F(ConnectionMemoryTest, AnEntryThatWasNeverThereIsSaidToBe) {
   Collect({Untracked(1)});
   EXPECT_EQ(memory_.Find(1)->entry_end, ExpiryReason::kNeverSeen);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exporter/diagnosis/timeout_in_force.h"
 #include "tests/unit/exporter/diagnosis/snapshot_builder.h"
 
 namespace finwait::diagnosis {
@@ -70,6 +71,17 @@ TEST_F(IdleTest, ComparesKeepaliveWithTheEntrysOwnTimeout) {
   Add(10, 999);
   Add(10, 1000);
   EXPECT_EQ(Sum().by_keepalive, (std::array<std::uint64_t, 3>{1, 1, 1}));
+}
+
+// ctnetlink tells neither state nor timeout of it.
+TEST_F(IdleTest, AnEntryInAFlowtableHasNoTimeoutOfItsOwn) {
+  sysctl_.conntrack_tcp_timeouts[static_cast<std::size_t>(sources::ConntrackTcpTimeout::kEstablished)] = seconds(600);
+  kernel::TcpSocket& socket = Add(20);
+  socket.entry.state.reset();
+  socket.entry.remaining_seconds = 0;
+  const TimeoutInForce timeout = TimeoutInForceOf(socket, 20, {&sysctl_, {true, true}, paths_});
+  EXPECT_EQ(timeout.local, 600U) << "not the 20 s of its silence";
+  EXPECT_FALSE(timeout.is_own);
 }
 
 TEST_F(IdleTest, TakesAnEntrysTimeoutForTheSysctlsWhereRoundingTellsThemApart) {

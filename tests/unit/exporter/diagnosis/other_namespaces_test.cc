@@ -297,7 +297,8 @@ TEST_F(ToThisHostTest, ItsSilenceCountsToo) {
   context.evaluator = &evaluator;
   OtherNamespaces others;
   EXPECT_EQ(others.SumUpLive(sample_, true, context).open, 0U) << "it is this host's own, which counts its end";
-  const ObservedSilence silence = others.Silence(host_.Get()->Find<sources::SysctlSample>());
+  context.sysctl = host_.Get()->Find<sources::SysctlSample>();
+  const ObservedSilence silence = others.Silence(context);
   EXPECT_EQ(silence.sockets.Size(), 1U);
   EXPECT_EQ(silence.untold, 0U);
 }
