@@ -48,6 +48,7 @@ void AddEntry(const kernel::Host& host, std::ostream& err, ConnectionNow& now) {
     return;
   }
   diagnosis::ConnectionHistory& history = now.connection.entry.emplace();
+  history.entry_end = diagnosis::ExpiryReason::kStillThere;
   history.entry_state = entry.state;
   history.source_nat = entry.source_nat;
   history.destination_nat = entry.destination_nat;

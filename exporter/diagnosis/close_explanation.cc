@@ -78,6 +78,7 @@ CloseExplanation ExplainForwarded(const ExplainedConnection& given, CloseEvaluat
   const ForwardedOutcome outcome = EvaluateForwardedClose(evaluator, forwarded, seen);
   Conclude(outcome, explanation);
   explanation.passage = outcome.passage;
+  explanation.flowtables = FlowtablesOnTheWay(evaluator, forwarded, seen);
   return explanation;
 }
 

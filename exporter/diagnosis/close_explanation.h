@@ -49,6 +49,8 @@ struct CloseExplanation {
   /// Which end is taken to have opened such a connection, by its port alone; nothing where neither is.
   std::optional<firewall::eval::OpenedBy> taken_to_be_opened_by;
   std::vector<ExplainedPacket> packets;
+  /// By which packets of another namespace's connection may pass the rules while its entry is there.
+  std::vector<firewall::FlowtableInTable> flowtables;
 };
 
 /// Evaluates a close of `connection`; what facts are missing `resolver` reads, which may be null. An error where the

@@ -1,7 +1,10 @@
 #include "exporter/diagnosis/forwarded_close.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "exporter/diagnosis/close_fate.h"
@@ -44,6 +47,18 @@ PacketKind Mirrored(PacketKind kind) {
       break;
   }
   return PacketKind::kPeerFin;  // INVALID as well, and no chain of a host tells the two apart often
+}
+
+// Packets of a device of one of these kinds come in by one below it, at which a flowtable may wait for them.
+bool MayStandAbove(const firewall::eval::Interface& device) {
+  constexpr std::string_view kAbove[] = {"bridge", "vlan", "bond", "team", "macvlan", "ppp"};
+  return !device.name || !device.kind || std::ranges::find(kAbove, *device.kind) != std::end(kAbove);
+}
+
+bool IsAt(const std::vector<firewall::Device>& devices, const firewall::eval::Interface& device) {
+  return std::ranges::any_of(devices, [&](const firewall::Device& one) {
+    return one.prefix ? device.name->starts_with(one.name) : *device.name == one.name;
+  });
 }
 
 // One connection's way through this host.
@@ -134,6 +149,25 @@ class WayThroughHost {
     return outcome;
   }
 
+  // A rule of hook forward hands connections to them: what does not pass that hook is in none.
+  std::vector<firewall::FlowtableInTable> Flowtables() const {
+    std::vector<firewall::FlowtableInTable> met;
+    if (is_received_here_ || (connection_.passage.bridged && connection_.passage.bridge_calls_rules == Tristate::kNo)) {
+      return met;
+    }
+    const firewall::eval::Interface unknown;
+    for (firewall::FlowtableInTable& one : firewall::FlowtablesOf(evaluator_.Packets().GetRuleset())) {
+      const auto meets = [&](const firewall::eval::Interface& device) {
+        return MayStandAbove(device) || IsAt(one.flowtable.devices, device);
+      };
+      if (Covers(one.family, connection_.family) && !one.flowtable.devices.empty() &&
+          (meets(connection_.ingress.value_or(unknown)) || meets(connection_.egress))) {
+        met.push_back(std::move(one));
+      }
+    }
+    return met;
+  }
+
   TraversalResult Tracked(PacketKind kind) const {
     return evaluator_.Packets().EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
   }
@@ -209,6 +243,13 @@ TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluator, const Forward
   return WayThroughHost(evaluator, forwarded, history).AsItComes(kind);
 }
 
+std::vector<firewall::FlowtableInTable> FlowtablesOnTheWay(CloseEvaluator& evaluator,
+                                                           const ForwardedConnection& forwarded,
+                                                           const ConnectionHistory* history) {
+  return PassesNoHook(forwarded) ? std::vector<firewall::FlowtableInTable>()
+                                 : WayThroughHost(evaluator, forwarded, history).Flowtables();
+}
+
 TraversalResult TrackedForwardedFin(CloseEvaluator& evaluator, const ForwardedConnection& forwarded) {
   return WayThroughHost(evaluator, forwarded, nullptr).Tracked(PacketKind::kFin);
 }
@@ -227,6 +268,10 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     const TraversalResult fin = TrackedForwardedFin(*context.evaluator, forwarded);
+    // From Linux 6.14 on a flowtable carries FINs, too (NF_FLOW_CLOSING): whether this one met the rule is not known.
+    if (IsLost(fin.decision) && !FlowtablesOnTheWay(*context.evaluator, forwarded, context.history).empty()) {
+      return {};
+    }
     return IsLost(fin.decision) ? DroppedAt(fin, Cause::kForwardDrop, context) : StuckFinding{Cause::kNoReply, nullptr};
   }
   if (context.history != nullptr && context.history->closed_tracked) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <vector>
+
+#include "collectors/firewall/model/ruleset.h"
 #include "exporter/diagnosis/close_evaluator.h"
 #include "exporter/diagnosis/close_outcome.h"
 #include "exporter/diagnosis/connection_history.h"
@@ -36,13 +39,21 @@ firewall::eval::TraversalResult EvaluateForwardedPacket(CloseEvaluator& evaluato
                                                         const ConnectionHistory* history,
                                                         firewall::eval::PacketKind kind);
 
+/// The flowtables that may carry its packets past this host's rules while its entry is there: one of their devices is
+/// the one that its packets come in or leave by, or may lie below that. They change nothing of a close without the
+/// entry.
+std::vector<firewall::FlowtableInTable> FlowtablesOnTheWay(CloseEvaluator& evaluator,
+                                                           const ForwardedConnection& forwarded,
+                                                           const ConnectionHistory* history);
+
 /// What this host's rules do to its FIN while its entry is there.
 firewall::eval::TraversalResult TrackedForwardedFin(CloseEvaluator& evaluator, const ForwardedConnection& forwarded);
 
 /// Why a socket of another namespace, which IsStuck(), is stuck, as far as this host has a part in it. Nothing where
 /// that cannot be told: its FIN did not leave its own namespace, whose rules and routes nobody has read, its entry
-/// cannot be asked for, or nobody watched and the entry may have timed out before the FIN or after it. `socket` carries
-/// its entry of this host's table.
+/// cannot be asked for, or nobody watched and the entry may have timed out before the FIN or after it. Nor where the
+/// rules would drop a FIN that has its entry, and a flowtable may have carried it past them. `socket` carries its entry
+/// of this host's table.
 StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const ForwardedConnection& forwarded,
                                 const StuckContext& context);
 

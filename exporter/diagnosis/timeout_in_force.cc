@@ -29,8 +29,7 @@ TimeoutInForce TimeoutInForceOf(const kernel::TcpSocket& socket, std::uint32_t s
     const auto setting = context.sysctl != nullptr ? TimeoutOf(*socket.entry.state, *context.sysctl) : std::nullopt;
     timeout.local = Shorter({}, entry.Length(setting));
     timeout.is_own = context.sysctl != nullptr && entry.IsOwn(*socket.entry.state, *context.sysctl);
-  } else if (context.sysctl != nullptr &&
-             context.conntrack_active[static_cast<std::size_t>(socket.local.address.Family())]) {
+  } else if (context.sysctl != nullptr && context.conntrack_active[socket.local.address.Family()]) {
     timeout.local = Shorter({}, context.sysctl->Timeout(of_state));
   }
   timeout.shortest = timeout.local;

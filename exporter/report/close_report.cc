@@ -40,6 +40,7 @@ CloseReport ReportClose(const diagnosis::CloseExplanation& explanation, diagnosi
   report.path = explanation.path;
   report.passage = explanation.passage;
   report.taken_to_be_opened_by = explanation.taken_to_be_opened_by;
+  report.flowtables = explanation.flowtables;
   for (const diagnosis::ExplainedPacket& packet : explanation.packets) {
     report.packets.push_back(ReportPacket(packet.name, packet.result, evaluator));
   }

@@ -7,6 +7,7 @@
 
 #include "collectors/firewall/eval/packet_traversal.h"
 #include "collectors/firewall/model/rule_id.h"
+#include "collectors/firewall/model/ruleset.h"
 #include "exporter/diagnosis/close_explanation.h"
 #include "exporter/diagnosis/forwarded_close.h"
 #include "exporter/diagnosis/packet_evaluator.h"
@@ -38,6 +39,8 @@ struct CloseReport {
   /// Which end is taken to have opened such a connection, by its port alone; nothing where neither is.
   std::optional<firewall::eval::OpenedBy> taken_to_be_opened_by;
   std::vector<PacketReport> packets;
+  /// By which packets of another namespace's connection may pass the rules while its entry is there.
+  std::vector<firewall::FlowtableInTable> flowtables;
 };
 
 /// Reports a close; of the connection's entry it says nothing. `evaluator`: that has `explanation` from the same rules.

@@ -194,11 +194,11 @@ void DescribeEnds(const Situation& situation, Explanation& explanation) {
     explanation.why.push_back({text + "."});
   }
   if (ends.own.entries > 0) {
-    explanation.why.push_back(
-        {Counted(ends.own.entries, "entry", "entries") + " timed out after a timeout of its own, about " +
-         std::to_string(ends.own.shortest.count()) +
-         " s at the shortest, and not the sysctl's: a timeout policy (`ct timeout`, nfct), or the "
-         "sysctl was changed since."});
+    explanation.why.push_back({Counted(ends.own.entries, "entry", "entries") +
+                               " timed out after a timeout of its own, about " +
+                               std::to_string(ends.own.shortest.count()) +
+                               " s at the shortest, and not the sysctl's: a timeout policy (`ct timeout`, nfct), a "
+                               "flowtable (from Linux 6.14 on), or the sysctl was changed since."});
   }
   if (ends.removed > 0) {
     explanation.why.push_back(
@@ -243,6 +243,23 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
     explanation.why.push_back({"INVALID packets are " + also + "dropped by " +
                                Counted(more, "more rule", "more rules") + ", not named here."});
   }
+}
+
+// What of forwarded connections neither rules nor conntrack tell.
+void DescribeFlowtables(const sources::FirewallSample& firewall, Explanation& explanation) {
+  if (firewall.ruleset == nullptr) {
+    return;
+  }
+  const std::vector<firewall::FlowtableInTable> all = FlowtablesOf(*firewall.ruleset);
+  if (all.empty()) {
+    return;
+  }
+  const std::string more = all.size() == 1 ? "" : ", and " + Counted(all.size() - 1, "other", "others");
+  explanation.cannot_see.push_back(
+      {"Established connections that this host passes on may go past its rules, by: " + Describe(all.front()) + more +
+       ". Of a connection that is there, conntrack tells neither state nor timeout, so it is in no count by state. Its "
+       "entry does not time out meanwhile; after 30 s of silence it leaves, from Linux 6.14 on with 5 minutes to a day "
+       "left. Once the entry is gone the rules decide, as is said here."});
 }
 
 // Those of open connections that no sysctl gave.
@@ -474,6 +491,9 @@ Explanation Explain(const diagnosis::Diagnosis& diagnosis, const Situation& situ
                       std::back_inserter(explanation.what_to_do));
   }
   DescribeUnavailable(*diagnosis.snapshot, explanation);
+  if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {
+    DescribeFlowtables(*firewall, explanation);
+  }
   if (diagnosis.live && diagnosis.live->never_tracked_elsewhere > 0) {
     explanation.cannot_see.push_back(
         {Counted(diagnosis.live->never_tracked_elsewhere, "open connection of another network namespace has",

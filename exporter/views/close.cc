@@ -46,6 +46,15 @@ std::string OpenerText(const report::CloseReport& report) {
          " is taken to have opened it, as it has a client's port.\n";
 }
 
+std::string FlowtablesText(const report::CloseReport& report) {
+  std::string text;
+  for (const firewall::FlowtableInTable& one : report.flowtables) {
+    text += "While it has its entry, its packets may pass the rules by: " + Describe(one) +
+            ". Without the entry they do not.\n";
+  }
+  return text;
+}
+
 const char* Verdict(diagnosis::Fate fate) {
   return fate == diagnosis::Fate::kClean ? "CLEAN" : fate == diagnosis::Fate::kUnknown ? "UNKNOWN" : "NOT CLEAN";
 }
@@ -66,7 +75,8 @@ std::string CloseText(const report::CloseReport& report) {
       << ". " << report::Sentence(report.path) << "\n"
       << (report.passage ? "Its packets come through this host: " + std::string(report::Name(*report.passage)) + ".\n"
                          : "")
-      << OpenerText(report) << (report.entry.empty() ? "" : "\n  " + report.entry + "\n") << "\n";
+      << OpenerText(report) << FlowtablesText(report) << (report.entry.empty() ? "" : "\n  " + report.entry + "\n")
+      << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
     if (!packet.state.empty()) {
@@ -101,6 +111,7 @@ std::string CloseJson(const report::CloseReport& report) {
     json["taken_to_be_opened_by"] = !report.taken_to_be_opened_by                                       ? Json(nullptr)
                                     : *report.taken_to_be_opened_by == firewall::eval::OpenedBy::kLocal ? Json("local")
                                                                                                         : Json("peer");
+    json["flowtables"] = FlowtablesJson(report.flowtables);
     json["hops"] = PassageJson(report);
   }
   return JsonText(json);

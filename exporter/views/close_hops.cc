@@ -92,6 +92,9 @@ std::string HopsJson(const report::CloseReport& own, const HostHop& host) {
   }
   FillHop(own, own_hop, first);
   FillHop(own, host_hop, second);
+  if (host_hop.contains("flowtables")) {
+    joined["flowtables"] = host_hop["flowtables"];
+  }
   joined["hops"] = Document::array({std::move(first), std::move(second)});
   return JsonText(joined);
 }

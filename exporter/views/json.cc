@@ -295,7 +295,9 @@ Json FirewallJson(const sources::FirewallSample& firewall, Details details) {
   return Json{{"invalid_drop_rules", rules},
               {"invalid_drop_rules_not_listed", NotListed(firewall.invalid_drops.size(), kMostRules)},
               {"drop_policies", policies},
-              {"drop_policies_not_listed", NotListed(firewall.policy_drops.size(), kMostRules)}};
+              {"drop_policies_not_listed", NotListed(firewall.policy_drops.size(), kMostRules)},
+              {"flowtables", FlowtablesJson(firewall.ruleset != nullptr ? FlowtablesOf(*firewall.ruleset)
+                                                                        : std::vector<firewall::FlowtableInTable>())}};
 }
 
 Json SysctlJson(const sources::SysctlSample& sysctl) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "collectors/base/text.h"
+
 namespace finwait::firewall {
 
 std::string_view Name(Backend backend) { return backend == Backend::kNft ? "nft" : "legacy"; }
@@ -70,6 +72,22 @@ std::vector<FlowtableInTable> FlowtablesOf(const Ruleset& ruleset) {
     }
   }
   return all;
+}
+
+std::string Describe(const FlowtableInTable& flowtable) {
+  constexpr std::size_t kMostNamed = 4;
+  const std::vector<Device>& devices = flowtable.flowtable.devices;
+  std::string at;
+  for (std::size_t i = 0; i < std::min(devices.size(), kMostNamed); ++i) {
+    at += (i == 0 ? "" : ", ") + devices[i].name + (devices[i].prefix ? "*" : "");
+  }
+  if (devices.size() > kMostNamed) {
+    at += " and " + Counted(devices.size() - kMostNamed, "more device", "more devices");
+  }
+  return "flowtable " + Quoted(flowtable.flowtable.name) + " of nft table " + std::string(Name(flowtable.family)) +
+         " " + flowtable.table + " (" + (at.empty() ? "at no device" : "at the ingress of " + at) + ", priority " +
+         std::to_string(flowtable.flowtable.priority) + (flowtable.flowtable.hardware ? ", offload to hardware" : "") +
+         ")";
 }
 
 const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name) {

@@ -208,6 +208,8 @@ struct FlowtableInTable {
 /// Whether rules hand connections to flowtables, and to which.
 bool HasFlowtables(const Ruleset& ruleset);
 std::vector<FlowtableInTable> FlowtablesOf(const Ruleset& ruleset);
+/// `flowtable "fast" of nft table inet fw (at the ingress of eth0 and eth1, priority 0)`.
+std::string Describe(const FlowtableInTable& flowtable);
 /// The table of that name, or null.
 const Table* FindTable(const Ruleset& ruleset, Backend backend, TableFamily family, std::string_view name);
 /// The chain or set of that name, or null: not there, or beyond the reader's bounds.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 #include "tests/unit/exporter/diagnosis/rulesets.h"
 
 namespace finwait::diagnosis {
@@ -202,6 +205,88 @@ TEST_F(ForwardedCloseTest, AResetThatIsDroppedOnTheWayThroughProvesNothing) {
   EXPECT_EQ(EvaluateForwardedClose(evaluator, forwarded_, &history_).fate, Fate::kPeerDecides);
   EXPECT_EQ(FindForwardedCause(socket, forwarded_, {&evaluator, &history_, nullptr}).cause, std::nullopt)
       << "the peer may be gone as well";
+}
+
+// `rules` with a flowtable of family inet at these devices.
+std::shared_ptr<const firewall::Ruleset> WithFlowtableAt(const std::shared_ptr<const firewall::Ruleset>& rules,
+                                                         std::vector<firewall::Device> devices) {
+  auto with = std::make_shared<firewall::Ruleset>(*rules);
+  firewall::Table table;
+  table.family = firewall::TableFamily::kInet;
+  table.name = "fast";
+  table.flowtables = {{"f", 0, false, std::move(devices)}};
+  with->tables.push_back(std::move(table));
+  return with;
+}
+
+class FlowtablesOnTheWayTest : public ForwardedCloseTest {
+ protected:
+  FlowtablesOnTheWayTest() {
+    // Routed: the pod is behind a veth of its own.
+    forwarded_.host_side = HostSide{veth_, std::nullopt};
+    PutRoute(Key(std::nullopt, forwarded_.local.address, 0), veth_);
+    PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 6), up_);
+    PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 2), veth_);
+  }
+  std::size_t Met(std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    return FlowtablesOnTheWay(evaluator, forwarded_, nullptr).size();
+  }
+
+  const Interface veth_{"veth1", 6, 1, 0, "veth"};
+};
+
+TEST_F(FlowtablesOnTheWayTest, AreThoseOfADeviceThatItsPacketsComeInOrLeaveBy) {
+  EXPECT_EQ(Met(DropsAt({})), 0U);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"eth0", false}})), 1U);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"eth9", false}, {"veth", true}})), 1U);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"eth9", false}})), 0U);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {})), 0U);
+}
+
+TEST_F(FlowtablesOnTheWayTest, AreThoseThatMayBeBelowABridgeToo) {
+  forwarded_.host_side = HostSide{bridge_, veth_};
+  PutRoute(Key(std::nullopt, forwarded_.local.address, 0), bridge_);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"veth1", false}})), 1U);
+  // Only bridged: without br_netfilter no rule hands it over.
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), bridge_);
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"veth1", false}})), 0U);
+}
+
+TEST_F(FlowtablesOnTheWayTest, AreNoneOfTheOtherFamilyOrWhereNothingIsForwarded) {
+  auto other = std::make_shared<firewall::Ruleset>(*WithFlowtableAt(DropsAt({}), {{"eth0", false}}));
+  other->tables.back().family = firewall::TableFamily::kIpv6;
+  EXPECT_EQ(Met(other), 0U);
+  forwarded_.host_side = NoHostSide();
+  EXPECT_EQ(Met(WithFlowtableAt(DropsAt({}), {{"eth0", false}})), 0U);
+}
+
+TEST_F(FlowtablesOnTheWayTest, ChangeNothingOfACloseWithoutItsEntry) {
+  const auto fate = [&](const std::shared_ptr<const firewall::Ruleset>& rules) {
+    return Evaluate(WithFlowtableAt(rules, {{"eth0", false}, {"veth1", false}})).fate;
+  };
+  EXPECT_EQ(fate(DropsAt({})), Fate::kClean);
+  EXPECT_EQ(fate(DropsStateAt(Hook::kForward, kStateInvalid)), Fate::kFinDropped);
+}
+
+TEST_F(FlowtablesOnTheWayTest, LeaveOpenWhetherAFinWithItsEntryMetARule) {
+  kernel::TcpSocket socket;
+  socket.local = forwarded_.local;
+  socket.peer = forwarded_.peer;
+  socket.state = kernel::TcpState::kFinWait1;
+  socket.tries = 3;
+  socket.timer = kernel::SocketTimer::kRetransmit;
+  const auto cause = [&](std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    return FindForwardedCause(socket, forwarded_, {&evaluator, &history_, nullptr}).cause;
+  };
+  const auto drops_tracked = DropsStateAt(Hook::kForward, kStateEstablished);
+  socket.entry.tracking = kernel::Tracking::kTracked;
+  EXPECT_EQ(cause(WithFlowtableAt(drops_tracked, {{"eth9", false}})), Cause::kForwardDrop);
+  EXPECT_EQ(cause(WithFlowtableAt(drops_tracked, {{"eth0", false}})), std::nullopt);
+  socket.entry.tracking = kernel::Tracking::kUntracked;
+  EXPECT_EQ(cause(WithFlowtableAt(DropsStateAt(Hook::kForward, kStateInvalid), {{"eth0", false}})),
+            Cause::kForwardDrop);
 }
 
 // A VRF's routes are in a table of its own, which is asked for by the VRF.

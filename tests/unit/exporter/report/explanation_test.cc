@@ -47,6 +47,21 @@ TEST_F(ExplanationTest, AHealthyHostIsToldSoAndNothingElse) {
   EXPECT_TRUE(words.will_not_help.empty());
 }
 
+TEST_F(ExplanationTest, AFlowtableIsNamedWithWhatItHides) {
+  EXPECT_FALSE(Has(Collect().cannot_see, "flowtable"));
+  auto ruleset = std::make_shared<firewall::Ruleset>(*diagnosis::DropsAt({}));
+  ruleset->tables[0].flowtables = {{"fast", -10, false, {{"eth0", false}}}, {"slow", 0, false, {{"eth1", false}}}};
+  sources::FirewallSample firewall;
+  firewall.ruleset = ruleset;
+  host_.Set(firewall);
+  const std::string told = All(Collect().cannot_see);
+  EXPECT_NE(
+      told.find("flowtable \"fast\" of nft table ip filter (at the ingress of eth0, priority -10), and 1 other. "),
+      std::string::npos)
+      << told;
+  EXPECT_NE(told.find("Once the entry is gone the rules decide"), std::string::npos) << told;
+}
+
 TEST_F(ExplanationTest, ARuleForSomeConnectionsIsNamedWhereNoOpenOneWouldGetStuck) {
   host_ = diagnosis::SnapshotBuilder(diagnosis::DropsAt({}));
   sources::FirewallSample firewall;

@@ -65,5 +65,23 @@ TEST(CloseTest, TheJsonHasEveryKeyOfEveryPacket) {
   EXPECT_TRUE(json["ack"]["chain"].is_null());
 }
 
+TEST(CloseTest, AFlowtableOnTheWayIsNamedWithWhatItMeans) {
+  report::CloseReport report = Dropped();
+  report.path = firewall::eval::PathKind::kForwarded;
+  report.passage = diagnosis::HostPassage::kForward;
+  EXPECT_EQ(nlohmann::json::parse(CloseJson(report))["flowtables"], nlohmann::json::array());
+  EXPECT_EQ(CloseText(report).find("flowtable"), std::string::npos);
+  report.flowtables = {{firewall::TableFamily::kInet, "fw", {"fast", -10, false, {{"eth0", false}, {"veth", true}}}}};
+  EXPECT_NE(
+      CloseText(report).find("While it has its entry, its packets may pass the rules by: flowtable \"fast\" of nft "
+                             "table inet fw (at the ingress of eth0, veth*, priority -10). Without the entry "
+                             "they do not.\n"),
+      std::string::npos)
+      << CloseText(report);
+  const auto json = nlohmann::json::parse(CloseJson(report))["flowtables"];
+  EXPECT_EQ(json, nlohmann::json::parse(R"([{"family": "inet", "table": "fw", "name": "fast",
+                                             "devices": ["eth0", "veth*"], "priority": -10, "hardware": false}])"));
+}
+
 }  // namespace
 }  // namespace finwait::views
