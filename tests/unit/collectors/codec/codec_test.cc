@@ -78,7 +78,7 @@ TEST(CodecTest, ValuesComeBackAsTheyWere) {
 TEST(CodecTest, FieldsAreCounted) {
   EXPECT_EQ(kFieldCount<Empty>, 0U);
   EXPECT_EQ(kFieldCount<Leaf>, 2U);
-  EXPECT_EQ(kFieldCount<Tree>, 11U);
+  EXPECT_EQ(kFieldCount<Tree>, 12U);
 }
 
 TEST(CodecTest, OnlyEnumeratorsCount) {
