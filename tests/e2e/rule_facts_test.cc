@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -204,6 +205,13 @@ TEST_F(RuleFactsTest, ACountOfConnectionsFarFromItsLimitIsKnown) {
   Expect("clean", "iptables -A INPUT -p tcp -m connlimit --connlimit-above 1000 -j DROP");
   Expect("ack_dropped", "iptables -A INPUT -p tcp -m connlimit --connlimit-upto 1000 -j DROP");
   Expect("clean", OutputRules("ct count over 1000 drop"));
+}
+
+TEST_F(RuleFactsTest, SocketsWithoutEntriesCountWhereTheyCloseAtOneTime) {
+  std::vector<UniqueFd> clients(9);
+  std::generate(clients.begin(), clients.end(), [&] { return Connect(); });
+  wire_.local.Shell("iptables -A INPUT -p tcp -m connlimit --connlimit-above 12 -j DROP; conntrack -F 2>/dev/null");
+  EXPECT_EQ(Explained(clients.front()).substr(0, 8), "unknown ") << Explained(clients.front());
 }
 
 TEST_F(RuleFactsTest, AListOfRecentAddressesIsRead) {

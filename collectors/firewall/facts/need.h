@@ -128,9 +128,10 @@ struct QueueListenerKey {
   auto operator<=>(const QueueListenerKey&) const = default;
 };
 
-/// How many entries conntrack has in this namespace.
+/// How many connections a rule may count (nf_conncount) without many more coming: conntrack's entries, and the TCP
+/// sockets here, as a packet without an entry counts for a moment, too.
 struct EntryCountKey {
-  std::optional<IpAddress> source = {};  ///< of connections that this address has opened; absent: all
+  std::optional<IpAddress> source = {};  ///< of entries those that this address has opened; absent: all
   auto operator<=>(const EntryCountKey&) const = default;
 };
 

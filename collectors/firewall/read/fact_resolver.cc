@@ -155,7 +155,14 @@ class Batch {
     Put(*queues_ ? Fact::Present((*queues_)->contains(key.number)) : Fact::Failed(queues_->error()));
   }
   void operator()(const facts::EntryCountKey& key) {
-    Put(FactOf(key.source ? kernel::CountEntriesOf(host_, *key.source, deadline_) : kernel::CountEntries(host_)));
+    auto count = key.source ? kernel::CountEntriesOf(host_, *key.source, deadline_) : kernel::CountEntries(host_);
+    const auto sockets = kernel::CountTcpSockets(host_, deadline_);
+    if (count && !sockets) {
+      Put(Fact::Failed(sockets.error()));
+      return;
+    }
+    count = count ? *count + *sockets : count;
+    Put(FactOf(std::move(count)));
   }
   void operator()(const facts::RecentKey& key) {
     auto list = ReadRecentList(host_, key.list, deadline_);

@@ -19,8 +19,8 @@ std::optional<IpAddress> KnownSource(const Packet& packet) {
 
 bool IsFarAbove(std::uint32_t limit, const facts::Fact* fact) {
   constexpr std::uint64_t kMargin = 8;
-  const std::uint64_t* entries = fact != nullptr ? fact->As<std::uint64_t>() : nullptr;
-  return entries != nullptr && limit >= 2 * *entries + kMargin;
+  const std::uint64_t* counted = fact != nullptr ? fact->As<std::uint64_t>() : nullptr;
+  return counted != nullptr && limit >= 2 * *counted + kMargin;
 }
 
 }  // namespace

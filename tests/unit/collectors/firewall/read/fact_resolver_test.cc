@@ -612,10 +612,15 @@ TEST_F(FactResolverTest, QueuesAreReadOnceForABatch) {
 
 TEST_F(FactResolverTest, EntriesAreCountedAllOrOfOneAddress) {
   WriteSetting("netfilter/nf_conntrack_count", "12");
+  EXPECT_NE(Ask(facts::EntryCountKey{}).Why(), nullptr) << "how many sockets there are is not told";
+  procfs_.Write("thread-self/net/sockstat", "sockets: used 9\nTCP: inuse 0 orphan 0 tw 2 alloc 9 mem 1\n");
   EXPECT_EQ(AskPresent<std::uint64_t>(facts::EntryCountKey{}), 12U);
   const FakeMessage entry = NetfilterMessage(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, AF_INET, {});
   kernel_->Answers({entry, entry, Done()});
   EXPECT_EQ(AskPresent<std::uint64_t>(facts::EntryCountKey{Address("192.0.2.1")}), 2U);
+  procfs_.Write("thread-self/net/sockstat", "TCP: inuse 30 orphan 0 tw 2 alloc 9 mem 1\n");
+  procfs_.Write("thread-self/net/sockstat6", "TCP6: inuse 400\n");
+  EXPECT_EQ(AskPresent<std::uint64_t>(facts::EntryCountKey{}), 442U) << "and sockets that may have lost theirs";
   procfs_.Remove("sys/net/netfilter/nf_conntrack_count");
   EXPECT_NE(Ask(facts::EntryCountKey{}).Why(), nullptr);
 }
