@@ -224,6 +224,15 @@ TEST_F(RuleFactsTest, AListOfRecentAddressesIsRead) {
   EXPECT_EQ(Closes(std::move(client)), "ack_dropped");
 }
 
+TEST_F(RuleFactsTest, AListOfRecentAddressesHasTheMaskOfItsFirstRule) {
+  UniqueFd client = Connect();
+  wire_.local.Shell(
+      "iptables -A OUTPUT -m recent --name n --set --rdest --mask 255.255.255.0;"
+      "iptables -A OUTPUT -m recent --name n --rcheck --rdest -j DROP; conntrack -F 2>/dev/null");
+  EXPECT_EQ(Explained(client).substr(0, 8), "unknown ") << Explained(client);
+  EXPECT_EQ(Closes(std::move(client)), "fin_dropped") << "by the first one's mask, which the second one does not have";
+}
+
 TEST_F(RuleFactsTest, TheEthernetAddressOfANeighbourIsKnown) {
   const std::string peers = Wire::kPeerMac;
   const std::string others = "02:00:00:00:00:77";

@@ -86,6 +86,21 @@ bool ChainEvaluator::ChangesSets() {
   return *changes_sets_;
 }
 
+std::span<const XtMatch* const> ChainEvaluator::MatchesOf(std::string_view name) {
+  auto found = matches_.find(name);
+  if (found == matches_.end()) {
+    found = matches_.emplace(name, std::vector<const XtMatch*>()).first;
+    HasExpression([&](const Expression& expression) {
+      const auto* match = std::get_if<XtMatch>(&expression);
+      if (match != nullptr && match->name == name) {
+        found->second.push_back(match);
+      }
+      return false;
+    });
+  }
+  return found->second;
+}
+
 void ChainEvaluator::ResetBudget() {
   budget_ = limits_.expressions;
   if (facts_ != nullptr && evictions_seen_ != facts_->Store().Evictions()) {

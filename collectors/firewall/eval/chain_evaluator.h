@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,6 +110,7 @@ class ChainEvaluator : public SetSource {
   const facts::Ipset* FindIpset(std::uint16_t index) override;
   Tristate IsInIpset(const facts::IpsetElementKey& element) override;
   const facts::IpsetContents* FindIpsetContents(const std::string& set) override;
+  std::span<const XtMatch* const> MatchesOf(std::string_view name) override;
   const facts::Fact* Ask(const facts::Need& need) override { return facts_ != nullptr ? facts_->Find(need) : nullptr; }
 
  private:
@@ -144,6 +147,7 @@ class ChainEvaluator : public SetSource {
 
   std::optional<bool> rewrites_ends_;
   std::optional<bool> changes_sets_;
+  std::map<std::string, std::vector<const XtMatch*>, std::less<>> matches_;  // by name, found out when first asked for
   EndsObserver* observer_ = nullptr;
   RulesReached* reached_ = nullptr;
   std::uint64_t evictions_seen_ = 0;  // of the facts: then an index may be of a chain that is gone

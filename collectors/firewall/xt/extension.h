@@ -54,6 +54,8 @@ class Facts {
   virtual Tristate IsInIpset(const facts::IpsetElementKey& element) = 0;
   /// All that an ipset holds; null: not known.
   virtual const facts::IpsetContents* FindIpsetContents(const std::string&) { return nullptr; }
+  /// The matches of that name among all rules that the ruleset holds. Valid as long as the ruleset is.
+  virtual std::span<const XtMatch* const> MatchesOf(std::string_view) { return {}; }
   /// The answer to a need; null: not known yet, or nobody can be asked.
   virtual const facts::Fact* Ask(const facts::Need&) { return nullptr; }
 };

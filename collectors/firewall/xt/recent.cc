@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ namespace finwait::firewall::xt {
 namespace {
 
 constexpr std::string_view kList = "a list of recent addresses";
+constexpr std::string_view kOneOfMasks =
+    "a list of recent addresses whose rules have different masks: that of the rule loaded first counts";
 
 // Revision 0 in the form of the first.
 std::optional<xt_recent_mtinfo_v1> DecodeRecent(const XtMatch& match) {
@@ -134,11 +137,25 @@ std::optional<IntervalSet> Singled(const xt_recent_mtinfo_v1& info, const facts:
   return IntervalSet::Union(std::move(singled));
 }
 
+// Whether rules of the list have different masks. The list has one, that of the rule by which it was made, and nothing
+// tells which that was (recent_mt_check()).
+bool MasksDiffer(const xt_recent_mtinfo_v1& info, Facts& facts) {
+  const auto matches = facts.MatchesOf("recent");
+  return std::any_of(matches.begin(), matches.end(), [&](const XtMatch* match) {
+    const auto other = DecodeRecent(*match);
+    return other && BoundedText(other->name) == BoundedText(info.name) &&
+           std::memcmp(&other->mask, &info.mask, sizeof info.mask) != 0;
+  });
+}
+
 // recent_mt(), without the inversion.
 Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& facts) {
   const auto answer = [](Tristate truth) { return Condition::Of(truth, kList); };
   if ((info.check_set & XT_RECENT_SET) != 0) {
     return answer(Tristate::kYes);
+  }
+  if (MasksDiffer(info, facts)) {
+    return Condition::Of(Tristate::kUnknown, kOneOfMasks);
   }
   const std::string list(BoundedText(info.name));
   const AbstractBytes address = AskedFor(info, packet);

@@ -54,13 +54,13 @@ std::vector<Expression> IfFin(std::vector<Expression> rest) {
   return rule;
 }
 
-XtMatch Recent(std::uint8_t check_set, std::uint8_t side, bool inverted = false) {
+XtMatch Recent(std::uint8_t check_set, std::uint8_t side, bool inverted = false, unsigned bytes_of_mask = 16) {
   xt_recent_mtinfo_v1 info = {};
   info.check_set = check_set;
   info.side = side;
   info.invert = inverted ? 1 : 0;
   std::strncpy(info.name, "l", sizeof info.name - 1);
-  std::memset(&info.mask, 0xff, sizeof info.mask);
+  std::memset(&info.mask, 0xff, bytes_of_mask);
   return {"recent", 1, xt::InfoOf(info)};
 }
 
@@ -206,6 +206,13 @@ TEST_F(LastingChangesTest, WhatAnInvertedMatchOfAListNotes) {
   EXPECT_EQ(FinUnder({update, check}), Disposition::kAccept) << "nothing notes an address that is not there";
   EXPECT_EQ(FinUnder({Recent(XT_RECENT_SET, XT_RECENT_DEST), update, check}), Disposition::kDrop)
       << "an update that does not match, inverted";
+}
+
+TEST_F(LastingChangesTest, AListHasOneMaskWhicheverRuleHasMadeIt) {
+  const XtMatch set = Recent(XT_RECENT_SET, XT_RECENT_DEST, false, 3);
+  EXPECT_EQ(FinUnder({set, Recent(XT_RECENT_CHECK, XT_RECENT_SOURCE, false, 3)}), Disposition::kDrop)
+      << "192.0.2.1 is of the network that was noted";
+  EXPECT_EQ(FinUnder({set, Recent(XT_RECENT_CHECK, XT_RECENT_DEST)}), Disposition::kUnknown);
 }
 
 TEST_F(LastingChangesTest, WhatTheFinHasNotedItsAnswerMeets) {
