@@ -177,6 +177,15 @@ TEST_F(RuleFactsTest, ChainsOfOnePriorityRunInTheKernelsOrder) {
                             "{ type filter hook output priority 0; meta mark set 1; }; }"));
 }
 
+TEST_F(RuleFactsTest, AChainMadeLaterThanItsTableMayBeTheNewest) {
+  const std::string older = Nft("table inet t1 { chain o { type filter hook output priority 0; meta mark set 1; }; }");
+  const std::string newer = Nft("table inet t2 { chain o { type filter hook output priority 0; meta mark 1 drop; }; }");
+  const UniqueFd client = Connect();
+  wire_.local.Shell(older + newer + Nft("flush chain inet t1 o; delete chain inet t1 o") + older);
+  wire_.local.Shell("conntrack -F 2>/dev/null");
+  EXPECT_EQ(Explained(client), "unknown the order of chains of one priority (`nft list hooks` tells)");
+}
+
 TEST_F(RuleFactsTest, WithoutIpsecPoliciesNoneApplies) {
   Expect("fin_dropped", std::string("iptables -A OUTPUT -m policy --dir out --pol ipsec -j ACCEPT;") + kDropInvalid);
   Expect("clean", std::string("iptables -A OUTPUT -m policy --dir out --pol none -j ACCEPT;") + kDropInvalid);

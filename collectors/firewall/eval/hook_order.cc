@@ -3,8 +3,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <numeric>
+#include <functional>
 #include <utility>
 
 #include "collectors/firewall/eval/expression_traits.h"
@@ -12,12 +11,45 @@
 namespace finwait::firewall::eval {
 namespace {
 
-// Whether the table had rules before it had that chain.
-bool CameLater(const Table& table, const Chain& chain) {
-  return std::any_of(table.chains.begin(), table.chains.end(), [&](const auto& each) {
-    const auto& rules = each.second->rules;
-    return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.handle < chain.handle; });
-  });
+// Whether `one` is known to have been registered before `other`. Both tables are of one ruleset.
+bool IsOlder(const HookEntry& one, const HookEntry& other) {
+  const auto is_told = [](const HookEntry& entry) {
+    return entry.table != nullptr && entry.table->backend == Backend::kNft && entry.chain->handle;
+  };
+  const auto of_nat = [](const HookEntry& entry) { return entry.chain->base->type == ChainType::kNat; };
+  if (!is_told(one) || !is_told(other) || of_nat(one) != of_nat(other)) {
+    return false;
+  }
+  if (one.table == other.table) {
+    return *one.chain->handle < *other.chain->handle;
+  }
+  return one.chain->base->made_with_table && std::less<>()(one.table, other.table);
+}
+
+// Adds to `orders` all that begin with `order`, unless that makes more than `most`: false.
+bool AddOrders(const std::vector<HookEntry>& group, std::size_t most, std::vector<std::size_t>& order,
+               std::vector<std::vector<std::size_t>>& orders) {
+  if (order.size() == group.size()) {
+    orders.push_back(order);
+    return orders.size() <= most;
+  }
+  const auto is_left = [&](std::size_t i) { return std::find(order.begin(), order.end(), i) == order.end(); };
+  for (std::size_t next = 0; next < group.size(); ++next) {
+    bool is_next = is_left(next);
+    for (std::size_t i = 0; is_next && i < group.size(); ++i) {
+      is_next = !is_left(i) || !IsOlder(group[next], group[i]);
+    }
+    if (!is_next) {
+      continue;
+    }
+    order.push_back(next);
+    const bool fits = AddOrders(group, most, order, orders);
+    order.pop_back();
+    if (!fits) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -81,33 +113,13 @@ bool MayChangePackets(const HookEntry& entry, const xt::Registry& extensions) {
   return false;
 }
 
-std::optional<std::vector<std::size_t>> KernelOrder(const std::vector<HookEntry>& group, const Ruleset& ruleset) {
-  std::vector<std::pair<std::size_t, std::uint64_t>> made;  // table and chain, of each entry
-  for (const HookEntry& entry : group) {
-    if (entry.table == nullptr || entry.table->backend != Backend::kNft || !entry.chain->handle) {
-      return std::nullopt;
-    }
-    const auto table = std::find_if(ruleset.tables.begin(), ruleset.tables.end(),
-                                    [&](const Table& each) { return &each == entry.table; });
-    made.emplace_back(table - ruleset.tables.begin(), *entry.chain->handle);
+std::vector<std::vector<std::size_t>> KernelOrders(const std::vector<HookEntry>& group, std::size_t most) {
+  std::vector<std::vector<std::size_t>> orders;
+  std::vector<std::size_t> order;
+  if (!AddOrders(group, most, order, orders)) {
+    orders.clear();
   }
-  const bool of_one_table =
-      std::all_of(group.begin(), group.end(), [&](const HookEntry& each) { return each.table == group.front().table; });
-  const bool among_nat_only = std::all_of(
-      group.begin(), group.end(), [](const HookEntry& each) { return (each.chain->base->type == ChainType::kNat); });
-  const bool without_nat = std::none_of(
-      group.begin(), group.end(), [](const HookEntry& each) { return (each.chain->base->type == ChainType::kNat); });
-  if (!among_nat_only && !without_nat) {
-    return std::nullopt;  // when nat itself joined is not told
-  }
-  if (!of_one_table && std::any_of(group.begin(), group.end(),
-                                   [](const HookEntry& each) { return CameLater(*each.table, *each.chain); })) {
-    return std::nullopt;
-  }
-  std::vector<std::size_t> order(group.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return made[a] > made[b]; });
-  return order;
+  return orders;
 }
 
 }  // namespace finwait::firewall::eval

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 #include "collectors/base/ip.h"
@@ -29,13 +28,13 @@ std::vector<std::vector<HookEntry>> HookEntries(const Ruleset& ruleset, IpFamily
 /// Whether a chain can leave packets otherwise than they came, itself or by what it calls.
 bool MayChangePackets(const HookEntry& entry, const xt::Registry& extensions);
 
-/// The order in which the kernel runs entries of one hook and one priority, as positions in `group`; nothing: it cannot
-/// be told.
+/// The orders in which the kernel may run entries of one hook and one priority, as positions in `group`; none: more
+/// than `most`.
 ///
 /// The kernel runs the one registered last first (nf_hook_entries_grow()). Handles tell which of a table's chains is
-/// older, and tables come in the order in which they were made. A chain counts as made with its table, unless the table
-/// had rules before it: then it may be newer than chains of newer tables. When conntrack and iptables-legacy joined is
-/// not told.
-std::optional<std::vector<std::size_t>> KernelOrder(const std::vector<HookEntry>& group, const Ruleset& ruleset);
+/// older, and tables come in the order in which they were made. A chain that was made with its table
+/// (BaseChain::made_with_table) is older than those of newer tables; any other may be newer. When conntrack, nat and
+/// iptables-legacy joined is not told, nor whether a table was dormant for a while: that is taken not to have been.
+std::vector<std::vector<std::size_t>> KernelOrders(const std::vector<HookEntry>& group, std::size_t most);
 
 }  // namespace finwait::firewall::eval

@@ -13,8 +13,8 @@
 namespace finwait::firewall::eval {
 namespace {
 
-// Orders of chains of one priority are all tried up to this many chains (24 orders).
-constexpr std::size_t kReorderedChains = 4;
+// So many orders of chains of one priority are tried at most: those of four of which nothing is known.
+constexpr std::size_t kMostOrders = 24;
 
 // ip_queue_xmit(), ip_forward(): nothing leaves, as where a rule drops.
 constexpr const char* kNoRoute = "this host has no route for it";
@@ -317,22 +317,15 @@ class Walk {
 
   std::vector<InFlightPacket> PassGroup(const HookStep& step, const std::vector<HookEntry>& group,
                                         std::vector<InFlightPacket> in_flight) {
-    if (const auto order = KernelOrder(group, evaluator_.GetRuleset())) {
-      for (const std::size_t i : *order) {
-        in_flight = Pass(step, group[i], std::move(in_flight));
-      }
-      return in_flight;
-    }
-    const bool order_matters = group.size() > 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
-                                 return MayChangePackets(each, evaluator_.Extensions());
-                               });
+    const std::vector<std::vector<std::size_t>> orders = KernelOrders(group, kMostOrders);
+    const bool order_matters =
+        orders.size() != 1 && std::any_of(group.begin(), group.end(), [&](const HookEntry& each) {
+          return MayChangePackets(each, evaluator_.Extensions());
+        });
     if (!order_matters) {
-      for (const HookEntry& entry : group) {
-        in_flight = Pass(step, entry, std::move(in_flight));
-      }
-      return in_flight;
+      return PassInAnyOrder(step, group, orders, std::move(in_flight));
     }
-    if (group.size() > kReorderedChains) {
+    if (orders.empty()) {
       for (InFlightPacket& one : in_flight) {
         End({ChainResult::Kind::kUnknown, std::move(one.packet), group.front().table, group.front().chain, nullptr,
              "too many chains of one priority that change packets"},
@@ -340,22 +333,45 @@ class Walk {
       }
       return {};
     }
-    std::vector<std::size_t> order(group.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
     std::vector<InFlightPacket> passed;
-    do {
-      std::vector<InFlightPacket> copies = in_flight;
-      for (const std::size_t i : order) {
-        copies = Pass(step, group[i], std::move(copies));
-      }
-      for (InFlightPacket& each : copies) {
+    for (const std::vector<std::size_t>& order : orders) {
+      for (InFlightPacket& each : PassInOrder(step, group, order, in_flight)) {
         Keep(passed, std::move(each), step.hook);
       }
-    } while (std::next_permutation(order.begin(), order.end()));
+    }
     // Orders that end differently are an uncertainty of their own.
     if (passed.size() > in_flight.size()) {
       for (InFlightPacket& each : passed) {
-        AddUncertainty(each.packet, group.front(), step.hook, "the order of chains of one priority");
+        AddUncertainty(each.packet, group.front(), step.hook, kChainOrder);
+      }
+    }
+    return passed;
+  }
+
+  std::vector<InFlightPacket> PassInOrder(const HookStep& step, const std::vector<HookEntry>& group,
+                                          const std::vector<std::size_t>& order,
+                                          std::vector<InFlightPacket> in_flight) {
+    for (const std::size_t i : order) {
+      in_flight = Pass(step, group[i], std::move(in_flight));
+    }
+    return in_flight;
+  }
+
+  // Through chains none of which changes packets, or whose order is known. In every order the same packets pass; which
+  // of two chains that drop one does so, each order may tell otherwise.
+  std::vector<InFlightPacket> PassInAnyOrder(const HookStep& step, const std::vector<HookEntry>& group,
+                                             const std::vector<std::vector<std::size_t>>& orders,
+                                             std::vector<InFlightPacket> in_flight) {
+    std::vector<std::size_t> as_listed(group.size());
+    std::iota(as_listed.begin(), as_listed.end(), std::size_t{0});
+    const std::size_t ended = ends_.size();
+    std::vector<InFlightPacket> passed =
+        PassInOrder(step, group, orders.empty() ? as_listed : orders.front(), in_flight);
+    // Divided into classes, packets are each other's rest: another order's would claim them twice.
+    const bool divided = !in_flight.empty() && in_flight.front().packet.keeps_domains;
+    if (ends_.size() > ended && !divided) {
+      for (std::size_t i = 1; i < orders.size(); ++i) {
+        PassInOrder(step, group, orders[i], in_flight);
       }
     }
     return passed;
@@ -513,6 +529,7 @@ class Walk {
 }  // namespace
 
 const char* const kTranslationLeads = "where address translation leads";
+const char* const kChainOrder = "the order of chains of one priority (`nft list hooks` tells)";
 
 // tcp_new(), the column "none" of the state table: SYN opens, a bare ACK is picked up where tcp_loose says so, and FIN
 // wins over ACK.

@@ -12,6 +12,8 @@ namespace finwait::firewall::eval {
 
 /// What is uncertain of a packet that nat sends on, where no route of it is known.
 extern const char* const kTranslationLeads;
+/// What is uncertain where chains of one priority, in another order, do otherwise.
+extern const char* const kChainOrder;
 
 /// One way a packet's path can end.
 struct TraversalEnd {
@@ -25,8 +27,7 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
 /// Takes `packet` of `kind` through all hooks of its path: base chains of one hook in the order of their priorities,
 /// nft and legacy interleaved, conntrack's look-up between them at -200; an accept ends its own chain only, a drop ends
 /// the traversal. `looked_up` is what the look-up makes of a packet that it has not seen before. Where several chains
-/// have one priority, they run in the kernel's order or, where that cannot be told and they change packets, in every
-/// order.
+/// have one priority, they run in the kernel's order or, where that cannot be told, in every order that may be it.
 /// `drops`: whether rules that drop it end its path, or let it pass as if they were not there.
 /// `misrouted`: a packet whose destination nat has just changed is followed no further where this says so; it has no
 /// end. Null: all are followed.

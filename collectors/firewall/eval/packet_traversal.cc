@@ -168,8 +168,7 @@ void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& v
   const auto uncertain = std::find_if(ends.begin(), ends.end(),
                                       [](const TraversalEnd& end) { return end.result.packet.uncertainty != nullptr; });
   verdict.reason = "one of several rules drops it, and which one hangs on " +
-                   (uncertain != ends.end() ? uncertain->result.packet.uncertainty->because
-                                            : std::string("the order of chains of one priority"));
+                   (uncertain != ends.end() ? uncertain->result.packet.uncertainty->because : std::string(kChainOrder));
 }
 
 // What rules let pass and a program may yet drop. What rules drop is dropped whatever it does.
@@ -223,7 +222,7 @@ TraversalResult Combine(const std::vector<TraversalEnd>& ends, const PacketPathS
     }
   }
   if (verdict.reason.empty()) {
-    verdict.reason = "the order of chains of one priority";
+    verdict.reason = kChainOrder;
   }
   return verdict;
 }

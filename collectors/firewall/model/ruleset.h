@@ -82,8 +82,7 @@ struct Device {
 /// What makes a chain a base chain: the kernel itself starts it.
 struct BaseChain {
   Hook hook = Hook::kInput;
-  /// Lower runs first; conntrack looks packets up at -200. Among equals the kernel runs the one registered last first,
-  /// which nothing here tells; it can change which of two drops is named, never whether there is one.
+  /// Lower runs first; conntrack looks packets up at -200. Among equals the kernel runs the one registered last first.
   std::int32_t priority = 0;
   ChainType type = ChainType::kFilter;
   bool policy_drop = false;  ///< what happens to a packet that no rule decides
@@ -91,6 +90,9 @@ struct BaseChain {
   std::optional<Counter> policy_counter;
   /// Only on ingress and egress: the devices it is bound to.
   std::vector<Device> devices;
+  /// nft: chains alone have older handles in its table, and none is missing. So nothing shows that the table was there
+  /// some time before the chain.
+  bool made_with_table = false;
 };
 
 struct Chain {

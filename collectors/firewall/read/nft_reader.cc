@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <variant>
@@ -26,6 +29,19 @@ Request MakeRequest(nf_tables_msg_types type, std::uint8_t family) {
   request.Header(nfgenmsg{family, NFNETLINK_V0, 0});
   return request;
 }
+
+// The handles of a table's chains, which are told in the order in which they were made. A table numbers its chains,
+// rules and sets together, from 1 (nf_tables_alloc_handle()).
+class ChainHandles {
+ public:
+  void Add(std::optional<std::uint64_t> handle) { whole_ = whole_ && handle == ++count_; }
+  /// Whether these are the first of its table, without a gap.
+  bool AreWhole() const { return whole_; }
+
+ private:
+  std::uint64_t count_ = 0;
+  bool whole_ = true;
+};
 
 Failure Malformed(const std::string& operation) {
   return Fail(FailureReason::kError, operation + ": the kernel's answer is malformed or of an unknown shape");
@@ -113,10 +129,12 @@ Result<void> NftReader::ReadBaseChains(NftRuleset& ruleset) {
   // One dump of all chains: the kernel has no filter for base chains. Other chains are read only if rules lead there.
   const std::string operation = "read nftables' chains";
   std::size_t chains = 0;
-  return Dump(
+  std::map<const Table*, ChainHandles> handles;
+  auto dumped = Dump(
       MakeRequest(NFT_MSG_GETCHAIN, AF_UNSPEC), operation,
       [&] {
         chains = 0;
+        handles.clear();
         for (Table& table : ruleset.tables) {
           table.chains.clear();
         }
@@ -129,23 +147,26 @@ Result<void> NftReader::ReadBaseChains(NftRuleset& ruleset) {
         if (!found) {
           return Malformed(operation);
         }
-        if (!found->chain.base) {
-          return {};
-        }
         const auto table = std::find_if(ruleset.tables.begin(), ruleset.tables.end(), [&](const Table& candidate) {
           return candidate.family == found->family && candidate.name == found->table;
         });
         if (table == ruleset.tables.end()) {
           return {};  // made after the tables were read: the generation tells, and we read again
         }
+        handles[&*table].Add(found->chain.handle);
+        if (!found->chain.base) {
+          return {};
+        }
         if (++chains > limits_.chains) {
           return Fail(FailureReason::kError,
                       operation + ": more than " + std::to_string(limits_.chains) + " base chains");
         }
+        found->chain.base->made_with_table = handles[&*table].AreWhole();
         std::string name = found->chain.name;
         table->chains.insert_or_assign(std::move(name), std::make_shared<Chain>(std::move(found->chain)));
         return {};
       });
+  return dumped;
 }
 
 // Where no rule hands anything to a flowtable none is asked for: no packet is in it.

@@ -1,5 +1,6 @@
 // What rules hang on beside the packet, and what is known of it: rulesets and facts put together by hand.
 #include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -335,26 +336,17 @@ TEST_F(AskedFactsTest, WhatTheFinPutsIntoASetItsAnswerMeets) {
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop);
 }
 
-// Chains of priority 0 at the output hook, one in each table; those of the same name share a table.
-Ruleset InTables(const std::vector<std::pair<std::string, std::vector<Expression>>>& chains, bool with_older_rule) {
+// Tables, each with one chain of priority 0 at the output hook.
+Ruleset InTables(const std::vector<std::pair<std::vector<Expression>, bool>>& chains) {
   Ruleset ruleset;
-  for (const auto& [name, expressions] : chains) {
-    HandMadeTable table;
-    table.Base("o", Hook::kOutput, {expressions});
-    Table made = table.AsRuleset().tables.front();
-    made.name = name;
-    auto chain = std::make_shared<Chain>(*made.chains.at("o"));
-    chain->handle = with_older_rule ? 5 : 1;
-    if (with_older_rule) {
-      auto older = std::make_shared<Chain>();
-      older->name = "older";
-      older->handle = 1;
-      older->rules.push_back(Rule{2, 1, {Counter()}, {}});
-      made.chains["older"] = older;
-    }
-    chain->rules.front().handle = 9;
-    made.chains["o"] = chain;
-    ruleset.tables.push_back(made);
+  for (const auto& [expressions, made_with_table] : chains) {
+    Table table = HandMadeTable().Base("o", Hook::kOutput, {expressions}).AsRuleset().tables.front();
+    table.name = "t" + std::to_string(ruleset.tables.size());
+    auto chain = std::make_shared<Chain>(*table.chains.at("o"));
+    chain->handle = 1;
+    chain->base->made_with_table = made_with_table;
+    table.chains["o"] = chain;
+    ruleset.tables.push_back(table);
   }
   return ruleset;
 }
@@ -364,10 +356,26 @@ TEST_F(AskedFactsTest, TheNewestOfChainsOfOnePriorityRunsFirst) {
                                          MetaSet{NFT_META_MARK, Register{0}}};
   const std::vector<Expression> drops = {MetaLoad{NFT_META_MARK, Register{0}},
                                          Compare{NFT_CMP_EQ, Register{0}, ValueOf({1, 0, 0, 0})}, Drops()};
-  EXPECT_EQ(Evaluate(InTables({{"a", marks}, {"b", drops}}, false)), Disposition::kAccept);
-  EXPECT_EQ(Evaluate(InTables({{"a", drops}, {"b", marks}}, false)), Disposition::kDrop);
-  EXPECT_EQ(Evaluate(InTables({{"a", drops}, {"b", marks}}, true)), Disposition::kUnknown)
+  EXPECT_EQ(Evaluate(InTables({{marks, true}, {drops, true}})), Disposition::kAccept);
+  EXPECT_EQ(Evaluate(InTables({{drops, true}, {marks, true}})), Disposition::kDrop);
+  EXPECT_EQ(Evaluate(InTables({{drops, false}, {marks, true}})), Disposition::kUnknown)
       << "a chain that its table got later may be the newest of all";
+  EXPECT_EQ(Evaluate(InTables({{drops, true}, {marks, false}})), Disposition::kDrop)
+      << "whenever the newer table got its chain, the other one was there";
+  EXPECT_EQ(Evaluate(InTables({{marks, false}, {drops, true}, {drops, true}})), Disposition::kUnknown);
+  EXPECT_EQ(Evaluate(InTables({{marks, false}, {{Drops()}, true}})), Disposition::kDrop) << "in either order";
+}
+
+TEST_F(AskedFactsTest, OfTwoChainsThatDropNoneIsNamedUnlessOneIsNewer) {
+  const auto named = [&](bool made_with_table) {
+    const Ruleset ruleset = InTables({{{Drops()}, made_with_table}, {{Drops()}, true}});
+    ChainEvaluator evaluator(ruleset);
+    const TraversalResult result = EvaluatePacket(evaluator, connection_, PacketKind::kFin, {});
+    EXPECT_EQ(result.decision, Disposition::kDrop);
+    return result.location ? result.location->table : result.reason;
+  };
+  EXPECT_EQ(named(true), "t1");
+  EXPECT_THAT(named(false), testing::HasSubstr("one of several rules drops it"));
 }
 
 }  // namespace
