@@ -47,6 +47,14 @@ TEST(ClosingDropsTest, AFirewallThatDropsBothWaysHasToBeOpenedBothWays) {
 
 TEST(ClosingDropsTest, TwoTablesInSeriesAreBothNamed) {
   firewall::Ruleset both = *DropsStateAt(Hook::kOutput, kStateInvalid);
+  for (auto& [name, chain] : both.tables.front().chains) {
+    auto made = std::make_shared<firewall::Chain>(*chain);
+    made->handle = 1;
+    if (made->base) {
+      made->base->made_with_table = true;  // of two tables whose order is not known neither is named
+    }
+    chain = std::move(made);
+  }
   both.tables.push_back(both.tables.front());
   both.tables.back().name = "second";
   const ClosingDrops drops = Of(std::make_shared<const firewall::Ruleset>(both));
