@@ -58,6 +58,8 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
     case FactKind::kIpsetContents:
+    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetRoom:
       return RequireFeature(host, kIpset, "ipsets");
     case FactKind::kLegacyTable:
     case FactKind::kRoute:
@@ -70,6 +72,7 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
     case FactKind::kRecent:
     case FactKind::kNeighbour:
     case FactKind::kControlGroup:
+    case FactKind::kClock:
       break;
   }
   return {};

@@ -1,8 +1,11 @@
 #include "collectors/kernel/control_groups.h"
 
 #include <algorithm>
+#include <string_view>
 
+#include "collectors/base/text.h"
 #include "collectors/kernel/cgroup_walk.h"
+#include "collectors/kernel/procfs.h"
 
 namespace finwait::kernel {
 namespace {
@@ -53,6 +56,20 @@ Result<ControlGroups::Place> ControlGroups::Find(std::uint64_t id) const {
     place.path = "/";
   }
   return place;
+}
+
+bool HasNoClassesOfPackets(const Host& host, Deadline deadline) {
+  bool mounted = false;
+  // A controller, the hierarchy that it is in (0: none), and more.
+  const auto read = ForEachLine(host.procfs / "cgroups", deadline, [&](std::string_view line) {
+    Words words(line);
+    const std::string_view controller = words.Next();
+    if (controller == "net_cls" || controller == "net_prio") {
+      mounted = mounted || ParseNumber<unsigned>(words.Next()) != 0U;
+    }
+    return Result<void>();
+  });
+  return read && !mounted;
 }
 
 }  // namespace finwait::kernel

@@ -38,4 +38,8 @@ class ControlGroups {
   std::string mounted_at_;
 };
 
+/// Whether no control group gives a packet a class or a priority: net_cls and net_prio (cgroup v1) are mounted nowhere.
+/// False also where that cannot be told.
+bool HasNoClassesOfPackets(const Host& host, Deadline deadline);
+
 }  // namespace finwait::kernel

@@ -32,6 +32,7 @@ void Describe(const Socket* socket, firewall::eval::SocketFacts& described) {
   described.transparent = socket->transparent;
   described.control_group = socket->control_group;
   described.class_or_priority = socket->class_or_priority;
+  described.priority = socket->priority;
   described.user = described.held ? std::optional(socket->user) : std::nullopt;
 }
 

@@ -14,6 +14,8 @@ namespace finwait::planning {
 namespace {
 
 using firewall::facts::ChainKey;
+using firewall::facts::Clock;
+using firewall::facts::ClockKey;
 using firewall::facts::ControlGroup;
 using firewall::facts::ControlGroupKey;
 using firewall::facts::ElementKey;
@@ -22,8 +24,10 @@ using firewall::facts::Fact;
 using firewall::facts::HopLimitKey;
 using firewall::facts::IpsecPoliciesKey;
 using firewall::facts::IpsetContentsKey;
+using firewall::facts::IpsetCountersKey;
 using firewall::facts::IpsetElementKey;
 using firewall::facts::IpsetKey;
+using firewall::facts::IpsetRoomKey;
 using firewall::facts::LegacyTableKey;
 using firewall::facts::NamespaceFacts;
 using firewall::facts::NamespaceKey;
@@ -82,6 +86,16 @@ class AnswersJson {
     const bool* any = fact_.As<bool>();
     return any == nullptr ? Json(nullptr) : Json{{"of", "ipsec_policies"}, {"is", *any}};
   }
+  // Of the moment of the report: both rulesets are compared as of then.
+  Json operator()(const ClockKey&) const {
+    const auto* clock = fact_.As<Clock>();
+    if (clock == nullptr) {
+      return nullptr;
+    }
+    Json json = {{"of", "clock"}, {"seconds", clock->seconds}};
+    PutKnown(json, "minutes_west", clock->minutes_west);
+    return json;
+  }
   Json operator()(const ControlGroupKey& key) const {
     const auto* group = fact_.As<std::shared_ptr<const ControlGroup>>();
     return group == nullptr
@@ -109,9 +123,10 @@ class AnswersJson {
   }
   // Rules and sets are read where the candidate is loaded, and counts, lists and neighbours change before it is: no
   // report holds them.
-  template <OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
-                  IpsetContentsKey, QueueListenerKey, RecentKey, NeighbourKey, SetRoomKey>
-                Key>
+  template <
+      OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
+            IpsetContentsKey, IpsetCountersKey, IpsetRoomKey, QueueListenerKey, RecentKey, NeighbourKey, SetRoomKey>
+          Key>
   Json operator()(const Key&) const {
     return nullptr;
   }
@@ -147,6 +162,11 @@ void TakeFact(const Json& json, HostFacts& facts) {
     put(EntryCountKey{}, Fact::Present(json.at("is").get<std::uint64_t>()));
   } else if (of == "ipsec_policies") {
     put(IpsecPoliciesKey{}, Fact::Present(json.at("is").get<bool>()));
+  } else if (of == "clock") {
+    Clock clock;
+    clock.seconds = json.at("seconds").get<std::int64_t>();
+    TakeKnown(json, "minutes_west", clock.minutes_west);
+    put(ClockKey{}, Fact::Present(clock));
   } else if (of == "control_group") {
     put(ControlGroupKey{json.at("id").get<std::uint64_t>()},
         Fact::Present(std::make_shared<const ControlGroup>(

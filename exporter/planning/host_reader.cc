@@ -23,6 +23,7 @@
 namespace finwait::planning {
 namespace {
 
+using firewall::facts::ClockKey;
 using firewall::facts::ControlGroupKey;
 using firewall::facts::EntryCountKey;
 using firewall::facts::Fact;
@@ -229,6 +230,7 @@ class Reader {
     }
     needs.insert(IpsecPoliciesKey{});
     needs.insert(EntryCountKey{});
+    needs.insert(ClockKey{});
     std::size_t groups = 0;
     for (const ReportedSocket& each : facts_.sockets) {
       if (each.facts.control_group && groups < kMostControlGroups) {

@@ -28,6 +28,8 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
     case FactKind::kIpsetContents:
+    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetRoom:
     case FactKind::kSetRoom:
       return true;
     case FactKind::kRoute:
@@ -40,6 +42,7 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kRecent:
     case FactKind::kNeighbour:
     case FactKind::kControlGroup:
+    case FactKind::kClock:
       return false;
   }
   return false;

@@ -91,6 +91,7 @@ Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   PutKnown(json, "transparent", facts.transparent);
   PutKnown(json, "control_group", facts.control_group);
   PutKnown(json, "class_or_priority", facts.class_or_priority);
+  PutKnown(json, "priority", facts.priority);
   json["tracked"] = socket.entry.tracking == kernel::Tracking::kUnknown
                         ? Json(nullptr)
                         : Json(socket.entry.tracking == kernel::Tracking::kTracked);
@@ -129,6 +130,7 @@ ReportedSocket SocketIn(const Json& json) {
   TakeKnown(json, "transparent", facts.transparent);
   TakeKnown(json, "control_group", facts.control_group);
   TakeKnown(json, "class_or_priority", facts.class_or_priority);
+  TakeKnown(json, "priority", facts.priority);
   socket.uid = facts.user;
   socket.orphan = facts.orphan;
   socket.device = facts.bound_device;

@@ -161,6 +161,7 @@ class RuleMachine {
   /// A number in the host's byte order.
   void StoreNumber(Register destination, AbstractBytes most_significant_first);
   void StoreNumber(Register destination, std::uint64_t number, std::size_t size);
+  void StoreTime(const MetaLoad& load);
   Step StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset);
   /// Fills `bytes` from a header; kNo: the packet is too short, kUnknown: it may be.
   Tristate HeaderBytes(std::uint32_t base, std::size_t offset, std::span<AbstractByte> bytes) const;

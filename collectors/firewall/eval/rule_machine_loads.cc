@@ -16,6 +16,7 @@
 
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/xt/neighbour_address.h"
+#include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::eval {
 namespace {
@@ -309,14 +310,50 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
     case NFT_META_CPU:
     case NFT_META_PRANDOM:
     case NFT_META_SECMARK:
+      StoreUnknown(to, 8);
+      return Step::kNext;
     case NFT_META_TIME_NS:
     case NFT_META_TIME_DAY:
     case NFT_META_TIME_HOUR:
-      StoreUnknown(to, 8);
+      StoreTime(load);
       return Step::kNext;
     default:  // routing realms, control groups, bridge ports, VRF slaves, and what is newer than this version
       StoreUnknown(to, 16);
       return Test(Tristate::kUnknown, "a property of the packet that this version does not know");
+  }
+}
+
+// nft_meta_get_eval_time(): a number between those that it is at both ends of the time that an answer is for.
+void RuleMachine::StoreTime(const MetaLoad& load) {
+  constexpr std::int64_t kDay = 86400;
+  constexpr std::int64_t kFirstWeekday = 4;  // 1970-01-01 was a Thursday
+  const facts::Fact* fact = sets_.Ask(facts::ClockKey{});
+  const auto* clock = fact != nullptr ? fact->As<facts::Clock>() : nullptr;
+  if (clock == nullptr || clock->First() < kDay || (load.key == NFT_META_TIME_DAY && !clock->minutes_west)) {
+    StoreUnknown(load.destination, 8);
+    return;
+  }
+  const auto between = [](std::int64_t first, std::int64_t last, std::int64_t most) {
+    const auto one = static_cast<Wide>(first);
+    const auto other = static_cast<Wide>(last);
+    // A day or a week that begins meanwhile begins with 0.
+    return one <= other ? IntervalSet::Between(one, other)
+                        : IntervalSet::Union({{0, other}, {one, static_cast<Wide>(most)}});
+  };
+  Packet& packet = at_->packet;
+  if (load.key == NFT_META_TIME_NS) {
+    constexpr std::int64_t kNanoseconds = 1'000'000'000;
+    packet.Restrict(Field::kTime, between(clock->First() * kNanoseconds, (clock->Last() + 1) * kNanoseconds, 0));
+    StoreNumber(load.destination, AbstractNumber<8>::Of(Field::kTime).bytes);
+  } else if (load.key == NFT_META_TIME_HOUR) {
+    packet.Restrict(Field::kDaytime, between(clock->First() % kDay, clock->Last() % kDay, kDay - 1));
+    StoreNumber(load.destination, AbstractNumber<4>::Of(Field::kDaytime).bytes);
+  } else {
+    const auto weekday = [&](std::int64_t seconds) {
+      return (kFirstWeekday + (seconds - 60 * *clock->minutes_west) / kDay) % 7;
+    };
+    packet.Restrict(Field::kWeekday, between(weekday(clock->First()), weekday(clock->Last()), 6));
+    StoreNumber(load.destination, AbstractNumber<1>::Of(Field::kWeekday).bytes);
   }
 }
 
@@ -565,26 +602,32 @@ RuleMachine::Step RuleMachine::operator()(const RouteLoad& load) {
 }
 
 RuleMachine::Step RuleMachine::operator()(const ExtensionHeader& header) {
-  if (!header.destination) {
-    return Step::kNext;  // rewrites an option where there is one
-  }
   constexpr std::uint32_t kTcpOption = 1;  // NFT_EXTHDR_OP_TCPOPT
-  // Only a SYN carries the maximum segment size, the window scale and "SACK permitted". IPv6 extension headers and IPv4
-  // options are not there at all.
-  const bool absent = header.operation != kTcpOption || header.type == 2 || header.type == 3 || header.type == 4;
+  if (!header.destination) {               // rewrites an option where there is one, or takes it out
+    if (header.type == xt::kTcpTimestamps) {
+      xt::StripTcpTimestamps(at_->packet);
+    }
+    return Step::kNext;
+  }
+  // IPv6 extension headers and IPv4 options are not there at all.
+  const Tristate there = header.operation == kTcpOption ? xt::HasTcpOption(at_->packet, header.type) : Tristate::kNo;
   const bool asks_presence = (header.flags & NFT_EXTHDR_F_PRESENT) != 0;
-  if (absent) {
+  if (there == Tristate::kNo) {
     StoreNumber(*header.destination, 0, 4);
     return asks_presence ? Step::kNext : Miss();
   }
   if (asks_presence) {
-    AbstractNumber<4> present = AbstractNumber<4>::Known(0);
-    present.bytes[3].known = 0xfe;
+    AbstractNumber<4> present = AbstractNumber<4>::Known(1);
+    present.bytes[3].known = there == Tristate::kYes ? 0xff : 0xfe;
     StoreNumber(*header.destination, present.bytes);
     return Step::kNext;
   }
   StoreUnknown(*header.destination, header.length);
-  return Test(Tristate::kUnknown, "a TCP option");
+  const bool too_long = header.offset + header.length > xt::kTcpTimestampsLength;
+  if (there == Tristate::kYes && too_long) {
+    return Miss();
+  }
+  return Test(there, "a TCP option");
 }
 
 RuleMachine::Step RuleMachine::operator()(const SocketLoad& load) {

@@ -45,6 +45,7 @@ struct Socket {
   std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number
   /// The class of net_cls or, where it has none, the socket's priority (INET_DIAG_CLASS_ID).
   std::optional<std::uint32_t> class_or_priority = {};
+  std::optional<std::uint32_t> priority = {};  ///< SO_PRIORITY; absent: not told apart from a class
   bool operator==(const Socket&) const = default;
 };
 
@@ -114,6 +115,8 @@ struct IpsetMember {
   bool starts_with_device = false;  ///< `wildcard`
   bool physical_device = false;     ///< asks for the port of a bridge
   bool excludes = false;            ///< `nomatch`
+  /// Ethernet. A member of bitmap:ip,mac has none until the first packet gives it one.
+  std::optional<std::array<std::uint8_t, 6>> hardware_address = {};
 
   /// Whether an element with that device may be one that it holds.
   bool HoldsDevice(const std::string& name) const {
@@ -148,6 +151,30 @@ struct HardwareAddress {
   bool operator==(const HardwareAddress&) const = default;
 };
 
+/// What an ipset counts beside an element that it has.
+struct IpsetCounters {
+  bool kept = false;  ///< false: the set has no counters, and rules that ask for them match as if they did not
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  bool operator==(const IpsetCounters&) const = default;
+};
+
+/// The wall clock, as the kernel has it.
+struct Clock {
+  /// What is found by a clock that was read is said of so many seconds after it: as long as the fact is kept, and until
+  /// what hangs on it is found again.
+  static constexpr std::int64_t kLasts = 75;
+
+  std::int64_t seconds = 0;  ///< since 1970 (UTC), when it was read
+  /// The kernel's time zone (`sys_tz`): minutes west of Greenwich; absent: not known.
+  std::optional<std::int32_t> minutes_west = {};
+  bool operator==(const Clock&) const = default;
+
+  /// The seconds that an answer is for, both included. The kernel's coarse clock may be one behind.
+  std::int64_t First() const { return seconds - 1; }
+  std::int64_t Last() const { return seconds + kLasts; }
+};
+
 /// A control group of cgroup v2.
 struct ControlGroup {
   std::string path;                 ///< from the root of the tree: "/system.slice/ssh.service", "/"
@@ -163,7 +190,7 @@ class Fact {
                              std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
                              std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
                              std::uint64_t, std::shared_ptr<const RecentList>, std::shared_ptr<const ControlGroup>,
-                             std::shared_ptr<const IpsetContents>, HardwareAddress>;
+                             std::shared_ptr<const IpsetContents>, HardwareAddress, IpsetCounters, Clock>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
   Fact(const Fact& other);
@@ -182,9 +209,9 @@ class Fact {
   /// Null unless failed.
   const Error* Why() const { return std::get_if<Error>(&value_); }
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
-  /// quota, an ipset's element, IPsec policies, a listener or a set's room as bool, a default or a count as
-  /// std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, a list of recent addresses, a control group or an
-  /// ipset's contents by shared_ptr.
+  /// quota, an ipset's element, IPsec policies, a listener or the room in a set or an ipset as bool, a default or a
+  /// count as std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, IpsetCounters, a Clock, a list of recent
+  /// addresses, a control group or an ipset's contents by shared_ptr.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);

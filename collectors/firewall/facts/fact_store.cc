@@ -20,10 +20,13 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kRecent:
     case FactKind::kNeighbour:
     case FactKind::kSetRoom:
+    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetRoom:
       return std::chrono::seconds(10);
     case FactKind::kNamespace:
     case FactKind::kHopLimit:
     case FactKind::kControlGroup:
+    case FactKind::kClock:
       return std::chrono::seconds(60);
     case FactKind::kSocket:
       return std::chrono::minutes(5);

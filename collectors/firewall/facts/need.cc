@@ -37,6 +37,11 @@ struct Words {
   std::string operator()(const RecentKey& key) const { return "the list of recent addresses " + key.list; }
   std::string operator()(const NeighbourKey& key) const { return "the neighbour " + key.address.Text(); }
   std::string operator()(const SetRoomKey& key) const { return "the room in " + (*this)(key.set); }
+  std::string operator()(const IpsetCountersKey& key) const {
+    return "the counters of an element of the ipset " + key.element.set;
+  }
+  std::string operator()(const IpsetRoomKey& key) const { return "the room in the ipset " + key.set; }
+  std::string operator()(const ClockKey&) const { return "the time"; }
   std::string operator()(const ControlGroupKey&) const { return "the place of a socket's control group"; }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +73,7 @@ struct IpsetElementKey {
   std::optional<std::uint32_t> mark;
   std::string device;
   bool excluded = false;  ///< an element that the set excludes (`nomatch`), in place of one that it has
+  std::optional<std::array<std::uint8_t, 6>> hardware_address = {};  ///< Ethernet; absent also where it is not known
   auto operator<=>(const IpsetElementKey&) const = default;
 };
 
@@ -160,10 +162,28 @@ struct SetRoomKey {
   auto operator<=>(const SetRoomKey&) const = default;
 };
 
+/// What counters an ipset keeps beside an element.
+struct IpsetCountersKey {
+  IpsetElementKey element;
+  auto operator<=>(const IpsetCountersKey&) const = default;
+};
+
+/// Whether one more element fits into an ipset.
+struct IpsetRoomKey {
+  std::string set;
+  auto operator<=>(const IpsetRoomKey&) const = default;
+};
+
+/// The wall clock.
+struct ClockKey {
+  auto operator<=>(const ClockKey&) const = default;
+};
+
 /// The kinds of needs.
-using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey,
-                               NamespaceKey, IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey,
-                               EntryCountKey, RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
+using NeedKinds =
+    std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey, IpsetKey,
+                 IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey, RecentKey,
+                 ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey, IpsetCountersKey, ClockKey, IpsetRoomKey>;
 
 /// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
 struct Need : NeedKinds {
@@ -199,7 +219,10 @@ enum class FactKind : std::uint8_t {
   kControlGroup,
   kSetRoom,
   kIpsetContents,
-  kNeighbour
+  kNeighbour,
+  kIpsetCounters,
+  kClock,
+  kIpsetRoom
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<NeedKinds>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }

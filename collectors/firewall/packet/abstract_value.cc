@@ -30,7 +30,10 @@ unsigned SizeOf(Field field, IpFamily family) {
     case Field::kTimeToLive:
     case Field::kTcpOffset:
     case Field::kTcpFlags:
+    case Field::kWeekday:
       return 1;
+    case Field::kTime:
+      return 8;
     default:
       return 4;
   }
@@ -83,6 +86,10 @@ std::string_view Name(Field field) {
       return "the packet's length";
     case Field::kTcpFlags:
       return "a TCP flag";
+    case Field::kTime:
+    case Field::kDaytime:
+    case Field::kWeekday:
+      return "the time, which is about to be another one to a rule";
     case Field::kChance:
       return "a number drawn by chance";
     default:

@@ -49,7 +49,10 @@ enum class Field : std::uint8_t {
   kWindow,
   kTcpChecksum,
   kPacketLength,
-  kChance,  ///< a number that a rule draws or hashes; only its range is known
+  kTime,     ///< nanoseconds since 1970 (UTC)
+  kDaytime,  ///< seconds since midnight (UTC)
+  kWeekday,  ///< 0: Sunday; in the kernel's time zone
+  kChance,   ///< a number that a rule draws or hashes; only its range is known
   kCount,
 };
 

@@ -234,6 +234,9 @@ Packet MakePacket(const Connection& connection, PacketKind kind) {
   packet.destination_kind = outgoing ? far : near;
   if (sent_here) {
     packet.mark = sender.mark ? AbstractNumber<4>::Known(*sender.mark) : AbstractNumber<4>::Of(Field::kMark);
+    if (sender.priority) {
+      packet.priority = AbstractNumber<4>::Known(*sender.priority);
+    }
     packet.owner = sender.held ? SocketOwner::kProcess : SocketOwner::kNone;
     if (sender.user) {
       packet.user = AbstractNumber<4>::Known(*sender.user);

@@ -46,6 +46,7 @@ struct SocketFacts {
   std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number
   /// The class of net_cls or, where it has none, the socket's priority (INET_DIAG_CLASS_ID).
   std::optional<std::uint32_t> class_or_priority = {};
+  std::optional<std::uint32_t> priority = {};  ///< SO_PRIORITY, which its packets have
 };
 
 /// How the packets of a connection whose local end is in another namespace come through this host.

@@ -39,7 +39,7 @@ IntervalSet Packet::Domain(Field field) const {
 }
 
 LastingChanges LastingChanges::TurnedRound() const {
-  const auto turn = [](std::vector<AbstractByte>& bytes) {
+  const auto turn = [](auto& bytes) {
     for (AbstractByte& byte : bytes) {
       switch (byte.field) {
         case Field::kSourceAddress:
@@ -65,6 +65,10 @@ LastingChanges LastingChanges::TurnedRound() const {
   }
   for (ListChange& change : turned.lists) {
     turn(change.address);
+  }
+  for (IpsetChange& change : turned.ipsets) {
+    turn(change.addresses);
+    turn(change.ports);
   }
   return turned;
 }

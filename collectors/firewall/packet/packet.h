@@ -58,11 +58,22 @@ struct ListChange {
   bool operator==(const ListChange&) const = default;
 };
 
+/// A change that a rule made to an ipset for one packet (`-j SET`). What element that is hangs on the set's type.
+struct IpsetChange {
+  std::uint16_t set = 0;                   ///< its number (ip_set_id_t)
+  std::uint8_t dimensions = 0;             ///< for how many parts of an element the rule says whose they are
+  std::uint8_t from_source = 0;            ///< which are of the packet's source (IPSET_DIM_*_SRC)
+  std::vector<AbstractByte> addresses;     ///< source and destination, one after the other
+  std::array<AbstractByte, 4> ports = {};  ///< source and destination
+  bool there = false;                      ///< put into it, not taken out
+  bool operator==(const IpsetChange&) const = default;
+};
+
 /// What rules have changed on a packet's account and is so for the packets that come after it.
 struct LastingChanges {
   std::vector<SetChange> sets;  ///< of nftables; the newest change of a key counts
   std::vector<ListChange> lists;
-  std::vector<std::uint16_t> ipsets;  ///< their numbers (ip_set_id_t)
+  std::vector<IpsetChange> ipsets;  ///< the newest counts
   bool operator==(const LastingChanges&) const = default;
   bool Empty() const { return sets.empty() && lists.empty() && ipsets.empty(); }
   /// As the packets of the other direction find them: where addresses and ports are open, source is destination.

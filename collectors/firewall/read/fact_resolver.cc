@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectors/firewall/read/clock.h"
 #include "collectors/firewall/read/devices.h"
 #include "collectors/firewall/read/ipset.h"
 #include "collectors/firewall/read/kernel_resolver.h"
@@ -69,6 +70,7 @@ class Batch {
     AskForSockets();
     AskForRoutes();
     AskForIpsetElements();
+    AskForIpsetCounters();
   }
 
   void operator()(const facts::ChainKey& key) {
@@ -98,6 +100,8 @@ class Batch {
             : Fact::Failed(std::move(set.error())));
   }
   void operator()(const facts::IpsetElementKey& key) { ipset_elements_.push_back(key); }
+  void operator()(const facts::IpsetRoomKey& key) { Put(FactOf(HasIpsetRoom(host_, key.set, deadline_))); }
+  void operator()(const facts::IpsetCountersKey& key) { ipset_counters_.push_back(key.element); }
   void operator()(const facts::IpsetContentsKey& key) {
     auto contents = ReadIpsetContents(host_, key.set, deadline_);
     Put(contents ? Fact::Present(std::make_shared<const facts::IpsetContents>(std::move(*contents)))
@@ -169,6 +173,7 @@ class Batch {
     Put(list ? Fact::Present(std::make_shared<const facts::RecentList>(std::move(*list)))
              : Fact::Failed(std::move(list.error())));
   }
+  void operator()(const facts::ClockKey&) { Put(Fact::Present(ReadClock())); }
   void operator()(const facts::NeighbourKey& key) {
     auto& neighbours = neighbours_[key.address.Family()];
     neighbours = neighbours ? std::move(neighbours) : kernel::ReadNeighbours(host_, key.address.Family(), deadline_);
@@ -195,6 +200,8 @@ class Batch {
       return;
     }
     const auto found = FindSockets(host_, sockets_, deadline_);
+    // Without a class a socket's priority is told in its place; and no control group gives packets another one.
+    const bool no_classes = kernel::HasNoClassesOfPackets(host_, deadline_);
     for (std::size_t i = 0; i < sockets_.size(); ++i) {
       const facts::SocketKey key{sockets_[i].local, sockets_[i].peer};
       if (!found) {
@@ -211,6 +218,7 @@ class Batch {
         known.transparent = socket->transparent;
         known.control_group = socket->cgroup_id;
         known.class_or_priority = socket->class_or_priority;
+        known.priority = no_classes ? socket->class_or_priority : std::nullopt;
         store_.Put(key, Fact::Present(known));
       } else {
         store_.Put(key, Fact::Absent());
@@ -247,6 +255,13 @@ class Batch {
     auto found = AreInIpsets(host_, ipset_elements_, deadline_);
     for (std::size_t i = 0; i < ipset_elements_.size(); ++i) {
       store_.Put(ipset_elements_[i], FactOf(std::move(found[i])));
+    }
+  }
+
+  void AskForIpsetCounters() {
+    auto found = CountersInIpsets(host_, ipset_counters_, deadline_);
+    for (std::size_t i = 0; i < ipset_counters_.size(); ++i) {
+      store_.Put(facts::IpsetCountersKey{ipset_counters_[i]}, FactOf(std::move(found[i])));
     }
   }
 
@@ -383,6 +398,7 @@ class Batch {
   std::vector<kernel::SocketEnds> sockets_;
   std::vector<facts::RouteKey> routes_;
   std::vector<facts::IpsetElementKey> ipset_elements_;
+  std::vector<facts::IpsetElementKey> ipset_counters_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
   PerFamily<std::optional<Result<kernel::Neighbours>>> neighbours_;

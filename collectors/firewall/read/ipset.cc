@@ -114,8 +114,8 @@ Result<std::vector<std::string>> MembersOf(Channel& channel, const std::string& 
 }
 
 // The answers of one set to all that was asked of it.
-std::vector<Result<bool>> AreIn(Channel& channel, const std::vector<const facts::IpsetElementKey*>& asked,
-                                Deadline deadline) {
+std::vector<Result<IpsetAnswer>> AnswersOf(Channel& channel, const std::vector<const facts::IpsetElementKey*>& asked,
+                                           Deadline deadline) {
   const std::string operation = "list an ipset";
   std::optional<IpsetMembers> members(asked);
   kernel::netlink::FunctionSink sink(
@@ -124,12 +124,36 @@ std::vector<Result<bool>> AreIn(Channel& channel, const std::vector<const facts:
   const auto report = channel.Dump(std::move(Ask(IPSET_CMD_LIST).PutText(IPSET_ATTR_SETNAME, asked.front()->set)),
                                    operation, deadline, sink);
   if (!report) {
-    return std::vector<Result<bool>>(asked.size(), Failure(report.error()));
+    return std::vector<Result<IpsetAnswer>>(asked.size(), Failure(report.error()));
   }
   if (report->torn) {
-    return std::vector<Result<bool>>(asked.size(), Fail(FailureReason::kError, operation + ": it changed meanwhile"));
+    return std::vector<Result<IpsetAnswer>>(asked.size(),
+                                            Fail(FailureReason::kError, operation + ": it changed meanwhile"));
   }
   return members->Answers();
+}
+
+std::vector<Result<IpsetAnswer>> AnswersOf(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
+                                           Deadline deadline) {
+  std::map<std::string, std::vector<std::size_t>> by_set;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    by_set[keys[i].set].push_back(i);
+  }
+  std::vector<Result<IpsetAnswer>> found(keys.size(), IpsetAnswer());
+  for (const auto& [set, positions] : by_set) {
+    std::vector<const facts::IpsetElementKey*> asked;
+    for (const std::size_t position : positions) {
+      asked.push_back(&keys[position]);
+    }
+    // One each: after an exchange that did not end, a list that is too long say, a channel is of no more use.
+    auto channel = host.open_channel(NETLINK_NETFILTER);
+    auto answers = channel ? AnswersOf(*channel, asked, deadline)
+                           : std::vector<Result<IpsetAnswer>>(asked.size(), Failure(channel.error()));
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      found[positions[i]] = std::move(answers[i]);
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -163,25 +187,54 @@ Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, De
 
 std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
                                       Deadline deadline) {
-  std::map<std::string, std::vector<std::size_t>> by_set;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    by_set[keys[i].set].push_back(i);
-  }
-  std::vector<Result<bool>> found(keys.size(), false);
-  for (const auto& [set, positions] : by_set) {
-    std::vector<const facts::IpsetElementKey*> asked;
-    for (const std::size_t position : positions) {
-      asked.push_back(&keys[position]);
-    }
-    // One each: after an exchange that did not end, a list that is too long say, a channel is of no more use.
-    auto channel = host.open_channel(NETLINK_NETFILTER);
-    auto answers =
-        channel ? AreIn(*channel, asked, deadline) : std::vector<Result<bool>>(asked.size(), Failure(channel.error()));
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      found[positions[i]] = std::move(answers[i]);
-    }
+  std::vector<Result<bool>> found;
+  for (auto& answer : AnswersOf(host, keys, deadline)) {
+    found.push_back(answer ? Result<bool>(answer->has) : Failure(std::move(answer.error())));
   }
   return found;
+}
+
+std::vector<Result<facts::IpsetCounters>> CountersInIpsets(const kernel::Host& host,
+                                                           const std::vector<facts::IpsetElementKey>& keys,
+                                                           Deadline deadline) {
+  std::vector<Result<facts::IpsetCounters>> found;
+  for (auto& answer : AnswersOf(host, keys, deadline)) {
+    found.push_back(answer ? Result<facts::IpsetCounters>(answer->counters) : Failure(std::move(answer.error())));
+  }
+  return found;
+}
+
+Result<bool> HasIpsetRoom(const kernel::Host& host, const std::string& name, Deadline deadline) {
+  constexpr std::uint32_t kMargin = 64;  // for what other packets put in until this one comes
+  auto channel = host.open_channel(NETLINK_NETFILTER);
+  if (!channel) {
+    return Failure(channel.error());
+  }
+  std::optional<std::uint32_t> elements;
+  std::optional<std::uint32_t> most;
+  kernel::netlink::FunctionSink sink([] {},
+                                     [&](const Message& message) -> Result<void> {
+                                       ForEachAttribute(message.Attributes<nfgenmsg>(), [&](const Attribute& part) {
+                                         if (part.Type() == IPSET_ATTR_DATA) {
+                                           ForEachAttribute(part, [&](const Attribute& attribute) {
+                                             if (attribute.Type() == IPSET_ATTR_ELEMENTS) {
+                                               elements = attribute.BigEndian32();
+                                             } else if (attribute.Type() == IPSET_ATTR_MAXELEM) {
+                                               most = attribute.BigEndian32();
+                                             }
+                                           });
+                                         }
+                                       });
+                                       return {};
+                                     });
+  const auto report = channel->Dump(std::move(Ask(IPSET_CMD_LIST)
+                                                  .PutText(IPSET_ATTR_SETNAME, name)
+                                                  .PutBigEndian32(IPSET_ATTR_FLAGS, IPSET_FLAG_LIST_HEADER)),
+                                    "read an ipset's header", deadline, sink);
+  if (!report) {
+    return Failure(report.error());
+  }
+  return elements && most && *elements<*most&& * most - *elements> kMargin;
 }
 
 Result<facts::IpsetContents> ReadIpsetContents(const kernel::Host& host, const std::string& name, Deadline deadline) {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "collectors/base/ip.h"
@@ -35,6 +36,8 @@ Result<IpsetForm> FormOf(const Attribute& data) {
       form.masks_addresses = true;
     } else if (attribute.Type() == IPSET_ATTR_MARKMASK) {
       form.mark_mask = attribute.BigEndian32().value_or(0);
+    } else if (attribute.Type() == IPSET_ATTR_CADT_FLAGS) {
+      form.has_counters = (attribute.BigEndian32().value_or(0) & IPSET_FLAG_WITH_COUNTERS) != 0;
     } else if (attribute.Type() == kBitMask) {
       unknown = true;
     }
@@ -83,7 +86,21 @@ Result<ListedMember> MemberOf(const Attribute& data) {
         member.excludes = (flags & IPSET_FLAG_NOMATCH) != 0;
         break;
       }
-      default:  // what is kept beside the element: its time left, counters, a comment
+      case IPSET_ATTR_ETHER:
+        member.hardware_address.emplace();
+        if (attribute.Payload().size() != member.hardware_address->size()) {
+          member.hardware_address.reset();
+          break;
+        }
+        std::memcpy(member.hardware_address->data(), attribute.Payload().data(), member.hardware_address->size());
+        break;
+      case IPSET_ATTR_PACKETS:
+        listed.packets = attribute.BigEndian64().value_or(0);
+        break;
+      case IPSET_ATTR_BYTES:
+        listed.bytes = attribute.BigEndian64().value_or(0);
+        break;
+      default:  // what is kept beside the element: its time left, a comment
         break;
     }
   });

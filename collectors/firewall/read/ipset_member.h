@@ -14,12 +14,15 @@ struct IpsetForm {
   std::uint8_t address_mask = 128;       ///< `netmask`: of an element that is looked up, no more bits count
   std::uint32_t mark_mask = 0xffffffff;  ///< `markmask`
   bool masks_addresses = false;
+  bool has_counters = false;
 };
 
 /// One of its members.
 struct ListedMember {
   facts::IpsetMember member;
   bool of_tcp = true;  ///< packets of TCP may hit it
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
 };
 
 /// Hands on what one message of the list holds, in order. An error where somebody it is handed to has one, or where it

@@ -60,14 +60,19 @@ Result<void> IpsetMembers::TakeMember(const ListedMember& listed) {
   const Lengths lengths{member.bits, member.second_bits};
   const auto [first, last] = IndexOf(lengths).equal_range(Identity(as_element, lengths));
   for (auto met = first; met != last; ++met) {
-    const bool holds = member.HoldsDevice(asked_[met->second]->device);
+    const facts::IpsetElementKey& asked = *asked_[met->second];
+    const bool same_hardware = !member.hardware_address || member.hardware_address == asked.hardware_address;
+    const bool holds = member.HoldsDevice(asked.device) && same_hardware;
     Best& best = best_[met->second];
+    best.hangs_on_hardware = best.hangs_on_hardware || (member.hardware_address && !asked.hardware_address);
     if (!best.lengths || *best.lengths < lengths) {
-      best = {lengths, holds, member.excludes, false};
+      best = {lengths, holds, member.excludes, best.hangs_on_hardware, false, listed.packets, listed.bytes};
     } else if (*best.lengths == lengths && holds) {
       best.contradicted = best.contradicted || (best.holds && best.excludes != member.excludes);
       best.excludes = member.excludes;
       best.holds = true;
+      best.packets = listed.packets;
+      best.bytes = listed.bytes;
     }
   }
   return {};
@@ -98,14 +103,19 @@ std::string IpsetMembers::Identity(const facts::IpsetElementKey& element, Length
   return identity;
 }
 
-std::vector<Result<bool>> IpsetMembers::Answers() const {
-  std::vector<Result<bool>> answers;
+std::vector<Result<IpsetAnswer>> IpsetMembers::Answers() const {
+  std::vector<Result<IpsetAnswer>> answers;
   for (std::size_t i = 0; i < asked_.size(); ++i) {
     const Best& best = best_[i];
-    if (best.contradicted) {
+    if (best.hangs_on_hardware) {
+      answers.emplace_back(
+          Fail(FailureReason::kUnsupported,
+               "list an ipset: it holds Ethernet addresses, and which one the packet has is not known"));
+    } else if (best.contradicted) {
       answers.emplace_back(Fail(FailureReason::kError, "list an ipset: its members contradict each other"));
     } else {
-      answers.emplace_back(best.holds && best.excludes == asked_[i]->excluded);
+      answers.emplace_back(IpsetAnswer{best.holds && best.excludes == asked_[i]->excluded,
+                                       {form_.has_counters, best.packets, best.bytes}});
     }
   }
   return answers;

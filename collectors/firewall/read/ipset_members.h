@@ -9,11 +9,18 @@
 #include <vector>
 
 #include "collectors/base/result.h"
+#include "collectors/firewall/facts/fact.h"
 #include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/read/ipset_member.h"
 #include "collectors/kernel/netlink/attributes.h"
 
 namespace finwait::firewall::read {
+
+/// What an ipset says of an element.
+struct IpsetAnswer {
+  bool has = false;
+  facts::IpsetCounters counters;
+};
 
 /// Whether an ipset has elements, told from the list of its members (IPSET_CMD_LIST). To ask for one element
 /// (IPSET_CMD_TEST) would not only read: what is asked may add to the element's counters.
@@ -36,7 +43,7 @@ class IpsetMembers {
   Result<void> Take(kernel::netlink::Bytes attributes);
 
   /// Whether the set has each element that was asked for, once the whole list was taken.
-  std::vector<Result<bool>> Answers() const;
+  std::vector<Result<IpsetAnswer>> Answers() const;
 
  private:
   // Lengths of the prefixes of both addresses; 0 where the type has none.
@@ -49,7 +56,10 @@ class IpsetMembers {
     std::optional<Lengths> lengths;
     bool holds = false;  // by its device, too
     bool excludes = false;
-    bool contradicted = false;  // another one that is as good says otherwise
+    bool hangs_on_hardware = false;  // a member is for an Ethernet address, and the packet's is not known
+    bool contradicted = false;       // another one that is as good says otherwise
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
   };
   // Elements by what a member of such prefixes must be, to hold them.
   using Index = std::unordered_multimap<std::string, std::size_t>;

@@ -24,7 +24,8 @@ std::optional<IpsetMatch> DecodeIpsetMatch(const XtMatch& match) {
       return std::nullopt;
     }
     decoded.set = info->match_set;
-    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
+    decoded.packets = {info->packets.value, info->packets.op};
+    decoded.bytes = {info->bytes.value, info->bytes.op};
     flags = info->flags;
   } else if (match.revision == 4) {
     const auto info = ReadAs<xt_set_info_match_v4>(match.info);
@@ -32,11 +33,13 @@ std::optional<IpsetMatch> DecodeIpsetMatch(const XtMatch& match) {
       return std::nullopt;
     }
     decoded.set = info->match_set;
-    decoded.counted = info->packets.op != IPSET_COUNTER_NONE || info->bytes.op != IPSET_COUNTER_NONE;
+    decoded.packets = {info->packets.value, info->packets.op};
+    decoded.bytes = {info->bytes.value, info->bytes.op};
     flags = info->flags;
   } else {
     return std::nullopt;
   }
+  decoded.counted = decoded.packets.op != IPSET_COUNTER_NONE || decoded.bytes.op != IPSET_COUNTER_NONE;
   decoded.excluded = (flags & IPSET_FLAG_RETURN_NOMATCH) != 0;
   return decoded;
 }

@@ -12,8 +12,10 @@ namespace finwait::firewall::xt {
 /// What `-m set` asks for. All revisions but 0, whose structure iptables has not written since 2011.
 struct IpsetMatch {
   xt_set_info set = {};
-  bool counted = false;   ///< it also asks how often the element was hit
-  bool excluded = false;  ///< --return-nomatch
+  bool counted = false;               ///< it also asks how often the element was hit
+  bool excluded = false;              ///< --return-nomatch
+  ip_set_counter_match packets = {};  ///< where `counted`
+  ip_set_counter_match bytes = {};
 };
 
 /// What an answer hangs on that an ipset decides begins so; then comes its name.

@@ -53,6 +53,7 @@ constexpr FamilyFunction kFamilies[] = {
     families::Synproxy,
     families::Tcp,
     families::Tcpmss,
+    families::Time,
     families::U32,
     families::Udp,
     families::Unpredictable,

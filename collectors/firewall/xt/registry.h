@@ -67,6 +67,7 @@ Family Statistic();
 Family Synproxy();
 Family Tcp();
 Family Tcpmss();
+Family Time();
 Family U32();
 Family Udp();
 Family Unpredictable();

@@ -1,15 +1,19 @@
 // -m set and -j SET: ipsets, whose contents are no part of the ruleset. An element is made of the packet as the set's
 // type says (the kadt function of each), and asked for.
+#include <linux/if_arp.h>
 #include <linux/netfilter/xt_set.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "collectors/firewall/xt/ipset_conditions.h"
 #include "collectors/firewall/xt/ipset_match.h"
+#include "collectors/firewall/xt/neighbour_address.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
@@ -32,8 +36,8 @@ std::vector<std::string_view> ComponentsOf(std::string_view type) {
 // One element, made of a packet.
 class ElementOf {
  public:
-  ElementOf(const IpsetMatch& match, const Packet& packet, const HookContext& context)
-      : match_(match), packet_(packet), context_(context) {}
+  ElementOf(const IpsetMatch& match, const Packet& packet, const HookContext& context, Facts& facts)
+      : match_(match), packet_(packet), context_(context), facts_(facts) {}
 
   // kNo: the packet has no such element, whatever the set holds. kUnknown: what it is cannot be known.
   Tristate Make(const facts::Ipset& set, facts::IpsetElementKey* key) const {
@@ -104,8 +108,8 @@ class ElementOf {
     if (component == "iface") {
       return PutDevice(source ? context_.in : context_.out, key);
     }
-    if (component == "mac") {  // without a link-layer header nothing is hit
-      return context_.has_link_header && !packet_.general ? Tristate::kUnknown : Tristate::kNo;
+    if (component == "mac") {
+      return PutHardwareAddress(source, key);
     }
     return Tristate::kUnknown;  // a component that this version does not know
   }
@@ -137,6 +141,24 @@ class ElementOf {
     return key->device.empty() ? Tristate::kNo : Tristate::kYes;
   }
 
+  // Without a link-layer header nothing is hit. An address that is not known is left out: that of a member may be, too.
+  Tristate PutHardwareAddress(bool source, facts::IpsetElementKey* key) const {
+    if (!context_.has_link_header || packet_.general) {
+      return Tristate::kNo;
+    }
+    packet::Wide type = 0;
+    if (!source || !KnownNumber(context_.in.type.bytes, &type) || type != ARPHRD_ETHER) {
+      return Tristate::kUnknown;
+    }
+    const AbstractNumber<6> address = SourceHardwareAddress(packet_, context_, facts_);
+    if (packet::Wide number = 0; KnownNumber(address.bytes, &number)) {
+      key->hardware_address.emplace();
+      std::transform(address.bytes.begin(), address.bytes.end(), key->hardware_address->begin(),
+                     [](const AbstractByte& byte) { return byte.value; });
+    }
+    return Tristate::kYes;
+  }
+
   // No list singles out the representative connection.
   Tristate NotKnown(AbstractBytes bytes) const {
     const bool general = packet_.general && std::all_of(bytes.begin(), bytes.end(), [](const AbstractByte& byte) {
@@ -148,7 +170,130 @@ class ElementOf {
   const IpsetMatch& match_;
   const Packet& packet_;
   const HookContext& context_;
+  Facts& facts_;
 };
+
+// Whether what is counted of an element, now or by the time that the packet comes, is as a rule asks. It only grows:
+// what is far below a limit stays so for as long as an answer is for.
+Tristate HasCount(const ip_set_counter_match& asked, std::uint64_t now, std::uint64_t margin) {
+  const bool above = now > asked.value;
+  const bool far_below = asked.value > margin && now <= (asked.value - margin) / 4;
+  switch (asked.op) {
+    case IPSET_COUNTER_NONE:
+      return Tristate::kYes;
+    case IPSET_COUNTER_EQ:
+      return above || far_below ? Tristate::kNo : Tristate::kUnknown;
+    case IPSET_COUNTER_NE:
+      return above || far_below ? Tristate::kYes : Tristate::kUnknown;
+    case IPSET_COUNTER_LT:
+      return now >= asked.value ? Tristate::kNo : far_below ? Tristate::kYes : Tristate::kUnknown;
+    case IPSET_COUNTER_GT:
+      return above ? Tristate::kYes : far_below ? Tristate::kNo : Tristate::kUnknown;
+    default:
+      return Tristate::kUnknown;
+  }
+}
+
+// ip_set_match_extensions(), of an element that the set has.
+Tristate HasCounts(const IpsetMatch& asked, const facts::Ipset& set, const facts::IpsetElementKey& element,
+                   Facts& facts) {
+  constexpr std::uint64_t kPackets = 1000;
+  constexpr std::uint64_t kBytes = 1'500'000;
+  const facts::Fact* fact = facts.Ask(facts::IpsetCountersKey{element});
+  const auto* counters = fact != nullptr ? fact->As<facts::IpsetCounters>() : nullptr;
+  if (counters == nullptr) {
+    return Tristate::kUnknown;
+  }
+  if (!counters->kept) {
+    return Tristate::kYes;
+  }
+  const Tristate counts =
+      packet::And(HasCount(asked.packets, counters->packets, kPackets), HasCount(asked.bytes, counters->bytes, kBytes));
+  // A shorter prefix may have its own counters, and is looked at where those of a longer one are not as asked for.
+  const bool several = set.type.find("net") != std::string::npos;
+  return counts == Tristate::kNo && several ? Tristate::kUnknown : counts;
+}
+
+// Whether the element that a rule changed is the one that another rule asks for, by the parts of which elements of the
+// set's type are made. Different addresses may be one element (`netmask`), different ports never are.
+Tristate IsSameElement(const packet::IpsetChange& change, const xt_set_info& asked, const facts::Ipset& set,
+                       const Packet& packet) {
+  const std::vector<std::string_view> components = ComponentsOf(set.type);
+  if (change.dimensions < components.size()) {
+    return Tristate::kNo;  // ip_set_add() refuses
+  }
+  Tristate same = Tristate::kYes;
+  for (std::size_t i = 0; i < components.size(); ++i) {
+    const auto of_source = [&](unsigned flags) { return (flags & (IPSET_DIM_ONE_SRC << i)) != 0; };
+    const bool changed_source = of_source(change.from_source);
+    AbstractBytes changed;
+    AbstractBytes now;
+    if (components[i] == "ip") {
+      const std::size_t size = change.addresses.size() / 2;
+      changed = AbstractBytes(change.addresses).subspan(changed_source ? 0 : size, size);
+      now = of_source(asked.flags) ? packet.SourceAddress() : packet.DestinationAddress();
+    } else if (components[i] == "port") {
+      changed = AbstractBytes(change.ports).subspan(changed_source ? 0 : 2, 2);
+      now = of_source(asked.flags) ? packet.SourcePort() : packet.DestinationPort();
+    } else {
+      return Tristate::kUnknown;
+    }
+    const bool known = std::none_of(
+        now.begin(), now.end(), [](const AbstractByte& byte) { return !byte.IsKnown() && byte.field == Field::kNone; });
+    const bool equal = known && std::equal(now.begin(), now.end(), changed.begin(), changed.end());
+    const bool differs = !std::equal(
+        now.begin(), now.end(), changed.begin(), changed.end(),
+        [](const AbstractByte& a, const AbstractByte& b) { return ((a.value ^ b.value) & a.known & b.known) == 0; });
+    if (differs && components[i] == "port") {
+      return Tristate::kNo;
+    }
+    same = equal ? same : Tristate::kUnknown;
+  }
+  return same;
+}
+
+// What is known of the element that a rule asks for from what rules before it have changed; nothing: they have not
+// changed it.
+std::optional<Tristate> OwnChange(const IpsetMatch& asked, const facts::Ipset& set, const Packet& packet,
+                                  const HookContext& context, Facts& facts) {
+  const auto& changes = packet.lasting.ipsets;
+  if (!set.members.empty() && !changes.empty()) {
+    return Tristate::kUnknown;
+  }
+  if ((set.family && *set.family != packet.family) || asked.set.dim < ComponentsOf(set.type).size()) {
+    return std::nullopt;  // it has no element of this packet's
+  }
+  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+    if (change->set != asked.set.index) {
+      const facts::Ipset* other = facts.FindIpset(change->set);
+      if (other == nullptr || other->type == "list:set") {
+        return Tristate::kUnknown;  // what is put into a list goes into one of its members
+      }
+      continue;
+    }
+    const Tristate same = IsSameElement(*change, asked.set, set, packet);
+    if (same == Tristate::kNo) {
+      continue;
+    }
+    // A bitmap has a range, and elements of other hashes are made of more than the packet's addresses and ports.
+    if (same == Tristate::kUnknown || asked.counted || !set.type.starts_with("hash:")) {
+      return Tristate::kUnknown;
+    }
+    if (!change->there) {
+      return Tristate::kNo;
+    }
+    const facts::Fact* fact = facts.Ask(facts::IpsetRoomKey{set.name});
+    const bool* room = fact != nullptr ? fact->As<bool>() : nullptr;
+    if (room != nullptr && *room) {
+      return Tristate::kYes;
+    }
+    facts::IpsetElementKey key;
+    const bool was_there = ElementOf(asked, packet, context, facts).Make(set, &key) == Tristate::kYes &&
+                           facts.IsInIpset(key) == Tristate::kYes;
+    return was_there ? Tristate::kYes : Tristate::kUnknown;
+  }
+  return std::nullopt;
+}
 
 Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
   const auto decoded = DecodeIpsetMatch(match);
@@ -160,13 +305,11 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
     return {Condition::Of(Tristate::kUnknown, kWhatUnreadIpset)};
   }
   // A rule before this one may have changed what it asks for.
-  const auto& changed = packet.lasting.ipsets;
-  const bool as_it_was = (set->members.empty() || changed.empty()) &&
-                         std::find(changed.begin(), changed.end(), decoded->set.index) == changed.end();
-  if (!as_it_was) {
-    return {Condition::Of(Tristate::kUnknown, WhatItHolds(*set))};
+  if (const auto changed = OwnChange(*decoded, *set, packet, context, facts)) {
+    const bool inverted = (decoded->set.flags & IPSET_INV_MATCH) != 0;
+    return {Condition::Of(*changed, WhatItHolds(*set)).Invert(inverted)};
   }
-  const ElementOf element(*decoded, packet, context);
+  const ElementOf element(*decoded, packet, context, facts);
   const bool inverted = (decoded->set.flags & IPSET_INV_MATCH) != 0;
   Tristate found = Tristate::kNo;
   std::vector<const facts::Ipset*> open;  // that hold the packet's element or not, as its open fields are
@@ -177,7 +320,11 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
       open.push_back(&one);
       return;
     }
-    found = packet::Or(found, made == Tristate::kYes ? facts.IsInIpset(key) : made);
+    Tristate has = made == Tristate::kYes ? facts.IsInIpset(key) : made;
+    if (has == Tristate::kYes && decoded->counted && set->type != "list:set") {
+      has = HasCounts(*decoded, one, key, facts);
+    }
+    found = packet::Or(found, has);
   };
   if (set->type == "list:set") {
     std::for_each(set->members.begin(), set->members.end(), ask);
@@ -195,7 +342,7 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
     }
   }
   found = open.empty() ? found : packet::Or(found, Tristate::kUnknown);
-  if (decoded->counted && found != Tristate::kNo) {
+  if (decoded->counted && set->type == "list:set" && found != Tristate::kNo) {  // counts its members' hits
     found = Tristate::kUnknown;
   }
   return {Condition::Of(found, WhatItHolds(*set)).Invert(inverted)};
@@ -210,14 +357,14 @@ bool Maps(const XtTarget& target) {
   return !info || info->map_set.index != IPSET_INVALID_ID;
 }
 
-// The sets that --add-set and --del-set change.
-std::vector<std::uint16_t> ChangedBy(const XtTarget& target) {
-  std::vector<std::uint16_t> changed;
+// The sets that --add-set and --del-set change, in the order in which they do (set_target_v1()).
+std::vector<std::pair<xt_set_info, bool>> ChangedBy(const XtTarget& target) {
+  std::vector<std::pair<xt_set_info, bool>> changed;
   const auto info = ReadAs<xt_set_info_target_v1>(target.info);
   if (target.revision > 0 && info) {
-    for (const xt_set_info& set : {info->add_set, info->del_set}) {
+    for (const auto& [set, there] : {std::pair(info->add_set, true), std::pair(info->del_set, false)}) {
       if (set.index != IPSET_INVALID_ID) {
-        changed.push_back(set.index);
+        changed.emplace_back(set, there);
       }
     }
   }
@@ -229,11 +376,22 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     packet.mark = AbstractNumber<4>::Unknown();
     packet.priority = AbstractNumber<4>::Unknown();
   }
-  for (const std::uint16_t index : ChangedBy(target)) {
-    std::vector<std::uint16_t>& changed = packet.lasting.ipsets;
-    if (std::find(changed.begin(), changed.end(), index) == changed.end()) {
-      changed.push_back(index);
+  for (const auto& [set, there] : ChangedBy(target)) {
+    packet::IpsetChange change;
+    change.set = set.index;
+    change.dimensions = set.dim;
+    change.from_source = set.flags;
+    for (const AbstractBytes address : {packet.SourceAddress(), packet.DestinationAddress()}) {
+      change.addresses.insert(change.addresses.end(), address.begin(), address.end());
     }
+    std::copy_n(packet.transport.begin(), change.ports.size(), change.ports.begin());
+    change.there = there;
+    // Of changes to one set for the same packet the newest count; a rule that many packets reach adds no end of them.
+    std::vector<packet::IpsetChange>& changes = packet.lasting.ipsets;
+    packet::IpsetChange opposite = change;
+    opposite.there = !there;
+    std::erase_if(changes, [&](const packet::IpsetChange& each) { return each == change || each == opposite; });
+    changes.push_back(std::move(change));
   }
   return {};
 }

@@ -1,21 +1,13 @@
 // -m tcp: ports, flags and options.
-// Options that only a SYN carries; other ones may be there or not.
 #include <linux/netfilter/xt_tcpudp.h>
 
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/registry.h"
+#include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::xt {
 namespace {
-
-Tristate HasTcpOption(std::uint8_t option) {
-  constexpr std::uint8_t kMaximumSegmentSize = 2;
-  constexpr std::uint8_t kWindowScale = 3;
-  constexpr std::uint8_t kSackPermitted = 4;
-  return option == kMaximumSegmentSize || option == kWindowScale || option == kSackPermitted ? Tristate::kNo
-                                                                                             : Tristate::kUnknown;
-}
 
 Conditions Meaning(const xt_tcp& info, const Packet& packet, const HookContext&) {
   const auto inverted = [&](std::uint8_t flag) { return (info.invflags & flag) != 0; };
@@ -27,7 +19,8 @@ Conditions Meaning(const xt_tcp& info, const Packet& packet, const HookContext&)
   conditions.push_back(
       ByteIs(packet.TcpFlags(), info.flg_mask, info.flg_cmp, packet.family).Invert(inverted(XT_TCP_INV_FLAGS)));
   if (info.option != 0) {
-    conditions.push_back(Condition::Of(HasTcpOption(info.option), "a TCP option").Invert(inverted(XT_TCP_INV_OPTION)));
+    conditions.push_back(
+        Condition::Of(HasTcpOption(packet, info.option), "a TCP option").Invert(inverted(XT_TCP_INV_OPTION)));
   }
   return conditions;
 }

@@ -1,10 +1,11 @@
-// -m tcpmss and the targets that change TCP options. Only a SYN carries a maximum segment size; of the other options
-// nothing is known before a target has removed them, and nothing after.
+// -m tcpmss and the targets that change TCP options. Only a SYN carries a maximum segment size.
 #include <linux/netfilter/xt_TCPMSS.h>
+#include <linux/netfilter/xt_TCPOPTSTRIP.h>
 #include <linux/netfilter/xt_tcpmss.h>
 
 #include "collectors/firewall/xt/option_text.h"
 #include "collectors/firewall/xt/registry.h"
+#include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::xt {
 namespace {
@@ -21,6 +22,14 @@ OptionText TargetText(const xt_tcpmss_info& info) {
   return info.mss == XT_TCPMSS_CLAMP_PMTU ? " --clamp-mss-to-pmtu" : " --set-mss " + std::to_string(info.mss);
 }
 
+Effect Strip(const XtTarget& target, Packet& packet, const HookContext&) {
+  const auto info = Decode<xt_tcpoptstrip_target_info>(target);
+  if (!info || (info->strip_bmap[0] >> kTcpTimestamps & 1U) != 0) {
+    StripTcpTimestamps(packet);
+  }
+  return {};
+}
+
 constexpr Match kMatches[] = {{.name = "tcpmss",
                                .revisions = {0, 0},
                                .traits = {},
@@ -29,7 +38,7 @@ constexpr Match kMatches[] = {{.name = "tcpmss",
 
 constexpr Target kTargets[] = {
     {.name = "TCPMSS", .revisions = kAnyRevision, .traits = {}, .text = kTargetTextOf<xt_tcpmss_info, TargetText>},
-    {.name = "TCPOPTSTRIP", .revisions = kAnyRevision, .traits = {}},
+    {.name = "TCPOPTSTRIP", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = Strip},
 };
 
 }  // namespace

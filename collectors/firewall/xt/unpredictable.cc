@@ -1,4 +1,4 @@
-// Matches whose answer depends on time, other packets or data that no rule holds, and of which nothing more is known.
+// Matches whose answer depends on other packets or data that no rule holds, and of which nothing more is known.
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
@@ -9,7 +9,6 @@ constexpr Match kMatches[] = {
     {.name = "quota", .revisions = kAnyRevision, .traits = {.unknowable_because = "a quota"}},
     {.name = "rateest", .revisions = kAnyRevision, .traits = {.unknowable_because = "a rate estimate"}},
     {.name = "string", .revisions = kAnyRevision, .traits = {.unknowable_because = "the packet's payload"}},
-    {.name = "time", .revisions = kAnyRevision, .traits = {.unknowable_because = "the time"}},
 };
 
 }  // namespace

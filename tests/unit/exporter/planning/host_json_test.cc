@@ -61,6 +61,7 @@ ReportedSocket Socket() {
   reported.facts.type_of_service = 16;
   reported.facts.opened_here = true;
   reported.facts.control_group = 99;
+  reported.facts.priority = 6;
   return reported;
 }
 
@@ -83,6 +84,7 @@ HostReport Report() {
       Fact::Present(firewall::facts::NamespaceFacts{true, false, false, true, false, true, false, true}));
   facts.answers.emplace(firewall::facts::HopLimitKey{IpFamily::kIpv6, "veth0"}, Fact::Present(std::uint64_t{64}));
   facts.answers.emplace(firewall::facts::IpsecPoliciesKey{}, Fact::Present(false));
+  facts.answers.emplace(firewall::facts::ClockKey{}, Fact::Present(firewall::facts::Clock{1'793'232'000, -60}));
   facts.answers.emplace(firewall::facts::EntryCountKey{}, Fact::Present(std::uint64_t{12}));
   facts.answers.emplace(firewall::facts::ControlGroupKey{99},
                         Fact::Present(std::make_shared<const firewall::facts::ControlGroup>(

@@ -11,11 +11,14 @@
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_recent.h>
+#include <linux/netfilter/xt_set.h>
 #include <linux/netfilter/xt_socket.h>
+#include <linux/netfilter/xt_time.h>
 #include <linux/netfilter/xt_u32.h>
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -205,6 +208,257 @@ TEST_F(AskedFactsTest, WithoutPoliciesOnlyPolicyNoneMatches) {
   EXPECT_EQ(decide(), Disposition::kDrop);
   store_.Put(facts::IpsecPoliciesKey{}, Fact::Present(true));
   EXPECT_EQ(decide(), Disposition::kUnknown);
+}
+
+// The time of a clock that was read then, in a time zone so many minutes west.
+Fact ClockAt(std::int64_t seconds, std::optional<std::int32_t> minutes_west = 0) {
+  return Fact::Present(facts::Clock{seconds, minutes_west});
+}
+constexpr std::int64_t kHour = 3600;
+// A Wednesday, 00:00 UTC.
+constexpr std::int64_t kMidnight = 1'793'145'600;
+
+xt_time_info AnyTime() {
+  xt_time_info info = {};
+  info.date_stop = UINT32_MAX;
+  info.daytime_stop = XT_TIME_MAX_DAYTIME;
+  info.monthdays_match = XT_TIME_ALL_MONTHDAYS;
+  info.weekdays_match = XT_TIME_ALL_WEEKDAYS;
+  return info;
+}
+
+TEST_F(AskedFactsTest, ARuleForATimeIsKnownUntilTheTimeChangesItsAnswer) {
+  xt_time_info info = AnyTime();
+  info.daytime_start = 8 * kHour;
+  info.daytime_stop = 17 * kHour;
+  const auto at = [&](std::int64_t seconds, std::optional<std::int32_t> minutes_west = 0) {
+    store_.Put(facts::ClockKey{}, ClockAt(seconds, minutes_west));
+    return DroppedBy({"time", 0, InfoOf(info)});
+  };
+  EXPECT_EQ(DroppedBy({"time", 0, InfoOf(info)}), Disposition::kUnknown) << "nobody has told the time";
+  EXPECT_EQ(at(kMidnight + 12 * kHour), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 6 * kHour), Disposition::kAccept);
+  EXPECT_EQ(at(kMidnight + 8 * kHour), Disposition::kUnknown) << "the kernel's clock may be a second behind";
+  EXPECT_EQ(at(kMidnight + 8 * kHour + 1), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 8 * kHour - facts::Clock::kLasts - 1), Disposition::kAccept);
+  EXPECT_EQ(at(kMidnight + 8 * kHour - facts::Clock::kLasts), Disposition::kUnknown);
+  EXPECT_EQ(at(kMidnight + 17 * kHour - facts::Clock::kLasts), Disposition::kDrop) << "the last second counts";
+  EXPECT_EQ(at(kMidnight + 17 * kHour - facts::Clock::kLasts + 1), Disposition::kUnknown);
+  // Within the time that an answer is for, and over before it ends.
+  info.daytime_start = 8 * kHour;
+  info.daytime_stop = 8 * kHour + 5;
+  EXPECT_EQ(at(kMidnight + 8 * kHour - 30), Disposition::kUnknown);
+  info.daytime_stop = 17 * kHour;
+  info.flags = XT_TIME_LOCAL_TZ;
+  EXPECT_EQ(at(kMidnight + 12 * kHour, std::nullopt), Disposition::kUnknown);
+  EXPECT_EQ(at(kMidnight + 12 * kHour, 0), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 12 * kHour, 300), Disposition::kAccept) << "there it is seven o'clock";
+  EXPECT_EQ(at(kMidnight + 6 * kHour, -180), Disposition::kDrop) << "and there nine";
+}
+
+TEST_F(AskedFactsTest, ADayOfARuleMayLastBeyondMidnight) {
+  xt_time_info info = AnyTime();
+  info.daytime_start = 22 * kHour;
+  info.daytime_stop = 2 * kHour;
+  info.weekdays_match = 1U << 3;  // Wednesday
+  const auto at = [&](std::int64_t seconds) {
+    store_.Put(facts::ClockKey{}, ClockAt(seconds));
+    return DroppedBy({"time", 0, InfoOf(info)});
+  };
+  EXPECT_EQ(at(kMidnight + 1 * kHour), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 12 * kHour), Disposition::kAccept);
+  EXPECT_EQ(at(kMidnight + 23 * kHour), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 25 * kHour), Disposition::kAccept);
+  EXPECT_EQ(at(kMidnight + 24 * kHour - 10), Disposition::kUnknown);
+  info.flags = XT_TIME_CONTIGUOUS;
+  EXPECT_EQ(at(kMidnight + 1 * kHour), Disposition::kAccept) << "it began on Tuesday";
+  EXPECT_EQ(at(kMidnight + 24 * kHour - 10), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 25 * kHour), Disposition::kDrop);
+  EXPECT_EQ(at(kMidnight + 27 * kHour), Disposition::kAccept);
+}
+
+TEST_F(AskedFactsTest, DatesAndDaysOfTheMonthAreThoseOfTheCalendar) {
+  xt_time_info info = AnyTime();
+  const auto decide = [&] { return DroppedBy({"time", 0, InfoOf(info)}); };
+  store_.Put(facts::ClockKey{}, ClockAt(kMidnight + 12 * kHour));
+  EXPECT_EQ(decide(), Disposition::kDrop);
+  info.monthdays_match = 1U << 28;  // 2026-10-28
+  EXPECT_EQ(decide(), Disposition::kDrop);
+  info.monthdays_match = ~(1U << 28);
+  EXPECT_EQ(decide(), Disposition::kAccept);
+  info = AnyTime();
+  info.date_start = static_cast<std::uint32_t>(kMidnight + 13 * kHour);
+  EXPECT_EQ(decide(), Disposition::kAccept);
+  info.date_start = static_cast<std::uint32_t>(kMidnight + 12 * kHour + 30);
+  EXPECT_EQ(decide(), Disposition::kUnknown);
+  info.date_start = 0;
+  info.date_stop = static_cast<std::uint32_t>(kMidnight + 11 * kHour);
+  EXPECT_EQ(decide(), Disposition::kAccept);
+  info.date_stop = static_cast<std::uint32_t>(kMidnight + 12 * kHour + 30);
+  EXPECT_EQ(decide(), Disposition::kUnknown);
+}
+
+TEST_F(AskedFactsTest, NftablesComparesTheTimeAsANumber) {
+  const auto bytes = [](std::uint64_t number, int size) {
+    Value value;
+    for (int i = size; i-- > 0;) {
+      value.push_back(static_cast<std::byte>(number >> (8 * i)));
+    }
+    return value;
+  };
+  const auto between = [&](std::uint32_t key, std::uint64_t from, std::uint64_t to, int size) {
+    const Register reg{0};
+    const auto width = static_cast<std::uint32_t>(size);
+    return Evaluate(HandMadeTable().Base(
+        "o", Hook::kOutput,
+        {{MetaLoad{key, reg}, ByteOrder{NFT_BYTEORDER_HTON, reg, reg, width, width},
+          Compare{NFT_CMP_GTE, reg, bytes(from, size)}, Compare{NFT_CMP_LTE, reg, bytes(to, size)}, Drops()}}));
+  };
+  const auto hour = [&](std::int64_t from, std::int64_t to) {
+    return between(NFT_META_TIME_HOUR, static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(to), 4);
+  };
+  EXPECT_EQ(hour(0, 24 * kHour - 1), Disposition::kUnknown) << "nobody has told the time";
+  store_.Put(facts::ClockKey{}, ClockAt(kMidnight + 12 * kHour, 300));
+  EXPECT_EQ(hour(8 * kHour, 17 * kHour), Disposition::kDrop) << "in UTC, whatever the kernel's time zone";
+  EXPECT_EQ(hour(0, 8 * kHour), Disposition::kAccept);
+  EXPECT_EQ(hour(12 * kHour + 30, 24 * kHour - 1), Disposition::kUnknown);
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const auto now = static_cast<std::uint64_t>(kMidnight + 12 * kHour) * kSecond;
+  EXPECT_EQ(between(NFT_META_TIME_NS, 0, now + 1000 * kSecond, 8), Disposition::kDrop);
+  EXPECT_EQ(between(NFT_META_TIME_NS, now + 1000 * kSecond, UINT64_MAX, 8), Disposition::kAccept);
+  EXPECT_EQ(between(NFT_META_TIME_NS, now + 30 * kSecond, UINT64_MAX, 8), Disposition::kUnknown);
+  const auto day = [&](std::uint64_t weekday) { return between(NFT_META_TIME_DAY, weekday, weekday, 1); };
+  EXPECT_EQ(day(3), Disposition::kDrop);
+  EXPECT_EQ(day(4), Disposition::kAccept);
+  store_.Put(facts::ClockKey{}, ClockAt(kMidnight + 2 * kHour, 300));
+  EXPECT_EQ(day(3), Disposition::kAccept);
+  EXPECT_EQ(day(2), Disposition::kDrop) << "in the kernel's time zone it is still Tuesday";
+  store_.Put(facts::ClockKey{}, ClockAt(kMidnight - 10, 0));
+  EXPECT_EQ(day(2), Disposition::kUnknown);
+  EXPECT_EQ(day(3), Disposition::kUnknown);
+  EXPECT_EQ(day(4), Disposition::kAccept);
+  EXPECT_EQ(hour(1 * kHour, 23 * kHour), Disposition::kAccept) << "just before midnight, and just after";
+}
+
+TEST_F(AskedFactsTest, WhatAnIpsetCountsIsKnownFarFromALimit) {
+  store_.Put(facts::IpsetKey{3}, Fact::Present(std::shared_ptr<const facts::Ipset>(std::make_shared<facts::Ipset>(
+                                     facts::Ipset{"s", "hash:ip", IpFamily::kIpv4, {}}))));
+  facts::IpsetElementKey element;
+  element.set = "s";
+  element.address = connection_.peer->address;
+  store_.Put(element, Fact::Present(true));
+  const auto counted = [&](std::uint8_t operation, std::uint64_t packets) {
+    xt_set_info_match_v4 info = {};
+    info.match_set = {3, 1, 0};
+    info.packets.op = operation;
+    info.packets.value = packets;
+    return DroppedBy({"set", 4, InfoOf(info)});
+  };
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kUnknown) << "nobody has told";
+  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{true, 50, 5000}));
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kDrop);
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 50), Disposition::kUnknown) << "this packet may be the one";
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 1199), Disposition::kUnknown);
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 1200), Disposition::kAccept);
+  EXPECT_EQ(counted(IPSET_COUNTER_LT, 50), Disposition::kAccept);
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 0), Disposition::kDrop);
+  EXPECT_EQ(counted(IPSET_COUNTER_LT, 51), Disposition::kUnknown);
+  EXPECT_EQ(counted(IPSET_COUNTER_LT, 1200), Disposition::kDrop);
+  EXPECT_EQ(counted(IPSET_COUNTER_EQ, 49), Disposition::kAccept);
+  EXPECT_EQ(counted(IPSET_COUNTER_EQ, 60), Disposition::kUnknown);
+  EXPECT_EQ(counted(IPSET_COUNTER_NE, 49), Disposition::kDrop);
+  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{true, 0, 0}));
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 0), Disposition::kUnknown) << "this packet is the first";
+  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{false, 0, 0}));
+  EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kDrop) << "a set without counters is not asked for them";
+}
+
+TEST_F(AskedFactsTest, WhatARulePutsIntoAnIpsetIsThereForTheNext) {
+  const auto is = [&](const std::string& type) {
+    store_.Put(facts::IpsetKey{3}, Fact::Present(std::shared_ptr<const facts::Ipset>(
+                                       std::make_shared<facts::Ipset>(facts::Ipset{"s", type, IpFamily::kIpv4, {}}))));
+  };
+  const xt_set_info none = {IPSET_INVALID_ID, 0, 0};
+  const auto changed_by = [](const xt_set_info& add, const xt_set_info& del) {
+    xt_set_info_target_v2 info = {};
+    info.add_set = add;
+    info.del_set = del;
+    return XtTarget{"SET", 2, InfoOf(info)};
+  };
+  const auto asked = [](const xt_set_info& set) {
+    xt_set_info_match_v1 info = {};
+    info.match_set = set;
+    return XtMatch{"set", 1, InfoOf(info)};
+  };
+  const auto decide = [&](const XtTarget& change, const xt_set_info& set) {
+    return Evaluate(HandMadeTable(Backend::kLegacy, TableFamily::kIpv4)
+                        .Base("OUTPUT", Hook::kOutput, {{change}, {asked(set), Drops()}}));
+  };
+  const xt_set_info peer = {3, 1, 0};
+  const xt_set_info own = {3, 1, IPSET_DIM_ONE_SRC};
+  is("hash:ip");
+  facts::IpsetElementKey element;
+  element.set = "s";
+  element.address = connection_.peer->address;
+  EXPECT_EQ(decide(changed_by(peer, none), peer), Disposition::kUnknown) << "nobody has told whether it has room";
+  store_.Put(facts::IpsetRoomKey{"s"}, Fact::Present(false));
+  EXPECT_EQ(decide(changed_by(peer, none), peer), Disposition::kUnknown) << "it may be full";
+  store_.Put(element, Fact::Present(true));
+  EXPECT_EQ(decide(changed_by(peer, none), peer), Disposition::kDrop) << "it was there";
+  EXPECT_EQ(decide(changed_by(none, peer), peer), Disposition::kAccept) << "it was, and is no more";
+  store_.Put(element, Fact::Present(false));
+  store_.Put(facts::IpsetRoomKey{"s"}, Fact::Present(true));
+  EXPECT_EQ(decide(changed_by(peer, none), peer), Disposition::kDrop);
+  EXPECT_EQ(decide(changed_by(peer, peer), peer), Disposition::kAccept) << "put in, then taken out";
+  EXPECT_EQ(decide(changed_by(own, none), peer), Disposition::kUnknown) << "of one network it would be one element";
+  is("hash:ip,port");
+  const xt_set_info to_peer = {3, 2, 0};
+  const xt_set_info to_own_port = {3, 2, IPSET_DIM_TWO_SRC};
+  element.port = connection_.peer->port;
+  store_.Put(element, Fact::Present(false));
+  EXPECT_EQ(decide(changed_by(to_peer, none), to_peer), Disposition::kDrop);
+  EXPECT_EQ(decide(changed_by(to_own_port, none), to_peer), Disposition::kAccept) << "another port";
+  EXPECT_EQ(decide(changed_by(peer, none), to_peer), Disposition::kAccept) << "the rule says too little: refused";
+  for (const char* type : {"hash:net", "hash:ip,mark", "bitmap:ip"}) {
+    is(type);
+    EXPECT_EQ(decide(changed_by(to_peer, none), to_peer), Disposition::kUnknown) << type;
+  }
+}
+
+TEST_F(AskedFactsTest, TimestampsAreInEveryPacketOfAConnectionOrInNone) {
+  const auto where = [&](bool there) {
+    const ExtensionHeader load{1, 8, 0, 1, NFT_EXTHDR_F_PRESENT, Register{0}, std::nullopt};
+    const Compare asked{NFT_CMP_EQ, Register{0}, ValueOf({static_cast<std::uint8_t>(there ? 1 : 0)})};
+    return Evaluate(HandMadeTable().Base("o", Hook::kOutput, {{load, asked, Drops()}}));
+  };
+  EXPECT_EQ(where(true), Disposition::kDrop);
+  EXPECT_EQ(where(false), Disposition::kAccept);
+  connection_.local_socket.timestamps = false;
+  EXPECT_EQ(where(true), Disposition::kAccept);
+  EXPECT_EQ(where(false), Disposition::kDrop);
+  connection_.local_socket.timestamps.reset();
+  EXPECT_EQ(where(true), Disposition::kUnknown);
+  connection_.local_socket.timestamps = true;
+  const ExtensionHeader strip{1, 8, 0, 0, 0, std::nullopt, std::nullopt};
+  const ExtensionHeader load{1, 8, 0, 1, NFT_EXTHDR_F_PRESENT, Register{0}, std::nullopt};
+  EXPECT_EQ(Evaluate(HandMadeTable().Base(
+                "o", Hook::kOutput,
+                {{strip}, {load, Compare{NFT_CMP_EQ, Register{0}, ValueOf({std::uint8_t{1}})}, Drops()}})),
+            Disposition::kUnknown)
+      << "a rule has taken them out";
+}
+
+TEST_F(AskedFactsTest, PacketsHaveThePriorityOfTheirSocket) {
+  const auto decide = [&] {
+    const Compare six{NFT_CMP_EQ, Register{0}, ValueOf({6, 0, 0, 0})};
+    return Evaluate(
+        HandMadeTable().Base("o", Hook::kOutput, {{MetaLoad{NFT_META_PRIORITY, Register{0}}, six, Drops()}}));
+  };
+  EXPECT_EQ(decide(), Disposition::kUnknown);
+  connection_.local_socket.priority = 6;
+  EXPECT_EQ(decide(), Disposition::kDrop);
+  connection_.local_socket.priority = 0;
+  EXPECT_EQ(decide(), Disposition::kAccept);
 }
 
 TEST_F(AskedFactsTest, ARuleForAControlGroupMatchesThoseWithinIt) {

@@ -92,6 +92,17 @@ TEST(FactStoreTest, WhatNobodyTellsChangesOfGrowsOld) {
   EXPECT_NE(store.Find(RouteTo("192.0.2.9")), nullptr) << "the kernel tells of changes";
 }
 
+TEST(FactStoreTest, TheTimeIsReadAgainBeforeItsAnswersEnd) {
+  FactStore store;
+  const SteadyClock::time_point start{minutes(60)};
+  store.Expire(start);
+  store.Put(ClockKey{}, Fact::Present(Clock{1'793'145'600, 0}));
+  const std::uint32_t then = store.Now();
+  store.Expire(start + seconds(Clock::kLasts) - seconds(10));
+  EXPECT_EQ(store.Find(ClockKey{}), nullptr);
+  EXPECT_FALSE(store.Holds(Only(FactKind::kClock), then));
+}
+
 TEST(FactStoreTest, AFailureIsTriedAgain) {
   FactStore store;
   const SteadyClock::time_point start{minutes(60)};

@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "tests/unit/collectors/firewall/read/nft_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_events.h"
@@ -308,6 +309,29 @@ TEST_F(FactResolverTest, ASocketIsToldWithAllThatRulesAskOfIt) {
   EXPECT_EQ(socket.transparent, true);
   EXPECT_EQ(socket.control_group, 4242U);
   EXPECT_EQ(socket.class_or_priority, 6U);
+}
+
+TEST_F(FactResolverTest, APriorityIsToldApartFromAClassWhereThereAreNoClasses) {
+  const auto priority = [&] {
+    kernel_->Answers({SocketMessage(kSocket, {HostNumber(INET_DIAG_CLASS_ID, 6)}), Acknowledgement()});
+    return AskPresent<facts::Socket>(kSocket).priority;
+  };
+  EXPECT_EQ(priority(), std::nullopt) << "nothing tells of control groups";
+  const std::string head = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t3\t1\t1\n";
+  procfs_.Write("cgroups", head + "net_cls\t4\t1\t1\nnet_prio\t0\t1\t1\n");
+  EXPECT_EQ(priority(), std::nullopt);
+  procfs_.Write("cgroups", head + "net_cls\t0\t1\t1\nnet_prio\t4\t1\t1\n");
+  EXPECT_EQ(priority(), std::nullopt);
+  procfs_.Write("cgroups", head + "net_cls\t0\t1\t1\nnet_prio\t0\t1\t1\n");
+  EXPECT_EQ(priority(), 6U);
+  procfs_.Write("cgroups", head);
+  EXPECT_EQ(priority(), 6U) << "a kernel that has neither";
+}
+
+TEST_F(FactResolverTest, TheClockIsReadWithTheKernelsTimeZone) {
+  const auto& clock = AskPresent<facts::Clock>(facts::ClockKey{});
+  EXPECT_NEAR(static_cast<double>(clock.seconds), static_cast<double>(std::time(nullptr)), 60);
+  EXPECT_TRUE(clock.minutes_west);
 }
 
 TEST_F(FactResolverTest, ASocketThatIsBoundToADeviceIsFoundInTheListOfAll) {

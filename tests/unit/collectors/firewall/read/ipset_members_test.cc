@@ -5,6 +5,8 @@
 #include <linux/netfilter/ipset/ip_set.h>
 #include <netinet/in.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
 
 #include "tests/unit/collectors/firewall/read/message_parts.h"
@@ -15,6 +17,7 @@ namespace finwait::firewall::read {
 namespace {
 
 using facts::IpsetElementKey;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 IpAddress Address(const std::string& text) { return *IpAddress::Parse(text); }
@@ -55,7 +58,7 @@ class IpsetMembersTest : public testing::Test {
     std::vector<bool> has;
     for (const auto& answer : members_->Answers()) {
       EXPECT_TRUE(answer.has_value());
-      has.push_back(answer.value_or(false));
+      has.push_back(answer && answer->has);
     }
     return has;
   }
@@ -187,6 +190,38 @@ TEST_F(IpsetMembersTest, MembersThatContradictEachOtherTellNothing) {
   ASSERT_EQ(answers.size(), 1U);
   ASSERT_FALSE(answers[0]);
   EXPECT_EQ(answers[0].error().message, "list an ipset: its members contradict each other");
+}
+
+TEST_F(IpsetMembersTest, CountersAreThoseOfTheMemberThatHoldsTheElement) {
+  AsksFor("192.0.2.7");
+  const auto number64 = [](std::uint16_t type, std::uint64_t value) {
+    return Put([=](Request& into) { into.PutBigEndian64(type, value); });
+  };
+  ASSERT_TRUE(Take({{Ip("192.0.2.6"), number64(IPSET_ATTR_PACKETS, 1), number64(IPSET_ATTR_BYTES, 2)},
+                    {Ip("192.0.2.7"), number64(IPSET_ATTR_PACKETS, 50), number64(IPSET_ATTR_BYTES, 5000)}},
+                   {Flags(IPSET_FLAG_WITH_COUNTERS)}));
+  const auto answers = members_->Answers();
+  ASSERT_TRUE(answers.size() == 1 && answers[0]);
+  EXPECT_EQ(answers[0]->counters, (facts::IpsetCounters{true, 50, 5000}));
+  ASSERT_TRUE(Take({{Ip("192.0.2.7")}}));
+  EXPECT_FALSE(members_->Answers()[0]->counters.kept);
+}
+
+TEST_F(IpsetMembersTest, AMemberWithoutAnEthernetAddressHoldsAnyOfThem) {
+  const std::array<std::uint8_t, 6> one = {2, 0, 0, 0, 0, 1};
+  const std::array<std::uint8_t, 6> other = {2, 0, 0, 0, 0, 2};
+  AsksFor("192.0.2.7");
+  elements_.back()->hardware_address = one;
+  AsksFor("192.0.2.7");
+  elements_.back()->hardware_address = other;
+  const Put ether = Raw(IPSET_ATTR_ETHER, Bytes({2, 0, 0, 0, 0, 1}));
+  EXPECT_THAT(Has({{Ip("192.0.2.7")}}), ElementsAre(true, true));
+  EXPECT_THAT(Has({{Ip("192.0.2.7"), ether}}), ElementsAre(true, false));
+  elements_.back()->hardware_address.reset();
+  EXPECT_THAT(Has({{Ip("192.0.2.7")}}), ElementsAre(true, true));
+  EXPECT_THAT(Has({{Ip("192.0.2.6"), ether}}), ElementsAre(false, false));
+  ASSERT_TRUE(Take({{Ip("192.0.2.7"), ether}}));
+  EXPECT_FALSE(members_->Answers()[1]) << "which one the packet has is not known";
 }
 
 TEST_F(IpsetMembersTest, AnotherFormThanTheElementsOrANewOptionIsNotGuessedAt) {

@@ -126,7 +126,7 @@ TEST(ExtensionRegistryTest, OnlyATerminalTargetEndsTheRuleForEveryPacket) {
 // hook_traversal's list of targets that keep the packet had 7 names and rule_machine's 14.
 TEST(ExtensionRegistryTest, AccountingTargetsKeepThePacket) {
   for (const char* name : {"AUDIT", "CHECKSUM", "CONNSECMARK", "IDLETIMER", "LED", "LOG", "NFLOG", "RATEEST", "REJECT",
-                           "SECMARK", "TCPMSS", "TCPOPTSTRIP", "TEE", "TRACE"}) {
+                           "SECMARK", "TCPMSS", "TEE", "TRACE"}) {
     EXPECT_FALSE(BuiltIn().TraitsOf(XtTarget{name, 0, {}}).changes_packet) << name;
   }
 }
