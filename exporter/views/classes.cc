@@ -51,15 +51,15 @@ std::string ClassesText(const report::ClassesReport& report) {
               : Counted(static_cast<std::uint64_t>(not_clean), "does", "do") + " not close, or cannot be told,")
       << " once the conntrack entry is gone.\n";
   for (const std::string& why : report.incomplete) {
-    out << "Not complete: " << why << ".\n";
+    out << "Not complete: " << Printable(why) << ".\n";
   }
   for (const report::ClassReport& line : report.classes) {
     const auto& surveyed = line.surveyed;
     out << "\n"
-        << Name(surveyed.outcome.fate) << "  " << report::FamilyText(line.family) << " " << line.connections << "\n    "
-        << line.consequence << "\n";
+        << Name(surveyed.outcome.fate) << "  " << report::FamilyText(line.family) << " " << Printable(line.connections)
+        << "\n    " << Printable(line.consequence) << "\n";
     if (line.packet && !line.packet->text.empty()) {
-      out << "      " << line.packet->text << "\n";
+      out << "      " << Printable(line.packet->text) << "\n";
     }
     out << "    " << Sockets(surveyed.sockets) << "; for example: explain " << surveyed.example_local.Text() << " "
         << surveyed.example_peer.Text();
@@ -76,7 +76,8 @@ std::string ClassesText(const report::ClassesReport& report) {
     out << "\nNo packet of a close without an entry comes to " << Counted(report.unreached.size(), "rule", "rules")
         << " of input and output:\n";
     for (std::size_t i = 0; i < std::min(report.unreached.size(), kUnreachedListed); ++i) {
-      out << "  " << Describe(report.unreached[i].rule) << "\n      " << report.unreached[i].text << "\n";
+      out << "  " << Printable(Describe(report.unreached[i].rule)) << "\n      " << Printable(report.unreached[i].text)
+          << "\n";
     }
     if (report.unreached.size() > kUnreachedListed) {
       out << "  and " << report.unreached.size() - kUnreachedListed << " more (--format=json lists all)\n";

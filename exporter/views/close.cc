@@ -4,6 +4,7 @@
 #include <sstream>
 #include <utility>
 
+#include "collectors/base/text.h"
 #include "collectors/firewall/model/rule_id.h"
 #include "exporter/report/fate_text.h"
 #include "exporter/views/json_text.h"
@@ -49,7 +50,7 @@ std::string OpenerText(const report::CloseReport& report) {
 std::string FlowtablesText(const report::CloseReport& report) {
   std::string text;
   for (const firewall::FlowtableInTable& one : report.flowtables) {
-    text += "While it has its entry, its packets may pass the rules by: " + Describe(one) +
+    text += "While it has its entry, its packets may pass the rules by: " + Printable(Describe(one)) +
             ". Without the entry they do not.\n";
   }
   return text;
@@ -67,7 +68,7 @@ std::string CloseText(const report::CloseReport& report) {
   std::ostringstream out;
   out << Verdict(report.fate) << " (" << Name(report.fate) << "): "
       << (report.with_entry ? "whether its conntrack entry is there or not, " : "once its conntrack entry is gone, ")
-      << report::Sentence(report.fate) << (report.reason.empty() ? "" : ": " + report.reason) << ".\n";
+      << report::Sentence(report.fate) << (report.reason.empty() ? "" : ": " + Printable(report.reason)) << ".\n";
   out << "It has "
       << (!report.tracked   ? "an entry or not: that cannot be asked"
           : *report.tracked ? "an entry now"
@@ -75,8 +76,8 @@ std::string CloseText(const report::CloseReport& report) {
       << ". " << report::Sentence(report.path) << "\n"
       << (report.passage ? "Its packets come through this host: " + std::string(report::Name(*report.passage)) + ".\n"
                          : "")
-      << OpenerText(report) << FlowtablesText(report) << (report.entry.empty() ? "" : "\n  " + report.entry + "\n")
-      << "\n";
+      << OpenerText(report) << FlowtablesText(report)
+      << (report.entry.empty() ? "" : "\n  " + Printable(report.entry) + "\n") << "\n";
   for (const report::PacketReport& packet : report.packets) {
     out << "  " << packet.name << std::string(kNameWidth - packet.name.size(), ' ') << packet.verdict;
     if (!packet.state.empty()) {
@@ -86,13 +87,13 @@ std::string CloseText(const report::CloseReport& report) {
       out << " at " << packet.hook;
     }
     if (packet.rule && !packet.passes) {
-      out << " by " << Describe(*packet.rule);
+      out << " by " << Printable(Describe(*packet.rule));
       if (!packet.text.empty()) {
-        out << "\n" << indent << packet.text;
+        out << "\n" << indent << Printable(packet.text);
       }
     }
     if (!packet.reason.empty()) {
-      out << "\n" << indent << packet.reason;
+      out << "\n" << indent << Printable(packet.reason);
     }
     out << "\n";
   }

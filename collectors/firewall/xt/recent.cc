@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -144,7 +143,7 @@ bool MasksDiffer(const xt_recent_mtinfo_v1& info, Facts& facts) {
   return std::any_of(matches.begin(), matches.end(), [&](const XtMatch* match) {
     const auto other = DecodeRecent(*match);
     return other && BoundedText(other->name) == BoundedText(info.name) &&
-           std::memcmp(&other->mask, &info.mask, sizeof info.mask) != 0;
+           !std::ranges::equal(other->mask.all, info.mask.all);
   });
 }
 
