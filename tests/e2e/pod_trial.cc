@@ -261,10 +261,10 @@ class Player {
   bool IsWhole(const nlohmann::json& report) const {
     return report.is_object() && report["live"].is_object() && report["live"]["open"] == outcome_.open;
   }
-  // Whether it counts them, and knows of those that are to be lost that they have an entry: before the first
+  // Whether it counts them, and knows of those that are to be lost that they have an entry here: before the first
   // collection of all zones it does not.
   bool IsSeen(const nlohmann::json& report) const {
-    const bool may_have_none = trial_.fate == "clean" || trial_.fate == "unknown";
+    const bool may_have_none = trial_.fate == "clean" || trial_.fate == "unknown" || trial_.enter;
     return report.is_object() && report["live"].is_object() && report["live"]["open"] >= outcome_.open &&
            (may_have_none || report["live"]["never_tracked"] == 0);
   }
