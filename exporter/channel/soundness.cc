@@ -75,7 +75,8 @@ struct NeedIsSound {
   // Of numbers and addresses, which are whatever they are.
   template <OneOf<firewall::facts::RouteKey, firewall::facts::SocketKey, firewall::facts::NamespaceKey,
                   firewall::facts::IpsetKey, firewall::facts::IpsecPoliciesKey, firewall::facts::QueueListenerKey,
-                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey>
+                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey,
+                  firewall::facts::EntryKey>
                 Key>
   bool operator()(const Key&) const {
     return true;

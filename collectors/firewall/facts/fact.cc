@@ -65,6 +65,7 @@ struct Sizer {
     return sizeof(RecentList) + list->entries.size() * (kNode + sizeof(IpAddress) + sizeof(RecentEntry));
   }
   std::size_t operator()(const HardwareAddress&) const { return 0; }
+  std::size_t operator()(const std::shared_ptr<const ConnectionEntry>&) const { return sizeof(ConnectionEntry); }
   std::size_t operator()(const std::shared_ptr<const ControlGroup>& group) const {
     return sizeof(ControlGroup) + group->path.size() + group->line.size() * sizeof(std::uint64_t);
   }

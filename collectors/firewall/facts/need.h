@@ -159,10 +159,19 @@ struct SetRoomKey {
   auto operator<=>(const SetRoomKey&) const = default;
 };
 
+/// What conntrack's entry of a packet holds: the one that it finds for a packet with these ends.
+struct EntryKey {
+  Endpoint source;
+  Endpoint destination;
+  std::uint16_t zone = 0;  ///< that the packet is looked up in
+  auto operator<=>(const EntryKey&) const = default;
+};
+
 /// The kinds of needs.
-using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey,
-                               NamespaceKey, IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey,
-                               EntryCountKey, RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey>;
+using NeedKinds =
+    std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey, IpsetKey,
+                 IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey, RecentKey,
+                 ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey, EntryKey>;
 
 /// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
 struct Need : NeedKinds {
@@ -198,7 +207,8 @@ enum class FactKind : std::uint8_t {
   kControlGroup,
   kSetRoom,
   kIpsetContents,
-  kNeighbour
+  kNeighbour,
+  kEntry
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<NeedKinds>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }
