@@ -14,6 +14,9 @@ constexpr const char* kSecondUplink =
     "ip address add 203.0.113.1/32 dev lo; ";
 constexpr const char* kFarEnd =
     "ip address add 198.51.100.2/24 dev vb2; ip link set vb2 up; ip address add 203.0.113.9/32 dev lo; ";
+// The kernel tells the IPv6 stack of a new link up to a second late.
+constexpr const char* kLinkIsUp =
+    "for i in $(seq 100); do ip -o link show vb2 | grep -q 'state UP' && break; sleep 0.05; done; sleep 0.5";
 constexpr const char* kAnyPath = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done; ";
 
 class Reported {
@@ -96,8 +99,8 @@ void AddPaths(Reported& reported) {
       "ip link add va2 type veth peer name vb2 netns $FAR; ip link set va2 addrgenmode none; ip link set va2 up; ip "
       "address add fe80::a2/64 dev va2 nodad";
   link_local.prepare_peer =
-      "ip link set vb2 addrgenmode none; ip link set vb2 up; ip address add fe80::b2/64 dev vb2 nodad; "
-      "for i in $(seq 100); do ip -o link show vb2 | grep -q 'state UP' && break; sleep 0.05; done; sleep 0.5";
+      std::string("ip link set vb2 addrgenmode none; ip link set vb2 up; ip address add fe80::b2/64 dev vb2 nodad; ") +
+      kLinkIsUp;
   link_local.address = "fe80::b2";
   link_local.listens = "::";
   link_local.device = "va2";
@@ -111,8 +114,10 @@ void AddPaths(Reported& reported) {
       "va2 up; ip -6 route add 2001:db8:9::9 via 2001:db8::2 metric 10; ip -6 route add 2001:db8:9::9 via "
       "2001:db8:2::2 metric 20";
   bound6.prepare_peer =
-      "ip address add 2001:db8:2::2/64 dev vb2 nodad; ip link set vb2 up; ip address add 2001:db8:9::9/128 dev lo "
-      "nodad; for i in $(seq 100); do ip -o link show vb2 | grep -q 'state UP' && break; sleep 0.05; done; sleep 0.5";
+      std::string(
+          "ip address add 2001:db8:2::2/64 dev vb2 nodad; ip link set vb2 up; ip address add 2001:db8:9::9/128 "
+          "dev lo nodad; ") +
+      kLinkIsUp;
   bound6.address = "2001:db8:9::9";
   bound6.listens = "::";
   bound6.device = "va2";

@@ -52,20 +52,23 @@ TEST_F(FateTest, APeerThatHasForgottenItAnswersWithAResetWhichIsInvalid) {
   EXPECT_EQ(Of(DropsStateAt(Hook::kInput, kStateInvalid)), Fate::kPeerDecides);
 }
 
+// Asks whether what was loaded, of `length` bytes, has one of `bits`.
+std::pair<firewall::Bitwise, firewall::Compare> HasAnyOf(unsigned length, unsigned bits) {
+  using namespace firewall::eval;
+  firewall::Bitwise masked;
+  masked.length = length;
+  masked.mask = length == 1 ? ValueOf({bits}) : ValueOf({bits, 0, 0, 0});
+  masked.xor_value = length == 1 ? ValueOf({0}) : ValueOf({0, 0, 0, 0});
+  return {masked, firewall::Compare{NFT_CMP_NEQ, firewall::Register{0}, masked.xor_value}};
+}
+
 // Rejects what comes in as NEW with a reset, and drops resets of `state` that go out.
 std::shared_ptr<const firewall::Ruleset> ResetsThePeer(unsigned state) {
   using namespace firewall;
   using namespace firewall::eval;
-  const auto has = [](unsigned length, unsigned bits) {
-    Bitwise masked;
-    masked.length = length;
-    masked.mask = length == 1 ? ValueOf({bits}) : ValueOf({bits, 0, 0, 0});
-    masked.xor_value = length == 1 ? ValueOf({0}) : ValueOf({0, 0, 0, 0});
-    return std::pair(masked, Compare{NFT_CMP_NEQ, Register{0}, masked.xor_value});
-  };
-  const auto [of_new, is_new] = has(4, kStateNew);
-  const auto [of_state, is_state] = has(4, state);
-  const auto [of_flag, is_reset] = has(1, kFlagRst);
+  const auto [of_new, is_new] = HasAnyOf(4, kStateNew);
+  const auto [of_state, is_state] = HasAnyOf(4, state);
+  const auto [of_flag, is_reset] = HasAnyOf(1, kFlagRst);
   HandMadeTable table;
   table.Base("in", Hook::kInput,
              {{CtLoad{NFT_CT_STATE, {}, Register{0}}, of_new, is_new, Reject{NFT_REJECT_TCP_RST, 0}}});
@@ -86,15 +89,8 @@ TEST_F(FateTest, APeerThatIsResetButCannotSaySoIsAckDropped) {
   using namespace firewall;
   using namespace firewall::eval;
   HandMadeTable table;
-  const auto masked = [](unsigned length, unsigned bits) {
-    Bitwise mask;
-    mask.length = length;
-    mask.mask = length == 1 ? ValueOf({bits}) : ValueOf({bits, 0, 0, 0});
-    mask.xor_value = length == 1 ? ValueOf({0}) : ValueOf({0, 0, 0, 0});
-    return std::pair(mask, Compare{NFT_CMP_NEQ, Register{0}, mask.xor_value});
-  };
-  const auto [of_flag, is_reset] = masked(1, kFlagRst);
-  const auto [of_new, is_new] = masked(4, kStateNew);
+  const auto [of_flag, is_reset] = HasAnyOf(1, kFlagRst);
+  const auto [of_new, is_new] = HasAnyOf(4, kStateNew);
   table.Base("in", Hook::kInput,
              {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, of_flag, is_reset, Drops()},
               {CtLoad{NFT_CT_STATE, {}, Register{0}}, of_new, is_new, Reject{NFT_REJECT_TCP_RST, 0}}});

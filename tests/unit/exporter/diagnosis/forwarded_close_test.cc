@@ -65,6 +65,17 @@ class ForwardedCloseTest : public testing::Test {
     return outcome;
   }
 
+  // In FIN_WAIT_1, after three tries; its entry is not known.
+  kernel::TcpSocket StuckSocket() const {
+    kernel::TcpSocket socket;
+    socket.local = forwarded_.local;
+    socket.peer = forwarded_.peer;
+    socket.state = kernel::TcpState::kFinWait1;
+    socket.tries = 3;
+    socket.timer = kernel::SocketTimer::kRetransmit;
+    return socket;
+  }
+
   const Interface bridge_{"br0", 5, 1, 0, "bridge"};
   const Interface up_{"eth0", 2, 1, 0, ""};
   std::shared_ptr<firewall::facts::FactStore> store_ = std::make_shared<firewall::facts::FactStore>();
@@ -168,12 +179,7 @@ TEST_F(ForwardedCloseTest, OfATranslatedConnectionThePeersPacketsComeToTheTransl
 }
 
 TEST_F(ForwardedCloseTest, TheCauseIsThisHostsDropOrItsLostTranslation) {
-  kernel::TcpSocket socket;
-  socket.local = forwarded_.local;
-  socket.peer = forwarded_.peer;
-  socket.state = kernel::TcpState::kFinWait1;
-  socket.tries = 3;
-  socket.timer = kernel::SocketTimer::kRetransmit;
+  kernel::TcpSocket socket = StuckSocket();
   socket.entry.tracking = kernel::Tracking::kUntracked;
   const auto cause = [&](std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
@@ -270,12 +276,7 @@ TEST_F(FlowtablesOnTheWayTest, ChangeNothingOfACloseWithoutItsEntry) {
 }
 
 TEST_F(FlowtablesOnTheWayTest, LeaveOpenWhetherAFinWithItsEntryMetARule) {
-  kernel::TcpSocket socket;
-  socket.local = forwarded_.local;
-  socket.peer = forwarded_.peer;
-  socket.state = kernel::TcpState::kFinWait1;
-  socket.tries = 3;
-  socket.timer = kernel::SocketTimer::kRetransmit;
+  kernel::TcpSocket socket = StuckSocket();
   const auto cause = [&](std::shared_ptr<const firewall::Ruleset> rules) {
     CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
     return FindForwardedCause(socket, forwarded_, {&evaluator, &history_, nullptr}).cause;
