@@ -71,6 +71,7 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
     case FactKind::kEntryCount:
     case FactKind::kRecent:
     case FactKind::kNeighbour:
+    case FactKind::kEntry:
     case FactKind::kControlGroup:
     case FactKind::kClock:
       break;

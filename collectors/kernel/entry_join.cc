@@ -15,6 +15,7 @@
 #include "collectors/base/pacer.h"
 #include "collectors/kernel/conntrack_entry.h"
 #include "collectors/kernel/conntrack_presence.h"
+#include "collectors/kernel/find_entry.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_index.h"
 
@@ -53,7 +54,17 @@ std::shared_ptr<const Translation> TranslationOf(const ConntrackEntry& entry, co
                                                          : Translation{original->destination, original->source});
 }
 
+// tcp_conntracks: a FIN in SYN_SENT is INVALID, and so is all that the opener sends. Such an entry of a connection that
+// is open has seen one direction alone: the other one is looked up in another zone.
+bool TakesFins(const ConntrackEntry& found, const TcpSocket& socket) {
+  return found.tcp_state != ConntrackTcpState::kSynSent || socket.state == TcpState::kSynSent ||
+         socket.state == TcpState::kSynReceived;
+}
+
 void SetEntry(const ConntrackEntry& found, std::size_t position, SocketTable& sockets) {
+  if (!TakesFins(found, sockets[position])) {
+    return;
+  }
   SocketEntry entry;
   entry.tracking = Tracking::kTracked;
   entry.state = found.tcp_state;
@@ -74,30 +85,6 @@ void SetUntracked(std::size_t position, SocketTable& sockets) {
   sockets.SetEntry(position, none);
 }
 
-netlink::Request EntryRequest(const TcpSocket& socket, std::uint16_t zone) {
-  const bool ipv4 = socket.local.address.Family() == IpFamily::kIpv4;
-  const auto family = static_cast<std::uint8_t>(ipv4 ? AF_INET : AF_INET6);
-  netlink::Request request(netlink::NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
-  // The kernel finds an entry by either of its tuples: what this end sends is the original tuple of a connection that
-  // this end opened (before DNAT), and the reply tuple of one that it accepted.
-  request.Header(nfgenmsg{family, NFNETLINK_V0, 0})
-      .BeginNested(CTA_TUPLE_ORIG)
-      .BeginNested(CTA_TUPLE_IP)
-      .PutBytes(ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, socket.local.address.Bytes())
-      .PutBytes(ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, socket.peer.address.Bytes())
-      .EndNested()
-      .BeginNested(CTA_TUPLE_PROTO)
-      .PutU8(CTA_PROTO_NUM, IPPROTO_TCP)
-      .PutBigEndian16(CTA_PROTO_SRC_PORT, socket.local.port)
-      .PutBigEndian16(CTA_PROTO_DST_PORT, socket.peer.port)
-      .EndNested()
-      .EndNested();
-  if (zone != 0) {
-    request.PutBigEndian16(CTA_ZONE, zone);
-  }
-  return request;
-}
-
 // Asks in one zone, and sets the entries that are there.
 Result<void> AskInZone(netlink::Channel& channel, std::span<const std::size_t> positions, std::uint16_t zone,
                        Deadline deadline, SocketTable& sockets) {
@@ -106,7 +93,10 @@ Result<void> AskInZone(netlink::Channel& channel, std::span<const std::size_t> p
     std::vector<netlink::Request> requests;
     requests.reserve(batch.size());
     for (const std::size_t position : batch) {
-      requests.push_back(EntryRequest(sockets[position], zone));
+      // What this end sends is the original tuple of a connection that this end opened (before DNAT), and the reply
+      // tuple of one that it accepted.
+      const TcpSocket socket = sockets[position];
+      requests.push_back(EntryRequest({socket.local, socket.peer, zone}));
     }
     std::optional<Error> failure;
     auto asked = channel.GetEach(requests, "look up conntrack entries", deadline,

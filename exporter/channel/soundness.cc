@@ -78,7 +78,7 @@ struct NeedIsSound {
   template <OneOf<firewall::facts::RouteKey, firewall::facts::SocketKey, firewall::facts::NamespaceKey,
                   firewall::facts::IpsetKey, firewall::facts::IpsecPoliciesKey, firewall::facts::QueueListenerKey,
                   firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey,
-                  firewall::facts::ClockKey>
+                  firewall::facts::ClockKey, firewall::facts::EntryKey>
                 Key>
   bool operator()(const Key&) const {
     return true;

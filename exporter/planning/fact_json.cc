@@ -16,10 +16,12 @@ namespace {
 using firewall::facts::ChainKey;
 using firewall::facts::Clock;
 using firewall::facts::ClockKey;
+using firewall::facts::ConnectionEntry;
 using firewall::facts::ControlGroup;
 using firewall::facts::ControlGroupKey;
 using firewall::facts::ElementKey;
 using firewall::facts::EntryCountKey;
+using firewall::facts::EntryKey;
 using firewall::facts::Fact;
 using firewall::facts::HopLimitKey;
 using firewall::facts::IpsecPoliciesKey;
@@ -65,6 +67,41 @@ NamespaceFacts NamespaceIn(const Json& json) {
   TakeKnown(json, "forwards", facts.forwards);
   TakeKnown(json, "bridge_calls_rules", facts.bridge_calls_rules);
   return facts;
+}
+
+Json TupleJson(const ConnectionEntry::Tuple& tuple) {
+  return {{"source", tuple.source.Text()}, {"destination", tuple.destination.Text()}, {"zone", tuple.zone}};
+}
+
+ConnectionEntry::Tuple TupleIn(const Json& json) {
+  return {EndIn(json.at("source")), EndIn(json.at("destination")), json.at("zone").get<std::uint16_t>()};
+}
+
+Json ConnectionEntryJson(const ConnectionEntry& entry) {
+  Json json = {{"original", TupleJson(entry.original)},
+               {"reply", TupleJson(entry.reply)},
+               {"is_original", entry.is_original},
+               {"zone", entry.zone},
+               {"status", entry.status},
+               {"mark", entry.mark},
+               {"expected", entry.expected}};
+  PutKnown(json, "labels", entry.labels);
+  PutKnown(json, "timeout_after_fin", entry.timeout_after_fin);
+  return json;
+}
+
+ConnectionEntry ConnectionEntryIn(const Json& json) {
+  ConnectionEntry entry;
+  entry.original = TupleIn(json.at("original"));
+  entry.reply = TupleIn(json.at("reply"));
+  entry.is_original = json.at("is_original").get<bool>();
+  entry.zone = json.at("zone").get<std::uint16_t>();
+  entry.status = json.at("status").get<std::uint32_t>();
+  entry.mark = json.at("mark").get<std::uint32_t>();
+  entry.expected = json.at("expected").get<bool>();
+  TakeKnown(json, "labels", entry.labels);
+  TakeKnown(json, "timeout_after_fin", entry.timeout_after_fin);
+  return entry;
 }
 
 // The answers, by what they are to.
@@ -121,6 +158,16 @@ class AnswersJson {
     PutKnown(json, "destination_port", key.destination_port);
     return json;
   }
+  Json operator()(const EntryKey& key) const {
+    const auto* entry = fact_.As<std::shared_ptr<const ConnectionEntry>>();
+    return entry == nullptr && !fact_.IsAbsent()
+               ? Json(nullptr)
+               : Json{{"of", "entry"},
+                      {"source", key.source.Text()},
+                      {"destination", key.destination.Text()},
+                      {"zone", key.zone},
+                      {"is", entry != nullptr ? ConnectionEntryJson(**entry) : Json(nullptr)}};
+  }
   // Rules and sets are read where the candidate is loaded, and counts, lists and neighbours change before it is: no
   // report holds them.
   template <
@@ -171,6 +218,11 @@ void TakeFact(const Json& json, HostFacts& facts) {
     put(ControlGroupKey{json.at("id").get<std::uint64_t>()},
         Fact::Present(std::make_shared<const ControlGroup>(
             ControlGroup{json.at("path").get<std::string>(), json.at("line").get<std::vector<std::uint64_t>>()})));
+  } else if (of == "entry") {
+    put(EntryKey{EndIn(json.at("source")), EndIn(json.at("destination")), json.at("zone").get<std::uint16_t>()},
+        json.at("is").is_null()
+            ? Fact::Absent()
+            : Fact::Present(std::make_shared<const ConnectionEntry>(ConnectionEntryIn(json["is"]))));
   } else if (of == "route") {
     RouteKey key;
     key.destination = AddressIn(json.at("destination"));

@@ -41,6 +41,7 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kEntryCount:
     case FactKind::kRecent:
     case FactKind::kNeighbour:
+    case FactKind::kEntry:
     case FactKind::kControlGroup:
     case FactKind::kClock:
       return false;

@@ -380,6 +380,7 @@ void CaptureFacts(const Seeds& seeds) {
        Fact::Value(firewall::facts::NamespaceFacts()), Fact::Value(true), Fact::Value(std::uint64_t{64}),
        Fact::Value(std::make_shared<const firewall::facts::RecentList>()),
        Fact::Value(firewall::facts::HardwareAddress()),
+       Fact::Value(std::make_shared<const firewall::facts::ConnectionEntry>()),
        Fact::Value(std::shared_ptr<const firewall::facts::ControlGroup>(group))}});
   seeds.Write("channel_facts", "of_every_kind", Datagrams{encoder.Take()});
 }

@@ -387,8 +387,12 @@ class Walk {
   std::vector<InFlightPacket> Pass(const HookStep& step, const HookEntry& entry,
                                    std::vector<InFlightPacket> in_flight) {
     if (entry.table == nullptr) {
+      std::vector<InFlightPacket> without;
       for (InFlightPacket& one : in_flight) {
-        LookUpEntry(one.packet);
+        LookUpEntry(one, step.hook, without);
+      }
+      for (InFlightPacket& one : without) {
+        Keep(in_flight, std::move(one), step.hook);
       }
       return in_flight;
     }
@@ -400,10 +404,62 @@ class Walk {
   }
 
   // nf_conntrack_in(). What is untracked, or tracked already on its way out through loopback, stays so.
-  void LookUpEntry(Packet& packet) const {
+  // `without`: takes what may have none, where that cannot be told.
+  void LookUpEntry(InFlightPacket& one, Hook hook, std::vector<InFlightPacket>& without) const {
+    Packet& packet = one.packet;
     if (packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kTemplate) {
       packet.tracking = looked_up_;
+      if (looked_up_ == PacketTracking::kEstablished) {
+        packet.connection_mark = AbstractNumber<4>::Of(Field::kConnectionMark);
+        packet.entry = settings_.entry_is_listed ? KeyOfEntry(packet) : nullptr;
+        LookIntoZone(one, hook, without);
+      }
     }
+  }
+
+  // Where rules give a packet a zone, its connection need not have its entry there: it may be older than the rules, or
+  // they give one direction another zone. conntrack then finds none, as if it were gone.
+  void LookIntoZone(InFlightPacket& one, Hook hook, std::vector<InFlightPacket>& without) const {
+    Packet& packet = one.packet;
+    if (!settings_.entry_is_listed || packet.general || packet.zone.value_or(0) == 0) {
+      return;
+    }
+    const facts::Fact* fact =
+        packet.entry != nullptr && evaluator_.Facts() != nullptr ? evaluator_.Facts()->Find(*packet.entry) : nullptr;
+    if (fact != nullptr && fact->Why() == nullptr && !fact->IsAbsent()) {
+      return;
+    }
+    const bool is_absent = fact != nullptr && fact->IsAbsent();
+    InFlightPacket none = one;
+    none.packet.tracking = TrackingWithoutEntry(kind_, settings_.tcp_loose);
+    none.packet.connection_mark = AbstractNumber<4>::Known(0);
+    none.packet.entry = nullptr;
+    if (is_absent) {
+      one = std::move(none);
+      return;
+    }
+    constexpr const char* kWhichZone = "whether its entry is in the conntrack zone that rules give to the packet";
+    AddUncertainty(packet, HookEntry(), hook, kWhichZone);
+    AddUncertainty(none.packet, HookEntry(), hook, kWhichZone);
+    without.push_back(std::move(none));
+  }
+
+  // Null where an end is not known.
+  static std::shared_ptr<const facts::EntryKey> KeyOfEntry(const Packet& packet) {
+    const auto source = EndOf(packet.SourceAddress(), packet.SourcePort(), packet.family);
+    const auto destination = EndOf(packet.DestinationAddress(), packet.DestinationPort(), packet.family);
+    return source && destination && packet.zone
+               ? std::make_shared<const facts::EntryKey>(facts::EntryKey{*source, *destination, *packet.zone})
+               : nullptr;
+  }
+
+  static std::optional<Endpoint> EndOf(AbstractBytes address, AbstractBytes port, IpFamily family) {
+    Wide address_number = 0;
+    Wide port_number = 0;
+    if (!KnownNumber(address, &address_number) || !KnownNumber(port, &port_number)) {
+      return std::nullopt;
+    }
+    return Endpoint{packet::AddressOf(address_number, family), static_cast<std::uint16_t>(port_number)};
   }
 
   void PassChain(const HookStep& step, const HookEntry& entry, InFlightPacket one,

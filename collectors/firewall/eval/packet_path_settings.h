@@ -12,6 +12,8 @@ struct PacketPathSettings {
   bool tcp_loose = true;  ///< net.netfilter.nf_conntrack_tcp_loose: a bare ACK without an entry makes one
   /// conntrack's hooks run for the packet's family.
   bool conntrack_active = true;
+  /// The entry of a packet that has one is in conntrack's table: it can be asked for by the packet's ends.
+  bool entry_is_listed = false;
   /// net.ipv4.ip_early_demux and tcp_early_demux: at the input hook a packet knows the socket that will receive it.
   Tristate early_demultiplexing = Tristate::kUnknown;
   /// Routing looks at packet marks (`ip rule ... fwmark`).

@@ -317,11 +317,11 @@ class FateQuestion {
   }
 
   // As long as a FIN is, and without its flag.
-  TraversalResult OfLastAck() {
+  TraversalResult OfLastAck(PacketTracking looked_up) {
     Packet packet = MakePacket(connection_, PacketKind::kFin);
     packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_ACK});
     packet.lasting = LeftForTheAnswerTo(PacketKind::kPeerFin);
-    return Walk(PacketKind::kData, packet);
+    return Walk(PacketKind::kData, packet, looked_up);
   }
 
   // The FIN that was dropped has put its entry into FIN_WAIT, which lasts as long as the tries do: all are ESTABLISHED.
@@ -586,7 +586,9 @@ TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& conn
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfLastAck();
+  return unread ? *std::move(unread)
+                : FateQuestion(evaluator, connection, settings)
+                      .OfLastAck(TrackingWithoutEntry(PacketKind::kData, settings.tcp_loose));
 }
 
 std::optional<TraversalResult> EvaluatePeersLaterFin(ChainEvaluator& evaluator, const Connection& connection,
@@ -629,7 +631,18 @@ TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection&
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                       const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).OfTracked(kind);
+  PacketPathSettings listed = settings;
+  listed.entry_is_listed = true;
+  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, listed).OfTracked(kind);
+}
+
+TraversalResult EvaluateTrackedLastAck(ChainEvaluator& evaluator, const Connection& connection,
+                                       const PacketPathSettings& settings) {
+  auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
+  PacketPathSettings listed = settings;
+  listed.entry_is_listed = true;
+  return unread ? *std::move(unread)
+                : FateQuestion(evaluator, connection, listed).OfLastAck(PacketTracking::kEstablished);
 }
 
 }  // namespace finwait::firewall::eval

@@ -60,5 +60,8 @@ TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection&
 /// The same for a packet whose conntrack entry is there (ctstate ESTABLISHED), the tries of a FIN included.
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                       const PacketPathSettings& settings);
+/// The same for the ACK by which this end answers the peer's FIN.
+TraversalResult EvaluateTrackedLastAck(ChainEvaluator& evaluator, const Connection& connection,
+                                       const PacketPathSettings& settings);
 
 }  // namespace finwait::firewall::eval

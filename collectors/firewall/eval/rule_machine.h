@@ -143,6 +143,9 @@ class RuleMachine {
   Step ToQueue(const xt::QueueUse& queue);
   Tristate HasIpsecPolicies();
   Tristate HasRoom(const std::string& set);
+  Step LoadOfEntry(const CtLoad& load);
+  /// The zone that is in a register; nothing where it is not known.
+  std::optional<std::uint16_t> ZoneIn(Register source) const;
   Step LoadControlGroup(const SocketLoad& load);
   /// Ends the base chain with the packet translated: a native statement or an xt target asks for it.
   Step Translate(const Translation& translation);

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -16,6 +17,8 @@
 
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/xt/neighbour_address.h"
+#include "collectors/firewall/xt/packet_entry.h"
+#include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::eval {
@@ -383,7 +386,7 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
     return Test(Tristate::kUnknown, "whether this kernel takes a template for an entry");
   }
   if (packet.tracking != PacketTracking::kNew) {
-    return Step::kNext;
+    return LoadOfEntry(load);
   }
   const bool reply = load.direction && *load.direction == 1;  // IP_CT_DIR_REPLY
   const bool plain = packet.source_translated == Tristate::kNo && packet.destination_translated == Tristate::kNo;
@@ -423,6 +426,86 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
       return tuple(packet.SourcePort(), packet.DestinationPort());
     case NFT_CT_PROTO_DST:
       return tuple(packet.DestinationPort(), packet.SourcePort());
+    default:
+      return Step::kNext;
+  }
+}
+
+// nft_ct_get_eval() of an entry that was there before the packet. What is not told of it stays unknown.
+RuleMachine::Step RuleMachine::LoadOfEntry(const CtLoad& load) {
+  const Packet& packet = at_->packet;
+  const Register to = load.destination;
+  switch (load.key) {
+    case NFT_CT_MARK:
+      StoreNumber(to, xt::ConnectionMarkOf(packet, sets_).bytes);
+      return Step::kNext;
+    case NFT_CT_L3PROTOCOL:
+      StoreNumber(to, packet.family == IpFamily::kIpv4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}, 1);
+      return Step::kNext;
+    case NFT_CT_PROTOCOL:
+      StoreNumber(to, IPPROTO_TCP, 1);
+      return Step::kNext;
+    default:
+      break;
+  }
+  const facts::ConnectionEntry* entry = xt::EntryOf(packet, sets_);
+  if (entry == nullptr) {
+    // Whether there is a helper of a master is part of what is not known.
+    return load.key == NFT_CT_HELPER ? Test(Tristate::kUnknown, xt::kEntry) : Step::kNext;
+  }
+  const bool reply = load.direction && *load.direction == 1;  // IP_CT_DIR_REPLY
+  const auto& tuple = reply ? entry->reply : entry->original;
+  const auto address = [&](const Endpoint& end) {
+    std::vector<AbstractByte> bytes;
+    std::ranges::transform(end.address.Bytes(), std::back_inserter(bytes),
+                           [](std::byte byte) { return AbstractByte::Known(byte); });
+    Store(to, bytes);
+    return Step::kNext;
+  };
+  const auto port = [&](const Endpoint& end) {
+    Store(to, AbstractNumber<2>::Known(end.port).bytes);
+    return Step::kNext;
+  };
+  switch (load.key) {
+    case NFT_CT_DIRECTION:
+      StoreNumber(to, entry->is_original ? 0 : 1, 1);
+      return Step::kNext;
+    case NFT_CT_STATUS:
+      StoreNumber(to, entry->status, 4);
+      return Step::kNext;
+    case NFT_CT_LABELS: {
+      std::vector<AbstractByte> bytes;
+      for (const std::uint8_t byte : entry->labels.value_or(std::array<std::uint8_t, 16>{})) {
+        bytes.push_back(AbstractByte::Known(byte));
+      }
+      Store(to, bytes);
+      return Step::kNext;
+    }
+    case NFT_CT_ZONE:
+      StoreNumber(to, load.direction ? tuple.zone : entry->zone, 2);
+      return Step::kNext;
+    case NFT_CT_EXPIRATION: {  // in milliseconds; the packet itself has set it
+      constexpr std::uint32_t kMost = UINT32_MAX / 1000;
+      const auto left = xt::TimeoutAt(packet, *entry);
+      if (left && *left <= kMost) {
+        StoreNumber(to, std::uint64_t{*left} * 1000, 4);
+      }
+      return Step::kNext;
+    }
+    case NFT_CT_HELPER:
+      return entry->expected ? Test(Tristate::kUnknown, xt::kEntry) : Miss();
+    case NFT_CT_SRC:
+    case NFT_CT_SRC_IP:
+    case NFT_CT_SRC_IP6:
+      return address(tuple.source);
+    case NFT_CT_DST:
+    case NFT_CT_DST_IP:
+    case NFT_CT_DST_IP6:
+      return address(tuple.destination);
+    case NFT_CT_PROTO_SRC:
+      return port(tuple.source);
+    case NFT_CT_PROTO_DST:
+      return port(tuple.destination);
     default:
       return Step::kNext;
   }

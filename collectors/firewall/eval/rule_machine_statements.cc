@@ -74,12 +74,24 @@ RuleMachine::Step RuleMachine::operator()(const MetaSet& set) {
   return Step::kNext;
 }
 
+// nft_reg_load16(): in the host's order.
+std::optional<std::uint16_t> RuleMachine::ZoneIn(Register source) const {
+  std::vector<AbstractByte> bytes = Read(source, 2);
+  if constexpr (std::endian::native == std::endian::little) {
+    std::reverse(bytes.begin(), bytes.end());
+  }
+  Wide zone = 0;
+  return KnownNumber(bytes, &zone) ? std::optional(static_cast<std::uint16_t>(zone)) : std::nullopt;
+}
+
 RuleMachine::Step RuleMachine::operator()(const CtSet& set) {
   Packet& packet = at_->packet;
   const bool none = packet.tracking == PacketTracking::kNoEntry || packet.tracking == PacketTracking::kUntracked;
   if (set.key == NFT_CT_ZONE && none) {
     packet.tracking = PacketTracking::kTemplate;  // nft_ct_set_zone_eval(): wherever nf_ct_get() gives nothing
-  } else if (set.key == NFT_CT_MARK && packet.tracking == PacketTracking::kNew) {
+    packet.zone = set.direction ? std::nullopt : ZoneIn(set.source);
+  } else if (set.key == NFT_CT_MARK &&
+             (packet.tracking == PacketTracking::kNew || packet.tracking == PacketTracking::kEstablished)) {
     std::vector<AbstractByte> bytes = Read(set.source, 4);
     if constexpr (std::endian::native == std::endian::little) {
       std::reverse(bytes.begin(), bytes.end());
@@ -227,7 +239,7 @@ RuleMachine::Step RuleMachine::operator()(const ObjectMapReference& reference) {
 }
 
 RuleMachine::Step RuleMachine::operator()(const XtTarget& target) {
-  xt::Effect effect = sets_.Extensions().Apply(target, at_->packet, context_);
+  xt::Effect effect = sets_.Extensions().Apply(target, at_->packet, context_, sets_);
   switch (effect.kind) {
     case xt::Effect::Kind::kNext:
       return Step::kNext;

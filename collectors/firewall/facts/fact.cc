@@ -67,6 +67,7 @@ struct Sizer {
   std::size_t operator()(const HardwareAddress&) const { return 0; }
   std::size_t operator()(const IpsetCounters&) const { return 0; }
   std::size_t operator()(const Clock&) const { return 0; }
+  std::size_t operator()(const std::shared_ptr<const ConnectionEntry>&) const { return sizeof(ConnectionEntry); }
   std::size_t operator()(const std::shared_ptr<const ControlGroup>& group) const {
     return sizeof(ControlGroup) + group->path.size() + group->line.size() * sizeof(std::uint64_t);
   }

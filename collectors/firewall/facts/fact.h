@@ -175,6 +175,30 @@ struct Clock {
   std::int64_t Last() const { return seconds + kLasts; }
 };
 
+/// What conntrack's entry of a packet holds besides its state (ctnetlink_fill_info).
+struct ConnectionEntry {
+  /// One direction: who sends to whom.
+  struct Tuple {
+    Endpoint source;
+    Endpoint destination;
+    std::uint16_t zone = 0;
+    bool operator==(const Tuple&) const = default;
+  };
+  Tuple original;            ///< from the connection's opener, before DNAT
+  Tuple reply;               ///< to the opener
+  bool is_original = false;  ///< the packet that it was asked for is of the original direction
+  std::uint16_t zone = 0;    ///< of the direction that has one
+  std::uint32_t status = 0;  ///< IPS_* bits
+  std::uint32_t mark = 0;
+  /// Bit n is label n, in the kernel's memory order; absent: no room was made for labels.
+  std::optional<std::array<std::uint8_t, 16>> labels = {};
+  bool expected = false;  ///< by a helper of another connection, which is its master
+  /// Until it times out, in seconds, once a FIN has come by: of one that no timeout policy was given. Absent: not
+  /// known.
+  std::optional<std::uint32_t> timeout_after_fin = {};
+  bool operator==(const ConnectionEntry&) const = default;
+};
+
 /// A control group of cgroup v2.
 struct ControlGroup {
   std::string path;                 ///< from the root of the tree: "/system.slice/ssh.service", "/"
@@ -190,7 +214,8 @@ class Fact {
                              std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
                              std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
                              std::uint64_t, std::shared_ptr<const RecentList>, std::shared_ptr<const ControlGroup>,
-                             std::shared_ptr<const IpsetContents>, HardwareAddress, IpsetCounters, Clock>;
+                             std::shared_ptr<const IpsetContents>, HardwareAddress, IpsetCounters, Clock,
+                             std::shared_ptr<const ConnectionEntry>>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
   Fact(const Fact& other);
@@ -211,7 +236,7 @@ class Fact {
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
   /// quota, an ipset's element, IPsec policies, a listener or the room in a set or an ipset as bool, a default or a
   /// count as std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, IpsetCounters, a Clock, a list of recent
-  /// addresses, a control group or an ipset's contents by shared_ptr.
+  /// addresses, a control group, a conntrack entry or an ipset's contents by shared_ptr.
   template <typename T>
   const T* As() const {
     return std::get_if<T>(&value_);

@@ -27,6 +27,7 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kHopLimit:
     case FactKind::kControlGroup:
     case FactKind::kClock:
+    case FactKind::kEntry:
       return std::chrono::seconds(60);
     case FactKind::kSocket:
       return std::chrono::minutes(5);

@@ -48,8 +48,9 @@ class FactStore {
   /// These facts may no longer be true: forgets them, and with them whatever hung on them.
   void Invalidate(FactKinds kinds);
   /// Invalidates facts of which nobody tells that they have changed, once they are too old: elements of sets that
-  /// packets fill, ipsets, lists, counts and listeners (10 s), defaults, control groups and the clock (1 min), sockets'
-  /// options (5 min), and failures of any kind (10 s), which may have passed. Settings become stale (60 s).
+  /// packets fill, ipsets, lists, counts and listeners (10 s), defaults, control groups, the clock and what conntrack's
+  /// entries hold (1 min), sockets' options (5 min), and failures of any kind (10 s), which may have passed. Settings
+  /// become stale (60 s).
   void Expire(SteadyClock::time_point now);
   /// The namespace's settings are to be read again. Until then the old ones count, and if they turn out to be the same,
   /// nothing has changed.

@@ -36,6 +36,9 @@ struct Words {
   std::string operator()(const EntryCountKey&) const { return "the number of conntrack entries"; }
   std::string operator()(const RecentKey& key) const { return "the list of recent addresses " + key.list; }
   std::string operator()(const NeighbourKey& key) const { return "the neighbour " + key.address.Text(); }
+  std::string operator()(const EntryKey& key) const {
+    return "what the conntrack entry of " + key.source.Text() + " and " + key.destination.Text() + " holds";
+  }
   std::string operator()(const SetRoomKey& key) const { return "the room in " + (*this)(key.set); }
   std::string operator()(const IpsetCountersKey& key) const {
     return "the counters of an element of the ipset " + key.element.set;

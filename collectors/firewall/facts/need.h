@@ -179,11 +179,19 @@ struct ClockKey {
   auto operator<=>(const ClockKey&) const = default;
 };
 
+/// What conntrack's entry of a packet holds: the one that it finds for a packet with these ends.
+struct EntryKey {
+  Endpoint source;
+  Endpoint destination;
+  std::uint16_t zone = 0;  ///< that the packet is looked up in
+  auto operator<=>(const EntryKey&) const = default;
+};
+
 /// The kinds of needs.
-using NeedKinds =
-    std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey, NamespaceKey, IpsetKey,
-                 IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey, EntryCountKey, RecentKey,
-                 ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey, IpsetCountersKey, ClockKey, IpsetRoomKey>;
+using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey,
+                               NamespaceKey, IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey,
+                               EntryCountKey, RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey,
+                               IpsetCountersKey, ClockKey, IpsetRoomKey, EntryKey>;
 
 /// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
 struct Need : NeedKinds {
@@ -222,7 +230,8 @@ enum class FactKind : std::uint8_t {
   kNeighbour,
   kIpsetCounters,
   kClock,
-  kIpsetRoom
+  kIpsetRoom,
+  kEntry
 };
 inline constexpr std::size_t kFactKinds = std::variant_size_v<NeedKinds>;
 inline FactKind KindOf(const Need& need) { return static_cast<FactKind>(need.index()); }

@@ -67,6 +67,8 @@ std::string_view Name(Field field) {
       return "what the output interface is";
     case Field::kMark:
       return "the packet mark";
+    case Field::kConnectionMark:
+      return "the mark of the connection";
     case Field::kPriority:
       return "the packet priority";
     case Field::kUser:

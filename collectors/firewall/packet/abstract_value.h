@@ -30,6 +30,7 @@ enum class Field : std::uint8_t {
   kOutGroup,
   kOutKind,
   kMark,
+  kConnectionMark,  ///< of conntrack's entry
   kPriority,
   kUser,
   kGroup,

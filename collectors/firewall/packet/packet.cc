@@ -92,13 +92,16 @@ bool Packet::SameAs(const Packet& other) const {
   if (domains != other.domains) {
     return false;  // what packets of one origin differ in, as a rule
   }
-  return program == other.program && tracking == other.tracking && mark == other.mark && owner == other.owner &&
-         family == other.family && general == other.general && network == other.network &&
-         transport == other.transport && priority == other.priority && user == other.user && group == other.group &&
-         connection_mark == other.connection_mark && confirmed == other.confirmed && source_kind == other.source_kind &&
-         destination_kind == other.destination_kind && destination_translated == other.destination_translated &&
-         source_translated == other.source_translated && destination_decided == other.destination_decided &&
-         source_decided == other.source_decided && rerouted == other.rerouted && lasting == other.lasting;
+  const bool same_entry =
+      entry == other.entry || (entry != nullptr && other.entry != nullptr && *entry == *other.entry);
+  return same_entry && zone == other.zone && program == other.program && tracking == other.tracking &&
+         mark == other.mark && owner == other.owner && family == other.family && general == other.general &&
+         network == other.network && transport == other.transport && priority == other.priority && user == other.user &&
+         group == other.group && connection_mark == other.connection_mark && confirmed == other.confirmed &&
+         source_kind == other.source_kind && destination_kind == other.destination_kind &&
+         destination_translated == other.destination_translated && source_translated == other.source_translated &&
+         destination_decided == other.destination_decided && source_decided == other.source_decided &&
+         rerouted == other.rerouted && lasting == other.lasting;
 }
 
 bool Packet::TakeIn(const Packet& other) {

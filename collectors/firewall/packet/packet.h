@@ -106,8 +106,13 @@ struct Packet {
   AbstractNumber<4> group = AbstractNumber<4>::Of(Field::kGroup);
 
   PacketTracking tracking = PacketTracking::kNoEntry;
-  AbstractNumber<4> connection_mark = AbstractNumber<4>::Known(0);  ///< of the entry that a kNew packet has
-  bool confirmed = false;                                           ///< a kNew packet's entry is in the table already
+  /// The zone in which conntrack looks it up, for either direction; absent: not known, or not for both alike.
+  std::optional<std::uint16_t> zone = std::uint16_t{0};
+  /// The mark of its entry. Of a kEstablished packet, what rules have not set of it is Field::kConnectionMark.
+  AbstractNumber<4> connection_mark = AbstractNumber<4>::Known(0);
+  /// By what a kEstablished packet's entry was found; null: not known.
+  std::shared_ptr<const facts::EntryKey> entry;
+  bool confirmed = false;  ///< a kNew packet's entry is in the table already
 
   AddressKind source_kind = AddressKind::kUnknown;
   AddressKind destination_kind = AddressKind::kUnknown;

@@ -2,6 +2,7 @@
 
 #include <linux/if_arp.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -24,6 +25,7 @@
 #include "collectors/kernel/bpf_inventory.h"
 #include "collectors/kernel/control_groups.h"
 #include "collectors/kernel/entry_count.h"
+#include "collectors/kernel/find_entry.h"
 #include "collectors/kernel/find_socket.h"
 #include "collectors/kernel/ipsec_policies.h"
 #include "collectors/kernel/links.h"
@@ -71,6 +73,7 @@ class Batch {
     AskForRoutes();
     AskForIpsetElements();
     AskForIpsetCounters();
+    AskForEntries();
   }
 
   void operator()(const facts::ChainKey& key) {
@@ -107,6 +110,7 @@ class Batch {
     Put(contents ? Fact::Present(std::make_shared<const facts::IpsetContents>(std::move(*contents)))
                  : Fact::Failed(std::move(contents.error())));
   }
+  void operator()(const facts::EntryKey& key) { entries_.push_back({key.source, key.destination, key.zone}); }
   void operator()(const facts::RouteKey& key) { routes_.push_back(key); }
   void operator()(const facts::SocketKey& key) { sockets_.push_back({key.local, key.peer}); }
   void operator()(const facts::NamespaceKey& key) {
@@ -265,6 +269,54 @@ class Batch {
     }
   }
 
+  void AskForEntries() {
+    if (entries_.empty()) {
+      return;
+    }
+    const auto found = kernel::FindEntries(host_, entries_, deadline_);
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const facts::EntryKey key{entries_[i].source, entries_[i].destination, entries_[i].zone};
+      if (!found[i]) {
+        store_.Put(key, Fact::Failed(found[i].error()));
+      } else if (const auto& entry = *found[i]) {
+        store_.Put(key, EntryFact(*entry, key));
+      } else {
+        store_.Put(key, Fact::Absent());
+      }
+    }
+  }
+
+  // nf_conntrack_tcp_packet(): what a FIN makes of the entry's state, and the timeout of that.
+  std::optional<std::uint32_t> TimeoutAfterFin(const kernel::WholeEntry& found) const {
+    if ((found.status & IPS_FIXED_TIMEOUT) != 0) {
+      return found.remaining_seconds;
+    }
+    using State = kernel::ConntrackTcpState;
+    const bool half_closed = found.tcp_state == State::kCloseWait || found.tcp_state == State::kLastAck;
+    if (found.tcp_state != State::kEstablished && found.tcp_state != State::kFinWait && !half_closed) {
+      return std::nullopt;  // kFinWait: of the end whose FIN it was, which sends it again
+    }
+    const auto seconds = kernel::ReadProcfsUnsigned(
+        host_.procfs / "sys/net/netfilter" /
+            (half_closed ? "nf_conntrack_tcp_timeout_last_ack" : "nf_conntrack_tcp_timeout_fin_wait"),
+        UINT32_MAX);
+    return seconds ? std::optional(static_cast<std::uint32_t>(*seconds)) : std::nullopt;
+  }
+
+  Fact EntryFact(const kernel::WholeEntry& found, const facts::EntryKey& key) const {
+    facts::ConnectionEntry entry;
+    entry.original = {found.original.source, found.original.destination, found.original_zone};
+    entry.reply = {found.reply.source, found.reply.destination, found.reply_zone};
+    entry.is_original = found.original.source == key.source && found.original.destination == key.destination;
+    entry.zone = found.zone;
+    entry.status = found.status;
+    entry.mark = found.mark;
+    entry.labels = found.labels;
+    entry.expected = found.has_master;
+    entry.timeout_after_fin = TimeoutAfterFin(found);
+    return Fact::Present(std::make_shared<const facts::ConnectionEntry>(std::move(entry)));
+  }
+
   // Where multipath routes are chosen by a hash over ports (fib_multipath_hash_policy), RTM_GETROUTE hashes the packet
   // that it makes up and not the socket's flow, and picks another next hop.
   std::vector<bool> ChosenByPorts(const std::vector<kernel::RouteQuery>& queries,
@@ -399,6 +451,7 @@ class Batch {
   std::vector<facts::RouteKey> routes_;
   std::vector<facts::IpsetElementKey> ipset_elements_;
   std::vector<facts::IpsetElementKey> ipset_counters_;
+  std::vector<kernel::EntryQuery> entries_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
   PerFamily<std::optional<Result<kernel::Neighbours>>> neighbours_;

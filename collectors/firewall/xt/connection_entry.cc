@@ -3,7 +3,10 @@
 #include <linux/netfilter/xt_connlabel.h>
 #include <linux/netfilter/xt_helper.h>
 
+#include <bit>
+
 #include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_entry.h"
 #include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/registry.h"
 
@@ -14,16 +17,30 @@ Conditions HasUnknownAnswer(const XtMatch&, const Packet& packet, const HookCont
   return {Condition::Of(HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo, kEntry)};
 }
 
-Conditions ConnlabelConditions(const xt_connlabel_mtinfo& info, const Packet& packet, const HookContext&) {
-  return {Condition::Of(HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo, kEntry)
-              .Invert((info.options & XT_CONNLABEL_OP_INVERT) != 0)};
+// connlabel_mt(): bits of unsigned long, so that on little endian bit n is in byte n / 8. --set sets the label where
+// there is room, and then it is there.
+Conditions ConnlabelConditions(const xt_connlabel_mtinfo& info, const Packet& packet, const HookContext&,
+                               Facts& facts) {
+  Tristate has = HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo;
+  if (const facts::ConnectionEntry* entry = EntryOf(packet, facts)) {
+    constexpr unsigned kBits = 8;
+    const std::size_t at = info.bit / kBits;
+    const bool set = (info.options & XT_CONNLABEL_OP_SET) != 0;
+    if (!entry->labels) {
+      has = Tristate::kNo;
+    } else if (std::endian::native == std::endian::little && at < entry->labels->size()) {
+      has = TristateOf(set || ((*entry->labels)[at] >> (info.bit % kBits) & 1) != 0);
+    }
+  }
+  return {Condition::Of(has, kEntry).Invert((info.options & XT_CONNLABEL_OP_INVERT) != 0)};
 }
 
 // Only connections that a helper expected have a master, and none is without an entry.
-Conditions HelperConditions(const xt_helper_info& info, const Packet& packet, const HookContext&) {
-  const bool first = packet.tracking == PacketTracking::kNew;
-  return {
-      Condition::Of(HasEntry(packet) && !first ? Tristate::kUnknown : Tristate::kNo, kEntry).Invert(info.invert != 0)};
+Conditions HelperConditions(const xt_helper_info& info, const Packet& packet, const HookContext&, Facts& facts) {
+  const facts::ConnectionEntry* entry = EntryOf(packet, facts);
+  const bool none =
+      !HasEntry(packet) || packet.tracking == PacketTracking::kNew || (entry != nullptr && !entry->expected);
+  return {Condition::Of(none ? Tristate::kNo : Tristate::kUnknown, kEntry).Invert(info.invert != 0)};
 }
 
 OptionText HelperText(const xt_helper_info& info) {

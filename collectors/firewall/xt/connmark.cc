@@ -3,23 +3,21 @@
 
 #include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_entry.h"
 #include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&) {
+Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&, Facts& facts) {
   if (!HasEntry(packet)) {
     return {Condition::Of(false)};  // inverted or not
   }
   if (packet.tracking == PacketTracking::kTemplate) {
     return {NumberIs(AbstractNumber<4>::Known(0), info.mask, info.mark, packet.family).Invert(info.invert != 0)};
   }
-  if (packet.tracking != PacketTracking::kNew) {
-    return {Condition::Of(Tristate::kUnknown, kEntry)};
-  }
-  return {NumberIs(packet.connection_mark, info.mask, info.mark, packet.family).Invert(info.invert != 0)};
+  return {NumberIs(ConnectionMarkOf(packet, facts), info.mask, info.mark, packet.family).Invert(info.invert != 0)};
 }
 
 OptionText MatchText(const xt_connmark_mtinfo1& info) { return MarkOption(info.invert != 0, info.mark, info.mask); }
@@ -73,7 +71,7 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     return {};
   }
   const auto info = DecodeTarget(target);
-  if (!info || packet.tracking != PacketTracking::kNew) {
+  if (!info || packet.tracking == PacketTracking::kTemplate) {
     packet.mark = AbstractNumber<4>::Unknown();
     packet.connection_mark = AbstractNumber<4>::Unknown();
   } else if (info->mode == XT_CONNMARK_SET) {
@@ -84,6 +82,12 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     packet.mark = Copied(packet.mark, info->nfmask, packet.connection_mark, info->ctmask, *info);
   }
   return {};
+}
+
+// A mark that is set as a whole hangs on none that was there before.
+bool ReadsConnectionMark(const XtTarget& target) {
+  const auto info = DecodeTarget(target);
+  return info && (info->mode == XT_CONNMARK_RESTORE || info->ctmask != UINT32_MAX);
 }
 
 std::string ShiftText(const xt_connmark_tginfo2& info) {
@@ -116,7 +120,8 @@ constexpr Target kTargets[] = {{.name = "CONNMARK",
                                 .revisions = {1, 2},
                                 .traits = {.changes_packet = true, .needs_conntrack = true},
                                 .apply = Apply,
-                                .text = TargetText}};
+                                .text = TargetText,
+                                .reads_connection_mark = ReadsConnectionMark}};
 
 }  // namespace
 

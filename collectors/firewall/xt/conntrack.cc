@@ -6,9 +6,11 @@
 #include <linux/netfilter/xt_state.h>
 
 #include <array>
+#include <vector>
 
 #include "collectors/firewall/model/value_text.h"
 #include "collectors/firewall/xt/option_text.h"
+#include "collectors/firewall/xt/packet_entry.h"
 #include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/registry.h"
 
@@ -78,12 +80,16 @@ unsigned StateBit(PacketTracking tracking) {
 }
 
 // What `--ctstate SNAT,DNAT` adds: whether the entry has been given a translation.
-Tristate StateMatches(const Packet& packet, unsigned mask) {
+Tristate StateMatches(const Packet& packet, const facts::ConnectionEntry* entry, unsigned mask) {
   Tristate matches = TristateOf((mask & StateBit(packet.tracking)) != 0);
   if (HasEntry(packet) && (mask & (XT_CONNTRACK_STATE_SNAT | XT_CONNTRACK_STATE_DNAT)) != 0) {
     if (packet.tracking == PacketTracking::kNew) {
       matches = Or(matches, And(packet.source_translated, TristateOf((mask & XT_CONNTRACK_STATE_SNAT) != 0)));
       matches = Or(matches, And(packet.destination_translated, TristateOf((mask & XT_CONNTRACK_STATE_DNAT) != 0)));
+    } else if (entry != nullptr) {
+      const unsigned translated = ((entry->status & IPS_SRC_NAT) != 0 ? unsigned{XT_CONNTRACK_STATE_SNAT} : 0U) |
+                                  ((entry->status & IPS_DST_NAT) != 0 ? unsigned{XT_CONNTRACK_STATE_DNAT} : 0U);
+      matches = Or(matches, TristateOf((mask & translated) != 0));
     } else {
       matches = Or(matches, Tristate::kUnknown);
     }
@@ -91,14 +97,29 @@ Tristate StateMatches(const Packet& packet, unsigned mask) {
   return matches;
 }
 
-// What is asked of the entry's tuples. The packet that made the entry is in the original direction, and as long as
-// nothing has translated it the reply direction is its mirror.
-void AddTupleConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, Conditions& conditions) {
-  const bool plain = packet.tracking == PacketTracking::kNew && packet.source_translated == Tristate::kNo &&
-                     packet.destination_translated == Tristate::kNo;
+// An end of an entry's tuple, as bytes that conditions compare.
+struct KnownEnd {
+  explicit KnownEnd(const Endpoint& end) : port(AbstractNumber<2>::Known(end.port)) {
+    for (const std::byte byte : end.address.Bytes()) {
+      address.push_back(AbstractByte::Known(byte));
+    }
+  }
+  std::vector<AbstractByte> address;
+  AbstractNumber<2> port;
+};
+
+// The four ends that can be asked for.
+struct Tuples {
+  AbstractBytes original_source, original_source_port, original_destination, original_destination_port;
+  AbstractBytes reply_source, reply_source_port, reply_destination, reply_destination_port;
+};
+
+// `known`: else nobody can say what the tuples are.
+void AddTupleConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, bool known, const Tuples& tuples,
+                        Conditions& conditions) {
   const auto add = [&](unsigned flag, const Condition& condition) {
     if ((info.match_flags & flag) != 0) {
-      Condition each = plain ? condition : Condition::Of(Tristate::kUnknown, kEntry);
+      Condition each = known ? condition : Condition::Of(Tristate::kUnknown, kEntry);
       conditions.push_back(each.Invert((info.invert_flags & flag) != 0));
     }
   };
@@ -114,23 +135,56 @@ void AddTupleConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, 
   const auto port = [&](AbstractBytes actual, std::uint16_t low, std::uint16_t high) {
     return PortIn(actual, low, high, packet.family);
   };
-  add(XT_CONNTRACK_ORIGSRC, address(packet.SourceAddress(), info.origsrc_addr, info.origsrc_mask));
-  add(XT_CONNTRACK_ORIGDST, address(packet.DestinationAddress(), info.origdst_addr, info.origdst_mask));
-  add(XT_CONNTRACK_REPLSRC, address(packet.DestinationAddress(), info.replsrc_addr, info.replsrc_mask));
-  add(XT_CONNTRACK_REPLDST, address(packet.SourceAddress(), info.repldst_addr, info.repldst_mask));
-  add(XT_CONNTRACK_PROTO, Condition::Of(info.l4proto == IPPROTO_TCP));
-  add(XT_CONNTRACK_ORIGSRC_PORT, port(packet.SourcePort(), info.origsrc_port, info.origsrc_port_high));
-  add(XT_CONNTRACK_ORIGDST_PORT, port(packet.DestinationPort(), info.origdst_port, info.origdst_port_high));
-  add(XT_CONNTRACK_REPLSRC_PORT, port(packet.DestinationPort(), info.replsrc_port, info.replsrc_port_high));
-  add(XT_CONNTRACK_REPLDST_PORT, port(packet.SourcePort(), info.repldst_port, info.repldst_port_high));
+  if ((info.match_flags & XT_CONNTRACK_PROTO) != 0) {
+    conditions.push_back(
+        Condition::Of(info.l4proto == IPPROTO_TCP).Invert((info.invert_flags & XT_CONNTRACK_PROTO) != 0));
+  }
+  add(XT_CONNTRACK_ORIGSRC, address(tuples.original_source, info.origsrc_addr, info.origsrc_mask));
+  add(XT_CONNTRACK_ORIGDST, address(tuples.original_destination, info.origdst_addr, info.origdst_mask));
+  add(XT_CONNTRACK_REPLSRC, address(tuples.reply_source, info.replsrc_addr, info.replsrc_mask));
+  add(XT_CONNTRACK_REPLDST, address(tuples.reply_destination, info.repldst_addr, info.repldst_mask));
+  add(XT_CONNTRACK_ORIGSRC_PORT, port(tuples.original_source_port, info.origsrc_port, info.origsrc_port_high));
+  add(XT_CONNTRACK_ORIGDST_PORT, port(tuples.original_destination_port, info.origdst_port, info.origdst_port_high));
+  add(XT_CONNTRACK_REPLSRC_PORT, port(tuples.reply_source_port, info.replsrc_port, info.replsrc_port_high));
+  add(XT_CONNTRACK_REPLDST_PORT, port(tuples.reply_destination_port, info.repldst_port, info.repldst_port_high));
+}
+
+// What is asked of the entry's tuples. The packet that made the entry is in the original direction, and as long as
+// nothing has translated it the reply direction is its mirror.
+void AddTupleConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, const facts::ConnectionEntry* entry,
+                        Conditions& conditions) {
+  if (entry != nullptr) {
+    const KnownEnd ends[] = {KnownEnd(entry->original.source), KnownEnd(entry->original.destination),
+                             KnownEnd(entry->reply.source), KnownEnd(entry->reply.destination)};
+    AddTupleConditions(info, packet, true,
+                       {ends[0].address, ends[0].port.bytes, ends[1].address, ends[1].port.bytes, ends[2].address,
+                        ends[2].port.bytes, ends[3].address, ends[3].port.bytes},
+                       conditions);
+    return;
+  }
+  const bool plain = packet.tracking == PacketTracking::kNew && packet.source_translated == Tristate::kNo &&
+                     packet.destination_translated == Tristate::kNo;
+  const AbstractBytes source = packet.SourceAddress();
+  const AbstractBytes destination = packet.DestinationAddress();
+  AddTupleConditions(info, packet, plain,
+                     {source, packet.SourcePort(), destination, packet.DestinationPort(), destination,
+                      packet.DestinationPort(), source, packet.SourcePort()},
+                     conditions);
 }
 
 // conntrack_mt(): without an entry only the state counts, and where it is not asked for nothing matches.
-Conditions ConntrackConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, const HookContext&) {
+Conditions ConntrackConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, const HookContext&,
+                               Facts& facts) {
   Conditions conditions;
+  // Asked for only where what is asked for is not known without.
+  constexpr unsigned kOfState = XT_CONNTRACK_STATE_SNAT | XT_CONNTRACK_STATE_DNAT;
+  const bool asks =
+      (info.match_flags & ~unsigned{XT_CONNTRACK_STATE | XT_CONNTRACK_PROTO | XT_CONNTRACK_STATE_ALIAS}) != 0 ||
+      (info.state_mask & kOfState) != 0;
+  const facts::ConnectionEntry* entry = asks ? EntryOf(packet, facts) : nullptr;
   const bool state = (info.match_flags & XT_CONNTRACK_STATE) != 0;
   if (state) {
-    conditions.push_back(Condition::Of(StateMatches(packet, info.state_mask), kEntry)
+    conditions.push_back(Condition::Of(StateMatches(packet, entry, info.state_mask), kEntry)
                              .Invert((info.invert_flags & XT_CONNTRACK_STATE) != 0));
   }
   if (!HasEntry(packet)) {
@@ -142,20 +196,27 @@ Conditions ConntrackConditions(const xt_conntrack_mtinfo3& info, const Packet& p
   const bool first = packet.tracking == PacketTracking::kNew;
   if ((info.match_flags & XT_CONNTRACK_DIRECTION) != 0) {
     // The original direction, and inverted the reply's. A new connection's packet is in the original one.
-    conditions.push_back(Condition::Of(first ? Tristate::kYes : Tristate::kUnknown, kEntry)
-                             .Invert((info.invert_flags & XT_CONNTRACK_DIRECTION) != 0));
+    const Tristate original = entry != nullptr ? TristateOf(entry->is_original)
+                              : first          ? Tristate::kYes
+                                               : Tristate::kUnknown;
+    conditions.push_back(Condition::Of(original, kEntry).Invert((info.invert_flags & XT_CONNTRACK_DIRECTION) != 0));
   }
-  AddTupleConditions(info, packet, conditions);
+  AddTupleConditions(info, packet, entry, conditions);
   if ((info.match_flags & XT_CONNTRACK_STATUS) != 0) {
     Tristate status = Tristate::kUnknown;
     constexpr unsigned kOpen = IPS_NAT_MASK | IPS_NAT_DONE_MASK | IPS_HELPER;
-    if (first && (info.status_mask & kOpen) == 0) {
+    if (entry != nullptr) {
+      status = TristateOf((info.status_mask & entry->status) != 0);
+    } else if (first && (info.status_mask & kOpen) == 0) {
       status = TristateOf(packet.confirmed && (info.status_mask & IPS_CONFIRMED) != 0);
     }
     conditions.push_back(Condition::Of(status, kEntry).Invert((info.invert_flags & XT_CONNTRACK_STATUS) != 0));
   }
   if ((info.match_flags & XT_CONNTRACK_EXPIRES) != 0) {
-    conditions.push_back(Condition::Of(Tristate::kUnknown, kEntry));
+    const auto left = entry != nullptr ? TimeoutAt(packet, *entry) : std::nullopt;
+    const Tristate within =
+        left ? TristateOf(*left >= info.expires_min && *left <= info.expires_max) : Tristate::kUnknown;
+    conditions.push_back(Condition::Of(within, kEntry).Invert((info.invert_flags & XT_CONNTRACK_EXPIRES) != 0));
   }
   return conditions;
 }

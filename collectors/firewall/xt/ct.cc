@@ -16,12 +16,28 @@ Effect SetTracking(Packet& packet, PacketTracking tracking) {
   return {};
 }
 
+// xt_ct_tg_check(). A zone for one direction is none for the other: then no single one is known.
+std::optional<std::uint16_t> ZoneOf(const xt_ct_target_info& info, const Packet& packet) {
+  constexpr std::uint16_t kOneDirection = XT_CT_ZONE_DIR_ORIG | XT_CT_ZONE_DIR_REPL;
+  if ((info.flags & kOneDirection) != 0) {
+    return std::nullopt;
+  }
+  if ((info.flags & XT_CT_ZONE_MARK) == 0) {
+    return info.zone;
+  }
+  packet::Wide mark = 0;
+  return packet::KnownNumber(packet.mark.bytes, &mark) ? std::optional(static_cast<std::uint16_t>(mark)) : std::nullopt;
+}
+
 Effect ApplyCt(const XtTarget& target, Packet& packet, const HookContext&) {
   const auto info = DecodeCt(target);
   if (!info && packet.tracking == PacketTracking::kNoEntry) {
     return Effect::Unknown("a CT target of a form not known to this version");
   }
   const bool untracked = info && (info->flags & XT_CT_NOTRACK) != 0;
+  if (!untracked && packet.tracking == PacketTracking::kNoEntry) {
+    packet.zone = ZoneOf(*info, packet);
+  }
   return SetTracking(packet, untracked ? PacketTracking::kUntracked : PacketTracking::kTemplate);
 }
 

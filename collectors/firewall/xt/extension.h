@@ -130,6 +130,8 @@ struct Target {
   Traits traits;
   Effect (*apply)(const XtTarget&, Packet&, const HookContext&) = nullptr;
   std::optional<OptionText> (*text)(const XtTarget&, bool ipv6) = nullptr;
+  /// Whether what it does hangs on the mark that the packet's entry has had before; null: it never does.
+  bool (*reads_connection_mark)(const XtTarget&) = nullptr;
   /// Whether it answers with a TCP reset; null: it never does.
   bool (*resets)(const XtTarget&, IpFamily) = nullptr;
   /// The traits of one use, where its options decide about them; null: always `traits`.
@@ -169,11 +171,18 @@ inline Conditions Unreadable() {
   return {Condition::Of(Tristate::kUnknown, "an xt match of a form not known to this version")};
 }
 
-/// Match::conditions made of a decoder and a meaning: `Meaning(info, packet, context)`.
+/// Match::conditions made of a decoder and a meaning: `Meaning(info, packet, context)`, or with the facts behind that.
 template <auto Decoder, auto Meaning>
-Conditions ConditionsBy(const XtMatch& match, const Packet& packet, const HookContext& context, Facts&) {
+Conditions ConditionsBy(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
   const auto info = Decoder(match);
-  return info ? Meaning(*info, packet, context) : Unreadable();
+  if (!info) {
+    return Unreadable();
+  }
+  if constexpr (std::is_invocable_v<decltype(Meaning), decltype(*info), const Packet&, const HookContext&, Facts&>) {
+    return Meaning(*info, packet, context, facts);
+  } else {
+    return Meaning(*info, packet, context);
+  }
 }
 
 /// Match::text and Target::text made of a decoder and a printer: `Printer(info, ipv6)` or, where it is the same for

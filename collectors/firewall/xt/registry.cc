@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "collectors/firewall/xt/packet_entry.h"
+
 namespace finwait::firewall::xt {
 namespace {
 
@@ -135,10 +137,13 @@ bool Registry::TestsState(const XtMatch& match) const {
   return known != nullptr && known->tests_state != nullptr && known->tests_state(match);
 }
 
-Effect Registry::Apply(const XtTarget& target, Packet& packet, const HookContext& context) const {
+Effect Registry::Apply(const XtTarget& target, Packet& packet, const HookContext& context, Facts& facts) const {
   const Target* known = Find(target);
   if (known == nullptr) {
     return Effect::Unknown("the target " + target.name);
+  }
+  if (known->reads_connection_mark != nullptr && known->reads_connection_mark(target)) {
+    packet.connection_mark = ConnectionMarkOf(packet, facts);
   }
   if (known->apply != nullptr) {
     return known->apply(target, packet, context);

@@ -98,7 +98,7 @@ class Registry {
   /// Whether a match's answer depends on conntrack's state of the packet.
   bool TestsState(const XtMatch& match) const;
   /// What a target does; it changes `packet` itself, except for a translation.
-  Effect Apply(const XtTarget& target, Packet& packet, const HookContext& context) const;
+  Effect Apply(const XtTarget& target, Packet& packet, const HookContext& context, Facts& facts) const;
   /// Whether a target answers with a TCP reset.
   bool Resets(const XtTarget& target, IpFamily family) const;
 

@@ -89,6 +89,19 @@ HostReport Report() {
   facts.answers.emplace(firewall::facts::ControlGroupKey{99},
                         Fact::Present(std::make_shared<const firewall::facts::ControlGroup>(
                             firewall::facts::ControlGroup{"/system.slice", {1, 99}})));
+  firewall::facts::ConnectionEntry entry;
+  entry.original = {*Endpoint::Parse("192.0.2.1:40000"), *Endpoint::Parse("198.51.100.9:443"), 5};
+  entry.reply = {*Endpoint::Parse("198.51.100.9:443"), *Endpoint::Parse("192.0.2.1:40000"), 5};
+  entry.is_original = true;
+  entry.zone = 5;
+  entry.status = 14;
+  entry.mark = 4;
+  entry.labels = {1, 2, 3};
+  entry.timeout_after_fin = 120;
+  firewall::facts::EntryKey of_entry{entry.original.source, entry.original.destination, 5};
+  facts.answers.emplace(of_entry, Fact::Present(std::make_shared<const firewall::facts::ConnectionEntry>(entry)));
+  of_entry.zone = 6;
+  facts.answers.emplace(of_entry, Fact::Absent());
   firewall::facts::RouteKey key;
   key.destination = *IpAddress::Parse("198.51.100.9");
   key.source = IpAddress::Parse("192.0.2.1");

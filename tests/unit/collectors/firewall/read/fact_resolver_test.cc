@@ -18,6 +18,7 @@
 #include <ctime>
 
 #include "tests/unit/collectors/firewall/read/nft_messages.h"
+#include "tests/unit/collectors/kernel/conntrack_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_events.h"
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 #include "tests/unit/collectors/kernel/route_messages.h"
@@ -647,6 +648,22 @@ TEST_F(FactResolverTest, EntriesAreCountedAllOrOfOneAddress) {
   EXPECT_EQ(AskPresent<std::uint64_t>(facts::EntryCountKey{}), 442U) << "and sockets that may have lost theirs";
   procfs_.Remove("sys/net/netfilter/nf_conntrack_count");
   EXPECT_NE(Ask(facts::EntryCountKey{}).Why(), nullptr);
+}
+
+TEST_F(FactResolverTest, AnEntryIsFoundByWhatOneOfItsEndsSends) {
+  WriteSetting("netfilter/nf_conntrack_count", "2");
+  WriteSetting("netfilter/nf_conntrack_tcp_timeout_fin_wait", "120");
+  const Endpoint local{Address("192.0.2.1"), 40000};
+  const Endpoint peer{Address("198.51.100.1"), 443};
+  const FakeMessage entry = kernel::netlink::MessageOf(kernel::EventMessage({}));
+  kernel_->Answers({entry, Acknowledgement()});
+  const auto known = AskPresent<std::shared_ptr<const facts::ConnectionEntry>>(facts::EntryKey{local, peer, 0});
+  EXPECT_EQ(known->original.source, local);
+  EXPECT_TRUE(known->is_original);
+  EXPECT_EQ(known->status, 0x20eU);
+  EXPECT_EQ(known->timeout_after_fin, 120U);
+  kernel_->Answers({ErrorMessage(-ENOENT)});
+  EXPECT_TRUE(Ask(facts::EntryKey{peer, local, 5}).IsAbsent());
 }
 
 TEST_F(FactResolverTest, AListOfRecentAddressesIsReadWhole) {

@@ -25,6 +25,8 @@ class NoFacts : public Facts {
   Tristate IsInIpset(const facts::IpsetElementKey&) override { return Tristate::kUnknown; }
 };
 
+NoFacts no_facts;
+
 // Structures of extensions: absent, all zeros, all ones.
 const std::vector<Value>& Infos() {
   static const std::vector<Value> infos = {Value(), Value(512, std::byte{0}), Value(512, std::byte{0xff})};
@@ -52,7 +54,7 @@ void ForEachUse(Visit&& visit) {
       const XtTarget target{std::string(known->name), known->revisions.first, info};
       for (const Packet& before : Packets()) {
         Packet after = before;
-        const Effect effect = BuiltIn().Apply(target, after, HookContext());
+        const Effect effect = BuiltIn().Apply(target, after, HookContext(), no_facts);
         visit(target, before, after, effect);
       }
     }
@@ -136,7 +138,7 @@ TEST(ExtensionRegistryTest, ClassifyChangesThePriority) {
   EXPECT_TRUE(BuiltIn().TraitsOf(XtTarget{"CLASSIFY", 0, {}}).changes_packet);
   Packet packet = Packets().front();
   packet.priority = AbstractNumber<4>::Known(0);
-  BuiltIn().Apply(XtTarget{"CLASSIFY", 0, {}}, packet, HookContext());
+  BuiltIn().Apply(XtTarget{"CLASSIFY", 0, {}}, packet, HookContext(), no_facts);
   EXPECT_EQ(packet.priority, AbstractNumber<4>::Unknown());
 }
 
@@ -153,7 +155,7 @@ TEST(ExtensionRegistryTest, ConnmarkOfRevision2RestoresTheMark) {
   packet.tracking = PacketTracking::kNew;
   packet.mark = AbstractNumber<4>::Known(1);
   packet.connection_mark = AbstractNumber<4>::Known(0x105);
-  BuiltIn().Apply(restore, packet, HookContext());
+  BuiltIn().Apply(restore, packet, HookContext(), no_facts);
   EXPECT_EQ(packet.mark, AbstractNumber<4>::Known(5));
   EXPECT_EQ(packet.connection_mark, AbstractNumber<4>::Known(0x105));
   EXPECT_EQ(BuiltIn().TextOf(restore, false), "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xff");
@@ -168,7 +170,7 @@ TEST(ExtensionRegistryTest, ConnmarkSavesTheMarkInEitherRevision) {
     packet.tracking = PacketTracking::kNew;
     packet.mark = AbstractNumber<4>::Known(0x120);
     packet.connection_mark = AbstractNumber<4>::Known(0x1f1);
-    BuiltIn().Apply(save, packet, HookContext());
+    BuiltIn().Apply(save, packet, HookContext(), no_facts);
     EXPECT_EQ(packet.connection_mark, AbstractNumber<4>::Known(0x121)) << save.revision;  // (0x1f1 & ~0xf0) ^ 0x20
     EXPECT_EQ(packet.mark, AbstractNumber<4>::Known(0x120)) << save.revision;
   }
@@ -189,9 +191,9 @@ TEST(ExtensionRegistryTest, SetChangesThePacketWithAMapOrASet) {
   EXPECT_TRUE(BuiltIn().TraitsOf(maps).changes_packet);
   Packet packet = Packets().front();
   packet.mark = AbstractNumber<4>::Known(0);
-  BuiltIn().Apply(adds, packet, HookContext());
+  BuiltIn().Apply(adds, packet, HookContext(), no_facts);
   EXPECT_EQ(packet.mark, AbstractNumber<4>::Known(0));
-  BuiltIn().Apply(maps, packet, HookContext());
+  BuiltIn().Apply(maps, packet, HookContext(), no_facts);
   EXPECT_EQ(packet.mark, AbstractNumber<4>::Unknown());
 }
 
@@ -228,7 +230,7 @@ TEST(ExtensionRegistryTest, WhatIsNotKnownIsNamedAndMayDoAnything) {
   EXPECT_EQ(BuiltIn().TextOf(target, false), "-j WARP [...]");
   EXPECT_TRUE(BuiltIn().TraitsOf(target).changes_packet);
   Packet packet = Packets().front();
-  const Effect effect = BuiltIn().Apply(target, packet, HookContext());
+  const Effect effect = BuiltIn().Apply(target, packet, HookContext(), no_facts);
   EXPECT_EQ(effect.kind, Effect::Kind::kUnknown);
   EXPECT_EQ(effect.because, "the target WARP");
 }
