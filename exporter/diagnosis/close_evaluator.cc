@@ -140,12 +140,12 @@ bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_ha
                                   (over_loopback || !MayBeOwn(socket));
 }
 
-TraversalResult CloseEvaluator::TrackedFin(const kernel::TcpSocket& socket) {
+TraversalResult CloseEvaluator::TrackedPacket(const kernel::TcpSocket& socket, PacketKind kind) {
   const ListedSocket listed(socket);
-  // Of a closing socket the FIN alone is of interest.
-  return packets_.EvaluateTrackedPath(
+  // Of a closing socket the FIN and what answers it are of interest.
+  return packets_.EvaluateTrackedFromPeer(
       AllTrackedAreClean(listed, true) ? ConnectionByEnds(listed) : AsIfRouted(ConnectionOf(listed, packets_.Facts())),
-      PacketKind::kFin);
+      kind);
 }
 
 CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
@@ -159,9 +159,10 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
   const std::size_t missed = packets_.Facts().Missed();
   CloseOutcome outcome = EvaluateTracked(AsIfRouted(ConnectionOf(listed, packets_.Facts())), peer_has_closed);
   // What is lost for certain, or passes for certain, needs none of the facts that were missed.
-  const bool unknown =
-      outcome.fin.decision == Disposition::kUnknown ||
-      (outcome.fate == Fate::kClean && !peer_has_closed && outcome.peer_fin.decision == Disposition::kUnknown);
+  const auto is_unknown = [](const TraversalResult& result) { return result.decision == Disposition::kUnknown; };
+  const bool unknown = is_unknown(outcome.fin) || (outcome.fate != Fate::kFinDropped && is_unknown(outcome.ack)) ||
+                       (outcome.fate == Fate::kClean && !peer_has_closed &&
+                        (is_unknown(outcome.peer_fin) || is_unknown(outcome.last_ack)));
   outcome.incomplete = unknown && packets_.Facts().Missed() != missed;
   return outcome;
 }
@@ -173,15 +174,29 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const Connection& connection, bool 
     return outcome;
   }
   outcome.fin = packets_.EvaluateTrackedPath(connection, PacketKind::kFin);
-  outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
-  if (outcome.fate == Fate::kClean && connection.address_gone) {
-    outcome.ack = packets_.EvaluateTrackedPath(connection, PacketKind::kAck);
-    outcome.fate = IsLost(outcome.ack.decision) ? Fate::kAckDropped : Fate::kClean;
+  if (IsLost(outcome.fin.decision)) {
+    outcome.fate = Fate::kFinDropped;
+    return outcome;
   }
-  if (outcome.fate == Fate::kClean && !peer_has_closed) {
-    outcome.peer_fin = packets_.EvaluateTrackedPath(connection, PacketKind::kPeerFin);
-    outcome.fate = IsLost(outcome.peer_fin.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+  outcome.ack = packets_.EvaluateTrackedFromPeer(connection, PacketKind::kAck);
+  // What a reset makes of the peer and of the entry is not followed.
+  const bool ack_lost =
+      IsLost(outcome.ack.decision) && !packets_.ResetOfPeer(connection, PacketKind::kAck, outcome.ack);
+  if (peer_has_closed) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
+    return outcome;
   }
+  outcome.peer_fin = packets_.EvaluateTrackedFromPeer(connection, PacketKind::kPeerFin);
+  if (IsLost(outcome.peer_fin.decision)) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
+    return outcome;
+  }
+  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
+    outcome.fate = outcome.peer_fin.decision == Disposition::kAccept ? Fate::kPeerDecides : Fate::kClean;
+    return outcome;
+  }
+  outcome.last_ack = packets_.TrackedLastAck(connection);
+  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
   return outcome;
 }
 

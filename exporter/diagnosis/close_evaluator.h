@@ -60,9 +60,9 @@ class CloseEvaluator {
     return memo_.FindSite(socket, history, packets_.Store());
   }
 
-  /// The outcome of a close of `socket` while its entry is there: kFinDropped or kPeerFinDropped where rules drop FINs
-  /// that have an entry (leak prevention, for one), else kClean. A FIN that is lost by chance is tried again: what
-  /// cannot be known is taken for clean, as nearly all rulesets let pass what has an entry.
+  /// The outcome of a close of `socket` while its entry is there: any but kNatLost and kUnknown where rules drop FINs
+  /// or ACKs that have an entry (leak prevention, for one), else kClean. A FIN that is lost by chance is tried again:
+  /// what cannot be known is taken for clean, as nearly all rulesets let pass what has an entry.
   CloseOutcome EvaluateTracked(const kernel::TcpSocket& socket);
   CloseOutcome EvaluateTracked(const firewall::eval::Connection& connection, bool peer_has_closed);
   /// Its fate alone, remembered.
@@ -73,7 +73,13 @@ class CloseEvaluator {
     return tracked_memo_.FindSite(socket, nullptr, packets_.Store());
   }
   /// What this host's rules do to the FIN of a socket whose entry is there (ctstate ESTABLISHED).
-  firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket);
+  firewall::eval::TraversalResult TrackedFin(const kernel::TcpSocket& socket) {
+    return TrackedPacket(socket, firewall::eval::PacketKind::kFin);
+  }
+  /// What they do to the peer's ACK of that FIN.
+  firewall::eval::TraversalResult TrackedAck(const kernel::TcpSocket& socket) {
+    return TrackedPacket(socket, firewall::eval::PacketKind::kAck);
+  }
 
   /// The connection of a socket, with the facts that rules ask for.
   firewall::eval::Connection ConnectionWithFacts(const kernel::TcpSocket& socket);
@@ -86,6 +92,7 @@ class CloseEvaluator {
   }
 
  private:
+  firewall::eval::TraversalResult TrackedPacket(const kernel::TcpSocket& socket, firewall::eval::PacketKind kind);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                             const ConnectionHistory* history, const SocketCircumstances& circumstances);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);

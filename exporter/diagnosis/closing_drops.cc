@@ -48,7 +48,11 @@ class Search {
 
  private:
   TraversalResult Evaluate(PacketKind kind, bool tracked) {
-    return tracked ? evaluator_.EvaluateTrackedPath(connection_, kind) : evaluator_.EvaluatePath(connection_, kind);
+    if (!tracked) {
+      return evaluator_.EvaluatePath(connection_, kind);
+    }
+    return kind == PacketKind::kData ? evaluator_.TrackedLastAck(connection_)
+                                     : evaluator_.EvaluateTrackedPath(connection_, kind);
   }
 
   PacketEvaluator& evaluator_;
@@ -66,6 +70,11 @@ ClosingDrops FindClosingDrops(PacketEvaluator& evaluator, const Connection& conn
     search.Follow(PacketKind::kFin, Accepts::kFins, true);
     if (!peer_has_closed) {
       search.Follow(PacketKind::kPeerFin, Accepts::kFins, true);
+    }
+    // No rule is advised that lets ACKs pass which have an entry.
+    search.Follow(PacketKind::kAck, Accepts::kReplies, true);
+    if (!peer_has_closed) {
+      search.Follow(PacketKind::kData, Accepts::kReplies, true);
     }
   }
   search.Follow(PacketKind::kFin, Accepts::kClosing, false);

@@ -86,25 +86,10 @@ TraversalResult PacketEvaluator::EvaluatePath(const Connection& connection, Pack
 
 TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
                                                    TraversalResult result) {
-  const auto& devices = settings_.ingress_devices[connection.family];
-  const bool bound = connection.routing && connection.routing->bound_device != 0;
-  if (firewall::eval::IsOutgoing(kind) || connection.path_kind != PathKind::kLocal || connection.general || bound ||
-      connection.ingress || !connection.egress.index || result.decision == Disposition::kUnknown) {
+  if (firewall::eval::IsOutgoing(kind) || result.decision == Disposition::kUnknown) {
     return result;
   }
-  std::vector<firewall::eval::Interface> others;
-  for (const kernel::IngressDevice& device : devices) {
-    if (device.index != *connection.egress.index) {
-      others.emplace_back();
-      others.back().name = device.name;
-      others.back().index = device.index;
-    }
-  }
-  constexpr std::size_t kMostDevices = 8;
-  if (others.size() > kMostDevices) {
-    others.assign(1, firewall::eval::Interface());  // any device
-  }
-  for (const firewall::eval::Interface& other : others) {
+  for (const firewall::eval::Interface& other : OtherDevices(connection)) {
     Connection there = connection;
     there.ingress = other;
     // What conntrack knows would not come in there either: then the connection never came that way.
@@ -119,6 +104,44 @@ TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection,
                        (other.name ? *other.name : std::string("one of many")) +
                        " leads to a network, too, and no reverse path filter forbids it)";
       return unknown;
+    }
+  }
+  return result;
+}
+
+std::vector<firewall::eval::Interface> PacketEvaluator::OtherDevices(const Connection& connection) const {
+  std::vector<firewall::eval::Interface> others;
+  const bool bound = connection.routing && connection.routing->bound_device != 0;
+  if (connection.path_kind != PathKind::kLocal || connection.general || bound || connection.ingress ||
+      !connection.egress.index) {
+    return others;
+  }
+  for (const kernel::IngressDevice& device : settings_.ingress_devices[connection.family]) {
+    if (device.index != *connection.egress.index) {
+      others.emplace_back();
+      others.back().name = device.name;
+      others.back().index = device.index;
+    }
+  }
+  constexpr std::size_t kMostDevices = 8;
+  if (others.size() > kMostDevices) {
+    others.assign(1, firewall::eval::Interface());  // any device
+  }
+  return others;
+}
+
+TraversalResult PacketEvaluator::EvaluateTrackedFromPeer(const Connection& connection, PacketKind kind) {
+  TraversalResult result = EvaluateTrackedPath(connection, kind);
+  if (firewall::eval::IsOutgoing(kind) || !IsLost(result.decision)) {
+    return result;
+  }
+  for (const firewall::eval::Interface& other : OtherDevices(connection)) {
+    Connection there = connection;
+    there.ingress = other;
+    if (!IsLost(EvaluateTrackedPath(there, kind).decision)) {
+      result.decision = Disposition::kUnknown;
+      result.reason = "the device that the peer's packets come in on, which need not be the one that routing picks";
+      return result;
     }
   }
   return result;
@@ -167,6 +190,13 @@ TraversalResult PacketEvaluator::EvaluateTrackedPath(const Connection& connectio
                            connection.family);
 }
 
+TraversalResult PacketEvaluator::TrackedLastAck(const Connection& connection) {
+  evaluator_.ResetBudget();
+  firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, settings_.tcp_loose.value_or(true));
+  settings.programs = nullptr;
+  return UnlessUnavailable(firewall::eval::EvaluateTrackedLastAck(evaluator_, connection, settings), connection.family);
+}
+
 TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
   if (result.decision != Disposition::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
@@ -202,7 +232,11 @@ TraversalResult PacketEvaluator::Evaluate(const Connection& connection, const Qu
   if (question.later) {
     return EvaluateLaterFinPath(connection);
   }
-  return question.tracked ? EvaluateTrackedPath(connection, question.kind) : EvaluatePath(connection, question.kind);
+  if (!question.tracked) {
+    return EvaluatePath(connection, question.kind);
+  }
+  return question.kind == PacketKind::kData ? TrackedLastAck(connection)
+                                            : EvaluateTrackedPath(connection, question.kind);
 }
 
 const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& question) {
@@ -364,7 +398,8 @@ bool PacketEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bo
     const auto& result = ForAll({family, path_kind, kind, true});
     return result && result->decision == Disposition::kAccept;
   };
-  return passes(PacketKind::kFin) && (peer_has_closed || passes(PacketKind::kPeerFin));
+  return passes(PacketKind::kFin) && passes(PacketKind::kAck) &&
+         (peer_has_closed || (passes(PacketKind::kPeerFin) && passes(PacketKind::kData)));
 }
 
 TraversalResult PacketEvaluator::General(IpFamily family, PathKind path, PacketKind kind) {

@@ -67,6 +67,12 @@ class PacketEvaluator {
   /// The same for a packet whose entry is there.
   firewall::eval::TraversalResult EvaluateTrackedPath(const firewall::eval::Connection& connection,
                                                       firewall::eval::PacketKind kind);
+  /// The same; of what the peer sends, unknown where it is lost on the device that routing picks, and would be let in
+  /// on another one that the peer's packets may come in on. The connection is up: then that is the one.
+  firewall::eval::TraversalResult EvaluateTrackedFromPeer(const firewall::eval::Connection& connection,
+                                                          firewall::eval::PacketKind kind);
+  /// The same for the ACK by which this end answers the peer's FIN.
+  firewall::eval::TraversalResult TrackedLastAck(const firewall::eval::Connection& connection);
   /// What becomes of the FIN of a peer that closes after this end; of one that closes first it is kPeerFin.
   firewall::eval::TraversalResult EvaluatePeersLaterFin(const firewall::eval::Connection& connection);
   /// What becomes of the ACK by which this end answers the peer's FIN, without an entry.
@@ -134,7 +140,7 @@ class PacketEvaluator {
     IpFamily family = IpFamily::kIpv4;
     firewall::eval::PathKind path_kind = firewall::eval::PathKind::kLocal;
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
-    bool tracked = false;
+    bool tracked = false;  ///< kData: the ACK of the peer's FIN
     bool by_rules_alone = false;
     bool later = false;  ///< kPeerFin: of a peer that closes after this end
     auto operator<=>(const Question&) const = default;
@@ -147,6 +153,9 @@ class PacketEvaluator {
     bool complete = false;
     std::uint64_t puts = 0;
   };
+
+  /// The devices that the peer's packets may come in on beside the one that routing picks.
+  std::vector<firewall::eval::Interface> OtherDevices(const firewall::eval::Connection& connection) const;
 
   using Evaluation = std::function<firewall::eval::TraversalResult(const firewall::eval::PacketPathSettings&)>;
   /// What becomes of a packet, for either value of tcp_loose where that could not be read.

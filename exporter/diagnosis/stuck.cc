@@ -122,7 +122,11 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
       finding.with_entry = true;
       return finding;
     }
-    return {Cause::kNoReply, nullptr, false};  // the peer's ACK matches the entry, or did as long as it was there
+    // The peer's ACK matches the entry, or did as long as it was there.
+    const firewall::eval::TraversalResult ack =
+        tracked ? context.evaluator->TrackedAck(socket) : firewall::eval::TraversalResult();
+    return IsLost(ack.decision) ? DroppedAt(ack, Cause::kReplyDrop, context)
+                                : StuckFinding{Cause::kNoReply, nullptr, false};
   }
   if ((context.history == nullptr || !context.history->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {

@@ -110,7 +110,7 @@ void DescribeDropSites(const Situation& situation, Explanation& explanation) {
     text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
     text += DyingAt(loss);
     text += loss.general ? " of any connection" : " of some connections";
-    text += loss.with_entry ? ", whether it has an entry or not" : " without an entry";
+    text += loss.with_entry || loss.answers_with_entry ? ", whether it has an entry or not" : " without an entry";
     if (loss.stuck > 0) {
       text += ", of " + Counted(loss.stuck, "stuck socket", "stuck sockets");
     }

@@ -50,10 +50,19 @@ std::string_view Meaning(diagnosis::Fate fate) {
 }
 
 std::string_view MeaningWithEntry(diagnosis::Fate fate) {
-  return fate == diagnosis::Fate::kFinDropped
-             ? "a rule of this host's would drop the FIN, whether conntrack has an entry for the connection or not"
-             : "if the peer closed first, its FIN would be dropped here, whether conntrack has an entry for the "
-               "connection or not";
+  switch (fate) {
+    case diagnosis::Fate::kFinDropped:
+      return "a rule of this host's would drop the FIN, whether conntrack has an entry for the connection or not";
+    case diagnosis::Fate::kAckDropped:
+      return "the peer's answer to the FIN would be dropped on its way in, whether conntrack has an entry for the "
+             "connection or not";
+    case diagnosis::Fate::kPeerDecides:
+      return "whether it closes is the peer's doing: its ACK would be dropped, its FIN not, whether conntrack has an "
+             "entry for the connection or not";
+    default:
+      return "if the peer closed first, its FIN or the ACK of it would be dropped here, with a conntrack entry or "
+             "without";
+  }
 }
 
 }  // namespace finwait::report

@@ -128,7 +128,10 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
       const bool peer_only = one.fate == diagnosis::Fate::kPeerFinDropped;
       loss.peer_fin = peer_only && one.place_is_inbound && (loss.peer_fin || is_new);
       loss.last_ack = peer_only && !one.place_is_inbound && (loss.last_ack || is_new);
-      loss.with_entry = loss.with_entry || one.with_entry;
+      const bool answer = one.fate == diagnosis::Fate::kAckDropped || one.fate == diagnosis::Fate::kPeerDecides ||
+                          (peer_only && !one.place_is_inbound);
+      loss.with_entry = loss.with_entry || (one.with_entry && !answer);
+      loss.answers_with_entry = loss.answers_with_entry || (one.with_entry && answer);
       loss.at_risk += one.stands_for;
       AddDrops(one.drops, false, situation.losses);
     }

@@ -26,6 +26,7 @@ struct AffectedSite {
   bool last_ack = false;              ///< it is this host's ACK of the peer's FIN that dies, and the FIN does not
   bool acks_too = false;              ///< that ACK dies here as well as the FIN
   bool with_entry = false;            ///< FINs die here whether they have an entry or not
+  bool answers_with_entry = false;    ///< ACKs of FINs do
   bool helps = true;                  ///< false: no accept in front of it lets them pass
   std::vector<firewall::Hook> hooks;  ///< whose packets come to the rule, where they are several
   std::vector<FurtherSite> further;   ///< where else the packets of those stuck here die

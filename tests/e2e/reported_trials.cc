@@ -1,4 +1,5 @@
 // What users have reported, and what public rulesets do: a scene for each that the program once judged wrongly.
+#include <tuple>
 #include <utility>
 
 #include "tests/e2e/short_trials.h"
@@ -289,6 +290,53 @@ void AddEntries(Reported& reported) {
       .Add("FINs dropped where no rule needs conntrack",
            "iptables -A OUTPUT ! -o lo -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped")
       .entry_stays = true;
+  // Rules that ask for what the entry itself holds, and for packets whose entry is there.
+  const auto with_entry = [&](const std::string& name, const std::string& rules,
+                              const std::string& fate) -> ShortTrial& {
+    ShortTrial& trial = reported.Add("tracked: " + name, rules, fate);
+    trial.entry_stays = true;
+    return trial;
+  };
+  const auto nft = [](const std::string& rule) {
+    return "nft 'table inet f { chain o { type filter hook output priority 0; oifname veth0 " + rule + "; }; }'";
+  };
+  // Only the first packet of a connection gives its entry the mark.
+  for (const auto& [name, mark, fate] : {std::tuple("the mark of its entry", "4", "fin_dropped"),
+                                         std::tuple("another mark than that of its entry", "5", "clean")}) {
+    with_entry(
+        name,
+        std::string("iptables -A OUTPUT -o veth0 -m connmark --mark ") + mark + " -p tcp --tcp-flags FIN FIN -j DROP",
+        fate)
+        .prepare = "iptables -t mangle -A OUTPUT -o veth0 -m conntrack --ctstate NEW -j CONNMARK --set-mark 4";
+  }
+  with_entry("a mark that its packets give the entry",
+             "iptables -t mangle -A OUTPUT -o veth0 -j CONNMARK --set-mark 4; "
+             "iptables -A OUTPUT -o veth0 -m connmark --mark 4 -p tcp --tcp-flags FIN FIN -j DROP",
+             "fin_dropped");
+  with_entry("the direction", nft("ct direction original tcp flags & fin == fin drop"), "fin_dropped");
+  with_entry("the direction of what the peer opened", nft("ct direction original tcp flags & fin == fin drop"), "clean")
+      .peer_opens = true;
+  with_entry("the original tuple",
+             "iptables -A OUTPUT -o veth0 -p tcp --tcp-flags FIN FIN -m conntrack --ctdir ORIGINAL "
+             "--ctorigdstport 80 -j DROP",
+             "fin_dropped");
+  with_entry("a helper, and an address of the entry",
+             nft("ct helper \"ftp\" drop; oifname veth0 ct original ip daddr 192.0.2.2 tcp flags & fin == fin drop"),
+             "fin_dropped");
+  with_entry("the status", nft("ct status assured tcp flags & fin == fin drop"), "fin_dropped");
+  with_entry("the expiration", nft("ct expiration 0s-6d tcp flags & fin == fin drop"), "fin_dropped");
+  with_entry("ACKs of FINs in",
+             "iptables -A INPUT -i veth0 -p tcp --tcp-flags SYN,FIN,ACK ACK -m conntrack --ctstate ESTABLISHED -j DROP",
+             "peer_decides");
+  with_entry(
+      "ACKs of FINs out",
+      "iptables -A OUTPUT -o veth0 -p tcp --tcp-flags SYN,FIN,RST,ACK ACK -m conntrack --ctstate ESTABLISHED -j DROP",
+      "peer_fin_dropped");
+  // Older than the rules that give its packets a zone, and with a zone for one direction alone.
+  const std::string zone_out = "iptables -t raw -A OUTPUT -o veth0 -j CT --zone 5; ";
+  const std::string zone_in = "iptables -t raw -A PREROUTING -i veth0 -j CT --zone 5; ";
+  with_entry("in another zone than its packets", zone_out + zone_in + kDropInvalid, "fin_dropped");
+  with_entry("that saw one direction", kDropInvalid, "fin_dropped").prepare = zone_out;
   ShortTrial& policy =
       reported.Add("report-timeout-policy", "nft 'add rule inet demo output ct state invalid drop'", "clean");
   policy.prepare =

@@ -164,6 +164,76 @@ TEST_F(FateTest, RulesThatDropFinsWhateverTheirStateLoseThoseWithAnEntry) {
   EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kClean) << "its peer's FIN has come";
 }
 
+// What an entry holds, told to whoever asks.
+class TellsEntries : public firewall::facts::Resolver {
+ public:
+  explicit TellsEntries(std::optional<std::uint32_t> mark) : mark_(mark) {}
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    using firewall::facts::ConnectionEntry;
+    using firewall::facts::Fact;
+    for (const firewall::facts::Need& need : needs) {
+      if (KindOf(need) == firewall::facts::FactKind::kEntry && mark_) {
+        ConnectionEntry entry;
+        entry.mark = *mark_;
+        store.Put(need, Fact::Present(std::make_shared<const ConnectionEntry>(entry)));
+        ++asked;
+      } else {
+        store.Put(need, Fact::Absent());
+      }
+    }
+  }
+  void TakeInChanges(firewall::facts::FactStore&) override {}
+  int asked = 0;
+
+ private:
+  std::optional<std::uint32_t> mark_;
+};
+
+TEST_F(FateTest, RulesThatAskForTheMarkOfAnEntryAreToldIt) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  HandMadeTable table;
+  table.Base("out", Hook::kOutput,
+             {{CtLoad{NFT_CT_MARK, {}, Register{0}}, Compare{NFT_CMP_EQ, Register{0}, ValueOf({4, 0, 0, 0})},
+               Says(Verdict::Kind::kDrop)}});
+  const auto rules = std::make_shared<const Ruleset>(table.AsRuleset());
+  const auto outcome = [&](TellsEntries& entries) {
+    CloseEvaluator evaluator(rules, {true, {true, true}}, nullptr);
+    CloseOutcome result;
+    EvaluateInRounds(evaluator, &entries, [&] { result = evaluator.EvaluateTracked(socket_); });
+    EXPECT_FALSE(result.incomplete);
+    return result.fate;
+  };
+  TellsEntries marked(4);
+  EXPECT_EQ(outcome(marked), Fate::kFinDropped);
+  EXPECT_EQ(marked.asked, 1);
+  TellsEntries other(5);
+  EXPECT_EQ(outcome(other), Fate::kClean);
+  TellsEntries gone(std::nullopt);
+  EXPECT_EQ(outcome(gone), Fate::kClean) << "what cannot be known is taken for clean";
+}
+
+// The ACK of a FIN has an entry, too.
+TEST_F(FateTest, RulesThatDropAcksWithAnEntryLoseTheAnswerToAFin) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  const auto drops_acks = [](Hook hook) {
+    HandMadeTable table;
+    table.Base("c", hook,
+               {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}},
+                 Compare{NFT_CMP_EQ, Register{0}, ValueOf({0x10})}, Says(Verdict::Kind::kDrop)}});
+    return std::make_shared<const Ruleset>(table.AsRuleset());
+  };
+  CloseEvaluator in(drops_acks(Hook::kInput), {true, {true, true}}, {});
+  EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kPeerDecides);
+  EXPECT_EQ(in.TrackedAck(socket_).decision, Disposition::kDrop);
+  CloseEvaluator out(drops_acks(Hook::kOutput), {true, {true, true}}, {});
+  EXPECT_EQ(out.EvaluateTracked(socket_).fate, Fate::kPeerFinDropped);
+  socket_.state = kernel::TcpState::kCloseWait;
+  EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kAckDropped) << "and its peer sends no second FIN";
+  EXPECT_EQ(out.EvaluateTracked(socket_).fate, Fate::kClean);
+}
+
 TEST_F(FateTest, WhatSendsDataFirstHasItsEntryBackWhenTheFinFollows) {
   firewall::eval::Connection connection = ConnectionByEnds(ListedSocket(socket_));
   connection.local_socket.mark = 0;
