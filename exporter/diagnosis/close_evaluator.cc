@@ -12,6 +12,7 @@ using firewall::eval::Disposition;
 using firewall::eval::PacketKind;
 using firewall::eval::PathKind;
 using firewall::eval::TraversalResult;
+using firewall::eval::Tristate;
 
 // Adds to an unknown outcome's reason why the kernel could not tell where its packets go.
 void NameFailedRoute(const Connection& connection, firewall::facts::FactQuery& facts, CloseOutcome& outcome) {
@@ -31,6 +32,18 @@ Connection AsIfRouted(Connection connection) {
   connection.unroutable = false;
   connection.address_gone = false;
   return connection;
+}
+
+Tristate WindowIsClosed(const Connection& connection, firewall::facts::FactQuery& facts) {
+  if (!connection.local || !connection.peer) {
+    return Tristate::kUnknown;
+  }
+  const auto* socket =
+      facts.FindValue<firewall::facts::Socket>(firewall::facts::SocketKey{*connection.local, *connection.peer});
+  if (socket == nullptr || !socket->window_closed) {
+    return Tristate::kUnknown;
+  }
+  return *socket->window_closed ? Tristate::kYes : Tristate::kNo;
 }
 
 }  // namespace
@@ -108,7 +121,8 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
       [&] { return packets_.TranslationOf(connection, history, socket); },
       [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
       circumstances.peer_has_closed,
-      circumstances.sends_first};
+      circumstances.sends_first,
+      [&] { return WindowIsClosed(connection, packets_.Facts()); }};
   CloseOutcome outcome = CombineFateWithPrograms(closing, connection.family, packets_);
   NameMissingFact(missed, outcome);
   NameFailedRoute(connection, packets_.Facts(), outcome);
@@ -168,36 +182,16 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
 }
 
 CloseOutcome CloseEvaluator::EvaluateTracked(const Connection& connection, bool peer_has_closed) {
-  CloseOutcome outcome;
   if (!packets_.CarriedByIpvs(connection).empty()) {
+    CloseOutcome outcome;
     outcome.fate = Fate::kClean;  // its data comes through, and so does what closes it
     return outcome;
   }
-  outcome.fin = packets_.EvaluateTrackedPath(connection, PacketKind::kFin);
-  if (IsLost(outcome.fin.decision)) {
-    outcome.fate = Fate::kFinDropped;
-    return outcome;
-  }
-  outcome.ack = packets_.EvaluateTrackedFromPeer(connection, PacketKind::kAck);
-  // What a reset makes of the peer and of the entry is not followed.
-  const bool ack_lost =
-      IsLost(outcome.ack.decision) && !packets_.ResetOfPeer(connection, PacketKind::kAck, outcome.ack);
-  if (peer_has_closed) {
-    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
-    return outcome;
-  }
-  outcome.peer_fin = packets_.EvaluateTrackedFromPeer(connection, PacketKind::kPeerFin);
-  if (IsLost(outcome.peer_fin.decision)) {
-    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
-    return outcome;
-  }
-  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
-    outcome.fate = outcome.peer_fin.decision == Disposition::kAccept ? Fate::kPeerDecides : Fate::kClean;
-    return outcome;
-  }
-  outcome.last_ack = packets_.TrackedLastAck(connection);
-  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
-  return outcome;
+  return CombineTrackedFate(
+      {[&](PacketKind kind) { return packets_.EvaluateTrackedFromPeer(connection, kind); },
+       [&] { return packets_.TrackedLastAck(connection); },
+       [&](const TraversalResult& ack) { return packets_.ResetOfPeer(connection, PacketKind::kAck, ack); },
+       peer_has_closed});
 }
 
 std::optional<Fate> CloseEvaluator::RememberedTracked(const kernel::TcpSocket& socket) {

@@ -60,9 +60,8 @@ class CloseEvaluator {
     return memo_.FindSite(socket, history, packets_.Store());
   }
 
-  /// The outcome of a close of `socket` while its entry is there: any but kNatLost and kUnknown where rules drop FINs
-  /// or ACKs that have an entry (leak prevention, for one), else kClean. A FIN that is lost by chance is tried again:
-  /// what cannot be known is taken for clean, as nearly all rulesets let pass what has an entry.
+  /// The outcome of a close of `socket` while its entry is there: CombineTrackedFate(), where rules drop FINs or
+  /// ACKs that have an entry (leak prevention, for one).
   CloseOutcome EvaluateTracked(const kernel::TcpSocket& socket);
   CloseOutcome EvaluateTracked(const firewall::eval::Connection& connection, bool peer_has_closed);
   /// Its fate alone, remembered.

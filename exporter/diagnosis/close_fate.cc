@@ -1,5 +1,7 @@
 #include "exporter/diagnosis/close_fate.h"
 
+#include <utility>
+
 #include "exporter/diagnosis/drop_site.h"
 
 namespace finwait::diagnosis {
@@ -92,6 +94,10 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
     return outcome;
   }
   const auto data = packets.sends_first ? std::optional(packets.traverse(PacketKind::kData)) : std::nullopt;
+  // A peer whose window is closed tells when it opens: that ACK brings the entry back as well as our probes would.
+  const Tristate told = data && IsLost(data->decision) && IsLost(outcome.fin.decision) && MakesAnEntry(outcome.ack)
+                            ? packets.window_closed()
+                            : Tristate::kNo;
   if (nat.Any() == Tristate::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "its conntrack entry was gone before it was first collected, and " +
@@ -100,6 +106,16 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
     outcome = packets.with_entry();
   } else if (data && data->decision == Disposition::kUnknown && IsLost(outcome.fin.decision)) {
     BecauseOf(*data, outcome);
+  } else if (told == Tristate::kYes) {
+    CloseOutcome with_entry = packets.with_entry();
+    if (with_entry.fate == Fate::kClean) {
+      outcome.fate = Fate::kPeerDecides;
+    } else {
+      outcome = std::move(with_entry);
+    }
+  } else if (told == Tristate::kUnknown) {
+    outcome.fate = Fate::kUnknown;
+    outcome.reason = "whether the peer's window is closed, so that its update makes an entry";
   } else if (IsLost(outcome.fin.decision)) {
     outcome.fate = Fate::kFinDropped;
   } else if (outcome.fin.decision == Disposition::kUnknown) {
@@ -107,6 +123,34 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   } else {
     CombinePeersHalf(packets, outcome);
   }
+  return outcome;
+}
+
+CloseOutcome CombineTrackedFate(const TrackedPackets& packets) {
+  CloseOutcome outcome;
+  outcome.fin = packets.traverse(PacketKind::kFin);
+  if (IsLost(outcome.fin.decision)) {
+    outcome.fate = Fate::kFinDropped;
+    return outcome;
+  }
+  outcome.ack = packets.traverse(PacketKind::kAck);
+  // What a reset makes of the peer and of the entry is not followed.
+  const bool ack_lost = IsLost(outcome.ack.decision) && !packets.reset_of_peer(outcome.ack);
+  if (packets.peer_has_closed) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
+    return outcome;
+  }
+  outcome.peer_fin = packets.traverse(PacketKind::kPeerFin);
+  if (IsLost(outcome.peer_fin.decision)) {
+    outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
+    return outcome;
+  }
+  if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
+    outcome.fate = outcome.peer_fin.decision == Disposition::kAccept ? Fate::kPeerDecides : Fate::kClean;
+    return outcome;
+  }
+  outcome.last_ack = packets.last_ack();
+  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
   return outcome;
 }
 

@@ -139,14 +139,8 @@ class WayThroughHost {
 
   // How it closes once its data has made an entry again.
   CloseOutcome WithEntry(bool peer_has_closed) const {
-    CloseOutcome outcome;
-    outcome.fin = Tracked(PacketKind::kFin);
-    outcome.fate = IsLost(outcome.fin.decision) ? Fate::kFinDropped : Fate::kClean;
-    if (outcome.fate == Fate::kClean && !peer_has_closed) {
-      outcome.peer_fin = Tracked(PacketKind::kPeerFin);
-      outcome.fate = IsLost(outcome.peer_fin.decision) ? Fate::kPeerFinDropped : Fate::kClean;
-    }
-    return outcome;
+    return CombineTrackedFate({[&](PacketKind kind) { return Tracked(kind); }, [&] { return TrackedLastAck(); },
+                               [&](const TraversalResult& ack) { return ResetOfPeer(ack); }, peer_has_closed});
   }
 
   // A rule of hook forward hands connections to them: what does not pass that hook is in none.
@@ -169,10 +163,19 @@ class WayThroughHost {
   }
 
   TraversalResult Tracked(PacketKind kind) const {
-    return evaluator_.Packets().EvaluateTrackedPath(connection_, is_received_here_ ? Mirrored(kind) : kind);
+    if (!is_received_here_) {
+      return evaluator_.Packets().EvaluateTrackedPath(connection_, kind);
+    }
+    return kind == PacketKind::kAck ? evaluator_.Packets().TrackedLastAck(connection_)
+                                    : evaluator_.Packets().EvaluateTrackedPath(connection_, Mirrored(kind));
   }
 
  private:
+  TraversalResult TrackedLastAck() const {
+    return is_received_here_ ? evaluator_.Packets().EvaluateTrackedPath(connection_, PacketKind::kAck)
+                             : evaluator_.Packets().TrackedLastAck(connection_);
+  }
+
   Connection SeenFromThisHost(const ForwardedConnection& forwarded) const {
     Connection own = ConnectionOf(ListedSocket(forwarded.peer, forwarded.local), evaluator_.Packets().Facts());
     own.ingress = connection_.ingress;
@@ -211,7 +214,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
       {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
        [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
        [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); }, forwarded.peer_has_closed,
-       forwarded.sends_first},
+       forwarded.sends_first, [&] { return forwarded.window_closed ? Tristate::kYes : Tristate::kNo; }},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {

@@ -92,6 +92,9 @@ Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   PutKnown(json, "control_group", facts.control_group);
   PutKnown(json, "class_or_priority", facts.class_or_priority);
   PutKnown(json, "priority", facts.priority);
+  if (socket.has_queued) {
+    PutKnown(json, "window_closed", facts.window_closed);
+  }
   json["tracked"] = socket.entry.tracking == kernel::Tracking::kUnknown
                         ? Json(nullptr)
                         : Json(socket.entry.tracking == kernel::Tracking::kTracked);
@@ -131,6 +134,7 @@ ReportedSocket SocketIn(const Json& json) {
   TakeKnown(json, "control_group", facts.control_group);
   TakeKnown(json, "class_or_priority", facts.class_or_priority);
   TakeKnown(json, "priority", facts.priority);
+  TakeKnown(json, "window_closed", facts.window_closed);
   socket.uid = facts.user;
   socket.orphan = facts.orphan;
   socket.device = facts.bound_device;

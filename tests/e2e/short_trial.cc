@@ -274,8 +274,9 @@ class Player {
       return fate == "nat_lost" ? fate : "fin_dropped";  // a reset may have ended this end
     }
     if (!stuck) {
-      const bool still_there = fate == "peer_decides" && trial_.peer == PeerAct::kCloses;
-      return fate == "peer_fin_dropped" || still_there ? fate : "clean";
+      const bool peer_did_it = fate == "peer_decides" &&
+                               (trial_.peer == PeerAct::kCloses || trial_.peer == PeerAct::kStopsReading);
+      return fate == "peer_fin_dropped" || peer_did_it ? fate : "clean";
     }
     return fate == "peer_decides" ? fate : "ack_dropped";
   }

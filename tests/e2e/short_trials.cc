@@ -404,6 +404,15 @@ std::vector<ShortTrial> Peers() {
         "T -A INPUT -m conntrack --ctstate INVALID -j ACCEPT", "clean");
     add("a closed window, OUTPUT INVALID", PeerAct::kStopsReading, "T -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
         "clean");
+    // Its update is the first packet that makes an entry.
+    add("a closed window, OUTPUT lets out what is tracked", PeerAct::kStopsReading,
+        "T -A OUTPUT -p tcp -o veth0 -m conntrack ! --ctstate ESTABLISHED,RELATED -j DROP", "peer_decides");
+    all.back().cause = "";
+    add("a closed window, nothing without an entry", PeerAct::kStopsReading,
+        "T -A OUTPUT -p tcp -o veth0 -m conntrack ! --ctstate ESTABLISHED,RELATED -j DROP; T -A INPUT -p tcp -i veth0 "
+        "-m "
+        "conntrack ! --ctstate ESTABLISHED,RELATED -j DROP",
+        "fin_dropped");
   }
   return all;
 }

@@ -46,6 +46,7 @@ struct Socket {
   /// The class of net_cls or, where it has none, the socket's priority (INET_DIAG_CLASS_ID).
   std::optional<std::uint32_t> class_or_priority = {};
   std::optional<std::uint32_t> priority = {};  ///< SO_PRIORITY; absent: not told apart from a class
+  std::optional<bool> window_closed = {};      ///< the peer takes no data (tcpi_snd_wnd is 0)
   bool operator==(const Socket&) const = default;
 };
 

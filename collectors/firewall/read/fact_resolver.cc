@@ -221,6 +221,7 @@ class Batch {
         known.timestamps = socket->timestamps;
         known.transparent = socket->transparent;
         known.control_group = socket->cgroup_id;
+        known.window_closed = socket->send_window ? std::optional(*socket->send_window == 0) : std::nullopt;
         known.class_or_priority = socket->class_or_priority;
         known.priority = no_classes ? socket->class_or_priority : std::nullopt;
         store_.Put(key, Fact::Present(known));
