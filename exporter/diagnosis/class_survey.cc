@@ -39,7 +39,7 @@ void LostAt(const TraversalResult& result, PacketKind kind, ClassOutcome& outcom
   outcome.packet = kind;
   outcome.rule = result.location;
   outcome.hook = result.hook;
-  outcome.rejects = result.decision == firewall::eval::Disposition::kReject;
+  outcome.rejects = result.disposition == firewall::eval::Disposition::kReject;
   outcome.by_translation = !result.reason.empty() && result.state != firewall::eval::PacketTracking::kNoEntry;
   outcome.reason = result.reason;
   if (outcome.by_translation) {
@@ -50,7 +50,7 @@ void LostAt(const TraversalResult& result, PacketKind kind, ClassOutcome& outcom
 // Of one connection either loss is the same; of a class some may not even come to be misrouted.
 ClassOutcome OutcomeOfClass(const CloseOutcome& close) {
   ClassOutcome outcome = OutcomeOf(close);
-  if (close.fate == Fate::kNatLost && close.fin.decision == firewall::eval::Disposition::kUnknown) {
+  if (close.fate == Fate::kNatLost && close.fin.disposition == firewall::eval::Disposition::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "it is lost, by its translation or before by a rule: " + close.fin.reason;
   }
@@ -247,7 +247,7 @@ std::set<std::string> ChainsFrom(const firewall::Table& table,
 ClassOutcome OutcomeOf(const CloseOutcome& close) {
   ClassOutcome outcome;
   outcome.fate = close.fate;
-  if (const auto loss = DecisiveLossOf(close)) {
+  if (const auto loss = DecisiveDropOf(close)) {
     LostAt(*loss->result, loss->packet, outcome);
   } else if (close.fate == Fate::kUnknown) {
     outcome.reason = close.reason;

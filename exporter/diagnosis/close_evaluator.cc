@@ -173,7 +173,7 @@ CloseOutcome CloseEvaluator::EvaluateTracked(const kernel::TcpSocket& socket) {
   const std::size_t missed = packets_.Facts().Missed();
   CloseOutcome outcome = EvaluateTracked(AsIfRouted(ConnectionOf(listed, packets_.Facts())), peer_has_closed);
   // What is lost for certain, or passes for certain, needs none of the facts that were missed.
-  const auto is_unknown = [](const TraversalResult& result) { return result.decision == Disposition::kUnknown; };
+  const auto is_unknown = [](const TraversalResult& result) { return result.disposition == Disposition::kUnknown; };
   const bool unknown = is_unknown(outcome.fin) || (outcome.fate != Fate::kFinDropped && is_unknown(outcome.ack)) ||
                        (outcome.fate == Fate::kClean && !peer_has_closed &&
                         (is_unknown(outcome.peer_fin) || is_unknown(outcome.last_ack)));

@@ -53,8 +53,8 @@ void Conclude(const CloseOutcome& outcome, CloseExplanation& explanation) {
   explanation.fate = outcome.fate;
   explanation.reason = outcome.reason;
   for (ExplainedPacket& packet : explanation.packets) {
-    if (packet.name == "peer_fin" && packet.result.decision == Disposition::kAccept &&
-        IsLost(outcome.peer_fin.decision)) {
+    if (packet.name == "peer_fin" && packet.result.disposition == Disposition::kAccept &&
+        IsLost(outcome.peer_fin.disposition)) {
       packet.result = outcome.peer_fin;
     }
   }

@@ -20,24 +20,24 @@ void BecauseOf(const TraversalResult& unknown, CloseOutcome& outcome) {
 
 // Whether it passes as the first packet of a new entry.
 bool MakesAnEntry(const TraversalResult& result) {
-  return result.decision == Disposition::kAccept && result.state == firewall::eval::PacketTracking::kNew;
+  return result.disposition == Disposition::kAccept && result.state == firewall::eval::PacketTracking::kNew;
 }
 
 // The fate of a connection whose FIN leaves, by what becomes of the peer's packets.
 void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
-  if (outcome.ack.decision == Disposition::kUnknown) {
+  if (outcome.ack.disposition == Disposition::kUnknown) {
     return BecauseOf(outcome.ack, outcome);
   }
-  bool ack_lost = IsLost(outcome.ack.decision);
+  bool ack_lost = IsLost(outcome.ack.disposition);
   const auto reset = ack_lost ? packets.reset_of_peer(outcome.ack) : std::nullopt;
-  if (reset && !IsLost(reset->decision)) {
+  if (reset && !IsLost(reset->disposition)) {
     // The peer is gone then, sends no FIN, and answers the next try of this end's with a RST.
     outcome.peer_reset = packets.peer_reset();
-    const bool reset_unknown = reset->decision == Disposition::kUnknown;
-    if (reset_unknown || outcome.peer_reset.decision == Disposition::kUnknown) {
+    const bool reset_unknown = reset->disposition == Disposition::kUnknown;
+    if (reset_unknown || outcome.peer_reset.disposition == Disposition::kUnknown) {
       return BecauseOf(reset_unknown ? *reset : outcome.peer_reset, outcome);
     }
-    if (IsLost(outcome.peer_reset.decision)) {
+    if (IsLost(outcome.peer_reset.disposition)) {
       outcome.fate = Fate::kAckDropped;
       return;
     }
@@ -47,21 +47,21 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
     if (!ack_lost) {  // a peer that has closed forgets the connection (tcp_fin_timeout), and answers with a RST then
       outcome.peer_reset = packets.peer_reset();
-      outcome.fate = IsLost(outcome.peer_reset.decision) ? Fate::kPeerDecides : Fate::kClean;
+      outcome.fate = IsLost(outcome.peer_reset.disposition) ? Fate::kPeerDecides : Fate::kClean;
     }
     return;
   }
   outcome.peer_fin = packets.traverse(PacketKind::kPeerFin);
-  if (IsLost(outcome.peer_fin.decision)) {
+  if (IsLost(outcome.peer_fin.disposition)) {
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
     return;
   }
-  if (outcome.peer_fin.decision == Disposition::kUnknown) {
+  if (outcome.peer_fin.disposition == Disposition::kUnknown) {
     return BecauseOf(outcome.peer_fin, outcome);
   }
-  if (const auto later = packets.later_peer_fin(); later.decision != Disposition::kAccept) {
+  if (const auto later = packets.later_peer_fin(); later.disposition != Disposition::kAccept) {
     outcome.peer_fin = later;
-    if (later.decision == Disposition::kUnknown) {
+    if (later.disposition == Disposition::kUnknown) {
       return BecauseOf(later, outcome);
     }
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
@@ -72,10 +72,10 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
     return;
   }
   outcome.last_ack = packets.last_ack();
-  if (outcome.last_ack.decision == Disposition::kUnknown) {
+  if (outcome.last_ack.disposition == Disposition::kUnknown) {
     return BecauseOf(outcome.last_ack, outcome);
   }
-  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+  outcome.fate = IsLost(outcome.last_ack.disposition) ? Fate::kPeerFinDropped : Fate::kClean;
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
 CloseOutcome CombineFate(const ClosingPackets& packets) {
   CloseOutcome outcome;
   outcome.fin = packets.traverse(PacketKind::kFin);
-  if (IsLost(outcome.fin.decision) && !packets.sends_first) {
+  if (IsLost(outcome.fin.disposition) && !packets.sends_first) {
     outcome.fate = Fate::kFinDropped;
     return outcome;
   }
@@ -95,16 +95,17 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   }
   const auto data = packets.sends_first ? std::optional(packets.traverse(PacketKind::kData)) : std::nullopt;
   // A peer whose window is closed tells when it opens: that ACK brings the entry back as well as our probes would.
-  const Tristate told = data && IsLost(data->decision) && IsLost(outcome.fin.decision) && MakesAnEntry(outcome.ack)
-                            ? packets.window_closed()
-                            : Tristate::kNo;
+  const Tristate told =
+      data && IsLost(data->disposition) && IsLost(outcome.fin.disposition) && MakesAnEntry(outcome.ack)
+          ? packets.window_closed()
+          : Tristate::kNo;
   if (nat.Any() == Tristate::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "its conntrack entry was gone before it was first collected, and " +
                      std::string(kNotToldTranslated) + ": " + nat.reason;
   } else if (data && MakesAnEntry(*data)) {
     outcome = packets.with_entry();
-  } else if (data && data->decision == Disposition::kUnknown && IsLost(outcome.fin.decision)) {
+  } else if (data && data->disposition == Disposition::kUnknown && IsLost(outcome.fin.disposition)) {
     BecauseOf(*data, outcome);
   } else if (told == Tristate::kYes) {
     CloseOutcome with_entry = packets.with_entry();
@@ -116,9 +117,9 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   } else if (told == Tristate::kUnknown) {
     outcome.fate = Fate::kUnknown;
     outcome.reason = "whether the peer's window is closed, so that its update makes an entry";
-  } else if (IsLost(outcome.fin.decision)) {
+  } else if (IsLost(outcome.fin.disposition)) {
     outcome.fate = Fate::kFinDropped;
-  } else if (outcome.fin.decision == Disposition::kUnknown) {
+  } else if (outcome.fin.disposition == Disposition::kUnknown) {
     BecauseOf(outcome.fin, outcome);
   } else {
     CombinePeersHalf(packets, outcome);
@@ -129,28 +130,28 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
 CloseOutcome CombineTrackedFate(const TrackedPackets& packets) {
   CloseOutcome outcome;
   outcome.fin = packets.traverse(PacketKind::kFin);
-  if (IsLost(outcome.fin.decision)) {
+  if (IsLost(outcome.fin.disposition)) {
     outcome.fate = Fate::kFinDropped;
     return outcome;
   }
   outcome.ack = packets.traverse(PacketKind::kAck);
   // What a reset makes of the peer and of the entry is not followed.
-  const bool ack_lost = IsLost(outcome.ack.decision) && !packets.reset_of_peer(outcome.ack);
+  const bool ack_lost = IsLost(outcome.ack.disposition) && !packets.reset_of_peer(outcome.ack);
   if (packets.peer_has_closed) {
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kClean;
     return outcome;
   }
   outcome.peer_fin = packets.traverse(PacketKind::kPeerFin);
-  if (IsLost(outcome.peer_fin.decision)) {
+  if (IsLost(outcome.peer_fin.disposition)) {
     outcome.fate = ack_lost ? Fate::kAckDropped : Fate::kPeerFinDropped;
     return outcome;
   }
   if (ack_lost) {  // the peer's FIN acknowledges ours as well as a bare ACK does
-    outcome.fate = outcome.peer_fin.decision == Disposition::kAccept ? Fate::kPeerDecides : Fate::kClean;
+    outcome.fate = outcome.peer_fin.disposition == Disposition::kAccept ? Fate::kPeerDecides : Fate::kClean;
     return outcome;
   }
   outcome.last_ack = packets.last_ack();
-  outcome.fate = IsLost(outcome.last_ack.decision) ? Fate::kPeerFinDropped : Fate::kClean;
+  outcome.fate = IsLost(outcome.last_ack.disposition) ? Fate::kPeerFinDropped : Fate::kClean;
   return outcome;
 }
 

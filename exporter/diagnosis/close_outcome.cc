@@ -12,18 +12,19 @@ std::string_view Name(Fate fate) {
   return kNames[static_cast<std::size_t>(fate)];
 }
 
-std::optional<DecisiveLoss> DecisiveLossOf(const CloseOutcome& outcome) {
+std::optional<DecisiveDrop> DecisiveDropOf(const CloseOutcome& outcome) {
   switch (outcome.fate) {
     case Fate::kFinDropped:
-      return DecisiveLoss{PacketKind::kFin, &outcome.fin};
+      return DecisiveDrop{PacketKind::kFin, &outcome.fin};
     case Fate::kAckDropped:
       // A peer that a reject has reset answers every further try of the FIN with a RST.
-      return DecisiveLoss{PacketKind::kAck, IsLost(outcome.peer_reset.decision) ? &outcome.peer_reset : &outcome.ack};
+      return DecisiveDrop{PacketKind::kAck,
+                          IsLost(outcome.peer_reset.disposition) ? &outcome.peer_reset : &outcome.ack};
     case Fate::kPeerDecides:
-      return DecisiveLoss{PacketKind::kAck, IsLost(outcome.ack.decision) ? &outcome.ack : &outcome.peer_reset};
+      return DecisiveDrop{PacketKind::kAck, IsLost(outcome.ack.disposition) ? &outcome.ack : &outcome.peer_reset};
     case Fate::kPeerFinDropped:
-      return IsLost(outcome.peer_fin.decision) ? DecisiveLoss{PacketKind::kPeerFin, &outcome.peer_fin}
-                                               : DecisiveLoss{PacketKind::kData, &outcome.last_ack};
+      return IsLost(outcome.peer_fin.disposition) ? DecisiveDrop{PacketKind::kPeerFin, &outcome.peer_fin}
+                                                  : DecisiveDrop{PacketKind::kData, &outcome.last_ack};
     case Fate::kClean:
     case Fate::kNatLost:
     case Fate::kUnknown:

@@ -44,7 +44,7 @@ struct CloseOutcome {
 };
 
 /// A packet that is dropped or rejected, and decides how the connection closes.
-struct DecisiveLoss {
+struct DecisiveDrop {
   /// As the local end names it: kFin, kAck, kPeerFin; kData for its ACK of the peer's FIN, kAck for the RST that a peer
   /// answers with that is gone.
   firewall::eval::PacketKind packet = firewall::eval::PacketKind::kFin;
@@ -52,6 +52,6 @@ struct DecisiveLoss {
 };
 
 /// Which loss makes the outcome's fate; nothing for kClean, kUnknown and kNatLost, whose FIN is misrouted.
-std::optional<DecisiveLoss> DecisiveLossOf(const CloseOutcome& outcome);
+std::optional<DecisiveDrop> DecisiveDropOf(const CloseOutcome& outcome);
 
 }  // namespace finwait::diagnosis

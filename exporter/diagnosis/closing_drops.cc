@@ -25,7 +25,7 @@ class Search {
 
   void Follow(PacketKind kind, Accepts accepts, bool tracked) {
     TraversalResult result = Evaluate(kind, tracked);
-    for (std::size_t i = 0; i < kMostInSeries && IsLost(result.decision); ++i) {
+    for (std::size_t i = 0; i < kMostInSeries && IsLost(result.disposition); ++i) {
       const auto site = SiteOf(result, evaluator_);
       if (!site) {
         break;
@@ -33,12 +33,12 @@ class Search {
       planned_.Add(site->rule, accepts);
       found_.places.push_back({*site, kind, accepts, true});
       result = Evaluate(kind, tracked);
-      if (IsLost(result.decision) && result.location == site->rule) {
+      if (IsLost(result.disposition) && result.location == site->rule) {
         found_.places.back().helps = false;
         break;
       }
     }
-    if (result.decision != Disposition::kAccept) {
+    if (result.disposition != Disposition::kAccept) {
       found_.enough = false;
       found_.reason = found_.reason.empty() ? result.reason : found_.reason;
     }

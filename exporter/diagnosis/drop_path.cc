@@ -21,13 +21,13 @@ std::optional<bool> HasDropPath(const Diagnosis& diagnosis) {
       return true;
     }
     for (const PathPacket packet : {PathPacket::kFin, PathPacket::kAck, PathPacket::kPeerFin}) {
-      const firewall::eval::Disposition decision = (*diagnosis.paths)[family][Index(packet)];
+      const firewall::eval::Disposition disposition = (*diagnosis.paths)[family][Index(packet)];
       const bool hangs_on_more = !diagnosis.path_unknowns[family][Index(packet)].empty();
-      if (IsLost(decision) && !hangs_on_more) {
+      if (IsLost(disposition) && !hangs_on_more) {
         return true;
       }
       // Where no connection is there but by its device, those that are open stand for the others.
-      const bool told_by_open_ones = IsLost(decision) && diagnosis.live && diagnosis.live->open > 0;
+      const bool told_by_open_ones = IsLost(disposition) && diagnosis.live && diagnosis.live->open > 0;
       unknown = unknown || (hangs_on_more && !told_by_open_ones);
     }
   }

@@ -9,8 +9,8 @@
 
 namespace finwait::diagnosis {
 
-bool IsLost(firewall::eval::Disposition decision) {
-  return decision == firewall::eval::Disposition::kDrop || decision == firewall::eval::Disposition::kReject;
+bool IsLost(firewall::eval::Disposition disposition) {
+  return disposition == firewall::eval::Disposition::kDrop || disposition == firewall::eval::Disposition::kReject;
 }
 
 namespace {
@@ -44,13 +44,13 @@ bool ReturnsEarly(const firewall::Table& table, const firewall::Chain& chain) {
 }  // namespace
 
 std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, PacketEvaluator& evaluator) {
-  if (!IsLost(result.decision) || !result.location || !result.hook) {
+  if (!IsLost(result.disposition) || !result.location || !result.hook) {
     return std::nullopt;
   }
   DropSite site;
   site.rule = *result.location;
   site.hook = *result.hook;
-  site.rejects = result.decision == firewall::eval::Disposition::kReject;
+  site.rejects = result.disposition == firewall::eval::Disposition::kReject;
   const firewall::eval::RulePlace place = evaluator.FindRule(site.rule);
   if (place.rule != nullptr) {
     site.rule_text = firewall::print::RuleText(*place.table, *place.chain, *place.rule);
@@ -64,11 +64,11 @@ std::optional<DropSite> SiteOf(const firewall::eval::TraversalResult& result, Pa
 
 std::shared_ptr<const DropSite> DropSites::Of(const firewall::eval::TraversalResult& result,
                                               PacketEvaluator& evaluator) {
-  if (!IsLost(result.decision) || !result.location || !result.hook) {
+  if (!IsLost(result.disposition) || !result.location || !result.hook) {
     return nullptr;
   }
   // The text of a rule costs more than to find the rule again.
-  auto& known = known_[{*result.location, *result.hook, result.decision == firewall::eval::Disposition::kReject}];
+  auto& known = known_[{*result.location, *result.hook, result.disposition == firewall::eval::Disposition::kReject}];
   // A rule whose chain has to be read again has no text yet: a later round has it.
   if (known == nullptr || (known->rule_text.empty() && !known->rule.IsPolicy())) {
     if (auto site = SiteOf(result, evaluator)) {

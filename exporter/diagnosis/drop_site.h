@@ -44,6 +44,6 @@ class DropSites {
 };
 
 /// Whether the packet is lost: dropped or rejected.
-bool IsLost(firewall::eval::Disposition decision);
+bool IsLost(firewall::eval::Disposition disposition);
 
 }  // namespace finwait::diagnosis

@@ -129,8 +129,8 @@ class WayThroughHost {
       arriving.ingress = connection_.egress;
     }
     result = evaluator_.Packets().EvaluatePath(arriving, kind);
-    if (result.decision == Disposition::kAccept) {
-      result.decision = Disposition::kDrop;
+    if (result.disposition == Disposition::kAccept) {
+      result.disposition = Disposition::kDrop;
       result.reason = to_this_host ? "it is for " + wire.local.Text() + ", and nothing translates it back"
                                    : "it comes from " + wire.peer.Text() + ", which its socket does not know";
     }
@@ -272,10 +272,11 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
     const TraversalResult fin = TrackedForwardedFin(*context.evaluator, forwarded);
     // From Linux 6.14 on a flowtable carries FINs, too (NF_FLOW_CLOSING): whether this one met the rule is not known.
-    if (IsLost(fin.decision) && !FlowtablesOnTheWay(*context.evaluator, forwarded, context.history).empty()) {
+    if (IsLost(fin.disposition) && !FlowtablesOnTheWay(*context.evaluator, forwarded, context.history).empty()) {
       return {};
     }
-    return IsLost(fin.decision) ? DroppedAt(fin, Cause::kForwardDrop, context) : StuckFinding{Cause::kNoReply, nullptr};
+    return IsLost(fin.disposition) ? DroppedAt(fin, Cause::kForwardDrop, context)
+                                   : StuckFinding{Cause::kNoReply, nullptr};
   }
   if (context.history != nullptr && context.history->closed_tracked) {
     return {Cause::kNoReply, nullptr};

@@ -66,7 +66,7 @@ AtRiskSocket Describe(const kernel::TcpSocket& socket, const ConnectionHistory* 
   const CloseOutcome outcome = with_entry ? evaluator.EvaluateTracked(socket) : evaluator.Evaluate(socket, history);
   AtRiskSocket described = DescribeOutcome(socket, history, outcome, evaluator);
   described.with_entry = with_entry;
-  if (described.place && !IsLost(outcome.peer_reset.decision)) {
+  if (described.site && !IsLost(outcome.peer_reset.disposition)) {
     described.drops = FindClosingDrops(evaluator.Packets(), evaluator.ConnectionWithFacts(socket),
                                        socket.state != kernel::TcpState::kEstablished, with_entry);
   }
@@ -231,9 +231,9 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
   if (history != nullptr) {
     described.history = *history;
   }
-  if (const auto loss = DecisiveLossOf(outcome)) {
-    described.place = SiteOf(*loss->result, evaluator.Packets());
-    described.place_is_inbound = !firewall::eval::IsOutgoing(loss->packet);
+  if (const auto loss = DecisiveDropOf(outcome)) {
+    described.site = SiteOf(*loss->result, evaluator.Packets());
+    described.site_is_inbound = !firewall::eval::IsOutgoing(loss->packet);
   }
   return described;
 }

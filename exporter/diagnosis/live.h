@@ -30,8 +30,8 @@ struct AtRiskSocket {
   bool with_entry = false;  ///< its FIN, or its peer's, is dropped although its entry is there
   Fate fate = Fate::kUnknown;
   ConnectionHistory history;
-  std::optional<DropSite> place;                           ///< where its FIN or its peer's ACK would die
-  bool place_is_inbound = false;                           ///< `place` drops what comes from the peer
+  std::optional<DropSite> site;                            ///< where its FIN or its peer's ACK would die
+  bool site_is_inbound = false;                            ///< `site` drops what comes from the peer
   ClosingDrops drops;                                      ///< that place, and where else its packets would die
   std::string reason;                                      ///< kUnknown: what it hangs on
   std::uint64_t stands_for = 1;                            ///< AtRiskList::Listed

@@ -6,7 +6,7 @@
 namespace finwait::diagnosis {
 
 std::uint16_t OutcomeMemo::NumberOfSite(const CloseOutcome& outcome) {
-  const auto loss = DecisiveLossOf(outcome);
+  const auto loss = DecisiveDropOf(outcome);
   if (!loss || !loss->result->location || !loss->result->hook) {
     return 0;
   }

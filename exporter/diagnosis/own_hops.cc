@@ -174,7 +174,7 @@ std::optional<Cause> OwnHops::FindCause(std::uint64_t network_namespace, kernel:
 }
 
 std::string OwnHops::WhatDecides(const CloseOutcome& outcome) {
-  const auto loss = DecisiveLossOf(outcome);
+  const auto loss = DecisiveDropOf(outcome);
   const bool named = loss && loss->result->location;
   return (named ? Describe(*loss->result->location) : "the rules") + " of its own network namespace";
 }

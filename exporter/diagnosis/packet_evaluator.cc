@@ -32,7 +32,7 @@ Connection AnyConnection(IpFamily family) {
 
 // Whether what holds for all connections leaves nothing open for one: not the rule either, where it is one of several.
 bool Settles(const std::optional<TraversalResult>& for_all) {
-  return for_all && (!IsLost(for_all->decision) || for_all->location);
+  return for_all && (!IsLost(for_all->disposition) || for_all->location);
 }
 
 Tristate TristateOf(const std::optional<bool>& known) {
@@ -86,20 +86,20 @@ TraversalResult PacketEvaluator::EvaluatePath(const Connection& connection, Pack
 
 TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
                                                    TraversalResult result) {
-  if (firewall::eval::IsOutgoing(kind) || result.decision == Disposition::kUnknown) {
+  if (firewall::eval::IsOutgoing(kind) || result.disposition == Disposition::kUnknown) {
     return result;
   }
   for (const firewall::eval::Interface& other : OtherDevices(connection)) {
     Connection there = connection;
     there.ingress = other;
     // What conntrack knows would not come in there either: then the connection never came that way.
-    if (IsLost(EvaluateTrackedPath(there, PacketKind::kAck).decision)) {
+    if (IsLost(EvaluateTrackedPath(there, PacketKind::kAck).disposition)) {
       continue;
     }
     const TraversalResult on_other = EvaluateOnRoutedDevice(there, kind);
-    if (on_other.decision == Disposition::kUnknown || IsLost(on_other.decision) != IsLost(result.decision)) {
+    if (on_other.disposition == Disposition::kUnknown || IsLost(on_other.disposition) != IsLost(result.disposition)) {
       TraversalResult unknown = on_other;
-      unknown.decision = Disposition::kUnknown;
+      unknown.disposition = Disposition::kUnknown;
       unknown.reason = "the device that the peer's packets come in on, which need not be the one that routing picks (" +
                        (other.name ? *other.name : std::string("one of many")) +
                        " leads to a network, too, and no reverse path filter forbids it)";
@@ -132,14 +132,14 @@ std::vector<firewall::eval::Interface> PacketEvaluator::OtherDevices(const Conne
 
 TraversalResult PacketEvaluator::EvaluateTrackedFromPeer(const Connection& connection, PacketKind kind) {
   TraversalResult result = EvaluateTrackedPath(connection, kind);
-  if (firewall::eval::IsOutgoing(kind) || !IsLost(result.decision)) {
+  if (firewall::eval::IsOutgoing(kind) || !IsLost(result.disposition)) {
     return result;
   }
   for (const firewall::eval::Interface& other : OtherDevices(connection)) {
     Connection there = connection;
     there.ingress = other;
-    if (!IsLost(EvaluateTrackedPath(there, kind).decision)) {
-      result.decision = Disposition::kUnknown;
+    if (!IsLost(EvaluateTrackedPath(there, kind).disposition)) {
+      result.disposition = Disposition::kUnknown;
       result.reason = "the device that the peer's packets come in on, which need not be the one that routing picks";
       return result;
     }
@@ -149,12 +149,12 @@ TraversalResult PacketEvaluator::EvaluateTrackedFromPeer(const Connection& conne
 
 TraversalResult PacketEvaluator::UnlessTableIsFull(TraversalResult result, IpFamily family) const {
   const bool active = settings_.conntrack_active[family];
-  if (settings_.table_full == std::optional(false) || !active || IsLost(result.decision) ||
+  if (settings_.table_full == std::optional(false) || !active || IsLost(result.disposition) ||
       result.state == firewall::eval::PacketTracking::kUntracked) {
     return result;
   }
   TraversalResult full;
-  full.decision = settings_.table_full ? Disposition::kDrop : Disposition::kUnknown;
+  full.disposition = settings_.table_full ? Disposition::kDrop : Disposition::kUnknown;
   full.state = result.state;
   full.reason = settings_.table_full
                     ? "the conntrack table is full of entries that it may not evict: conntrack drops what has none"
@@ -174,7 +174,7 @@ TraversalResult PacketEvaluator::EvaluateWithSettings(IpFamily family, const Eva
   if (!settings_.tcp_loose) {
     evaluator_.ResetBudget();
     const TraversalResult other = evaluate(SettingsFor(family, false));
-    if (IsLost(other.decision) != IsLost(result.decision) || other.decision == Disposition::kUnknown) {
+    if (IsLost(other.disposition) != IsLost(result.disposition) || other.disposition == Disposition::kUnknown) {
       result = TraversalResult();
       result.reason = "nf_conntrack_tcp_loose could not be read";
     }
@@ -198,10 +198,10 @@ TraversalResult PacketEvaluator::TrackedLastAck(const Connection& connection) {
 }
 
 TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
-  if (result.decision != Disposition::kUnknown) {
+  if (result.disposition != Disposition::kUnknown) {
     for (const firewall::Backend backend : firewall::kBackends) {
-      if (!IsLost(result.decision) && firewall::IsUnavailable(*ruleset_, backend, family)) {
-        result.decision = Disposition::kUnknown;
+      if (!IsLost(result.disposition) && firewall::IsUnavailable(*ruleset_, backend, family)) {
+        result.disposition = Disposition::kUnknown;
         result.reason = std::string(firewall::Name(backend)) + " rules could not be read";
       }
     }
@@ -258,7 +258,7 @@ const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& qu
   held.local_socket.held = true;
   known.result.reset();
   TraversalResult result = Evaluate(orphaned, question);
-  if (result.decision != Disposition::kUnknown && Evaluate(held, question).decision == result.decision) {
+  if (result.disposition != Disposition::kUnknown && Evaluate(held, question).disposition == result.disposition) {
     known.result = std::move(result);
   }
   known.hung_on = facts_.TakeHungOn();
@@ -281,7 +281,7 @@ TraversalResult PacketEvaluator::EvaluateOne(const Connection& connection, Packe
 // Most rulesets decide without asking for a device or a mark; only otherwise are these asked for.
 bool PacketEvaluator::AllFareAlike(IpFamily family, std::optional<std::uint64_t> control_group, bool peer_has_closed) {
   const auto& fin = ForAll(family, PacketKind::kFin);
-  return fin && !IsLost(fin->decision) && !HangsOnGroups(family, control_group) &&
+  return fin && !IsLost(fin->disposition) && !HangsOnGroups(family, control_group) &&
          Settles(ForAll(family, PacketKind::kAck)) &&
          (peer_has_closed || (Settles(ForAll(family, PacketKind::kPeerFin)) && Settles(ForAllLaterFins(family)) &&
                               Settles(ForAll(family, PacketKind::kData))));
@@ -323,8 +323,8 @@ bool PacketEvaluator::FareAlikeOverLoopback(IpFamily family, bool peer_has_close
   const auto alike = [&](PacketKind kind) {
     const std::optional<TraversalResult> leaving = ForAll(family, kind);
     const auto& looping = ForAll({family, PathKind::kLoopback, kind, false, by_rules_alone_});
-    return leaving && looping && leaving->decision == looping->decision &&
-           (!IsLost(leaving->decision) || leaving->location == looping->location);
+    return leaving && looping && leaving->disposition == looping->disposition &&
+           (!IsLost(leaving->disposition) || leaving->location == looping->location);
   };
   return alike(PacketKind::kFin) && alike(PacketKind::kAck) &&
          (peer_has_closed || (alike(PacketKind::kPeerFin) && alike(PacketKind::kData)));
@@ -380,7 +380,7 @@ TraversalResult PacketEvaluator::EvaluatePeersReset(const Connection& connection
 
 std::optional<TraversalResult> PacketEvaluator::ResetOfPeer(const Connection& connection, PacketKind kind,
                                                             const TraversalResult& ack) {
-  if (ack.decision != Disposition::kReject || !ack.location) {
+  if (ack.disposition != Disposition::kReject || !ack.location) {
     return std::nullopt;
   }
   const firewall::eval::RulePlace place = evaluator_.FindRule(*ack.location);
@@ -396,7 +396,7 @@ std::optional<TraversalResult> PacketEvaluator::ResetOfPeer(const Connection& co
 bool PacketEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bool peer_has_closed) {
   const auto passes = [&](PacketKind kind) {
     const auto& result = ForAll({family, path_kind, kind, true});
-    return result && result->decision == Disposition::kAccept;
+    return result && result->disposition == Disposition::kAccept;
   };
   return passes(PacketKind::kFin) && passes(PacketKind::kAck) &&
          (peer_has_closed || (passes(PacketKind::kPeerFin) && passes(PacketKind::kData)));

@@ -8,8 +8,8 @@ namespace {
 // Firewalls that let pass nothing but by device (FireHOL, Shorewall) have none.
 bool CanExist(PacketEvaluator& evaluator, IpFamily family) {
   using firewall::eval::PacketKind;
-  return !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kData).decision) &&
-         !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kAck).decision);
+  return !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kData).disposition) &&
+         !IsLost(evaluator.RepresentativeTracked(family, PacketKind::kAck).disposition);
 }
 
 }  // namespace
@@ -27,12 +27,12 @@ PathResults EvaluatePaths(PacketEvaluator& evaluator, IpFamily family) {
   };
   PathResults results;
   const bool can_exist = CanExist(evaluator, family);
-  for (std::size_t i = 0; i < results.decisions.size(); ++i) {
+  for (std::size_t i = 0; i < results.dispositions.size(); ++i) {
     const firewall::eval::TraversalResult result = evaluator.General(family, packets[i].path_kind, packets[i].kind);
-    results.decisions[i] = result.decision;
-    if (result.decision == firewall::eval::Disposition::kUnknown) {
+    results.dispositions[i] = result.disposition;
+    if (result.disposition == firewall::eval::Disposition::kUnknown) {
       results.unknowns[i] = result.reason;
-    } else if (!can_exist && IsLost(result.decision)) {
+    } else if (!can_exist && IsLost(result.disposition)) {
       results.unknowns[i] = "which device a connection leaves through: rules let none pass without asking for that";
     } else {
       results.places[i] = SiteOf(result, evaluator);

@@ -37,7 +37,7 @@ struct TrackedSites {
 };
 
 struct PathResults {
-  PathDecisions decisions = {};
+  PathDecisions dispositions = {};
   PathSites places;
   PathUnknowns unknowns;
   TrackedSites tracked;

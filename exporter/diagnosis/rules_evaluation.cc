@@ -88,7 +88,7 @@ bool RulesEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClock
   diagnosis.paths.emplace();
   for (const IpFamily family : kIpFamilies) {
     const PathResults& results = paths_[family];
-    (*diagnosis.paths)[family] = results.decisions;
+    (*diagnosis.paths)[family] = results.dispositions;
     diagnosis.path_places[family] = results.places;
     diagnosis.path_unknowns[family] = results.unknowns;
     diagnosis.closing_drops[family] = results.closing;

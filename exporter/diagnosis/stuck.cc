@@ -73,7 +73,7 @@ StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause a
     case Fate::kAckDropped:
       return DroppedAt(outcome.ack, answer_dropped, context);
     case Fate::kPeerDecides:
-      if (!IsLost(outcome.ack.decision)) {
+      if (!IsLost(outcome.ack.disposition)) {
         return {};  // the peer or the path is gone, or the peer is there, and its RST is dropped here
       }
       return DroppedAt(outcome.ack, answer_dropped, context);  // the peer has not closed: its ACK is waited for
@@ -101,11 +101,11 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
   if (FinIsUnsent(socket)) {
     const firewall::eval::TraversalResult fin =
         tracked ? context.evaluator->TrackedFin(socket) : context.evaluator->Evaluate(socket, context.history).fin;
-    switch (fin.decision) {
+    switch (fin.disposition) {
       case Disposition::kDrop:
       case Disposition::kReject: {
         StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
-        finding.with_entry = tracked || (was_tracked && IsLost(context.evaluator->TrackedFin(socket).decision));
+        finding.with_entry = tracked || (was_tracked && IsLost(context.evaluator->TrackedFin(socket).disposition));
         return finding;
       }
       case Disposition::kAccept:
@@ -117,7 +117,7 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
   if (tracked || was_tracked) {
     // A bridge drops what has left, as far as the socket knows.
     const firewall::eval::TraversalResult fin = context.evaluator->TrackedFin(socket);
-    if (IsLost(fin.decision) && fin.location && fin.location->family == firewall::TableFamily::kBridge) {
+    if (IsLost(fin.disposition) && fin.location && fin.location->family == firewall::TableFamily::kBridge) {
       StuckFinding finding = DroppedAt(fin, Cause::kLocalDrop, context);
       finding.with_entry = true;
       return finding;
@@ -125,8 +125,8 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     // The peer's ACK matches the entry, or did as long as it was there.
     const firewall::eval::TraversalResult ack =
         tracked ? context.evaluator->TrackedAck(socket) : firewall::eval::TraversalResult();
-    return IsLost(ack.decision) ? DroppedAt(ack, Cause::kReplyDrop, context)
-                                : StuckFinding{Cause::kNoReply, nullptr, false};
+    return IsLost(ack.disposition) ? DroppedAt(ack, Cause::kReplyDrop, context)
+                                   : StuckFinding{Cause::kNoReply, nullptr, false};
   }
   if ((context.history == nullptr || !context.history->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {

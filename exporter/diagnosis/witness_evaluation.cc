@@ -146,9 +146,9 @@ void WitnessEvaluation::Evaluate(const scheduling::Snapshot& snapshot, SteadyClo
       DroppedPacket packet{*drop, diagnosis.at - ago, LocalEnd(*drop), PeerEnd(*drop), {}, nullptr, {}, nullptr};
       if (drop->reason_class == witness::ReasonClass::kNetfilter && rules.Evaluator() != nullptr) {
         const auto result = EvaluateDrop(*drop, FindSocket(sockets, *drop), *rules.Evaluator());
-        packet.evaluated = result.decision;
+        packet.evaluated = result.disposition;
         packet.site = rules.Sites().Of(result, rules.Evaluator()->Packets());
-        packet.reason = result.decision == Disposition::kUnknown ? result.reason : std::string();
+        packet.reason = result.disposition == Disposition::kUnknown ? result.reason : std::string();
       }
       evaluated.push_back(std::move(packet));
     }

@@ -269,9 +269,9 @@ void Recorder::AddUnnamedResets(std::uint64_t lost, const diagnosis::Diagnosis& 
   record.connections = lost;
   record.first = record.last = now;
   for (const diagnosis::PathSites& places : diagnosis.path_places) {
-    const auto& place = places[Index(diagnosis::PathPacket::kRst)];
-    if (place && record.site == nullptr) {
-      record.site = Shared(std::make_shared<const diagnosis::DropSite>(*place));
+    const auto& site = places[Index(diagnosis::PathPacket::kRst)];
+    if (site && record.site == nullptr) {
+      record.site = Shared(std::make_shared<const diagnosis::DropSite>(*site));
     }
   }
   Add(std::move(record));

@@ -80,8 +80,8 @@ class LivePart {
       : diagnosis_(diagnosis), translations_(std::move(translations)), elsewhere_(elsewhere), digester_(digester) {
     if (diagnosis.live) {
       for (const diagnosis::AtRiskSocket& one : diagnosis.live->sockets) {
-        if ((one.network_namespace != 0) == elsewhere && one.fate == diagnosis::Fate::kPeerFinDropped && one.place) {
-          sites_[one.socket.cookie] = &*one.place;
+        if ((one.network_namespace != 0) == elsewhere && one.fate == diagnosis::Fate::kPeerFinDropped && one.site) {
+          sites_[one.socket.cookie] = &*one.site;
         }
       }
     }
@@ -110,8 +110,8 @@ class LivePart {
       return nullptr;
     }
     const auto& general = diagnosis_.path_places[socket.local.address.Family()];
-    const auto& place = general[Index(diagnosis::PathPacket::kPeerFin)];
-    return place ? &*place : nullptr;
+    const auto& site = general[Index(diagnosis::PathPacket::kPeerFin)];
+    return site ? &*site : nullptr;
   }
 
  private:

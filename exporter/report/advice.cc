@@ -39,17 +39,17 @@ seconds SufficientTimeout(const Situation& situation) {
 }
 
 // In front of what.
-std::string Before(const diagnosis::DropSite& place) {
-  return (place.rule.IsPolicy() ? " before " : " before the rule in ") + Describe(place.rule);
+std::string Before(const diagnosis::DropSite& site) {
+  return (site.rule.IsPolicy() ? " before " : " before the rule in ") + Describe(site.rule);
 }
 
 // Where else than at `loss` the same sockets' packets have to pass: " and ... before ...", and the rules for it.
 std::string AlsoBefore(const AffectedSite& loss, std::vector<Insertion>& insertions) {
   std::string text;
   for (const FurtherSite& further : loss.further) {
-    insertions.push_back({&further.place, further.accepts});
+    insertions.push_back({&further.site, further.accepts});
     text += ", and " + std::string(further.accepts == Accepts::kReplies ? "TCP packets without SYN" : "FINs") +
-            Before(further.place);
+            Before(further.site);
   }
   return text;
 }
@@ -57,14 +57,14 @@ std::string AlsoBefore(const AffectedSite& loss, std::vector<Insertion>& inserti
 void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
   Statement one;
   one.id = loss.inbound ? "finish_stuck_replies" : "finish_stuck";
-  std::vector<Insertion> insertions = {{&loss.place, loss.with_entry ? Accepts::kFins
-                                                     : loss.inbound  ? Accepts::kReplies
-                                                                     : Accepts::kInvalid}};
+  std::vector<Insertion> insertions = {{&loss.site, loss.with_entry ? Accepts::kFins
+                                                    : loss.inbound  ? Accepts::kReplies
+                                                                    : Accepts::kInvalid}};
   one.text = "Now: let " + Counted(loss.stuck, "stuck socket", "stuck sockets") + " finish, on both ends. " +
              (loss.with_entry ? "The kernel goes on retrying the FIN: let FINs out"
               : loss.inbound  ? "The peer answers every retried FIN: let its answers in"
                               : "The kernel goes on retrying the FIN: let INVALID packets out") +
-             Before(loss.place);
+             Before(loss.site);
   one.text += AlsoBefore(loss, insertions) + (loss.further.empty() ? "" : ",") +
               " for a little longer than the longest wait between two tries.";
   one.command = TemporaryAcceptCommand(insertions);
@@ -74,17 +74,17 @@ void FinishStuck(const AffectedSite& loss, std::vector<Statement>& out) {
   out.push_back(std::move(one));
 }
 
-// Where in its chain an accept for `place` stands: the lower serves what comes to the higher, too.
-std::uint64_t HeightOf(const diagnosis::DropSite& place) {
-  const bool at_the_end = place.rule.IsPolicy() && !place.returned_to;
-  return at_the_end ? std::numeric_limits<std::uint64_t>::max() : place.position.value_or(0);
+// Where in its chain an accept for `site` stands: the lower serves what comes to the higher, too.
+std::uint64_t HeightOf(const diagnosis::DropSite& site) {
+  const bool at_the_end = site.rule.IsPolicy() && !site.returned_to;
+  return at_the_end ? std::numeric_limits<std::uint64_t>::max() : site.position.value_or(0);
 }
 
 // The other hooks whose packets come through the chain of the rule: what is accepted there is accepted of them, too.
 std::string SharedBy(const AffectedSite& loss) {
   std::string hooks;
   for (const firewall::Hook hook : loss.hooks) {
-    if (hook != loss.place.hook) {
+    if (hook != loss.site.hook) {
       hooks += (hooks.empty() ? "" : " and ") + std::string(Name(hook));
     }
   }
@@ -139,7 +139,7 @@ class ForGood {
         places += ", and before " + Counted(piece.before.size() - named, "more rule", "more rules") + " there";
       }
       out.push_back({piece.head + places + piece.tail + piece.shared, "",
-                     piece.accepts ? AcceptCommand(piece.place, *piece.accepts) : "", piece.id});
+                     piece.accepts ? AcceptCommand(piece.site, *piece.accepts) : "", piece.id});
     }
   }
 
@@ -152,7 +152,7 @@ class ForGood {
     std::vector<std::string> before;
     std::string tail;
     std::string shared;
-    diagnosis::DropSite place;  // the first of them in its chain
+    diagnosis::DropSite site;  // the first of them in its chain
     std::optional<Accepts> accepts;
   };
 
@@ -160,8 +160,8 @@ class ForGood {
   void SortByHeight() {
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
       for (std::size_t j = i + 1; j < pieces_.size(); ++j) {
-        if (InOneChain(pieces_[i].place.rule, pieces_[j].place.rule) &&
-            HeightOf(pieces_[i].place) < HeightOf(pieces_[j].place)) {
+        if (InOneChain(pieces_[i].site.rule, pieces_[j].site.rule) &&
+            HeightOf(pieces_[i].site) < HeightOf(pieces_[j].site)) {
           std::swap(pieces_[i], pieces_[j]);
         }
       }
@@ -176,23 +176,23 @@ class ForGood {
 
   void Add(std::string id, std::string head, const AffectedSite& loss, std::string tail,
            std::optional<Accepts> accepts) {
-    const diagnosis::DropSite& place = loss.place;
+    const diagnosis::DropSite& site = loss.site;
     const auto same = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& piece) {
-      return accepts && piece.accepts == accepts && piece.head == head && InOneChain(piece.place.rule, place.rule);
+      return accepts && piece.accepts == accepts && piece.head == head && InOneChain(piece.site.rule, site.rule);
     });
     if (same == pieces_.end()) {
       pieces_.push_back({std::move(id),
                          std::move(head),
-                         {Before(place)},
+                         {Before(site)},
                          std::move(tail),
                          accepts ? SharedBy(loss) : "",
-                         place,
+                         site,
                          accepts});
       return;
     }
-    same->before.push_back(Before(place));
-    if (HeightOf(place) < HeightOf(same->place)) {
-      same->place = place;
+    same->before.push_back(Before(site));
+    if (HeightOf(site) < HeightOf(same->site)) {
+      same->site = site;
     }
   }
 
@@ -353,7 +353,7 @@ std::vector<Statement> WhatWillNotHelp(const Situation& situation) {
   }
   if (situation.AnyOutbound()) {
     const bool rejects = std::any_of(situation.losses.begin(), situation.losses.end(),
-                                     [](const AffectedSite& loss) { return !loss.inbound && loss.place.rejects; });
+                                     [](const AffectedSite& loss) { return !loss.inbound && loss.site.rejects; });
     say("reject",
         rejects ? "DROP in place of REJECT on the way out, or another kind of REJECT: the FIN is lost all the same."
                 : "REJECT in place of DROP on the way out: the FIN is lost all the same.");

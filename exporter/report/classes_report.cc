@@ -64,7 +64,7 @@ std::string ConsequenceOf(const ClassOutcome& outcome) {
 
 PacketReport PacketOf(const ClassOutcome& outcome, diagnosis::PacketEvaluator& evaluator) {
   TraversalResult result;
-  result.decision = outcome.rejects ? Disposition::kReject : Disposition::kDrop;
+  result.disposition = outcome.rejects ? Disposition::kReject : Disposition::kDrop;
   result.hook = outcome.hook;
   result.location = outcome.rule;
   return ReportPacket(NameOf(*outcome.packet), result, evaluator);

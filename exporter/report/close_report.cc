@@ -21,7 +21,7 @@ std::string TextOf(const firewall::eval::TraversalResult& result, diagnosis::Pac
   if (place.rule != nullptr) {
     return firewall::print::RuleText(*place.table, chain, *place.rule);
   }
-  if (!chain.base || !result.location->IsPolicy() || result.decision == Disposition::kUnknown) {
+  if (!chain.base || !result.location->IsPolicy() || result.disposition == Disposition::kUnknown) {
     return "";
   }
   if (place.table->dialect == firewall::Dialect::kIptables) {
@@ -51,8 +51,8 @@ PacketReport ReportPacket(std::string_view name, const firewall::eval::Traversal
                           diagnosis::PacketEvaluator& evaluator) {
   PacketReport packet;
   packet.name = name;
-  packet.verdict = firewall::eval::Name(result.decision);
-  packet.passes = result.decision == Disposition::kAccept;
+  packet.verdict = firewall::eval::Name(result.disposition);
+  packet.passes = result.disposition == Disposition::kAccept;
   packet.state = result.state ? firewall::eval::Name(*result.state) : "";
   packet.hook = result.hook ? firewall::Name(*result.hook) : "";
   packet.rule = result.location;

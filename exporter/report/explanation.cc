@@ -106,8 +106,8 @@ void DescribeLive(const diagnosis::LiveSummary& live, Explanation& explanation) 
 void DescribeDropSites(const Situation& situation, Explanation& explanation) {
   const std::size_t named = std::min(situation.losses.size(), kMostSites);
   for (const AffectedSite& loss : std::span(situation.losses).first(named)) {
-    std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
-    text.front() = loss.place.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
+    std::string text = Describe(loss.site.rule) + (loss.site.rejects ? " rejects " : " drops ");
+    text.front() = loss.site.rule.IsPolicy() ? 'T' : text.front();  // "The policy of"
     text += DyingAt(loss);
     text += loss.general ? " of any connection" : " of some connections";
     text += loss.with_entry || loss.answers_with_entry ? ", whether it has an entry or not" : " without an entry";
@@ -118,7 +118,7 @@ void DescribeDropSites(const Situation& situation, Explanation& explanation) {
       text += std::string(loss.stuck > 0 ? " and" : ",") + " of " + (situation.all_at_risk_counted ? "" : "at least ") +
               Counted(loss.at_risk, "open connection", "open connections") + " if closed now";
     }
-    explanation.why.push_back({text + ".", loss.place.rule_text, "", "drop_site"});
+    explanation.why.push_back({text + ".", loss.site.rule_text, "", "drop_site"});
   }
   if (situation.losses.size() > named) {
     std::uint64_t stuck = 0;
@@ -223,7 +223,7 @@ void DescribeOtherRules(const sources::FirewallSample& firewall, const Situation
   std::size_t more = 0;
   for (const firewall::analysis::InvalidDropRule& rule : firewall.invalid_drops) {
     if (std::any_of(situation.losses.begin(), situation.losses.end(),
-                    [&](const AffectedSite& loss) { return loss.place.rule == rule.location; })) {
+                    [&](const AffectedSite& loss) { return loss.site.rule == rule.location; })) {
       continue;
     }
     if (named == kMostSites) {

@@ -51,13 +51,13 @@ std::string LossOf(const Situation& situation) {
   }
   const AffectedSite& loss = situation.losses.front();
   const bool only_resets = situation.stuck + situation.at_risk == 0 && situation.resets_lost > 0;
-  std::string text = Describe(loss.place.rule) + (loss.place.rejects ? " rejects " : " drops ");
+  std::string text = Describe(loss.site.rule) + (loss.site.rejects ? " rejects " : " drops ");
   text += loss.inbound && !loss.peer_fin && !loss.with_entry ? "the peer's answer to the FIN"
           : only_resets                                      ? "the RST"
                                                              : std::string(DyingAt(loss));
   std::set<firewall::RuleId> places;  // one that drops packets with an entry and without is one still
   for (const AffectedSite& one : situation.losses) {
-    places.insert(one.place.rule);
+    places.insert(one.site.rule);
   }
   if (places.size() > 1) {
     text += " (and " + Counted(places.size() - 1, "other place", "other places") + ")";

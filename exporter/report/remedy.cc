@@ -78,41 +78,41 @@ std::string WithMatches(const std::string& matches, std::string_view rest) {
 
 // What nft is to do, without quotes. Without a handle, so at a policy: at the chain's end, or at its start where
 // packets come to the policy past the end.
-std::string NftInsert(const diagnosis::DropSite& place, Accepts accepts, const std::string& matches) {
-  const std::string where =
-      place.rule.handle ? "insert rule " + NftChain(place.rule) + " handle " + std::to_string(*place.rule.handle)
-                        : (place.returned_to ? "insert rule " : "add rule ") + NftChain(place.rule);
-  const bool bridge = place.rule.family == firewall::TableFamily::kBridge;
+std::string NftInsert(const diagnosis::DropSite& site, Accepts accepts, const std::string& matches) {
+  const std::string where = site.rule.handle
+                                ? "insert rule " + NftChain(site.rule) + " handle " + std::to_string(*site.rule.handle)
+                                : (site.returned_to ? "insert rule " : "add rule ") + NftChain(site.rule);
+  const bool bridge = site.rule.family == firewall::TableFamily::kBridge;
   return where + " " + WithMatches(matches, bridge ? BridgeMatch(accepts) : NftMatch(accepts));
 }
 
 // The chain and the rule for `iptables -D`; `matches` may be empty.
-std::string IptablesRule(const diagnosis::DropSite& place, Accepts accepts, const std::string& matches,
+std::string IptablesRule(const diagnosis::DropSite& site, Accepts accepts, const std::string& matches,
                          const std::string& position) {
   constexpr std::string_view kIsTcp = "-p tcp";
   std::string_view rest = IptablesMatch(accepts);
   rest.remove_prefix(kIsTcp.size());
-  return place.rule.chain + position + " " + std::string(kIsTcp) + (matches.empty() ? "" : " " + matches) +
+  return site.rule.chain + position + " " + std::string(kIsTcp) + (matches.empty() ? "" : " " + matches) +
          std::string(rest);
 }
 
 // "-I" and where, right in front of the rule as far as iptables can say so. `earlier`: what the same command line has
 // inserted before.
 std::string IptablesInsert(const Insertion& one, const std::string& matches, std::span<const Insertion> earlier) {
-  const diagnosis::DropSite& place = *one.place;
+  const diagnosis::DropSite& site = *one.site;
   std::string position;
-  if (place.position) {
+  if (site.position) {
     const auto moved_by = std::count_if(earlier.begin(), earlier.end(), [&](const Insertion& other) {
-      return InOneChain(other.place->rule, place.rule) && other.place->position.value_or(0) <= *place.position &&
-             (other.place->position || other.place->returned_to);
+      return InOneChain(other.site->rule, site.rule) && other.site->position.value_or(0) <= *site.position &&
+             (other.site->position || other.site->returned_to);
     });
-    position = " " + std::to_string(*place.position + static_cast<std::uint64_t>(moved_by));
+    position = " " + std::to_string(*site.position + static_cast<std::uint64_t>(moved_by));
   }
-  const bool at_the_end = place.rule.IsPolicy() && !place.returned_to;
-  return std::string(at_the_end ? " -A " : " -I ") + IptablesRule(place, one.accepts, matches, position);
+  const bool at_the_end = site.rule.IsPolicy() && !site.returned_to;
+  return std::string(at_the_end ? " -A " : " -I ") + IptablesRule(site, one.accepts, matches, position);
 }
 
-bool CanWrite(const diagnosis::DropSite& place) { return IsPlain(place.rule.table) && IsPlain(place.rule.chain); }
+bool CanWrite(const diagnosis::DropSite& site) { return IsPlain(site.rule.table) && IsPlain(site.rule.chain); }
 
 std::string Sleep() { return "; sleep " + std::to_string(kRetrySeconds) + "; "; }
 
@@ -123,14 +123,14 @@ bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other) {
          one.chain == other.chain;
 }
 
-std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts) {
-  if (!CanWrite(place)) {
+std::string AcceptCommand(const diagnosis::DropSite& site, Accepts accepts) {
+  if (!CanWrite(site)) {
     return "";
   }
-  if (place.rule.dialect == firewall::Dialect::kNft) {
-    return "nft '" + NftInsert(place, accepts, {}) + "'";
+  if (site.rule.dialect == firewall::Dialect::kNft) {
+    return "nft '" + NftInsert(site, accepts, {}) + "'";
   }
-  const std::string insert = IptablesTool(place.rule) + IptablesInsert({&place, accepts}, {}, {});
+  const std::string insert = IptablesTool(site.rule) + IptablesInsert({&site, accepts}, {}, {});
   return accepts == Accepts::kClosing ? "for flag in FIN RST; do " + insert + "; done" : insert;
 }
 
@@ -139,20 +139,20 @@ std::string TemporaryAcceptCommand(std::span<const Insertion> insertions, Accept
   std::string remove;
   std::size_t number = 0;
   for (const Insertion& one : insertions) {
-    if (!CanWrite(*one.place)) {
+    if (!CanWrite(*one.site)) {
       return "";
     }
-    const std::string matches = accept_for == AcceptFor::kItsConnections ? one.place->matches : std::string();
+    const std::string matches = accept_for == AcceptFor::kItsConnections ? one.site->matches : std::string();
     const std::string between = number == 0 ? "" : "; ";
-    if (one.place->rule.dialect == firewall::Dialect::kNft) {
+    if (one.site->rule.dialect == firewall::Dialect::kNft) {
       const std::string variable = "rule" + (number == 0 ? std::string() : std::to_string(number + 1));
-      insert += between + variable + "=$(nft -ea '" + NftInsert(*one.place, one.accepts, matches) +
+      insert += between + variable + "=$(nft -ea '" + NftInsert(*one.site, one.accepts, matches) +
                 "' | grep -o 'handle [0-9]*$')";
-      remove += between + "nft \"delete rule " + NftChain(one.place->rule) + " $" + variable + "\"";
+      remove += between + "nft \"delete rule " + NftChain(one.site->rule) + " $" + variable + "\"";
     } else {
-      const std::string tool = IptablesTool(one.place->rule);
+      const std::string tool = IptablesTool(one.site->rule);
       insert += between + tool + IptablesInsert(one, matches, insertions.first(number));
-      remove += between + tool + " -D " + IptablesRule(*one.place, one.accepts, matches, "");
+      remove += between + tool + " -D " + IptablesRule(*one.site, one.accepts, matches, "");
     }
     ++number;
   }

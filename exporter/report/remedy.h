@@ -14,14 +14,14 @@ using firewall::eval::Accepts;
 /// Whether both are rules of one chain.
 bool InOneChain(const firewall::RuleId& one, const firewall::RuleId& other);
 
-/// A command that inserts a rule right in front of the one at `place` (before a policy, at the end, or at the top where
+/// A command that inserts a rule right in front of the one at `site` (before a policy, at the end, or at the top where
 /// rules return to the policy), in its own chain: it lets pass nothing that another rule drops before.
 /// For every connection. Empty where a name would need quoting that nobody should have to trust.
-std::string AcceptCommand(const diagnosis::DropSite& place, Accepts accepts);
+std::string AcceptCommand(const diagnosis::DropSite& site, Accepts accepts);
 
 /// A rule to insert.
 struct Insertion {
-  const diagnosis::DropSite* place = nullptr;
+  const diagnosis::DropSite* site = nullptr;
   Accepts accepts = Accepts::kInvalid;
 };
 

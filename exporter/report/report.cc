@@ -31,7 +31,7 @@ DroppedForSome FindDroppedForSome(const diagnosis::Diagnosis& diagnosis, const s
   DroppedForSome dropped = {};
   for (const AffectedSite& site : sites) {
     if (site.stuck + site.at_risk > 0) {
-      Mark(site.place.rule.family, {site.inbound ? diagnosis::PathPacket::kAck : diagnosis::PathPacket::kFin}, dropped);
+      Mark(site.site.rule.family, {site.inbound ? diagnosis::PathPacket::kAck : diagnosis::PathPacket::kFin}, dropped);
     }
   }
   if (const auto* firewall = diagnosis.snapshot->Find<sources::FirewallSample>()) {

@@ -12,15 +12,15 @@
 namespace finwait::report {
 namespace {
 
-AffectedSite& At(std::vector<AffectedSite>& losses, const diagnosis::DropSite& place, bool inbound) {
+AffectedSite& At(std::vector<AffectedSite>& losses, const diagnosis::DropSite& site, bool inbound) {
   const auto found = std::find_if(losses.begin(), losses.end(), [&](const AffectedSite& loss) {
-    return loss.inbound == inbound && loss.place.rule == place.rule;
+    return loss.inbound == inbound && loss.site.rule == site.rule;
   });
   if (found != losses.end()) {
     return *found;
   }
   AffectedSite& loss = losses.emplace_back();
-  loss.place = place;
+  loss.site = site;
   loss.inbound = inbound;
   return loss;
 }
@@ -47,9 +47,9 @@ void AddDrops(const diagnosis::ClosingDrops& drops, bool general, std::vector<Af
 // Where else the packets of sockets die that are stuck at `site`.
 void AddFurther(const diagnosis::ClosingDrops& drops, AffectedSite& site) {
   for (const diagnosis::ClosingDrop& drop : drops.places) {
-    const bool known = drop.site.rule == site.place.rule ||
+    const bool known = drop.site.rule == site.site.rule ||
                        std::any_of(site.further.begin(), site.further.end(), [&](const FurtherSite& one) {
-                         return one.place.rule == drop.site.rule && one.accepts == drop.accepts;
+                         return one.site.rule == drop.site.rule && one.accepts == drop.accepts;
                        });
     if (!known && drop.helps) {
       site.further.push_back({drop.site, drop.accepts == firewall::eval::Accepts::kClosing
@@ -121,15 +121,15 @@ void AddLive(const diagnosis::LiveSummary& live, Situation& situation) {
   situation.own_timeouts += live.own_timeouts;
   situation.all_at_risk_counted = live.each_stood_for;
   for (const diagnosis::AtRiskSocket& one : live.sockets) {
-    if (one.place) {
+    if (one.site) {
       const std::size_t before = situation.losses.size();
-      AffectedSite& loss = At(situation.losses, *one.place, one.place_is_inbound);
+      AffectedSite& loss = At(situation.losses, *one.site, one.site_is_inbound);
       const bool is_new = situation.losses.size() > before;
       const bool peer_only = one.fate == diagnosis::Fate::kPeerFinDropped;
-      loss.peer_fin = peer_only && one.place_is_inbound && (loss.peer_fin || is_new);
-      loss.last_ack = peer_only && !one.place_is_inbound && (loss.last_ack || is_new);
+      loss.peer_fin = peer_only && one.site_is_inbound && (loss.peer_fin || is_new);
+      loss.last_ack = peer_only && !one.site_is_inbound && (loss.last_ack || is_new);
       const bool answer = one.fate == diagnosis::Fate::kAckDropped || one.fate == diagnosis::Fate::kPeerDecides ||
-                          (peer_only && !one.place_is_inbound);
+                          (peer_only && !one.site_is_inbound);
       loss.with_entry = loss.with_entry || (one.with_entry && !answer);
       loss.answers_with_entry = loss.answers_with_entry || (one.with_entry && answer);
       loss.at_risk += one.stands_for;
@@ -169,7 +169,7 @@ void AddHooks(const sources::FirewallSample& firewall, std::vector<AffectedSite>
     }
   }
   for (AffectedSite& loss : losses) {
-    const auto found = shared.find(loss.place.rule);
+    const auto found = shared.find(loss.site.rule);
     if (found != shared.end()) {
       loss.hooks = *found->second;
     }

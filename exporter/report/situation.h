@@ -14,13 +14,13 @@ namespace finwait::report {
 
 /// Another place that has to let the same sockets' packets pass.
 struct FurtherSite {
-  diagnosis::DropSite place;
+  diagnosis::DropSite site;
   firewall::eval::Accepts accepts = firewall::eval::Accepts::kReplies;
 };
 
 /// One place at which closing packets of this host die, or would.
 struct AffectedSite {
-  diagnosis::DropSite place;
+  diagnosis::DropSite site;
   bool inbound = false;               ///< it is the peer's answer that dies
   bool peer_fin = false;              ///< it is the peer's FIN that dies, and answers do not
   bool last_ack = false;              ///< it is this host's ACK of the peer's FIN that dies, and the FIN does not

@@ -47,18 +47,18 @@ Json FactorsJson(const diagnosis::RiskFactors& factors) {
               {"stuck_age", OrNull(factors.stuck_age)},           {"lost_count", OrNull(factors.lost_count)}};
 }
 
-Json PlaceJson(const diagnosis::DropSite& place) {
-  Json json = RuleJson(place.rule);
-  json["hook"] = Name(place.hook);
-  json["policy"] = place.rule.IsPolicy();
-  json["verdict"] = place.rejects ? "reject" : "drop";
+Json SiteJson(const diagnosis::DropSite& site) {
+  Json json = RuleJson(site.rule);
+  json["hook"] = Name(site.hook);
+  json["policy"] = site.rule.IsPolicy();
+  json["verdict"] = site.rejects ? "reject" : "drop";
   return json;
 }
 
 // `site`: a pointer to a drop site or an optional one.
 template <typename Site>
 Json SiteOrNull(const Site& site) {
-  return site ? PlaceJson(*site) : Json(nullptr);
+  return site ? SiteJson(*site) : Json(nullptr);
 }
 template <typename Site>
 Json RuleTextJson(const Site& site) {
@@ -88,7 +88,7 @@ Json ByRuleJson(const std::vector<report::AffectedSite>& sites, std::uint64_t re
   for (const report::AffectedSite& site : sites) {
     if (site.*number > 0 && by_rule.size() < kMostSocketsInJson) {
       by_rule.push_back(
-          {{"rule", PlaceJson(site.place)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.*number}});
+          {{"rule", SiteJson(site.site)}, {"packet", site.inbound ? "ack" : "fin"}, {"now", site.*number}});
     }
   }
   return by_rule;
@@ -179,10 +179,10 @@ Json LiveJson(const diagnosis::LiveSummary& live, const std::vector<report::Affe
                    {"stands_for", one.stands_for}};
     AddHistory(one.history, socket);
     socket["owner"] = OwnerOrNull(one.owner);
-    socket["rule"] = SiteOrNull(one.place);
+    socket["rule"] = SiteOrNull(one.site);
     if (details == Details::kShow) {
       AddAddresses(one.socket.local, one.socket.peer, one.history, socket);
-      socket["rule_text"] = RuleTextJson(one.place);
+      socket["rule_text"] = RuleTextJson(one.site);
       socket["reason"] = one.reason;
     }
     sockets.push_back(std::move(socket));

@@ -186,8 +186,8 @@ void SocketsAtRisk(const diagnosis::LiveSummary& live, bool several_lines, std::
       continue;
     }
     out << "      " << one.stands_for << " " << Name(one.fate);
-    if (one.place) {
-      out << " at " << Printable(Describe(one.place->rule));
+    if (one.site) {
+      out << " at " << Printable(Describe(one.site->rule));
     }
     OneAtRisk(one, "\n        such as ", out);
   }

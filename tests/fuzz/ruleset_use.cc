@@ -45,7 +45,7 @@ void Evaluate(firewall::eval::ChainEvaluator& evaluator, const firewall::eval::C
        {firewall::eval::PacketKind::kFin, firewall::eval::PacketKind::kRst, firewall::eval::PacketKind::kData,
         firewall::eval::PacketKind::kAck, firewall::eval::PacketKind::kPeerFin}) {
     const firewall::eval::TraversalResult verdict = EvaluatePacket(evaluator, connection, kind, settings);
-    Require(verdict.decision != firewall::eval::Disposition::kUnknown || !verdict.reason.empty(),
+    Require(verdict.disposition != firewall::eval::Disposition::kUnknown || !verdict.reason.empty(),
             "who cannot tell says why");
     Require(!verdict.location || verdict.location->IsPolicy() || evaluator.FindRule(*verdict.location).rule != nullptr,
             "a rule that decides is there");

@@ -331,7 +331,7 @@ std::vector<EvaluatedPacket> EvaluateAll(ClosedConnections& connections, const f
       for (const auto& [kind, passed] : one.passed) {
         evaluator.ResetBudget();
         const auto result = firewall::eval::EvaluatePacket(evaluator, one.facts, kind, settings);
-        packets.push_back({&one, kind, result.decision, result.reason, passed});
+        packets.push_back({&one, kind, result.disposition, result.reason, passed});
       }
     }
   };

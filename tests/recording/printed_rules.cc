@@ -168,7 +168,7 @@ std::string PrintedByTools(const lab::Namespace& where) {
 }
 
 std::vector<PrintedRule> PrintedByBoth(const std::string& printed, const firewall::Ruleset& ruleset,
-                                       firewall::read::KernelResolver& resolver) {
+                                       firewall::read::RulePartReader& resolver) {
   std::vector<PrintedRule> rules;
   for (const PrintedChain& expected : Parse(printed)) {
     const std::string place =

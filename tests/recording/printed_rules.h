@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "collectors/firewall/model/ruleset.h"
-#include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/firewall/read/rule_part_reader.h"
 #include "tests/lab/namespace.h"
 
 namespace finwait::recording {
@@ -25,7 +25,7 @@ struct PrintedRule {
 /// Every rule that PrintedByTools lists, beside RuleText's version of it. A table or chain that the product does not
 /// read, or a chain with another number of rules, is a rule with an empty text.
 std::vector<PrintedRule> PrintedByBoth(const std::string& printed, const firewall::Ruleset& ruleset,
-                                       firewall::read::KernelResolver& resolver);
+                                       firewall::read::RulePartReader& resolver);
 
 /// Why the two texts do not say the same; empty where they do. Options of an extension that the product does not print
 /// are left out of the comparison, and the extension's name goes to `not_printed`. `otherwise`: what the product says

@@ -29,7 +29,7 @@ T Value(Result<T> result) {
 }
 
 // The chains that the rules lead to, verdict maps included.
-void CollectTargets(const Table& table, const Chain& chain, firewall::read::KernelResolver& resolver,
+void CollectTargets(const Table& table, const Chain& chain, firewall::read::RulePartReader& resolver,
                     std::vector<std::string>& targets) {
   for (const firewall::Rule& rule : chain.rules) {
     for (const firewall::Expression& expression : rule.expressions) {
@@ -53,7 +53,7 @@ RuleSource::RuleSource(kernel::Host host, std::shared_ptr<firewall::read::Legacy
     : host_(std::move(host)),
       legacy_(std::move(legacy)),
       resolver_(
-          std::make_unique<firewall::read::KernelResolver>(host_, Soon(), firewall::read::ReaderLimits{}, legacy_)),
+          std::make_unique<firewall::read::RulePartReader>(host_, Soon(), firewall::read::ReaderLimits{}, legacy_)),
       facts_(std::make_unique<firewall::read::FactResolver>(host_, legacy_)) {}
 
 RuleSource RuleSource::Recorded(const std::shared_ptr<KernelRecording>& recording) {
@@ -99,7 +99,7 @@ std::shared_ptr<const firewall::Ruleset> RuleSource::Read() {
   return ruleset;
 }
 
-void ReadChainsOnDemand(const firewall::Ruleset& ruleset, firewall::read::KernelResolver& resolver) {
+void ReadChainsOnDemand(const firewall::Ruleset& ruleset, firewall::read::RulePartReader& resolver) {
   for (const Table& table : ruleset.tables) {
     if (table.dormant) {
       continue;

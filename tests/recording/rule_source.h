@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "collectors/firewall/read/fact_resolver.h"
-#include "collectors/firewall/read/kernel_resolver.h"
 #include "collectors/firewall/read/legacy_reader.h"
 #include "collectors/firewall/read/nft_reader.h"
+#include "collectors/firewall/read/rule_part_reader.h"
 #include "tests/recording/kernel_recording.h"
 
 namespace finwait::recording {
@@ -22,7 +22,7 @@ class RuleSource {
   /// Both, as the firewall collector joins them. Throws where anything could not be read.
   std::shared_ptr<const firewall::Ruleset> Read();
   /// Reads what Read leaves out. Keeps what it has read.
-  firewall::read::KernelResolver& Resolver() { return *resolver_; }
+  firewall::read::RulePartReader& Resolver() { return *resolver_; }
   /// The same for evaluations. Of a recording it knows rules only: routes and sockets are notes of its connections.
   firewall::facts::Resolver& Facts() { return *facts_; }
 
@@ -31,12 +31,12 @@ class RuleSource {
 
   kernel::Host host_;
   std::shared_ptr<firewall::read::LegacyKernel> legacy_;
-  std::unique_ptr<firewall::read::KernelResolver> resolver_;
+  std::unique_ptr<firewall::read::RulePartReader> resolver_;
   std::unique_ptr<firewall::read::FactResolver> facts_;
 };
 
 /// Reads every chain of nat and every chain that such chains lead to, which a ruleset leaves out until a question needs
 /// it: so that a recording answers any such question.
-void ReadChainsOnDemand(const firewall::Ruleset& ruleset, firewall::read::KernelResolver& resolver);
+void ReadChainsOnDemand(const firewall::Ruleset& ruleset, firewall::read::RulePartReader& resolver);
 
 }  // namespace finwait::recording

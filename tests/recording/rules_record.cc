@@ -11,7 +11,7 @@ namespace {
 
 // What a recording says, as far as it stays the same: the rules as they are read, and each rule that a tool lists as
 // the product prints it (which asks for chains that are not in the ruleset).
-std::string MeaningOf(const firewall::Ruleset& ruleset, firewall::read::KernelResolver& resolver,
+std::string MeaningOf(const firewall::Ruleset& ruleset, firewall::read::RulePartReader& resolver,
                       const std::string& printed) {
   std::string meaning = SummaryOf(ruleset);
   for (const PrintedRule& rule : PrintedByBoth(printed, ruleset, resolver)) {

@@ -19,9 +19,9 @@ void SetPlace(TraversalResult& verdict, const Table* table, const Chain* chain, 
   }
 }
 
-TraversalResult FromEnd(const TraversalEnd& end, Disposition decision, const PacketPathSettings& settings) {
+TraversalResult FromEnd(const TraversalEnd& end, Disposition disposition, const PacketPathSettings& settings) {
   TraversalResult verdict;
-  verdict.decision = decision;
+  verdict.disposition = disposition;
   verdict.hook = end.hook;
   if (settings.conntrack_active) {
     verdict.state = end.result.packet.tracking;
@@ -177,7 +177,7 @@ TraversalResult UnlessProgramDecides(const std::vector<TraversalEnd>& ends, Trav
                                 [](const TraversalEnd& end) { return end.result.packet.program != nullptr; });
   if (met != ends.end()) {
     const facts::ForeignProgram& program = *met->result.packet.program;
-    accepted.decision = Disposition::kUnknown;
+    accepted.disposition = Disposition::kUnknown;
     accepted.hook = program.hook;
     accepted.location.reset();
     accepted.reason = "what is no rule of the firewall and may drop it: " + program.name;
@@ -240,13 +240,13 @@ std::optional<TraversalResult> BecauseUnread(const Ruleset& ruleset, IpFamily fa
 }
 
 bool IsStopped(const TraversalResult& verdict) {
-  return verdict.decision == Disposition::kDrop || verdict.decision == Disposition::kReject;
+  return verdict.disposition == Disposition::kDrop || verdict.disposition == Disposition::kReject;
 }
 
 // A question about one connection, asked of all its packets.
-class FateQuestion {
+class ClosingTraversal {
  public:
-  FateQuestion(ChainEvaluator& evaluator, const Connection& connection, const PacketPathSettings& settings)
+  ClosingTraversal(ChainEvaluator& evaluator, const Connection& connection, const PacketPathSettings& settings)
       : evaluator_(evaluator), connection_(connection), settings_(settings) {}
 
   TraversalResult Of(PacketKind kind) {
@@ -270,7 +270,7 @@ class FateQuestion {
       }
       const auto second = AnswerToSecondFin(sent);
       if (second && !IsStopped(Walk(kind, *second, looked_up))) {
-        verdict.decision = Disposition::kUnknown;
+        verdict.disposition = Disposition::kUnknown;
         verdict.reason = "whether the peer's later answers are longer than the first, which is not let through";
         return verdict;
       }
@@ -354,7 +354,7 @@ class FateQuestion {
  private:
   // Decided where the packet comes in again through loopback, or by a bridge: the sender does not notice.
   static bool IsLostBehindDevice(const TraversalResult& verdict) {
-    return verdict.decision != Disposition::kAccept &&
+    return verdict.disposition != Disposition::kAccept &&
            (verdict.hook == Hook::kIngress || verdict.hook == Hook::kPrerouting || verdict.hook == Hook::kInput ||
             (verdict.location && verdict.location->family == TableFamily::kBridge));
   }
@@ -408,7 +408,7 @@ class FateQuestion {
     constexpr int kTries = 8;  // there are more, up to tcp_retries2 and the peer's, but they take minutes
     TraversalResult first = Combine(ways, settings_);
     TraversalResult last = first;
-    for (int i = 1; i < kTries && last.decision == Disposition::kDrop; ++i) {
+    for (int i = 1; i < kTries && last.disposition == Disposition::kDrop; ++i) {
       const packet::LastingChanges& left = ways.front().result.packet.lasting;
       const bool certain = std::all_of(ways.begin(), ways.end(),
                                        [&](const TraversalEnd& end) { return end.result.packet.lasting == left; });
@@ -422,7 +422,7 @@ class FateQuestion {
     if (IsStopped(last)) {
       return first;
     }
-    if (last.decision == Disposition::kAccept) {
+    if (last.disposition == Disposition::kAccept) {
       last.reason = "the first try is not let through, but what it changes in a set or list lets a later one through";
     }
     return last;
@@ -474,7 +474,7 @@ class FateQuestion {
     for (const TraversalEnd& end : ends) {
       if (IsAnsweredWithReset(end)) {
         const TraversalResult arrives = OfAnswerTo(kind, end.result.packet.tracking, looked_up);
-        ended += arrives.decision == Disposition::kAccept ? 1 : 0;
+        ended += arrives.disposition == Disposition::kAccept ? 1 : 0;
         perhaps = perhaps || !IsStopped(arrives);
       }
     }
@@ -484,7 +484,7 @@ class FateQuestion {
   TraversalResult OfFinSentHere(PacketKind kind, PacketTracking looked_up) {
     const std::vector<TraversalEnd> ways = Ways(kind, MakePacket(connection_, kind), looked_up);
     TraversalResult first = Combine(ways, settings_);
-    if (first.decision == Disposition::kAccept) {
+    if (first.disposition == Disposition::kAccept) {
       return first;
     }
     const Tristate gone = EndsTheSocket(kind, looked_up, ways);
@@ -495,12 +495,12 @@ class FateQuestion {
     Packet again = LaterFin(kind, !IsLostBehindDevice(first));
     again.lasting = ways.front().result.packet.lasting;  // what the first try changed stays so
     TraversalResult later = AfterTries(kind, again, looked_up, Ways(kind, again, looked_up));
-    if (later.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
-      first.decision = Disposition::kUnknown;
+    if (later.disposition == Disposition::kAccept && gone == Tristate::kUnknown) {
+      first.disposition = Disposition::kUnknown;
       first.reason = "whether a reset answers the first try, and so no later one, which would be let through, is made";
       return first;
     }
-    if (later.decision == Disposition::kAccept) {
+    if (later.disposition == Disposition::kAccept) {
       later.reason =
           "the first try is not let through, later ones are: no process holds the socket any more, or PSH is set";
       return later;
@@ -522,13 +522,13 @@ class FateQuestion {
     if (IsStopped(fin) || (IsStopped(first) && IsStopped(ack))) {
       return first;
     }
-    if (fin.decision != Disposition::kAccept) {
+    if (fin.disposition != Disposition::kAccept) {
       return fin;
     }
-    if (ack.decision == Disposition::kAccept && gone == Tristate::kUnknown) {
-      ack.decision = Disposition::kUnknown;
+    if (ack.disposition == Disposition::kAccept && gone == Tristate::kUnknown) {
+      ack.disposition = Disposition::kUnknown;
       ack.reason = "whether a reset answers the first ACK, and so no later one, which would be let through, is made";
-    } else if (ack.decision == Disposition::kAccept) {
+    } else if (ack.disposition == Disposition::kAccept) {
       ack.reason = "the first one is lost, but makes the entry through which the next one passes";
     }
     return ack;
@@ -550,7 +550,7 @@ class FateQuestion {
     again.lasting = lost.lasting;
     again.confirmed = true;
     TraversalResult next = Walk(PacketKind::kData, again);
-    if (next.decision == Disposition::kAccept) {
+    if (next.disposition == Disposition::kAccept) {
       next.reason = "the first one is lost, but makes the entry whose mark lets the next one pass";
     }
     return IsStopped(next) ? first : next;
@@ -563,8 +563,8 @@ class FateQuestion {
 
 }  // namespace
 
-std::string_view Name(Disposition decision) {
-  switch (decision) {
+std::string_view Name(Disposition disposition) {
+  switch (disposition) {
     case Disposition::kAccept:
       return "accept";
     case Disposition::kDrop:
@@ -580,14 +580,14 @@ std::string_view Name(Disposition decision) {
 TraversalResult EvaluatePacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, settings).Of(kind);
+  return unread ? *std::move(unread) : ClosingTraversal(evaluator, connection, settings).Of(kind);
 }
 
 TraversalResult EvaluateLastAck(ChainEvaluator& evaluator, const Connection& connection,
                                 const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   return unread ? *std::move(unread)
-                : FateQuestion(evaluator, connection, settings)
+                : ClosingTraversal(evaluator, connection, settings)
                       .OfLastAck(TrackingWithoutEntry(PacketKind::kData, settings.tcp_loose));
 }
 
@@ -596,7 +596,7 @@ std::optional<TraversalResult> EvaluatePeersLaterFin(ChainEvaluator& evaluator, 
   if (auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family)) {
     return unread;
   }
-  return FateQuestion(evaluator, connection, settings).OfPeersLaterFin();
+  return ClosingTraversal(evaluator, connection, settings).OfPeersLaterFin();
 }
 
 TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& connection,
@@ -606,7 +606,7 @@ TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& c
   }
   Connection closed = connection;
   closed.local_socket.held = false;
-  TraversalResult later = FateQuestion(evaluator, closed, settings).OfPeerReset();
+  TraversalResult later = ClosingTraversal(evaluator, closed, settings).OfPeerReset();
   if (!IsStopped(later)) {
     return later;
   }
@@ -614,8 +614,8 @@ TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& c
   // tcp_send_fin()); from farther away it hardly does.
   Connection closing = connection;
   closing.local_socket.held = true;
-  if (!IsStopped(FateQuestion(evaluator, closing, settings).OfPeerReset())) {
-    later.decision = Disposition::kUnknown;
+  if (!IsStopped(ClosingTraversal(evaluator, closing, settings).OfPeerReset())) {
+    later.disposition = Disposition::kUnknown;
     later.reason = "whether the reset comes before close() has let go of the socket, which is chance";
   }
   return later;
@@ -624,8 +624,9 @@ TraversalResult EvaluatePeerReset(ChainEvaluator& evaluator, const Connection& c
 TraversalResult EvaluateResetAnswer(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                     PacketTracking rejected, const PacketPathSettings& settings) {
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
-  return unread ? *std::move(unread)
-                : FateQuestion(evaluator, connection, settings).OfAnswerTo(kind, rejected, PacketTracking::kNoEntry);
+  return unread
+             ? *std::move(unread)
+             : ClosingTraversal(evaluator, connection, settings).OfAnswerTo(kind, rejected, PacketTracking::kNoEntry);
 }
 
 TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
@@ -633,7 +634,7 @@ TraversalResult EvaluateTrackedPacket(ChainEvaluator& evaluator, const Connectio
   auto unread = BecauseUnread(evaluator.GetRuleset(), connection.family);
   PacketPathSettings listed = settings;
   listed.entry_is_listed = true;
-  return unread ? *std::move(unread) : FateQuestion(evaluator, connection, listed).OfTracked(kind);
+  return unread ? *std::move(unread) : ClosingTraversal(evaluator, connection, listed).OfTracked(kind);
 }
 
 TraversalResult EvaluateTrackedLastAck(ChainEvaluator& evaluator, const Connection& connection,
@@ -642,7 +643,7 @@ TraversalResult EvaluateTrackedLastAck(ChainEvaluator& evaluator, const Connecti
   PacketPathSettings listed = settings;
   listed.entry_is_listed = true;
   return unread ? *std::move(unread)
-                : FateQuestion(evaluator, connection, listed).OfLastAck(PacketTracking::kEstablished);
+                : ClosingTraversal(evaluator, connection, listed).OfLastAck(PacketTracking::kEstablished);
 }
 
 }  // namespace finwait::firewall::eval

@@ -13,11 +13,11 @@ namespace finwait::firewall::eval {
 enum class Disposition { kAccept, kDrop, kReject, kUnknown };
 
 /// "accept", "drop", "reject", "unknown".
-std::string_view Name(Disposition decision);
+std::string_view Name(Disposition disposition);
 
 /// What becomes of one packet of a connection whose conntrack entry is gone.
 struct TraversalResult {
-  Disposition decision = Disposition::kUnknown;
+  Disposition disposition = Disposition::kUnknown;
   /// What conntrack says of the packet where it is decided; absent where conntrack is not active.
   std::optional<PacketTracking> state;
   /// Where it is decided; absent where no chain looks at the packet.

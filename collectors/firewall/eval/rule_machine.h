@@ -17,7 +17,7 @@
 namespace finwait::firewall::eval {
 
 /// Where rules get what they refer to from: sets, extensions, and the facts that extensions need.
-class SetSource : public xt::Facts {
+class SetSource : public xt::FactLookup {
  public:
   /// The set of that name in `table`; null when nobody has it.
   virtual const Set* GetSet(const Table& table, const std::string& name) = 0;

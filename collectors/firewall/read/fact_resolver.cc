@@ -17,9 +17,9 @@
 #include "collectors/firewall/read/clock.h"
 #include "collectors/firewall/read/devices.h"
 #include "collectors/firewall/read/ipset.h"
-#include "collectors/firewall/read/kernel_resolver.h"
 #include "collectors/firewall/read/queue_listeners.h"
 #include "collectors/firewall/read/recent_list.h"
+#include "collectors/firewall/read/rule_part_reader.h"
 #include "collectors/firewall/read/set_room.h"
 #include "collectors/kernel/attached_programs.h"
 #include "collectors/kernel/bpf_inventory.h"
@@ -446,7 +446,7 @@ class Batch {
   const kernel::Host& host_;
   facts::FactStore& store_;
   Deadline deadline_;
-  KernelResolver rules_;
+  RulePartReader rules_;
   const facts::Need* need_ = nullptr;  // that is being answered
   std::vector<kernel::SocketEnds> sockets_;
   std::vector<facts::RouteKey> routes_;

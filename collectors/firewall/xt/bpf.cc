@@ -226,7 +226,7 @@ class Runner {
   bool misses_ = false;   // some way gives 0
 };
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, Facts&) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, FactLookup&) {
   const auto program = DecodeProgram(match);
   return {Condition::Of(program ? Runner(*program, packet).Run() : Tristate::kUnknown, "a BPF program")};
 }

@@ -54,7 +54,7 @@ bool IsWithin(const std::string& path, std::string ancestor) {
          (path.size() == ancestor.size() || ancestor.empty() || path[ancestor.size()] == '/');
 }
 
-Tristate Holds(const Group& group, const packet::SocketFacts& socket, Facts& facts) {
+Tristate Holds(const Group& group, const packet::SocketFacts& socket, FactLookup& facts) {
   if (!group.path) {
     if (!socket.class_or_priority) {
       return Tristate::kUnknown;
@@ -71,7 +71,7 @@ Tristate Holds(const Group& group, const packet::SocketFacts& socket, Facts& fac
   return known != nullptr ? TristateOf(IsWithin((*known)->path, *group.path)) : Tristate::kUnknown;
 }
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts) {
   const auto group = DecodeGroup(match);
   if (!group) {
     return Unreadable();

@@ -13,14 +13,14 @@
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions HasUnknownAnswer(const XtMatch&, const Packet& packet, const HookContext&, Facts&) {
+Conditions HasUnknownAnswer(const XtMatch&, const Packet& packet, const HookContext&, FactLookup&) {
   return {Condition::Of(HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo, kEntry)};
 }
 
 // connlabel_mt(): bits of unsigned long, so that on little endian bit n is in byte n / 8. --set sets the label where
 // there is room, and then it is there.
 Conditions ConnlabelConditions(const xt_connlabel_mtinfo& info, const Packet& packet, const HookContext&,
-                               Facts& facts) {
+                               FactLookup& facts) {
   Tristate has = HasEntry(packet) ? Tristate::kUnknown : Tristate::kNo;
   if (const facts::ConnectionEntry* entry = EntryOf(packet, facts)) {
     constexpr unsigned kBits = 8;
@@ -36,7 +36,7 @@ Conditions ConnlabelConditions(const xt_connlabel_mtinfo& info, const Packet& pa
 }
 
 // Only connections that a helper expected have a master, and none is without an entry.
-Conditions HelperConditions(const xt_helper_info& info, const Packet& packet, const HookContext&, Facts& facts) {
+Conditions HelperConditions(const xt_helper_info& info, const Packet& packet, const HookContext&, FactLookup& facts) {
   const facts::ConnectionEntry* entry = EntryOf(packet, facts);
   const bool none =
       !HasEntry(packet) || packet.tracking == PacketTracking::kNew || (entry != nullptr && !entry->expected);

@@ -19,7 +19,7 @@ bool IsOfOneAddress(const xt_connlimit_info& info, IpFamily family) {
   return std::all_of(mask.begin(), mask.end(), [](std::byte each) { return each == std::byte{0xff}; });
 }
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, FactLookup& facts) {
   const auto info = Decode<xt_connlimit_info>(match);
   if (!info) {
     return Unreadable();

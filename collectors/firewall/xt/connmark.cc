@@ -10,7 +10,7 @@
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&, Facts& facts) {
+Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&, FactLookup& facts) {
   if (!HasEntry(packet)) {
     return {Condition::Of(false)};  // inverted or not
   }

@@ -174,7 +174,7 @@ void AddTupleConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, 
 
 // conntrack_mt(): without an entry only the state counts, and where it is not asked for nothing matches.
 Conditions ConntrackConditions(const xt_conntrack_mtinfo3& info, const Packet& packet, const HookContext&,
-                               Facts& facts) {
+                               FactLookup& facts) {
   Conditions conditions;
   // Asked for only where what is asked for is not known without.
   constexpr unsigned kOfState = XT_CONNTRACK_STATE_SNAT | XT_CONNTRACK_STATE_DNAT;

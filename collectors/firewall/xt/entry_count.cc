@@ -25,7 +25,7 @@ bool IsFarAbove(std::uint32_t limit, const facts::Fact* fact) {
 
 }  // namespace
 
-Tristate IsAboveCount(std::uint32_t limit, const Packet* source, Facts& facts) {
+Tristate IsAboveCount(std::uint32_t limit, const Packet* source, FactLookup& facts) {
   const facts::Fact* all = facts.Ask(facts::EntryCountKey{});
   if (IsFarAbove(limit, all)) {
     return Tristate::kNo;

@@ -15,6 +15,6 @@ inline constexpr std::string_view kConnectionCount = "a connection count";
 /// directions count apart. So sockets that lost their entries, and close at one time, are that many more. A rule keeps
 /// some that have ended a while longer, too: only a limit far above entries and sockets is certain. `source`: only
 /// connections from this packet's source count; null: all do.
-Tristate IsAboveCount(std::uint32_t limit, const Packet* source, Facts& facts);
+Tristate IsAboveCount(std::uint32_t limit, const Packet* source, FactLookup& facts);
 
 }  // namespace finwait::firewall::xt

@@ -43,9 +43,9 @@ using packet::Tristate;
 using packet::TristateOf;
 
 /// Facts of the namespace that an extension needs and no rule holds.
-class Facts {
+class FactLookup {
  public:
-  virtual ~Facts() = default;
+  virtual ~FactLookup() = default;
   /// Whether an accounting object (nfacct) has a quota; kUnknown: nobody can be asked.
   virtual Tristate HasQuota(const std::string& accounting_object) = 0;
   /// The ipset of that number; null: not known.
@@ -85,7 +85,7 @@ struct Match {
   Revisions revisions;
   Traits traits;
   /// What it asks of a packet.
-  Conditions (*conditions)(const XtMatch&, const Packet&, const HookContext&, Facts&) = nullptr;
+  Conditions (*conditions)(const XtMatch&, const Packet&, const HookContext&, FactLookup&) = nullptr;
   /// Nothing: the structure is of a form that this version does not know.
   std::optional<OptionText> (*text)(const XtMatch&, bool ipv6) = nullptr;
   /// Whether its answer depends on conntrack's state of the packet; null: it never does.
@@ -173,12 +173,13 @@ inline Conditions Unreadable() {
 
 /// Match::conditions made of a decoder and a meaning: `Meaning(info, packet, context)`, or with the facts behind that.
 template <auto Decoder, auto Meaning>
-Conditions ConditionsBy(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+Conditions ConditionsBy(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts) {
   const auto info = Decoder(match);
   if (!info) {
     return Unreadable();
   }
-  if constexpr (std::is_invocable_v<decltype(Meaning), decltype(*info), const Packet&, const HookContext&, Facts&>) {
+  if constexpr (std::is_invocable_v<decltype(Meaning), decltype(*info), const Packet&, const HookContext&,
+                                    FactLookup&>) {
     return Meaning(*info, packet, context, facts);
   } else {
     return Meaning(*info, packet, context);

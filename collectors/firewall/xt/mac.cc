@@ -12,7 +12,7 @@
 namespace finwait::firewall::xt {
 namespace {
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts) {
   const auto info = Decode<xt_mac_info>(match);
   if (!info) {
     return Unreadable();

@@ -4,7 +4,7 @@
 
 namespace finwait::firewall::xt {
 
-AbstractNumber<6> SourceHardwareAddress(const Packet& packet, const HookContext& context, Facts& facts) {
+AbstractNumber<6> SourceHardwareAddress(const Packet& packet, const HookContext& context, FactLookup& facts) {
   const auto open = AbstractNumber<6>::Of(Field::kSourceMac);
   // The neighbour table is that of the bridge, not of the port by which the packet came.
   const packet::DeviceView& device = context.bridge.present ? context.bridge : context.in;

@@ -14,7 +14,7 @@ std::string ObjectName(const XtMatch& match) {
 
 constexpr std::string_view kQuota = "an accounting object's quota";
 
-Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, FactLookup& facts) {
   const Tristate quota = facts.HasQuota(ObjectName(match));
   return {Condition::Of(quota == Tristate::kNo ? Tristate::kYes : Tristate::kUnknown, kQuota)};
 }

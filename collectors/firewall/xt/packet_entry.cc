@@ -7,7 +7,7 @@
 
 namespace finwait::firewall::xt {
 
-const facts::ConnectionEntry* EntryOf(const Packet& packet, Facts& facts) {
+const facts::ConnectionEntry* EntryOf(const Packet& packet, FactLookup& facts) {
   if (packet.tracking != PacketTracking::kEstablished || packet.entry == nullptr) {
     return nullptr;
   }
@@ -22,7 +22,7 @@ std::optional<std::uint32_t> TimeoutAt(const Packet& packet, const facts::Connec
   return is_fin ? entry.timeout_after_fin : std::nullopt;
 }
 
-AbstractNumber<4> ConnectionMarkOf(const Packet& packet, Facts& facts) {
+AbstractNumber<4> ConnectionMarkOf(const Packet& packet, FactLookup& facts) {
   AbstractNumber<4> mark = packet.connection_mark;
   const auto is_entrys = [](const AbstractByte& byte) {
     return !byte.IsKnown() && byte.field == Field::kConnectionMark;

@@ -70,8 +70,8 @@ bool HasEntry(const Packet& packet) {
   return packet.tracking != PacketTracking::kNoEntry && packet.tracking != PacketTracking::kUntracked;
 }
 
-Conditions Never(const XtMatch&, const Packet&, const HookContext&, Facts&) { return {Condition::Of(false)}; }
+Conditions Never(const XtMatch&, const Packet&, const HookContext&, FactLookup&) { return {Condition::Of(false)}; }
 
-Conditions Always(const XtMatch&, const Packet&, const HookContext&, Facts&) { return {}; }
+Conditions Always(const XtMatch&, const Packet&, const HookContext&, FactLookup&) { return {}; }
 
 }  // namespace finwait::firewall::xt

@@ -35,9 +35,9 @@ bool HasEntry(const Packet& packet);
 inline constexpr std::string_view kEntry = "what conntrack knows of the connection";
 
 /// For matches that no TCP packet without IP options, fragments and extension headers passes.
-Conditions Never(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts);
+Conditions Never(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts);
 
 /// For matches that every packet passes.
-Conditions Always(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts);
+Conditions Always(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts);
 
 }  // namespace finwait::firewall::xt

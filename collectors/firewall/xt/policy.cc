@@ -8,7 +8,7 @@ namespace finwait::firewall::xt {
 namespace {
 
 // policy_mt(): without a transformation it matches where that is what is asked for (--pol none), else never.
-Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, FactLookup& facts) {
   const auto info = Decode<xt_policy_info>(match);
   if (!info) {
     return Unreadable();

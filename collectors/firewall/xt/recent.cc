@@ -138,7 +138,7 @@ std::optional<IntervalSet> Singled(const xt_recent_mtinfo_v1& info, const facts:
 
 // Whether rules of the list have different masks. The list has one, that of the rule by which it was made, and nothing
 // tells which that was (recent_mt_check()).
-bool MasksDiffer(const xt_recent_mtinfo_v1& info, Facts& facts) {
+bool MasksDiffer(const xt_recent_mtinfo_v1& info, FactLookup& facts) {
   const auto matches = facts.MatchesOf("recent");
   return std::any_of(matches.begin(), matches.end(), [&](const XtMatch* match) {
     const auto other = DecodeRecent(*match);
@@ -148,7 +148,7 @@ bool MasksDiffer(const xt_recent_mtinfo_v1& info, Facts& facts) {
 }
 
 // recent_mt(), without the inversion.
-Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& facts) {
+Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, FactLookup& facts) {
   const auto answer = [](Tristate truth) { return Condition::Of(truth, kList); };
   if ((info.check_set & XT_RECENT_SET) != 0) {
     return answer(Tristate::kYes);
@@ -195,7 +195,7 @@ Condition Holds(const xt_recent_mtinfo_v1& info, const Packet& packet, Facts& fa
   return Condition::In(address, *singled, packet.family).And(of_singled, kList);
 }
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, FactLookup& facts) {
   const auto info = DecodeRecent(match);
   if (!info) {
     return Unreadable();

@@ -111,7 +111,7 @@ const Match* Registry::Find(const XtMatch& match) const { return FindIn(matches_
 const Target* Registry::Find(const XtTarget& target) const { return FindIn(targets_, target); }
 
 Conditions Registry::ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context,
-                                  Facts& facts) const {
+                                  FactLookup& facts) const {
   const Match* known = Find(match);
   if (known != nullptr && known->conditions != nullptr) {
     return known->conditions(match, packet, context, facts);
@@ -137,7 +137,7 @@ bool Registry::TestsState(const XtMatch& match) const {
   return known != nullptr && known->tests_state != nullptr && known->tests_state(match);
 }
 
-Effect Registry::Apply(const XtTarget& target, Packet& packet, const HookContext& context, Facts& facts) const {
+Effect Registry::Apply(const XtTarget& target, Packet& packet, const HookContext& context, FactLookup& facts) const {
   const Target* known = Find(target);
   if (known == nullptr) {
     return Effect::Unknown("the target " + target.name);

@@ -16,7 +16,7 @@
 /// on
 ///   it) < xt < eval (runs rules), print (prints them), analysis. So meaning and text stand in one file without a ring:
 ///   an extension needs the packet and not the machine that runs the rule. What a target does is returned as an Effect,
-///   and facts of the namespace come through the interface Facts, which the machine's source of sets implements.
+///   and facts of the namespace come through the interface FactLookup, which the machine's source of sets implements.
 /// - A registry is a value. The built-in one is what everybody takes who is not given another; a test makes one with an
 ///   extension of its own. The traits of nftables' expressions are an exhaustive visit in eval/expression_traits.cc.
 namespace finwait::firewall::xt {
@@ -90,7 +90,8 @@ class Registry {
 
   /// What a match asks of a packet. One whose answer nobody can predict, or that is not known, is one condition that is
   /// kUnknown.
-  Conditions ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) const;
+  Conditions ConditionsOf(const XtMatch& match, const Packet& packet, const HookContext& context,
+                          FactLookup& facts) const;
   /// What two loads of one match have in common (Match::identity).
   Value IdentityOf(const XtMatch& match) const;
   /// Changes what a match changes of a packet that it has `matched`, or not.
@@ -98,7 +99,7 @@ class Registry {
   /// Whether a match's answer depends on conntrack's state of the packet.
   bool TestsState(const XtMatch& match) const;
   /// What a target does; it changes `packet` itself, except for a translation.
-  Effect Apply(const XtTarget& target, Packet& packet, const HookContext& context, Facts& facts) const;
+  Effect Apply(const XtTarget& target, Packet& packet, const HookContext& context, FactLookup& facts) const;
   /// Whether a target answers with a TCP reset.
   bool Resets(const XtTarget& target, IpFamily family) const;
 

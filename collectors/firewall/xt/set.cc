@@ -36,7 +36,7 @@ std::vector<std::string_view> ComponentsOf(std::string_view type) {
 // One element, made of a packet.
 class ElementOf {
  public:
-  ElementOf(const IpsetMatch& match, const Packet& packet, const HookContext& context, Facts& facts)
+  ElementOf(const IpsetMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts)
       : match_(match), packet_(packet), context_(context), facts_(facts) {}
 
   // kNo: the packet has no such element, whatever the set holds. kUnknown: what it is cannot be known.
@@ -170,7 +170,7 @@ class ElementOf {
   const IpsetMatch& match_;
   const Packet& packet_;
   const HookContext& context_;
-  Facts& facts_;
+  FactLookup& facts_;
 };
 
 // Whether what is counted of an element, now or by the time that the packet comes, is as a rule asks. It only grows:
@@ -196,7 +196,7 @@ Tristate HasCount(const ip_set_counter_match& asked, std::uint64_t now, std::uin
 
 // ip_set_match_extensions(), of an element that the set has.
 Tristate HasCounts(const IpsetMatch& asked, const facts::Ipset& set, const facts::IpsetElementKey& element,
-                   Facts& facts) {
+                   FactLookup& facts) {
   constexpr std::uint64_t kPackets = 1000;
   constexpr std::uint64_t kBytes = 1'500'000;
   const facts::Fact* fact = facts.Ask(facts::IpsetCountersKey{element});
@@ -255,7 +255,7 @@ Tristate IsSameElement(const packet::IpsetChange& change, const xt_set_info& ask
 // What is known of the element that a rule asks for from what rules before it have changed; nothing: they have not
 // changed it.
 std::optional<Tristate> OwnChange(const IpsetMatch& asked, const facts::Ipset& set, const Packet& packet,
-                                  const HookContext& context, Facts& facts) {
+                                  const HookContext& context, FactLookup& facts) {
   const auto& changes = packet.lasting.ipsets;
   if (!set.members.empty() && !changes.empty()) {
     return Tristate::kUnknown;
@@ -295,7 +295,7 @@ std::optional<Tristate> OwnChange(const IpsetMatch& asked, const facts::Ipset& s
   return std::nullopt;
 }
 
-Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts) {
   const auto decoded = DecodeIpsetMatch(match);
   if (!decoded) {
     return Unreadable();

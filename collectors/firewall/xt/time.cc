@@ -44,7 +44,7 @@ bool HoldsAt(const xt_time_info& info, std::int64_t now) {
          HasDay(info.monthdays_match, static_cast<unsigned>(std::chrono::year_month_day(date).day()));
 }
 
-Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, Facts& facts) {
+Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, FactLookup& facts) {
   const auto info = Decode<xt_time_info>(match);
   if (!info) {
     return Unreadable();

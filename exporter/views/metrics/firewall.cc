@@ -25,8 +25,8 @@ void AddDrops(const diagnosis::DropTotals& totals, Family& family) {
   }
 }
 
-std::string_view VerdictLabel(firewall::eval::Disposition decision) {
-  switch (decision) {
+std::string_view VerdictLabel(firewall::eval::Disposition disposition) {
+  switch (disposition) {
     case firewall::eval::Disposition::kAccept:
       return "accept";
     case firewall::eval::Disposition::kDrop:

@@ -78,11 +78,11 @@ constexpr const char* kPacketNames[] = {"FIN, on its way out",       "RST, on it
                                         "peer's FIN, on its way in", "FIN, forwarded"};
 static_assert(std::size(kPacketNames) == std::size(diagnosis::kPathPackets));
 
-std::string DecisionCell(firewall::eval::Disposition decision, bool dropped_for_some) {
+std::string DecisionCell(firewall::eval::Disposition disposition, bool dropped_for_some) {
   if (dropped_for_some) {
     return "<td class=\"word some\"><span aria-hidden=\"true\">✕ </span>for some</td>";
   }
-  switch (decision) {
+  switch (disposition) {
     case firewall::eval::Disposition::kAccept:
       return "<td class=\"word yes\"><span aria-hidden=\"true\">✓ </span>passes</td>";
     case firewall::eval::Disposition::kDrop:

@@ -185,7 +185,7 @@ std::string SocketsAtRisk(const diagnosis::LiveSummary& live) {
     }
     ++shown;
     told += one.stands_for;
-    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.place ? Describe(one.place->rule) : "") +
+    rows += "<tr>" + Endpoints(one.socket.local, one.socket.peer, one.site ? Describe(one.site->rule) : "") +
             Named("Sockets", html::Number(one.stands_for)) + Named("State", report::KernelName(one.socket.state)) +
             Named("Fate", std::string(Name(one.fate)) + (one.reason.empty() ? "" : ": " + html::Escape(one.reason))) +
             Named("Keepalive", !one.history.keepalive   ? "unknown"

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "collectors/firewall/read/kernel_resolver.h"
 #include "collectors/firewall/read/legacy_reader.h"
 #include "collectors/firewall/read/nft_reader.h"
+#include "collectors/firewall/read/rule_part_reader.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
@@ -55,7 +55,7 @@ inline read::LegacyRuleset ReadLegacy(const Namespace& where, read::ReaderLimits
 inline std::shared_ptr<const Chain> ResolvedChain(const Namespace& where, const Table& table,
                                                   const std::string& chain) {
   std::shared_ptr<const Chain> read;
-  where.Run([&] { read = Value(read::KernelResolver(HostHere(), Soon()).ReadChain(table, chain)); });
+  where.Run([&] { read = Value(read::RulePartReader(HostHere(), Soon()).ReadChain(table, chain)); });
   return read;
 }
 

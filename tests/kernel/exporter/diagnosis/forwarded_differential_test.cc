@@ -121,16 +121,16 @@ class ForwardedDifferentialTest : public testing::Test {
     for (const auto& [kind, seen] : passed) {
       const TraversalResult& result = tried.predicted.at(kind);
       ++tally.packets;
-      if (result.decision == Disposition::kUnknown) {
+      if (result.disposition == Disposition::kUnknown) {
         tally.AddUnknown(tried.name, result.reason);
         continue;
       }
       // A packet that leaves under its own address, not translated, passes every rule and arrives nowhere.
       const bool may_stray = tried.connection.translated;
-      const bool accepted = result.decision == Disposition::kAccept;
+      const bool accepted = result.disposition == Disposition::kAccept;
       if (accepted != seen && !(accepted && may_stray)) {
         wrong += tried.name + ": packet " + std::to_string(static_cast<int>(kind)) + " predicted " +
-                 std::string(Name(result.decision)) + " (" + result.reason + "), " + (seen ? "passed" : "stopped") +
+                 std::string(Name(result.disposition)) + " (" + result.reason + "), " + (seen ? "passed" : "stopped") +
                  "\n";
       }
     }

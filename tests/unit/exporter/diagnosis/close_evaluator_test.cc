@@ -97,7 +97,7 @@ TEST_F(FateTest, APeerThatIsResetButCannotSaySoIsAckDropped) {
   CloseEvaluator evaluator(std::make_shared<const Ruleset>(table.AsRuleset()), {true, {true, true}}, {});
   const CloseOutcome outcome = evaluator.Evaluate(socket_, &history_);
   EXPECT_EQ(outcome.fate, Fate::kAckDropped);
-  const auto loss = DecisiveLossOf(outcome);
+  const auto loss = DecisiveDropOf(outcome);
   ASSERT_TRUE(loss && loss->result->location);
   EXPECT_EQ(loss->result->location->handle, 1U) << "the rule that goes on dropping";
 }
@@ -142,9 +142,10 @@ TEST_F(FateTest, IsRememberedUntilWhatItDependsOnChanges) {
 
 TEST_F(FateTest, AFinWithAnEntryIsEvaluatedAsEstablished) {
   CloseEvaluator drops(DropsFlagAt(Hook::kOutput, kFlagFin), {true, {true, true}}, {});
-  EXPECT_EQ(drops.TrackedFin(socket_).decision, firewall::eval::Disposition::kDrop) << "a rule drops it all the same";
+  EXPECT_EQ(drops.TrackedFin(socket_).disposition, firewall::eval::Disposition::kDrop)
+      << "a rule drops it all the same";
   CloseEvaluator open(DropsAt({}), {true, {true, true}}, {});
-  EXPECT_EQ(open.TrackedFin(socket_).decision, firewall::eval::Disposition::kAccept);
+  EXPECT_EQ(open.TrackedFin(socket_).disposition, firewall::eval::Disposition::kAccept);
 }
 
 TEST_F(FateTest, WithItsEntryItIsClean) {
@@ -226,7 +227,7 @@ TEST_F(FateTest, RulesThatDropAcksWithAnEntryLoseTheAnswerToAFin) {
   };
   CloseEvaluator in(drops_acks(Hook::kInput), {true, {true, true}}, {});
   EXPECT_EQ(in.EvaluateTracked(socket_).fate, Fate::kPeerDecides);
-  EXPECT_EQ(in.TrackedAck(socket_).decision, Disposition::kDrop);
+  EXPECT_EQ(in.TrackedAck(socket_).disposition, Disposition::kDrop);
   CloseEvaluator out(drops_acks(Hook::kOutput), {true, {true, true}}, {});
   EXPECT_EQ(out.EvaluateTracked(socket_).fate, Fate::kPeerFinDropped);
   socket_.state = kernel::TcpState::kCloseWait;

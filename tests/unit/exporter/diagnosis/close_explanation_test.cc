@@ -73,7 +73,7 @@ TEST_F(CloseExplanationTest, EachPacketIsToldOnItsOwn) {
   EXPECT_EQ(explanation->path, PathKind::kLocal);
   std::map<std::string_view, Disposition> told;
   for (const ExplainedPacket& packet : explanation->packets) {
-    told[packet.name] = packet.result.decision;
+    told[packet.name] = packet.result.disposition;
   }
   EXPECT_THAT(told, testing::UnorderedElementsAre(
                         testing::Pair("fin", Disposition::kDrop), testing::Pair("rst", Disposition::kDrop),

@@ -13,9 +13,9 @@ using firewall::eval::PacketTracking;
 using firewall::eval::TraversalResult;
 using firewall::eval::Tristate;
 
-TraversalResult Result(Disposition decision, PacketTracking state = PacketTracking::kInvalid) {
+TraversalResult Result(Disposition disposition, PacketTracking state = PacketTracking::kInvalid) {
   TraversalResult result;
-  result.decision = decision;
+  result.disposition = disposition;
   result.state = state;
   return result;
 }

@@ -8,35 +8,35 @@ namespace {
 using firewall::eval::Disposition;
 using firewall::eval::PacketKind;
 
-TEST(DecisiveLossTest, IsOfThePacketThatTheFateHangsOn) {
+TEST(DecisiveDropTest, IsOfThePacketThatTheFateHangsOn) {
   CloseOutcome outcome;
   outcome.fate = Fate::kFinDropped;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.fin);
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.fin);
   outcome.fate = Fate::kAckDropped;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.ack);
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.ack);
   outcome.fate = Fate::kPeerFinDropped;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.last_ack);
-  EXPECT_EQ(DecisiveLossOf(outcome)->packet, PacketKind::kData);
-  outcome.peer_fin.decision = Disposition::kReject;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.peer_fin);
-  EXPECT_EQ(DecisiveLossOf(outcome)->packet, PacketKind::kPeerFin);
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.last_ack);
+  EXPECT_EQ(DecisiveDropOf(outcome)->packet, PacketKind::kData);
+  outcome.peer_fin.disposition = Disposition::kReject;
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.peer_fin);
+  EXPECT_EQ(DecisiveDropOf(outcome)->packet, PacketKind::kPeerFin);
 }
 
-TEST(DecisiveLossTest, IsThePeersResetWhereItsAckIsLetIn) {
+TEST(DecisiveDropTest, IsThePeersResetWhereItsAckIsLetIn) {
   CloseOutcome outcome;
   outcome.fate = Fate::kPeerDecides;
-  outcome.ack.decision = Disposition::kAccept;
-  outcome.peer_reset.decision = Disposition::kDrop;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.peer_reset);
-  outcome.ack.decision = Disposition::kDrop;
-  EXPECT_EQ(DecisiveLossOf(outcome)->result, &outcome.ack);
+  outcome.ack.disposition = Disposition::kAccept;
+  outcome.peer_reset.disposition = Disposition::kDrop;
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.peer_reset);
+  outcome.ack.disposition = Disposition::kDrop;
+  EXPECT_EQ(DecisiveDropOf(outcome)->result, &outcome.ack);
 }
 
-TEST(DecisiveLossTest, IsNothingWhereNoPacketIsDropped) {
+TEST(DecisiveDropTest, IsNothingWhereNoPacketIsDropped) {
   CloseOutcome outcome;
   for (const Fate fate : {Fate::kClean, Fate::kNatLost, Fate::kUnknown}) {
     outcome.fate = fate;
-    EXPECT_FALSE(DecisiveLossOf(outcome).has_value()) << Name(fate);
+    EXPECT_FALSE(DecisiveDropOf(outcome).has_value()) << Name(fate);
   }
 }
 

@@ -173,7 +173,7 @@ TEST_F(ForwardedCloseTest, OfATranslatedConnectionThePeersPacketsComeToTheTransl
       kernel::Translation{*Endpoint::Parse("198.51.100.1:40000"), forwarded_.peer});
   CloseEvaluator evaluator(DropsStateAt(Hook::kForward, kStateNew), {true, {true, true}}, store_);
   const auto ack = EvaluateForwardedPacket(evaluator, forwarded_, &history_, PacketKind::kAck);
-  EXPECT_EQ(ack.decision, firewall::eval::Disposition::kDrop);
+  EXPECT_EQ(ack.disposition, firewall::eval::Disposition::kDrop);
   EXPECT_FALSE(ack.location.has_value()) << "the forward hook is not on its way";
   EXPECT_NE(ack.reason.find("198.51.100.1:40000"), std::string::npos);
 }

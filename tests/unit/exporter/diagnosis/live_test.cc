@@ -82,9 +82,9 @@ TEST_F(LiveTest, EachSocketAtRiskIsListedWithTheRuleAndWhatBecameOfItsEntry) {
   Add();
   const LiveSummary live = Sum(DropsAt({Hook::kOutput}));
   ASSERT_EQ(live.sockets.size(), 1U);
-  ASSERT_TRUE(live.sockets[0].place.has_value());
-  EXPECT_EQ(live.sockets[0].place->rule.chain, "OUTPUT");
-  EXPECT_TRUE(live.sockets[0].place->rule.dialect == firewall::Dialect::kIptables);
+  ASSERT_TRUE(live.sockets[0].site.has_value());
+  EXPECT_EQ(live.sockets[0].site->rule.chain, "OUTPUT");
+  EXPECT_TRUE(live.sockets[0].site->rule.dialect == firewall::Dialect::kIptables);
   EXPECT_EQ(live.sockets[0].history.entry_end, ExpiryReason::kTimedOut);
   EXPECT_EQ(live.ends.timed_out[0], 1U);
 }
@@ -204,9 +204,9 @@ TEST_F(LiveTest, EachRuleHasASocketThatStandsForAllThatItWouldLose) {
   EXPECT_TRUE(live.each_stood_for);
   ASSERT_EQ(live.sockets.size(), LiveSummary::kMostListed);
   EXPECT_EQ(live.sockets[0].stands_for, 250U);
-  EXPECT_EQ(live.sockets[0].place->rule.family, firewall::TableFamily::kIpv4);
+  EXPECT_EQ(live.sockets[0].site->rule.family, firewall::TableFamily::kIpv4);
   EXPECT_EQ(live.sockets[1].stands_for, 3U);
-  EXPECT_EQ(live.sockets[1].place->rule.family, firewall::TableFamily::kIpv6);
+  EXPECT_EQ(live.sockets[1].site->rule.family, firewall::TableFamily::kIpv6);
   EXPECT_EQ(live.sockets[2].stands_for, 0U);
 }
 
@@ -245,8 +245,8 @@ TEST_F(LiveTest, ASocketWithItsEntryIsAtRiskWhereRulesDropAllFins) {
   EXPECT_EQ(live.untracked_established, 0U);
   ASSERT_EQ(live.sockets.size(), 1U);
   EXPECT_TRUE(live.sockets[0].with_entry);
-  ASSERT_TRUE(live.sockets[0].place.has_value());
-  EXPECT_EQ(live.sockets[0].place->rule.handle, 1U);
+  ASSERT_TRUE(live.sockets[0].site.has_value());
+  EXPECT_EQ(live.sockets[0].site->rule.handle, 1U);
   EXPECT_EQ(live.sockets[0].history.entry_end, ExpiryReason::kStillThere);
   EXPECT_EQ(Sum(DropsFlagAt(Hook::kInput, kFlagFin)).AtRisk(Fate::kPeerFinDropped), 1U);
 }

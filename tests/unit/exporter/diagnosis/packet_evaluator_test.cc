@@ -25,7 +25,7 @@ class PacketEvaluatorTest : public testing::Test {
     PacketEvaluator evaluator(std::move(rules), std::move(settings), {});
     return (tracked ? evaluator.EvaluateTrackedPath(Connection(), PacketKind::kFin)
                     : evaluator.EvaluatePath(Connection(), PacketKind::kFin))
-        .decision;
+        .disposition;
   }
   static firewall::eval::Connection Connection() { return ConnectionByEnds(ListedSocket(ForgottenSocket(1))); }
 };

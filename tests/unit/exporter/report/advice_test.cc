@@ -17,10 +17,10 @@ using std::chrono::seconds;
 
 AffectedSite LossAt(bool inbound, std::uint64_t stuck, std::uint64_t at_risk) {
   AffectedSite loss;
-  loss.place.rule = {
+  loss.site.rule = {
       Backend::kNft, Dialect::kIptables, TableFamily::kIpv4, "filter", inbound ? "INPUT" : "OUTPUT", 7, {}};
-  loss.place.hook = inbound ? Hook::kInput : Hook::kOutput;
-  loss.place.rule_text = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
+  loss.site.hook = inbound ? Hook::kInput : Hook::kOutput;
+  loss.site.rule_text = "-A OUTPUT -m conntrack --ctstate INVALID -j DROP";
   loss.inbound = inbound;
   loss.general = true;
   loss.stuck = stuck;
@@ -145,7 +145,7 @@ std::string TextOf(const std::vector<Statement>& statements, const std::string& 
 TEST(AdviceWordsTest, RulesOfOneIptablesChainAreOnePieceOfAdviceThatNamesThem) {
   AffectedSite first = LossAt(false, 0, 5);
   AffectedSite second = first;
-  second.place.rule.handle = 8;
+  second.site.rule.handle = 8;
   std::vector<std::string> accepts;
   for (const Statement& one : WhatToDo(Of({first, second}, Sysctls(seconds(600), seconds(7200))))) {
     if (one.id == "accept_closing") {
@@ -169,10 +169,10 @@ std::vector<std::string> CommandsOf(const std::vector<Statement>& statements) {
 
 TEST(AdviceWordsTest, ForGoodTheAcceptStandsBehindWhatTheChainDropsBefore) {
   AffectedSite far = LossAt(true, 0, 5);
-  far.place.position = 6;
+  far.site.position = 6;
   AffectedSite near = far;
-  near.place.rule.handle = 8;
-  near.place.position = 2;  // 1 may be a blocklist
+  near.site.rule.handle = 8;
+  near.site.position = 2;  // 1 may be a blocklist
   const auto commands = CommandsOf(WhatToDo(Of({far, near}, Sysctls(seconds(600), seconds(7200)))));
   ASSERT_EQ(commands.size(), 1U);
   EXPECT_TRUE(commands[0].starts_with("iptables-nft -I INPUT 2 ")) << commands[0];
@@ -180,10 +180,10 @@ TEST(AdviceWordsTest, ForGoodTheAcceptStandsBehindWhatTheChainDropsBefore) {
 
 TEST(AdviceWordsTest, TheLastRuleOfAChainComesFirstSoThatNoneMoves) {
   AffectedSite near = LossAt(false, 0, 5);
-  near.place.position = 2;
+  near.site.position = 2;
   AffectedSite far = LossAt(false, 0, 5);
-  far.place.rule.handle = 8;
-  far.place.position = 6;
+  far.site.rule.handle = 8;
+  far.site.position = 6;
   far.with_entry = true;
   const auto commands = CommandsOf(WhatToDo(Of({near, far}, Sysctls(seconds(600), seconds(7200)))));
   ASSERT_EQ(commands.size(), 2U);
@@ -203,8 +203,8 @@ TEST(AdviceWordsTest, SayThatTheOtherDirectionComesThroughTheChainToo) {
 
 TEST(AdviceWordsTest, WhoMayNotSeeRulesGetsACommandWithoutTheirText) {
   AffectedSite loss = LossAt(false, 5, 0);
-  loss.place.position = 1;
-  loss.place.matches = "-d 192.0.2.7/32 -m tcp --dport 9000";
+  loss.site.position = 1;
+  loss.site.matches = "-d 192.0.2.7/32 -m tcp --dport 9000";
   const auto advice = WhatToDo(Of({loss}, Sysctls(seconds(600), seconds(7200))));
   const Statement& now = advice.front();
   EXPECT_NE(now.Command(true).find("192.0.2.7"), std::string::npos) << now.Command(true);
@@ -237,7 +237,7 @@ TEST(AdviceWordsTest, NameThePlaceOfTheRule) {
 
 TEST(AdviceWordsTest, DoNotPraiseDropWhereTheRuleRejects) {
   AffectedSite loss = LossAt(false, 0, 5);
-  loss.place.rejects = true;
+  loss.site.rejects = true;
   const std::string reject = TextOf(WhatWillNotHelp(Of({loss}, Sysctls(seconds(600), seconds(7200)))), "reject");
   EXPECT_TRUE(reject.starts_with("DROP in place of REJECT")) << reject;
 }
@@ -250,8 +250,8 @@ TEST(AdviceWordsTest, GiveAdviceForEachOfFortyPlacesAndCountWhatIsBeyondTheBound
   };
   for (std::uint64_t i = 0; i < 40; ++i) {
     losses.push_back(LossAt(false, 1, 0));
-    losses.back().place.rule.handle = i;
-    losses.back().place.rule.chain = "to-" + std::to_string(i);
+    losses.back().site.rule.handle = i;
+    losses.back().site.rule.chain = "to-" + std::to_string(i);
   }
   EXPECT_EQ(number_of("finish_stuck"), 40);
   EXPECT_EQ(number_of("accept_closing"), 40);

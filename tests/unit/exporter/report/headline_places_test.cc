@@ -7,14 +7,14 @@ namespace {
 
 AffectedSite LossAt(std::uint64_t handle, bool with_entry) {
   AffectedSite loss;
-  loss.place.rule = {firewall::Backend::kNft,
-                     firewall::Dialect::kIptables,
-                     firewall::TableFamily::kIpv4,
-                     "filter",
-                     "OUTPUT",
-                     handle,
-                     {}};
-  loss.place.hook = firewall::Hook::kOutput;
+  loss.site.rule = {firewall::Backend::kNft,
+                    firewall::Dialect::kIptables,
+                    firewall::TableFamily::kIpv4,
+                    "filter",
+                    "OUTPUT",
+                    handle,
+                    {}};
+  loss.site.hook = firewall::Hook::kOutput;
   loss.at_risk = 1;
   loss.with_entry = with_entry;
   return loss;

@@ -10,25 +10,25 @@ using firewall::Dialect;
 using firewall::TableFamily;
 
 diagnosis::DropSite Iptables(Backend backend, TableFamily family, const std::string& table, const std::string& chain) {
-  diagnosis::DropSite place;
-  place.rule = {backend, Dialect::kIptables, family, table, chain, {}, {}};
-  return place;
+  diagnosis::DropSite site;
+  site.rule = {backend, Dialect::kIptables, family, table, chain, {}, {}};
+  return site;
 }
 
 diagnosis::DropSite Nft(TableFamily family, std::optional<std::uint64_t> handle) {
-  diagnosis::DropSite place;
-  place.rule = {Backend::kNft, Dialect::kNft, family, "fw", "out", handle, {}};
-  return place;
+  diagnosis::DropSite site;
+  site.rule = {Backend::kNft, Dialect::kNft, family, "fw", "out", handle, {}};
+  return site;
 }
 
-std::string Temporary(const diagnosis::DropSite& place, Accepts accepts) {
-  return TemporaryAcceptCommand(std::vector<Insertion>{{&place, accepts}});
+std::string Temporary(const diagnosis::DropSite& site, Accepts accepts) {
+  return TemporaryAcceptCommand(std::vector<Insertion>{{&site, accepts}});
 }
 
-diagnosis::DropSite RuleOf(diagnosis::DropSite place, std::uint32_t position) {
-  place.rule.handle = 100 + position;
-  place.position = position;
-  return place;
+diagnosis::DropSite RuleOf(diagnosis::DropSite site, std::uint32_t position) {
+  site.rule.handle = 100 + position;
+  site.position = position;
+  return site;
 }
 
 TEST(RemedyTest, SpeaksTheLanguageOfTheToolThatMadeTheRule) {

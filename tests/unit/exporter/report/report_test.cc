@@ -86,7 +86,7 @@ class ManyStuckTest : public testing::Test {
   void ExpectEachPlace(const Report& report) const {
     ASSERT_EQ(report.drop_sites.size(), kPlaces);
     for (const AffectedSite& site : report.drop_sites) {
-      EXPECT_EQ(site.stuck, SocketsAt(*site.place.rule.handle - 1)) << *site.place.rule.handle;
+      EXPECT_EQ(site.stuck, SocketsAt(*site.site.rule.handle - 1)) << *site.site.rule.handle;
     }
   }
 

@@ -152,10 +152,10 @@ TEST(TextTest, SocketsAtRiskOfOneRuleAreOnePiece) {
   one.socket.state = kernel::TcpState::kEstablished;
   one.socket.local = *Endpoint::Parse("192.0.2.1:1");
   one.socket.peer = *Endpoint::Parse("192.0.2.2:80");
-  one.place.emplace();
-  one.place->rule.table = "filter";
-  one.place->rule.chain = "OUTPUT";
-  one.place->rule.handle = 4;
+  one.site.emplace();
+  one.site->rule.table = "filter";
+  one.site->rule.chain = "OUTPUT";
+  one.site->rule.handle = 4;
   one.stands_for = 300;
   diagnosis.live->sockets.push_back(one);
   one.stands_for = 1;

@@ -138,7 +138,7 @@ std::string TrialPacket::Describe() const {
   text << (resets ? "the answering reset" : KindName(kind)) << " of " << Name(connection.family)
        << (connection.loopback ? " loopback" : "") << (connection.inbound ? " inbound" : " outbound") << " port "
        << connection.port << " local " << connection.local_address << " peer " << connection.peer_address
-       << ": predicted " << Name(verdict.decision);
+       << ": predicted " << Name(verdict.disposition);
   if (verdict.state) {
     text << " as " << Name(*verdict.state);
   }
@@ -164,10 +164,10 @@ std::string TrialPacket::Describe() const {
 }
 
 bool TrialPacket::IsWrong() const {
-  if (!passed || verdict.decision == Disposition::kUnknown) {
+  if (!passed || verdict.disposition == Disposition::kUnknown) {
     return false;
   }
-  return *passed != (verdict.decision == Disposition::kAccept);
+  return *passed != (verdict.disposition == Disposition::kAccept);
 }
 
 std::string TrialAddress(bool ipv6, bool peer, unsigned which) { return (peer ? kPeer : kLocal)[ipv6 ? 1 : 0][which]; }
@@ -516,7 +516,7 @@ void ClosingTrial::Observe(std::vector<Live>& all) {
 // held against the kernel by others.
 void ClosingTrial::AddReset(const Live& live, TrialOutcome& outcome) {
   const auto gone = live.passed.find(PacketKind::kFin);
-  if (live.verdicts.at(PacketKind::kFin).decision == Disposition::kAccept && gone != live.passed.end()) {
+  if (live.verdicts.at(PacketKind::kFin).disposition == Disposition::kAccept && gone != live.passed.end()) {
     outcome.packets.push_back({live.connection, PacketKind::kFin, *live.reset, gone->second, true});
   }
 }

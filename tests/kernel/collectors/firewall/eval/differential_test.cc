@@ -95,7 +95,7 @@ void Count(const TrialOutcome& outcome, bool unknowable, bool verbose, const std
   for (const TrialPacket& packet : outcome.packets) {
     ++tally.packets;
     tally.unclear += !packet.passed && packet.kind != PacketKind::kAck ? 1 : 0;
-    if (packet.verdict.decision == Disposition::kUnknown) {
+    if (packet.verdict.disposition == Disposition::kUnknown) {
       unknown(packet);
     }
   }

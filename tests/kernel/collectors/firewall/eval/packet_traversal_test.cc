@@ -69,7 +69,7 @@ TEST_P(PacketTraversalTest, IsEvaluatedAsTheKernelDoesIt) {
                  });
   for (const TrialPacket& packet : packets) {
     EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
-    EXPECT_NE(packet.verdict.decision, Disposition::kUnknown) << packet.Describe();
+    EXPECT_NE(packet.verdict.disposition, Disposition::kUnknown) << packet.Describe();
     EXPECT_TRUE(packet.passed || packet.kind == PacketKind::kAck) << packet.Describe();
   }
   ClosedConnections connections = trial_.LastConnections();
@@ -102,7 +102,7 @@ TEST(PeersResetTest, FindsASocketThatNoProcessHoldsAnyMore) {
     EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
     if (packet.resets) {
       ++resets;
-      EXPECT_EQ(packet.verdict.decision, Disposition::kAccept) << packet.Describe();
+      EXPECT_EQ(packet.verdict.disposition, Disposition::kAccept) << packet.Describe();
       EXPECT_EQ(packet.passed, true) << packet.Describe();
     }
   }
@@ -124,7 +124,7 @@ TEST(PeersResetTest, IsUnknownWhereOnlyASocketThatIsStillHeldGetsIt) {
   for (const TrialPacket& packet : packets) {
     EXPECT_FALSE(packet.IsWrong()) << packet.Describe();
     if (packet.resets) {
-      EXPECT_EQ(packet.verdict.decision, Disposition::kUnknown) << packet.Describe();
+      EXPECT_EQ(packet.verdict.disposition, Disposition::kUnknown) << packet.Describe();
       EXPECT_THAT(packet.verdict.reason, testing::HasSubstr("close()"));
       ++unknown;
     }

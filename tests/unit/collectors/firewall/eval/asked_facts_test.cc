@@ -51,7 +51,7 @@ class AskedFactsTest : public testing::Test {
     ChainEvaluator evaluator(ruleset, &query);
     PacketPathSettings settings;
     settings.early_demultiplexing = Tristate::kYes;
-    return EvaluatePacket(evaluator, connection_, kind, settings).decision;
+    return EvaluatePacket(evaluator, connection_, kind, settings).disposition;
   }
   // What becomes of the FIN where a rule drops what `match` matches.
   Disposition DroppedBy(const XtMatch& match) {
@@ -625,7 +625,7 @@ TEST_F(AskedFactsTest, OfTwoChainsThatDropNoneIsNamedUnlessOneIsNewer) {
     const Ruleset ruleset = InTables({{{Drops()}, made_with_table}, {{Drops()}, true}});
     ChainEvaluator evaluator(ruleset);
     const TraversalResult result = EvaluatePacket(evaluator, connection_, PacketKind::kFin, {});
-    EXPECT_EQ(result.decision, Disposition::kDrop);
+    EXPECT_EQ(result.disposition, Disposition::kDrop);
     return result.location ? result.location->table : result.reason;
   };
   EXPECT_EQ(named(true), "t1");

@@ -51,9 +51,9 @@ class EntryFactsTest : public testing::Test {
     const Ruleset ruleset = table.AsRuleset();
     facts::FactQuery query(store_);
     ChainEvaluator evaluator(ruleset, &query);
-    const Disposition decision = EvaluateTrackedPacket(evaluator, connection_, kind, {}).decision;
+    const Disposition disposition = EvaluateTrackedPacket(evaluator, connection_, kind, {}).disposition;
     needs_ = query.TakeNeeds();
-    return decision;
+    return disposition;
   }
   Disposition DroppedBy(const XtMatch& match) {
     return Evaluate(

@@ -21,7 +21,7 @@ Disposition DecideWithFiveChains(const Expression& expression) {
   connection.local = Endpoint::Parse("192.0.2.1:40000");
   connection.peer = Endpoint::Parse("192.0.2.2:80");
   connection.egress = Interface{"eth0", 2, 1, 0, ""};
-  return EvaluatePacket(evaluator, connection, PacketKind::kFin, {}).decision;
+  return EvaluatePacket(evaluator, connection, PacketKind::kFin, {}).disposition;
 }
 
 TEST(ExpressionTraitsTest, OrderDoesNotMatterForWhatKeepsThePacket) {

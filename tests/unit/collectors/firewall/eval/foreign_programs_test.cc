@@ -28,7 +28,7 @@ class ForeignProgramsTest : public testing::Test {
     return EvaluatePacket(evaluator, connection_, kind, settings);
   }
   Disposition Fate(ForeignProgram program, PacketKind kind = PacketKind::kFin) {
-    return Evaluate(std::move(program), kind).decision;
+    return Evaluate(std::move(program), kind).disposition;
   }
 
   Connection connection_;
@@ -36,7 +36,7 @@ class ForeignProgramsTest : public testing::Test {
 
 TEST_F(ForeignProgramsTest, WhatRulesLetPassIsUnknownWithItsName) {
   const TraversalResult result = Evaluate({Hook::kEgress, 2, 0, "the program"});
-  EXPECT_EQ(result.decision, Disposition::kUnknown);
+  EXPECT_EQ(result.disposition, Disposition::kUnknown);
   EXPECT_EQ(result.hook, Hook::kEgress);
   EXPECT_NE(result.reason.find("the program"), std::string::npos);
 }
@@ -44,7 +44,7 @@ TEST_F(ForeignProgramsTest, WhatRulesLetPassIsUnknownWithItsName) {
 TEST_F(ForeignProgramsTest, WhatARuleDropsIsDroppedThereWhateverProgramsDo) {
   const HandMadeTable before = HandMadeTable().Base("in", Hook::kInput, {{Drops()}});
   const TraversalResult result = Evaluate({Hook::kIngress, 2, 0, "x"}, PacketKind::kAck, before.AsRuleset());
-  EXPECT_EQ(result.decision, Disposition::kDrop);
+  EXPECT_EQ(result.disposition, Disposition::kDrop);
   ASSERT_TRUE(result.location);
   EXPECT_EQ(result.location->chain, "in");
 }

@@ -30,7 +30,7 @@ TraversalResult EvaluateFin(const Ruleset& ruleset, const Connection& connection
 void ExpectUnknown(const HandMadeTable& table, const std::string& reason) {
   const Ruleset ruleset = table.AsRuleset();
   const TraversalResult verdict = EvaluateFin(ruleset);
-  EXPECT_EQ(verdict.decision, Disposition::kUnknown);
+  EXPECT_EQ(verdict.disposition, Disposition::kUnknown);
   EXPECT_THAT(verdict.reason, HasSubstr(reason));
 }
 
@@ -110,7 +110,7 @@ TEST(HostileRulesetTest, ACertainDropIsCertainWhateverElseIsUnknown) {
                               .Base("o", Hook::kOutput, {{Limit{}, Says(Verdict::Kind::kReturn)}}, true)
                               .Base("p", Hook::kPostrouting, {{UnknownExpression{"warp", "new"}}})
                               .AsRuleset();
-  EXPECT_EQ(EvaluateFin(ruleset).decision, Disposition::kDrop);
+  EXPECT_EQ(EvaluateFin(ruleset).disposition, Disposition::kDrop);
 }
 
 // Each rule leaves one packet with its mark and one without: 2^40 packets.
@@ -142,14 +142,14 @@ TEST(HostileRulesetTest, ASetOf100000ElementsIsLookedInto) {
   const std::vector<Expression> rule = {PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}},
                                         Lookup{"s", Register{0}, {}, false, false}, Drops()};
   const Ruleset ruleset = HandMadeTable().Base("o", Hook::kOutput, {rule}).Holds(std::move(set)).AsRuleset();
-  EXPECT_EQ(EvaluateFin(ruleset).decision, Disposition::kDrop);
+  EXPECT_EQ(EvaluateFin(ruleset).disposition, Disposition::kDrop);
   Connection other = SomeConnection();
   other.peer = Endpoint::Parse("192.0.2.3:80");
-  EXPECT_EQ(EvaluateFin(ruleset, other).decision, Disposition::kAccept);
+  EXPECT_EQ(EvaluateFin(ruleset, other).disposition, Disposition::kAccept);
   // No list singles out the representative connection, however long it is.
-  EXPECT_EQ(EvaluateFin(ruleset, RepresentativeFlow(IpFamily::kIpv4)).decision, Disposition::kAccept);
+  EXPECT_EQ(EvaluateFin(ruleset, RepresentativeFlow(IpFamily::kIpv4)).disposition, Disposition::kAccept);
   other.peer.reset();  // a peer that is not known may be on it
-  EXPECT_EQ(EvaluateFin(ruleset, other).decision, Disposition::kUnknown);
+  EXPECT_EQ(EvaluateFin(ruleset, other).disposition, Disposition::kUnknown);
 }
 
 TEST(HostileRulesetTest, ASetOfWhichPartIsMissingIsUnknownForWhatIsNotInThePart) {
@@ -161,11 +161,11 @@ TEST(HostileRulesetTest, ASetOfWhichPartIsMissingIsUnknownForWhatIsNotInThePart)
   const std::vector<Expression> rule = {PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}},
                                         Lookup{"s", Register{0}, {}, false, false}, Drops()};
   const Ruleset ruleset = HandMadeTable().Base("o", Hook::kOutput, {rule}).Holds(std::move(set)).AsRuleset();
-  EXPECT_EQ(EvaluateFin(ruleset).decision, Disposition::kDrop);
+  EXPECT_EQ(EvaluateFin(ruleset).disposition, Disposition::kDrop);
   Connection other = SomeConnection();
   other.peer = Endpoint::Parse("192.0.2.2:81");
   const TraversalResult verdict = EvaluateFin(ruleset, other);
-  EXPECT_EQ(verdict.decision, Disposition::kUnknown);
+  EXPECT_EQ(verdict.disposition, Disposition::kUnknown);
   EXPECT_THAT(verdict.reason, HasSubstr("set s, which is too large to be held"));
 }
 
@@ -184,7 +184,7 @@ TEST(HostileRulesetTest, WhatCouldNotBeReadIsUnknownWithTheReadersReason) {
   Ruleset ruleset = HandMadeTable().Base("o", Hook::kOutput, {{Drops()}}).AsRuleset();
   ruleset.unread.push_back({Backend::kLegacy, {}, {}, Error{FailureReason::kPermission, EPERM, "not permitted"}});
   const TraversalResult verdict = EvaluateFin(ruleset);
-  EXPECT_EQ(verdict.decision, Disposition::kUnknown);
+  EXPECT_EQ(verdict.disposition, Disposition::kUnknown);
   EXPECT_EQ(verdict.reason, "not permitted");
 }
 
@@ -289,7 +289,7 @@ class RandomExpressions {
 };
 
 TEST(HostileRulesetTest, RandomExpressionsEndInSomeVerdict) {
-  std::array<std::size_t, 4> decisions = {};
+  std::array<std::size_t, 4> dispositions = {};
   for (unsigned seed = 0; seed < 3000; ++seed) {
     RandomExpressions random(seed);
     const auto rules = [&](unsigned most) {
@@ -332,12 +332,12 @@ TEST(HostileRulesetTest, RandomExpressionsEndInSomeVerdict) {
       for (const PacketKind kind : {PacketKind::kFin, PacketKind::kData, PacketKind::kAck, PacketKind::kSyn}) {
         ChainEvaluator evaluator(ruleset);
         const TraversalResult verdict = EvaluatePacket(evaluator, connection, kind, {});
-        ++decisions[static_cast<std::size_t>(verdict.decision)];
-        EXPECT_TRUE(verdict.decision != Disposition::kUnknown || !verdict.reason.empty()) << seed;
+        ++dispositions[static_cast<std::size_t>(verdict.disposition)];
+        EXPECT_TRUE(verdict.disposition != Disposition::kUnknown || !verdict.reason.empty()) << seed;
       }
     }
   }
-  for (const std::size_t count : decisions) {
+  for (const std::size_t count : dispositions) {
     EXPECT_GT(count, 0U);  // else the expressions reach too little
   }
 }
@@ -364,7 +364,7 @@ TEST(HostileRulesetTest, MoreWaysThroughAChainThanCanBeHeldAreUnknown) {
   const auto results = evaluator.RunBaseChain(only, *only.chains.at("o"), context, any);
   EXPECT_THAT(results, SizeIs(testing::Le(EvaluationLimits().results + EvaluationLimits().packets + 1)));
   EXPECT_EQ(results.back().kind, ChainResult::Kind::kUnknown);
-  EXPECT_EQ(EvaluateFin(ruleset).decision, Disposition::kAccept) << "one connection has one way through";
+  EXPECT_EQ(EvaluateFin(ruleset).disposition, Disposition::kAccept) << "one connection has one way through";
 }
 
 }  // namespace

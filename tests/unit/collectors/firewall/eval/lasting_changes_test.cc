@@ -87,7 +87,7 @@ class LastingChangesTest : public testing::Test {
   }
   Disposition Evaluate(const HandMadeTable& table, PacketKind kind) {
     return Ask(table, [&](ChainEvaluator& evaluator, const PacketPathSettings& settings) {
-      return EvaluatePacket(evaluator, connection_, kind, settings).decision;
+      return EvaluatePacket(evaluator, connection_, kind, settings).disposition;
     });
   }
   std::optional<TraversalResult> LaterFin(const HandMadeTable& table) {
@@ -97,7 +97,7 @@ class LastingChangesTest : public testing::Test {
   }
   Disposition LastAck(const HandMadeTable& table) {
     return Ask(table, [&](ChainEvaluator& evaluator, const PacketPathSettings& settings) {
-      return EvaluateLastAck(evaluator, connection_, settings).decision;
+      return EvaluateLastAck(evaluator, connection_, settings).disposition;
     });
   }
   // What becomes of the FIN under these matches, one a rule; what the last matches is dropped.
@@ -164,7 +164,7 @@ TEST_F(LastingChangesTest, OfAnInvertedAddWhatGoesOnIsNotInTheSet) {
 TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {
   const auto dropped = LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfFin(IfNew({Drops()}))}));
   ASSERT_TRUE(dropped);
-  EXPECT_EQ(dropped->decision, Disposition::kDrop);
+  EXPECT_EQ(dropped->disposition, Disposition::kDrop);
   EXPECT_EQ(dropped->state, PacketTracking::kNew);
   EXPECT_FALSE(LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfNew({Drops()})}))) << "there is no such entry";
 }
@@ -175,7 +175,7 @@ TEST_F(LastingChangesTest, ThePeersFinFindsWhatOursHasChanged) {
                                   .Base("o", Hook::kOutput, {{kDestination, kAdd}})
                                   .Base("i", Hook::kInput, {IfFin({kSource, kIsThere, Drops()})}));
   ASSERT_TRUE(later);
-  EXPECT_EQ(later->decision, Disposition::kDrop);
+  EXPECT_EQ(later->disposition, Disposition::kDrop);
 }
 
 TEST_F(LastingChangesTest, TheLastAckFindsWhatThePeersFinHasChanged) {

@@ -54,18 +54,20 @@ HandMadeTable WithRules(std::vector<std::vector<Expression>> rules) {
 }
 
 TEST(MadeUpExtensionTest, ItsMatchDecidesWhichPacketsARuleDrops) {
-  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{MatchPort(80), Drops()}})).decision, Disposition::kDrop);
-  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{MatchPort(81), Drops()}})).decision, Disposition::kAccept);
+  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{MatchPort(80), Drops()}})).disposition, Disposition::kDrop);
+  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{MatchPort(81), Drops()}})).disposition, Disposition::kAccept);
 }
 
 TEST(MadeUpExtensionTest, ItsTargetChangesThePacketForTheNextRule) {
-  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{SetMark(5)}, {MarkIs(5), Drops()}})).decision, Disposition::kDrop);
-  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{SetMark(6)}, {MarkIs(5), Drops()}})).decision, Disposition::kAccept);
+  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{SetMark(5)}, {MarkIs(5), Drops()}})).disposition,
+            Disposition::kDrop);
+  EXPECT_EQ(EvaluateFin<WarpEvaluator>(WithRules({{SetMark(6)}, {MarkIs(5), Drops()}})).disposition,
+            Disposition::kAccept);
 }
 
 TEST(MadeUpExtensionTest, WithoutItsFileItIsUnknownAndNamed) {
   const auto result = EvaluateFin<eval::ChainEvaluator>(WithRules({{MatchPort(80), Drops()}}));
-  EXPECT_EQ(result.decision, Disposition::kUnknown);
+  EXPECT_EQ(result.disposition, Disposition::kUnknown);
   EXPECT_THAT(result.reason, HasSubstr("warp"));
 }
 

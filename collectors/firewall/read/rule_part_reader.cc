@@ -1,4 +1,4 @@
-#include "collectors/firewall/read/kernel_resolver.h"
+#include "collectors/firewall/read/rule_part_reader.h"
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_acct.h>
@@ -17,7 +17,7 @@ Failure NoSuchChain(const Table& table, const std::string& chain) {
 
 }  // namespace
 
-KernelResolver::KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits,
+RulePartReader::RulePartReader(kernel::Host host, Deadline deadline, ReaderLimits limits,
                                std::shared_ptr<LegacyKernel> legacy)
     : host_(std::move(host)),
       legacy_(legacy != nullptr ? std::move(legacy) : std::make_shared<SocketLegacyKernel>()),
@@ -26,7 +26,7 @@ KernelResolver::KernelResolver(kernel::Host host, Deadline deadline, ReaderLimit
       rules_left_(limits.rules),
       elements_left_(limits.all_set_elements) {}
 
-Result<NftReader*> KernelResolver::Nft() {
+Result<NftReader*> RulePartReader::Nft() {
   if (!nft_) {
     auto channel = host_.open_channel(NETLINK_NETFILTER);
     if (!channel) {
@@ -38,7 +38,7 @@ Result<NftReader*> KernelResolver::Nft() {
   return &*nft_;
 }
 
-Result<std::shared_ptr<const Chain>> KernelResolver::ReadChain(const Table& table, const std::string& chain) {
+Result<std::shared_ptr<const Chain>> RulePartReader::ReadChain(const Table& table, const std::string& chain) {
   const Key key(table.backend, table.family, table.name, chain);
   if (const auto known = chains_.find(key); known != chains_.end()) {
     return known->second;
@@ -59,7 +59,7 @@ Result<std::shared_ptr<const Chain>> KernelResolver::ReadChain(const Table& tabl
   return read;
 }
 
-Result<std::shared_ptr<const Chain>> KernelResolver::ReadNftChain(const Table& table, const std::string& name) {
+Result<std::shared_ptr<const Chain>> RulePartReader::ReadNftChain(const Table& table, const std::string& name) {
   auto nft = Nft();
   if (!nft) {
     return Failure(nft.error());
@@ -83,7 +83,7 @@ Result<std::shared_ptr<const Chain>> KernelResolver::ReadNftChain(const Table& t
   return std::make_shared<const Chain>(std::move(*chain));
 }
 
-Result<const Table*> KernelResolver::KeptLegacyTable(const Table& table) {
+Result<const Table*> RulePartReader::KeptLegacyTable(const Table& table) {
   const std::pair key(table.family, table.name);
   auto known = legacy_tables_.find(key);
   if (known == legacy_tables_.end()) {
@@ -108,7 +108,7 @@ Result<const Table*> KernelResolver::KeptLegacyTable(const Table& table) {
   return &known->second;
 }
 
-Result<Table> KernelResolver::ReadLegacyTable(const Table& table) {
+Result<Table> RulePartReader::ReadLegacyTable(const Table& table) {
   auto kept = KeptLegacyTable(table);
   if (!kept) {
     return Failure(kept.error());
@@ -116,7 +116,7 @@ Result<Table> KernelResolver::ReadLegacyTable(const Table& table) {
   return **kept;  // its chains are shared
 }
 
-Result<std::shared_ptr<const Set>> KernelResolver::ReadSet(const Table& table, const std::string& name) {
+Result<std::shared_ptr<const Set>> RulePartReader::ReadSet(const Table& table, const std::string& name) {
   const Key key(table.backend, table.family, table.name, name);
   if (const auto known = sets_.find(key); known != sets_.end()) {
     return known->second;
@@ -135,7 +135,7 @@ Result<std::shared_ptr<const Set>> KernelResolver::ReadSet(const Table& table, c
   return shared;
 }
 
-Result<std::optional<SetElement>> KernelResolver::FindElement(const Table& table, const Set& set, const Value& key) {
+Result<std::optional<SetElement>> RulePartReader::FindElement(const Table& table, const Set& set, const Value& key) {
   auto nft = Nft();
   if (!nft) {
     return Failure(nft.error());
@@ -144,7 +144,7 @@ Result<std::optional<SetElement>> KernelResolver::FindElement(const Table& table
 }
 
 // nfnl_acct_fill_info(): flags are sent for objects with a quota only.
-Result<bool> KernelResolver::HasQuota(const std::string& accounting_object) {
+Result<bool> RulePartReader::HasQuota(const std::string& accounting_object) {
   auto channel = host_.open_channel(NETLINK_NETFILTER);
   if (!channel) {
     return Failure(channel.error());

@@ -17,13 +17,13 @@ namespace finwait::firewall::read {
 /// Reads parts of the rules that a collection leaves out. Opens its channel with the first read of nftables; a legacy
 /// table is fetched whole and kept. Ask only for tables of a ruleset that was read in the same namespace: these exist,
 /// and so do their subsystems. Not thread-safe; keep one for as long as a batch of reads lasts.
-class KernelResolver {
+class RulePartReader {
  public:
   /// Everything that is asked has to be answered by `deadline`. `legacy`: a test's own kernel; null for the real one.
-  KernelResolver(kernel::Host host, Deadline deadline, ReaderLimits limits = {},
+  RulePartReader(kernel::Host host, Deadline deadline, ReaderLimits limits = {},
                  std::shared_ptr<LegacyKernel> legacy = nullptr);
-  KernelResolver(const KernelResolver&) = delete;
-  KernelResolver& operator=(const KernelResolver&) = delete;
+  RulePartReader(const RulePartReader&) = delete;
+  RulePartReader& operator=(const RulePartReader&) = delete;
 
   /// The rules of a chain that the model gives as kNotRead or not at all. kUnsupported when there is no such chain.
   Result<std::shared_ptr<const Chain>> ReadChain(const Table& table, const std::string& chain);
