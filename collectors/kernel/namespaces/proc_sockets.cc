@@ -82,9 +82,8 @@ Line Parse(std::string_view line, IpFamily file, ProcSocket& parsed) {
   parsed.socket.local = *local;
   parsed.socket.peer = *peer;
   parsed.inode = *inode;
-  parsed.in_flight = queues->first;
   parsed.unread = queues->second;
-  parsed.socket.has_queued = parsed.in_flight != 0;
+  parsed.socket.has_queued = queues->first != 0;
   parsed.socket.orphan = *inode == 0;
   parsed.socket.uid = *uid;
   parsed.socket.timer = timer->first <= 4 ? static_cast<SocketTimer>(timer->first) : SocketTimer::kNone;

@@ -16,7 +16,6 @@ struct ProcSocket {
   TcpSocket socket;
   std::uint64_t inode = 0;   ///< of the process's descriptor; 0 for an orphan, and for a socket that has no process yet
   std::uint32_t unread = 0;  ///< bytes that the process has not read
-  std::uint32_t in_flight = 0;  ///< bytes not acknowledged, sent or not, the FIN counting as one (write_seq - snd_una)
 };
 
 /// Reads a line of tcp (IPv4) or tcp6. Nothing for the heading, for what is no connection (TCP_CLOSE), and for anything
