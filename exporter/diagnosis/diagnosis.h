@@ -79,7 +79,7 @@ struct Diagnosis {
   std::optional<WitnessSummary> witness;  ///< nothing: the witness collector is unavailable
   std::vector<OwnerCount> owners;         ///< of all sockets stuck or at risk in `stuck` and `live`; the worst first
   /// Nothing: the firewall collector is unavailable.
-  std::optional<PerFamily<PathDecisions>> paths;
+  std::optional<PerFamily<PathDispositions>> paths;
   PerFamily<PathSites> path_places;                 ///< where those of `paths` that are lost die
   PerFamily<ClosingDrops> closing_drops;            ///< of the representative flow
   PerFamily<TrackedSites> tracked_places;           ///< where FINs die that have an entry

@@ -22,7 +22,7 @@ inline constexpr std::string_view kPathPackets[] = {"fin", "rst", "data", "ack",
 constexpr std::size_t Index(PathPacket packet) { return static_cast<std::size_t>(packet); }
 
 /// What becomes of the closing packets of the representative flow without an entry, by PathPacket.
-using PathDecisions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
+using PathDispositions = std::array<firewall::eval::Disposition, std::size(kPathPackets)>;
 
 /// Where those of them die that are lost, by PathPacket.
 using PathSites = std::array<std::optional<DropSite>, std::size(kPathPackets)>;
@@ -37,7 +37,7 @@ struct TrackedSites {
 };
 
 struct PathResults {
-  PathDecisions dispositions = {};
+  PathDispositions dispositions = {};
   PathSites places;
   PathUnknowns unknowns;
   TrackedSites tracked;

@@ -13,7 +13,7 @@ using firewall::eval::PacketTracking;
 using firewall::eval::TraversalResult;
 using firewall::eval::Tristate;
 
-TraversalResult Result(Disposition disposition, PacketTracking state = PacketTracking::kInvalid) {
+TraversalResult Result(Disposition disposition, PacketTracking state = PacketTracking::kNoEntry) {
   TraversalResult result;
   result.disposition = disposition;
   result.state = state;

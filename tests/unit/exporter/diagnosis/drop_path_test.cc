@@ -10,7 +10,7 @@ using firewall::eval::Disposition;
 class DropPathTest : public testing::Test {
  protected:
   DropPathTest() {
-    PathDecisions accepts;
+    PathDispositions accepts;
     accepts.fill(Disposition::kAccept);
     diagnosis_.paths = {accepts, accepts};
     diagnosis_.conntrack_active = {true, true};

@@ -18,21 +18,21 @@ PathResults Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
 TEST(PathsTest, EachPacketIsEvaluatedOnItsOwnWay) {
   const PathResults out = Evaluate(DropsAt({Hook::kOutput}));
   for (const PathPacket packet : {PathPacket::kFin, PathPacket::kRst, PathPacket::kData}) {
-    EXPECT_EQ(out.decisions[Index(packet)], Disposition::kDrop) << kPathPackets[Index(packet)];
+    EXPECT_EQ(out.dispositions[Index(packet)], Disposition::kDrop) << kPathPackets[Index(packet)];
     EXPECT_TRUE(out.places[Index(packet)].has_value()) << kPathPackets[Index(packet)];
   }
   for (const PathPacket packet : {PathPacket::kAck, PathPacket::kPeerFin, PathPacket::kForwardedFin}) {
-    EXPECT_EQ(out.decisions[Index(packet)], Disposition::kAccept) << kPathPackets[Index(packet)];
+    EXPECT_EQ(out.dispositions[Index(packet)], Disposition::kAccept) << kPathPackets[Index(packet)];
     EXPECT_FALSE(out.places[Index(packet)].has_value()) << kPathPackets[Index(packet)];
   }
   const PathResults in = Evaluate(DropsAt({Hook::kInput}));
-  EXPECT_EQ(in.decisions[Index(PathPacket::kFin)], Disposition::kAccept);
-  EXPECT_EQ(in.decisions[Index(PathPacket::kAck)], Disposition::kDrop);
+  EXPECT_EQ(in.dispositions[Index(PathPacket::kFin)], Disposition::kAccept);
+  EXPECT_EQ(in.dispositions[Index(PathPacket::kAck)], Disposition::kDrop);
 }
 
 TEST(PathsTest, WhatCannotBeReadIsUnknown) {
-  for (const Disposition decision : Evaluate(UnreadableRules()).decisions) {
-    EXPECT_EQ(decision, Disposition::kUnknown);
+  for (const Disposition disposition : Evaluate(UnreadableRules()).dispositions) {
+    EXPECT_EQ(disposition, Disposition::kUnknown);
   }
 }
 

@@ -18,7 +18,7 @@
 namespace finwait::firewall::xt {
 namespace {
 
-class NoFacts : public Facts {
+class NoFacts : public FactLookup {
  public:
   Tristate HasQuota(const std::string&) override { return Tristate::kUnknown; }
   const facts::Ipset* FindIpset(std::uint16_t) override { return nullptr; }
