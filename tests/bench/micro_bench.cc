@@ -38,6 +38,7 @@
 #include "tests/bench/load/kube_rules.h"
 #include "tests/bench/load/socket_farm.h"
 #include "tests/lab/host.h"
+#include "tests/soon.h"
 
 namespace finwait::bench {
 namespace {
@@ -51,8 +52,6 @@ T Value(Result<T> result) {
   }
   return std::move(*result);
 }
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
 
 // Messages as they came, to be decoded again and again.
 class Recording : public kernel::netlink::MessageSink {

@@ -26,7 +26,7 @@ using lab::DroppingProgram;
 using lab::Eventually;
 using testing::HasSubstr;
 
-constexpr const char* kTracks =
+constexpr const char* kTracksOutput =
     "nft 'table inet tracks { chain o { type filter hook output priority 0; ct state established accept; }; }'";
 // Classic BPF, which takes no right to load programs; it answers TC_ACT_SHOT.
 constexpr const char* kFilter =
@@ -100,7 +100,7 @@ class ForeignProgramsTest : public testing::Test {
     Ends ends = open ? open() : scene_.Open();
     EXPECT_EQ(Explained(ends)["fate"], "clean");
     attach();
-    scene_.Local().Shell(kTracks);  // `check` counts sockets without an entry where there are entries
+    scene_.Local().Shell(kTracksOutput);  // `check` counts sockets without an entry where there are entries
     scene_.LoseEntries();
     const auto explained = Explained(ends);
     EXPECT_EQ(explained["fate"], "unknown") << explained;
@@ -194,7 +194,7 @@ TEST_F(ForeignProgramsTest, WhatARuleDropsIsDroppedAllTheSame) {
 }
 
 TEST_F(ForeignProgramsTest, WithItsEntryAConnectionIsNoLessCertain) {
-  scene_.Local().Shell(kTracks);
+  scene_.Local().Shell(kTracksOutput);
   const Ends ends = scene_.Open();
   scene_.Local().Shell(
       "tc qdisc add dev veth0 clsact; tc filter add dev veth0 egress bpf direct-action bytecode '1,6 0 0 0,'");

@@ -13,7 +13,7 @@ namespace finwait::e2e {
 namespace {
 
 constexpr const char* kService = "203.0.113.10";  // an address of this host's, and no socket listens to it
-constexpr std::uint16_t kPort = 80;
+constexpr std::uint16_t kServicePort = 80;
 
 class IpvsTest : public testing::Test {
  protected:
@@ -31,9 +31,9 @@ class IpvsTest : public testing::Test {
 
   // From this host to the service, which its peer answers.
   Ends OpenToService() const {
-    const lab::Listener listener(scene_.Peer(), lab::Wire::kPeer4, kPort);
+    const lab::Listener listener(scene_.Peer(), lab::Wire::kPeer4, kServicePort);
     Ends ends;
-    ends.local = lab::Connect(scene_.Local(), kService, kPort, lab::Wire::kLocal4);
+    ends.local = lab::Connect(scene_.Local(), kService, kServicePort, lab::Wire::kLocal4);
     ends.peer = listener.Accept();
     return ends;
   }

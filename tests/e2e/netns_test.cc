@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/e2e/rules.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
@@ -16,8 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 using testing::HasSubstr;
-
-constexpr const char* kDropInvalid = "iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP";
 
 // A process that lives in the namespace: it has entered by the time that this returns.
 pid_t LiveIn(const lab::Namespace& where) {

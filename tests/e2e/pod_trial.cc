@@ -32,14 +32,14 @@ namespace {
 using lab::Eventually;
 
 constexpr int kConnections = 3;
-constexpr double kPatience = 40;  // beside seven others, on two cores
+constexpr double kPodPatience = 40;  // beside seven others, on two cores
 constexpr const char* kForget = "conntrack -F >/dev/null 2>&1";
 
 bool Has(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
 
-class Player {
+class PodPlayer {
  public:
-  explicit Player(const PodTrial& trial) : trial_(trial) { outcome_.name = trial.name; }
+  explicit PodPlayer(const PodTrial& trial) : trial_(trial) { outcome_.name = trial.name; }
 
   Outcome Play() {
     Join();
@@ -55,7 +55,7 @@ class Player {
     const Program program(host_.local, {Depth(), "--sampling.interval=1s", "--sampling.cpu-budget=0.5"});
     // It has seen them as they were. Of those to the host itself it may count both ends for as long as they have
     // entries.
-    if (!Eventually([&] { return IsSeen(ReportOf(program)); }, kPatience)) {
+    if (!Eventually([&] { return IsSeen(ReportOf(program)); }, kPodPatience)) {
       Complain("the service does not see the connections");
     }
     Shell(trial_.changes);
@@ -290,7 +290,7 @@ class Player {
                                     : Disagreement(host_.local, program, report, {Depth()});
       return disagreement.empty();
     };
-    if (!Eventually(as_predicted, kPatience)) {
+    if (!Eventually(as_predicted, kPodPatience)) {
       Complain("the service says " + FateAtRisk(report) + ", stage " + StageOf(report) + " of " +
                (report.is_object() ? report["live"]["at_risk"].dump() + " of " + report["live"]["open"].dump() : "") +
                "; " + disagreement);
@@ -386,7 +386,7 @@ class Player {
       return;  // whatever the kernel does is right
     }
     const int lost = trial_.lost.value_or(trial_.cause.empty() ? 0 : kConnections);
-    Eventually([&] { return (outcome_.lost = Lost()) == lost; }, kPatience);
+    Eventually([&] { return (outcome_.lost = Lost()) == lost; }, kPodPatience);
     const std::string cause = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(kConnections);
     nlohmann::json report;
     // Of those to the host itself its own ends are counted, which stay open.
@@ -397,11 +397,11 @@ class Player {
           !fewer_open || (report.is_object() && report["live"].is_object() && report["live"]["open"] < outcome_.open);
       return has_looked && CausesOf(report) == cause && StageOf(report) == trial_.stage_after;
     };
-    Eventually(as_predicted, kPatience);
+    Eventually(as_predicted, kPodPatience);
     outcome_.causes = CausesOf(report);
     outcome_.stage_after = StageOf(report);
     // A packet that has just left has no timer yet.
-    Eventually([&] { return (outcome_.lost = Lost()) >= 0; }, kPatience);
+    Eventually([&] { return (outcome_.lost = Lost()) >= 0; }, kPodPatience);
     if (outcome_.lost != lost || outcome_.causes != cause || outcome_.stage_after != trial_.stage_after) {
       Complain("after the end: lost " + std::to_string(outcome_.lost) + ", stuck: " + outcome_.causes + ", stage " +
                outcome_.stage_after + "; predicted " + std::to_string(lost) + ", " + cause + ", " + trial_.stage_after);
@@ -420,7 +420,7 @@ class Player {
 };
 
 Outcome PlayHere(const PodTrial& trial) {
-  return PlayedOr(trial.name, [&] { return Player(trial).Play(); });
+  return PlayedOr(trial.name, [&] { return PodPlayer(trial).Play(); });
 }
 
 // An outcome on its way from the process that played it.

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "tests/e2e/pod_trial.h"
+#include "tests/e2e/rules.h"
 #include "tests/lab/paths.h"
 
 namespace finwait::e2e {
@@ -25,9 +26,6 @@ std::string Fixture(const std::string& name) {
   return (lab::SourceFolder() / "tests/fixtures/firewall/real" / name).string();
 }
 
-// Conntrack works, and nothing is dropped.
-constexpr const char* kTracks =
-    "nft 'table inet tracks { chain f { type filter hook forward priority 0; ct state established accept; }; }'";
 constexpr const char* kForwardInvalid = "$T -A FORWARD -m conntrack --ctstate INVALID -j DROP";
 constexpr const char* kOnlyTheWayOut =
     "$T -P FORWARD DROP; $T -A FORWARD -o veth0 -j ACCEPT; $T -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j "

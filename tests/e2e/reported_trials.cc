@@ -2,12 +2,11 @@
 #include <tuple>
 #include <utility>
 
+#include "tests/e2e/rules.h"
 #include "tests/e2e/short_trials.h"
 
 namespace finwait::e2e {
 namespace {
-
-constexpr const char* kDropInvalid = "iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP";
 
 // A second way to the peer, and an address of its behind either.
 constexpr const char* kSecondUplink =

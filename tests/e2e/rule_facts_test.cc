@@ -15,6 +15,7 @@
 
 #include "collectors/base/ip.h"
 #include "tests/e2e/program.h"
+#include "tests/e2e/rules.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
@@ -23,9 +24,6 @@ namespace finwait::e2e {
 namespace {
 
 using lab::Wire;
-
-constexpr const char* kTracks =
-    "nft 'table inet tracks { chain f { type filter hook forward priority 0; ct state established accept; }; }'";
 
 class RuleFactsTest : public testing::Test {
  protected:
@@ -102,8 +100,6 @@ class RuleFactsTest : public testing::Test {
   std::unique_ptr<lab::Listener> listener_;
   std::vector<UniqueFd> servers_;
 };
-
-constexpr const char* kDropInvalid = "iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP";
 
 std::string Nft(const std::string& rules) { return "nft -f - <<'END'\n" + rules + "\nEND\n"; }
 

@@ -14,7 +14,7 @@
 namespace finwait::e2e {
 namespace {
 
-constexpr std::uint16_t kPort = 80;
+constexpr std::uint16_t kScenePort = 80;
 constexpr const char* kTcpSockets = "ss -Hton state fin-wait-1 state closing state last-ack";
 
 }  // namespace
@@ -23,10 +23,10 @@ Ends Scene::Open(bool ipv6, const std::string& address) {
   auto& listener = listeners_[ipv6 ? 1 : 0];
   const std::string peer = ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4;
   if (listener == nullptr) {
-    listener = std::make_unique<lab::Listener>(wire_.peer, peer, kPort);
+    listener = std::make_unique<lab::Listener>(wire_.peer, peer, kScenePort);
   }
   Ends ends;
-  ends.local = lab::Connect(wire_.local, address.empty() ? peer : address, kPort);
+  ends.local = lab::Connect(wire_.local, address.empty() ? peer : address, kScenePort);
   ends.peer = listener->Accept();
   return ends;
 }

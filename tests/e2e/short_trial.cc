@@ -12,6 +12,7 @@
 #include "collectors/base/ip.h"
 #include "tests/e2e/answers.h"
 #include "tests/e2e/program.h"
+#include "tests/e2e/rules.h"
 #include "tests/e2e/short_trials.h"
 #include "tests/lab/connection.h"
 
@@ -20,12 +21,8 @@ namespace {
 
 using lab::Eventually;
 
-constexpr std::uint16_t kPort = 80;
-constexpr double kPatience = 40;  // beside eleven others, on two cores
-
-// Conntrack works, and nothing that leaves or comes in here meets this.
-constexpr const char* kTracks =
-    "nft 'table inet tracks { chain f { type filter hook forward priority 0; ct state established accept; }; }'";
+constexpr std::uint16_t kServerPort = 80;
+constexpr double kShortPatience = 40;  // beside eleven others, on two cores
 
 // What the kernel takes for an address; `device` is that of one that only it knows.
 struct Address {
@@ -50,9 +47,9 @@ struct Address {
   socklen_t size = 0;
 };
 
-class Player {
+class ShortPlayer {
  public:
-  explicit Player(const ShortTrial& trial) : trial_(trial) { outcome_.name = trial.name; }
+  explicit ShortPlayer(const ShortTrial& trial) : trial_(trial) { outcome_.name = trial.name; }
 
   Outcome Play() {
     Shell(trial_.prepare);
@@ -91,10 +88,10 @@ class Player {
     const std::string own = trial_.peer_opens ? (trial_.ipv6 ? lab::Wire::kLocal6 : lab::Wire::kLocal4)
                                               : (trial_.ipv6 ? lab::Wire::kPeer6 : lab::Wire::kPeer4);
     const std::string address = trial_.address.empty() ? own : trial_.address;
-    const lab::Listener listener(server, trial_.listens.empty() ? address : trial_.listens, kPort);
+    const lab::Listener listener(server, trial_.listens.empty() ? address : trial_.listens, kServerPort);
     UniqueFd client;
     if (trial_.peer_opens) {
-      client = lab::Connect(wire_.peer, address, kPort);
+      client = lab::Connect(wire_.peer, address, kServerPort);
     } else {
       Connect(address, client);
     }
@@ -107,7 +104,7 @@ class Player {
 
   void Connect(const std::string& address, UniqueFd& client) const {
     wire_.local.Run([&] {
-      const Address to(address, kPort, trial_.device);
+      const Address to(address, kServerPort, trial_.device);
       client = UniqueFd(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
       if (trial_.mark != 0) {
         ::setsockopt(client.Get(), SOL_SOCKET, SO_MARK, &trial_.mark, sizeof trial_.mark);
@@ -138,9 +135,9 @@ class Player {
       case PeerAct::kClosesAndGoes:
         wire_.peer.Sysctl("net.ipv4.tcp_fin_timeout", trial_.peer == PeerAct::kCloses ? "60" : "1");
         peer_.Reset();
-        if (!Eventually([&] { return Has(Socket(wire_.local), "CLOSE-WAIT"); }, kPatience) ||
+        if (!Eventually([&] { return Has(Socket(wire_.local), "CLOSE-WAIT"); }, kShortPatience) ||
             (trial_.peer == PeerAct::kClosesAndGoes &&
-             !Eventually([&] { return Socket(wire_.peer).empty(); }, kPatience))) {
+             !Eventually([&] { return Socket(wire_.peer).empty(); }, kShortPatience))) {
           throw std::runtime_error("the peer does not close");
         }
         return;
@@ -148,7 +145,7 @@ class Player {
         const std::string block(65536, 'x');
         while (::send(local_.Get(), block.data(), block.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
         }
-        if (!Eventually([&] { return Has(Socket(wire_.local), "persist"); }, kPatience)) {
+        if (!Eventually([&] { return Has(Socket(wire_.local), "persist"); }, kShortPatience)) {
           throw std::runtime_error("the window does not close");
         }
         return;
@@ -183,7 +180,7 @@ class Player {
       disagreement = Disagreement(wire_.local, *program_, report);
       return disagreement.empty();
     };
-    if (!Eventually(agree, kPatience)) {
+    if (!Eventually(agree, kShortPatience)) {
       Complain("the service says " + FateAtRisk(report) + " " + disagreement);
     }
     outcome_.fate = FateAtRisk(report);
@@ -203,7 +200,7 @@ class Player {
       return;
     }
     program_ = std::make_unique<Program>(wire_.local, std::vector<std::string>{"--sampling.interval=1s"});
-    if (!Eventually([&] { return ReportOf(*program_)["live"]["open"] == 1; }, kPatience)) {
+    if (!Eventually([&] { return ReportOf(*program_)["live"]["open"] == 1; }, kShortPatience)) {
       Complain("the service does not see the connection");
     }
   }
@@ -236,7 +233,7 @@ class Player {
       line = Socket(closer);
       return IsStuck(line) || IsOver(line);
     };
-    if (!Eventually(settled, kPatience)) {
+    if (!Eventually(settled, kShortPatience)) {
       Complain("the closed socket stays " + line);
       return;
     }
@@ -274,8 +271,8 @@ class Player {
       return fate == "nat_lost" ? fate : "fin_dropped";  // a reset may have ended this end
     }
     if (!stuck) {
-      const bool peer_did_it = fate == "peer_decides" &&
-                               (trial_.peer == PeerAct::kCloses || trial_.peer == PeerAct::kStopsReading);
+      const bool peer_did_it =
+          fate == "peer_decides" && (trial_.peer == PeerAct::kCloses || trial_.peer == PeerAct::kStopsReading);
       return fate == "peer_fin_dropped" || peer_did_it ? fate : "clean";
     }
     return fate == "peer_decides" ? fate : "ack_dropped";
@@ -309,7 +306,7 @@ class Player {
           !here || (report.is_object() && report["live"].is_object() && report["live"]["open"] == 0);
       return has_looked && CausesOf(report) == cause && is_stage() && is_graded();
     };
-    Eventually(as_predicted, kPatience);
+    Eventually(as_predicted, kShortPatience);
     outcome_.causes = CausesOf(report);
     outcome_.stage_after = StageOf(report);
     if (outcome_.causes != cause || !is_stage()) {
@@ -358,7 +355,7 @@ int TriesOf(const std::string& line) {
 }
 
 Outcome Play(const ShortTrial& trial) {
-  return PlayedOr(trial.name, [&] { return Player(trial).Play(); });
+  return PlayedOr(trial.name, [&] { return ShortPlayer(trial).Play(); });
 }
 
 }  // namespace finwait::e2e

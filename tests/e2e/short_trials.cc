@@ -5,7 +5,7 @@
 namespace finwait::e2e {
 namespace {
 
-struct Rules {
+struct NamedRules {
   const char* name;
   /// The word T stands for the tool of the family, iptables-nft or ip6tables-nft, L for the legacy one, PEER for the
   /// peer's address.
@@ -30,9 +30,10 @@ std::string Filled(std::string text, bool ipv6) {
   return text;
 }
 
-std::vector<ShortTrial> InBothFamilies(const std::vector<Rules>& all, FirstToClose first = FirstToClose::kThisEnd) {
+std::vector<ShortTrial> InBothFamilies(const std::vector<NamedRules>& all,
+                                       FirstToClose first = FirstToClose::kThisEnd) {
   std::vector<ShortTrial> trials;
-  for (const Rules& rules : all) {
+  for (const NamedRules& rules : all) {
     for (const bool ipv6 : {false, true}) {
       ShortTrial trial;
       trial.name = std::string(rules.name) + (ipv6 ? ", IPv6" : ", IPv4") +

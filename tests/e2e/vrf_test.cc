@@ -21,7 +21,7 @@ namespace {
 using lab::Eventually;
 using lab::Wire;
 
-constexpr std::uint16_t kPort = 80;
+constexpr std::uint16_t kVrfPort = 80;
 
 struct Case {
   std::string name;
@@ -96,13 +96,13 @@ class VrfTest : public testing::TestWithParam<Case> {
     if (GetParam().ipv6) {
       sockaddr_in6 address = {};
       address.sin6_family = AF_INET6;
-      address.sin6_port = htons(kPort);
+      address.sin6_port = htons(kVrfPort);
       ::inet_pton(AF_INET6, text.c_str(), &address.sin6_addr);
       ASSERT_EQ(call(socket.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << errno;
     } else {
       sockaddr_in address = {};
       address.sin_family = AF_INET;
-      address.sin_port = htons(kPort);
+      address.sin_port = htons(kVrfPort);
       ::inet_pton(AF_INET, text.c_str(), &address.sin_addr);
       ASSERT_EQ(call(socket.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << errno;
     }
@@ -122,7 +122,7 @@ class VrfTest : public testing::TestWithParam<Case> {
       return;
     }
     const std::string peer = GetParam().ipv6 ? Wire::kPeer6 : Wire::kPeer4;
-    const lab::Listener listener(scene_.Peer(), peer, kPort);
+    const lab::Listener listener(scene_.Peer(), peer, kVrfPort);
     scene_.Local().Run([&] {
       client_ = Bound();
       WithAddress(::connect, client_, peer);

@@ -19,7 +19,7 @@ namespace {
 
 using lab::Eventually;
 
-constexpr const char* kDropInvalid = "iptables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j DROP";
+constexpr const char* kDropInvalidTcp = "iptables -A OUTPUT -p tcp -m conntrack --ctstate INVALID -j DROP";
 constexpr const char* kSuccess = "finwait_collector_success{collector=\"witness\"}";
 constexpr const char* kFinsByNetfilter =
     "finwait_witness_packets_total{packet=\"fin\",place=\"local\",reason=\"netfilter\"}";
@@ -77,7 +77,7 @@ TEST_F(WitnessTest, NamesTheConnectionAndTheRuleOfADroppedReset) {
   if (IsSkipped()) {
     return;
   }
-  scene_.Local().Shell(kDropInvalid);
+  scene_.Local().Shell(kDropInvalidTcp);
   Ends ends = scene_.Open();
   const std::string local = lab::LocalEndpoint(ends.local);
   const std::string peer = lab::PeerEndpoint(ends.local);
@@ -115,7 +115,7 @@ TEST_F(WitnessTest, AStuckSocketsCauseIsProvenByObservation) {
   if (IsSkipped()) {
     return;
   }
-  scene_.Local().Shell(kDropInvalid);
+  scene_.Local().Shell(kDropInvalidTcp);
   Ends ends = scene_.Open();
   scene_.LoseEntries();
   ends.local.Reset();
@@ -133,7 +133,7 @@ TEST_F(WitnessTest, ALocalErrorIsToldByItsReason) {
   if (IsSkipped()) {
     return;
   }
-  scene_.Local().Shell(kDropInvalid);  // so that conntrack is active
+  scene_.Local().Shell(kDropInvalidTcp);  // so that conntrack is active
   Ends ends = scene_.Open();
   scene_.Local().Shell("ip route add blackhole 192.0.2.2/32");
   ends.local.Reset();

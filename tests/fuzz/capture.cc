@@ -41,13 +41,12 @@
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
+#include "tests/soon.h"
 
 namespace finwait::fuzz {
 namespace {
 
 using lab::Namespace;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
 
 std::string ReadFile(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

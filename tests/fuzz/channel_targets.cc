@@ -20,6 +20,7 @@
 #include "tests/fuzz/recording.h"
 #include "tests/fuzz/ruleset_use.h"
 #include "tests/fuzz/target.h"
+#include "tests/soon.h"
 
 namespace finwait::fuzz {
 namespace {
@@ -27,8 +28,6 @@ namespace {
 using firewall::facts::Fact;
 
 // Long enough for whoever has all the bytes already, or their end.
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
-
 // An end of a channel on which these bytes arrive, and then its end. The other one must outlive it.
 channel::Connection Hearing(std::span<const std::byte> bytes,
                             std::pair<channel::Connection, channel::Connection>& ends) {

@@ -13,11 +13,10 @@
 #include "collectors/sources/tracking.h"
 #include "tests/fuzz/recording.h"
 #include "tests/fuzz/target.h"
+#include "tests/soon.h"
 
 namespace finwait::fuzz {
 namespace {
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
 
 /// A failure has a sentence, a success has data.
 void RequireSound(const Result<sources::Collected>& collected) {

@@ -20,11 +20,10 @@
 #include "exporter/http/router.h"
 #include "tests/fuzz/fake_procfs.h"
 #include "tests/fuzz/target.h"
+#include "tests/soon.h"
 
 namespace finwait::fuzz {
 namespace {
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
 
 /// The text between one separator and the next.
 std::vector<std::string> Split(std::string_view text, char separator) {

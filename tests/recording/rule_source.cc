@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/lab/host.h"
+#include "tests/soon.h"
 
 namespace finwait::recording {
 namespace {
@@ -17,8 +18,6 @@ using firewall::Chain;
 using firewall::Contents;
 using firewall::Table;
 using firewall::TableFamily;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
 
 template <typename T>
 T Value(Result<T> result) {

@@ -45,7 +45,7 @@ bool HasNatChain(const Ruleset& ruleset, IpFamily family) {
 class Walk {
  public:
   Walk(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind, PacketTracking looked_up,
-       const PacketPathSettings& settings, Drops drops, const IsMisrouted& is_misrouted)
+       const PacketPathSettings& settings, DropsOnTheWay drops, const IsMisrouted& is_misrouted)
       : evaluator_(evaluator),
         connection_(connection),
         kind_(kind),
@@ -131,7 +131,7 @@ class Walk {
       return;
     }
     for (InFlightPacket& one : PassAll({{Hook::kInput, way.receiver, nullptr, true}}, std::move(received))) {
-      if (drops_ == Drops::kAreIgnored) {
+      if (drops_ == DropsOnTheWay::kAreIgnored) {
         Arrive(std::move(one));
       } else {
         EndUnrouted(std::move(one.packet), "it is delivered to this host itself, which has no such connection");
@@ -494,7 +494,7 @@ class Walk {
     const Packet before = packet;
     const HookContext context = context_.At(step, packet);
     for (ChainResult& result : evaluator_.RunBaseChain(*entry.table, *entry.chain, context, std::move(one.packet))) {
-      if (drops_ == Drops::kAreIgnored &&
+      if (drops_ == DropsOnTheWay::kAreIgnored &&
           (result.kind == ChainResult::Kind::kDrop || result.kind == ChainResult::Kind::kReject)) {
         result.kind = ChainResult::Kind::kAccept;
       }
@@ -573,7 +573,7 @@ class Walk {
   PacketKind kind_;
   PacketTracking looked_up_;
   const PacketPathSettings& settings_;
-  Drops drops_;
+  DropsOnTheWay drops_;
   const IsMisrouted& is_misrouted_;
   const HookSteps steps_{evaluator_.GetRuleset(), connection_, kind_, settings_};
   const StepContext context_{connection_, kind_, settings_, steps_};
@@ -607,7 +607,7 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose) {
 
 std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                         Packet packet, PacketTracking looked_up, const PacketPathSettings& settings,
-                                        Drops drops, const IsMisrouted& is_misrouted) {
+                                        DropsOnTheWay drops, const IsMisrouted& is_misrouted) {
   evaluator.ResetBudget();
   std::vector<TraversalEnd> ends =
       Walk(evaluator, connection, kind, looked_up, settings, drops, is_misrouted).Run(std::move(packet));

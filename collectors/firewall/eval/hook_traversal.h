@@ -31,10 +31,11 @@ PacketTracking TrackingWithoutEntry(PacketKind kind, bool tcp_loose);
 /// `drops`: whether rules that drop it end its path, or let it pass as if they were not there.
 /// `misrouted`: a packet whose destination nat has just changed is followed no further where this says so; it has no
 /// end. Null: all are followed.
-enum class Drops { kEndIt, kAreIgnored };
+enum class DropsOnTheWay { kEndIt, kAreIgnored };
 using IsMisrouted = std::function<bool(const Packet& translated)>;
 std::vector<TraversalEnd> TraverseHooks(ChainEvaluator& evaluator, const Connection& connection, PacketKind kind,
                                         Packet packet, PacketTracking looked_up, const PacketPathSettings& settings,
-                                        Drops drops = Drops::kEndIt, const IsMisrouted& is_misrouted = {});
+                                        DropsOnTheWay drops = DropsOnTheWay::kEndIt,
+                                        const IsMisrouted& is_misrouted = {});
 
 }  // namespace finwait::firewall::eval

@@ -64,8 +64,9 @@ NatEffect OpenedFrom(ChainEvaluator& evaluator, Connection connection, bool by_p
   const auto merge = [&](Tristate& into, Tristate value) {
     into = first || into == value ? value : Tristate::kUnknown;
   };
-  for (const TraversalEnd& end : TraverseHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew,
-                                               settings, Drops::kAreIgnored, arrives ? elsewhere : IsMisrouted())) {
+  for (const TraversalEnd& end :
+       TraverseHooks(evaluator, connection, kind, std::move(packet), PacketTracking::kNew, settings,
+                     DropsOnTheWay::kAreIgnored, arrives ? elsewhere : IsMisrouted())) {
     const Packet& opened = end.result.packet;
     if (end.result.kind == ChainResult::Kind::kUnknown) {
       return {Tristate::kUnknown, Tristate::kUnknown, end.result.because};
@@ -205,7 +206,7 @@ bool LeavesArrivalsAlone(ChainEvaluator& evaluator, const IpAddress& local, cons
     packet.network[destination + i] = AbstractByte::Known(bytes[i]);
   }
   const std::vector<TraversalEnd> ends = TraverseHooks(evaluator, connection, PacketKind::kPeerSyn, std::move(packet),
-                                                       PacketTracking::kNew, settings, Drops::kAreIgnored);
+                                                       PacketTracking::kNew, settings, DropsOnTheWay::kAreIgnored);
   return std::all_of(ends.begin(), ends.end(), [](const TraversalEnd& end) {
     const Packet& opened = end.result.packet;
     return end.result.kind != ChainResult::Kind::kUnknown &&

@@ -14,6 +14,7 @@
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
 #include "tests/lab/paths.h"
+#include "tests/soon.h"
 
 /// Rulesets in a namespace of the test's own, read by the product and by the tools that made them.
 namespace finwait::firewall::lab {
@@ -28,8 +29,6 @@ T Value(Result<T> result) {
   }
   return std::move(*result);
 }
-
-inline Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
 
 /// nftables inside `where`, as a normal look reads it.
 inline read::NftRuleset ReadNft(const Namespace& where, read::ReaderLimits limits = {}) {

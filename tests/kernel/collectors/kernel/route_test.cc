@@ -10,11 +10,10 @@
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
+#include "tests/soon.h"
 
 namespace finwait::kernel {
 namespace {
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 // A host with two ways out: veth0 (192.0.2.0/24) and veth1 (198.51.100.0/24).
 class RouteTest : public testing::Test {

@@ -11,13 +11,12 @@
 #include "collectors/sources/tracking.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
+#include "tests/soon.h"
 
 namespace finwait::sources {
 namespace {
 
 using lab::Namespace;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(20)); }
 
 /// One entry for each port: a datagram to loopback, where nobody listens.
 void FillTable(const Namespace& where, int entries) {

@@ -23,7 +23,7 @@ using lab::Connect;
 using lab::Listener;
 using lab::Wire;
 
-ConntrackTableSample Collect(const lab::Namespace& where) {
+ConntrackTableSample CollectTable(const lab::Namespace& where) {
   return lab::Collect<ConntrackTableSample, ConntrackTableCollector>(where);
 }
 
@@ -55,7 +55,7 @@ std::map<std::string, std::uint64_t> CountByTool(const lab::Namespace& where) {
 
 std::map<std::string, std::uint64_t> CountByCollector(const lab::Namespace& where) {
   std::map<std::string, std::uint64_t> counts;
-  const ConntrackTableSample sample = Collect(where);
+  const ConntrackTableSample sample = CollectTable(where);
   for (const IpFamily family : kIpFamilies) {
     const FlowCounts& flows = sample.flows[family];
     const std::string prefix(Name(family));
@@ -126,7 +126,7 @@ TEST(ConntrackTableTest, IdleAgeIsTheTimeoutMinusWhatRemains) {
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
-  ConntrackTableSample sample = Collect(wire.local);
+  ConntrackTableSample sample = CollectTable(wire.local);
   ASSERT_EQ(sample.remaining[0].counts[3], 1U)
       << "an established entry with about 1000 s left belongs between 300 and 1800";
   EXPECT_NEAR(sample.remaining[0].sum, 1000, 5);
@@ -136,14 +136,14 @@ TEST(ConntrackTableTest, IdleAgeIsTheTimeoutMinusWhatRemains) {
   // With a timeout of 1400 s, 1000 s are left after 400 s without a packet: what remains is the kernel's, the age
   // follows.
   wire.local.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", "1400");
-  sample = Collect(wire.local);
+  sample = CollectTable(wire.local);
   EXPECT_NEAR(sample.remaining[0].sum, 1000, 5);
   EXPECT_NEAR(sample.idle[0]->sum, 400, 5);
   EXPECT_EQ(sample.idle[0]->counts[3], 1U);
 
   // A timeout lowered after the last packet would make the age negative: it is shown as 0.
   wire.local.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", "100");
-  EXPECT_EQ(Collect(wire.local).idle[0]->sum, 0);
+  EXPECT_EQ(CollectTable(wire.local).idle[0]->sum, 0);
 }
 
 // libnetfilter_conntrack's own parser as the reference for our decoder, entry by entry.

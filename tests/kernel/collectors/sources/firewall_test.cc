@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/kernel/collectors/firewall/firewall_lab.h"
+#include "tests/soon.h"
 
 namespace finwait::sources {
 namespace {
@@ -25,12 +26,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
-
 // A collector that lives from look to look inside one namespace.
-class Watch {
+class RuleWatch {
  public:
-  explicit Watch(const Namespace& where) : where_(where) {
+  explicit RuleWatch(const Namespace& where) : where_(where) {
     where_.Run([&] { collector_ = std::make_unique<FirewallCollector>(lab::HostHere()); });
   }
   FirewallSample Collect() {
@@ -55,7 +54,7 @@ std::uint64_t RulesOf(const FirewallSample& sample, Backend backend, IpFamily fa
 
 TEST(FirewallCollectorTest, ANamespaceWithoutRulesShowsNoDropAndNoGap) {
   const Namespace where;
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample sample = watch.Collect();
   EXPECT_THAT(sample.invalid_drops, IsEmpty());
   EXPECT_THAT(sample.policy_drops, IsEmpty());
@@ -69,7 +68,7 @@ TEST(FirewallCollectorTest, InvalidDropsOfAllBackendsAreFoundWithTheirText) {
   where.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   where.Shell("ip6tables-legacy -A INPUT -m state --state INVALID -j REJECT");
   LoadNft(where, "table inet t { chain c { type filter hook forward priority 0; ct state invalid counter drop\n}\n}");
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample sample = watch.Collect();
   std::vector<std::string> texts;
   for (const InvalidDropRule& rule : sample.invalid_drops) {
@@ -99,7 +98,7 @@ TEST(FirewallCollectorTest, CountersStayCurrentWhileTheRulesetObjectStaysTheSame
     chain input { type filter hook input priority 0; policy drop; }
   })");
   where.Shell("iptables -P INPUT DROP");
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.invalid_drops, SizeIs(1));
   for (std::uint64_t packets = 1; packets <= 3; ++packets) {
@@ -117,7 +116,7 @@ TEST(FirewallCollectorTest, CountersStayCurrentWhileTheRulesetObjectStaysTheSame
 TEST(FirewallCollectorTest, LegacyCountersStayCurrentToo) {
   const Namespace where;
   where.Shell(std::string("iptables-legacy -t raw -A ") + kRawDrop);
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample first = watch.Collect();
   SendPacket(where);
   SendPacket(where);
@@ -139,7 +138,7 @@ TEST(FirewallCollectorTest, CountersThatStandOutsideTheRuleStayCurrent) {
     chain by_element { type filter hook output priority -305; ct state vmap @verdicts
     }
   })");
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.invalid_drops, SizeIs(2));
   SendPacket(where, "127.0.0.1");
@@ -159,7 +158,7 @@ TEST(FirewallCollectorTest, PolicyCountersStayCurrent) {
   where.Shell("iptables -P INPUT DROP");
   where.Shell("ip6tables-legacy -P INPUT DROP");
   LoadNft(where, "table inet t { chain c { type filter hook forward priority 0; policy drop; }\n}");
-  Watch watch(where);
+  RuleWatch watch(where);
   const FirewallSample first = watch.Collect();
   ASSERT_THAT(first.policy_drops, SizeIs(3));
   SendPacket(where);
@@ -179,7 +178,7 @@ TEST(FirewallCollectorTest, AChangeInOneBackendLeavesTheCountersOfTheOtherCurren
   const Namespace where;
   where.Shell(std::string("iptables -t raw -A ") + kRawDrop);
   where.Shell("iptables-legacy -A FORWARD -j ACCEPT");
-  Watch watch(where);
+  RuleWatch watch(where);
   watch.Collect();
   SendPacket(where);
   where.Shell("iptables-legacy -A FORWARD -j ACCEPT");
@@ -193,7 +192,7 @@ TEST(FirewallCollectorTest, AChangeInOneBackendLeavesTheCountersOfTheOtherCurren
 TEST(FirewallCollectorTest, ChangesAreSeenInTheNextSampleAndDated) {
   const Namespace where;
   const auto start = std::chrono::system_clock::now();
-  Watch watch(where);
+  RuleWatch watch(where);
   auto last = watch.Collect();
   EXPECT_GE(last.last_change, start) << "of changes before the first look nothing is known";
   const auto expect_change = [&](const std::string& command) {
@@ -285,7 +284,7 @@ TEST(FirewallCollectorTest, HundredsOfCollectionsChangeNothing) {
       "nft list ruleset; iptables-legacy-save -c | grep -v '^#'; ip6tables-legacy -V; "
       "cat /proc/thread-self/net/ip_tables_names /proc/thread-self/net/ip6_tables_names";
   const std::string before = where.Shell(state);
-  Watch watch(where);
+  RuleWatch watch(where);
   for (int i = 0; i < 300; ++i) {
     watch.Collect();
   }

@@ -20,7 +20,7 @@ using testing::IsEmpty;
 constexpr const char* kLoopback = "127.0.0.1";
 constexpr std::uint16_t kPort = 4000;
 
-NetstatSample Collect(const lab::Namespace& where) {
+NetstatSample CollectNetstat(const lab::Namespace& where) {
   NetstatSample sample;
   where.Run([&] {
     NetstatCollector collector(kernel::OpenHost("/proc").value());
@@ -47,7 +47,7 @@ std::optional<std::uint64_t> Oracle(const lab::Namespace& where, const std::stri
 }
 
 void ExpectEqualToOracle(const lab::Namespace& where) {
-  const NetstatSample sample = Collect(where);
+  const NetstatSample sample = CollectNetstat(where);
   EXPECT_EQ(sample.abort_failed, Oracle(where, "TcpExtTCPAbortFailed"));
   EXPECT_EQ(sample.abort_on_timeout, Oracle(where, "TcpExtTCPAbortOnTimeout"));
   EXPECT_EQ(sample.abort_on_close, Oracle(where, "TcpExtTCPAbortOnClose"));
@@ -76,7 +76,7 @@ void CloseWithDataUnread(Pair& pair) {
 
 TEST(NetstatCollector, ReadsZeroAndNotNothingInAFreshNamespace) {
   const lab::Namespace where;
-  const NetstatSample sample = Collect(where);
+  const NetstatSample sample = CollectNetstat(where);
   for (const auto& counter : {sample.abort_failed, sample.abort_on_timeout, sample.abort_on_close,
                               sample.abort_on_memory, sample.retrans_segs, sample.timeouts, sample.out_rsts}) {
     EXPECT_EQ(counter, 0u);
@@ -88,7 +88,7 @@ TEST(NetstatCollector, CountsAResetAndWhyItWasSent) {
   const lab::Namespace where;
   Pair pair(where);
   CloseWithDataUnread(pair);
-  const NetstatSample sample = Collect(where);
+  const NetstatSample sample = CollectNetstat(where);
   EXPECT_EQ(sample.abort_on_close, 1u);
   EXPECT_EQ(sample.out_rsts, 1u);
   EXPECT_EQ(sample.abort_failed, 0u);
@@ -101,7 +101,7 @@ TEST(NetstatCollector, CountsAResetThatARuleKeptFromLeaving) {
   where.Shell("nft add rule ip t out tcp flags rst drop");
   Pair pair(where);
   CloseWithDataUnread(pair);
-  EXPECT_EQ(Collect(where).abort_failed, 1u);
+  EXPECT_EQ(CollectNetstat(where).abort_failed, 1u);
   ExpectEqualToOracle(where);
 }
 
@@ -112,8 +112,8 @@ TEST(NetstatCollector, CountsRetriesAndTheConnectionThatIsGivenUp) {
   const unsigned patience_ms = 500;
   ASSERT_EQ(::setsockopt(pair.client.Get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms), 0);
   ASSERT_EQ(::send(pair.client.Get(), "x", 1, 0), 1);
-  ASSERT_TRUE(lab::Eventually([&] { return Collect(where).abort_on_timeout == 1u; }));
-  const NetstatSample sample = Collect(where);
+  ASSERT_TRUE(lab::Eventually([&] { return CollectNetstat(where).abort_on_timeout == 1u; }));
+  const NetstatSample sample = CollectNetstat(where);
   EXPECT_GE(sample.retrans_segs, 1u);
   EXPECT_GE(sample.timeouts, 1u);
   ExpectEqualToOracle(where);

@@ -14,7 +14,7 @@
 namespace finwait::sources {
 namespace {
 
-NetworkNamespacesSample Collect(const lab::Namespace& where, NamespaceDepth depth) {
+NetworkNamespacesSample CollectNamespaces(const lab::Namespace& where, NamespaceDepth depth) {
   NamespaceSettings settings;
   settings.depth = depth;
   return lab::Collect<NetworkNamespacesSample, NetworkNamespacesCollector>(where, settings,
@@ -43,10 +43,10 @@ TEST(NetworkNamespacesTest, CountsTheNamespacesThatProcessesLiveInAndNotItsOwn) 
   const Inhabitant one(first);
   const Inhabitant another(first);
   const Inhabitant third(second);
-  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kNone).unseen == 3; }));
-  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
-  EXPECT_EQ(Collect(here, NamespaceDepth::kNone).observed, 0U);
-  EXPECT_TRUE(lab::Eventually([&] { return Collect(here, NamespaceDepth::kObserve).observed == 3; }));
+  EXPECT_TRUE(lab::Eventually([&] { return CollectNamespaces(here, NamespaceDepth::kNone).unseen == 3; }));
+  EXPECT_TRUE(lab::Eventually([&] { return CollectNamespaces(here, NamespaceDepth::kNone).processes_elsewhere >= 3; }));
+  EXPECT_EQ(CollectNamespaces(here, NamespaceDepth::kNone).observed, 0U);
+  EXPECT_TRUE(lab::Eventually([&] { return CollectNamespaces(here, NamespaceDepth::kObserve).observed == 3; }));
 }
 
 TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries) {
@@ -57,7 +57,7 @@ TEST(NetworkNamespacesTest, ReadsTheSocketsOfAnotherNamespaceWithTheHostsEntries
   const lab::Listener listener(wire.peer, lab::Wire::kPeer4, 80);
   const UniqueFd client = lab::Connect(wire.local, lab::Wire::kPeer4, 80);
   const UniqueFd server = listener.Accept();
-  const NetworkNamespacesSample sample = Collect(wire.local, NamespaceDepth::kObserve);
+  const NetworkNamespacesSample sample = CollectNamespaces(wire.local, NamespaceDepth::kObserve);
   ASSERT_NE(sample.live, nullptr);
   bool found = false;
   for (std::size_t i = 0; i < sample.live->sockets.Size(); ++i) {
@@ -85,7 +85,7 @@ TEST(NetworkNamespacesTest, TellsHowANamespaceIsJoinedToTheHost) {
   std::vector<std::string> joints;
   EXPECT_TRUE(lab::Eventually([&] {
     joints.clear();
-    const NetworkNamespacesSample sample = Collect(host, NamespaceDepth::kObserve);
+    const NetworkNamespacesSample sample = CollectNamespaces(host, NamespaceDepth::kObserve);
     for (const OtherNamespace& one : sample.namespaces) {
       joints.push_back(!one.joined           ? "unknown"
                        : !one.joined->device ? "none"

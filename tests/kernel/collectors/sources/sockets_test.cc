@@ -20,7 +20,7 @@ using lab::Eventually;
 using lab::Listener;
 using lab::Wire;
 
-SocketsSample Collect(const lab::Namespace& where) {
+SocketsSample CollectSockets(const lab::Namespace& where) {
   return lab::Collect<SocketsSample, SocketsCollector>(where, Pacer(std::chrono::seconds(5), 1));
 }
 
@@ -49,7 +49,7 @@ std::map<std::string, std::uint64_t> CountByCollector(const lab::Namespace& wher
       {kernel::TcpState::kCloseWait, "CLOSE-WAIT"}, {kernel::TcpState::kClosing, "CLOSING"},
       {kernel::TcpState::kLastAck, "LAST-ACK"},     {kernel::TcpState::kTimeWait, "TIME-WAIT"}};
   std::map<std::string, std::uint64_t> counts;
-  const SocketsSample sample = Collect(where);
+  const SocketsSample sample = CollectSockets(where);
   for (const IpFamily family : kIpFamilies) {
     for (const auto& [state, name] : names) {
       const auto number = sample.counts[family][static_cast<std::size_t>(state)];
@@ -108,15 +108,15 @@ TEST_P(UnsentFin, IsAnOrphanInFinWait1WithTheProbeTimerAndAnOpenWindow) {
   const UniqueFd server = listener.Accept();
   const std::string local = lab::LocalEndpoint(client);
   const std::string peer = lab::PeerEndpoint(client);
-  EXPECT_TRUE(Collect(wire.local).closing.empty());
+  EXPECT_TRUE(CollectSockets(wire.local).closing.empty());
   wire.local.Shell("conntrack -F 2>/dev/null");
   client.Reset();
 
   ASSERT_TRUE(Eventually([&] {
-    const SocketsSample sample = Collect(wire.local);
+    const SocketsSample sample = CollectSockets(wire.local);
     return sample.closing.size() == 1 && sample.closing[0].tries >= 2;
   }));
-  const SocketsSample sample = Collect(wire.local);
+  const SocketsSample sample = CollectSockets(wire.local);
   const kernel::TcpSocket& socket = sample.closing.at(0);
   EXPECT_EQ(socket.state, kernel::TcpState::kFinWait1);
   EXPECT_EQ(socket.timer, kernel::SocketTimer::kProbe);
@@ -144,10 +144,10 @@ TEST(SocketsTest, AnUnansweredFinHasTheRetransmitTimer) {
   wire.peer.Shell("iptables -A INPUT -j DROP");
   client.Reset();
   ASSERT_TRUE(Eventually([&] {
-    const SocketsSample sample = Collect(wire.local);
+    const SocketsSample sample = CollectSockets(wire.local);
     return sample.closing.size() == 1 && sample.closing[0].tries >= 2;
   }));
-  const kernel::TcpSocket socket = Collect(wire.local).closing.at(0);
+  const kernel::TcpSocket socket = CollectSockets(wire.local).closing.at(0);
   EXPECT_EQ(socket.timer, kernel::SocketTimer::kRetransmit);
   EXPECT_EQ(socket.unacknowledged, 1U);
   EXPECT_EQ(socket.unsent, 0U);
@@ -165,19 +165,19 @@ TEST(SocketsTest, AClosedWindowIsToldFromALostFin) {
   client.Reset();
   ASSERT_TRUE(Eventually(
       [&] {
-        const SocketsSample sample = Collect(wire.local);
+        const SocketsSample sample = CollectSockets(wire.local);
         return sample.closing.size() == 1 && sample.closing[0].send_window == 0U && sample.closing[0].tries >= 2;
       },
       20));
-  EXPECT_EQ(Collect(wire.local).closing.at(0).timer, kernel::SocketTimer::kProbe);
-  EXPECT_GT(Collect(wire.local).closing.at(0).unsent.value_or(0), 1U);
+  EXPECT_EQ(CollectSockets(wire.local).closing.at(0).timer, kernel::SocketTimer::kProbe);
+  EXPECT_GT(CollectSockets(wire.local).closing.at(0).unsent.value_or(0), 1U);
 }
 
 TEST(SocketsTest, ListsUnfinishedSocketsWhereConntrackMayNotBeAsked) {
   const Wire wire;
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   const UniqueFd client = Connect(wire.local, Wire::kPeer4, 80);
-  EXPECT_FALSE(Collect(wire.local).lists_unfinished) << "`tracking` does";
+  EXPECT_FALSE(CollectSockets(wire.local).lists_unfinished) << "`tracking` does";
   wire.local.Run([] {
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     const __user_cap_data_struct none[2] = {};

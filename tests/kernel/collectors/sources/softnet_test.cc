@@ -23,7 +23,7 @@ SoftnetSample Sample(const lab::Namespace& where) {
 }
 
 // The sums of two columns as Python's own reader of hexadecimal numbers makes them.
-SoftnetSample Oracle(const lab::Namespace& where) {
+SoftnetSample SoftnetOracle(const lab::Namespace& where) {
   std::istringstream sums(
       where.Shell("python3 -c 'rows = [line.split() for line in open(\"/proc/thread-self/net/softnet_stat\")]; "
                   "print(*(sum(int(row[i], 16) for row in rows) for i in (1, 2)))'"));
@@ -37,9 +37,9 @@ SoftnetSample Oracle(const lab::Namespace& where) {
 TEST(SoftnetCollector, ReadsWhatThisKernelCountsInWhateverNamespace) {
   const lab::Namespace one;
   const lab::Namespace other;
-  const SoftnetSample before = Oracle(one);
+  const SoftnetSample before = SoftnetOracle(one);
   const SoftnetSample sample = Sample(other);
-  const SoftnetSample after = Oracle(one);
+  const SoftnetSample after = SoftnetOracle(one);
   EXPECT_GE(sample.dropped, before.dropped);
   EXPECT_LE(sample.dropped, after.dropped);
   EXPECT_GE(sample.times_squeezed, before.times_squeezed);

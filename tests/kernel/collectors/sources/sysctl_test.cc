@@ -14,7 +14,7 @@ using testing::EndsWith;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Result<Collected> Collect(const lab::Namespace& where) {
+Result<Collected> CollectSysctl(const lab::Namespace& where) {
   Result<Collected> collected;
   where.Run([&] {
     SysctlCollector collector(kernel::OpenHost("/proc").value());
@@ -28,7 +28,7 @@ const SysctlSample& SampleOf(const Result<Collected>& collected) {
 }
 
 // What `sysctl -n` prints; empty where it does not know the name.
-std::string Oracle(const lab::Namespace& where, const std::string& name) {
+std::string SysctlOracle(const lab::Namespace& where, const std::string& name) {
   std::string value = where.Command({"sysctl", "-n", name}).out;
   if (value.ends_with('\n')) {
     value.pop_back();
@@ -44,22 +44,22 @@ std::string Text(const std::optional<std::chrono::seconds>& value) {
 void ExpectEqualToOracle(const lab::Namespace& where, const SysctlSample& sample) {
   for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
     const std::string name = "net.netfilter.nf_conntrack_tcp_timeout_" + std::string(kConntrackTcpTimeoutNames[i]);
-    EXPECT_EQ(Text(sample.conntrack_tcp_timeouts[i]), Oracle(where, name)) << name;
+    EXPECT_EQ(Text(sample.conntrack_tcp_timeouts[i]), SysctlOracle(where, name)) << name;
   }
-  EXPECT_EQ(Text(sample.conntrack_tcp_loose), Oracle(where, "net.netfilter.nf_conntrack_tcp_loose"));
-  EXPECT_EQ(Text(sample.conntrack_tcp_be_liberal), Oracle(where, "net.netfilter.nf_conntrack_tcp_be_liberal"));
-  EXPECT_EQ(Text(sample.conntrack_events), Oracle(where, "net.netfilter.nf_conntrack_events"));
-  EXPECT_EQ(Text(sample.tcp_keepalive_time), Oracle(where, "net.ipv4.tcp_keepalive_time"));
-  EXPECT_EQ(Text(sample.tcp_keepalive_interval), Oracle(where, "net.ipv4.tcp_keepalive_intvl"));
-  EXPECT_EQ(Text(sample.tcp_keepalive_probes), Oracle(where, "net.ipv4.tcp_keepalive_probes"));
-  EXPECT_EQ(Text(sample.tcp_fin_timeout), Oracle(where, "net.ipv4.tcp_fin_timeout"));
-  EXPECT_EQ(Text(sample.tcp_orphan_retries), Oracle(where, "net.ipv4.tcp_orphan_retries"));
-  EXPECT_EQ(Text(sample.tcp_orphans_limit), Oracle(where, "net.ipv4.tcp_max_orphans"));
+  EXPECT_EQ(Text(sample.conntrack_tcp_loose), SysctlOracle(where, "net.netfilter.nf_conntrack_tcp_loose"));
+  EXPECT_EQ(Text(sample.conntrack_tcp_be_liberal), SysctlOracle(where, "net.netfilter.nf_conntrack_tcp_be_liberal"));
+  EXPECT_EQ(Text(sample.conntrack_events), SysctlOracle(where, "net.netfilter.nf_conntrack_events"));
+  EXPECT_EQ(Text(sample.tcp_keepalive_time), SysctlOracle(where, "net.ipv4.tcp_keepalive_time"));
+  EXPECT_EQ(Text(sample.tcp_keepalive_interval), SysctlOracle(where, "net.ipv4.tcp_keepalive_intvl"));
+  EXPECT_EQ(Text(sample.tcp_keepalive_probes), SysctlOracle(where, "net.ipv4.tcp_keepalive_probes"));
+  EXPECT_EQ(Text(sample.tcp_fin_timeout), SysctlOracle(where, "net.ipv4.tcp_fin_timeout"));
+  EXPECT_EQ(Text(sample.tcp_orphan_retries), SysctlOracle(where, "net.ipv4.tcp_orphan_retries"));
+  EXPECT_EQ(Text(sample.tcp_orphans_limit), SysctlOracle(where, "net.ipv4.tcp_max_orphans"));
 }
 
 TEST(SysctlCollector, AgreesWithSysctlOnAFreshNamespace) {
   const lab::Namespace where;
-  const auto collected = Collect(where);
+  const auto collected = CollectSysctl(where);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   ExpectEqualToOracle(where, SampleOf(collected));
@@ -81,7 +81,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
   where.Sysctl("net.ipv4.tcp_fin_timeout", "33");
   where.Sysctl("net.ipv4.tcp_orphan_retries", "3");
 
-  const auto collected = Collect(where);
+  const auto collected = CollectSysctl(where);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   const SysctlSample& sample = SampleOf(collected);
@@ -92,7 +92,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
   EXPECT_EQ(sample.tcp_keepalive_time, std::chrono::seconds(301));
   EXPECT_EQ(sample.tcp_orphan_retries, 3u);
 
-  const auto untouched = Collect(other);
+  const auto untouched = CollectSysctl(other);
   ASSERT_TRUE(untouched);
   ExpectEqualToOracle(other, SampleOf(untouched));
   EXPECT_NE(SampleOf(untouched).Timeout(ConntrackTcpTimeout::kEstablished), std::chrono::seconds(203));
@@ -101,7 +101,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
 // Only the initial network namespace has net.ipv4.tcp_max_orphans.
 TEST(SysctlCollector, HasNoOrphansLimitInANamespaceThatShowsNone) {
   const lab::Namespace where;
-  const auto collected = Collect(where);
+  const auto collected = CollectSysctl(where);
   ASSERT_TRUE(collected);
   EXPECT_EQ(SampleOf(collected).tcp_orphans_limit, std::nullopt);
   EXPECT_THAT(collected->gaps, IsEmpty());
@@ -111,7 +111,7 @@ TEST(SysctlCollector, HasNoOrphansLimitInANamespaceThatShowsNone) {
 TEST(SysctlCollector, CallsATimeoutThatTheKernelShowsAsNegativeAGap) {
   const lab::Namespace where;
   where.Sysctl("net.netfilter.nf_conntrack_tcp_timeout_close_wait", "-1");
-  const auto collected = Collect(where);
+  const auto collected = CollectSysctl(where);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_THAT(collected->gaps[0].message,

@@ -21,7 +21,9 @@ using lab::Connect;
 using lab::Listener;
 using lab::Wire;
 
-TrackingSample Collect(const lab::Namespace& where) { return lab::Collect<TrackingSample, TrackingCollector>(where); }
+TrackingSample CollectTracking(const lab::Namespace& where) {
+  return lab::Collect<TrackingSample, TrackingCollector>(where);
+}
 
 // The unfinished sockets with what one strategy alone finds of their entries.
 kernel::SocketTable Joined(kernel::EntryJoin::Strategy strategy, const kernel::Host& host) {
@@ -133,7 +135,7 @@ TEST(TrackingTest, ATranslatedConnectionIsTrackedAndMarkedAsNat) {
   const UniqueFd masked = Connect(wire.local, Wire::kPeer4, 82);
   const UniqueFd server = listener.Accept();
   const UniqueFd server2 = other.Accept();
-  const TrackingSample sample = Collect(wire.local);
+  const TrackingSample sample = CollectTracking(wire.local);
   ASSERT_EQ(sample.sockets.Size(), 2U);
   for (const kernel::TcpSocket& socket : sample.sockets) {
     EXPECT_EQ(socket.entry.tracking, kernel::Tracking::kTracked) << socket.peer.Text();
@@ -147,11 +149,11 @@ TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
-  EXPECT_EQ(Collect(wire.local).strategy, kernel::EntryJoin::Strategy::kStream)
+  EXPECT_EQ(CollectTracking(wire.local).strategy, kernel::EntryJoin::Strategy::kStream)
       << "an entry costs less than a question";
   held.resize(2);  // the others' entries stay behind in TIME_WAIT
   ASSERT_GE(std::stoi(wire.local.Shell("conntrack -C")), 80);
-  const TrackingSample few = Collect(wire.local);
+  const TrackingSample few = CollectTracking(wire.local);
   EXPECT_EQ(few.strategy, kernel::EntryJoin::Strategy::kAsk);
   ASSERT_FALSE(few.sockets.IsEmpty());
   for (const kernel::TcpSocket& socket : few.sockets) {
@@ -236,7 +238,7 @@ TEST(TrackingTest, AZoneDoesNotHideThatAnEntryIsGone) {
   const UniqueFd forgotten = Connect(wire.local, Wire::kPeer4, 80);
   const Endpoint local = *Endpoint::Parse(lab::LocalEndpoint(forgotten));
   wire.local.Shell("conntrack -D -p tcp --sport " + std::to_string(local.port) + " >/dev/null 2>&1");
-  for (const kernel::TcpSocket& socket : Collect(wire.local).sockets) {
+  for (const kernel::TcpSocket& socket : CollectTracking(wire.local).sockets) {
     EXPECT_EQ(socket.entry.tracking, socket.local == local ? kernel::Tracking::kUntracked : kernel::Tracking::kTracked);
   }
 }
@@ -248,7 +250,7 @@ TEST(TrackingTest, KnowsWhatElseTheKernelTellsOfASocket) {
   const UniqueFd marked = Connect(wire.local, Wire::kPeer4, 80);
   const int mark = 0x5a;
   ASSERT_EQ(::setsockopt(marked.Get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark), 0);
-  const TrackingSample sample = Collect(wire.local);
+  const TrackingSample sample = CollectTracking(wire.local);
   ASSERT_EQ(sample.sockets.Size(), 1U);
   EXPECT_EQ(sample.sockets[0].mark, 0x5aU);
   EXPECT_FALSE(sample.sockets[0].orphan);
@@ -265,7 +267,7 @@ TEST(TrackingTest, KnowsWhenTheNextKeepaliveIsDue) {
   const int seconds = 500;
   ASSERT_EQ(::setsockopt(kept.Get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on), 0);
   ASSERT_EQ(::setsockopt(kept.Get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds), 0);
-  for (const kernel::TcpSocket& socket : Collect(wire.local).sockets) {
+  for (const kernel::TcpSocket& socket : CollectTracking(wire.local).sockets) {
     if (socket.local.Text() == lab::LocalEndpoint(kept)) {
       ASSERT_TRUE(socket.KeepaliveDue().has_value());
       EXPECT_NEAR(static_cast<double>(socket.KeepaliveDue()->count()), 500'000, 5'000);

@@ -22,6 +22,7 @@
 #include "tests/lab/bpf_programs.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
+#include "tests/soon.h"
 
 namespace finwait::witness {
 namespace {
@@ -32,8 +33,6 @@ using testing::HasSubstr;
 
 constexpr std::size_t kEntries = 20'000;
 constexpr LiveTimeouts kTimeouts = {432'000, 60, 120, 30};
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(20)); }
 
 void SendDatagram(std::uint16_t port) {
   const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "tests/environment_number.h"
 #include "tests/kernel/exporter/diagnosis/random_forwarding.h"
 
 namespace finwait::diagnosis {
@@ -13,11 +14,6 @@ namespace {
 using firewall::eval::Disposition;
 using firewall::eval::PacketKind;
 using firewall::eval::TraversalResult;
-
-std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 struct Tried {
   std::string name;
@@ -149,8 +145,8 @@ class ForwardedDifferentialTest : public testing::Test {
 };
 
 TEST_F(ForwardedDifferentialTest, RandomRulesDoToForwardedClosesWhatWasPredicted) {
-  const std::uint64_t seed = Number("FINWAIT_SEED", 20261128);
-  const std::uint64_t pairs = Number("FINWAIT_FORWARDED_PAIRS", 60);
+  const std::uint64_t seed = EnvironmentNumber("FINWAIT_SEED", 20261128);
+  const std::uint64_t pairs = EnvironmentNumber("FINWAIT_FORWARDED_PAIRS", 60);
   std::cout << "seed " << seed << " (FINWAIT_SEED repeats it)\n";
   Tally tally;
   for (std::uint64_t number = seed; tally.pairs < pairs; ++number) {

@@ -16,6 +16,7 @@
 #include "exporter/diagnosis/conntrack_activity.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 #include "tests/lab/host.h"
+#include "tests/soon.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -40,8 +41,6 @@ bool HasInput(const UniqueFd& fd) {
   int waiting = 0;
   return ::ioctl(fd.Get(), FIONREAD, &waiting) == 0 && waiting > 0;
 }
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(10)); }
 
 template <typename T>
 T Get(Result<T> result) {

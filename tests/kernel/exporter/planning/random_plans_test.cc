@@ -21,6 +21,7 @@
 #include "exporter/planning/host_evaluation.h"
 #include "exporter/planning/host_json.h"
 #include "exporter/planning/host_reader.h"
+#include "tests/environment_number.h"
 #include "tests/kernel/collectors/firewall/eval/closing_trial.h"
 #include "tests/kernel/collectors/firewall/eval/random_facts.h"
 #include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
@@ -38,11 +39,6 @@ using firewall::eval::RefusedRuleset;
 using firewall::eval::TrialConnection;
 using firewall::eval::TrialFate;
 using firewall::eval::TrialRole;
-
-std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 std::vector<TrialConnection> RandomConnections(std::uint64_t seed) {
   constexpr std::size_t kConnections = 8;
@@ -151,8 +147,8 @@ Plan MakePlan(const std::string& report, const RandomRuleset& candidate) {
 
 // The short form is for CI; tools/plans.sh has the long one.
 TEST(RandomPlansTest, WhatIsPlannedForRandomPairsOfRulesetsHappens) {
-  const std::uint64_t seed = Number("FINWAIT_SEED", 20261128);
-  const std::uint64_t pairs = Number("FINWAIT_PLANS", 6);
+  const std::uint64_t seed = EnvironmentNumber("FINWAIT_SEED", 20261128);
+  const std::uint64_t pairs = EnvironmentNumber("FINWAIT_PLANS", 6);
   ClosingTrial trial;
   std::uint64_t done = 0;
   std::size_t closes = 0;

@@ -7,11 +7,10 @@
 #include <map>
 
 #include "tests/lab/temporary_folder.h"
+#include "tests/soon.h"
 
 namespace finwait::kernel {
 namespace {
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 class CgroupWalkTest : public testing::Test {
  protected:

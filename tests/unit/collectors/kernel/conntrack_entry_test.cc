@@ -43,13 +43,13 @@ void PutEstablished(netlink::Request& request) {
       .EndNested();
 }
 
-Result<std::optional<ConntrackEntry>> Decode(const std::vector<std::byte>& payload) {
+Result<std::optional<ConntrackEntry>> DecodeOne(const std::vector<std::byte>& payload) {
   return DecodeConntrackEntry({0, payload});
 }
 
 TEST(ConntrackEntryTest, ReadsWhatTheKernelSends) {
   const auto payload = Entry(PutEstablished);
-  const auto entry = Decode(payload);
+  const auto entry = DecodeOne(payload);
   ASSERT_TRUE(entry.has_value() && entry->has_value());
   EXPECT_EQ((*entry)->protocol, IPPROTO_TCP);
   EXPECT_EQ((*entry)->tcp_state, ConntrackTcpState::kEstablished);
@@ -64,7 +64,7 @@ TEST(ConntrackEntryTest, ReadsWhatTheKernelSends) {
 TEST(ConntrackEntryTest, TellsItsZoneWhereverTheKernelPutsIt) {
   const auto zone_of = [](const std::function<void(netlink::Request&)>& fill) {
     const auto payload = Entry(fill);
-    return (*Decode(payload))->zone;
+    return (*DecodeOne(payload))->zone;
   };
   EXPECT_EQ(zone_of(PutEstablished), 0);
   EXPECT_EQ(zone_of([](netlink::Request& request) { request.PutBigEndian16(CTA_ZONE, 7); }), 7);
@@ -84,11 +84,11 @@ TEST(ConntrackEntryTest, AStateThatThisProgramDoesNotKnowIsNone) {
         .EndNested()
         .EndNested();
   });
-  EXPECT_FALSE((*Decode(payload))->tcp_state.has_value());
+  EXPECT_FALSE((*DecodeOne(payload))->tcp_state.has_value());
 }
 
 TEST(ConntrackEntryTest, AnotherFamilyIsNoEntryOfOurs) {
-  EXPECT_FALSE(Decode(Entry(PutEstablished, AF_BRIDGE))->has_value());
+  EXPECT_FALSE(DecodeOne(Entry(PutEstablished, AF_BRIDGE))->has_value());
 }
 
 // Cut anywhere, with any length field wrong: an error or less of an entry, never a read past the end (ASan sees that).
@@ -96,7 +96,7 @@ TEST(ConntrackEntryTest, EveryTruncationAndEveryWrongLengthIsSurvived) {
   const auto whole = Entry(PutEstablished);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-    if (const auto entry = Decode(cut); entry && *entry) {
+    if (const auto entry = DecodeOne(cut); entry && *entry) {
       DecodeConntrackTuple((*entry)->original);
     }
   }
@@ -104,7 +104,7 @@ TEST(ConntrackEntryTest, EveryTruncationAndEveryWrongLengthIsSurvived) {
     for (const int value : {0, 1, 3, 4, 5, 127, 255}) {
       std::vector<std::byte> broken = whole;
       broken[at] = static_cast<std::byte>(value);
-      if (const auto entry = Decode(broken); entry && *entry) {
+      if (const auto entry = DecodeOne(broken); entry && *entry) {
         DecodeConntrackTuple((*entry)->original);
         DecodeConntrackTuple((*entry)->reply);
       }
@@ -116,7 +116,7 @@ TEST(ConntrackEntryTest, ALengthThatRunsPastTheEndIsAnError) {
   auto payload = Entry(PutEstablished);
   payload[sizeof(nfgenmsg)] = std::byte{0xff};
   payload[sizeof(nfgenmsg) + 1] = std::byte{0xff};
-  EXPECT_FALSE(Decode(payload).has_value());
+  EXPECT_FALSE(DecodeOne(payload).has_value());
 }
 
 }  // namespace

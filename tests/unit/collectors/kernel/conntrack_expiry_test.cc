@@ -12,7 +12,7 @@ using netlink::FakeEvents;
 using netlink::FakeKernel;
 using netlink::MessageOf;
 
-Result<std::optional<ConntrackExpiry>> Decode(const netlink::Request& message) {
+Result<std::optional<ConntrackExpiry>> DecodeExpiry(const netlink::Request& message) {
   return DecodeConntrackExpiry({message.Type(), message.Data().subspan(NLMSG_HDRLEN)});
 }
 
@@ -21,7 +21,7 @@ TEST(ConntrackExpiryTest, TellsTheStateAndBothTuples) {
     EventContent content;
     content.state = static_cast<std::uint8_t>(kLiveConntrackStates[i]);
     content.reply_source = "198.51.100.9";
-    const auto expiry = Decode(EventMessage(content));
+    const auto expiry = DecodeExpiry(EventMessage(content));
     ASSERT_TRUE(expiry && *expiry);
     EXPECT_EQ((*expiry)->state, i);
     EXPECT_EQ((*expiry)->original.source.Text(), "192.0.2.1:40000");
@@ -41,7 +41,7 @@ TEST(ConntrackExpiryTest, IsNothingForADeletionOrAnotherStateOrProtocol) {
   EventContent created;
   created.message = IPCTNL_MSG_CT_NEW;
   for (const EventContent& content : {deleted, closed, udp, created}) {
-    const auto expiry = Decode(EventMessage(content));
+    const auto expiry = DecodeExpiry(EventMessage(content));
     ASSERT_TRUE(expiry.has_value());
     EXPECT_FALSE(expiry->has_value());
   }
@@ -50,7 +50,7 @@ TEST(ConntrackExpiryTest, IsNothingForADeletionOrAnotherStateOrProtocol) {
 TEST(ConntrackExpiryTest, SaysThatAKernelWhichDoesNotTellTheStateIsNotSupported) {
   EventContent old_kernel;
   old_kernel.state.reset();
-  const auto expiry = Decode(EventMessage(old_kernel));
+  const auto expiry = DecodeExpiry(EventMessage(old_kernel));
   ASSERT_FALSE(expiry);
   EXPECT_EQ(expiry.error().reason, FailureReason::kUnsupported);
 }
@@ -58,7 +58,7 @@ TEST(ConntrackExpiryTest, SaysThatAKernelWhichDoesNotTellTheStateIsNotSupported)
 TEST(ConntrackExpiryTest, NeverCountsAMessageThatIsCutShort) {
   const netlink::Request whole = EventMessage({});
   const netlink::Bytes payload = whole.Data().subspan(NLMSG_HDRLEN);
-  ASSERT_TRUE(Decode(whole).value());
+  ASSERT_TRUE(DecodeExpiry(whole).value());
   // The last three bytes are padding behind the state.
   for (std::size_t size = 0; size + 3 < payload.size(); ++size) {
     // A copy of exactly this size: a memory checker sees a byte read past the end.
@@ -87,7 +87,7 @@ ExpiryScope Scope(const char* source, const char* destination, const char* reply
   content.destination = destination;
   content.reply_source = reply_source;
   content.reply_destination = reply_destination;
-  return ScopeOf(**Decode(EventMessage(content)), AddressesOfHost());
+  return ScopeOf(**DecodeExpiry(EventMessage(content)), AddressesOfHost());
 }
 
 TEST(ExpiryScopeTest, ConnectionsFromAndToThisHostAreLocalWhateverNatDidToThem) {

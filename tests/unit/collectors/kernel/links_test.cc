@@ -5,6 +5,7 @@
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/conntrack_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
 #include "tests/unit/collectors/kernel/route_messages.h"
@@ -16,8 +17,6 @@ using netlink::Done;
 using netlink::FakeKernel;
 using netlink::FakeMessage;
 using netlink::MessageOf;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 FakeMessage NumberMessage(std::int32_t number) {
   rtgenmsg header = {};

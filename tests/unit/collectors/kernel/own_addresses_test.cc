@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/conntrack_messages.h"
 #include "tests/unit/collectors/kernel/netlink/fake_events.h"
 
@@ -17,7 +18,6 @@ using netlink::FakeMessage;
 using netlink::MessageOf;
 
 IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 FakeMessage Address(const std::string& own, const std::string& peer = "", std::uint16_t type = RTM_NEWADDR) {
   return MessageOf(AddressMessage(own, peer, type));
 }

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
 namespace finwait::kernel {
@@ -13,8 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 TEST(ReadSmallFile, ReturnsEveryByte) {
   const ProcfsFixture procfs;

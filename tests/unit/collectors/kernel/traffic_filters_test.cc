@@ -12,6 +12,7 @@
 #include <linux/tc_act/tc_skbedit.h>
 #include <linux/tc_act/tc_vlan.h>
 
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
 #include "tests/unit/collectors/kernel/route_messages.h"
 
@@ -25,8 +26,6 @@ using netlink::FakeMessage;
 using netlink::MessageOf;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 struct ActionParameters {
   tc_gen;

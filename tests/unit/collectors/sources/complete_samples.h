@@ -10,7 +10,7 @@
 namespace finwait::sources {
 
 /// A sample of each collector in which nothing is missing, as the tests of collectors tell them: what docs/metrics.md
-/// is made from. A test adds its own at namespace scope: const bool kComplete =
+/// is made from. A test adds its own at namespace scope: const bool kNetstatComplete =
 /// CompleteSamples::Add(NetstatSample{...});
 class CompleteSamples {
  public:

@@ -6,7 +6,7 @@ namespace finwait::sources {
 namespace {
 
 using std::chrono::seconds;
-constexpr auto kEstablished = kernel::ConntrackTcpState::kEstablished;
+constexpr auto kUp = kernel::ConntrackTcpState::kEstablished;
 
 class EntryTimeoutTest : public testing::Test {
  protected:
@@ -23,31 +23,31 @@ class EntryTimeoutTest : public testing::Test {
 
 TEST_F(EntryTimeoutTest, IsTheSysctlsWhereThatMayBe) {
   const EntryTimeout spoke_just_now(431'999, seconds(432'000));
-  EXPECT_FALSE(spoke_just_now.IsOwn(kEstablished, sysctl_));
+  EXPECT_FALSE(spoke_just_now.IsOwn(kUp, sysctl_));
   EXPECT_EQ(spoke_just_now.Length(seconds(432'000)), seconds(432'000));
   const EntryTimeout refreshed_by_the_peer(431'000, seconds(500'000));
-  EXPECT_FALSE(refreshed_by_the_peer.IsOwn(kEstablished, sysctl_)) << "its keepalives leave no trace in the socket";
+  EXPECT_FALSE(refreshed_by_the_peer.IsOwn(kUp, sysctl_)) << "its keepalives leave no trace in the socket";
   EXPECT_EQ(refreshed_by_the_peer.Length(seconds(432'000)), seconds(432'000));
 }
 
 TEST_F(EntryTimeoutTest, IsItsOwnWhereTheSysctlCannotHaveGivenIt) {
   const EntryTimeout shorter(99, seconds(100));
-  EXPECT_TRUE(shorter.IsOwn(kEstablished, sysctl_));
+  EXPECT_TRUE(shorter.IsOwn(kUp, sysctl_));
   EXPECT_EQ(shorter.Length(seconds(432'000)), seconds(100));
   const EntryTimeout longer(863'990, seconds(864'000));
-  EXPECT_TRUE(longer.IsOwn(kEstablished, sysctl_));
+  EXPECT_TRUE(longer.IsOwn(kUp, sysctl_));
   EXPECT_EQ(longer.Length(seconds(432'000)), seconds(864'000));
 }
 
 TEST_F(EntryTimeoutTest, IsNoPolicysWhileDataIsUnacknowledged) {
   const EntryTimeout in_flight(299, seconds(300));
-  EXPECT_FALSE(in_flight.IsOwn(kEstablished, sysctl_));
+  EXPECT_FALSE(in_flight.IsOwn(kUp, sysctl_));
   EXPECT_EQ(in_flight.Length(seconds(432'000)), seconds(300)) << "nor is it near its end";
 }
 
 TEST_F(EntryTimeoutTest, OfASocketThatDoesNotTellItsSilenceTheSysctlIsAllThereIs) {
   const EntryTimeout silent(99, std::nullopt);
-  EXPECT_FALSE(silent.IsOwn(kEstablished, sysctl_));
+  EXPECT_FALSE(silent.IsOwn(kUp, sysctl_));
   EXPECT_EQ(silent.Length(seconds(432'000)), seconds(432'000));
   EXPECT_EQ(silent.Length(std::nullopt), std::nullopt);
 }

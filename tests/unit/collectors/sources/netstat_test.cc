@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const bool kComplete = [] {
+const bool kNetstatComplete = [] {
   NetstatSample sample;
   for (auto* counter : {&sample.abort_failed, &sample.abort_on_timeout, &sample.abort_on_close, &sample.abort_on_memory,
                         &sample.retrans_segs, &sample.timeouts, &sample.out_rsts}) {

@@ -12,6 +12,7 @@
 #include "collectors/kernel/socket_pass.h"
 #include "collectors/sources/registry.h"
 #include "collectors/sources/tracking.h"
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
@@ -20,8 +21,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 // A host whose conntrack is there but whose other modules are not, or not known to be.
 class LookingLoadsNothingTest : public testing::TestWithParam<kernel::FeatureState> {

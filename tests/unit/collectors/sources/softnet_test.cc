@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const bool kComplete = CompleteSamples::Add(SoftnetSample());
+const bool kSoftnetComplete = CompleteSamples::Add(SoftnetSample());
 
 constexpr const char* kFile = "thread-self/net/softnet_stat";
 

@@ -35,20 +35,20 @@ struct HostWithSettings : kernel::ProcfsFixture {
   }
 };
 
-Result<Collected> Collect(const kernel::ProcfsFixture& procfs) {
+Result<Collected> CollectSysctl(const kernel::ProcfsFixture& procfs) {
   return SysctlCollector(procfs.MakeHost()).Collect(Deadline::After(seconds(5)));
 }
 
-const SysctlSample& SampleOf(const Result<Collected>& collected) {
+const SysctlSample& SysctlOf(const Result<Collected>& collected) {
   return dynamic_cast<const SysctlSample&>(*collected.value().data);
 }
 
 TEST(SysctlCollector, PutsEachFileIntoItsOwnField) {
   const HostWithSettings procfs;
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
-  const SysctlSample& sample = SampleOf(collected);
+  const SysctlSample& sample = SysctlOf(collected);
   EXPECT_EQ(sample.Timeout(ConntrackTcpTimeout::kSynSent), seconds(101));
   EXPECT_EQ(sample.Timeout(ConntrackTcpTimeout::kSynRecv), seconds(102));
   EXPECT_EQ(sample.Timeout(ConntrackTcpTimeout::kEstablished), seconds(103));
@@ -73,26 +73,26 @@ TEST(SysctlCollector, PutsEachFileIntoItsOwnField) {
 TEST(SysctlCollector, TakesAHostWithoutConntrackAsItIs) {
   const HostWithSettings procfs;
   procfs.Remove("sys/net/netfilter");
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
-  EXPECT_EQ(SampleOf(collected).Timeout(ConntrackTcpTimeout::kEstablished), std::nullopt);
-  EXPECT_EQ(SampleOf(collected).conntrack_tcp_loose, std::nullopt);
-  EXPECT_EQ(SampleOf(collected).tcp_fin_timeout, seconds(60));
+  EXPECT_EQ(SysctlOf(collected).Timeout(ConntrackTcpTimeout::kEstablished), std::nullopt);
+  EXPECT_EQ(SysctlOf(collected).conntrack_tcp_loose, std::nullopt);
+  EXPECT_EQ(SysctlOf(collected).tcp_fin_timeout, seconds(60));
 }
 
 TEST(SysctlCollector, NamesTheFileThatIsGarbledAndWhatItHolds) {
   const HostWithSettings procfs;
   const std::string file = "sys/net/netfilter/nf_conntrack_tcp_timeout_established";
   procfs.Write(file, "five days\n");
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_EQ(collected->gaps[0].reason, FailureReason::kError);
   EXPECT_EQ(collected->gaps[0].message,
             (procfs.Root() / file).string() + " holds \"five days\", not a whole number from 0 to 4294967295");
-  EXPECT_EQ(SampleOf(collected).Timeout(ConntrackTcpTimeout::kEstablished), std::nullopt);
-  EXPECT_EQ(SampleOf(collected).Timeout(ConntrackTcpTimeout::kFinWait), seconds(104));
+  EXPECT_EQ(SysctlOf(collected).Timeout(ConntrackTcpTimeout::kEstablished), std::nullopt);
+  EXPECT_EQ(SysctlOf(collected).Timeout(ConntrackTcpTimeout::kFinWait), seconds(104));
 }
 
 TEST(SysctlCollector, RefusesWhatIsNotAPlainNumber) {
@@ -102,9 +102,9 @@ TEST(SysctlCollector, RefusesWhatIsNotAPlainNumber) {
         std::string(4096, '9'), std::string(70'000, '1')}) {
     const HostWithSettings procfs;
     procfs.Write("sys/net/ipv4/tcp_fin_timeout", content);
-    const auto collected = Collect(procfs);
+    const auto collected = CollectSysctl(procfs);
     ASSERT_TRUE(collected);
-    EXPECT_EQ(SampleOf(collected).tcp_fin_timeout, std::nullopt) << content.substr(0, 20);
+    EXPECT_EQ(SysctlOf(collected).tcp_fin_timeout, std::nullopt) << content.substr(0, 20);
     ASSERT_THAT(collected->gaps, SizeIs(1));
     EXPECT_THAT(collected->gaps[0].message, HasSubstr("sys/net/ipv4/tcp_fin_timeout"));
     EXPECT_LT(collected->gaps[0].message.size(), 500u);
@@ -114,14 +114,14 @@ TEST(SysctlCollector, RefusesWhatIsNotAPlainNumber) {
 TEST(SysctlCollector, TakesALastLineWithoutItsNewline) {
   const HostWithSettings procfs;
   procfs.Write("sys/net/ipv4/tcp_fin_timeout", "61");
-  EXPECT_EQ(SampleOf(Collect(procfs)).tcp_fin_timeout, seconds(61));
+  EXPECT_EQ(SysctlOf(CollectSysctl(procfs)).tcp_fin_timeout, seconds(61));
 }
 
 TEST(SysctlCollector, CallsAFileThatCannotBeReadAGapAndNotAbsent) {
   const HostWithSettings procfs;
   procfs.Remove("sys/net/ipv4/tcp_fin_timeout");
   std::filesystem::create_directory(procfs.Root() / "sys/net/ipv4/tcp_fin_timeout");
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_TRUE(collected);
   ASSERT_THAT(collected->gaps, SizeIs(1));
   EXPECT_THAT(collected->gaps[0].message, EndsWith("tcp_fin_timeout: Is a directory"));
@@ -129,7 +129,7 @@ TEST(SysctlCollector, CallsAFileThatCannotBeReadAGapAndNotAbsent) {
 
 TEST(SysctlCollector, FailsWhereNothingIsThere) {
   const kernel::ProcfsFixture procfs;
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_FALSE(collected);
   EXPECT_EQ(collected.error().reason, FailureReason::kError);
   EXPECT_THAT(collected.error().message, HasSubstr((procfs.Root() / "sys/net").string()));
@@ -139,7 +139,7 @@ TEST(SysctlCollector, FailsWhereNothingIsThere) {
 TEST(SysctlCollector, IsUnsupportedWhereAWholeProcfsHasNoneOfTheSettings) {
   const kernel::ProcfsFixture procfs;
   procfs.Write("sys/net/core/somaxconn", "4096\n");
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_FALSE(collected);
   EXPECT_EQ(collected.error().reason, FailureReason::kUnsupported);
 }
@@ -147,7 +147,7 @@ TEST(SysctlCollector, IsUnsupportedWhereAWholeProcfsHasNoneOfTheSettings) {
 TEST(SysctlCollector, FailsWithTheFirstGapWhereNothingCouldBeRead) {
   const kernel::ProcfsFixture procfs;
   procfs.Write("sys/net/ipv4/tcp_fin_timeout", "?");
-  const auto collected = Collect(procfs);
+  const auto collected = CollectSysctl(procfs);
   ASSERT_FALSE(collected);
   EXPECT_THAT(collected.error().message, HasSubstr("tcp_fin_timeout holds \"?\""));
 }

@@ -8,7 +8,7 @@
 namespace finwait::sources {
 namespace {
 
-const bool kComplete = CompleteSamples::Add(WitnessSample());
+const bool kWitnessComplete = CompleteSamples::Add(WitnessSample());
 
 TEST(WitnessTest, NobodyButTheServiceHasOne) {
   const kernel::ProcfsFixture procfs;

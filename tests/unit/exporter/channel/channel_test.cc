@@ -17,6 +17,7 @@
 #include "exporter/channel/answerer.h"
 #include "exporter/channel/reader_client.h"
 #include "exporter/channel/snapshot_feed.h"
+#include "tests/soon.h"
 #include "tests/unit/collectors/sources/complete_samples.h"
 
 namespace finwait::channel {
@@ -36,8 +37,6 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 
 const auto kMayAskAll = [](const Need&) { return Result<void>(); };
-
-Deadline Soon() { return Deadline::After(seconds(20)); }
 
 class TableResolver : public firewall::facts::Resolver {
  public:

@@ -1,4 +1,5 @@
 #include "exporter/channel/connection.h"
+#include "tests/soon.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,8 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-Deadline Soon() { return Deadline::After(seconds(20)); }
 
 std::vector<std::byte> Bytes(std::size_t size) { return std::vector<std::byte>(size, std::byte{7}); }
 

@@ -29,7 +29,7 @@ std::string Gunzip(const std::string& compressed) {
   return data;
 }
 
-httplib::Request RequestFor(const std::string& accept_encoding) {
+httplib::Request Accepting(const std::string& accept_encoding) {
   httplib::Request request;
   request.headers = {{"accept-encoding", accept_encoding}};
   return request;
@@ -60,26 +60,26 @@ TEST(Gzip, WhatIsCompressedComesBackTheSame) {
 TEST(Compressed, CompressesWhenAskedToAndAlwaysSaysThatItVaries) {
   const std::string body(5000, 'a');
   const HttpResponse plain = MakeResponse(200, "text/plain", body);
-  const HttpResponse zipped = Compressed(RequestFor("gzip"), plain);
+  const HttpResponse zipped = Compressed(Accepting("gzip"), plain);
   EXPECT_EQ(FieldOf(zipped, "Content-Encoding"), "gzip");
   EXPECT_EQ(FieldOf(zipped, "Vary"), "Accept-Encoding");
   EXPECT_LT(zipped.body->size(), 100u);
   EXPECT_EQ(Gunzip(*zipped.body), body);
-  const HttpResponse refused = Compressed(RequestFor("gzip;q=0"), plain);
+  const HttpResponse refused = Compressed(Accepting("gzip;q=0"), plain);
   EXPECT_EQ(*refused.body, body);
   EXPECT_EQ(FieldOf(refused, "Content-Encoding"), "");
   EXPECT_EQ(FieldOf(refused, "Vary"), "Accept-Encoding");
 }
 
 TEST(Compressed, LeavesSmallAndEmptyBodiesAlone) {
-  EXPECT_EQ(*Compressed(RequestFor("gzip"), MakeResponse(200, "text/plain", "OK")).body, "OK");
-  EXPECT_EQ(Compressed(RequestFor("gzip"), HttpResponse{}).body, nullptr);
+  EXPECT_EQ(*Compressed(Accepting("gzip"), MakeResponse(200, "text/plain", "OK")).body, "OK");
+  EXPECT_EQ(Compressed(Accepting("gzip"), HttpResponse{}).body, nullptr);
 }
 
 TEST(Compressed, AddsToAVaryThatIsThere) {
   HttpResponse response;
   response.headers = {{"Vary", "Accept"}};
-  EXPECT_EQ(FieldOf(Compressed(RequestFor(""), response), "Vary"), "Accept, Accept-Encoding");
+  EXPECT_EQ(FieldOf(Compressed(Accepting(""), response), "Vary"), "Accept, Accept-Encoding");
 }
 
 }  // namespace

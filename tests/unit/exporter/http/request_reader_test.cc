@@ -18,14 +18,14 @@ int Outcome(std::string_view request, HeadLimits limits = {}) {
   return state == State::kIncomplete ? 0 : state == State::kComplete ? 200 : reader.Refusal();
 }
 
-RequestHead HeadOf(std::string_view request) {
+RequestHead ReadHead(std::string_view request) {
   RequestReader reader({});
   EXPECT_EQ(reader.Read(request), State::kComplete) << request;
   return reader.TakeHead();
 }
 
 TEST(RequestReader, ReadsLineAndFields) {
-  const RequestHead head = HeadOf(
+  const RequestHead head = ReadHead(
       "GET /a%20b/c?x=1&y=%41 HTTP/1.1\r\nHost: h\r\nAccept:\t text/plain \r\nX-Empty:\r\nx-b: \xC3\xBC\r\n\r\n");
   EXPECT_EQ(head.method, "GET");
   EXPECT_EQ(head.target, "/a%20b/c?x=1&y=%41");
@@ -42,12 +42,12 @@ TEST(RequestReader, ReadsLineAndFields) {
 }
 
 TEST(RequestReader, AConnectionIsKeptForHttp11ThatDoesNotSendAhead) {
-  EXPECT_TRUE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\n\r\n").keep_alive);
-  EXPECT_TRUE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
-  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").keep_alive);
-  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n").keep_alive);
-  EXPECT_FALSE(HeadOf("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
-  EXPECT_FALSE(HeadOf("GET / HTTP/1.1\r\nHost: h\r\n\r\nG").keep_alive) << "pipelined";
+  EXPECT_TRUE(ReadHead("GET / HTTP/1.1\r\nHost: h\r\n\r\n").keep_alive);
+  EXPECT_TRUE(ReadHead("GET / HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
+  EXPECT_FALSE(ReadHead("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").keep_alive);
+  EXPECT_FALSE(ReadHead("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n").keep_alive);
+  EXPECT_FALSE(ReadHead("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
+  EXPECT_FALSE(ReadHead("GET / HTTP/1.1\r\nHost: h\r\n\r\nG").keep_alive) << "pipelined";
 }
 
 TEST(RequestReader, AcceptsWhatIsUnusualButLegal) {
@@ -64,12 +64,12 @@ TEST(RequestReader, AcceptsWhatIsUnusualButLegal) {
 }
 
 TEST(RequestReader, TheAbsoluteFormMeansItsPath) {
-  EXPECT_EQ(HeadOf("GET http://host:1/metrics?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/metrics?a=b");
-  EXPECT_EQ(HeadOf("GET http://host HTTP/1.1\r\nHost: h\r\n\r\n").target, "/");
-  EXPECT_EQ(HeadOf("GET http://u@host:1/a HTTP/1.1\r\nHost: h\r\n\r\n").authority, "u@host:1");
-  EXPECT_EQ(HeadOf("GET HtTpS://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").authority, "host");
-  EXPECT_EQ(HeadOf("GET /http://host HTTP/1.1\r\nHost: h\r\n\r\n").authority, "");
-  EXPECT_EQ(HeadOf("GET http://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/?a=b");
+  EXPECT_EQ(ReadHead("GET http://host:1/metrics?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/metrics?a=b");
+  EXPECT_EQ(ReadHead("GET http://host HTTP/1.1\r\nHost: h\r\n\r\n").target, "/");
+  EXPECT_EQ(ReadHead("GET http://u@host:1/a HTTP/1.1\r\nHost: h\r\n\r\n").authority, "u@host:1");
+  EXPECT_EQ(ReadHead("GET HtTpS://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").authority, "host");
+  EXPECT_EQ(ReadHead("GET /http://host HTTP/1.1\r\nHost: h\r\n\r\n").authority, "");
+  EXPECT_EQ(ReadHead("GET http://host?a=b HTTP/1.1\r\nHost: h\r\n\r\n").target, "/?a=b");
 }
 
 TEST(RequestReader, RefusesEachDefectWithItsStatus) {

@@ -12,7 +12,7 @@ namespace {
 
 using diagnosis::Fate;
 
-CloseResult Of(Fate fate, const std::string& text = "") {
+CloseResult ResultOf(Fate fate, const std::string& text = "") {
   CloseResult close;
   close.fate = fate;
   if (!text.empty()) {
@@ -29,29 +29,31 @@ CloseResult Of(Fate fate, const std::string& text = "") {
 TEST(CloseResultTest, ACloseThatWorksAndThenDoesNotIsNewlyLost) {
   for (const Fate fate :
        {Fate::kFinDropped, Fate::kAckDropped, Fate::kNatLost, Fate::kPeerFinDropped, Fate::kPeerDecides}) {
-    EXPECT_EQ(ChangeBetween(Of(Fate::kClean), Of(fate)), Change::kNewlyLost) << Name(fate);
-    EXPECT_EQ(ChangeBetween(Of(fate), Of(Fate::kClean)), Change::kNewlyCloses) << Name(fate);
+    EXPECT_EQ(ChangeBetween(ResultOf(Fate::kClean), ResultOf(fate)), Change::kNewlyLost) << Name(fate);
+    EXPECT_EQ(ChangeBetween(ResultOf(fate), ResultOf(Fate::kClean)), Change::kNewlyCloses) << Name(fate);
   }
 }
 
 TEST(CloseResultTest, FailingOnlyIfThePeerClosesFirstIsLessThanFailingAlways) {
-  EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kFinDropped)), Change::kNewlyLost);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kPeerDecides), Of(Fate::kAckDropped)), Change::kNewlyLost);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kPeerFinDropped)), Change::kNewlyCloses);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kAckDropped)), Change::kOtherwise);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kPeerFinDropped), ResultOf(Fate::kFinDropped)), Change::kNewlyLost);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kPeerDecides), ResultOf(Fate::kAckDropped)), Change::kNewlyLost);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kFinDropped), ResultOf(Fate::kPeerFinDropped)), Change::kNewlyCloses);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kFinDropped), ResultOf(Fate::kAckDropped)), Change::kOtherwise);
 }
 
 TEST(CloseResultTest, WhatIsUnknownIsNeverTakenForHarmless) {
-  EXPECT_EQ(ChangeBetween(Of(Fate::kClean), Of(Fate::kUnknown)), Change::kNotKnowable);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kFinDropped)), Change::kNotKnowable);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kPeerFinDropped), Of(Fate::kUnknown)), Change::kNotKnowable);
-  EXPECT_EQ(ChangeBetween(Of(Fate::kUnknown), Of(Fate::kClean)), Change::kNone) << "nothing can be lost by it";
-  EXPECT_EQ(ChangeBetween(Of(Fate::kFinDropped), Of(Fate::kUnknown)), Change::kOtherwise) << "it is lost already";
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kClean), ResultOf(Fate::kUnknown)), Change::kNotKnowable);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kUnknown), ResultOf(Fate::kFinDropped)), Change::kNotKnowable);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kPeerFinDropped), ResultOf(Fate::kUnknown)), Change::kNotKnowable);
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kUnknown), ResultOf(Fate::kClean)), Change::kNone)
+      << "nothing can be lost by it";
+  EXPECT_EQ(ChangeBetween(ResultOf(Fate::kFinDropped), ResultOf(Fate::kUnknown)), Change::kOtherwise)
+      << "it is lost already";
 }
 
 TEST(CloseResultTest, WhatHangsOnTheSameThingUnderEitherIsUnchanged) {
   const std::string translated = "cannot be known: " + std::string(diagnosis::kNotToldTranslated) + ": ";
-  CloseResult before = Of(Fate::kUnknown);
+  CloseResult before = ResultOf(Fate::kUnknown);
   before.consequence = translated + "the packet mark";
   CloseResult after = before;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);
@@ -65,15 +67,15 @@ TEST(CloseResultTest, TheSameWordsForOtherThingsMayHideALoss) {
         std::string("what ipset blocked holds"),
         std::string(diagnosis::kNotToldTranslated) + ": " + std::string(firewall::xt::kWhatIpset) + "blocked holds",
         std::string(diagnosis::kNotToldTranslated) + ": " + std::string(firewall::xt::kWhatUnreadIpset)}) {
-    CloseResult either = Of(Fate::kUnknown);
+    CloseResult either = ResultOf(Fate::kUnknown);
     either.consequence = "cannot be known: " + hangs_on;
     EXPECT_EQ(ChangeBetween(either, either), Change::kNotKnowable) << hangs_on;
   }
 }
 
 TEST(CloseResultTest, TheSameRuleLoadedAgainIsTheSame) {
-  CloseResult before = Of(Fate::kFinDropped, "ct state invalid counter packets 12 bytes 640 drop");
-  CloseResult after = Of(Fate::kFinDropped, "ct state invalid counter packets 0 bytes 0 drop");
+  CloseResult before = ResultOf(Fate::kFinDropped, "ct state invalid counter packets 12 bytes 640 drop");
+  CloseResult after = ResultOf(Fate::kFinDropped, "ct state invalid counter packets 0 bytes 0 drop");
   before.rule->handle = 4;
   after.rule->handle = 19;
   EXPECT_EQ(ChangeBetween(before, after), Change::kNone);

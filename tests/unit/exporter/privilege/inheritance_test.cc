@@ -16,7 +16,7 @@ namespace finwait::privilege {
 namespace {
 
 // The exit code of `action` in a child process.
-int InChild(const std::function<int()>& action) {
+int ExitOfChild(const std::function<int()>& action) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::_exit(action());
@@ -35,7 +35,7 @@ std::string TargetOf(int fd) {
 }
 
 TEST(Inheritance, WhatWasLeftOpenIsClosedAndWhatWasPassedIsNot) {
-  const int wrong = InChild([] {
+  const int wrong = ExitOfChild([] {
     for (const int fd : {3, 4, 5, 9, 200}) {
       ::dup2(::open("/", O_RDONLY | O_DIRECTORY), fd);
     }
@@ -49,7 +49,7 @@ TEST(Inheritance, WhatWasLeftOpenIsClosedAndWhatWasPassedIsNot) {
 
 TEST(Inheritance, AStandardStreamThatIsClosedBecomesDevNull) {
   for (int closed = 0; closed < 8; ++closed) {
-    const int wrong = InChild([closed] {
+    const int wrong = ExitOfChild([closed] {
       const int file = ::open("/proc/self/status", O_RDONLY);
       for (int fd = 0; fd < 3; ++fd) {
         ::dup2(file, fd);
@@ -76,7 +76,7 @@ TEST(Inheritance, TheProcessIsNotDumpable) {
   if (kHasSanitizer) {
     GTEST_SKIP() << "a leak sanitizer attaches to its own process";
   }
-  EXPECT_EQ(InChild([] { return GiveUpInheritance(0) ? ::prctl(PR_GET_DUMPABLE) : 100; }), 0);
+  EXPECT_EQ(ExitOfChild([] { return GiveUpInheritance(0) ? ::prctl(PR_GET_DUMPABLE) : 100; }), 0);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ struct Child {
 };
 
 // Runs `action` in a child process, which returns what it has to say.
-Child InChild(const std::function<std::string()>& action) {
+Child ChildThat(const std::function<std::string()>& action) {
   int ends[2];
   EXPECT_EQ(::pipe(ends), 0);
   const pid_t pid = ::fork();
@@ -80,7 +80,7 @@ Child InChild(const std::function<std::string()>& action) {
 }
 
 Child InSandbox(const std::function<std::string()>& action, Role role = Role::kReader) {
-  return InChild([&] {
+  return ChildThat([&] {
     const auto given_up = GiveUpPrivileges({});
     const auto unfiltered_because = FilterCalls(true, {role});
     if (!given_up || unfiltered_because) {
@@ -345,7 +345,7 @@ TEST(Sandbox, WhatWalksTheTableRunsProgramsThatAreLoadedAndLoadsNone) {
 TEST(Sandbox, TheReaderAsksForNoTableOfAFamilyThatHasNone) {
   SKIP_WITH_A_SANITIZER();
   for (const bool has_ipv4 : {false, true}) {
-    const Child child = InChild([has_ipv4]() -> std::string {
+    const Child child = ChildThat([has_ipv4]() -> std::string {
       if (FilterCalls(true, {.role = Role::kReader, .ipv4_tables = has_ipv4, .ipv6_tables = false})) {
         return "unfiltered";
       }
@@ -408,7 +408,7 @@ TEST(Sandbox, LeavesWhatTheProgramDoes) {
 
 TEST(Sandbox, HoldsForThreadsThatRanBefore) {
   SKIP_WITH_A_SANITIZER();
-  const Child child = InChild([] {
+  const Child child = ChildThat([] {
     std::atomic<bool> entered = false;
     long result = 0;
     std::thread before([&] {
@@ -458,7 +458,7 @@ TEST(Sandbox, EndsAProcessThatMakesCallsInAnotherProcessorMode) {
 #endif
 
 TEST(Sandbox, FiltersNothingWhenToldSoAndSaysWhy) {
-  const Child child = InChild([] {
+  const Child child = ChildThat([] {
     const auto unfiltered_because = FilterCalls(false, {Role::kReader});
     const bool can = ::kill(::getpid(), 0) == 0;
     return unfiltered_because && can ? *unfiltered_because : "refused";

@@ -8,7 +8,7 @@ namespace {
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
 
-struct Case {
+struct Peer {
   std::uint16_t port;
   bool at_peer;
   const char* unit;
@@ -44,7 +44,7 @@ TEST(KeepaliveTermsTest, AreThoseOfTheHolderRatherThanOfThePort) {
 }
 
 TEST(KeepaliveTermsTest, NameTheIntervalWhereverTheTimeIsASysctl) {
-  for (const Case& one : {Case{3306, false, ""}, Case{3306, true, ""}, Case{5432, true, ""}, Case{80, true, "nginx"}}) {
+  for (const Peer& one : {Peer{3306, false, ""}, Peer{3306, true, ""}, Peer{5432, true, ""}, Peer{80, true, "nginx"}}) {
     const std::string terms = KeepaliveTerms(Service(one.port, one.at_peer, one.unit), 30);
     EXPECT_NE(terms.find("net.ipv4.tcp_keepalive_time = 30"), std::string::npos) << terms;
     EXPECT_NE(terms.find("net.ipv4.tcp_keepalive_intvl = 30"), std::string::npos) << terms;

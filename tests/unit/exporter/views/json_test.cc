@@ -22,7 +22,7 @@ using nlohmann::json;
 using std::chrono::seconds;
 
 // A host with a socket stuck and one at risk, so that every list has something in it.
-std::shared_ptr<const report::Report> Failing() {
+std::shared_ptr<const report::Report> FailingReport() {
   diagnosis::SnapshotBuilder host(diagnosis::DropsAt({Hook::kOutput}));
   diagnosis::Diagnostician diagnostician;
   sources::FirewallSample firewall;
@@ -51,12 +51,12 @@ std::shared_ptr<const report::Report> Failing() {
 }
 
 TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
-  const std::string hidden = ReportJson(*Failing(), Details::kHide);
+  const std::string hidden = ReportJson(*FailingReport(), Details::kHide);
   EXPECT_EQ(hidden.find("192.0.2."), std::string::npos);
   EXPECT_EQ(hidden.find("-j DROP"), std::string::npos) << "of no rule; commands of ours accept";
   const json report = json::parse(hidden);
   EXPECT_EQ(report["stuck"]["sockets"][0]["rule"]["chain"], "OUTPUT") << "the place is shown";
-  const std::string shown = ReportJson(*Failing(), Details::kShow);
+  const std::string shown = ReportJson(*FailingReport(), Details::kShow);
   EXPECT_NE(shown.find("192.0.2.1:40001"), std::string::npos);
   EXPECT_NE(shown.find("-A OUTPUT -d 192.0.2.2 -j DROP"), std::string::npos);
 }
@@ -64,7 +64,7 @@ TEST(JsonTest, WithoutDetailsItNamesNoAddressAndNoRuleText) {
 // A host with 100,000 of everything that can be listed: anybody may ask for this report.
 TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
   constexpr std::size_t kMany = 100'000;
-  auto diagnosis = std::make_shared<diagnosis::Diagnosis>(*Failing()->diagnosis);
+  auto diagnosis = std::make_shared<diagnosis::Diagnosis>(*FailingReport()->diagnosis);
   auto snapshot = std::make_shared<scheduling::Snapshot>(*diagnosis->snapshot);
   sources::FirewallSample firewall = *snapshot->Find<sources::FirewallSample>();
   firewall.invalid_drops.resize(kMany, firewall.invalid_drops.front());
@@ -93,7 +93,7 @@ TEST(JsonTest, AReportOfManyRulesAndSocketsIsBoundedAndSaysHowManyMore) {
 }
 
 TEST(JsonTest, TellsOfEachStuckSocketWhyAndWhatBecameOfItsEntry) {
-  const json socket = json::parse(ReportJson(*Failing(), Details::kShow))["stuck"]["sockets"][0];
+  const json socket = json::parse(ReportJson(*FailingReport(), Details::kShow))["stuck"]["sockets"][0];
   EXPECT_EQ(socket["state"], "fin_wait_1");
   EXPECT_EQ(socket["cause"], "local_drop");
   EXPECT_EQ(socket["entry"], "timed_out");
@@ -104,7 +104,7 @@ TEST(JsonTest, TellsOfEachStuckSocketWhyAndWhatBecameOfItsEntry) {
 }
 
 TEST(JsonTest, StuckSocketsAreCountedByRule) {
-  const json by_rule = json::parse(ReportJson(*Failing(), Details::kHide))["stuck"]["by_rule"];
+  const json by_rule = json::parse(ReportJson(*FailingReport(), Details::kHide))["stuck"]["by_rule"];
   ASSERT_EQ(by_rule.size(), 1U);
   EXPECT_EQ(by_rule[0]["rule"]["chain"], "OUTPUT");
   EXPECT_EQ(by_rule[0]["packet"], "fin");
@@ -163,7 +163,7 @@ TEST(JsonTest, EveryFieldIsInTheDocument) {
   std::ostringstream document;
   document << file.rdbuf();
   std::set<std::string> paths;
-  Paths(json::parse(ReportJson(*Failing(), Details::kShow)), "", paths);
+  Paths(json::parse(ReportJson(*FailingReport(), Details::kShow)), "", paths);
   for (const std::string& path : paths) {
     const std::size_t dot = path.rfind('.');
     const std::string field = dot == std::string::npos ? path : path.substr(dot + 1);

@@ -7,7 +7,7 @@
 namespace finwait::views {
 namespace {
 
-report::Report ReportOf(const diagnosis::Diagnosis& diagnosis) {
+report::Report NagiosReport(const diagnosis::Diagnosis& diagnosis) {
   report::Report report;
   report.diagnosis = std::make_shared<const diagnosis::Diagnosis>(diagnosis);
   report.explanation.verdict = "2 closed connections are stuck.";
@@ -29,14 +29,14 @@ TEST(NagiosTest, OneLineHasStateVerdictAndPerformanceData) {
   diagnosis.live.emplace();
   diagnosis.live->at_risk = {3, 1};
   diagnosis.live->expiring = 7;
-  EXPECT_EQ(NagiosLine(ReportOf(diagnosis)),
+  EXPECT_EQ(NagiosLine(NagiosReport(diagnosis)),
             "FINWAIT CRITICAL - 2 closed connections are stuck. A rule drops them. | risk_score=81.3;39;69;0;100 "
             "stuck_sockets=2;;;0 at_risk_sockets=4;;;0 expiring_sockets=7;;;0\n");
 }
 
 TEST(NagiosTest, StatesFollowTheStage) {
   const auto state = [](std::optional<diagnosis::Stage> stage) {
-    const std::string line = NagiosLine(ReportOf(At(stage, 1)));
+    const std::string line = NagiosLine(NagiosReport(At(stage, 1)));
     return line.substr(0, line.find(" - "));
   };
   EXPECT_EQ(state(diagnosis::Stage::kNone), "FINWAIT OK");
@@ -47,13 +47,13 @@ TEST(NagiosTest, StatesFollowTheStage) {
 }
 
 TEST(NagiosTest, WhatIsUnknownIsNeverZero) {
-  const std::string line = NagiosLine(ReportOf(At(std::nullopt, std::nullopt)));
+  const std::string line = NagiosLine(NagiosReport(At(std::nullopt, std::nullopt)));
   EXPECT_EQ(line.substr(line.find('|')),
             "| risk_score=U;39;69;0;100 stuck_sockets=U;;;0 at_risk_sockets=U;;;0 expiring_sockets=U;;;0\n");
 }
 
 TEST(NagiosTest, TextCannotEndTheLineOrBeginPerformanceData) {
-  report::Report report = ReportOf(At(diagnosis::Stage::kNone, 0));
+  report::Report report = NagiosReport(At(diagnosis::Stage::kNone, 0));
   report.explanation.verdict = "chain a|b\nc\x1b[1m";
   for (const std::string& line : {NagiosLine(report), NagiosUnknown("a|b\nc")}) {
     EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;

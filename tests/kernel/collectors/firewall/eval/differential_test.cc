@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/environment_number.h"
 #include "tests/kernel/collectors/firewall/eval/closing_trial.h"
 #include "tests/kernel/collectors/firewall/eval/dice.h"
 #include "tests/kernel/collectors/firewall/eval/random_facts.h"
@@ -20,11 +21,6 @@ namespace {
 constexpr TrialRole kRoles[] = {TrialRole::kClose, TrialRole::kReset, TrialRole::kSend, TrialRole::kPeerClose,
                                 TrialRole::kPeerGone};
 constexpr std::size_t kConnections = 8;  // for each ruleset, each in every role
-
-std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 std::vector<TrialConnection> RandomConnections(std::uint64_t seed, const RandomRuleset& ruleset) {
   std::mt19937_64 engine(seed * 2 + 1);
@@ -176,8 +172,8 @@ void Print(const std::map<std::string, Tally>& tallies) {
 TEST_F(DifferentialTest, RandomRulesetsDoWhatWasPredicted) {
   // A fixed seed by default: whether a change lands must not hang on luck. New ground is for other seeds and longer
   // runs (tools/differential.sh).
-  const std::uint64_t seed = Number("FINWAIT_SEED", 20261123);
-  const std::uint64_t pairs = Number("FINWAIT_DIFFERENTIAL_PAIRS", 640);
+  const std::uint64_t seed = EnvironmentNumber("FINWAIT_SEED", 20261123);
+  const std::uint64_t pairs = EnvironmentNumber("FINWAIT_DIFFERENTIAL_PAIRS", 640);
   const bool verbose = std::getenv("FINWAIT_DIFFERENTIAL_VERBOSE") != nullptr;
   std::cout << "seed " << seed << " (FINWAIT_SEED repeats it)\n";
   std::map<std::string, Tally> tallies;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "exporter/diagnosis/class_survey.h"
+#include "tests/environment_number.h"
 #include "tests/kernel/collectors/firewall/eval/random_ruleset.h"
 #include "tests/lab/namespace.h"
 #include "tests/recording/class_points.h"
@@ -16,15 +17,10 @@
 namespace finwait::firewall::eval {
 namespace {
 
-std::uint64_t Number(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 // The long form: FINWAIT_CLASS_RULESETS=500, from another FINWAIT_SEED.
 TEST(RandomClassesTest, ConnectionsOfRandomRulesetsFareAsTheirClassSays) {
-  const std::uint64_t seed = Number("FINWAIT_SEED", 20261128);
-  const std::uint64_t rulesets = Number("FINWAIT_CLASS_RULESETS", 12);
+  const std::uint64_t seed = EnvironmentNumber("FINWAIT_SEED", 20261128);
+  const std::uint64_t rulesets = EnvironmentNumber("FINWAIT_CLASS_RULESETS", 12);
   constexpr std::size_t kPoints = 30;
   std::size_t points = 0;
   std::size_t imprecise = 0;

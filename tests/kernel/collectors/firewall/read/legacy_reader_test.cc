@@ -30,7 +30,7 @@ TEST(LegacyReaderTest, AQuestionAboutATableThatIsNotThereMakesNone) {
     Table nat;
     nat.backend = Backend::kLegacy;
     nat.name = "nat";
-    EXPECT_FALSE(RulePartReader(lab::HostHere(), lab::Soon()).ReadChain(nat, "OUTPUT"));
+    EXPECT_FALSE(RulePartReader(lab::HostHere(), Soon()).ReadChain(nat, "OUTPUT"));
   });
   EXPECT_EQ(where.Shell("cat /proc/thread-self/net/ip_tables_names"), "");
 }

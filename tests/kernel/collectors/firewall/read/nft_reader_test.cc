@@ -90,7 +90,7 @@ TEST(NftReaderTest, OneKeyIsLookedUpInASetOfAnySize) {
   EXPECT_EQ(big.element_count, 20'000U);
   const Set& all = *FindSet(table, "ports");
   where.Run([&] {
-    RulePartReader reader(lab::HostHere(), lab::Soon());
+    RulePartReader reader(lab::HostHere(), Soon());
     EXPECT_TRUE(lab::Value(reader.FindElement(table, big, Bytes({10, 7, 7, 0}))));
     EXPECT_TRUE(lab::Value(reader.FindElement(table, big, Bytes({10, 7, 7, 100}))));
     EXPECT_TRUE(lab::Value(reader.FindElement(table, big, Bytes({10, 7, 7, 127}))));
@@ -109,7 +109,7 @@ TEST(NftReaderTest, AChainThatIsNotThereIsUnsupported) {
   lab::LoadNft(where, "table ip t { }");
   const auto tables = lab::ReadNft(where).tables;
   where.Run([&] {
-    const auto missing = RulePartReader(lab::HostHere(), lab::Soon()).ReadChain(tables.front(), "missing");
+    const auto missing = RulePartReader(lab::HostHere(), Soon()).ReadChain(tables.front(), "missing");
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().reason, FailureReason::kUnsupported);
   });

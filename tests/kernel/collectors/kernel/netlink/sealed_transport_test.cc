@@ -23,11 +23,10 @@
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
 #include "tests/lab/namespace.h"
+#include "tests/soon.h"
 
 namespace finwait::kernel::netlink {
 namespace {
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(30)); }
 
 template <typename Sample, typename Collector>
 Sample Collect(Collector collector) {

@@ -19,6 +19,7 @@
 #include "collectors/kernel/netlink/channel.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/namespace.h"
+#include "tests/soon.h"
 
 namespace finwait::kernel::netlink {
 namespace {
@@ -26,8 +27,6 @@ namespace {
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 Request ConntrackDump() {
   Request request(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));

@@ -20,10 +20,10 @@ using facts::IpsetElementKey;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-IpAddress Address(const std::string& text) { return *IpAddress::Parse(text); }
+IpAddress AddressIn(const std::string& text) { return *IpAddress::Parse(text); }
 
 Put AddressPart(std::uint16_t type, const std::string& text) {
-  const IpAddress address = Address(text);
+  const IpAddress address = AddressIn(text);
   const bool ipv4 = address.Family() == IpFamily::kIpv4;
   return Nest(type, {Raw(ipv4 ? IPSET_ATTR_IPADDR_IPV4 : IPSET_ATTR_IPADDR_IPV6,
                          Value(address.Bytes().begin(), address.Bytes().end()))});
@@ -37,7 +37,7 @@ class IpsetMembersTest : public testing::Test {
   void Asks(IpsetElementKey element) { elements_.push_back(std::make_unique<IpsetElementKey>(std::move(element))); }
   void AsksFor(const std::string& address) {
     IpsetElementKey element;
-    element.address = Address(address);
+    element.address = AddressIn(address);
     Asks(std::move(element));
   }
   // One message with the set's form and its members.
@@ -99,7 +99,7 @@ TEST_F(IpsetMembersTest, TheLongestPrefixDecidesAndMayExclude) {
   AsksFor("192.0.2.7");
   AsksFor("192.0.2.200");
   IpsetElementKey excluded;
-  excluded.address = Address("192.0.2.7");
+  excluded.address = AddressIn("192.0.2.7");
   excluded.excluded = true;
   Asks(excluded);
   EXPECT_EQ(Has({{Ip("192.0.2.0"), Number8(IPSET_ATTR_CIDR, 25), Flags(IPSET_FLAG_NOMATCH)},
@@ -109,7 +109,7 @@ TEST_F(IpsetMembersTest, TheLongestPrefixDecidesAndMayExclude) {
 
 TEST_F(IpsetMembersTest, MembersOfOtherProtocolsSayNothingOfTcp) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
+  element.address = AddressIn("192.0.2.7");
   element.port = 443;
   Asks(element);
   const auto with = [&](std::uint8_t protocol, std::uint16_t port) {
@@ -122,8 +122,8 @@ TEST_F(IpsetMembersTest, MembersOfOtherProtocolsSayNothingOfTcp) {
 
 TEST_F(IpsetMembersTest, TwoNetworksAndTheirPrefixes) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
-  element.second_address = Address("198.51.100.7");
+  element.address = AddressIn("192.0.2.7");
+  element.second_address = AddressIn("198.51.100.7");
   Asks(element);
   const auto with = [&](std::uint8_t first, std::uint8_t second) {
     return Has(
@@ -136,7 +136,7 @@ TEST_F(IpsetMembersTest, TwoNetworksAndTheirPrefixes) {
 
 TEST_F(IpsetMembersTest, AMarkIsComparedUnderTheSetsMask) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
+  element.address = AddressIn("192.0.2.7");
   element.mark = 0x1234;
   Asks(element);
   const std::vector<Put> member = {Ip("192.0.2.7"), Number32(IPSET_ATTR_MARK, 0x34)};
@@ -152,7 +152,7 @@ TEST_F(IpsetMembersTest, ASetWithANetmaskKeepsNetworksForTheirAddresses) {
 
 TEST_F(IpsetMembersTest, ADeviceIsNamedWholeOrByItsBeginning) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
+  element.address = AddressIn("192.0.2.7");
   element.device = "eth0";
   Asks(element);
   const auto with = [&](const std::string& device, std::uint32_t flags) {
@@ -167,7 +167,7 @@ TEST_F(IpsetMembersTest, ADeviceIsNamedWholeOrByItsBeginning) {
 
 TEST_F(IpsetMembersTest, OfNetworksWithDevicesNoShorterPrefixIsTriedOnceOneIsThere) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
+  element.address = AddressIn("192.0.2.7");
   element.device = "eth0";
   Asks(element);
   const auto member = [](std::uint8_t length, const char* device) {
@@ -179,7 +179,7 @@ TEST_F(IpsetMembersTest, OfNetworksWithDevicesNoShorterPrefixIsTriedOnceOneIsThe
 
 TEST_F(IpsetMembersTest, MembersThatContradictEachOtherTellNothing) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
+  element.address = AddressIn("192.0.2.7");
   element.device = "eth0";
   Asks(element);
   const std::vector<Put> in = {Ip("192.0.2.0"), Number8(IPSET_ATTR_CIDR, 24), Text(IPSET_ATTR_IFACE, "eth0")};
@@ -238,8 +238,8 @@ TEST_F(IpsetMembersTest, AnotherFormThanTheElementsOrANewOptionIsNotGuessedAt) {
 
 TEST_F(IpsetMembersTest, ANetmaskOverTwoAddressesIsNotGuessedAt) {
   IpsetElementKey element;
-  element.address = Address("192.0.2.7");
-  element.second_address = Address("198.51.100.7");
+  element.address = AddressIn("192.0.2.7");
+  element.second_address = AddressIn("198.51.100.7");
   Asks(element);
   ExpectUnknownForm(Take({}, {Number8(IPSET_ATTR_NETMASK, 24)}));
 }

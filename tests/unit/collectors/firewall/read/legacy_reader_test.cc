@@ -18,6 +18,7 @@
 #include "tests/recording/case.h"
 #include "tests/recording/rule_source.h"
 #include "tests/recording/rules_record.h"
+#include "tests/unit/collectors/firewall/read/replayed.h"
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
 // What x_tables answers when something is wrong, and what the reader makes of what a kernel sent (tests/cases/read).
@@ -223,11 +224,6 @@ TEST_F(LegacyReaderFaultTest, AGarbledListIsAnError) {
   ASSERT_FALSE(names);
   EXPECT_THAT(names.error().message, HasSubstr("longer than the kernel allows"));
   EXPECT_THAT(kernel_.asked, IsEmpty()) << "asking for a table that is not there would make it";
-}
-
-recording::RuleSource Replayed(const std::string& name) {
-  return recording::RuleSource::Replayed(
-      recording::KernelRecording::Parse(recording::FindCase("read", name).Require(recording::kKernelFile)));
 }
 
 const Table& TableNamed(const LegacyRuleset& ruleset, TableFamily family, std::string_view name) {

@@ -7,6 +7,7 @@
 #include "tests/recording/case.h"
 #include "tests/recording/rule_source.h"
 #include "tests/recording/rules_record.h"
+#include "tests/unit/collectors/firewall/read/replayed.h"
 
 // What the reader makes of what a kernel sent: tests/cases/read. The kernel tests hold these recordings against a
 // kernel.
@@ -17,11 +18,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-
-recording::RuleSource Replayed(const std::string& name) {
-  return recording::RuleSource::Replayed(
-      recording::KernelRecording::Parse(recording::FindCase("read", name).Require(recording::kKernelFile)));
-}
 
 const Table& TableNamed(const std::vector<Table>& tables, TableFamily family, std::string_view name) {
   for (const Table& table : tables) {

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/collectors/kernel/namespaces/identifiers.h"
+
 namespace finwait::kernel::namespaces {
 namespace {
 
-const std::string kId = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const std::string kUid = "6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a";
 const std::string kUidOfSystemd = "6c3a4f0e_2d1b_4b7c_9f21_8a5d4e3c2b1a";
 
 void ExpectPod(const std::string& path) {

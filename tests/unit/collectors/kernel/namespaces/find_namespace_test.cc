@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/lab/temporary_folder.h"
+#include "tests/unit/collectors/kernel/namespaces/identifiers.h"
 
 namespace finwait::kernel::namespaces {
 namespace {
@@ -15,7 +16,6 @@ const std::string kWeb = "aaaa56789abcdef0123456789abcdef0123456789abcdef0123456
 const std::string kDb = "aaab56789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
 const std::string kApp = "cccc56789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
 const std::string kSidecar = "dddd56789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
-const std::string kUid = "6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a";
 
 class FindNamespaceTest : public testing::Test {
  protected:

@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/collectors/kernel/namespaces/identifiers.h"
 #include "tests/unit/collectors/kernel/procfs_fixture.h"
 
 namespace finwait::kernel::namespaces {
 namespace {
 
-const std::string kWeb(64, 'a');
+const std::string kContainer(64, 'a');
 const std::string kLog(64, 'b');
-const std::string kUid = "6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a";
 
 class NamespaceOwnerTest : public testing::Test {
  protected:
@@ -35,7 +35,7 @@ class NamespaceOwnerTest : public testing::Test {
 TEST_F(NamespaceOwnerTest, OnCgroupV1APodIsToldByItsProcesses) {
   std::filesystem::create_directories(procfs_.Root() / "pods" / ("shop_cart-0_" + kUid));
   Process(20, "pause", V1("/kubepods/burstable/pod" + kUid + "/" + std::string(64, 'f')));
-  Process(21, "nginx", V1("/kubepods/burstable/pod" + kUid + "/" + kWeb));
+  Process(21, "nginx", V1("/kubepods/burstable/pod" + kUid + "/" + kContainer));
   EXPECT_EQ(OwnerOf({20, 21}), (Owner{OwnerKind::kPod, "shop", "cart-0", "aaaaaaaaaaaa"}));
   Process(22, "fluentd", V1("/kubepods/burstable/pod" + kUid + "/" + kLog));
   EXPECT_EQ(OwnerOf({20, 21, 22}), (Owner{OwnerKind::kPod, "shop", "cart-0", ""}))
@@ -43,12 +43,12 @@ TEST_F(NamespaceOwnerTest, OnCgroupV1APodIsToldByItsProcesses) {
 }
 
 TEST_F(NamespaceOwnerTest, APodOfWhichOnlyThePauseContainerIsLeftIsThePod) {
-  Process(20, "pause", "0::/kubepods/pod" + kUid + "/" + kWeb + "\n");
+  Process(20, "pause", "0::/kubepods/pod" + kUid + "/" + kContainer + "\n");
   EXPECT_EQ(OwnerOf({20}), (Owner{OwnerKind::kPod, "", kUid, ""}));
 }
 
 TEST_F(NamespaceOwnerTest, ProcessesThatHaveEndedTellNothing) {
-  Process(21, "nginx", V1("/docker/" + kWeb));
+  Process(21, "nginx", V1("/docker/" + kContainer));
   EXPECT_EQ(OwnerOf({20, 21}).kind, OwnerKind::kContainer);
   EXPECT_EQ(OwnerOf({20}), Owner{});
   EXPECT_EQ(OwnerOf({}), Owner{});

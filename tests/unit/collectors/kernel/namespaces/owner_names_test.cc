@@ -3,12 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/lab/temporary_folder.h"
+#include "tests/unit/collectors/kernel/namespaces/identifiers.h"
 
 namespace finwait::kernel::namespaces {
 namespace {
-
-const std::string kId = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const std::string kUid = "6c3a4f0e-2d1b-4b7c-9f21-8a5d4e3c2b1a";
 
 class OwnerNamesTest : public testing::Test {
  protected:

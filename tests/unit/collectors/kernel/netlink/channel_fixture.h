@@ -9,14 +9,13 @@
 #include <vector>
 
 #include "collectors/kernel/netlink/channel.h"
+#include "tests/soon.h"
 #include "tests/unit/collectors/kernel/netlink/fake_transport.h"
 
 namespace finwait::kernel::netlink {
 
 inline constexpr std::uint16_t kType = NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET);
 inline constexpr const char* kOperation = "read the table";
-
-inline Deadline Soon() { return Deadline::After(std::chrono::seconds(5)); }
 
 /// A message whose payload is this text.
 inline FakeMessage Entry(std::string_view text) {

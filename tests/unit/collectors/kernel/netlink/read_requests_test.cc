@@ -51,7 +51,7 @@ const std::set<std::pair<int, int>> kAllowed = {
     {6, 37},      // NETLINK_XFRM: how many IPsec policies there are
 };
 
-ByteVector Datagram(std::uint16_t type) {
+ByteVector Message(std::uint16_t type) {
   const Request request(type);
   return ByteVector(request.Data().begin(), request.Data().end());
 }
@@ -67,7 +67,7 @@ TEST(ReadRequests, AreExactlyThese) {
 TEST(ReadRequests, AreAllThatPassesOfEveryTypeOfEveryProtocol) {
   std::set<std::pair<int, int>> passed;
   for (int protocol = 0; protocol < MAX_LINKS; ++protocol) {
-    ByteVector datagram = Datagram(0);
+    ByteVector datagram = Message(0);
     for (int type = 0; type <= 0xffff; ++type) {
       const auto wire_type = static_cast<std::uint16_t>(type);
       std::memcpy(datagram.data() + offsetof(nlmsghdr, nlmsg_type), &wire_type, sizeof wire_type);
@@ -111,7 +111,7 @@ TEST(ReadRequests, HoldNothingThatChangesOrZeroesOrDestroys) {
                                        {NETLINK_XFRM, XFRM_MSG_NEWPOLICY},
                                        {NETLINK_XFRM, XFRM_MSG_NEWSPDINFO},
                                        {NETLINK_XFRM, XFRM_MSG_FLUSHPOLICY}}) {
-    const auto allowed = RequireReadOnly(protocol, Datagram(static_cast<std::uint16_t>(type)));
+    const auto allowed = RequireReadOnly(protocol, Message(static_cast<std::uint16_t>(type)));
     ASSERT_FALSE(allowed) << protocol << " " << type;
     EXPECT_EQ(allowed.error().message, "netlink request not sent: type " + std::to_string(type) + " of protocol " +
                                            std::to_string(protocol) + " is not on the list of read requests");
@@ -121,24 +121,24 @@ TEST(ReadRequests, HoldNothingThatChangesOrZeroesOrDestroys) {
 TEST(ReadRequests, PassOnlyTogetherWithOthersThatPass) {
   const std::uint16_t read = NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET);
   const std::uint16_t flush = NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE);
-  EXPECT_TRUE(RequireReadOnly(NETLINK_NETFILTER, Join(Datagram(read), Datagram(read))));
-  EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Join(Datagram(read), Datagram(flush))));
-  EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Join(Datagram(flush), Datagram(read))));
+  EXPECT_TRUE(RequireReadOnly(NETLINK_NETFILTER, Join(Message(read), Message(read))));
+  EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Join(Message(read), Message(flush))));
+  EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Join(Message(flush), Message(read))));
 }
 
 // The kernel aligns each message's length before it looks for the next one; so must the check.
 TEST(ReadRequests, AreFoundBehindAMessageWhoseLengthIsNotAligned) {
-  ByteVector first = Datagram(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  ByteVector first = Message(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
   const std::uint32_t odd = sizeof(nlmsghdr) + 1;
   std::memcpy(first.data(), &odd, sizeof odd);
   first.resize(NLMSG_ALIGN(odd));
   EXPECT_TRUE(RequireReadOnly(NETLINK_NETFILTER, first));
   EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER,
-                               Join(first, Datagram(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE)))));
+                               Join(first, Message(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE)))));
 }
 
 TEST(ReadRequests, RefuseADatagramThatIsNotWholeMessages) {
-  const ByteVector whole = Datagram(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
+  const ByteVector whole = Message(NetfilterType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET));
   EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Bytes()));
   for (std::size_t size = 1; size < whole.size(); ++size) {
     EXPECT_FALSE(RequireReadOnly(NETLINK_NETFILTER, Bytes(whole).first(size))) << size;
