@@ -2,6 +2,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <exception>
@@ -246,7 +247,10 @@ class ShortPlayer {
     EvaluateAfter();
   }
 
+  // The end is a FIN or, where none comes, silence.
   void PeerReadsToTheEnd() const {
+    const timeval silence = {.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(peer_.Get(), SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
     std::string buffer(1 << 16, '\0');
     for (ssize_t got = 1; got > 0;) {
       got = ::recv(peer_.Get(), buffer.data(), buffer.size(), 0);

@@ -115,9 +115,24 @@ TEST_F(FateTest, QueuedDataBringsTheEntryBackForTheFin) {
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kFinDropped);
   socket_.has_queued = true;
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kClean) << "what was remembered of it has changed";
-  EXPECT_EQ(Of(DropsAt({Hook::kOutput})), Fate::kFinDropped) << "data is dropped as well";
   history_.source_nat = true;
   EXPECT_EQ(evaluator.FateOf(socket_, &history_), Fate::kNatLost) << "the new entry translates nothing";
+}
+
+// An update of the peer's window makes the entry as well as data does, but is sent by a closed window alone.
+TEST_F(FateTest, WhatIsQueuedAndDroppedWaitsForTheUpdateOfAClosedWindow) {
+  socket_.has_queued = true;
+  EXPECT_EQ(Of(DropsStateAt(Hook::kOutput, kStateInvalid | kStateNew)), Fate::kUnknown);
+  const auto fate = [&](bool closed) {
+    firewall::facts::Socket known;
+    known.window_closed = closed;
+    const auto facts = std::make_shared<firewall::facts::FactStore>();
+    facts->Put(firewall::facts::SocketKey{socket_.local, socket_.peer}, firewall::facts::Fact::Present(known));
+    CloseEvaluator evaluator(DropsStateAt(Hook::kOutput, kStateInvalid | kStateNew), {true, {true, true}}, facts);
+    return evaluator.Evaluate(socket_, &history_).fate;
+  };
+  EXPECT_EQ(fate(true), Fate::kPeerDecides);
+  EXPECT_EQ(fate(false), Fate::kFinDropped);
 }
 
 TEST_F(FateTest, ARememberedTranslationIsLostWithTheEntry) {
