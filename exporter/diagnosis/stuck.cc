@@ -88,10 +88,22 @@ StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause a
   return {};
 }
 
+// Of a peer whose window was closed when it was last heard of. Where its probes are dropped for want of an entry, and
+// nothing that the peer sends makes one, this host never learns whether the window has opened.
+StuckFinding FindCauseOfProbes(const kernel::TcpSocket& socket, const StuckContext& context) {
+  const StuckFinding closed = {Cause::kZeroWindow, nullptr, false};
+  if (socket.entry.tracking != kernel::Tracking::kUntracked || context.evaluator == nullptr) {
+    return closed;
+  }
+  const CloseOutcome outcome = context.evaluator->Evaluate(context.evaluator->ConnectionWithFacts(socket),
+                                                           context.history, {PeerHasClosed(socket.state), true});
+  return outcome.fate == Fate::kFinDropped ? DroppedAt(outcome.fin, Cause::kLocalDrop, context) : closed;
+}
+
 StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& context) {
   using firewall::eval::Disposition;
   if (socket.timer == kernel::SocketTimer::kProbe && socket.send_window == 0U) {
-    return {Cause::kZeroWindow, nullptr, false};
+    return FindCauseOfProbes(socket, context);
   }
   if (socket.entry.tracking == kernel::Tracking::kUnknown || context.evaluator == nullptr) {
     return {};

@@ -75,6 +75,16 @@ TEST_F(StuckTest, AClosedWindowIsToldFromAnUnsentFinByTheWindow) {
   FinIsUnsent();
   socket_.send_window = 0;
   EXPECT_EQ(FindCause(socket_, {}).cause, Cause::kZeroWindow);
+  EXPECT_EQ(Evaluate(DropsAt({})), Cause::kZeroWindow);
+}
+
+TEST_F(StuckTest, AWindowThatMayHaveOpenedToNobodyIsALocalDrop) {
+  FinIsUnsent();
+  socket_.send_window = 0;
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput, Hook::kInput})), Cause::kLocalDrop);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput})), Cause::kZeroWindow) << "the peer's update would make an entry";
+  IsTracked();
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kOutput, Hook::kInput})), Cause::kZeroWindow);
 }
 
 TEST_F(StuckTest, AnUnansweredFinWhoseAnswerIsDroppedIsAReplyDrop) {
