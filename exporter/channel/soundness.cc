@@ -30,8 +30,8 @@ bool IsElementOf(const Set& set, const SetElement& element) {
 }
 
 bool IsForm(const Set& set) {
-  return set.key_length <= Register::kAreaSize && set.field_lengths.size() <= Register::kAreaSize &&
-         set.name.size() <= kLongestName;
+  return set.key_length <= Register::kAreaSize && set.data_length <= Register::kAreaSize &&
+         set.field_lengths.size() <= Register::kAreaSize && set.name.size() <= kLongestName;
 }
 
 bool IsSet(const Set& set) {

@@ -241,6 +241,7 @@ class Reachable {
   }
 
   static void AddSet(const Set& set, Hasher& hasher) {
+    hasher.Add(set.expressions);
     hasher.Add(set.elements.size());
     for (const firewall::SetElement& element : set.elements) {
       hasher.Add(element.key);

@@ -245,6 +245,20 @@ std::vector<ShortTrial> Facts() {
           "ack_dropped"));
   add(One("connection limit far away", "iptables-nft -A INPUT -p tcp -m connlimit --connlimit-above 5000 -j DROP",
           "clean"));
+  // An element that is there keeps what it gives; a FIN that finds none puts its own mark there.
+  const auto map = [](const std::string& elements, const std::string& output, const std::string& input) {
+    return "nft 'table inet f { map m { type ipv4_addr : mark; flags dynamic,timeout; timeout 1h; " + elements +
+           "}; chain o { type filter hook output priority 0; oifname veth0 meta mark set 7; update @m { ip daddr : "
+           "meta mark }; meta mark set 0; " +
+           output + "; }; chain i { type filter hook input priority 0; " + input + "; }; }'";
+  };
+  const std::string drop_mapped = "meta mark set ip daddr map @m; ct state invalid meta mark 7 drop";
+  add(One("a mark that the FIN puts into a map", map("", drop_mapped, "accept"), "fin_dropped"));
+  add(One("a mark that is in the map before the FIN", map("elements = { 192.0.2.2 : 9 }; ", drop_mapped, "accept"),
+          "clean"));
+  add(One("a mark of the FIN's that the answer finds in a map",
+          map("", "accept", "iifname veth0 meta mark set ip saddr map @m; ct state new meta mark 7 drop"),
+          "peer_decides"));
   add(One("no IPsec", "iptables-nft -A OUTPUT -m policy --dir out --pol ipsec -j DROP", "clean"));
   return all;
 }

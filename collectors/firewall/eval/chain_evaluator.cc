@@ -33,6 +33,7 @@ std::shared_ptr<const Set> FormOf(const Set& set) {
   form->field_lengths = set.field_lengths;
   form->key_type = set.key_type;
   form->data_type = set.data_type;
+  form->data_length = set.data_length;
   form->anonymous = set.anonymous;
   form->interval = set.interval;
   form->map = set.map;

@@ -16,6 +16,16 @@ namespace {
 // A rule that splits its packet more often than this is given up.
 constexpr std::size_t kMachines = 256;
 
+// What a map gives for an element that was found; empty: no value.
+std::vector<AbstractByte> DataOf(const LookupBranch& found) {
+  std::vector<AbstractByte> data = found.data;
+  if (const Value* value = std::get_if<Value>(&found.element->data); data.empty() && value != nullptr) {
+    std::transform(value->begin(), value->end(), std::back_inserter(data),
+                   [](std::byte byte) { return AbstractByte::Known(byte); });
+  }
+  return data;
+}
+
 }  // namespace
 
 std::size_t RuleMachine::Run(Packet packet, std::vector<RuleResult>& outcomes) {
@@ -119,46 +129,63 @@ RuleMachine::Step RuleMachine::operator()(const Range& range) {
       Condition::Between(actual, range.from, range.to, at_->packet.family).Invert(range.operation == NFT_RANGE_NEQ));
 }
 
+std::vector<LookupBranch> RuleMachine::Held(const Set& set, AbstractBytes key, std::string* because) {
+  if (const auto own = FindOwnChange(set.name, key)) {
+    static const SetElement put_there;
+    *because = "set " + set.name + ", which a rule changes for this packet";
+    std::vector<LookupBranch> branches;
+    if (own->there == Tristate::kYes) {
+      branches.push_back(
+          {LookupBranch::Kind::kFound, &put_there, at_->packet, own->change->data, own->change->matches});
+    } else if (own->there == Tristate::kUnknown) {
+      branches.push_back({LookupBranch::Kind::kSome, nullptr, at_->packet});
+    }
+    if (own->there != Tristate::kYes) {
+      branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
+    }
+    return branches;
+  }
+  const bool known = std::all_of(key.begin(), key.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
+  if (known && (MayHoldMore(set) || set.has_timeout)) {
+    Value value;
+    std::transform(key.begin(), key.end(), std::back_inserter(value),
+                   [](const AbstractByte& byte) { return std::byte{byte.value}; });
+    const SetElement* element = nullptr;
+    // A set that packets fill holds what it holds now: what this packet put there itself is known.
+    if (sets_.AskForElement(table_, set, value, &element)) {
+      if (element == nullptr) {
+        return {{LookupBranch::Kind::kMissing, nullptr, at_->packet}};
+      }
+      *because = "a limit in an element of set " + set.name;
+      return {{LookupBranch::Kind::kFound, element, at_->packet, {}, LetMatch(element->expressions)}};
+    }
+  }
+  return LookUp(set, key, at_->packet, because);
+}
+
 std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Register source, std::string* because) {
   const Set* set = sets_.GetSet(table_, name);
   if (set == nullptr) {
     *because = "set " + name + ", which could not be read";
     return {{LookupBranch::Kind::kSome, nullptr, at_->packet}, {LookupBranch::Kind::kMissing, nullptr, at_->packet}};
   }
-  const std::vector<AbstractByte> key = Read(source, set->key_length);
-  if (const auto changed = OwnChange(name, key)) {
-    static const SetElement put_there;
-    *because = "set " + name + ", which a rule changes for this packet";
-    std::vector<LookupBranch> branches;
-    if (*changed != Tristate::kNo) {
-      branches.push_back({set->map ? LookupBranch::Kind::kSome : LookupBranch::Kind::kFound, &put_there, at_->packet});
+  std::vector<LookupBranch> branches = Held(*set, Read(source, set->key_length), because);
+  if (branches.size() == 1 && branches.front().matches != Tristate::kYes) {  // nft_lookup_eval() asks what it carries
+    if (branches.front().matches == Tristate::kNo) {
+      branches.clear();
     }
-    if (*changed != Tristate::kYes) {
-      branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
-    }
-    return branches;
+    branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
   }
-  const bool known = std::all_of(key.begin(), key.end(), [](const AbstractByte& byte) { return byte.IsKnown(); });
-  if (known && (MayHoldMore(*set) || set->has_timeout)) {
-    Value value;
-    std::transform(key.begin(), key.end(), std::back_inserter(value),
-                   [](const AbstractByte& byte) { return std::byte{byte.value}; });
-    const SetElement* element = nullptr;
-    // A set that packets fill holds what it holds now: what this packet put there itself is known.
-    if (sets_.AskForElement(table_, *set, value, &element)) {
-      std::vector<LookupBranch> branches = {
-          {element != nullptr ? LookupBranch::Kind::kFound : LookupBranch::Kind::kMissing, element, at_->packet}};
-      if (element != nullptr && HasLimit(*element)) {
-        *because = "a limit in an element of set " + name;
-        branches.push_back({LookupBranch::Kind::kMissing, nullptr, at_->packet});
-      }
-      return branches;
-    }
-  }
-  return LookUp(*set, key, at_->packet, because);
+  return branches;
 }
 
-std::optional<Tristate> RuleMachine::OwnChange(const std::string& set, AbstractBytes key) const {
+Tristate RuleMachine::LetMatch(const std::vector<std::string>& carried) {
+  const bool limited = std::any_of(carried.begin(), carried.end(),
+                                   [](const std::string& each) { return each != "counter" && each != "last"; });
+  return limited ? Tristate::kUnknown : Tristate::kYes;
+}
+
+std::optional<RuleMachine::OwnChange> RuleMachine::FindOwnChange(const std::string& set, AbstractBytes key) const {
   const auto& changes = at_->packet.lasting.sets;
   for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
     if (change->set != KeyOf(set)) {
@@ -167,13 +194,13 @@ std::optional<Tristate> RuleMachine::OwnChange(const std::string& set, AbstractB
     if (std::equal(key.begin(), key.end(), change->key.begin(), change->key.end()) &&
         std::none_of(key.begin(), key.end(),
                      [](const AbstractByte& byte) { return !byte.IsKnown() && byte.field == Field::kNone; })) {
-      return TristateOf(change->there);
+      return OwnChange{TristateOf(change->there), &*change};
     }
     const bool other = !std::equal(
         key.begin(), key.end(), change->key.begin(), change->key.end(),
         [](const AbstractByte& a, const AbstractByte& b) { return ((a.value ^ b.value) & a.known & b.known) == 0; });
     if (!other) {
-      return Tristate::kUnknown;
+      return OwnChange{};
     }
   }
   return std::nullopt;
@@ -207,11 +234,8 @@ RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
       if (Apply(*verdict, branch.element) == Step::kNext) {
         going_on.push_back(*at_);
       }
-    } else if (const Value* value = std::get_if<Value>(&branch.element->data); !lookup.verdict && value) {
-      std::vector<AbstractByte> bytes;
-      std::transform(value->begin(), value->end(), std::back_inserter(bytes),
-                     [](std::byte byte) { return AbstractByte::Known(byte); });
-      Store(*lookup.destination, bytes);
+    } else if (const std::vector<AbstractByte> data = DataOf(branch); !lookup.verdict && !data.empty()) {
+      Store(*lookup.destination, data);
       going_on.push_back(*at_);
     } else {
       Tell(RuleResult::Kind::kUnknown, {}, "a map whose data this version does not understand");
@@ -230,41 +254,63 @@ RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
   return Step::kNext;
 }
 
+// nft_dynset_eval(): an element that is there stays as it is, with its data and what it carries; one that is not is
+// made of the registers, which a full set refuses.
+packet::SetChange RuleMachine::PutInto(const Set& set, const DynamicSet& dynamic, Tristate* room) {
+  packet::SetChange change{KeyOf(dynamic.set), Read(dynamic.key, set.key_length), true};
+  change.matches = LetMatch(dynamic.expressions.empty() ? set.expressions : dynamic.expressions);
+  if (*room == Tristate::kYes && change.matches == Tristate::kYes && !set.map) {
+    return change;
+  }
+  change.data.assign(set.data_length, AbstractByte::Unknown());
+  std::string because;
+  const std::vector<LookupBranch> now = Held(set, change.key, &because);
+  if (now.size() > 1 || now.front().kind == LookupBranch::Kind::kSome) {
+    *room = *room == Tristate::kYes ? *room : Tristate::kUnknown;
+    return change;
+  }
+  at_->packet = now.front().packet;
+  if (now.front().kind == LookupBranch::Kind::kFound && !now.front().element->catch_all) {
+    *room = Tristate::kYes;
+    change.matches = now.front().matches;
+    change.data = DataOf(now.front());
+  } else if (dynamic.data) {
+    change.data = Read(*dynamic.data, set.data_length);
+  }
+  return change;
+}
+
 RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
-  const bool limited = std::any_of(dynamic.expressions.begin(), dynamic.expressions.end(),
-                                   [](const std::string& each) { return each != "counter" && each != "last"; });
   const Set* set = sets_.GetSet(table_, dynamic.set);
-  const auto remember = [&](bool there) {
-    if (set != nullptr) {
-      at_->packet.lasting.sets.push_back({KeyOf(dynamic.set), Read(dynamic.key, set->key_length), there});
-    }
-  };
+  auto& changes = at_->packet.lasting.sets;
   if (dynamic.operation == NFT_DYNSET_OP_DELETE) {
-    remember(false);
+    if (set != nullptr) {
+      changes.push_back({KeyOf(dynamic.set), Read(dynamic.key, set->key_length), false});
+    }
     return Step::kNext;
   }
-  // nft_dynset_eval(): matches where the element is there or could be put there, which a full set refuses.
   Tristate room = HasRoom(dynamic.set);
-  if (room != Tristate::kYes && set != nullptr) {
-    std::string because;
-    const std::vector<LookupBranch> now = LookUpNow(dynamic.set, dynamic.key, &because);
-    const bool there = now.size() == 1 && now.front().kind != LookupBranch::Kind::kMissing;
-    room = there ? Tristate::kYes : now.size() == 1 ? room : Tristate::kUnknown;
+  std::optional<packet::SetChange> change;
+  Tristate matches = LetMatch(dynamic.expressions);
+  if (set != nullptr) {
+    change = PutInto(*set, dynamic, &room);
+    matches = change->matches;
   }
   Condition fits = Condition::Of(room, "whether a set is full");
-  const Tristate within_limit = limited ? Tristate::kUnknown : Tristate::kYes;
-  constexpr std::string_view kLimit = "a limit for each element of a set";
   if (!dynamic.inverted) {
     if (Test(fits) == Step::kDone) {
       return Step::kDone;
     }
-    remember(true);
-    return Test(Condition::Of(within_limit, kLimit));
+    if (change) {
+      changes.push_back(std::move(*change));
+    }
+    return Test(Condition::Of(matches, "a limit for each element of a set"));
   }
-  // What misses the rule has been put in, and what goes on in it has not.
+  // What misses the rule has been put in, whatever the element carries, and what goes on in it has not.
   const packet::LastingChanges before = at_->packet.lasting;
-  remember(true);
-  fits.And(within_limit, kLimit);
+  if (change) {
+    changes.push_back(std::move(*change));
+  }
   const Step step = Test(fits.Invert(true));
   if (step == Step::kNext) {
     at_->packet.lasting = before;

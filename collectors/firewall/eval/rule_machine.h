@@ -134,15 +134,26 @@ class RuleMachine {
             const SetElement* element = nullptr);
   Step Apply(const Verdict& verdict, const SetElement* element = nullptr);
   void Uncertainty(Packet& packet, std::string because) const;
+  /// What a lookup in a set finds now.
   std::vector<LookupBranch> LookUpNow(const std::string& set, Register source, std::string* because);
-  /// What this packet's own changes to the set say of `key`: it is there, it is not, they say nothing (nothing), or
-  /// whether they are of this key cannot be told (kUnknown).
-  std::optional<Tristate> OwnChange(const std::string& set, AbstractBytes key) const;
+  /// The same before anything is asked that an element carries (LookupBranch::matches).
+  std::vector<LookupBranch> Held(const Set& set, AbstractBytes key, std::string* because);
+  /// What the newest of this packet's own changes says of a key.
+  struct OwnChange {
+    Tristate there = Tristate::kUnknown;        ///< kUnknown: whether the change is of this key cannot be told
+    const packet::SetChange* change = nullptr;  ///< null where that is kUnknown
+  };
+  /// Nothing: no change is of that key.
+  std::optional<OwnChange> FindOwnChange(const std::string& set, AbstractBytes key) const;
+  /// Whether what an element carries lets it match.
+  static Tristate LetMatch(const std::vector<std::string>& carried);
   facts::SetKey KeyOf(const std::string& set) const { return {table_.family, table_.name, set}; }
   /// A program in user space decides; or nobody listens, and the kernel does.
   Step ToQueue(const xt::QueueUse& queue);
   Tristate HasIpsecPolicies();
   Tristate HasRoom(const std::string& set);
+  /// What an element is once the packet has been put into a set; `*room`: whether it could be.
+  packet::SetChange PutInto(const Set& set, const DynamicSet& dynamic, Tristate* room);
   Step LoadOfEntry(const CtLoad& load);
   /// The zone that is in a register; nothing where it is not known.
   std::optional<std::uint16_t> ZoneIn(Register source) const;

@@ -585,10 +585,12 @@ RuleMachine::Step RuleMachine::operator()(const Hash& hash) {
 // forgotten.
 RuleMachine::Step RuleMachine::StoreChance(Register destination, std::uint32_t modulus, std::uint32_t offset) {
   Packet& packet = at_->packet;
-  for (const std::span<AbstractByte> place :
-       {std::span<AbstractByte>(at_->registers), std::span<AbstractByte>(packet.mark.bytes),
-        std::span<AbstractByte>(packet.connection_mark.bytes), std::span<AbstractByte>(packet.priority.bytes),
-        std::span<AbstractByte>(packet.network), std::span<AbstractByte>(packet.transport)}) {
+  std::vector<std::span<AbstractByte>> places = {at_->registers,        packet.mark.bytes, packet.connection_mark.bytes,
+                                                 packet.priority.bytes, packet.network,    packet.transport};
+  for (packet::SetChange& change : packet.lasting.sets) {
+    places.insert(places.end(), {change.key, change.data});
+  }
+  for (const std::span<AbstractByte> place : places) {
     for (AbstractByte& byte : place) {
       byte = byte.field == Field::kChance ? AbstractByte::Unknown() : byte;
     }

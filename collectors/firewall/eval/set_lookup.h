@@ -18,6 +18,10 @@ struct LookupBranch {
   Kind kind = Kind::kMissing;
   const SetElement* element = nullptr;
   Packet packet;  ///< narrowed down to the packets that end this way
+  /// What a map gives instead of the element's own data: a rule has put the element there for this packet.
+  std::vector<AbstractByte> data = {};
+  /// Whether what the element carries lets it match. LookUp() says kYes, and has a branch of its own for what does not.
+  Tristate matches = Tristate::kYes;
 };
 
 /// All the ways a lookup of `key` (as it lies in the registers, key_length bytes) in `set` can end for `packet`; at

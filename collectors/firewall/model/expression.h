@@ -237,7 +237,9 @@ struct DynamicSet {
   std::optional<Register> data;
   std::uint64_t timeout_ms = 0;
   bool inverted = false;
-  std::vector<std::string> expressions;  ///< names of what each element carries; a "limit" or "quota" decides the match
+  /// Names of what each element carries; a "limit", a "quota" or a "connlimit" decides the match. The kernel does not
+  /// tell them where the set itself says what its elements carry.
+  std::vector<std::string> expressions;
 };
 
 struct Limit {

@@ -134,6 +134,7 @@ struct Set {
   /// nft's own type numbers (nothing the kernel knows), for printing: 7 ipv4_addr, 13 inet_service...
   std::uint32_t key_type = 0;
   std::uint32_t data_type = 0;
+  std::uint32_t data_length = 0;  ///< of what a map gives, in bytes
   bool anonymous = false;
   bool interval = false;     ///< elements are ranges, compared by memcmp
   bool map = false;          ///< elements carry data
@@ -142,6 +143,8 @@ struct Set {
   bool has_timeout = false;  ///< elements may vanish by themselves
   /// The packet path adds elements (NFT_SET_EVAL): contents change without a new generation id.
   bool dynamic = false;
+  /// What elements that are put in carry, by name, where the set says so for all (`set s { ... limit rate 1/second }`).
+  std::vector<std::string> expressions;
   std::uint64_t element_count = 0;  ///< what the reader saw, also where it did not keep them
   /// Ordered by key, then catch-all; ranges do not overlap except in concatenations. Where elements come and go without
   /// a new generation (has_timeout, dynamic), these are those of the time when the ruleset last changed; only

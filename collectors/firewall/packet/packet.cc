@@ -54,7 +54,8 @@ LastingChanges LastingChanges::TurnedRound() const {
         case Field::kDestinationPort:
           byte.field = Field::kSourcePort;
           break;
-        default:
+        default:  // another packet has a field of its own there
+          byte.field = Field::kNone;
           break;
       }
     }
@@ -62,6 +63,7 @@ LastingChanges LastingChanges::TurnedRound() const {
   LastingChanges turned = *this;
   for (SetChange& change : turned.sets) {
     turn(change.key);
+    turn(change.data);
   }
   for (ListChange& change : turned.lists) {
     turn(change.address);

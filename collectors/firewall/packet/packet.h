@@ -42,6 +42,10 @@ struct SetChange {
   facts::SetKey set;
   std::vector<AbstractByte> key;
   bool there = false;  ///< put into it, not taken out
+  /// Of what was put into a map: what the map gives for the key, as it lies in the registers.
+  std::vector<AbstractByte> data = {};
+  /// Whether what the element carries (a limit, a count of connections) lets it match.
+  Tristate matches = Tristate::kYes;
   bool operator==(const SetChange&) const = default;
 };
 

@@ -240,7 +240,16 @@ struct Writer {
     const std::string timeout =
         dynamic.timeout_ms == 0 ? "" : " timeout " + std::to_string(dynamic.timeout_ms / 1000) + "s";
     return kOperations[dynamic.operation] + Printable(dynamic.set) + " { " + FieldOf(*statement.first, context).name +
-           timeout + (dynamic.expressions.empty() ? "" : " [...]") + " }";
+           timeout + (dynamic.expressions.empty() ? "" : " [...]") + DataText() + " }";
+  }
+  // What a map is to give. The form of a constant hangs on the map's type.
+  std::string DataText() const {
+    if (!statement.second) {
+      return "";
+    }
+    const Operand& data = *statement.second;
+    const bool loaded = data.load != nullptr && !std::holds_alternative<Immediate>(*data.load);
+    return " : " + (loaded ? OperandText(data, FieldOf(data, context), context) : "[...]");
   }
   std::string operator()(const ShownByKind auto&) const { return "[" + Printable(KindOf(*statement.expression)) + "]"; }
 };

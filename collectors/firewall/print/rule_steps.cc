@@ -151,7 +151,7 @@ class Reader {
   void Add(const Expression& expression, const MetaSet& set) { AddStatement(expression, At(set.source)); }
   void Add(const Expression& expression, const CtSet& set) { AddStatement(expression, At(set.source)); }
   void Add(const Expression& expression, const PayloadWrite& write) { AddStatement(expression, At(write.source)); }
-  void Add(const Expression& expression, const DynamicSet& set) { AddStatement(expression, At(set.key)); }
+  void Add(const Expression& expression, const DynamicSet& set) { AddStatement(expression, At(set.key), At(set.data)); }
   void Add(const Expression& expression, const Nat& nat) {
     AddStatement(expression, At(nat.address_min), At(nat.port_min));
   }

@@ -42,8 +42,8 @@ struct Comparison {
 
 struct Statement {
   const Expression* expression = nullptr;
-  /// What the registers that it reads hold: for MetaSet, CtSet and PayloadWrite one, for DynamicSet the key, for Nat
-  /// address and port. Absent where it reads none.
+  /// What the registers that it reads hold: for MetaSet, CtSet and PayloadWrite one, for DynamicSet key and data, for
+  /// Nat address and port. Absent where it reads none.
   std::optional<Operand> first;
   std::optional<Operand> second;
 };

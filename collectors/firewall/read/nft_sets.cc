@@ -64,8 +64,18 @@ std::optional<Set> DecodeSet(kernel::netlink::Bytes bytes) {
   set.map = (flags & NFT_SET_MAP) != 0;
   set.key_type = attributes.Number(NFTA_SET_KEY_TYPE).value_or(0);
   set.data_type = attributes.Number(NFTA_SET_DATA_TYPE).value_or(0);
+  set.data_length = set.map ? attributes.Number(NFTA_SET_DATA_LEN).value_or(0) : 0;
   set.verdict_map = set.map && set.data_type == NFT_DATA_VERDICT;
   set.field_lengths = DecodeFields(attributes.Nested(NFTA_SET_DESC));
+  if (attributes.Find(NFTA_SET_EXPR) != nullptr) {
+    set.expressions.push_back(ExpressionName(attributes.Nested(NFTA_SET_EXPR)));
+  }
+  kernel::netlink::ForEachAttribute(attributes.Nested(NFTA_SET_EXPRESSIONS),
+                                    [&](const kernel::netlink::Attribute& expression) {
+                                      if (set.expressions.size() < kMaxExpressions) {
+                                        set.expressions.push_back(ExpressionName(expression.Payload()));
+                                      }
+                                    });
   return set;
 }
 

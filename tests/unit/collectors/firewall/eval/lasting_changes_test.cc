@@ -161,6 +161,123 @@ TEST_F(LastingChangesTest, OfAnInvertedAddWhatGoesOnIsNotInTheSet) {
   EXPECT_EQ(fin({kDestination, add}), Disposition::kAccept);
 }
 
+// A map from addresses to marks, which rules give this one.
+class MapChangesTest : public LastingChangesTest {
+ protected:
+  MapChangesTest() {
+    map_ = DynamicSetOf("m");
+    map_.map = true;
+    map_.data_length = 4;
+    store_.Put(facts::SetRoomKey{kMap}, Fact::Present(true));
+  }
+  void Holds(Fact element) {
+    store_.Put(facts::ElementKey{kMap, ValueOf({192, 0, 2, 2}), nullptr}, std::move(element));
+  }
+  static Fact WithMark(unsigned mark) {
+    auto element = std::make_shared<SetElement>();
+    element->key = ValueOf({192, 0, 2, 2});
+    element->data = ValueOf({mark, 0, 0, 0});
+    return Fact::Present(std::shared_ptr<const SetElement>(std::move(element)));
+  }
+  static std::vector<Expression> Puts(unsigned mark, std::uint32_t operation = NFT_DYNSET_OP_ADD) {
+    return {kDestination, Immediate{kData, ValueOf({mark, 0, 0, 0})},
+            DynamicSet{"m", operation, Register{0}, kData, 0, false, {}}};
+  }
+  static std::vector<Expression> DropsIf(unsigned mark, PayloadLoad address = kDestination) {
+    return {address, Lookup{"m", Register{0}, kData, false, false},
+            Compare{NFT_CMP_EQ, kData, ValueOf({mark, 0, 0, 0})}, Drops()};
+  }
+  Disposition Fin(Rules rules) {
+    return Evaluate(HandMadeTable().Holds(map_).Base("o", Hook::kOutput, std::move(rules)), PacketKind::kFin);
+  }
+
+  static constexpr Register kData{16};
+  const facts::SetKey kMap{TableFamily::kInet, "t", "m"};
+  Set map_;
+};
+
+TEST_F(MapChangesTest, WhatARulePutsIntoAMapTheNextFinds) {
+  Holds(Fact::Absent());
+  EXPECT_EQ(Fin({Puts(7), DropsIf(7)}), Disposition::kDrop);
+  EXPECT_EQ(Fin({Puts(7), DropsIf(8)}), Disposition::kAccept);
+  EXPECT_EQ(Fin({DropsIf(7), Puts(7)}), Disposition::kAccept) << "it is put there too late";
+}
+
+TEST_F(MapChangesTest, AnElementThatIsThereKeepsWhatItGives) {
+  Holds(WithMark(9));
+  for (const std::uint32_t operation : {NFT_DYNSET_OP_ADD, NFT_DYNSET_OP_UPDATE}) {
+    EXPECT_EQ(Fin({Puts(7, operation), DropsIf(7)}), Disposition::kAccept);
+    EXPECT_EQ(Fin({Puts(7, operation), DropsIf(9)}), Disposition::kDrop);
+  }
+  EXPECT_EQ(Fin({Puts(0, NFT_DYNSET_OP_DELETE), Puts(7), DropsIf(7)}), Disposition::kDrop);
+  Holds(Fact::Absent());
+  EXPECT_EQ(Fin({Puts(7), Puts(8), DropsIf(7)}), Disposition::kDrop) << "a rule before put it there";
+}
+
+TEST_F(MapChangesTest, WhatAnUnreadMapGivesIsUnknown) {
+  EXPECT_EQ(Fin({Puts(7), DropsIf(7)}), Disposition::kUnknown);
+  EXPECT_EQ(Fin({Puts(7), DropsIf(8)}), Disposition::kUnknown);
+}
+
+TEST_F(MapChangesTest, AFullMapTakesNothingIn) {
+  store_.Put(facts::SetRoomKey{kMap}, Fact::Present(false));
+  Holds(Fact::Absent());
+  EXPECT_EQ(Fin({Puts(7), DropsIf(7)}), Disposition::kAccept);
+  Holds(WithMark(7));
+  EXPECT_EQ(Fin({Puts(8), DropsIf(7)}), Disposition::kDrop) << "it is there already";
+}
+
+TEST_F(MapChangesTest, TheAnswerFindsWhatTheFinPutIntoAMap) {
+  Holds(Fact::Absent());
+  const auto ack = [&](unsigned mark) {
+    return Evaluate(HandMadeTable()
+                        .Holds(map_)
+                        .Base("o", Hook::kOutput, {Puts(7)})
+                        .Base("i", Hook::kInput, {DropsIf(mark, kSource)}),
+                    PacketKind::kAck);
+  };
+  EXPECT_EQ(ack(7), Disposition::kDrop);
+  EXPECT_EQ(ack(8), Disposition::kAccept);
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
+  EXPECT_EQ(ack(7), Disposition::kDrop) << "any connection's";
+  EXPECT_EQ(ack(8), Disposition::kAccept) << "any connection's";
+}
+
+TEST_F(LastingChangesTest, AFieldOfTheFinIsNotTheAnswers) {
+  const PayloadLoad sequence{NFT_PAYLOAD_TRANSPORT_HEADER, 4, 4, Register{0}};
+  const HandMadeTable table = HandMadeTable()
+                                  .Holds(DynamicSetOf("s"))
+                                  .Base("o", Hook::kOutput, {{sequence, kAdd}})
+                                  .Base("i", Hook::kInput, {{sequence, kIsThere, Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kUnknown);
+}
+
+TEST_F(LastingChangesTest, ANumberThatIsDrawnAgainIsAnotherOne) {
+  const NumberGenerator draw{NFT_NG_RANDOM, 2, 0, Register{0}};
+  const HandMadeTable table =
+      HandMadeTable().Holds(DynamicSetOf("s")).Base("o", Hook::kOutput, {{draw, kAdd}, {draw, kIsThere, Drops()}});
+  EXPECT_EQ(Evaluate(table, PacketKind::kFin), Disposition::kUnknown);
+}
+
+TEST_F(LastingChangesTest, WhatElementsCarryDecidesWhetherTheyMatch) {
+  const auto fin = [&](const DynamicSet& add, const std::vector<std::string>& of_all) {
+    Set set = DynamicSetOf("s");
+    set.expressions = of_all;
+    const auto with = [&](const Rules& rules) {
+      return Evaluate(HandMadeTable().Holds(set).Base("o", Hook::kOutput, rules), PacketKind::kFin);
+    };
+    const Disposition added = with({{kDestination, add, Drops()}});
+    EXPECT_EQ(with({{kDestination, add}, {kDestination, kIsThere, Drops()}}), added);
+    return added;
+  };
+  DynamicSet limited = kAdd;
+  limited.expressions = {"limit"};
+  EXPECT_EQ(fin(kAdd, {}), Disposition::kDrop);
+  EXPECT_EQ(fin(kAdd, {"counter"}), Disposition::kDrop);
+  EXPECT_EQ(fin(limited, {}), Disposition::kUnknown);
+  EXPECT_EQ(fin(kAdd, {"limit"}), Disposition::kUnknown) << "the set says what all of them carry";
+}
+
 TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {
   const auto dropped = LaterFin(HandMadeTable().Base("i", Hook::kInput, {IfFin(IfNew({Drops()}))}));
   ASSERT_TRUE(dropped);

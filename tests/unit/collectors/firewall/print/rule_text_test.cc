@@ -354,6 +354,12 @@ TEST(RuleTextTest, StatementsReadAsNftWritesThem) {
   EXPECT_EQ(text(ObjectReference{NFT_OBJECT_CT_HELPER, "h"}), "ct helper set \"h\"");
   EXPECT_EQ(text(ObjectReference{NFT_OBJECT_SYNPROXY, "s"}), "[objref]");
   EXPECT_EQ(text(FlowOffload{"fast"}), "flow add @fast");
+  const DynamicSet into_map{"m", NFT_DYNSET_OP_UPDATE, Register{0}, Register{16}, 5000, false, {}};
+  const PayloadLoad port{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}};
+  EXPECT_EQ(Written({port, MetaLoad{NFT_META_MARK, Register{16}}, into_map}).Nft(),
+            "update @m { th dport timeout 5s : meta mark }");
+  EXPECT_EQ(Written({port, Immediate{Register{16}, {std::byte{7}}}, into_map}).Nft(),
+            "update @m { th dport timeout 5s : [...] }");
   EXPECT_EQ(text(XtMatch{"string", 0, {}}), "[xt match string]");
   EXPECT_EQ(text(XtTarget{"LED", 0, {}}), "[xt target LED]");
   EXPECT_EQ(text(ConnectionLimit{20, true}), "ct count over 20");
