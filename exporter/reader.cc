@@ -58,7 +58,7 @@ Result<void> MayAsk(const kernel::Host& host, const firewall::facts::Need& need)
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
     case FactKind::kIpsetContents:
-    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetExtensions:
     case FactKind::kIpsetRoom:
       return RequireFeature(host, kIpset, "ipsets");
     case FactKind::kLegacyTable:

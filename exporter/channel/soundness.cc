@@ -71,7 +71,7 @@ struct NeedIsSound {
   bool operator()(const firewall::facts::RecentKey& key) const { return AreNames({&key.list}); }
   bool operator()(const firewall::facts::QuotaKey& key) const { return AreNames({&key.accounting_object}); }
   bool operator()(const firewall::facts::IpsetElementKey& key) const { return AreNames({&key.set, &key.device}); }
-  bool operator()(const firewall::facts::IpsetCountersKey& key) const { return (*this)(key.element); }
+  bool operator()(const firewall::facts::IpsetExtensionsKey& key) const { return (*this)(key.element); }
   bool operator()(const firewall::facts::IpsetRoomKey& key) const { return AreNames({&key.set}); }
   bool operator()(const firewall::facts::IpsetContentsKey& key) const { return AreNames({&key.set}); }
   // Of numbers and addresses, which are whatever they are.

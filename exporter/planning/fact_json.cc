@@ -26,8 +26,8 @@ using firewall::facts::Fact;
 using firewall::facts::HopLimitKey;
 using firewall::facts::IpsecPoliciesKey;
 using firewall::facts::IpsetContentsKey;
-using firewall::facts::IpsetCountersKey;
 using firewall::facts::IpsetElementKey;
+using firewall::facts::IpsetExtensionsKey;
 using firewall::facts::IpsetKey;
 using firewall::facts::IpsetRoomKey;
 using firewall::facts::LegacyTableKey;
@@ -172,7 +172,7 @@ class AnswersJson {
   // report holds them.
   template <
       OneOf<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, SocketKey, IpsetKey, IpsetElementKey,
-            IpsetContentsKey, IpsetCountersKey, IpsetRoomKey, QueueListenerKey, RecentKey, NeighbourKey, SetRoomKey>
+            IpsetContentsKey, IpsetExtensionsKey, IpsetRoomKey, QueueListenerKey, RecentKey, NeighbourKey, SetRoomKey>
           Key>
   Json operator()(const Key&) const {
     return nullptr;

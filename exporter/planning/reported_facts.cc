@@ -28,7 +28,7 @@ bool IsOfRules(FactKind kind) {
     case FactKind::kIpset:
     case FactKind::kIpsetElement:
     case FactKind::kIpsetContents:
-    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetExtensions:
     case FactKind::kIpsetRoom:
     case FactKind::kSetRoom:
       return true;

@@ -224,6 +224,21 @@ std::vector<ShortTrial> Facts() {
   add(One("an ipset without the peer", ipset + "iptables-nft -A INPUT -m set --match-set others src -j DROP", "clean"));
   add(One("a list of ipsets", ipset + "iptables-legacy -A INPUT -m set --match-set lists src -j DROP", "ack_dropped"));
 
+  const std::string mapped =
+      "ipset create marks hash:net skbinfo; ipset add marks 192.0.2.2 skbmark 0x7 skbprio 1:7; "
+      "ipset add marks 192.0.2.0/24 skbmark 0x9 skbprio 1:9; "
+      "iptables-nft -t mangle -A OUTPUT -o veth0 -j SET --map-set marks dst --map-mark --map-prio; ";
+  add(One("the mark of an ipset's element", mapped + drop_marked, "fin_dropped"));
+  add(One("the mark of an ipset's larger network",
+          mapped + "iptables-nft -A OUTPUT -m mark --mark 9 -m conntrack --ctstate INVALID -j DROP", "clean"));
+  add(One("the priority of an ipset's element", mapped + NFT("output", "meta priority 1:7 ct state invalid drop"),
+          "fin_dropped"));
+  add(One("a mark that an ipset gives to others",
+          "ipset create marks hash:ip skbinfo; ipset add marks 192.0.2.7 skbmark 0x7; "
+          "iptables-legacy -t mangle -A OUTPUT -j SET --map-set marks dst --map-mark; " +
+              drop_marked,
+          "clean"));
+
   add(One("a zone for all",
           "iptables-nft -t raw -A OUTPUT -j CT --zone 5; iptables-nft -t raw -A PREROUTING -j CT "
           "--zone 5; iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP",

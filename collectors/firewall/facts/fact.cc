@@ -65,7 +65,7 @@ struct Sizer {
     return sizeof(RecentList) + list->entries.size() * (kNode + sizeof(IpAddress) + sizeof(RecentEntry));
   }
   std::size_t operator()(const HardwareAddress&) const { return 0; }
-  std::size_t operator()(const IpsetCounters&) const { return 0; }
+  std::size_t operator()(const IpsetExtensions&) const { return 0; }
   std::size_t operator()(const Clock&) const { return 0; }
   std::size_t operator()(const std::shared_ptr<const ConnectionEntry>&) const { return sizeof(ConnectionEntry); }
   std::size_t operator()(const std::shared_ptr<const ControlGroup>& group) const {

@@ -152,12 +152,16 @@ struct HardwareAddress {
   bool operator==(const HardwareAddress&) const = default;
 };
 
-/// What an ipset counts beside an element that it has.
-struct IpsetCounters {
-  bool kept = false;  ///< false: the set has no counters, and rules that ask for them match as if they did not
+/// What an ipset keeps beside an element that it has.
+struct IpsetExtensions {
+  bool counts = false;  ///< false: the set has no counters, and rules that ask for them match as if they did not
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
-  bool operator==(const IpsetCounters&) const = default;
+  /// What `-j SET --map-set` gives packets (`skbinfo`): all are 0 where the set, or the element, has nothing to give.
+  std::uint32_t mark = 0;
+  std::uint32_t mark_mask = 0;  ///< the bits of a packet's mark that are cleared before
+  std::uint32_t priority = 0;
+  bool operator==(const IpsetExtensions&) const = default;
 };
 
 /// The wall clock, as the kernel has it.
@@ -215,7 +219,7 @@ class Fact {
                              std::shared_ptr<const Set>, std::shared_ptr<const SetElement>,
                              std::shared_ptr<const Route>, std::shared_ptr<const Ipset>, Socket, NamespaceFacts, bool,
                              std::uint64_t, std::shared_ptr<const RecentList>, std::shared_ptr<const ControlGroup>,
-                             std::shared_ptr<const IpsetContents>, HardwareAddress, IpsetCounters, Clock,
+                             std::shared_ptr<const IpsetContents>, HardwareAddress, IpsetExtensions, Clock,
                              std::shared_ptr<const ConnectionEntry>>;
 
   explicit Fact(Value value) : value_(std::move(value)) {}
@@ -236,7 +240,7 @@ class Fact {
   const Error* Why() const { return std::get_if<Error>(&value_); }
   /// Null unless present. T follows from the need: a chain, legacy table, set, element, route or ipset by shared_ptr, a
   /// quota, an ipset's element, IPsec policies, a listener or the room in a set or an ipset as bool, a default or a
-  /// count as std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, IpsetCounters, a Clock, a list of recent
+  /// count as std::uint64_t, a Socket, NamespaceFacts, a HardwareAddress, IpsetExtensions, a Clock, a list of recent
   /// addresses, a control group, a conntrack entry or an ipset's contents by shared_ptr.
   template <typename T>
   const T* As() const {

@@ -20,7 +20,7 @@ std::optional<std::chrono::seconds> Lifetime(FactKind kind) {
     case FactKind::kRecent:
     case FactKind::kNeighbour:
     case FactKind::kSetRoom:
-    case FactKind::kIpsetCounters:
+    case FactKind::kIpsetExtensions:
     case FactKind::kIpsetRoom:
       return std::chrono::seconds(10);
     case FactKind::kNamespace:

@@ -40,8 +40,8 @@ struct Words {
     return "what the conntrack entry of " + key.source.Text() + " and " + key.destination.Text() + " holds";
   }
   std::string operator()(const SetRoomKey& key) const { return "the room in " + (*this)(key.set); }
-  std::string operator()(const IpsetCountersKey& key) const {
-    return "the counters of an element of the ipset " + key.element.set;
+  std::string operator()(const IpsetExtensionsKey& key) const {
+    return "what the ipset " + key.element.set + " keeps beside an element";
   }
   std::string operator()(const IpsetRoomKey& key) const { return "the room in the ipset " + key.set; }
   std::string operator()(const ClockKey&) const { return "the time"; }

@@ -162,10 +162,10 @@ struct SetRoomKey {
   auto operator<=>(const SetRoomKey&) const = default;
 };
 
-/// What counters an ipset keeps beside an element.
-struct IpsetCountersKey {
+/// What an ipset keeps beside an element: counters, and the mark and priority that it maps to.
+struct IpsetExtensionsKey {
   IpsetElementKey element;
-  auto operator<=>(const IpsetCountersKey&) const = default;
+  auto operator<=>(const IpsetExtensionsKey&) const = default;
 };
 
 /// Whether one more element fits into an ipset.
@@ -191,7 +191,7 @@ struct EntryKey {
 using NeedKinds = std::variant<ChainKey, LegacyTableKey, SetKey, ElementKey, QuotaKey, RouteKey, SocketKey,
                                NamespaceKey, IpsetKey, IpsetElementKey, HopLimitKey, IpsecPoliciesKey, QueueListenerKey,
                                EntryCountKey, RecentKey, ControlGroupKey, SetRoomKey, IpsetContentsKey, NeighbourKey,
-                               IpsetCountersKey, ClockKey, IpsetRoomKey, EntryKey>;
+                               IpsetExtensionsKey, ClockKey, IpsetRoomKey, EntryKey>;
 
 /// One need. What copies, ends and orders so many alternatives is compiled once, in need.cc (see firewall::Expression).
 struct Need : NeedKinds {
@@ -228,7 +228,7 @@ enum class FactKind : std::uint8_t {
   kSetRoom,
   kIpsetContents,
   kNeighbour,
-  kIpsetCounters,
+  kIpsetExtensions,
   kClock,
   kIpsetRoom,
   kEntry

@@ -72,7 +72,7 @@ class Batch {
     AskForSockets();
     AskForRoutes();
     AskForIpsetElements();
-    AskForIpsetCounters();
+    AskForIpsetExtensions();
     AskForEntries();
   }
 
@@ -104,7 +104,7 @@ class Batch {
   }
   void operator()(const facts::IpsetElementKey& key) { ipset_elements_.push_back(key); }
   void operator()(const facts::IpsetRoomKey& key) { Put(FactOf(HasIpsetRoom(host_, key.set, deadline_))); }
-  void operator()(const facts::IpsetCountersKey& key) { ipset_counters_.push_back(key.element); }
+  void operator()(const facts::IpsetExtensionsKey& key) { ipset_extensions_.push_back(key.element); }
   void operator()(const facts::IpsetContentsKey& key) {
     auto contents = ReadIpsetContents(host_, key.set, deadline_);
     Put(contents ? Fact::Present(std::make_shared<const facts::IpsetContents>(std::move(*contents)))
@@ -263,10 +263,10 @@ class Batch {
     }
   }
 
-  void AskForIpsetCounters() {
-    auto found = CountersInIpsets(host_, ipset_counters_, deadline_);
-    for (std::size_t i = 0; i < ipset_counters_.size(); ++i) {
-      store_.Put(facts::IpsetCountersKey{ipset_counters_[i]}, FactOf(std::move(found[i])));
+  void AskForIpsetExtensions() {
+    auto found = ExtensionsInIpsets(host_, ipset_extensions_, deadline_);
+    for (std::size_t i = 0; i < ipset_extensions_.size(); ++i) {
+      store_.Put(facts::IpsetExtensionsKey{ipset_extensions_[i]}, FactOf(std::move(found[i])));
     }
   }
 
@@ -451,7 +451,7 @@ class Batch {
   std::vector<kernel::SocketEnds> sockets_;
   std::vector<facts::RouteKey> routes_;
   std::vector<facts::IpsetElementKey> ipset_elements_;
-  std::vector<facts::IpsetElementKey> ipset_counters_;
+  std::vector<facts::IpsetElementKey> ipset_extensions_;
   std::vector<kernel::EntryQuery> entries_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;

@@ -194,12 +194,15 @@ std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vecto
   return found;
 }
 
-std::vector<Result<facts::IpsetCounters>> CountersInIpsets(const kernel::Host& host,
-                                                           const std::vector<facts::IpsetElementKey>& keys,
-                                                           Deadline deadline) {
-  std::vector<Result<facts::IpsetCounters>> found;
+std::vector<Result<facts::IpsetExtensions>> ExtensionsInIpsets(const kernel::Host& host,
+                                                               const std::vector<facts::IpsetElementKey>& keys,
+                                                               Deadline deadline) {
+  std::vector<Result<facts::IpsetExtensions>> found;
   for (auto& answer : AnswersOf(host, keys, deadline)) {
-    found.push_back(answer ? Result<facts::IpsetCounters>(answer->counters) : Failure(std::move(answer.error())));
+    if (answer && answer->ambiguous) {
+      answer = Fail(FailureReason::kUnsupported, "list an ipset: several members hold an element, each with its own");
+    }
+    found.push_back(answer ? Result<facts::IpsetExtensions>(answer->extensions) : Failure(std::move(answer.error())));
   }
   return found;
 }

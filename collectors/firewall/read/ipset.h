@@ -21,10 +21,10 @@ Result<facts::Ipset> ReadIpset(const kernel::Host& host, std::uint16_t index, De
 std::vector<Result<bool>> AreInIpsets(const kernel::Host& host, const std::vector<facts::IpsetElementKey>& keys,
                                       Deadline deadline);
 
-/// What their sets count beside each of `keys`, in their order.
-std::vector<Result<facts::IpsetCounters>> CountersInIpsets(const kernel::Host& host,
-                                                           const std::vector<facts::IpsetElementKey>& keys,
-                                                           Deadline deadline);
+/// What their sets keep beside each of `keys`, in their order.
+std::vector<Result<facts::IpsetExtensions>> ExtensionsInIpsets(const kernel::Host& host,
+                                                               const std::vector<facts::IpsetElementKey>& keys,
+                                                               Deadline deadline);
 
 /// Whether the ipset of that name has room for some more elements, by its header alone. A hash has as much as somebody
 /// asked for, other types have none that packets fill.

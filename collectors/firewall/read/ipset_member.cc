@@ -95,10 +95,19 @@ Result<ListedMember> MemberOf(const Attribute& data) {
         std::memcpy(member.hardware_address->data(), attribute.Payload().data(), member.hardware_address->size());
         break;
       case IPSET_ATTR_PACKETS:
-        listed.packets = attribute.BigEndian64().value_or(0);
+        listed.extensions.packets = attribute.BigEndian64().value_or(0);
         break;
       case IPSET_ATTR_BYTES:
-        listed.bytes = attribute.BigEndian64().value_or(0);
+        listed.extensions.bytes = attribute.BigEndian64().value_or(0);
+        break;
+      case IPSET_ATTR_SKBMARK: {
+        const std::uint64_t mark_and_mask = attribute.BigEndian64().value_or(0);
+        listed.extensions.mark = static_cast<std::uint32_t>(mark_and_mask >> 32);
+        listed.extensions.mark_mask = static_cast<std::uint32_t>(mark_and_mask);
+        break;
+      }
+      case IPSET_ATTR_SKBPRIO:
+        listed.extensions.priority = attribute.BigEndian32().value_or(0);
         break;
       default:  // what is kept beside the element: its time left, a comment
         break;

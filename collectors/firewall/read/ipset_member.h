@@ -20,9 +20,8 @@ struct IpsetForm {
 /// One of its members.
 struct ListedMember {
   facts::IpsetMember member;
-  bool of_tcp = true;  ///< packets of TCP may hit it
-  std::uint64_t packets = 0;
-  std::uint64_t bytes = 0;
+  bool of_tcp = true;                 ///< packets of TCP may hit it
+  facts::IpsetExtensions extensions;  ///< whether the set counts aside
 };
 
 /// Hands on what one message of the list holds, in order. An error where somebody it is handed to has one, or where it

@@ -66,13 +66,13 @@ Result<void> IpsetMembers::TakeMember(const ListedMember& listed) {
     Best& best = best_[met->second];
     best.hangs_on_hardware = best.hangs_on_hardware || (member.hardware_address && !asked.hardware_address);
     if (!best.lengths || *best.lengths < lengths) {
-      best = {lengths, holds, member.excludes, best.hangs_on_hardware, false, listed.packets, listed.bytes};
+      best = {lengths, holds, member.excludes, best.hangs_on_hardware, false, listed.extensions};
     } else if (*best.lengths == lengths && holds) {
       best.contradicted = best.contradicted || (best.holds && best.excludes != member.excludes);
       best.excludes = member.excludes;
+      best.ambiguous = best.ambiguous || (best.holds && best.extensions != listed.extensions);
       best.holds = true;
-      best.packets = listed.packets;
-      best.bytes = listed.bytes;
+      best.extensions = listed.extensions;
     }
   }
   return {};
@@ -114,8 +114,9 @@ std::vector<Result<IpsetAnswer>> IpsetMembers::Answers() const {
     } else if (best.contradicted) {
       answers.emplace_back(Fail(FailureReason::kError, "list an ipset: its members contradict each other"));
     } else {
-      answers.emplace_back(IpsetAnswer{best.holds && best.excludes == asked_[i]->excluded,
-                                       {form_.has_counters, best.packets, best.bytes}});
+      IpsetAnswer answer{best.holds && best.excludes == asked_[i]->excluded, best.extensions, best.ambiguous};
+      answer.extensions.counts = form_.has_counters;
+      answers.emplace_back(answer);
     }
   }
   return answers;

@@ -19,7 +19,8 @@ namespace finwait::firewall::read {
 /// What an ipset says of an element.
 struct IpsetAnswer {
   bool has = false;
-  facts::IpsetCounters counters;
+  facts::IpsetExtensions extensions;
+  bool ambiguous = false;  ///< several of its members hold the element, and keep different things beside it
 };
 
 /// Whether an ipset has elements, told from the list of its members (IPSET_CMD_LIST). To ask for one element
@@ -58,8 +59,8 @@ class IpsetMembers {
     bool excludes = false;
     bool hangs_on_hardware = false;  // a member is for an Ethernet address, and the packet's is not known
     bool contradicted = false;       // another one that is as good says otherwise
-    std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;
+    facts::IpsetExtensions extensions;
+    bool ambiguous = false;
   };
   // Elements by what a member of such prefixes must be, to hold them.
   using Index = std::unordered_multimap<std::string, std::size_t>;

@@ -122,13 +122,15 @@ struct Effect {
   static Effect Unknown(std::string because) { return {Kind::kUnknown, std::move(because), {}, {}}; }
 };
 
-/// A target extension. One without `apply` leaves the packet as it is, and the rule goes on, unless its traits call it
-/// unknowable: then nobody can say what becomes of the packet.
+/// A target extension. One without any `apply` leaves the packet as it is, and the rule goes on, unless its traits call
+/// it unknowable: then nobody can say what becomes of the packet.
 struct Target {
   std::string_view name;
   Revisions revisions;
   Traits traits;
   Effect (*apply)(const XtTarget&, Packet&, const HookContext&) = nullptr;
+  /// In its place, of one that asks for facts.
+  Effect (*apply_with_facts)(const XtTarget&, Packet&, const HookContext&, FactLookup&) = nullptr;
   std::optional<OptionText> (*text)(const XtTarget&, bool ipv6) = nullptr;
   /// Whether what it does hangs on the mark that the packet's entry has had before; null: it never does.
   bool (*reads_connection_mark)(const XtTarget&) = nullptr;

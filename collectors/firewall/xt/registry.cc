@@ -145,6 +145,9 @@ Effect Registry::Apply(const XtTarget& target, Packet& packet, const HookContext
   if (known->reads_connection_mark != nullptr && known->reads_connection_mark(target)) {
     packet.connection_mark = ConnectionMarkOf(packet, facts);
   }
+  if (known->apply_with_facts != nullptr) {
+    return known->apply_with_facts(target, packet, context, facts);
+  }
   if (known->apply != nullptr) {
     return known->apply(target, packet, context);
   }

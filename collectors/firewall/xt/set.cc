@@ -14,6 +14,7 @@
 #include "collectors/firewall/xt/ipset_conditions.h"
 #include "collectors/firewall/xt/ipset_match.h"
 #include "collectors/firewall/xt/neighbour_address.h"
+#include "collectors/firewall/xt/packet_fields.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
@@ -199,16 +200,16 @@ Tristate HasCounts(const IpsetMatch& asked, const facts::Ipset& set, const facts
                    FactLookup& facts) {
   constexpr std::uint64_t kPackets = 1000;
   constexpr std::uint64_t kBytes = 1'500'000;
-  const facts::Fact* fact = facts.Ask(facts::IpsetCountersKey{element});
-  const auto* counters = fact != nullptr ? fact->As<facts::IpsetCounters>() : nullptr;
-  if (counters == nullptr) {
+  const facts::Fact* fact = facts.Ask(facts::IpsetExtensionsKey{element});
+  const auto* kept = fact != nullptr ? fact->As<facts::IpsetExtensions>() : nullptr;
+  if (kept == nullptr) {
     return Tristate::kUnknown;
   }
-  if (!counters->kept) {
+  if (!kept->counts) {
     return Tristate::kYes;
   }
   const Tristate counts =
-      packet::And(HasCount(asked.packets, counters->packets, kPackets), HasCount(asked.bytes, counters->bytes, kBytes));
+      packet::And(HasCount(asked.packets, kept->packets, kPackets), HasCount(asked.bytes, kept->bytes, kBytes));
   // A shorter prefix may have its own counters, and is looked at where those of a longer one are not as asked for.
   const bool several = set.type.find("net") != std::string::npos;
   return counts == Tristate::kNo && several ? Tristate::kUnknown : counts;
@@ -348,13 +349,10 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
   return {Condition::Of(found, WhatItHolds(*set)).Invert(inverted)};
 }
 
-// Whether --map-set may give the packet an element's mark or priority (revision 3, set_target_v3()).
-bool Maps(const XtTarget& target) {
-  if (target.revision < 3) {
-    return false;
-  }
-  const auto info = ReadAs<xt_set_info_target_v3>(target.info);
-  return !info || info->map_set.index != IPSET_INVALID_ID;
+// What --map-set gives the packet of an element's (revision 3).
+std::optional<xt_set_info_target_v3> MappingOf(const XtTarget& target) {
+  auto info = target.revision < 3 ? std::nullopt : ReadAs<xt_set_info_target_v3>(target.info);
+  return info && info->map_set.index != IPSET_INVALID_ID ? info : std::nullopt;
 }
 
 // The sets that --add-set and --del-set change, in the order in which they do (set_target_v1()).
@@ -371,11 +369,7 @@ std::vector<std::pair<xt_set_info, bool>> ChangedBy(const XtTarget& target) {
   return changed;
 }
 
-Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
-  if (Maps(target)) {
-    packet.mark = AbstractNumber<4>::Unknown();
-    packet.priority = AbstractNumber<4>::Unknown();
-  }
+void ApplyChanges(const XtTarget& target, Packet& packet) {
   for (const auto& [set, there] : ChangedBy(target)) {
     packet::IpsetChange change;
     change.set = set.index;
@@ -393,12 +387,60 @@ Effect Apply(const XtTarget& target, Packet& packet, const HookContext&) {
     std::erase_if(changes, [&](const packet::IpsetChange& each) { return each == change || each == opposite; });
     changes.push_back(std::move(change));
   }
+}
+
+// Whether a set has the packet's element and, where it does, what it keeps beside it.
+Tristate FindMapped(const xt_set_info& asked, const Packet& packet, const HookContext& context, FactLookup& facts,
+                    facts::IpsetExtensions* kept) {
+  IpsetMatch match;
+  match.set = asked;
+  const facts::Ipset* set = facts.FindIpset(asked.index);
+  if (set == nullptr || set->type == "list:set" || (asked.flags & IPSET_INV_MATCH) != 0) {
+    return Tristate::kUnknown;  // of a list, a member's extensions or the list's own
+  }
+  if (const auto changed = OwnChange(match, *set, packet, context, facts)) {
+    return *changed == Tristate::kNo ? Tristate::kNo : Tristate::kUnknown;  // --exist puts others beside it
+  }
+  facts::IpsetElementKey key;
+  const Tristate made = ElementOf(match, packet, context, facts).Make(*set, &key);
+  const Tristate has = made == Tristate::kYes ? facts.IsInIpset(key) : made;
+  if (has != Tristate::kYes) {
+    return has;
+  }
+  const facts::Fact* fact = facts.Ask(facts::IpsetExtensionsKey{key});
+  const auto* found = fact != nullptr ? fact->As<facts::IpsetExtensions>() : nullptr;
+  if (found == nullptr) {
+    return Tristate::kUnknown;
+  }
+  *kept = *found;
+  return Tristate::kYes;
+}
+
+// set_target_v3(): the element is looked for once the other sets are changed. No rule asks for a packet's queue.
+Effect Apply(const XtTarget& target, Packet& packet, const HookContext& context, FactLookup& facts) {
+  if (target.revision >= 3 && !ReadAs<xt_set_info_target_v3>(target.info)) {
+    return Effect::Unknown("a SET target of a form not known to this version");
+  }
+  ApplyChanges(target, packet);
+  const auto mapping = MappingOf(target);
+  facts::IpsetExtensions kept;
+  const Tristate found = mapping ? FindMapped(mapping->map_set, packet, context, facts, &kept) : Tristate::kNo;
+  if (found == Tristate::kNo) {
+    return {};
+  }
+  const bool known = found == Tristate::kYes;
+  if ((mapping->flags & IPSET_FLAG_MAP_SKBMARK) != 0) {
+    packet.mark = known ? Marked(packet.mark, kept.mark_mask, kept.mark) : AbstractNumber<4>::Unknown();
+  }
+  if ((mapping->flags & IPSET_FLAG_MAP_SKBPRIO) != 0) {
+    packet.priority = known ? AbstractNumber<4>::Known(kept.priority) : AbstractNumber<4>::Unknown();
+  }
   return {};
 }
 
 Traits TraitsOfSet(const XtTarget& target) {
   const bool changes_sets = !ChangedBy(target).empty();
-  return {.changes_packet = Maps(target) || changes_sets, .changes_sets = changes_sets, .names_ipset = true};
+  return {.changes_packet = MappingOf(target) || changes_sets, .changes_sets = changes_sets, .names_ipset = true};
 }
 
 constexpr Match kMatches[] = {
@@ -407,7 +449,7 @@ constexpr Match kMatches[] = {
 constexpr Target kTargets[] = {{.name = "SET",
                                 .revisions = kAnyRevision,
                                 .traits = {.changes_packet = true, .changes_sets = true, .names_ipset = true},
-                                .apply = Apply,
+                                .apply_with_facts = Apply,
                                 .traits_of = TraitsOfSet}};
 
 }  // namespace

@@ -355,7 +355,7 @@ TEST_F(AskedFactsTest, WhatAnIpsetCountsIsKnownFarFromALimit) {
     return DroppedBy({"set", 4, InfoOf(info)});
   };
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kUnknown) << "nobody has told";
-  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{true, 50, 5000}));
+  store_.Put(facts::IpsetExtensionsKey{element}, Fact::Present(facts::IpsetExtensions{true, 50, 5000}));
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kDrop);
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 50), Disposition::kUnknown) << "this packet may be the one";
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 1199), Disposition::kUnknown);
@@ -367,9 +367,9 @@ TEST_F(AskedFactsTest, WhatAnIpsetCountsIsKnownFarFromALimit) {
   EXPECT_EQ(counted(IPSET_COUNTER_EQ, 49), Disposition::kAccept);
   EXPECT_EQ(counted(IPSET_COUNTER_EQ, 60), Disposition::kUnknown);
   EXPECT_EQ(counted(IPSET_COUNTER_NE, 49), Disposition::kDrop);
-  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{true, 0, 0}));
+  store_.Put(facts::IpsetExtensionsKey{element}, Fact::Present(facts::IpsetExtensions{true, 0, 0}));
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 0), Disposition::kUnknown) << "this packet is the first";
-  store_.Put(facts::IpsetCountersKey{element}, Fact::Present(facts::IpsetCounters{false, 0, 0}));
+  store_.Put(facts::IpsetExtensionsKey{element}, Fact::Present(facts::IpsetExtensions{false, 0, 0}));
   EXPECT_EQ(counted(IPSET_COUNTER_GT, 10), Disposition::kDrop) << "a set without counters is not asked for them";
 }
 
@@ -423,6 +423,85 @@ TEST_F(AskedFactsTest, WhatARulePutsIntoAnIpsetIsThereForTheNext) {
     is(type);
     EXPECT_EQ(decide(changed_by(to_peer, none), to_peer), Disposition::kUnknown) << type;
   }
+}
+
+// An ipset that maps the peer's address to a mark and a priority.
+class IpsetMapTest : public AskedFactsTest {
+ protected:
+  IpsetMapTest() {
+    Is("hash:ip");
+    element_.set = "s";
+    element_.address = connection_.peer->address;
+  }
+  void Is(const std::string& type) {
+    store_.Put(facts::IpsetKey{3}, Fact::Present(std::shared_ptr<const facts::Ipset>(
+                                       std::make_shared<facts::Ipset>(facts::Ipset{"s", type, IpFamily::kIpv4, {}}))));
+  }
+  void Has(const facts::IpsetExtensions& extensions) {
+    store_.Put(element_, Fact::Present(true));
+    store_.Put(facts::IpsetExtensionsKey{element_}, Fact::Present(extensions));
+  }
+  static XtTarget MapTarget(std::uint32_t flags, const xt_set_info& set = {3, 1, 0}, std::uint16_t added = 65535) {
+    xt_set_info_target_v3 info = {};
+    info.add_set = {added, 1, 0};
+    info.del_set = {IPSET_INVALID_ID, 0, 0};
+    info.map_set = set;
+    info.flags = flags;
+    return {"SET", 3, InfoOf(info)};
+  }
+  // What becomes of the FIN, whose mark is 0x102, where a rule drops that mark once `target` was applied.
+  Disposition WithMark(const XtTarget& target, std::uint8_t lowest, std::uint8_t next) {
+    const Immediate mark{Register{0}, ValueOf({2, 1, 0, 0})};
+    return Evaluate(HandMadeTable().Base("o", Hook::kOutput,
+                                         {{mark, MetaSet{NFT_META_MARK, Register{0}}},
+                                          {target},
+                                          {MetaLoad{NFT_META_MARK, Register{0}},
+                                           Compare{NFT_CMP_EQ, Register{0}, ValueOf({lowest, next, 0, 0})}, Drops()}}));
+  }
+  Disposition WithPriority(const XtTarget& target, std::uint8_t priority) {
+    return Evaluate(HandMadeTable().Base("o", Hook::kOutput,
+                                         {{target},
+                                          {MetaLoad{NFT_META_PRIORITY, Register{0}},
+                                           Compare{NFT_CMP_EQ, Register{0}, ValueOf({priority, 0, 0, 0})}, Drops()}}));
+  }
+
+  facts::IpsetElementKey element_;
+};
+
+TEST_F(IpsetMapTest, GivesThePacketTheMarkOfTheElement) {
+  const XtTarget target = MapTarget(IPSET_FLAG_MAP_SKBMARK);
+  EXPECT_EQ(WithMark(target, 0x10, 1), Disposition::kUnknown) << "nobody has told";
+  store_.Put(element_, Fact::Present(true));
+  EXPECT_EQ(WithMark(target, 0x10, 1), Disposition::kUnknown) << "nobody has told what it maps to";
+  Has({false, 0, 0, 0x10, 0xff, 0});
+  EXPECT_EQ(WithMark(target, 0x10, 1), Disposition::kDrop);
+  EXPECT_EQ(WithMark(target, 2, 1), Disposition::kAccept);
+  Has({});
+  EXPECT_EQ(WithMark(target, 2, 1), Disposition::kDrop) << "it maps to nothing";
+  store_.Put(element_, Fact::Present(false));
+  EXPECT_EQ(WithMark(target, 2, 1), Disposition::kDrop) << "there is no such element";
+  EXPECT_EQ(WithMark(MapTarget(IPSET_FLAG_MAP_SKBMARK, {3, 0, 0}), 2, 1), Disposition::kDrop)
+      << "the rule names no direction";
+}
+
+TEST_F(IpsetMapTest, GivesThePacketThePriorityOfTheElement) {
+  Has({false, 0, 0, 0x10, 0xff, 5});
+  const XtTarget target = MapTarget(IPSET_FLAG_MAP_SKBPRIO | IPSET_FLAG_MAP_SKBQUEUE);
+  EXPECT_EQ(WithPriority(target, 5), Disposition::kDrop);
+  EXPECT_EQ(WithPriority(target, 4), Disposition::kAccept);
+  EXPECT_EQ(WithMark(target, 2, 1), Disposition::kDrop) << "the rule does not ask for the mark";
+  Has({});
+  EXPECT_EQ(WithPriority(target, 0), Disposition::kDrop) << "an element that maps to nothing gives priority 0";
+}
+
+TEST_F(IpsetMapTest, IsUnknownWhereMoreThanOneElementMayGiveIt) {
+  Has({false, 0, 0, 0x10, 0xff, 0});
+  EXPECT_EQ(WithMark(MapTarget(IPSET_FLAG_MAP_SKBMARK, {3, 1, 0}, 3), 0x10, 1), Disposition::kUnknown)
+      << "the same rule may have put in another one";
+  EXPECT_EQ(WithMark(MapTarget(IPSET_FLAG_MAP_SKBMARK, {3, 1, IPSET_INV_MATCH}), 0x10, 1), Disposition::kUnknown);
+  Is("list:set");
+  EXPECT_EQ(WithMark(MapTarget(IPSET_FLAG_MAP_SKBMARK), 0x10, 1), Disposition::kUnknown);
+  EXPECT_EQ(WithMark({"SET", 3, Value(8)}, 2, 1), Disposition::kUnknown) << "too short";
 }
 
 TEST_F(AskedFactsTest, TimestampsAreInEveryPacketOfAConnectionOrInNone) {

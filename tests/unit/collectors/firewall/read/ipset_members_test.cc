@@ -202,9 +202,36 @@ TEST_F(IpsetMembersTest, CountersAreThoseOfTheMemberThatHoldsTheElement) {
                    {Flags(IPSET_FLAG_WITH_COUNTERS)}));
   const auto answers = members_->Answers();
   ASSERT_TRUE(answers.size() == 1 && answers[0]);
-  EXPECT_EQ(answers[0]->counters, (facts::IpsetCounters{true, 50, 5000}));
+  EXPECT_EQ(answers[0]->extensions, (facts::IpsetExtensions{true, 50, 5000}));
   ASSERT_TRUE(Take({{Ip("192.0.2.7")}}));
-  EXPECT_FALSE(members_->Answers()[0]->counters.kept);
+  EXPECT_FALSE(members_->Answers()[0]->extensions.counts);
+}
+
+TEST_F(IpsetMembersTest, AMemberTellsTheMarkAndPriorityThatItMapsTo) {
+  AsksFor("192.0.2.7");
+  const Put mark([](Request& into) { into.PutBigEndian64(IPSET_ATTR_SKBMARK, 0x00000010'000000ff); });
+  ASSERT_TRUE(Take({{Ip("192.0.2.0"), Number8(IPSET_ATTR_CIDR, 24), Number32(IPSET_ATTR_SKBPRIO, 5)},
+                    {Ip("192.0.2.7"), mark, Number32(IPSET_ATTR_SKBPRIO, 0x1000a)}},
+                   {Flags(IPSET_FLAG_WITH_SKBINFO)}));
+  const auto answers = members_->Answers();
+  ASSERT_TRUE(answers.size() == 1 && answers[0]);
+  EXPECT_EQ(answers[0]->extensions, (facts::IpsetExtensions{false, 0, 0, 0x10, 0xff, 0x1000a}));
+  EXPECT_FALSE(answers[0]->ambiguous);
+}
+
+TEST_F(IpsetMembersTest, OfTwoMembersThatHoldAnElementEitherMayDecide) {
+  AsksFor("192.0.2.7");
+  elements_.back()->device = "eth0";
+  const auto ambiguous = [&](std::uint32_t first, std::uint32_t second) {
+    const Put wildcard = Flags(IPSET_FLAG_IFACE_WILDCARD);
+    EXPECT_TRUE(
+        Take({{Ip("192.0.2.7"), Text(IPSET_ATTR_IFACE, "eth0"), Number32(IPSET_ATTR_SKBPRIO, first)},
+              {Ip("192.0.2.7"), Text(IPSET_ATTR_IFACE, "eth"), wildcard, Number32(IPSET_ATTR_SKBPRIO, second)}}));
+    const auto answers = members_->Answers();
+    return answers.size() == 1 && answers[0] && answers[0]->has && answers[0]->ambiguous;
+  };
+  EXPECT_TRUE(ambiguous(1, 2));
+  EXPECT_FALSE(ambiguous(1, 1));
 }
 
 TEST_F(IpsetMembersTest, AMemberWithoutAnEthernetAddressHoldsAnyOfThem) {

@@ -185,6 +185,7 @@ TEST(ExtensionRegistryTest, SetChangesThePacketWithAMapOrASet) {
   info.add_set.index = 3;
   const XtTarget adds{"SET", 3, InfoOf(info)};
   info.map_set.index = 4;
+  info.flags = IPSET_FLAG_MAP_SKBMARK;
   const XtTarget maps{"SET", 3, InfoOf(info)};
   EXPECT_FALSE(BuiltIn().TraitsOf(nothing).changes_packet);
   EXPECT_TRUE(BuiltIn().TraitsOf(adds).changes_packet);
