@@ -260,6 +260,20 @@ std::vector<ShortTrial> Facts() {
           "ack_dropped"));
   add(One("connection limit far away", "iptables-nft -A INPUT -p tcp -m connlimit --connlimit-above 5000 -j DROP",
           "clean"));
+  const auto counted = [](const std::string& rule) {
+    return "nft 'table inet f { set s { type ipv4_addr; flags dynamic; size 100; }; chain o { type filter hook output "
+           "priority 0; oifname veth0 ct state invalid " +
+           rule + "; }; }'";
+  };
+  add(One("a count of a set's elements far from its limit", counted("add @s { ip daddr ct count 5000 } drop"),
+          "fin_dropped"));
+  add(One("a count of a set's elements never reached", counted("add @s { ip daddr ct count over 5000 } drop"),
+          "clean"));
+  add(One(
+      "what a set says of the elements that a rule adds",
+      "nft 'table inet f { set s { type ipv4_addr; flags dynamic; size 100; limit rate 1/hour burst 1 packets; }; "
+      "chain o { type filter hook output priority 0; oifname veth0 ct state invalid add @s { ip daddr } drop; }; }'",
+      "unknown"));
   // An element that is there keeps what it gives; a FIN that finds none puts its own mark there.
   const auto map = [](const std::string& elements, const std::string& output, const std::string& input) {
     return "nft 'table inet f { map m { type ipv4_addr : mark; flags dynamic,timeout; timeout 1h; " + elements +

@@ -157,7 +157,11 @@ std::vector<LookupBranch> RuleMachine::Held(const Set& set, AbstractBytes key, s
         return {{LookupBranch::Kind::kMissing, nullptr, at_->packet}};
       }
       *because = "a limit in an element of set " + set.name;
-      return {{LookupBranch::Kind::kFound, element, at_->packet, {}, LetMatch(element->expressions)}};
+      return {{LookupBranch::Kind::kFound,
+               element,
+               at_->packet,
+               {},
+               LetMatch(element->expressions, element->connection_limit)}};
     }
   }
   return LookUp(set, key, at_->packet, because);
@@ -179,10 +183,15 @@ std::vector<LookupBranch> RuleMachine::LookUpNow(const std::string& name, Regist
   return branches;
 }
 
-Tristate RuleMachine::LetMatch(const std::vector<std::string>& carried) {
-  const bool limited = std::any_of(carried.begin(), carried.end(),
-                                   [](const std::string& each) { return each != "counter" && each != "last"; });
-  return limited ? Tristate::kUnknown : Tristate::kYes;
+// nft_set_elem_update_expr(): all of them have to.
+Tristate RuleMachine::LetMatch(const std::vector<std::string>& carried, const std::optional<ConnectionLimit>& limit) {
+  Tristate let = Tristate::kYes;
+  for (const std::string& each : carried) {
+    if (each != "counter" && each != "last") {
+      let = And(let, each == "connlimit" && limit ? IsWithin(*limit) : Tristate::kUnknown);
+    }
+  }
+  return let;
 }
 
 std::optional<RuleMachine::OwnChange> RuleMachine::FindOwnChange(const std::string& set, AbstractBytes key) const {
@@ -258,8 +267,11 @@ RuleMachine::Step RuleMachine::operator()(const Lookup& lookup) {
 // made of the registers, which a full set refuses.
 packet::SetChange RuleMachine::PutInto(const Set& set, const DynamicSet& dynamic, Tristate* room) {
   packet::SetChange change{KeyOf(dynamic.set), Read(dynamic.key, set.key_length), true};
-  change.matches = LetMatch(dynamic.expressions.empty() ? set.expressions : dynamic.expressions);
-  if (*room == Tristate::kYes && change.matches == Tristate::kYes && !set.map) {
+  const bool by_set = dynamic.expressions.empty();
+  change.matches =
+      by_set ? LetMatch(set.expressions, std::nullopt) : LetMatch(dynamic.expressions, dynamic.connection_limit);
+  const bool plain = LetMatch(by_set ? set.expressions : dynamic.expressions, std::nullopt) == Tristate::kYes;
+  if (*room == Tristate::kYes && plain && !set.map) {
     return change;
   }
   change.data.assign(set.data_length, AbstractByte::Unknown());
@@ -267,6 +279,7 @@ packet::SetChange RuleMachine::PutInto(const Set& set, const DynamicSet& dynamic
   const std::vector<LookupBranch> now = Held(set, change.key, &because);
   if (now.size() > 1 || now.front().kind == LookupBranch::Kind::kSome) {
     *room = *room == Tristate::kYes ? *room : Tristate::kUnknown;
+    change.matches = plain ? Tristate::kYes : Tristate::kUnknown;  // one that is there carries limits of its own
     return change;
   }
   at_->packet = now.front().packet;
@@ -291,7 +304,7 @@ RuleMachine::Step RuleMachine::operator()(const DynamicSet& dynamic) {
   }
   Tristate room = HasRoom(dynamic.set);
   std::optional<packet::SetChange> change;
-  Tristate matches = LetMatch(dynamic.expressions);
+  Tristate matches = LetMatch(dynamic.expressions, std::nullopt);
   if (set != nullptr) {
     change = PutInto(*set, dynamic, &room);
     matches = change->matches;
@@ -335,10 +348,14 @@ RuleMachine::Step RuleMachine::operator()(const Quota& quota) {
                   .Invert(!quota.inverted));
 }
 
-// nft_connlimit_do_eval(): all connections that reach the rule count together.
+// nft_connlimit_do_eval(): all connections that reach the rule, or the element, count together.
+Tristate RuleMachine::IsWithin(const ConnectionLimit& limit) {
+  const Tristate above = xt::IsAboveCount(limit.count, nullptr, sets_);
+  return limit.inverted ? above : Not(above);
+}
+
 RuleMachine::Step RuleMachine::operator()(const ConnectionLimit& limit) {
-  return Test(
-      Condition::Of(xt::IsAboveCount(limit.count, nullptr, sets_), xt::kConnectionCount).Invert(!limit.inverted));
+  return Test(Condition::Of(IsWithin(limit), xt::kConnectionCount));
 }
 
 RuleMachine::Step RuleMachine::operator()(const std::shared_ptr<const IpHeaderMatch>& match) {

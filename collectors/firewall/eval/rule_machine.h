@@ -146,7 +146,8 @@ class RuleMachine {
   /// Nothing: no change is of that key.
   std::optional<OwnChange> FindOwnChange(const std::string& set, AbstractBytes key) const;
   /// Whether what an element carries lets it match.
-  static Tristate LetMatch(const std::vector<std::string>& carried);
+  Tristate LetMatch(const std::vector<std::string>& carried, const std::optional<ConnectionLimit>& limit);
+  Tristate IsWithin(const ConnectionLimit& limit);
   facts::SetKey KeyOf(const std::string& set) const { return {table_.family, table_.name, set}; }
   /// A program in user space decides; or nobody listens, and the kernel does.
   Step ToQueue(const xt::QueueUse& queue);

@@ -229,6 +229,12 @@ struct Lookup {
   bool inverted = false;
 };
 
+/// "connlimit": matches while no more than `count` connections have reached it (`inverted`: once more have).
+struct ConnectionLimit {
+  std::uint32_t count = 0;
+  bool inverted = false;
+};
+
 /// "dynset": adds to, updates or deletes from a set as the packet passes.
 struct DynamicSet {
   std::string set;
@@ -240,6 +246,7 @@ struct DynamicSet {
   /// Names of what each element carries; a "limit", a "quota" or a "connlimit" decides the match. The kernel does not
   /// tell them where the set itself says what its elements carry.
   std::vector<std::string> expressions;
+  std::optional<ConnectionLimit> connection_limit = {};  ///< of a "connlimit" among them
 };
 
 struct Limit {
@@ -253,11 +260,6 @@ struct Limit {
 struct Quota {
   std::uint64_t bytes = 0;
   std::uint64_t consumed = 0;
-  bool inverted = false;
-};
-
-struct ConnectionLimit {
-  std::uint32_t count = 0;
   bool inverted = false;
 };
 

@@ -119,6 +119,7 @@ struct SetElement {
   /// Expressions of the element other than a counter, by name ("limit", "quota", "connlimit", "last"). One of the
   /// first three can make a found element not match.
   std::vector<std::string> expressions;
+  std::optional<ConnectionLimit> connection_limit;  ///< of a "connlimit" among them
   /// Milliseconds until it vanishes, as of the sample.
   std::optional<std::uint64_t> expires_ms;
 };

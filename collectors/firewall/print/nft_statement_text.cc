@@ -240,7 +240,13 @@ struct Writer {
     const std::string timeout =
         dynamic.timeout_ms == 0 ? "" : " timeout " + std::to_string(dynamic.timeout_ms / 1000) + "s";
     return kOperations[dynamic.operation] + Printable(dynamic.set) + " { " + FieldOf(*statement.first, context).name +
-           timeout + (dynamic.expressions.empty() ? "" : " [...]") + DataText() + " }";
+           timeout + CarriedText(dynamic) + DataText() + " }";
+  }
+  std::string CarriedText(const DynamicSet& dynamic) const {
+    if (dynamic.connection_limit && dynamic.expressions.size() == 1) {
+      return " " + (*this)(*dynamic.connection_limit);
+    }
+    return dynamic.expressions.empty() ? "" : " [...]";
   }
   // What a map is to give. The form of a constant hangs on the map's type.
   std::string DataText() const {

@@ -27,6 +27,19 @@ std::string ExpressionName(kernel::netlink::Bytes nest) {
   return AttributeMap(nest).Text(NFTA_EXPR_NAME).substr(0, kMaxExpressionName);
 }
 
+void AddCarried(kernel::netlink::Bytes nest, std::vector<std::string>& names, std::optional<ConnectionLimit>& limit) {
+  std::string name = ExpressionName(nest);
+  if (name == "connlimit") {
+    const bool first = std::find(names.begin(), names.end(), name) == names.end();
+    const Expression expression = DecodeExpression(nest);
+    const auto* decoded = std::get_if<ConnectionLimit>(&expression);
+    limit = first && decoded != nullptr ? std::optional(*decoded) : std::nullopt;
+  }
+  if (names.size() < kMaxExpressions) {
+    names.push_back(std::move(name));
+  }
+}
+
 Expression DecodeExpression(kernel::netlink::Bytes nest) {
   const AttributeMap expression(nest);
   std::string name = expression.Text(NFTA_EXPR_NAME).substr(0, kMaxExpressionName);

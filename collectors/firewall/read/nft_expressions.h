@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ Expression DecodeExpression(kernel::netlink::Bytes nest);
 /// A list of NFTA_LIST_ELEM, each an expression. What lies beyond kMaxExpressions, or cannot be told apart, becomes one
 /// UnknownExpression at the end.
 std::vector<Expression> DecodeExpressions(kernel::netlink::Bytes list);
+
+/// Adds one nest of NFTA_EXPR_* to the names of what a set's element carries. `limit`: that of a "connlimit"; nothing
+/// where there are several, or none.
+void AddCarried(kernel::netlink::Bytes nest, std::vector<std::string>& names, std::optional<ConnectionLimit>& limit);
 
 /// NFTA_EXPR_NAME of one nest of NFTA_EXPR_*, bounded.
 std::string ExpressionName(kernel::netlink::Bytes nest);

@@ -276,13 +276,11 @@ Decoded DecodeDynamicSet(const AttributeMap& attributes) {
   dynamic.timeout_ms = attributes.Number64(NFTA_DYNSET_TIMEOUT).value_or(0);
   dynamic.inverted = IsSet(attributes, NFTA_DYNSET_FLAGS, NFT_DYNSET_F_INV);
   if (attributes.Find(NFTA_DYNSET_EXPR) != nullptr) {
-    dynamic.expressions.push_back(ExpressionName(attributes.Nested(NFTA_DYNSET_EXPR)));
+    AddCarried(attributes.Nested(NFTA_DYNSET_EXPR), dynamic.expressions, dynamic.connection_limit);
   }
   kernel::netlink::ForEachAttribute(attributes.Nested(NFTA_DYNSET_EXPRESSIONS),
                                     [&](const kernel::netlink::Attribute& element) {
-                                      if (dynamic.expressions.size() < kMaxExpressions) {
-                                        dynamic.expressions.push_back(ExpressionName(element.Payload()));
-                                      }
+                                      AddCarried(element.Payload(), dynamic.expressions, dynamic.connection_limit);
                                     });
   return dynamic;
 }

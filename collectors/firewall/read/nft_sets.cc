@@ -40,8 +40,8 @@ void DecodeElementExpression(kernel::netlink::Bytes nest, SetElement& element) {
   Expression expression = DecodeExpression(nest);
   if (const Counter* counter = std::get_if<Counter>(&expression)) {
     element.counter = *counter;
-  } else if (element.expressions.size() < kMaxExpressions) {
-    element.expressions.push_back(ExpressionName(nest));
+  } else {
+    AddCarried(nest, element.expressions, element.connection_limit);
   }
 }
 

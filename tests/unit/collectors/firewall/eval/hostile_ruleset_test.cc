@@ -54,7 +54,7 @@ TEST(HostileRulesetTest, ALoopInAVerdictMapIsUnknown) {
   map.name = "m";
   map.key_length = 2;
   map.map = map.verdict_map = true;
-  map.elements.push_back({ValueOf({0, 80}), {}, false, Verdict{Verdict::Kind::kJump, "a"}, {}, {}, {}});
+  map.elements.push_back({ValueOf({0, 80}), {}, false, Verdict{Verdict::Kind::kJump, "a"}, {}, {}, {}, {}});
   const PayloadLoad port{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}};
   const Lookup lookup{"m", Register{0}, std::nullopt, true, false};
   ExpectUnknown(
@@ -135,9 +135,9 @@ TEST(HostileRulesetTest, ASetOf100000ElementsIsLookedInto) {
   set.key_length = 4;
   set.elements.reserve(100'001);
   for (unsigned i = 0; i < 100'000; ++i) {
-    set.elements.push_back({ValueOf({10, i >> 16, i >> 8 & 0xff, i & 0xff}), {}, false, {}, {}, {}, {}});
+    set.elements.push_back({ValueOf({10, i >> 16, i >> 8 & 0xff, i & 0xff}), {}, false, {}, {}, {}, {}, {}});
   }
-  set.elements.push_back({ValueOf({192, 0, 2, 2}), {}, false, {}, {}, {}, {}});
+  set.elements.push_back({ValueOf({192, 0, 2, 2}), {}, false, {}, {}, {}, {}, {}});
   set.element_count = set.elements.size();
   const std::vector<Expression> rule = {PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}},
                                         Lookup{"s", Register{0}, {}, false, false}, Drops()};
@@ -157,7 +157,7 @@ TEST(HostileRulesetTest, ASetOfWhichPartIsMissingIsUnknownForWhatIsNotInThePart)
   set.name = "s";
   set.key_length = 2;
   set.contents = Contents::kTruncated;
-  set.elements.push_back({ValueOf({0, 80}), {}, false, {}, {}, {}, {}});
+  set.elements.push_back({ValueOf({0, 80}), {}, false, {}, {}, {}, {}, {}});
   const std::vector<Expression> rule = {PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}},
                                         Lookup{"s", Register{0}, {}, false, false}, Drops()};
   const Ruleset ruleset = HandMadeTable().Base("o", Hook::kOutput, {rule}).Holds(std::move(set)).AsRuleset();

@@ -275,7 +275,47 @@ TEST_F(LastingChangesTest, WhatElementsCarryDecidesWhetherTheyMatch) {
   EXPECT_EQ(fin(kAdd, {}), Disposition::kDrop);
   EXPECT_EQ(fin(kAdd, {"counter"}), Disposition::kDrop);
   EXPECT_EQ(fin(limited, {}), Disposition::kUnknown);
+  EXPECT_EQ(fin(kAdd, {"connlimit"}), Disposition::kUnknown) << "nobody tells how many";
   EXPECT_EQ(fin(kAdd, {"limit"}), Disposition::kUnknown) << "the set says what all of them carry";
+}
+
+TEST_F(LastingChangesTest, ACountOfAnElementIsKnownFarFromItsLimit) {
+  store_.Put(facts::EntryCountKey{}, Fact::Present(std::uint64_t{3}));
+  const auto fin = [&](const ConnectionLimit& limit, Rules rules = {}) {
+    DynamicSet add = kAdd;
+    add.expressions = {"connlimit"};
+    add.connection_limit = limit;
+    rules.insert(rules.begin(), {kDestination, add});
+    if (rules.size() == 1) {
+      rules.front().push_back(Drops());
+    }
+    return Evaluate(HandMadeTable().Holds(DynamicSetOf("s")).Base("o", Hook::kOutput, rules), PacketKind::kFin);
+  };
+  const ConnectionLimit far_above{5000, true};
+  const ConnectionLimit far_below{5000, false};
+  EXPECT_EQ(fin(far_above), Disposition::kAccept);
+  EXPECT_EQ(fin(far_below), Disposition::kDrop);
+  EXPECT_EQ(fin({5, true}), Disposition::kUnknown);
+  const std::vector<Expression> drops_found = {kDestination, kIsThere, Drops()};
+  EXPECT_EQ(fin(far_above, {drops_found}), Disposition::kAccept) << "a lookup asks for the count, too";
+  EXPECT_EQ(fin(far_below, {drops_found}), Disposition::kDrop);
+
+  const auto holds = [&](std::vector<std::string> expressions, const ConnectionLimit& limit) {
+    auto element = std::make_shared<SetElement>();
+    element->key = ValueOf({192, 0, 2, 2});
+    element->expressions = std::move(expressions);
+    element->connection_limit = limit;
+    store_.Put(facts::ElementKey{{TableFamily::kInet, "t", "s"}, element->key, nullptr},
+               Fact::Present(std::shared_ptr<const SetElement>(element)));
+  };
+  holds({"connlimit"}, {5, true});
+  EXPECT_EQ(fin(far_above), Disposition::kUnknown) << "the element has another limit than the rule";
+  holds({"connlimit"}, far_below);
+  EXPECT_EQ(fin({5, true}), Disposition::kDrop);
+  holds({"connlimit", "limit"}, far_below);
+  EXPECT_EQ(fin(far_below), Disposition::kUnknown);
+  holds({}, {});
+  EXPECT_EQ(fin(far_above), Disposition::kDrop) << "it was put in without a count";
 }
 
 TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {

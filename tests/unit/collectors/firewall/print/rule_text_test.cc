@@ -360,6 +360,9 @@ TEST(RuleTextTest, StatementsReadAsNftWritesThem) {
             "update @m { th dport timeout 5s : meta mark }");
   EXPECT_EQ(Written({port, Immediate{Register{16}, {std::byte{7}}}, into_map}).Nft(),
             "update @m { th dport timeout 5s : [...] }");
+  DynamicSet counted{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {"connlimit"}};
+  counted.connection_limit = ConnectionLimit{20, true};
+  EXPECT_EQ(Written({port, counted}).Nft(), "add @s { th dport ct count over 20 }");
   EXPECT_EQ(text(XtMatch{"string", 0, {}}), "[xt match string]");
   EXPECT_EQ(text(XtTarget{"LED", 0, {}}), "[xt target LED]");
   EXPECT_EQ(text(ConnectionLimit{20, true}), "ct count over 20");

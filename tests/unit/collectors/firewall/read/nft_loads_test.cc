@@ -338,6 +338,18 @@ TEST(NftLoadsTest, ADynamicSetNamesWhatItsElementsCarry) {
   EXPECT_THAT(more.expressions, ElementsAre("counter", "quota"));
   EXPECT_EQ(more.data, std::nullopt);
   EXPECT_FALSE(more.inverted);
+  EXPECT_EQ(more.connection_limit, std::nullopt);
+  const Put count = Named(NFTA_DYNSET_EXPR, "connlimit",
+                          {Number32(NFTA_CONNLIMIT_COUNT, 20), Number32(NFTA_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV)});
+  const auto counted = DecodedAs<DynamicSet>("dynset", {set, key, count});
+  EXPECT_THAT(counted.expressions, ElementsAre("connlimit"));
+  ASSERT_TRUE(counted.connection_limit);
+  EXPECT_EQ(counted.connection_limit->count, 20U);
+  EXPECT_TRUE(counted.connection_limit->inverted);
+  const Put twice =
+      Nest(NFTA_DYNSET_EXPRESSIONS, {Named(NFTA_LIST_ELEM, "connlimit", {}), Named(NFTA_LIST_ELEM, "connlimit", {})});
+  EXPECT_FALSE(DecodedAs<DynamicSet>("dynset", {set, key, twice}).connection_limit) << "which of them?";
+
   const Put too_many =
       Nest(NFTA_DYNSET_EXPRESSIONS, std::vector<Put>(kMaxExpressions + 1, Named(NFTA_LIST_ELEM, "last", {})));
   EXPECT_THAT(DecodedAs<DynamicSet>("dynset", {set, key, too_many}).expressions, SizeIs(kMaxExpressions));
