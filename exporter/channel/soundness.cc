@@ -72,13 +72,16 @@ struct NeedIsSound {
   bool operator()(const firewall::facts::QuotaKey& key) const { return AreNames({&key.accounting_object}); }
   bool operator()(const firewall::facts::IpsetElementKey& key) const { return AreNames({&key.set, &key.device}); }
   bool operator()(const firewall::facts::IpsetExtensionsKey& key) const { return (*this)(key.element); }
+  bool operator()(const firewall::facts::IpsecPoliciesKey& key) const {
+    return key.source.has_value() == key.destination.has_value();
+  }
   bool operator()(const firewall::facts::IpsetRoomKey& key) const { return AreNames({&key.set}); }
   bool operator()(const firewall::facts::IpsetContentsKey& key) const { return AreNames({&key.set}); }
   // Of numbers and addresses, which are whatever they are.
   template <OneOf<firewall::facts::RouteKey, firewall::facts::SocketKey, firewall::facts::NamespaceKey,
-                  firewall::facts::IpsetKey, firewall::facts::IpsecPoliciesKey, firewall::facts::QueueListenerKey,
-                  firewall::facts::EntryCountKey, firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey,
-                  firewall::facts::ClockKey, firewall::facts::EntryKey>
+                  firewall::facts::IpsetKey, firewall::facts::QueueListenerKey, firewall::facts::EntryCountKey,
+                  firewall::facts::ControlGroupKey, firewall::facts::NeighbourKey, firewall::facts::ClockKey,
+                  firewall::facts::EntryKey>
                 Key>
   bool operator()(const Key&) const {
     return true;

@@ -119,9 +119,9 @@ class AnswersJson {
     return Number({{"of", "hop_limit"}, {"family", finwait::Name(key.family)}, {"device", key.device}});
   }
   Json operator()(const EntryCountKey&) const { return Number({{"of", "entries"}}); }
-  Json operator()(const IpsecPoliciesKey&) const {
+  Json operator()(const IpsecPoliciesKey& key) const {
     const bool* any = fact_.As<bool>();
-    return any == nullptr ? Json(nullptr) : Json{{"of", "ipsec_policies"}, {"is", *any}};
+    return any == nullptr || key.source ? Json(nullptr) : Json{{"of", "ipsec_policies"}, {"is", *any}};
   }
   // Of the moment of the report: both rulesets are compared as of then.
   Json operator()(const ClockKey&) const {

@@ -187,6 +187,8 @@ TEST_F(RuleFactsTest, WithoutIpsecPoliciesNoneApplies) {
   Expect("clean", std::string("iptables -A OUTPUT -m policy --dir out --pol none -j ACCEPT;") + kDropInvalid);
   Expect("clean", OutputRules("rt ipsec exists ct state invalid drop"));
   wire_.local.Shell("ip xfrm policy add dir out src 203.0.113.0/24 dst 203.0.113.0/24 action allow");
+  Expect("fin_dropped", std::string("iptables -A OUTPUT -m policy --dir out --pol ipsec -j ACCEPT;") + kDropInvalid);
+  wire_.local.Shell("ip xfrm policy add dir out src 192.0.2.0/24 dst 0.0.0.0/0 action allow");
   UniqueFd client = Connect();
   wire_.local.Shell(
       std::string("iptables -A OUTPUT -m policy --dir out --pol ipsec -j DROP; conntrack -F 2>/dev/null"));

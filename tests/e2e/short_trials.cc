@@ -288,6 +288,20 @@ std::vector<ShortTrial> Facts() {
   add(One("a mark of the FIN's that the answer finds in a map",
           map("", "accept", "iifname veth0 meta mark set ip saddr map @m; ct state new meta mark 7 drop"),
           "peer_decides"));
+  // Where there are policies, those that a connection's ends meet decide.
+  const auto with_policy = [&](const std::string& name, const std::string& selector, const std::string& asked,
+                               const std::string& fate) {
+    add(One("IPsec " + name,
+            "iptables-nft -A OUTPUT -m policy --dir out --pol " + asked +
+                " -j ACCEPT; iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP",
+            fate))
+        .prepare = "ip xfrm policy add " + selector + " dir out tmpl proto esp mode transport level use";
+  };
+  with_policy("for other addresses", "src 10.1.0.0/16 dst 10.2.0.0/16", "ipsec", "fin_dropped");
+  with_policy("for other addresses, none asked for", "src 10.1.0.0/16 dst 10.2.0.0/16", "none", "clean");
+  with_policy("for another protocol", "src 192.0.2.0/24 dst 192.0.2.0/24 proto udp", "ipsec", "fin_dropped");
+  with_policy("for another port", "src 192.0.2.0/24 dst 192.0.2.0/24 proto tcp dport 81", "none", "clean");
+  with_policy("for its addresses", "src 192.0.2.0/24 dst 192.0.2.0/24", "ipsec", "unknown");
   add(One("no IPsec", "iptables-nft -A OUTPUT -m policy --dir out --pol ipsec -j DROP", "clean"));
   return all;
 }

@@ -383,6 +383,18 @@ void BreakTheSeal() {
   } else {
     Say("a header of type 37", "not here");
   }
+  // Type 21: XFRM_MSG_GETPOLICY to one protocol, RTM_DELADDR to another.
+  ifaddrmsg of_loopback = {};
+  of_loopback.ifa_family = AF_INET;
+  of_loopback.ifa_index = 1;
+  if (const msghdr* sealed = FindSealed(kSealedXfrm, kSealedXfrm + 0x4000, RTM_DELADDR, sizeof of_loopback)) {
+    std::memcpy(sealed->msg_iov[1].iov_base, &of_loopback, sizeof of_loopback);
+    const int route = OpenSocket(NETLINK_ROUTE);
+    Report("delete an address by the header for IPsec", ::sendmsg(route, sealed, 0) < 0 ? errno : Answer(route));
+    ::close(route);
+  } else {
+    Say("a header of type 21", "not here");
+  }
   // Type 22: RTM_GETADDR to one, XFRM_MSG_ALLOCSPI to the other, whose socket is there already. Type 20:
   // XFRM_MSG_DELPOLICY.
   for (const auto& [type, from, to] :

@@ -151,7 +151,6 @@ class RuleMachine {
   facts::SetKey KeyOf(const std::string& set) const { return {table_.family, table_.name, set}; }
   /// A program in user space decides; or nobody listens, and the kernel does.
   Step ToQueue(const xt::QueueUse& queue);
-  Tristate HasIpsecPolicies();
   Tristate HasRoom(const std::string& set);
   /// What an element is once the packet has been put into a set; `*room`: whether it could be.
   packet::SetChange PutInto(const Set& set, const DynamicSet& dynamic, Tristate* room);

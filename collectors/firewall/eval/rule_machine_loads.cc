@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "collectors/firewall/eval/rule_machine.h"
+#include "collectors/firewall/xt/ipsec.h"
 #include "collectors/firewall/xt/neighbour_address.h"
 #include "collectors/firewall/xt/packet_entry.h"
 #include "collectors/firewall/xt/packet_fields.h"
@@ -296,7 +297,7 @@ RuleMachine::Step RuleMachine::operator()(const MetaLoad& load) {
       StoreNumber(to, context_.IsForOtherHost() ? PACKET_OTHERHOST : PACKET_HOST, 1);
       return Step::kNext;
     case NFT_META_SECPATH:
-      if (HasIpsecPolicies() == Tristate::kNo) {
+      if (xt::PassesIpsec(at_->packet, sets_) == Tristate::kNo) {
         StoreNumber(to, 0, 1);
       } else {
         StoreUnknown(to, 1);
@@ -654,15 +655,9 @@ RuleMachine::Step RuleMachine::operator()(const Fib& fib) {
   return Step::kNext;
 }
 
-Tristate RuleMachine::HasIpsecPolicies() {
-  const facts::Fact* fact = sets_.Ask(facts::IpsecPoliciesKey{});
-  const bool* any = fact != nullptr ? fact->As<bool>() : nullptr;
-  return any != nullptr ? TristateOf(*any) : Tristate::kUnknown;
-}
-
 RuleMachine::Step RuleMachine::operator()(const RouteLoad& load) {
   StoreUnknown(load.destination, 16);
-  if (load.key == NFT_RT_XFRM && HasIpsecPolicies() == Tristate::kNo) {
+  if (load.key == NFT_RT_XFRM && xt::PassesIpsec(at_->packet, sets_) == Tristate::kNo) {
     StoreNumber(load.destination, 0, 1);
     return Step::kNext;
   }
@@ -771,7 +766,7 @@ RuleMachine::Step RuleMachine::operator()(const TunnelLoad& load) {
 
 RuleMachine::Step RuleMachine::operator()(const XfrmLoad& load) {
   StoreUnknown(load.destination, 16);
-  return Test(HasIpsecPolicies() == Tristate::kNo ? Tristate::kNo : Tristate::kUnknown, "an IPsec state");
+  return Test(xt::PassesIpsec(at_->packet, sets_), "an IPsec state");
 }
 
 RuleMachine::Step RuleMachine::operator()(const Inner&) {

@@ -29,7 +29,11 @@ struct Words {
   std::string operator()(const HopLimitKey& key) const {
     return "the default time to live of " + std::string(Name(key.family));
   }
-  std::string operator()(const IpsecPoliciesKey&) const { return "whether there are IPsec policies"; }
+  std::string operator()(const IpsecPoliciesKey& key) const {
+    return key.source && key.destination
+               ? "whether there are IPsec policies for " + key.source->Text() + " and " + key.destination->Text()
+               : "whether there are IPsec policies";
+  }
   std::string operator()(const QueueListenerKey& key) const {
     return "whether a program listens to queue " + std::to_string(key.number);
   }

@@ -119,8 +119,10 @@ struct HopLimitKey {
   auto operator<=>(const HopLimitKey&) const = default;
 };
 
-/// Whether the namespace has any IPsec policy.
+/// Whether the namespace has any IPsec policy or, with both ends of a TCP packet, any that may be for it.
 struct IpsecPoliciesKey {
+  std::optional<Endpoint> source = {};
+  std::optional<Endpoint> destination = {};  ///< there where `source` is
   auto operator<=>(const IpsecPoliciesKey&) const = default;
 };
 

@@ -157,7 +157,19 @@ class Batch {
                                                           std::filesystem::path(key.device).filename() / "hop_limit";
     Put(FactOf(kernel::ReadProcfsUnsigned(path, 255)));
   }
-  void operator()(const facts::IpsecPoliciesKey&) { Put(FactOf(kernel::HasIpsecPolicies(host_, deadline_))); }
+  void operator()(const facts::IpsecPoliciesKey& key) {
+    if (!key.source || !key.destination) {
+      Put(FactOf(kernel::HasIpsecPolicies(host_, deadline_)));
+      return;
+    }
+    ipsec_selectors_ = ipsec_selectors_ ? std::move(ipsec_selectors_) : kernel::ReadIpsecSelectors(host_, deadline_);
+    const auto may_meet = [&](const kernel::IpsecSelector& each) {
+      return each.MayBeFor(*key.source, *key.destination);
+    };
+    Put(*ipsec_selectors_
+            ? Fact::Present(std::any_of((*ipsec_selectors_)->begin(), (*ipsec_selectors_)->end(), may_meet))
+            : Fact::Failed(ipsec_selectors_->error()));
+  }
   void operator()(const facts::QueueListenerKey& key) {
     queues_ = queues_ ? std::move(queues_) : ReadQueueListeners(host_, deadline_);
     Put(*queues_ ? Fact::Present((*queues_)->contains(key.number)) : Fact::Failed(queues_->error()));
@@ -455,6 +467,7 @@ class Batch {
   std::vector<kernel::EntryQuery> entries_;
   // Read once, by the first that asks.
   std::optional<Result<std::set<std::uint16_t>>> queues_;
+  std::optional<Result<std::vector<kernel::IpsecSelector>>> ipsec_selectors_;
   PerFamily<std::optional<Result<kernel::Neighbours>>> neighbours_;
   std::optional<Result<kernel::Links>> links_;
   std::optional<Result<std::vector<kernel::AttachedProgram>>> programs_;

@@ -2,21 +2,20 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/xt_policy.h>
 
+#include "collectors/firewall/xt/ipsec.h"
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
 namespace {
 
 // policy_mt(): without a transformation it matches where that is what is asked for (--pol none), else never.
-Conditions Meaning(const XtMatch& match, const Packet&, const HookContext&, FactLookup& facts) {
+Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext&, FactLookup& facts) {
   const auto info = Decode<xt_policy_info>(match);
   if (!info) {
     return Unreadable();
   }
-  const facts::Fact* fact = facts.Ask(facts::IpsecPoliciesKey{});
-  const bool* any = fact != nullptr ? fact->As<bool>() : nullptr;
-  if (any == nullptr || *any) {
-    return {Condition::Of(Tristate::kUnknown, "an IPsec policy")};
+  if (PassesIpsec(packet, facts) != Tristate::kNo) {
+    return {Condition::Of(Tristate::kUnknown, kIpsecPolicy)};
   }
   return {Condition::Of((info->flags & XT_POLICY_MATCH_NONE) != 0)};
 }

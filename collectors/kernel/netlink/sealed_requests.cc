@@ -48,9 +48,13 @@ struct Parts {
 constexpr std::uint16_t kWays[] = {NLM_F_REQUEST | NLM_F_ACK, NLM_F_REQUEST | NLM_F_DUMP};
 constexpr std::size_t kStep = 4;  // messages end with whole words
 
-// Names of tables, chains and sets may have 256 bytes each; the others' attributes are few.
+// Names of tables, chains and sets may have 256 bytes each; the others' attributes are few, and XFRM is asked without.
 std::size_t LongestBody(const ReadRequest& request) {
   constexpr std::size_t kShort = 256;
+  constexpr std::size_t kHeader = 64;  // xfrm_userpolicy_id
+  if (request.protocol == NETLINK_XFRM) {
+    return kHeader;
+  }
   return request.protocol == NETLINK_NETFILTER && NFNL_SUBSYS_ID(request.type) == NFNL_SUBSYS_NFTABLES
              ? SealedRequests::kLongestBody
              : kShort;

@@ -76,6 +76,9 @@ TEST(SealedTransportTest, AsksEverythingThatTheProgramAsksAndNothingElse) {
     const auto ipsec = HasIpsecPolicies(host, Soon());
     ASSERT_TRUE(ipsec) << ipsec.error().message;
     EXPECT_FALSE(*ipsec);
+    const auto selectors = ReadIpsecSelectors(host, Soon());
+    ASSERT_TRUE(selectors) << selectors.error().message;
+    EXPECT_TRUE(selectors->empty());
 
     // What is not on the list has no header.
     const auto socket = OpenBoundSocket(NETLINK_NETFILTER);

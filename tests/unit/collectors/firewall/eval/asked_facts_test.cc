@@ -15,6 +15,7 @@
 #include <linux/netfilter/xt_socket.h>
 #include <linux/netfilter/xt_time.h>
 #include <linux/netfilter/xt_u32.h>
+#include <linux/xfrm.h>
 
 #include <cstring>
 #include <memory>
@@ -208,6 +209,34 @@ TEST_F(AskedFactsTest, WithoutPoliciesOnlyPolicyNoneMatches) {
   EXPECT_EQ(decide(), Disposition::kDrop);
   store_.Put(facts::IpsecPoliciesKey{}, Fact::Present(true));
   EXPECT_EQ(decide(), Disposition::kUnknown);
+  info.flags = XT_POLICY_MATCH_OUT;
+  const facts::IpsecPoliciesKey its_own{connection_.local, connection_.peer};
+  store_.Put(its_own, Fact::Present(true));
+  EXPECT_EQ(decide(), Disposition::kUnknown) << "one may be for it, whether or not there is a state";
+}
+
+TEST_F(AskedFactsTest, PoliciesForOthersAreNotForThisConnection) {
+  store_.Put(facts::IpsecPoliciesKey{}, Fact::Present(true));
+  store_.Put(facts::IpsecPoliciesKey{connection_.local, connection_.peer}, Fact::Present(false));
+  xt_policy_info info = {};
+  info.flags = XT_POLICY_MATCH_OUT;
+  EXPECT_EQ(DroppedBy({"policy", 0, InfoOf(info)}), Disposition::kAccept);
+  info.flags |= XT_POLICY_MATCH_NONE;
+  EXPECT_EQ(DroppedBy({"policy", 0, InfoOf(info)}), Disposition::kDrop);
+  const auto native = [&](const Expression& load, std::vector<Expression> before = {}) {
+    before.insert(before.end(), {load, Compare{NFT_CMP_EQ, Register{0}, ValueOf({1})}, Drops()});
+    return Evaluate(HandMadeTable().Base("o", Hook::kOutput, {before}));
+  };
+  const RouteLoad transformed{NFT_RT_XFRM, Register{0}};
+  EXPECT_EQ(native(transformed), Disposition::kAccept);
+  EXPECT_EQ(native(MetaLoad{NFT_META_SECPATH, Register{0}}), Disposition::kAccept);
+  EXPECT_EQ(native(XfrmLoad{NFT_XFRM_KEY_REQID, XFRM_POLICY_OUT, 0, Register{0}}), Disposition::kAccept);
+  EXPECT_EQ(native(transformed, {Immediate{Register{0}, ValueOf({192, 0, 2, 9})},
+                                 PayloadWrite{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}}}),
+            Disposition::kUnknown)
+      << "it was routed to another address";
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
+  EXPECT_EQ(native(transformed), Disposition::kUnknown) << "policies are for some connections";
 }
 
 // The time of a clock that was read then, in a time zone so many minutes west.

@@ -626,6 +626,29 @@ TEST_F(FactResolverTest, IpsecPoliciesAreCountedWhereXfrmAnswers) {
   EXPECT_THAT(protocols_, ElementsAre(NETLINK_XFRM)) << "and only where it is there";
 }
 
+TEST_F(FactResolverTest, IpsecPoliciesAreListedOnceForABatch) {
+  procfs_.Write("thread-self/net/netlink", "sk\n0000000000000000 6   0          00000000 0\n");
+  const auto policy = [](std::uint8_t last_byte, std::uint8_t direction) {
+    xfrm_userpolicy_info info = {};
+    info.sel.family = AF_INET;
+    info.sel.daddr.a4 = htonl(0xc0000200 + last_byte);
+    info.sel.prefixlen_d = 32;
+    info.dir = direction;
+    Request message(XFRM_MSG_NEWPOLICY);
+    message.Header(info);
+    return MessageOf(message);
+  };
+  const Endpoint here{Address("192.0.2.1"), 40000};
+  const facts::IpsecPoliciesKey met{here, Endpoint{Address("192.0.2.7"), 80}};
+  const facts::IpsecPoliciesKey not_met{here, Endpoint{Address("192.0.2.8"), 80}};
+  kernel_->Answers({policy(7, XFRM_POLICY_OUT), policy(8, XFRM_POLICY_MAX + XFRM_POLICY_OUT), Done()});
+  Resolve({met, not_met});
+  EXPECT_TRUE(Present<bool>(Known(met)));
+  EXPECT_FALSE(Present<bool>(Known(not_met))) << "a single socket's";
+  kernel_->Answers({ErrorMessage(-EPERM)});
+  EXPECT_NE(Ask(not_met).Why(), nullptr);
+}
+
 TEST_F(FactResolverTest, QueuesAreReadOnceForABatch) {
   procfs_.Write("thread-self/net/netfilter/nfnetlink_queue", "    5   4711     0 2 65531     0     0        3  1\n");
   Resolve({facts::QueueListenerKey{5}, facts::QueueListenerKey{6}});
