@@ -330,6 +330,13 @@ std::vector<ShortTrial> Bridges() {
   bridged("ebtables by mark", marks + "ebtables-nft -A OUTPUT --mark 1 -j DROP", "fin_dropped");
   bridged("ebtables by port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 80 -j DROP", "ack_dropped");
   bridged("ebtables by another port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 81 -j DROP", "clean");
+  bridged("ebtables by the peer's Ethernet address",
+          marks +
+              "mac=$(ip -o neighbour show 192.0.2.2 dev br0 | sed 's/.*lladdr \\([^ ]*\\).*/\\1/'); "
+              "ebtables-nft -A OUTPUT -d $mac --mark 1 -j DROP",
+          "fin_dropped");
+  bridged("ebtables by another Ethernet address",
+          marks + "ebtables-nft -A OUTPUT -d 02:00:00:00:00:99 --mark 1 -j DROP", "clean");
   bridged("ebtables policy, IPv4 accepted",
           "ebtables-nft -A INPUT -p ip -j ACCEPT; ebtables-nft -A INPUT -p arp -j "
           "ACCEPT; ebtables-nft -P INPUT DROP",

@@ -134,10 +134,12 @@ Tristate RuleMachine::LinkHeaderBytes(std::size_t offset, std::span<AbstractByte
   }
   const std::uint16_t protocol = packet.family == IpFamily::kIpv4 ? ETH_P_IP : ETH_P_IPV6;
   std::optional<AbstractNumber<6>> sender;  // looked for when it is asked for
+  std::optional<AbstractNumber<6>> receiver;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const std::size_t at = offset + i;
     if (at < 6) {
-      bytes[i] = AbstractByte::Of(Field::kDestinationMac, static_cast<unsigned>(at));
+      receiver = receiver ? receiver : xt::DestinationHardwareAddress(context_, sets_);
+      bytes[i] = receiver->bytes[at];
     } else if (at < 12) {
       sender = sender ? sender : xt::SourceHardwareAddress(packet, context_, sets_);
       bytes[i] = sender->bytes[at - 6];

@@ -1,4 +1,5 @@
 // Expressions that decide about a packet or change it.
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
@@ -45,6 +46,10 @@ RuleMachine::Step RuleMachine::operator()(const VerdictStatement& statement) { r
 RuleMachine::Step RuleMachine::operator()(const PayloadWrite& write) {
   Packet& packet = at_->packet;
   const std::vector<AbstractByte> bytes = Read(write.source, std::min<std::size_t>(write.length, Register::kAreaSize));
+  // `ether daddr set` of what is sent here: whose frame that is then, and what comes of it, nobody can tell.
+  if (write.base == NFT_PAYLOAD_LL_HEADER && write.offset < ETH_ALEN && !context_.in.present) {
+    return Tell(Kind::kUnknown, {}, "a rule that sends the frame to another Ethernet address");
+  }
   const bool network = write.base == NFT_PAYLOAD_NETWORK_HEADER;
   if (!network && write.base != NFT_PAYLOAD_TRANSPORT_HEADER) {
     return Step::kNext;

@@ -215,6 +215,26 @@ TEST_F(AskedFactsTest, WithoutPoliciesOnlyPolicyNoneMatches) {
   EXPECT_EQ(decide(), Disposition::kUnknown) << "one may be for it, whether or not there is a state";
 }
 
+TEST_F(AskedFactsTest, AFrameIntoABridgeGoesToTheNextHopsAddress) {
+  connection_.egress = Interface{"br0", 2, 1, 0, "bridge"};
+  connection_.next_hop = IpAddress::Parse("192.0.2.254");
+  const auto to = [&](unsigned last_byte) {
+    const PayloadLoad destination{NFT_PAYLOAD_LL_HEADER, 0, 6, Register{0}};
+    const Compare equal{NFT_CMP_EQ, Register{0}, ValueOf({2, 0, 0, 0, 0, last_byte})};
+    return Evaluate(
+        HandMadeTable(Backend::kNft, TableFamily::kBridge).Base("o", Hook::kOutput, {{destination, equal, Drops()}}));
+  };
+  EXPECT_EQ(to(7), Disposition::kUnknown);
+  store_.Put(facts::NeighbourKey{2, *connection_.next_hop}, Fact::Present(facts::HardwareAddress{{2, 0, 0, 0, 0, 7}}));
+  EXPECT_EQ(to(7), Disposition::kDrop);
+  EXPECT_EQ(to(8), Disposition::kAccept);
+  const PayloadWrite elsewhere{NFT_PAYLOAD_LL_HEADER, 0, 6, Register{0}};
+  EXPECT_EQ(Evaluate(HandMadeTable(Backend::kNft, TableFamily::kBridge).Base("o", Hook::kOutput, {{elsewhere}})),
+            Disposition::kUnknown);
+  connection_.next_hop.reset();
+  EXPECT_EQ(to(7), Disposition::kUnknown) << "its route is not known";
+}
+
 TEST_F(AskedFactsTest, PoliciesForOthersAreNotForThisConnection) {
   store_.Put(facts::IpsecPoliciesKey{}, Fact::Present(true));
   store_.Put(facts::IpsecPoliciesKey{connection_.local, connection_.peer}, Fact::Present(false));
