@@ -60,6 +60,15 @@ void Conclude(const CloseOutcome& outcome, CloseExplanation& explanation) {
   }
 }
 
+// What becomes of a close now that the entry is there, where that is worse than what becomes of it later.
+void ConcludeWithEntry(const CloseOutcome& now, const CloseOutcome& later, CloseExplanation& explanation) {
+  if (DecidesBefore(now, later)) {
+    explanation.fate = now.fate;
+    explanation.reason.clear();
+  }
+  explanation.with_entry = now.fate != Fate::kClean && explanation.fate == now.fate;
+}
+
 // Of a connection of another namespace or host.
 CloseExplanation ExplainForwarded(const ExplainedConnection& given, CloseEvaluator& evaluator) {
   const ConnectionHistory* seen = given.entry ? &*given.entry : nullptr;
@@ -79,6 +88,9 @@ CloseExplanation ExplainForwarded(const ExplainedConnection& given, CloseEvaluat
   Conclude(outcome, explanation);
   explanation.passage = outcome.passage;
   explanation.flowtables = FlowtablesOnTheWay(evaluator, forwarded, seen);
+  if (seen != nullptr) {
+    ConcludeWithEntry(EvaluateTrackedForwardedClose(evaluator, forwarded, seen), outcome, explanation);
+  }
   return explanation;
 }
 
@@ -94,10 +106,8 @@ CloseExplanation ExplainOwn(const ExplainedConnection& given, Connection connect
   }
   const CloseOutcome outcome = evaluator.Evaluate(connection, seen, given.circumstances);
   Conclude(outcome, explanation);
-  if (given.entry) {
-    const CloseOutcome now = evaluator.EvaluateTracked(connection, given.circumstances.peer_has_closed);
-    explanation.fate = DecidesBefore(now, outcome) ? now.fate : outcome.fate;
-    explanation.with_entry = now.fate != Fate::kClean && explanation.fate == now.fate;
+  if (seen != nullptr) {
+    ConcludeWithEntry(evaluator.EvaluateTracked(connection, given.circumstances.peer_has_closed), outcome, explanation);
   }
   return explanation;
 }

@@ -29,8 +29,9 @@ struct StuckSocket {
   std::optional<Cause> cause;  ///< nothing: cannot be told
   std::chrono::duration<double> age{0};
   ConnectionHistory history;
-  std::shared_ptr<const DropSite> site;       ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
-  bool with_entry = false;                    ///< see StuckFinding
+  std::shared_ptr<const DropSite> site;  ///< where its FIN or its peer's ACK is dropped; null: see StuckFinding
+  bool with_entry = false;               ///< see StuckFinding, here and below
+  bool is_answer = false;
   std::shared_ptr<const ClosingDrops> drops;  ///< where else its packets die, or would; null where `site` is
   std::uint64_t network_namespace = 0;        ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told

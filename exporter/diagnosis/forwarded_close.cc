@@ -64,7 +64,10 @@ bool IsAt(const std::vector<firewall::Device>& devices, const firewall::eval::In
 // One connection's way through this host.
 class WayThroughHost {
  public:
-  WayThroughHost(CloseEvaluator& evaluator, const ForwardedConnection& forwarded, const ConnectionHistory* history)
+  enum class Entry { kIsGone, kIsThere };
+
+  WayThroughHost(CloseEvaluator& evaluator, const ForwardedConnection& forwarded, const ConnectionHistory* history,
+                 Entry entry = Entry::kIsGone)
       : evaluator_(evaluator),
         history_(history),
         connection_(ConnectionThrough(forwarded, evaluator.Packets().Facts())),
@@ -73,6 +76,11 @@ class WayThroughHost {
     if (connection_.passage.peer_is_own && nat_.Any() == Tristate::kNo) {
       connection_ = SeenFromThisHost(forwarded);
       is_received_here_ = true;
+    }
+    if (entry == Entry::kIsThere && nat_.Any() != Tristate::kNo) {
+      std::optional<Connection> translated = TranslatedByItsEntry(forwarded);
+      is_told_ = translated.has_value();
+      connection_ = translated ? *std::move(translated) : std::move(connection_);
     }
   }
 
@@ -164,16 +172,46 @@ class WayThroughHost {
 
   TraversalResult Tracked(PacketKind kind) const {
     if (!is_received_here_) {
-      return evaluator_.Packets().EvaluateTrackedPath(connection_, kind);
+      return IfTold(evaluator_.Packets().EvaluateTrackedFromPeer(connection_, kind));
     }
-    return kind == PacketKind::kAck ? evaluator_.Packets().TrackedLastAck(connection_)
-                                    : evaluator_.Packets().EvaluateTrackedPath(connection_, Mirrored(kind));
+    return IfTold(kind == PacketKind::kAck ? evaluator_.Packets().TrackedLastAck(connection_)
+                                           : evaluator_.Packets().EvaluateTrackedPath(connection_, Mirrored(kind)));
   }
+
+  // The connection that this host passes on; null where an end of it is its own, or that is not known.
+  const Connection* PassedOn() const { return is_told_ && !is_received_here_ ? &connection_ : nullptr; }
 
  private:
   TraversalResult TrackedLastAck() const {
-    return is_received_here_ ? evaluator_.Packets().EvaluateTrackedPath(connection_, PacketKind::kAck)
-                             : evaluator_.Packets().TrackedLastAck(connection_);
+    return IfTold(is_received_here_ ? evaluator_.Packets().EvaluateTrackedPath(connection_, PacketKind::kAck)
+                                    : evaluator_.Packets().TrackedLastAck(connection_));
+  }
+
+  // Of a packet that has its entry. What routing refuses is no rule's doing, and no entry's.
+  TraversalResult IfTold(TraversalResult result) const {
+    const bool by_routing = IsLost(result.disposition) && !result.location && !result.hook;
+    if (!is_told_ || by_routing) {
+      result.disposition = Disposition::kUnknown;
+    }
+    return result;
+  }
+
+  // As its packets go on their way to the peer beyond. Nothing where nobody has seen the entry; nor where that peer is
+  // this host itself or behind one bridge with it: what passes where then is not followed.
+  std::optional<Connection> TranslatedByItsEntry(const ForwardedConnection& forwarded) const {
+    if (nat_.Any() != Tristate::kYes || history_ == nullptr || history_->translation == nullptr ||
+        connection_.passage.bridged) {
+      return std::nullopt;
+    }
+    ForwardedConnection onward = forwarded;
+    onward.peer = history_->translation->peer;
+    Connection through = ConnectionThrough(onward, evaluator_.Packets().Facts());
+    if (through.passage.peer_is_own || through.passage.bridged) {
+      return std::nullopt;
+    }
+    through.peer = forwarded.peer;
+    through.beyond_nat = Connection::Ends{history_->translation->local, history_->translation->peer};
+    return through;
   }
 
   Connection SeenFromThisHost(const ForwardedConnection& forwarded) const {
@@ -189,6 +227,7 @@ class WayThroughHost {
   Connection connection_;  // is_received_here_: as this host's own end has it
   NatEffect nat_;
   bool is_received_here_ = false;
+  bool is_told_ = true;  // what its entry makes of its packets
 };
 
 // A FIN that is no longer translated is for whatever its socket's peer is called here: what this host does with it then
@@ -196,6 +235,31 @@ class WayThroughHost {
 bool IsMisroutedByNat(const CloseOutcome& outcome, const NatEffect& nat) {
   return outcome.fate == Fate::kFinDropped && nat.Any() != Tristate::kNo &&
          (!outcome.fin.location || outcome.fin.hook == Hook::kInput);
+}
+
+// Why one is stuck whose entry is there.
+StuckFinding FindTrackedCause(const kernel::TcpSocket& socket, const ForwardedConnection& forwarded,
+                              const StuckContext& context) {
+  ConnectionHistory history = context.history != nullptr ? *context.history : ConnectionHistory();
+  history.entry_end = ExpiryReason::kStillThere;
+  history.source_nat = socket.entry.source_nat;
+  history.destination_nat = socket.entry.destination_nat;
+  history.translation = socket.entry.translation;
+  const WayThroughHost way(*context.evaluator, forwarded, &history, WayThroughHost::Entry::kIsThere);
+  const TraversalResult fin = way.Tracked(PacketKind::kFin);
+  const bool is_answer = !IsLost(fin.disposition);
+  const TraversalResult lost = is_answer ? way.Tracked(PacketKind::kAck) : fin;
+  if (!IsLost(lost.disposition)) {
+    return {Cause::kNoReply, nullptr};
+  }
+  // From Linux 6.14 on a flowtable carries FINs, too (NF_FLOW_CLOSING): whether this one met the rule is not known.
+  if (!way.Flowtables().empty()) {
+    return {};
+  }
+  StuckFinding finding =
+      is_answer ? AnswerDroppedAt(lost, Cause::kForwardDrop, context) : DroppedAt(lost, Cause::kForwardDrop, context);
+  finding.with_entry = true;
+  return finding;
 }
 
 }  // namespace
@@ -253,8 +317,41 @@ std::vector<firewall::FlowtableInTable> FlowtablesOnTheWay(CloseEvaluator& evalu
                                  : WayThroughHost(evaluator, forwarded, history).Flowtables();
 }
 
-TraversalResult TrackedForwardedFin(CloseEvaluator& evaluator, const ForwardedConnection& forwarded) {
-  return WayThroughHost(evaluator, forwarded, nullptr).Tracked(PacketKind::kFin);
+ForwardedOutcome EvaluateTrackedForwardedClose(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
+                                               const ConnectionHistory* history) {
+  ForwardedOutcome outcome;
+  outcome.fate = Fate::kClean;
+  if (PassesNoHook(forwarded)) {
+    outcome.may_bypass_tracking = true;
+    return outcome;
+  }
+  const std::size_t missed = evaluator.Packets().Facts().Missed();
+  const WayThroughHost way(evaluator, forwarded, history, WayThroughHost::Entry::kIsThere);
+  outcome.passage = way.Passage();
+  if (way.CarriedByIpvs().empty()) {
+    static_cast<CloseOutcome&>(outcome) = way.WithEntry(forwarded.peer_has_closed);
+    if (outcome.fate != Fate::kClean && !way.Flowtables().empty()) {
+      outcome.fate = Fate::kClean;
+    }
+  }
+  outcome.incomplete = evaluator.Packets().Facts().Missed() != missed;
+  return outcome;
+}
+
+// What a bridge passes on meets rules of bridges that nothing else meets.
+bool AllTrackedForwardedAreClean(CloseEvaluator& evaluator, IpFamily family, bool peer_has_closed) {
+  const auto& tables = evaluator.Packets().GetRuleset().tables;
+  return std::ranges::none_of(
+             tables, [](const firewall::Table& table) { return table.family == firewall::TableFamily::kBridge; }) &&
+         evaluator.Packets().AllTrackedAreClean(family, PathKind::kForwarded, peer_has_closed);
+}
+
+ClosingDrops FindForwardedDrops(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,
+                                const ConnectionHistory* history) {
+  const WayThroughHost way(evaluator, forwarded, history, WayThroughHost::Entry::kIsThere);
+  const Connection* connection = way.PassedOn();
+  return connection != nullptr ? FindClosingDrops(evaluator.Packets(), *connection, forwarded.peer_has_closed, true)
+                               : ClosingDrops();
 }
 
 StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const ForwardedConnection& forwarded,
@@ -270,13 +367,7 @@ StuckFinding FindForwardedCause(const kernel::TcpSocket& socket, const Forwarded
     return {};
   }
   if (socket.entry.tracking == kernel::Tracking::kTracked) {
-    const TraversalResult fin = TrackedForwardedFin(*context.evaluator, forwarded);
-    // From Linux 6.14 on a flowtable carries FINs, too (NF_FLOW_CLOSING): whether this one met the rule is not known.
-    if (IsLost(fin.disposition) && !FlowtablesOnTheWay(*context.evaluator, forwarded, context.history).empty()) {
-      return {};
-    }
-    return IsLost(fin.disposition) ? DroppedAt(fin, Cause::kForwardDrop, context)
-                                   : StuckFinding{Cause::kNoReply, nullptr};
+    return FindTrackedCause(socket, forwarded, context);
   }
   if (context.history != nullptr && context.history->closed_tracked) {
     return {Cause::kNoReply, nullptr};

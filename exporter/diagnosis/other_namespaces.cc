@@ -1,9 +1,9 @@
 #include "exporter/diagnosis/other_namespaces.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include "collectors/base/pacer.h"
 #include "exporter/diagnosis/evaluation_rounds.h"
 
 namespace finwait::diagnosis {
@@ -86,6 +86,7 @@ void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample)
   live_ = sample.live;
   connections_.Update(live_->sockets, live_->taken_at);
   memo_.Retain(live_->sockets);
+  with_entry_memo_.Retain(live_->sockets);
   own_hops_.Retain(*live_);
   std::set<std::uint64_t> to_this_host;
   for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {
@@ -124,42 +125,108 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
       waiting.push_back(i);
     }
   }
+  std::vector<std::size_t> with_entry = DoubtfulWithEntry(*context.evaluator);
   const CpuStopwatch stopwatch;
   EvaluateInRounds(*context.evaluator, context.resolver, [&] {
-    std::vector<std::size_t> missing;
-    for (const std::size_t i : waiting) {
-      const kernel::TcpSocket socket = live_->sockets[i];
-      const auto found = connections_.Find(socket.cookie);
-      const ConnectionHistory* history = found ? &*found : nullptr;
-      firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
-      if (memo_.Find(socket, history, facts.Store())) {
-        continue;
-      }
-      if (stopwatch.Elapsed() >= context.evaluation || facts.Noted().size() >= kNeedsInARound) {
-        missing.push_back(i);
-        continue;
-      }
-      facts.TakeHungOn();
-      if (!tracked_.contains(live_->namespaces[i]) &&
-          IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]))) {
-        tracked_.insert(live_->namespaces[i]);
-      }
-      const PacketEvaluator::RulesAlone scope(context.evaluator->Packets(),
-                                              socket.entry.tracking == kernel::Tracking::kTracked);
-      const ForwardedOutcome outcome =
-          EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
-      if (outcome.passage == HostPassage::kInput) {
-        to_this_host_.insert(socket.cookie);
-      } else {
-        to_this_host_.erase(socket.cookie);
-      }
-      memo_.Remember(socket, history, outcome, facts.TakeHungOn(), facts.Store().Now());
-      if (outcome.incomplete) {
-        missing.push_back(i);
-      }
-    }
-    waiting = std::move(missing);
+    EvaluateRound(stopwatch, context, waiting);
+    EvaluateRoundWithEntry(stopwatch, context, with_entry);
   });
+}
+
+void OtherNamespaces::EvaluateRound(const CpuStopwatch& stopwatch, const OtherContext& context,
+                                    std::vector<std::size_t>& waiting) {
+  firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
+  std::vector<std::size_t> missing;
+  for (const std::size_t i : waiting) {
+    const kernel::TcpSocket socket = live_->sockets[i];
+    const auto found = connections_.Find(socket.cookie);
+    const ConnectionHistory* history = found ? &*found : nullptr;
+    if (memo_.Find(socket, history, facts.Store())) {
+      continue;
+    }
+    if (stopwatch.Elapsed() >= context.evaluation || facts.Noted().size() >= kNeedsInARound) {
+      missing.push_back(i);
+      continue;
+    }
+    facts.TakeHungOn();
+    if (!tracked_.contains(live_->namespaces[i]) &&
+        IsTranslatedByRules(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]))) {
+      tracked_.insert(live_->namespaces[i]);
+    }
+    const PacketEvaluator::RulesAlone scope(context.evaluator->Packets(),
+                                            socket.entry.tracking == kernel::Tracking::kTracked);
+    const ForwardedOutcome outcome =
+        EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
+    NotePassage(socket, outcome);
+    memo_.Remember(socket, history, outcome, facts.TakeHungOn(), facts.Store().Now());
+    if (outcome.incomplete) {
+      missing.push_back(i);
+    }
+  }
+  waiting = std::move(missing);
+}
+
+void OtherNamespaces::NotePassage(const kernel::TcpSocket& socket, const ForwardedOutcome& outcome) {
+  if (outcome.passage == HostPassage::kInput) {
+    to_this_host_.insert(socket.cookie);
+  } else {
+    to_this_host_.erase(socket.cookie);
+  }
+}
+
+// Nearly all rulesets let pass what has an entry, and then one answer holds for all: asked once for a sample.
+std::vector<std::size_t> OtherNamespaces::DoubtfulWithEntry(CloseEvaluator& evaluator) const {
+  const bool any_in_vrf =
+      std::ranges::any_of(host_sides_, [](const auto& one) { return one.second.device.vrf.has_value(); });
+  std::array<std::optional<bool>, 4> all_clean;  // by family, and whether the peer has closed
+  std::vector<std::size_t> doubtful;
+  for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
+    if (live_->sockets.TrackingOf(i) != kernel::Tracking::kTracked) {
+      continue;
+    }
+    const kernel::TcpSocket socket = live_->sockets[i];
+    if (!socket.IsOpen() || StaysInside(socket)) {
+      continue;
+    }
+    const IpFamily family = socket.local.address.Family();
+    const bool peer_has_closed = PeerHasClosed(socket.state);
+    std::optional<bool>& clean = all_clean[static_cast<std::size_t>(family) * 2 + (peer_has_closed ? 1 : 0)];
+    if (!clean) {
+      clean = !any_in_vrf && AllTrackedForwardedAreClean(evaluator, family, peer_has_closed);
+    }
+    if (!*clean) {
+      doubtful.push_back(i);
+    }
+  }
+  return doubtful;
+}
+
+void OtherNamespaces::EvaluateRoundWithEntry(const CpuStopwatch& stopwatch, const OtherContext& context,
+                                             std::vector<std::size_t>& waiting) {
+  firewall::facts::FactQuery& facts = context.evaluator->Packets().Facts();
+  std::vector<std::size_t> missing;
+  for (const std::size_t i : waiting) {
+    const kernel::TcpSocket socket = live_->sockets[i];
+    if (with_entry_memo_.Find(socket, nullptr, facts.Store())) {
+      continue;
+    }
+    if (stopwatch.Elapsed() >= context.evaluation || facts.Noted().size() >= kNeedsInARound) {
+      missing.push_back(i);
+      continue;
+    }
+    const auto found = connections_.Find(socket.cookie);
+    facts.TakeHungOn();
+    const ForwardedOutcome outcome = EvaluateTrackedForwardedClose(
+        *context.evaluator, ConnectionOf(socket, live_->namespaces[i]), found ? &*found : nullptr);
+    if (WouldStick(outcome.fate)) {
+      NotePassage(socket, outcome);
+    }
+    with_entry_memo_.Remember(socket, nullptr, outcome, facts.TakeHungOn(), facts.Store().Now());
+    if (outcome.incomplete) {
+      missing.push_back(i);
+    }
+  }
+  waiting = std::move(missing);
 }
 
 void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context) {
@@ -176,7 +243,8 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
   EvaluateInRounds(*context.evaluator, context.resolver, [&] {
     live_summary_.sockets.clear();
     for (const AtRiskList::Listed& one : listed) {
-      AtRiskSocket& described = live_summary_.sockets.emplace_back(Described(one.position, context));
+      AtRiskSocket& described = live_summary_.sockets.emplace_back(
+          one.with_entry ? DescribedWithEntry(one.position, context) : Described(one.position, context));
       described.stands_for = one.stands_for;
       described.network_namespace = live_->namespaces[one.position];
       described.owner = sample.OwnerOf(described.network_namespace);
@@ -208,12 +276,21 @@ void OtherNamespaces::CountOpen(std::size_t position, const OtherContext& contex
 
 Fate OtherNamespaces::FateHere(std::size_t position, const OtherContext& context) {
   const kernel::TcpSocket socket = live_->sockets[position];
+  if (socket.entry.tracking == kernel::Tracking::kTracked) {
+    return FateWithEntry(socket, context);
+  }
   const auto found = connections_.Find(socket.cookie);
   const ConnectionHistory* history = found ? &*found : nullptr;
   if (!IsAskedHere(socket, context) || !IsLostHere(socket, position, history)) {
     return Fate::kClean;
   }
   return memo_.FindProvisional(socket, history, context.evaluator->Packets().Facts().Store()).value_or(Fate::kClean);
+}
+
+Fate OtherNamespaces::FateWithEntry(const kernel::TcpSocket& socket, const OtherContext& context) const {
+  return IsAskedHere(socket, context) && socket.entry.tracking == kernel::Tracking::kTracked
+             ? with_entry_memo_.Find(socket, nullptr, context.evaluator->Packets().Store()).value_or(Fate::kClean)
+             : Fate::kClean;
 }
 
 void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list) {
@@ -230,6 +307,17 @@ void OtherNamespaces::CountHere(std::size_t position, bool own_unknown, const Ot
     const bool translated = history != nullptr && history->Translated();
     live_summary_.translated += translated ? 1 : 0;
     live_summary_.any_would_stick = live_summary_.any_would_stick || translated || (fate && WouldStick(*fate));
+  }
+  if (const Fate now = FateWithEntry(socket, context); WouldStick(now)) {
+    live_summary_.any_would_stick = true;
+    if (own_unknown) {
+      CountUntracked(position);
+    }
+    CountAtRisk(position, now, true);
+    const bool peer_has_closed = socket.state == kernel::TcpState::kCloseWait;
+    live_summary_.would_stick_close_wait += now != Fate::kPeerDecides && peer_has_closed ? 1 : 0;
+    list.Add(position, now, with_entry_memo_.FindSite(socket, nullptr, facts.Store()), true);
+    return;
   }
   const bool lost_here = asked_here && IsLostHere(socket, position, history);
   if (!lost_here && !own_unknown) {
@@ -260,12 +348,13 @@ void OtherNamespaces::CountUntracked(std::size_t position) {
                                                                       : live_summary_.untracked_close_wait);
 }
 
-bool OtherNamespaces::CountAtRisk(std::size_t position, Fate fate) {
+bool OtherNamespaces::CountAtRisk(std::size_t position, Fate fate, bool with_entry) {
   const auto* at_risk = std::find(std::begin(kFatesAtRisk), std::end(kFatesAtRisk), fate);
   if (at_risk == std::end(kFatesAtRisk)) {
     return false;
   }
   ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
+  live_summary_.at_risk_with_entry[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))] += with_entry ? 1 : 0;
   ++live_summary_.at_risk_by_namespace[live_->namespaces[position]];
   return true;
 }
@@ -309,7 +398,7 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
   if (OwnTrackingOf(*live_, position) == kernel::Tracking::kUntracked) {
     const auto own = own_hops_.Evaluate(live_->namespaces[position], socket);
     const auto fate_here = [&] {
-      return socket.entry.tracking == kernel::Tracking::kUntracked ? here().fate : Fate::kClean;
+      return socket.entry.tracking == kernel::Tracking::kUntracked ? here().fate : FateWithEntry(socket, context);
     };
     if (own && ((WouldStick(own->fate) && !IsDecidedOnTheWay(own->fate, fate_here())) ||
                 (own->fate == Fate::kUnknown && !WouldStick(fate_here())))) {
@@ -321,6 +410,20 @@ AtRiskSocket OtherNamespaces::Described(std::size_t position, const OtherContext
     }
   }
   return DescribeOutcome(socket, history, here(), *context.evaluator);
+}
+
+AtRiskSocket OtherNamespaces::DescribedWithEntry(std::size_t position, const OtherContext& context) {
+  const kernel::TcpSocket socket = live_->sockets[position];
+  const ForwardedConnection connection = ConnectionOf(socket, live_->namespaces[position]);
+  const auto found = connections_.Find(socket.cookie);
+  const ConnectionHistory* history = found ? &*found : nullptr;
+  const ForwardedOutcome outcome = EvaluateTrackedForwardedClose(*context.evaluator, connection, history);
+  AtRiskSocket described = DescribeOutcome(socket, history, outcome, *context.evaluator);
+  described.with_entry = true;
+  if (described.site) {
+    described.drops = FindForwardedDrops(*context.evaluator, connection, history);
+  }
+  return described;
 }
 
 const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSample& sample, bool rules_changed,
@@ -336,6 +439,7 @@ const LiveSummary& OtherNamespaces::SumUpLive(const sources::NetworkNamespacesSa
   } else if (is_new || rules_changed || own_rules_changed || live_summary_.unevaluated > 0) {
     if (rules_changed) {
       memo_ = OutcomeMemo();
+      with_entry_memo_ = OutcomeMemo();
     }
     EvaluateOwn(context);
     Evaluate(context);
@@ -444,6 +548,8 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
       found.socket = one.socket;
       found.cause = finding.cause;
       found.site = std::move(finding.site);
+      found.with_entry = finding.with_entry;
+      found.is_answer = finding.is_answer;
       found.history = history.value_or(ConnectionHistory());
       found.network_namespace = one.network_namespace;
     }
@@ -490,6 +596,7 @@ void Add(const LiveSummary& others, LiveSummary& own) {
   own.untracked_established += others.untracked_established;
   own.untracked_close_wait += others.untracked_close_wait;
   AddEach(others.at_risk, own.at_risk);
+  AddEach(others.at_risk_with_entry, own.at_risk_with_entry);
   own.would_stick_close_wait += others.would_stick_close_wait;
   own.translated += others.translated;
   own.ends += others.ends;

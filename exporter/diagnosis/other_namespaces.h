@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "collectors/base/ip.h"
+#include "collectors/base/pacer.h"
 #include "collectors/firewall/facts/resolver.h"
 #include "collectors/sources/network_namespaces.h"
 #include "collectors/sources/sysctl.h"
@@ -63,18 +64,30 @@ class OtherNamespaces {
   /// How the namespaces are joined to this host. Returns whether that has changed.
   bool TakeInHostSides(const sources::NetworkNamespacesSample& sample);
   void TakeInLive(const sources::NetworkNamespacesSample& sample);
-  /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry.
+  /// Evaluates, in rounds, what is not remembered: all without an entry, and of each namespace one with an entry. Then
+  /// what becomes of those with an entry as long as it is there.
   void Evaluate(const OtherContext& context);
+  /// One round of it, of `waiting`: those that are not settled stay in it.
+  void EvaluateRound(const CpuStopwatch& stopwatch, const OtherContext& context, std::vector<std::size_t>& waiting);
+  void EvaluateRoundWithEntry(const CpuStopwatch& stopwatch, const OtherContext& context,
+                              std::vector<std::size_t>& waiting);
+  /// Whether this host is its peer, and counts that end alone.
+  void NotePassage(const kernel::TcpSocket& socket, const ForwardedOutcome& outcome);
+  /// The open connections with an entry here that may not close cleanly while it is there.
+  std::vector<std::size_t> DoubtfulWithEntry(CloseEvaluator& evaluator) const;
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
   /// One open connection: by its own namespace's hop where that decides, else by this host's part.
   void CountOpen(std::size_t position, const OtherContext& context, AtRiskList& list);
-  /// What this host does to a close of a connection that has lost its entry here; clean where that is not known.
+  /// What this host does to a close of a connection as it is, with its entry here or without one that it had; clean
+  /// where that is not known.
   Fate FateHere(std::size_t position, const OtherContext& context);
+  /// The same of one with its entry.
+  Fate FateWithEntry(const kernel::TcpSocket& socket, const OtherContext& context) const;
   /// `own_unknown`: it has no entry in its own namespace, and what that does to its FIN cannot be told.
   void CountHere(std::size_t position, bool own_unknown, const OtherContext& context, AtRiskList& list);
   void CountUntracked(std::size_t position);
   /// Returns whether a connection of that fate is at risk.
-  bool CountAtRisk(std::size_t position, Fate fate);
+  bool CountAtRisk(std::size_t position, Fate fate, bool with_entry = false);
   /// Why a socket that IsStuck() is stuck; nothing where its peer is this host itself, which counts that end.
   StuckFinding FindingOf(const sources::ForeignClosingSocket& closing, const ConnectionHistory* history,
                          const OtherContext& context);
@@ -90,10 +103,13 @@ class OtherNamespaces {
   void EvaluateOwn(const OtherContext& context);
   /// The outcome that decides, of its own namespace and of this host.
   AtRiskSocket Described(std::size_t position, const OtherContext& context);
+  /// The outcome here while its entry is there.
+  AtRiskSocket DescribedWithEntry(std::size_t position, const OtherContext& context);
 
   std::shared_ptr<const sources::ForeignLiveSockets> live_;
   ConnectionHistories connections_;
   OutcomeMemo memo_;
+  OutcomeMemo with_entry_memo_;                   // of those whose entry is there
   std::map<std::uint64_t, HostSide> host_sides_;  // by namespace; those that are known
   std::set<std::uint64_t> tracked_;               // namespaces of which some connection was seen with an entry
   // Cookies of connections whose peer is this host itself. Their other end is among the host's own sockets, which tell

@@ -86,7 +86,8 @@ TraversalResult PacketEvaluator::EvaluatePath(const Connection& connection, Pack
 
 TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection, PacketKind kind,
                                                    TraversalResult result) {
-  if (firewall::eval::IsOutgoing(kind) || result.disposition == Disposition::kUnknown) {
+  if (firewall::eval::IsOutgoing(kind) || result.disposition == Disposition::kUnknown ||
+      connection.path_kind != PathKind::kLocal) {
     return result;
   }
   for (const firewall::eval::Interface& other : OtherDevices(connection)) {
@@ -112,12 +113,14 @@ TraversalResult PacketEvaluator::OnWhicheverDevice(const Connection& connection,
 std::vector<firewall::eval::Interface> PacketEvaluator::OtherDevices(const Connection& connection) const {
   std::vector<firewall::eval::Interface> others;
   const bool bound = connection.routing && connection.routing->bound_device != 0;
-  if (connection.path_kind != PathKind::kLocal || connection.general || bound || connection.ingress ||
-      !connection.egress.index) {
+  const bool forwarded = connection.path_kind == PathKind::kForwarded;
+  const bool told = forwarded ? connection.passage.bridged : connection.ingress.has_value();
+  if (connection.path_kind == PathKind::kLoopback || connection.general || bound || told || !connection.egress.index) {
     return others;
   }
+  const std::uint32_t of_local_end = forwarded && connection.ingress ? connection.ingress->index.value_or(0) : 0;
   for (const kernel::IngressDevice& device : settings_.ingress_devices[connection.family]) {
-    if (device.index != *connection.egress.index) {
+    if (device.index != *connection.egress.index && device.index != of_local_end) {
       others.emplace_back();
       others.back().name = device.name;
       others.back().index = device.index;
@@ -137,7 +140,11 @@ TraversalResult PacketEvaluator::EvaluateTrackedFromPeer(const Connection& conne
   }
   for (const firewall::eval::Interface& other : OtherDevices(connection)) {
     Connection there = connection;
-    there.ingress = other;
+    if (connection.path_kind == PathKind::kForwarded) {
+      there.egress = other;
+    } else {
+      there.ingress = other;
+    }
     if (!IsLost(EvaluateTrackedPath(there, kind).disposition)) {
       result.disposition = Disposition::kUnknown;
       result.reason = "the device that the peer's packets come in on, which need not be the one that routing picks";

@@ -65,18 +65,24 @@ StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause caus
   return {cause, context.sites != nullptr ? context.sites->Of(result, context.evaluator->Packets()) : nullptr, false};
 }
 
+StuckFinding AnswerDroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context) {
+  StuckFinding finding = DroppedAt(result, cause, context);
+  finding.is_answer = true;
+  return finding;
+}
+
 StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause answer_dropped,
                          const StuckContext& context) {
   switch (outcome.fate) {
     case Fate::kNatLost:
       return {Cause::kNatLost, nullptr, false};
     case Fate::kAckDropped:
-      return DroppedAt(outcome.ack, answer_dropped, context);
+      return AnswerDroppedAt(outcome.ack, answer_dropped, context);
     case Fate::kPeerDecides:
       if (!IsLost(outcome.ack.disposition)) {
         return {};  // the peer or the path is gone, or the peer is there, and its RST is dropped here
       }
-      return DroppedAt(outcome.ack, answer_dropped, context);  // the peer has not closed: its ACK is waited for
+      return AnswerDroppedAt(outcome.ack, answer_dropped, context);  // the peer has not closed: its ACK is waited for
     case Fate::kFinDropped:
       return DroppedAt(outcome.fin, fin_dropped, context);
     case Fate::kClean:
@@ -137,8 +143,12 @@ StuckFinding FindCause(const kernel::TcpSocket& socket, const StuckContext& cont
     // The peer's ACK matches the entry, or did as long as it was there.
     const firewall::eval::TraversalResult ack =
         tracked ? context.evaluator->TrackedAck(socket) : firewall::eval::TraversalResult();
-    return IsLost(ack.disposition) ? DroppedAt(ack, Cause::kReplyDrop, context)
-                                   : StuckFinding{Cause::kNoReply, nullptr, false};
+    if (!IsLost(ack.disposition)) {
+      return {Cause::kNoReply, nullptr, false};
+    }
+    StuckFinding finding = AnswerDroppedAt(ack, Cause::kReplyDrop, context);
+    finding.with_entry = true;
+    return finding;
   }
   if ((context.history == nullptr || !context.history->lost_while_open) &&
       EntryMayHaveOutlivedTheFin(socket, context.sysctl)) {

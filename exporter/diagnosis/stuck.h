@@ -61,11 +61,14 @@ struct StuckFinding {
   std::optional<Cause> cause;
   /// Where its FIN, or its peer's ACK, is dropped; null where no rule drops it, or none can be named.
   std::shared_ptr<const DropSite> site;
-  bool with_entry = false;  ///< kLocalDrop: the FIN had its entry, and is dropped all the same
+  bool with_entry = false;  ///< what is dropped there has its entry, and is dropped all the same
+  bool is_answer = false;   ///< it is the peer's ACK that is dropped there, not the FIN
 };
 
 /// A packet of its was dropped, with this result. `context.evaluator` is not null, here and below.
 StuckFinding DroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context);
+/// The same of the peer's ACK.
+StuckFinding AnswerDroppedAt(const firewall::eval::TraversalResult& result, Cause cause, const StuckContext& context);
 
 /// Why a socket is stuck whose FIN went out without an entry, by what becomes of such a close; `fin_dropped` and
 /// `answer_dropped`: what it is called if that is lost.

@@ -69,7 +69,8 @@ void StuckEvaluation::Evaluate(const scheduling::Snapshot& snapshot, bool anythi
     const StuckCandidate& one = evaluated[i];
     summary.Add({*one.socket, one.finding.cause, history_.Age(*one.socket, now),
                  histories[i].value_or(ConnectionHistory()), one.finding.site, one.finding.with_entry,
-                 rules.DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0, nullptr});
+                 one.finding.is_answer, rules.DropsBeside(one.finding.site, *one.socket, one.finding.with_entry), 0,
+                 nullptr});
   }
   std::stable_sort(summary.sockets.begin(), summary.sockets.end(),
                    [](const StuckSocket& a, const StuckSocket& b) { return a.age > b.age; });

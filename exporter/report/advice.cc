@@ -288,7 +288,7 @@ std::vector<Statement> WhatToDo(const Situation& situation) {
   std::vector<Statement> out;
   const std::size_t places = std::min(situation.losses.size(), kMostPlaces);
   for (std::size_t i = 0; i < places; ++i) {
-    if (situation.losses[i].stuck > 0) {
+    if (situation.losses[i].stuck > 0 && situation.losses[i].helps) {
       FinishStuck(situation.losses[i], out);
     }
   }

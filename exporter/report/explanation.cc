@@ -44,14 +44,29 @@ std::string_view Meaning(diagnosis::Cause cause) {
 // Reasons beyond these are counted and not named.
 constexpr std::size_t kMostSites = 64;
 
-constexpr std::string_view kDroppedWithEntry =
-    "the FIN never left this host: a rule of this host's drops it although conntrack has an entry for the connection";
+// The same where what is dropped has its entry, and is not INVALID.
+std::string_view MeaningWithEntry(diagnosis::Cause cause) {
+  switch (cause) {
+    case diagnosis::Cause::kLocalDrop:
+      return "the FIN never left this host: a rule of this host's drops it although conntrack has an entry for the "
+             "connection";
+    case diagnosis::Cause::kReplyDrop:
+      return "the FIN left, and the peer's answer is dropped by this host on its way in, although conntrack has an "
+             "entry for the connection";
+    case diagnosis::Cause::kForwardDrop:
+      return "a container's or pod's FIN, or its peer's answer, is dropped by this host's rules on the way through "
+             "although it has an entry";
+    default:
+      return Meaning(cause);
+  }
+}
 
-// How many sockets in that state are stuck with their entry there: the FIN is not INVALID.
-std::uint64_t CountWithEntry(const diagnosis::StuckSummary& stuck, kernel::TcpState state) {
+// How many sockets in that state are stuck for `cause` with their entry there.
+std::uint64_t CountWithEntry(const diagnosis::StuckSummary& stuck, kernel::TcpState state, diagnosis::Cause cause) {
   return static_cast<std::uint64_t>(
-      std::count_if(stuck.sockets.begin(), stuck.sockets.end(),
-                    [&](const diagnosis::StuckSocket& one) { return one.with_entry && one.socket.state == state; }));
+      std::count_if(stuck.sockets.begin(), stuck.sockets.end(), [&](const diagnosis::StuckSocket& one) {
+        return one.with_entry && one.cause == cause && one.socket.state == state;
+      }));
 }
 
 void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanation) {
@@ -64,11 +79,9 @@ void DescribeStuck(const diagnosis::StuckSummary& stuck, Explanation& explanatio
   for (const diagnosis::Cause cause : diagnosis::kCauses) {
     for (std::size_t state = 0; state < std::size(diagnosis::kStuckStates); ++state) {
       const std::uint64_t number = stuck.now[state][static_cast<std::size_t>(cause)];
-      const std::uint64_t with_entry = cause == diagnosis::Cause::kLocalDrop
-                                           ? std::min(number, CountWithEntry(stuck, diagnosis::kStuckStates[state]))
-                                           : 0;
+      const std::uint64_t with_entry = std::min(number, CountWithEntry(stuck, diagnosis::kStuckStates[state], cause));
       add(number - with_entry, diagnosis::kStuckStates[state], cause, Meaning(cause));
-      add(with_entry, diagnosis::kStuckStates[state], cause, kDroppedWithEntry);
+      add(with_entry, diagnosis::kStuckStates[state], cause, MeaningWithEntry(cause));
     }
   }
   std::uint64_t undetermined = 0;
@@ -93,7 +106,7 @@ void DescribeLive(const diagnosis::LiveSummary& live, Explanation& explanation) 
   for (std::size_t i = 0; i < std::size(diagnosis::kFatesAtRisk); ++i) {
     const diagnosis::Fate fate = diagnosis::kFatesAtRisk[i];
     add(live.at_risk[i] - live.at_risk_with_entry[i], fate, report::Meaning(fate));
-    add(live.at_risk_with_entry[i], fate, MeaningWithEntry(fate));
+    add(live.at_risk_with_entry[i], fate, report::MeaningWithEntry(fate));
   }
   if (live.expiring.value_or(0) > 0) {
     explanation.would_stick.push_back(

@@ -95,8 +95,10 @@ void AddStuck(const diagnosis::StuckSummary& summary, Situation& situation) {
     ++(PeerClosedFirst(one.socket.state) ? situation.peer_closed : situation.open_both_ways);
     situation.ends.Add(one.history, situation.sysctl ? &*situation.sysctl : nullptr);
     if (one.site != nullptr) {
-      AffectedSite& site = sites.Count(*one.site, *one.cause == diagnosis::Cause::kReplyDrop);
-      site.with_entry = site.with_entry || one.with_entry;
+      AffectedSite& site = sites.Count(*one.site, one.is_answer);
+      site.with_entry = site.with_entry || (one.with_entry && !one.is_answer);
+      site.answers_with_entry = site.answers_with_entry || (one.with_entry && one.is_answer);
+      site.helps = site.helps && !site.answers_with_entry;  // no rule is advised that lets ACKs pass which have one
       if (one.drops != nullptr && seen.insert(one.drops.get()).second) {
         AddFurther(*one.drops, site);
         drops.push_back(one.drops.get());

@@ -312,9 +312,10 @@ class PodPlayer {
   }
   int Predicted() const { return trial_.fate == "clean" ? 0 : outcome_.open; }
 
-  // Asked of an entry that is there, too, `explain` tells what comes of the connection without it.
+  // Asked of an entry that is there, too, `explain` tells what comes of the connection without it, unless what comes of
+  // it with the entry is worse.
   void Explain() {
-    if (trial_.entries_stay) {
+    if (trial_.entries_stay && trial_.fate == "clean") {
       return;
     }
     const auto output =

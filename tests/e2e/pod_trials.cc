@@ -69,6 +69,20 @@ class Group {
     return trial;
   }
 
+  // The same of connections whose entry is there.
+  PodTrial& LossyWithEntry(const std::string& name, bool ipv6, Joint joint, const std::string& rules,
+                           const std::string& fate) {
+    PodTrial& trial = Lossy("with an entry: " + name, ipv6, joint, std::string(kTracks) + "; " + rules, fate);
+    trial.entries_stay = true;
+    trial.checked = std::nullopt;
+    if (fate == "peer_fin_dropped") {
+      trial.end = PodEnd::kPeer;
+      trial.lost = 3;
+      trial.stage_after = "exposed";
+    }
+    return trial;
+  }
+
   // Nothing goes wrong.
   PodTrial& Clean(const std::string& name, bool ipv6, Joint joint, const std::string& rules, const std::string& stage) {
     PodTrial& trial = Add(name, ipv6, joint, rules, "clean", "");
@@ -142,6 +156,50 @@ void AddForwardRules(Group& group) {
   input.far = Far::kHost;
   input.explained = "fin_dropped";
   input.checked = std::nullopt;
+}
+
+// Rules that drop closing packets although the entry is there, as those against leaks do.
+void AddWithEntry(Group& group) {
+  const std::string fins = "-p tcp --tcp-flags FIN FIN -j DROP";
+  group.LossyWithEntry("FORWARD FIN", false, Joint::kRouted, "$T -A FORWARD " + fins, "fin_dropped");
+  group.LossyWithEntry("FORWARD FIN", true, Joint::kBridge, "$T -A FORWARD " + fins, "fin_dropped");
+  group.LossyWithEntry("legacy FORWARD FIN", false, Joint::kCalico, "$L -A FORWARD " + fins, "fin_dropped");
+  group.LossyWithEntry("mangle PREROUTING FIN of the pod", true, Joint::kCalico,
+                       "$T -t mangle -A PREROUTING -s $POD " + fins, "fin_dropped");
+  group.LossyWithEntry("nft postrouting FIN", false, Joint::kBridge,
+                       NFT("postrouting", "oifname veth0 tcp flags & fin == fin drop"), "fin_dropped");
+  group.LossyWithEntry("FORWARD FIN of the peer", false, Joint::kBridge, "$T -A FORWARD -i veth0 " + fins,
+                       "peer_fin_dropped");
+  group.LossyWithEntry("ACKs of FINs in", false, Joint::kRouted,
+                       "$T -A FORWARD -i veth0 -p tcp --tcp-flags SYN,FIN,ACK ACK -m conntrack --ctstate ESTABLISHED "
+                       "-j DROP",
+                       "peer_decides");
+  group
+      .LossyWithEntry("FORWARD FIN, the peer has closed", true, Joint::kRouted, "$T -A FORWARD -o veth0 " + fins,
+                      "fin_dropped")
+      .end = PodEnd::kAfterPeer;
+  group.LossyWithEntry("MASQUERADE and FORWARD FIN of the pod", false, Joint::kBridge,
+                       std::string(kMasquerade) + "; $T -A FORWARD -s $POD " + fins, "fin_dropped");
+  PodTrial& service =
+      group.LossyWithEntry("a service, and FORWARD FIN to what it leads to", false, Joint::kCalico,
+                           "$T -t nat -A PREROUTING -d $SERVICE -p tcp -j DNAT --to-destination $AT_FAR; $T -A FORWARD "
+                           "-d $FAR " +
+                               fins,
+                           "fin_dropped");
+  service.address = Filled("$SERVICE", false);
+  PodTrial& to_service =
+      group.Clean("with an entry: a service, and FORWARD FIN to its address", false, Joint::kRouted,
+                  "$T -t nat -A PREROUTING -d $SERVICE -p tcp -j DNAT --to-destination $AT_FAR; $T -A FORWARD "
+                  "-d $SERVICE " +
+                      fins,
+                  "latent");
+  to_service.address = Filled("$SERVICE", false);
+  to_service.entries_stay = true;
+  to_service.stage_after = "none";
+  PodTrial& bridged =
+      group.LossyWithEntry("FORWARD FIN, two pods of a bridge that calls rules", false, Joint::kBridge,
+                           "sysctl -qw net.bridge.bridge-nf-call-iptables=1; $T -A FORWARD " + fins, "fin_dropped");
+  bridged.far = Far::kOtherPod;
 }
 
 // What the host's rules ask for.
@@ -369,6 +427,8 @@ std::vector<PodTrial> Entered() {
   both.rules = Filled(kForwardInvalid, false);
   group.Lossy("the host's FORWARD INVALID", false, Joint::kBridge, kForwardInvalid, "fin_dropped");
   group.Lossy("the host's FORWARD INVALID", true, Joint::kCalico, kForwardInvalid, "fin_dropped");
+  group.LossyWithEntry("the host's FORWARD FIN", false, Joint::kRouted,
+                       "$T -A FORWARD -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped");
   group.Lossy("the host's MASQUERADE", false, Joint::kBridge, kMasquerade, "nat_lost");
   group.Lossy("only the way out is accepted", false, Joint::kCalico, kOnlyTheWayOut, "ack_dropped");
   return group.Take();
@@ -378,6 +438,7 @@ std::vector<PodTrial> Entered() {
 
 std::vector<PodTrialGroup> PodTrials() {
   return {{"PodsForwarded", Observed(AddForwardRules)},
+          {"PodsWithEntry", Observed(AddWithEntry)},
           {"PodsFacts", Observed(AddFacts, AddBridged)},
           {"PodsTranslated", Observed(AddTranslations)},
           {"PodsReal", Observed(AddReal)},

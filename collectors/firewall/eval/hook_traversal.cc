@@ -1,8 +1,11 @@
 #include "collectors/firewall/eval/hook_traversal.h"
 
+#include <linux/netfilter_ipv4.h>
+
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "collectors/firewall/eval/hook_order.h"
@@ -41,6 +44,55 @@ bool HasNatChain(const Ruleset& ruleset, IpFamily family) {
   }
   return false;
 }
+
+// nf_nat_packet(): what nat makes at one hook of packets whose entry is there. It gives them a destination where they
+// come in, and a source where they leave, whichever end sends them. Done twice it changes nothing.
+class EntryTranslation {
+ public:
+  EntryTranslation(const Connection& connection, PacketKind kind, Hook hook) : of_source_(LeavesNat(hook)) {
+    if (!connection.beyond_nat || (!of_source_ && hook != Hook::kPrerouting && hook != Hook::kOutput)) {
+      return;
+    }
+    const bool outgoing = IsOutgoing(kind);
+    const bool of_local_end = of_source_ == outgoing;
+    const Endpoint& here = of_local_end ? *connection.local : *connection.peer;
+    const Endpoint& beyond = of_local_end ? connection.beyond_nat->local : connection.beyond_nat->peer;
+    if (here != beyond) {
+      made_ = outgoing ? beyond : here;
+    }
+  }
+
+  // Before the chains of one priority. Of nat's own priority it is not known which of them comes before nat.
+  void Before(const std::vector<HookEntry>& group, Packet& packet) const {
+    const int priority = of_source_ ? NF_IP_PRI_NAT_SRC : NF_IP_PRI_NAT_DST;
+    if (group.front().priority > priority) {
+      Apply(packet);
+    } else if (group.front().priority == priority && Changes(packet)) {
+      PutUnknown(packet);
+    }
+  }
+
+  void Apply(Packet& packet) const {
+    if (Changes(packet)) {
+      of_source_ ? packet.PutSource(*made_, AddressKind::kUnknown)
+                 : packet.PutDestination(*made_, AddressKind::kRemote);
+    }
+  }
+
+ private:
+  bool Changes(const Packet& packet) const { return made_ && packet.tracking == PacketTracking::kEstablished; }
+
+  void PutUnknown(Packet& packet) const {
+    const std::size_t size = packet.SourceAddress().size();
+    const std::size_t first = (packet.family == IpFamily::kIpv4 ? 12 : 8) + (of_source_ ? 0 : size);
+    std::fill_n(packet.network.begin() + static_cast<std::ptrdiff_t>(first), size, AbstractByte::Unknown());
+    std::fill_n(packet.transport.begin() + (of_source_ ? 0 : 2), 2, AbstractByte::Unknown());
+    (of_source_ ? packet.source_kind : packet.destination_kind) = AddressKind::kUnknown;
+  }
+
+  bool of_source_;
+  std::optional<Endpoint> made_;  // what it makes of that end; nothing: it has no part in it
+};
 
 class Walk {
  public:
@@ -164,11 +216,16 @@ class Walk {
         Enter(step, one.packet);
         NotePrograms(step, one.packet);
       }
+      const EntryTranslation translation(connection_, kind_, step.hook);
       for (const std::vector<HookEntry>& group :
            HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, step)) {
+        for (InFlightPacket& one : in_flight) {
+          translation.Before(group, one.packet);
+        }
         in_flight = PassGroup(step, group, std::move(in_flight));
       }
       for (InFlightPacket& one : in_flight) {
+        translation.Apply(one.packet);
         if (one.packet.tracking == PacketTracking::kNew) {
           Leave(step, one.packet);
         }

@@ -332,7 +332,12 @@ class ClosingTraversal {
     if (fin_sent_here) {
       return OfFinSentHere(kind, PacketTracking::kEstablished);
     }
-    return Walk(kind, MakePacket(connection_, kind), PacketTracking::kEstablished);
+    Packet packet = MakePacket(connection_, kind);
+    if (connection_.beyond_nat && !IsOutgoing(kind)) {
+      packet.PutSource(connection_.beyond_nat->peer, packet.source_kind);
+      packet.PutDestination(connection_.beyond_nat->local, AddressKind::kUnknown);
+    }
+    return Walk(kind, packet, PacketTracking::kEstablished);
   }
 
   // Without an ACK: it answers a segment that had one (tcp_v4_send_reset()).

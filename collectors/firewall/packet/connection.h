@@ -96,6 +96,13 @@ struct Connection {
   Passage passage;
   /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.
   Tristate translated = Tristate::kNo;
+  /// kForwarded: the ends that it has beyond this host's nat, which its entry tells. What has an entry is translated by
+  /// it; `egress`, `routing` and `passage` are then those of its way to the peer beyond. Absent: it is not translated.
+  struct Ends {
+    Endpoint local;
+    Endpoint peer;
+  };
+  std::optional<Ends> beyond_nat;
   OpenedBy opened_by = OpenedBy::kUnknown;
   /// The local end's socket; kForwarded: ignored.
   SocketFacts local_socket;

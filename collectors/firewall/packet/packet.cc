@@ -2,10 +2,23 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace finwait::firewall::packet {
+namespace {
+
+void PutEnd(const Endpoint& end, std::span<AbstractByte> address, std::span<AbstractByte> port) {
+  const auto bytes = end.address.Bytes();
+  for (std::size_t i = 0; i < address.size(); ++i) {
+    address[i] = AbstractByte::Known(bytes[i]);
+  }
+  port[0] = AbstractByte::Known(static_cast<std::uint8_t>(end.port >> 8));
+  port[1] = AbstractByte::Known(static_cast<std::uint8_t>(end.port));
+}
+
+}  // namespace
 
 std::string_view Name(PacketTracking tracking) {
   switch (tracking) {
@@ -30,6 +43,18 @@ AbstractBytes Packet::SourceAddress() const {
 
 AbstractBytes Packet::DestinationAddress() const {
   return family == IpFamily::kIpv4 ? AbstractBytes(network).subspan(16, 4) : AbstractBytes(network).subspan(24, 16);
+}
+
+void Packet::PutSource(const Endpoint& end, AddressKind kind) {
+  const std::size_t first = family == IpFamily::kIpv4 ? 12 : 8;
+  PutEnd(end, std::span(network).subspan(first, SourceAddress().size()), std::span(transport).subspan(0, 2));
+  source_kind = kind;
+}
+
+void Packet::PutDestination(const Endpoint& end, AddressKind kind) {
+  const std::size_t first = family == IpFamily::kIpv4 ? 16 : 24;
+  PutEnd(end, std::span(network).subspan(first, DestinationAddress().size()), std::span(transport).subspan(2, 2));
+  destination_kind = kind;
 }
 
 IntervalSet Packet::Domain(Field field) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "collectors/base/ip.h"
 #include "collectors/firewall/facts/fact.h"
 #include "collectors/firewall/facts/need.h"
 #include "collectors/firewall/model/ruleset.h"
@@ -145,6 +146,9 @@ struct Packet {
   std::size_t NetworkLength() const { return family == IpFamily::kIpv4 ? 20 : 40; }
   AbstractBytes SourceAddress() const;
   AbstractBytes DestinationAddress() const;
+  /// Writes an end of a connection into it; `kind`: of the end's address.
+  void PutSource(const Endpoint& end, AddressKind kind);
+  void PutDestination(const Endpoint& end, AddressKind kind);
   AbstractBytes SourcePort() const { return AbstractBytes(transport).subspan(0, 2); }
   AbstractBytes DestinationPort() const { return AbstractBytes(transport).subspan(2, 2); }
   const AbstractByte& TcpFlags() const { return transport[13]; }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "collectors/firewall/print/rule_text.h"
 #include "tests/kernel/exporter/diagnosis/forwarding_scene.h"
 
@@ -26,25 +28,45 @@ class ForwardedCloseTest : public testing::TestWithParam<SceneOptions> {
     scene_->FlushEntries();
     ForwardedOutcome outcome = scene_->Fate(connection);
     EXPECT_EQ(Name(outcome.fate), Name(expected)) << outcome.reason;
+    CloseForReal(connection, expected);
+    return outcome;
+  }
+
+  // The same while its entry is there.
+  void CloseWithEntry(OpenConnection connection, Fate expected, const std::string& what = "") {
+    ForwardedOutcome outcome;
+    const ForwardedConnection forwarded = scene_->Describe(connection);
+    scene_->Evaluate([&](CloseEvaluator& evaluator) {
+      outcome = EvaluateTrackedForwardedClose(evaluator, forwarded, connection.Seen());
+    });
+    EXPECT_TRUE(connection.seen_tracked);
+    EXPECT_EQ(Name(outcome.fate), Name(expected)) << what;
+    if (expected == Fate::kPeerFinDropped) {
+      EXPECT_FALSE(ForwardingScene::Do(Act::kPeerClose, connection).at(PacketKind::kPeerFin)) << what;
+    } else {
+      CloseForReal(connection, expected, what);
+    }
+  }
+
+  static void CloseForReal(OpenConnection& connection, Fate expected, const std::string& what = "") {
     const Passed passed = ForwardingScene::Do(Act::kClose, connection);
     switch (expected) {
       case Fate::kClean:
       case Fate::kPeerFinDropped:
-        EXPECT_TRUE(passed.at(PacketKind::kFin) && passed.at(PacketKind::kAck));
+        EXPECT_TRUE(passed.at(PacketKind::kFin) && passed.at(PacketKind::kAck)) << what;
         break;
       case Fate::kFinDropped:
       case Fate::kNatLost:
-        EXPECT_FALSE(passed.at(PacketKind::kFin));
+        EXPECT_FALSE(passed.at(PacketKind::kFin)) << what;
         break;
       case Fate::kAckDropped:
       case Fate::kPeerDecides:
-        EXPECT_TRUE(passed.at(PacketKind::kFin));
-        EXPECT_FALSE(passed.at(PacketKind::kAck));
+        EXPECT_TRUE(passed.at(PacketKind::kFin)) << what;
+        EXPECT_FALSE(passed.at(PacketKind::kAck)) << what;
         break;
       case Fate::kUnknown:
         break;
     }
-    return outcome;
   }
 
   // The text of the rule that `result` names, with the kernel's own count of its packets before and after a close.
@@ -250,6 +272,105 @@ TEST_P(ForwardedCloseTest, APathThatNobodySawTrackedIsNotEvaluated) {
   EXPECT_TRUE(outcome.may_bypass_tracking);
 }
 
+// Rules that drop packets although the entry is there, as those against leaks do.
+class TrackedForwardedCloseTest : public ForwardedCloseTest {
+ protected:
+  // A rule of `table`, in force for one close.
+  void CloseUnder(const std::string& table, const std::string& rule, const std::function<OpenConnection()>& open,
+                  Fate expected) {
+    OpenConnection connection = open();
+    Load(ipt_ + " -t " + table + " -A " + rule + " -j DROP");
+    CloseWithEntry(std::move(connection), expected, table + " " + rule);
+    Load(ipt_ + " -t " + table + " -D " + rule + " -j DROP");
+  }
+  void Track() { Load(ipt_ + " -A FORWARD -m conntrack --ctstate ESTABLISHED -m comment --comment tracks"); }
+
+  const std::string fins_ = " -p tcp --tcp-flags FIN FIN";
+};
+
+TEST_P(TrackedForwardedCloseTest, ARuleThatDropsFinsHoldsThoseWithAnEntryToo) {
+  Start();
+  Track();
+  const auto forth = [&] { return scene_->PodToPeer(); };
+  CloseUnder("filter", "FORWARD" + fins_, forth, Fate::kFinDropped);
+  CloseUnder(
+      "filter", "FORWARD" + fins_, [&] { return scene_->PeerToPod(); }, Fate::kFinDropped);
+  CloseUnder("filter", "FORWARD -i up0" + fins_, forth, Fate::kPeerFinDropped);
+  CloseUnder("filter", "FORWARD -o up0" + fins_, forth, Fate::kFinDropped);
+  CloseUnder("mangle", "POSTROUTING -s " + scene_->PodAddress() + fins_, forth, Fate::kFinDropped);
+  CloseUnder("filter", "FORWARD -m conntrack --ctstate INVALID", forth, Fate::kClean);
+  CloseUnder("filter", "FORWARD -i up0 -p tcp --tcp-flags SYN,FIN,ACK ACK -m conntrack --ctstate ESTABLISHED", forth,
+             Fate::kPeerDecides);
+}
+
+TEST_P(TrackedForwardedCloseTest, AServiceIsSeenByItsAddressUntilPreroutingTranslatesIt) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -d " + scene_->VirtualAddress() + " -p tcp -j DNAT --to-destination " +
+       scene_->At(scene_->PeerAddress(), 80));
+  const auto open = [&] { return scene_->PodTo(scene_->VirtualAddress(), 443, scene_->PeerListener()); };
+  CloseUnder("mangle", "PREROUTING -d " + scene_->VirtualAddress() + fins_, open, Fate::kFinDropped);
+  CloseUnder("mangle", "PREROUTING -d " + scene_->PeerAddress() + fins_, open, Fate::kClean);
+  CloseUnder("filter", "FORWARD -d " + scene_->VirtualAddress() + fins_, open, Fate::kClean);
+  CloseUnder("filter", "FORWARD -o up0 -d " + scene_->PeerAddress() + fins_, open, Fate::kFinDropped);
+  CloseUnder("filter", "FORWARD -p tcp --dport 443 --tcp-flags FIN FIN", open, Fate::kClean);
+  CloseUnder("filter", "FORWARD -s " + scene_->PeerAddress() + fins_, open, Fate::kPeerFinDropped);
+  CloseUnder("mangle", "POSTROUTING -s " + scene_->VirtualAddress() + fins_, open, Fate::kClean);
+}
+
+TEST_P(TrackedForwardedCloseTest, APodThatIsMasqueradedIsSeenByItsAddressUntilItLeaves) {
+  Start(false);
+  Load(ipt_ + " -t nat -A POSTROUTING -o up0 -j MASQUERADE");
+  const auto open = [&] { return scene_->PodToPeer(); };
+  CloseUnder("filter", "FORWARD -s " + scene_->PodAddress() + fins_, open, Fate::kFinDropped);
+  CloseUnder("mangle", "POSTROUTING -s " + scene_->PodAddress() + fins_, open, Fate::kFinDropped);
+  CloseUnder("mangle", "POSTROUTING -s " + scene_->HostAddress() + fins_, open, Fate::kClean);
+  CloseUnder("mangle", "PREROUTING -d " + scene_->HostAddress() + fins_, open, Fate::kPeerFinDropped);
+  CloseUnder("mangle", "PREROUTING -d " + scene_->PodAddress() + fins_, open, Fate::kClean);
+  CloseUnder("filter", "FORWARD -d " + scene_->PodAddress() + fins_, open, Fate::kPeerFinDropped);
+  CloseUnder("filter", "INPUT" + fins_, open, Fate::kClean);
+  for (const auto& [address, fate] :
+       {std::pair(scene_->HostAddress(), Fate::kFinDropped), std::pair(scene_->PodAddress(), Fate::kClean)}) {
+    OpenConnection connection = open();
+    Load("nft 'table " + scene_->NftFamily() + " late { chain c { type filter hook postrouting priority 200; " +
+         scene_->NftFamily() + " saddr " + address + " tcp flags & fin == fin drop; }; }'");
+    CloseWithEntry(std::move(connection), fate, "behind nat, from " + address);
+    Load("nft delete table " + scene_->NftFamily() + " late");
+  }
+}
+
+TEST_P(TrackedForwardedCloseTest, WhatComesToAPublishedPortIsForThePodFromPreroutingOn) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j DNAT --to-destination " +
+       scene_->At(scene_->PodAddress(), 80));
+  const auto open = [&] { return scene_->PeerTo(scene_->HostAddress(), 8080); };
+  CloseUnder("filter", "FORWARD -p tcp --dport 80 --tcp-flags FIN FIN", open, Fate::kPeerFinDropped);
+  CloseUnder("filter", "FORWARD -p tcp --dport 8080 --tcp-flags FIN FIN", open, Fate::kClean);
+  CloseUnder("mangle", "PREROUTING -p tcp --dport 8080 --tcp-flags FIN FIN", open, Fate::kPeerFinDropped);
+  CloseUnder("filter", "FORWARD -p tcp --sport 80 --tcp-flags FIN FIN", open, Fate::kFinDropped);
+  CloseUnder("filter", "INPUT" + fins_, open, Fate::kClean);
+}
+
+TEST_P(TrackedForwardedCloseTest, AServiceThatLeadsBackToAPodIsFollowed) {
+  Start();
+  Load(ipt_ + " -t nat -A PREROUTING -d " + scene_->VirtualAddress() + " -p tcp -j DNAT --to-destination " +
+       scene_->At(scene_->PodAddress(1), 80) + "; " + ipt_ + " -t nat -A POSTROUTING -d " + scene_->PodAddress(1) +
+       " -j MASQUERADE");
+  const auto open = [&] { return scene_->PodTo(scene_->VirtualAddress(), 80, scene_->OtherPodListener()); };
+  // Behind one bridge with the pod it is not followed, and passes for clean.
+  if (GetParam().joint == Joint::kRoutedVeth) {
+    CloseUnder("filter", "FORWARD -d " + scene_->PodAddress(1) + fins_, open, Fate::kFinDropped);
+  }
+  CloseUnder("filter", "FORWARD -d " + scene_->VirtualAddress() + fins_, open, Fate::kClean);
+}
+
+TEST_P(TrackedForwardedCloseTest, ToTheHostItselfInputDecides) {
+  Start();
+  Load(ipt_ + " -A INPUT -m conntrack --ctstate ESTABLISHED -m comment --comment tracks");
+  const auto open = [&] { return scene_->PodTo(scene_->HostAddress(), 80, scene_->HostListener()); };
+  CloseUnder("filter", "INPUT" + fins_, open, Fate::kFinDropped);
+  CloseUnder("filter", "FORWARD" + fins_, open, Fate::kClean);
+}
+
 // Two pods behind one bridge: its packets meet rules of IP only where br_netfilter has them called.
 class BridgedCloseTest : public ForwardedCloseTest {
  protected:
@@ -265,6 +386,14 @@ TEST_P(BridgedCloseTest, ABridgePassesByTheRules) {
   CallRules(false);
   Load(ipt_ + " -A FORWARD -m conntrack --ctstate INVALID -j DROP");
   EXPECT_EQ(Close(PodToPod(), Fate::kClean).passage, HostPassage::kBridged);
+}
+
+TEST_P(BridgedCloseTest, FinsWithAnEntryAreDroppedOnABridgeOnlyWhereItCallsTheRules) {
+  Start();
+  CallRules(true);
+  Load(ipt_ + " -A FORWARD -m conntrack --ctstate ESTABLISHED -m comment --comment tracks; " + ipt_ +
+       " -A FORWARD -p tcp --tcp-flags FIN FIN -j DROP");
+  CloseWithEntry(PodToPod(), Fate::kFinDropped);
 }
 
 TEST_P(BridgedCloseTest, ABridgeThatCallsTheRulesIsStoppedByThem) {
@@ -324,6 +453,11 @@ INSTANTIATE_TEST_SUITE_P(All, ForwardedCloseTest,
                          testing::Values(SceneOptions{IpFamily::kIpv4, Joint::kBridge},
                                          SceneOptions{IpFamily::kIpv4, Joint::kRoutedVeth},
                                          SceneOptions{IpFamily::kIpv6, Joint::kBridge},
+                                         SceneOptions{IpFamily::kIpv6, Joint::kRoutedVeth}),
+                         SceneName);
+INSTANTIATE_TEST_SUITE_P(All, TrackedForwardedCloseTest,
+                         testing::Values(SceneOptions{IpFamily::kIpv4, Joint::kBridge},
+                                         SceneOptions{IpFamily::kIpv4, Joint::kRoutedVeth},
                                          SceneOptions{IpFamily::kIpv6, Joint::kRoutedVeth}),
                          SceneName);
 INSTANTIATE_TEST_SUITE_P(All, BridgedCloseTest,

@@ -92,6 +92,17 @@ TEST_F(CloseExplanationTest, WhatIsLostWithItsEntryIsSaidToBe) {
   EXPECT_FALSE(later->with_entry);
 }
 
+TEST_F(CloseExplanationTest, WhatIsLostWithItsEntryOnTheWayThroughIsSaidToo) {
+  connection_.local = *Endpoint::Parse("203.0.113.7:40000");
+  EXPECT_FALSE(Explain(DropsFlagAt(Hook::kForward, kFlagFin))->with_entry) << "none is known of";
+  SetEntry();
+  const auto lost = Explain(DropsFlagAt(Hook::kForward, kFlagFin));
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_EQ(lost->fate, Fate::kFinDropped);
+  EXPECT_TRUE(lost->with_entry);
+  EXPECT_FALSE(Explain(DropsStateAt(Hook::kForward, kStateInvalid))->with_entry);
+}
+
 TEST_F(CloseExplanationTest, OnlyOfAForwardedConnectionPortsTellTheOpener) {
   const auto own = Explain(DropsAt({}));
   ASSERT_TRUE(own.has_value());

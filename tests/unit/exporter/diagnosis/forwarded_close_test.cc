@@ -1,7 +1,9 @@
 #include "exporter/diagnosis/forwarded_close.h"
 
 #include <gtest/gtest.h>
+#include <linux/netfilter/nf_tables.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -213,6 +215,158 @@ TEST_F(ForwardedCloseTest, AResetThatIsDroppedOnTheWayThroughProvesNothing) {
       << "the peer may be gone as well";
 }
 
+// The same connection while its entry is there.
+class TrackedForwardedCloseTest : public ForwardedCloseTest {
+ protected:
+  TrackedForwardedCloseTest() {
+    history_.lost_while_open = false;
+    history_.entry_end = ExpiryReason::kStillThere;
+  }
+  ForwardedOutcome EvaluateTracked(std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    return EvaluateTrackedForwardedClose(evaluator, forwarded_, &history_);
+  }
+  Fate FateTracked(std::shared_ptr<const firewall::Ruleset> rules) { return EvaluateTracked(std::move(rules)).fate; }
+
+  // Drops what has that flag and comes from that address, or goes to it, at `hook` of this priority.
+  static std::shared_ptr<const firewall::Ruleset> DropsBetween(Hook hook, const std::string& address, bool from,
+                                                               int priority = 0, unsigned flag = kFlagFin) {
+    using namespace firewall;
+    using namespace firewall::eval;
+    Bitwise masked;
+    masked.length = 1;
+    masked.mask = ValueOf({flag});
+    masked.xor_value = ValueOf({0});
+    Value wanted;
+    for (const std::byte byte : IpAddress::Parse(address)->Bytes()) {
+      wanted.push_back(byte);
+    }
+    HandMadeTable table(Backend::kNft, TableFamily::kIpv4);
+    table.Base(
+        "chain", hook,
+        {{PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, from ? 12U : 16U, 4, Register{0}},
+          Compare{NFT_CMP_EQ, Register{0}, wanted}, PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}},
+          masked, Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}},
+        false, priority);
+    return std::make_shared<const Ruleset>(table.AsRuleset());
+  }
+};
+
+// nft's `iifname "eth0" tcp flags & fin == fin drop` at hook forward.
+std::shared_ptr<const firewall::Ruleset> DropsFinsFrom(const std::string& device) {
+  using namespace firewall;
+  using namespace firewall::eval;
+  Bitwise masked;
+  masked.length = 1;
+  masked.mask = ValueOf({kFlagFin});
+  masked.xor_value = ValueOf({0});
+  Value name(16);
+  for (std::size_t i = 0; i < device.size(); ++i) {
+    name[i] = static_cast<std::byte>(device[i]);
+  }
+  HandMadeTable table;
+  table.Base("chain", Hook::kForward,
+             {{MetaLoad{NFT_META_IIFNAME, Register{0}}, Compare{NFT_CMP_EQ, Register{0}, name},
+               PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, masked,
+               Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}});
+  return std::make_shared<const Ruleset>(table.AsRuleset());
+}
+
+TEST_F(TrackedForwardedCloseTest, RulesThatDropWhatHasAnEntryDecide) {
+  EXPECT_EQ(FateTracked(DropsAt({})), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsStateAt(Hook::kForward, kStateInvalid)), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsFlagAt(Hook::kForward, kFlagFin)), Fate::kFinDropped);
+  EXPECT_EQ(FateTracked(DropsFlagAt(Hook::kInput, kFlagFin)), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kForward, "198.51.100.2", true)), Fate::kPeerFinDropped);
+  forwarded_.peer_has_closed = true;
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kForward, "198.51.100.2", true)), Fate::kClean) << "its FIN has come";
+}
+
+TEST_F(TrackedForwardedCloseTest, WhatPassesNoHookOrIsRefusedByRoutingIsTakenForClean) {
+  const auto rules = DropsFlagAt(Hook::kForward, kFlagFin);
+  store_->Put(Key(forwarded_.local.address, forwarded_.peer.address, 5), Fact::Absent());
+  EXPECT_EQ(FateTracked(DropsAt({})), Fate::kClean) << "no route";
+  forwarded_.host_side = NoHostSide();
+  EXPECT_EQ(FateTracked(rules), Fate::kClean);
+  EXPECT_TRUE(EvaluateTracked(rules).may_bypass_tracking);
+}
+
+TEST_F(TrackedForwardedCloseTest, ThePeersPacketsMayComeInElsewhereThanRoutingPicks) {
+  EvaluationSettings settings{true, {true, true}};
+  settings.ingress_devices[IpFamily::kIpv4] = {{"br0", 5}, {"eth0", 2}};
+  const auto fate = [&](const std::shared_ptr<const firewall::Ruleset>& rules) {
+    CloseEvaluator evaluator(rules, settings, store_);
+    return EvaluateTrackedForwardedClose(evaluator, forwarded_, &history_).fate;
+  };
+  EXPECT_EQ(fate(DropsFinsFrom("eth0")), Fate::kPeerFinDropped);
+  settings.ingress_devices[IpFamily::kIpv4].push_back({"eth1", 3});
+  PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 3), bridge_);
+  EXPECT_EQ(fate(DropsFinsFrom("eth0")), Fate::kClean);
+  EXPECT_EQ(fate(DropsBetween(Hook::kForward, "198.51.100.2", true)), Fate::kPeerFinDropped) << "on any device";
+}
+
+TEST_F(TrackedForwardedCloseTest, AServiceHasItsAddressUntilPreroutingTranslatesIt) {
+  const std::string service = "203.0.113.10";
+  forwarded_.peer = Endpoint{*IpAddress::Parse(service), 443};
+  history_.destination_nat = true;
+  history_.translation = std::make_shared<const kernel::Translation>(
+      kernel::Translation{forwarded_.local, *Endpoint::Parse("198.51.100.2:80")});
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), up_);
+  const std::string behind = "198.51.100.2";
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kForward, behind, false)), Fate::kFinDropped);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kForward, service, false)), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPrerouting, service, false, -150)), Fate::kFinDropped);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPrerouting, behind, false, -150)), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPrerouting, behind, false, 0)), Fate::kFinDropped);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPrerouting, behind, false, -100)), Fate::kClean)
+      << "of nat's own priority neither is known";
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kForward, behind, true)), Fate::kPeerFinDropped);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPostrouting, service, true)), Fate::kClean);
+  EXPECT_EQ(FateTracked(DropsBetween(Hook::kPostrouting, service, true, 200)), Fate::kPeerFinDropped);
+}
+
+TEST_F(TrackedForwardedCloseTest, WhatATranslationLeadsBackIntoThisHostIsTakenForClean) {
+  history_.destination_nat = true;
+  history_.translation = std::make_shared<const kernel::Translation>(
+      kernel::Translation{forwarded_.local, *Endpoint::Parse("192.0.2.1:80")});
+  PutRoute(Key(std::nullopt, *IpAddress::Parse("192.0.2.1"), 0), {}, true);
+  EXPECT_EQ(FateTracked(DropsFlagAt(Hook::kForward, kFlagFin)), Fate::kClean);
+  history_.translation = nullptr;
+  EXPECT_EQ(FateTracked(DropsFlagAt(Hook::kForward, kFlagFin)), Fate::kClean) << "whose it was is not known";
+}
+
+TEST_F(TrackedForwardedCloseTest, OneAnswerHoldsForAllWhereRulesLetPassWhatHasAnEntry) {
+  const auto all = [](const std::shared_ptr<const firewall::Ruleset>& rules) {
+    CloseEvaluator evaluator(rules, {true, {true, true}}, {});
+    return AllTrackedForwardedAreClean(evaluator, IpFamily::kIpv4, false);
+  };
+  EXPECT_TRUE(all(DropsAt({})));
+  EXPECT_TRUE(all(DropsStateAt(Hook::kForward, kStateInvalid)));
+  EXPECT_TRUE(all(DropsFlagAt(Hook::kInput, kFlagFin)));
+  EXPECT_FALSE(all(DropsFlagAt(Hook::kForward, kFlagFin)));
+  EXPECT_FALSE(all(DropsBetween(Hook::kForward, "198.51.100.2", true)));
+  EXPECT_FALSE(all(UnreadableRules()));
+  auto with_bridge = std::make_shared<firewall::Ruleset>();
+  with_bridge->tables.emplace_back().family = firewall::TableFamily::kBridge;
+  EXPECT_FALSE(all(with_bridge)) << "what a bridge passes on meets rules of its own";
+}
+
+TEST_F(TrackedForwardedCloseTest, AStuckOneIsSoForTheFinOrForItsAnswer) {
+  kernel::TcpSocket socket = StuckSocket();
+  socket.entry.tracking = kernel::Tracking::kTracked;
+  const auto find = [&](std::shared_ptr<const firewall::Ruleset> rules) {
+    CloseEvaluator evaluator(std::move(rules), {true, {true, true}}, store_);
+    return FindForwardedCause(socket, forwarded_, {&evaluator, nullptr, nullptr});
+  };
+  const StuckFinding fin = find(DropsFlagAt(Hook::kForward, kFlagFin));
+  EXPECT_EQ(fin.cause, Cause::kForwardDrop);
+  EXPECT_TRUE(fin.with_entry && !fin.is_answer);
+  const StuckFinding ack = find(DropsBetween(Hook::kForward, "198.51.100.2", true, 0, kFlagAck));
+  EXPECT_EQ(ack.cause, Cause::kForwardDrop);
+  EXPECT_TRUE(ack.with_entry && ack.is_answer);
+  EXPECT_EQ(find(DropsAt({})).cause, Cause::kNoReply);
+}
+
 // `rules` with a flowtable of family inet at these devices.
 std::shared_ptr<const firewall::Ruleset> WithFlowtableAt(const std::shared_ptr<const firewall::Ruleset>& rules,
                                                          std::vector<firewall::Device> devices) {
@@ -273,6 +427,17 @@ TEST_F(FlowtablesOnTheWayTest, ChangeNothingOfACloseWithoutItsEntry) {
   };
   EXPECT_EQ(fate(DropsAt({})), Fate::kClean);
   EXPECT_EQ(fate(DropsStateAt(Hook::kForward, kStateInvalid)), Fate::kFinDropped);
+}
+
+TEST_F(FlowtablesOnTheWayTest, MayCarryWhatHasItsEntryPastARule) {
+  history_.entry_end = ExpiryReason::kStillThere;
+  const auto fate = [&](const std::string& device) {
+    CloseEvaluator evaluator(WithFlowtableAt(DropsFlagAt(Hook::kForward, kFlagFin), {{device, false}}),
+                             {true, {true, true}}, store_);
+    return EvaluateTrackedForwardedClose(evaluator, forwarded_, &history_).fate;
+  };
+  EXPECT_EQ(fate("eth9"), Fate::kFinDropped);
+  EXPECT_EQ(fate("eth0"), Fate::kClean);
 }
 
 TEST_F(FlowtablesOnTheWayTest, LeaveOpenWhetherAFinWithItsEntryMetARule) {

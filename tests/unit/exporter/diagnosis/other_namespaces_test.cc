@@ -257,6 +257,113 @@ TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
   EXPECT_EQ(diagnosis->idle->services[0].owner->name, "cart-0");
 }
 
+// A host that forwards, and whose own address is none of those that are asked for.
+class Router : public firewall::facts::Resolver {
+ public:
+  void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
+    for (const firewall::facts::Need& need : needs) {
+      firewall::facts::NamespaceFacts settings;
+      settings.early_demultiplexing = settings.forwards = settings.routes_everything = true;
+      settings.routes_by_mark = settings.routes_by_user = settings.routes_by_type_of_service = false;
+      settings.routes_by_ports = settings.bridge_calls_rules = false;
+      firewall::facts::Route route;
+      route.egress = firewall::eval::Interface{"eth0", 2, 1, 0, ""};
+      store.Put(need, std::holds_alternative<firewall::facts::NamespaceKey>(need)
+                          ? firewall::facts::Fact::Present(settings)
+                          : firewall::facts::Fact::Present(std::make_shared<const firewall::facts::Route>(route)));
+    }
+  }
+  void TakeInChanges(firewall::facts::FactStore&) override {}
+};
+
+// Rules that drop closing packets although the entry is there.
+class WithEntryTest : public OtherNamespacesTest {
+ protected:
+  const LiveSummary& SumUp(const std::shared_ptr<const firewall::Ruleset>& rules) {
+    evaluator_ = std::make_unique<CloseEvaluator>(rules, EvaluationSettings{true, {true, true}}, nullptr);
+    context_.evaluator = evaluator_.get();
+    context_.resolver = &router_;
+    return others_.SumUpLive(sample_, true, context_);
+  }
+
+  Router router_;
+  std::unique_ptr<CloseEvaluator> evaluator_;
+  OtherContext context_;
+  OtherNamespaces others_;
+  const std::shared_ptr<const firewall::Ruleset> drops_fins_ = DropsFlagAt(firewall::Hook::kForward, kFlagFin);
+};
+
+TEST_F(WithEntryTest, WhatRulesDropWithAnEntryIsAtRisk) {
+  kernel::TcpSocket closed = Socket(2, true);
+  closed.state = kernel::TcpState::kCloseWait;
+  Read({Socket(1, true), Translated(3), closed});
+  const LiveSummary& live = SumUp(drops_fins_);
+  EXPECT_EQ(live.AtRisk(Fate::kFinDropped), 3U);
+  EXPECT_EQ(live.at_risk_with_entry[0], 3U);
+  EXPECT_EQ(live.would_stick_close_wait, 1U);
+  EXPECT_EQ(live.untracked_established, 0U);
+  EXPECT_TRUE(live.any_would_stick);
+  EXPECT_EQ(live.at_risk_by_namespace.at(7), 3U);
+  ASSERT_FALSE(live.sockets.empty());
+  const AtRiskSocket& first = live.sockets[0];
+  EXPECT_TRUE(first.with_entry);
+  EXPECT_EQ(first.stands_for, 3U);
+  ASSERT_TRUE(first.site.has_value());
+  EXPECT_EQ(first.site->hook, firewall::Hook::kForward);
+  EXPECT_FALSE(first.drops.places.empty());
+  EXPECT_EQ(first.owner->name, "cart-0");
+  LiveSummary all;
+  Add(live, all);
+  EXPECT_EQ(all.at_risk_with_entry[0], 3U);
+}
+
+TEST_F(WithEntryTest, WhatLetsPassWhatHasAnEntryLeavesItClean) {
+  Read({Socket(1, true)});
+  const LiveSummary& live = SumUp(DropsStateAt(firewall::Hook::kForward, kStateInvalid));
+  EXPECT_EQ(live.WouldStick(), 0U);
+  EXPECT_TRUE(live.any_would_stick) << "once the entry is gone";
+}
+
+TEST_F(WithEntryTest, WhatTheHostDoesNotPassOnIsNotAtRisk) {
+  Read({Socket(1, true)});
+  sample_.namespaces[0].joined = kernel::NamespaceLink();
+  EXPECT_EQ(SumUp(drops_fins_).WouldStick(), 0U);
+}
+
+TEST_F(WithEntryTest, WhatIsNotEvaluatedYetIsNotAtRisk) {
+  Read({Socket(1, true)});
+  context_.evaluation = std::chrono::nanoseconds(0);
+  EXPECT_EQ(SumUp(drops_fins_).WouldStick(), 0U);
+}
+
+TEST_F(WithEntryTest, AStuckOneHadItsEntry) {
+  kernel::TcpSocket stuck = Socket(1, true);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.orphan = true;
+  stuck.timer = kernel::SocketTimer::kRetransmit;
+  stuck.tries = 3;
+  Read({}, {stuck});
+  SumUp(drops_fins_);
+  const StuckSummary& found = others_.SumUpStuck(sample_, true, host_.Now(), host_.Now(), context_);
+  ASSERT_EQ(found.sockets.size(), 1U);
+  EXPECT_EQ(found.sockets[0].cause, Cause::kForwardDrop);
+  EXPECT_TRUE(found.sockets[0].with_entry);
+}
+
+// What its own namespace would drop of the answer does not come to it.
+TEST_F(WithEntryTest, AFinThatIsDroppedHereDecidesBeforeItsOwnRules) {
+  Read({Socket(1, true)});
+  sample_.namespaces[0].own = sources::OwnRules{DropsAt({firewall::Hook::kInput}), true};
+  auto live = std::make_shared<sources::ForeignLiveSockets>(*sample_.live);
+  live->own_tracking = {kernel::Tracking::kUntracked};
+  sample_.live = live;
+  const LiveSummary& summary = SumUp(drops_fins_);
+  EXPECT_EQ(summary.AtRisk(Fate::kAckDropped), 0U);
+  EXPECT_EQ(summary.AtRisk(Fate::kFinDropped), 1U);
+  ASSERT_EQ(summary.sockets.size(), 1U);
+  EXPECT_TRUE(summary.sockets[0].with_entry);
+}
+
 // A pod on a bridge of this host's, with a connection to the host itself.
 class ToThisHostTest : public OtherNamespacesTest {
  protected:
@@ -323,6 +430,25 @@ TEST_F(ToThisHostTest, AFinThatTheHostsInputDropsIsFoundStuck) {
   const StuckSummary& found = others.SumUpStuck(sample_, true, host_.Now(), host_.Now(), context);
   ASSERT_EQ(found.sockets.size(), 1U);
   EXPECT_EQ(found.sockets[0].cause, Cause::kForwardDrop);
+}
+
+TEST_F(ToThisHostTest, AFinWithAnEntryThatTheHostsInputDropsIsFoundStuck) {
+  CloseEvaluator evaluator(DropsFlagAt(firewall::Hook::kInput, kFlagFin), {true, {true, true}},
+                           FactsOf(Socket(1, true)));
+  OtherContext context;
+  context.evaluator = &evaluator;
+  OtherNamespaces others;
+  kernel::TcpSocket stuck = Socket(1, true);
+  stuck.state = kernel::TcpState::kFinWait1;
+  stuck.orphan = true;
+  stuck.timer = kernel::SocketTimer::kRetransmit;
+  stuck.tries = 3;
+  ReadBridged({}, {stuck});
+  others.SumUpLive(sample_, true, context);
+  const StuckSummary& found = others.SumUpStuck(sample_, true, host_.Now(), host_.Now(), context);
+  ASSERT_EQ(found.sockets.size(), 1U);
+  EXPECT_EQ(found.sockets[0].cause, Cause::kForwardDrop);
+  EXPECT_TRUE(found.sockets[0].with_entry);
 }
 
 // A namespace with rules of its own, which this host meets before and after.

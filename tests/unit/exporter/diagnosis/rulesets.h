@@ -74,6 +74,7 @@ inline std::shared_ptr<const firewall::Ruleset> DropsStateAt(firewall::Hook hook
 /// Bits of "tcp flags".
 inline constexpr unsigned kFlagFin = 1;
 inline constexpr unsigned kFlagRst = 4;
+inline constexpr unsigned kFlagAck = 16;
 
 /// A ruleset that drops every packet with `flag` at `hook`, whatever its state: nft's "tcp flags ... drop".
 inline std::shared_ptr<const firewall::Ruleset> DropsFlagAt(firewall::Hook hook, unsigned flag) {

@@ -191,6 +191,16 @@ TEST(AdviceWordsTest, TheLastRuleOfAChainComesFirstSoThatNoneMoves) {
   EXPECT_NE(commands[1].find("-I OUTPUT 2 "), std::string::npos) << commands[1];
 }
 
+TEST(AdviceWordsTest, WhereNoAcceptHelpsNoneIsAdvisedForTheStuckEither) {
+  AffectedSite loss = LossAt(true, 5, 0);
+  EXPECT_NE(TextOf(WhatToDo(Of({loss}, Sysctls(seconds(600), seconds(7200)))), "finish_stuck_replies"), "");
+  loss.answers_with_entry = true;
+  loss.helps = false;
+  const auto advice = WhatToDo(Of({loss}, Sysctls(seconds(600), seconds(7200))));
+  EXPECT_EQ(TextOf(advice, "finish_stuck_replies"), "");
+  EXPECT_NE(TextOf(advice, "change_rule"), "");
+}
+
 TEST(AdviceWordsTest, SayThatTheOtherDirectionComesThroughTheChainToo) {
   AffectedSite loss = LossAt(false, 0, 5);
   const auto text = [&] {
