@@ -234,6 +234,7 @@ AtRiskSocket DescribeOutcome(const kernel::TcpSocket& socket, const ConnectionHi
   if (const auto loss = DecisiveDropOf(outcome)) {
     described.site = SiteOf(*loss->result, evaluator.Packets());
     described.site_is_inbound = !firewall::eval::IsOutgoing(loss->packet);
+    described.reason = described.site ? described.reason : loss->result->reason;
   }
   return described;
 }

@@ -33,7 +33,7 @@ struct AtRiskSocket {
   std::optional<DropSite> site;                            ///< where its FIN or its peer's ACK would die
   bool site_is_inbound = false;                            ///< `site` drops what comes from the peer
   ClosingDrops drops;                                      ///< that place, and where else its packets would die
-  std::string reason;                                      ///< kUnknown: what it hangs on
+  std::string reason;                                      ///< kUnknown, or without a site: what it hangs on
   std::uint64_t stands_for = 1;                            ///< AtRiskList::Listed
   std::uint64_t network_namespace = 0;                     ///< sources::OtherNamespace::id; 0: this host's own
   std::shared_ptr<const kernel::namespaces::Owner> owner;  ///< null: cannot be told

@@ -182,6 +182,19 @@ TEST_F(RuleFactsTest, AChainMadeLaterThanItsTableMayBeTheNewest) {
   EXPECT_EQ(Explained(client), "unknown the order of chains of one priority (`nft list hooks` tells)");
 }
 
+TEST_F(RuleFactsTest, OfTwoRulesOneOfWhichDropsCheckNamesBoth) {
+  const auto table = [](const std::string& name) {
+    return Nft("table inet " + name +
+               " { chain o { type filter hook output priority 0; oifname veth0 ct state invalid drop; }; }");
+  };
+  const UniqueFd client = Connect();
+  wire_.local.Shell(table("t1") + table("t2") + Nft("flush chain inet t1 o; delete chain inet t1 o") + table("t1"));
+  wire_.local.Shell("conntrack -F 2>/dev/null");
+  const std::string text = wire_.local.Command({lab::Program(), "check"}).out;
+  EXPECT_NE(text.find("fin_dropped: either nft table inet t1, chain o, handle "), std::string::npos) << text;
+  EXPECT_NE(text.find(" or nft table inet t2, chain o, handle "), std::string::npos) << text;
+}
+
 TEST_F(RuleFactsTest, WithoutIpsecPoliciesNoneApplies) {
   Expect("fin_dropped", std::string("iptables -A OUTPUT -m policy --dir out --pol ipsec -j ACCEPT;") + kDropInvalid);
   Expect("clean", std::string("iptables -A OUTPUT -m policy --dir out --pol none -j ACCEPT;") + kDropInvalid);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -151,7 +153,20 @@ std::optional<Packet> AnswerToSecondFin(Packet ack) {
   return ack;
 }
 
-// Where one of several rules drops the packet, none is named: the counter of one that is named has to rise.
+// What may drop a packet, for a reader: two rules are told by their places.
+std::string OneOf(const std::vector<TraversalEnd>& ends) {
+  std::set<RuleId> rules;
+  for (const TraversalEnd& end : ends) {
+    if (end.result.table == nullptr || end.result.chain == nullptr) {
+      return "one of several rules";
+    }
+    rules.insert(IdOf(*end.result.table, *end.result.chain, end.result.rule));
+  }
+  return rules.size() == 2 ? "either " + Describe(*rules.begin()) + " or " + Describe(*rules.rbegin())
+                           : "one of several rules";
+}
+
+// Where one of several rules drops the packet, it is in no place: the counter of one that is named has to rise.
 void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& verdict) {
   const ChainResult& first = ends.front().result;
   const auto same = [&](const TraversalEnd& end) {
@@ -167,7 +182,7 @@ void NameNoneOfSeveral(const std::vector<TraversalEnd>& ends, TraversalResult& v
   }
   const auto uncertain = std::find_if(ends.begin(), ends.end(),
                                       [](const TraversalEnd& end) { return end.result.packet.uncertainty != nullptr; });
-  verdict.reason = "one of several rules drops it, and which one hangs on " +
+  verdict.reason = OneOf(ends) + " drops it, and which one hangs on " +
                    (uncertain != ends.end() ? uncertain->result.packet.uncertainty->because : std::string(kChainOrder));
 }
 
