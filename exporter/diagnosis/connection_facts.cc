@@ -119,6 +119,12 @@ bool HasLostAddress(const ListedSocket& listed, const Socket& socket, const fire
   return received != nullptr && received->Why() == nullptr && (route == nullptr || !(*route)->local);
 }
 
+// Of the other addresses of 127.0.0.0/8 routing tells: net.ipv4.conf.DEVICE.route_localnet lets them lie on a network.
+bool IsAtHomeEverywhere(const IpAddress& address) {
+  static const IpAddress first = *IpAddress::Parse("127.0.0.1");
+  return address.IsLoopback() && (address.Family() == IpFamily::kIpv6 || address == first);
+}
+
 }  // namespace
 
 bool IsOwn(FactQuery& facts, const IpAddress& address, std::uint32_t device) {
@@ -130,7 +136,8 @@ bool IsOwn(FactQuery& facts, const IpAddress& address, std::uint32_t device) {
 }
 
 bool IsLoopback(const ListedSocket& socket) {
-  return socket.peer.address.IsLoopback() || socket.local.address == socket.peer.address;
+  const bool surely = IsAtHomeEverywhere(socket.local.address) || IsAtHomeEverywhere(socket.peer.address);
+  return (socket.peer.address.IsLoopback() && surely) || socket.local.address == socket.peer.address;
 }
 
 Connection ConnectionByEnds(const ListedSocket& socket) {

@@ -30,7 +30,7 @@ struct ListedSocket {
         device(socket.device) {}
 };
 
-/// Whether both ends are this host's, as far as their addresses alone tell.
+/// Whether both ends are surely this host's, by their addresses alone: of others routing tells.
 bool IsLoopback(const ListedSocket& socket);
 
 /// The connection by what the list alone tells.

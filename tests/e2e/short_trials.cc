@@ -400,6 +400,15 @@ std::vector<ShortTrial> Routing() {
                     "ip route add blackhole default table 77; ip rule add tos 0x08 table 77; "
                     "iptables-nft -t mangle -A OUTPUT -p tcp --dport 80 -j TOS --set-tos 0x10",
                     "clean"));
+  ShortTrial& localnet =
+      all.emplace_back(One("routing: 127.0.0.0/8 as a network",
+                           "iptables-nft -A OUTPUT -o veth0 -m conntrack --ctstate INVALID -j DROP", "fin_dropped"));
+  const std::string network =
+      "sysctl -qw net.ipv4.conf.veth0.route_localnet=1; ip route del local 127.0.0.0/8 dev lo table local; ip address "
+      "add 127.9.0.";
+  localnet.prepare = network + "1/24 dev veth0";
+  localnet.prepare_peer = network + "2/24 dev veth0";
+  localnet.address = "127.9.0.2";
   for (ShortTrial& trial : std::vector<ShortTrial>(all)) {
     if (trial.name.find("blackhole, ") != std::string::npos || trial.name.find("is gone") != std::string::npos) {
       trial.name += ", tracked";

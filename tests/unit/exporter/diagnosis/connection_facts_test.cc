@@ -216,6 +216,34 @@ TEST_F(ConnectionFactsTest, ABoundSocketsRouteIsAskedEvenToItsOwnAddress) {
   EXPECT_EQ(connection.egress.kind, "vrf");
 }
 
+// net.ipv4.conf.DEVICE.route_localnet
+TEST_F(ConnectionFactsTest, AddressesOf127MayLieOnANetwork) {
+  PutSettings(false);
+  const ListedSocket far(*Endpoint::Parse("127.9.0.1:40000"), *Endpoint::Parse("127.9.0.2:80"));
+  EXPECT_FALSE(IsLoopback(far));
+  store_.Put(SocketKey{far.local, far.peer}, Fact::Absent());
+  RouteKey key;
+  key.source = far.local.address;
+  key.destination = far.peer.address;
+  PutRoute(key, "eth0");
+  EXPECT_EQ(ConnectionOf(far, facts_).path_kind, PathKind::kLocal);
+  PutRoute(key, "lo", true);
+  EXPECT_EQ(ConnectionOf(far, facts_).path_kind, PathKind::kLoopback);
+}
+
+TEST_F(ConnectionFactsTest, TheFirstOf127IsAtHomeAndAsksForNoRoute) {
+  PutSettings(false);
+  for (const char* peer : {"127.0.0.1:80", "127.0.0.53:53"}) {
+    const ListedSocket own(*Endpoint::Parse("127.0.0.1:40000"), *Endpoint::Parse(peer));
+    EXPECT_TRUE(IsLoopback(own));
+    facts_.TakeNeeds();
+    EXPECT_EQ(ConnectionOf(own, facts_).path_kind, PathKind::kLoopback);
+    const auto needs = facts_.TakeNeeds();
+    EXPECT_TRUE(std::none_of(needs.begin(), needs.end(),
+                             [](const firewall::facts::Need& need) { return std::holds_alternative<RouteKey>(need); }));
+  }
+}
+
 TEST_F(ConnectionFactsTest, OfASocketThatIsNotThereTheListsWordStands) {
   store_.Put(SocketKey{local_, peer_}, Fact::Absent());
   kernel::TcpSocket listed;
