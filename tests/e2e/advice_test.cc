@@ -23,7 +23,7 @@ struct Firewall {
 };
 
 // Ways to lose a FIN on its way out.
-constexpr Firewall kOutbound[] = {
+constexpr Firewall kOutboundRules[] = {
     {"iptables_nft", false, "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
     {"iptables_legacy", false, "iptables-legacy -A OUTPUT -m conntrack --ctstate INVALID -j DROP"},
     {"ip6tables_nft_own_chain", true,
@@ -78,11 +78,11 @@ TEST_P(OutboundTest, AcceptingFinAndRstOnTheWayOutLetsClosesAndResetsThrough) {
   EXPECT_TRUE(scene_.ClosesOnBothEnds()) << scene_.CheckText();
 }
 
-INSTANTIATE_TEST_SUITE_P(Firewalls, OutboundTest, testing::ValuesIn(kOutbound),
+INSTANTIATE_TEST_SUITE_P(Firewalls, OutboundTest, testing::ValuesIn(kOutboundRules),
                          [](const auto& one) { return one.param.name; });
 
 // Ways to lose the peer's answer.
-constexpr Firewall kInbound[] = {
+constexpr Firewall kInboundRules[] = {
     {"iptables_nft_policy", false,
      "iptables-nft -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables-nft -P INPUT DROP"},
     {"ip6tables_legacy_rule", true,
@@ -126,7 +126,7 @@ TEST_P(InboundTest, AcceptingAnswersForGoodLetsClosesThrough) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Firewalls, InboundTest, testing::ValuesIn(kInbound),
+INSTANTIATE_TEST_SUITE_P(Firewalls, InboundTest, testing::ValuesIn(kInboundRules),
                          [](const auto& one) { return one.param.name; });
 
 class AdviceTest : public testing::Test {

@@ -14,13 +14,13 @@ namespace {
 using lab::Eventually;
 using Json = nlohmann::json;
 
-struct Reported {
+struct ReportedAdvice {
   const char* name;
   const char* rules;
-  friend std::ostream& operator<<(std::ostream& out, const Reported& one) { return out << one.name; }
+  friend std::ostream& operator<<(std::ostream& out, const ReportedAdvice& one) { return out << one.name; }
 };
 
-constexpr Reported kReported[] = {
+constexpr ReportedAdvice kReported[] = {
     // kubernetes 72370 on Container-Optimized OS: the policy drops, not the rule for a mark in front of it.
     {"kubelet_before_a_policy",
      "iptables-restore <<'X'\n*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT DROP [0:0]\n:KUBE-FIREWALL - [0:0]\n"
@@ -51,7 +51,7 @@ constexpr Reported kReported[] = {
      "--ctstate INVALID -j DROP"},
 };
 
-class CaseAdviceTest : public testing::TestWithParam<Reported> {
+class CaseAdviceTest : public testing::TestWithParam<ReportedAdvice> {
  protected:
   Scene scene_;
 };

@@ -466,7 +466,7 @@ struct Running {
   UniqueFd result;
 };
 
-Running Start(const std::vector<PodTrial>& trials, std::size_t which) {
+Running StartPod(const std::vector<PodTrial>& trials, std::size_t which) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
     throw std::runtime_error("pipe");
@@ -513,7 +513,7 @@ std::vector<Outcome> PlayApart(const std::vector<PodTrial>& trials) {
   std::size_t next = 0;
   while (next < trials.size() || !running.empty()) {
     while (next < trials.size() && running.size() < kAtOnce) {
-      running.push_back(Start(trials, next++));
+      running.push_back(StartPod(trials, next++));
     }
     std::vector<pollfd> polls;
     for (const Running& one : running) {

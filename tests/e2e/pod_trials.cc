@@ -8,7 +8,7 @@ namespace finwait::e2e {
 namespace {
 
 // Words of rules: T is iptables or ip6tables, L the legacy one, POD and FAR are addresses.
-std::string Filled(std::string text, bool ipv6) {
+std::string FilledForPods(std::string text, bool ipv6) {
   for (const auto& [word, four, six] :
        {std::tuple{"$T", "iptables-nft", "ip6tables-nft"}, std::tuple{"$L", "iptables-legacy", "ip6tables-legacy"},
         std::tuple{"$POD", "198.51.100.2", "2001:db8:1::2"}, std::tuple{"$FAR", "192.0.2.2", "2001:db8::2"},
@@ -45,7 +45,7 @@ class Group {
     PodTrial& trial = all_.emplace_back();
     constexpr const char* kJoints[] = {"routed", "Calico's", "bridge", "macvlan", "nested"};
     trial.name = name + ", " + kJoints[static_cast<std::size_t>(joint)] + (ipv6 ? ", IPv6" : ", IPv4");
-    trial.rules = Filled(rules, ipv6);
+    trial.rules = FilledForPods(rules, ipv6);
     trial.ipv6 = ipv6;
     trial.joint = joint;
     trial.enter = enter_;
@@ -186,14 +186,14 @@ void AddWithEntry(Group& group) {
                            "-d $FAR " +
                                fins,
                            "fin_dropped");
-  service.address = Filled("$SERVICE", false);
+  service.address = FilledForPods("$SERVICE", false);
   PodTrial& to_service =
       group.Clean("with an entry: a service, and FORWARD FIN to its address", false, Joint::kRouted,
                   "$T -t nat -A PREROUTING -d $SERVICE -p tcp -j DNAT --to-destination $AT_FAR; $T -A FORWARD "
                   "-d $SERVICE " +
                       fins,
                   "latent");
-  to_service.address = Filled("$SERVICE", false);
+  to_service.address = FilledForPods("$SERVICE", false);
   to_service.entries_stay = true;
   to_service.stage_after = "none";
   PodTrial& bridged =
@@ -311,7 +311,7 @@ void AddTranslations(Group& group) {
     PodTrial& service =
         group.Lossy("a service that leads to the peer", ipv6, Joint::kCalico,
                     "$T -t nat -A PREROUTING -d $SERVICE -p tcp -j DNAT --to-destination $AT_FAR", "nat_lost");
-    service.address = Filled("$SERVICE", ipv6);
+    service.address = FilledForPods("$SERVICE", ipv6);
     PodTrial& published = group.Lossy("a published port", ipv6, Joint::kBridge,
                                       "$T -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j "
                                       "DNAT --to-destination $AT_POD",
@@ -323,7 +323,7 @@ void AddTranslations(Group& group) {
                                     "$T -t nat -A PREROUTING -d $SERVICE -p tcp -j DNAT --to-destination $AT_POD; $T "
                                     "-t nat -A POSTROUTING -s $POD -d $POD -j MASQUERADE",
                                     "nat_lost");
-    hairpin.address = Filled("$SERVICE", ipv6);
+    hairpin.address = FilledForPods("$SERVICE", ipv6);
     hairpin.far = Far::kItself;
     hairpin.ends = 2;
     hairpin.checked = "nat_lost unknown";  // of the server's end nobody has told that a peer opened it
@@ -370,7 +370,7 @@ std::vector<PodTrial> Entered() {
   const auto inside = [&](const std::string& name, bool ipv6, Joint joint, const std::string& rules,
                           const std::string& fate, const std::string& cause) -> PodTrial& {
     PodTrial& trial = group.Add(name, ipv6, joint, kTracks, fate, cause);
-    trial.pod_rules = Filled(rules, ipv6);
+    trial.pod_rules = FilledForPods(rules, ipv6);
     trial.checked = std::nullopt;  // in the pod's own table there is none
     if (cause.empty()) {
       trial.stage_after = "none";
@@ -418,13 +418,13 @@ std::vector<PodTrial> Entered() {
         std::pair{"its own INPUT INVALID, and the host's FORWARD drops INVALID",
                   "$T -A INPUT -m conntrack --ctstate INVALID -j DROP"}}) {
     PodTrial& first = inside(name, false, Joint::kRouted, rules, "fin_dropped", "forward_drop");
-    first.rules = Filled(kForwardInvalid, false);
+    first.rules = FilledForPods(kForwardInvalid, false);
     // `check` has not seen that the host had an entry, too.
     first.checked = std::string(rules).find("INVALID") == std::string::npos ? "ack_dropped" : "peer_fin_dropped";
   }
   PodTrial& both = inside("its own OUTPUT INVALID and the host's FORWARD", false, Joint::kBridge, kOutputInvalid,
                           "fin_dropped", "local_drop");
-  both.rules = Filled(kForwardInvalid, false);
+  both.rules = FilledForPods(kForwardInvalid, false);
   group.Lossy("the host's FORWARD INVALID", false, Joint::kBridge, kForwardInvalid, "fin_dropped");
   group.Lossy("the host's FORWARD INVALID", true, Joint::kCalico, kForwardInvalid, "fin_dropped");
   group.LossyWithEntry("the host's FORWARD FIN", false, Joint::kRouted,

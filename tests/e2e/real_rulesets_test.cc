@@ -59,15 +59,15 @@ struct Hosting {
   Namespace pod;
 };
 
-enum class Place { kHost, kPod, kWorld };
+enum class RulePlace { kHost, kPod, kWorld };
 
 // One connection under the rules of a case, as a file in its folder `closes` tells it.
 struct Close {
   Close(recording::Case its_rules, std::string its_name) : rules(std::move(its_rules)), name(std::move(its_name)) {}
   recording::Case rules;
   std::string name;  // of the file, without its ending
-  Place client = Place::kHost;
-  Place server = Place::kWorld;
+  RulePlace client = RulePlace::kHost;
+  RulePlace server = RulePlace::kWorld;
   std::string to;  // what the client connects to, at `port`
   std::uint16_t port = 0;
   std::vector<std::uint16_t> served_on;  // the server's ports: kube-proxy draws one
@@ -79,15 +79,15 @@ struct Close {
   friend void PrintTo(const Close& close, std::ostream* out) { *out << close.rules.Name() << "_" << close.name; }
 };
 
-Place PlaceNamed(const std::string& name) {
+RulePlace PlaceNamed(const std::string& name) {
   if (name == "host") {
-    return Place::kHost;
+    return RulePlace::kHost;
   }
   if (name == "pod") {
-    return Place::kPod;
+    return RulePlace::kPod;
   }
   if (name == "world") {
-    return Place::kWorld;
+    return RulePlace::kWorld;
   }
   throw std::runtime_error("a close's place is host, pod or world, not " + name);
 }
@@ -138,15 +138,15 @@ bool IsCloseWait(const UniqueFd& socket) {
 }
 
 // What became of the close: the socket's line in `ss`, and the peer's state.
-struct Seen {
+struct SeenOfRules {
   bool arrived = false;  // the FIN at the peer
   bool closed = false;   // the answer came back
   bool never_left = false;
   std::string line;
 };
 
-Seen Observe(const Namespace& where, const std::string& local, const UniqueFd& peer) {
-  Seen seen;
+SeenOfRules Observe(const Namespace& where, const std::string& local, const UniqueFd& peer) {
+  SeenOfRules seen;
   Eventually(
       [&] {
         const std::string rows = where.Shell("ss -Htnoa");  // not by filter: IPv6 text has more than one form
@@ -172,8 +172,10 @@ Seen Observe(const Namespace& where, const std::string& local, const UniqueFd& p
 
 class RealRulesetTest : public testing::TestWithParam<Close> {
  protected:
-  const Namespace& At(Place place) const {
-    return place == Place::kHost ? hosting_.wire.local : place == Place::kPod ? hosting_.pod : hosting_.wire.peer;
+  const Namespace& At(RulePlace place) const {
+    return place == RulePlace::kHost  ? hosting_.wire.local
+           : place == RulePlace::kPod ? hosting_.pod
+                                      : hosting_.wire.peer;
   }
 
   Json Explain(const std::string& local, const std::string& peer, int* exit_code) const {
@@ -216,9 +218,9 @@ TEST_P(RealRulesetTest, ClosesAsExplainedBeforehand) {
   hosting_.wire.local.Shell(close.rules.LoadScript());
   recording::RulesRecord record(hosting_.wire.local);
   const Namespace& server_at = At(close.server);
-  const std::string served = close.server == Place::kPod    ? kPodAddress[close.IsIpv6()]
-                             : close.server == Place::kHost ? kHostAddress[close.IsIpv6()]
-                                                            : kWorldAddress[close.IsIpv6()];
+  const std::string served = close.server == RulePlace::kPod    ? kPodAddress[close.IsIpv6()]
+                             : close.server == RulePlace::kHost ? kHostAddress[close.IsIpv6()]
+                                                                : kWorldAddress[close.IsIpv6()];
   std::vector<std::unique_ptr<lab::Listener>> listeners;
   for (const std::uint16_t port : close.served_on) {
     listeners.push_back(std::make_unique<lab::Listener>(server_at, served, port));
@@ -257,7 +259,7 @@ TEST_P(RealRulesetTest, ClosesAsExplainedBeforehand) {
   recording::ClosedConnections connections = FactsOf(close, local, peer, record);
 
   closing.Reset();
-  const Seen seen = Observe(At(close.client_closes ? close.client : close.server), local, other);
+  const SeenOfRules seen = Observe(At(close.client_closes ? close.client : close.server), local, other);
   // With peer_fin_dropped a close from here works.
   const bool closes = close.fate == "clean" || close.fate == "peer_fin_dropped";
   EXPECT_EQ(seen.closed, closes) << seen.line;

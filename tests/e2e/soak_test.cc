@@ -102,7 +102,7 @@ std::uint64_t ResidentKib(pid_t process) {
   return 0;
 }
 
-std::uint64_t OpenFiles(pid_t process) {
+std::uint64_t OpenFilesOf(pid_t process) {
   std::uint64_t open = 0;
   for ([[maybe_unused]] const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/fd")) {
@@ -158,7 +158,7 @@ TEST(SoakTest, UnderChurnMemoryAndDescriptorsStayFlatAndNoScrapeIsMissed) {
       }
     }
     resident.push_back(ResidentKib(program.Pid()) + ResidentKib(program.ReaderPid()));
-    files.push_back(OpenFiles(program.Pid()) + OpenFiles(program.ReaderPid()));
+    files.push_back(OpenFilesOf(program.Pid()) + OpenFilesOf(program.ReaderPid()));
     std::this_thread::sleep_until(asked + std::chrono::milliseconds(250));  // the pace of the scrapes, four a second
   }
 

@@ -21,7 +21,7 @@ using lab::Eventually;
 using testing::HasSubstr;
 
 constexpr const char* kFlag = "--sampling.table-walk";
-constexpr const char* kSuccess = "finwait_collector_success{collector=\"conntrack_table\"}";
+constexpr const char* kWalkSuccess = "finwait_collector_success{collector=\"conntrack_table\"}";
 constexpr const char* kDumps = "finwait_conntrack_table_reads_total{by=\"dump\"}";
 constexpr const char* kWalks = "finwait_conntrack_table_reads_total{by=\"walk\"}";
 constexpr const char* kEstablished = "finwait_conntrack_flows{family=\"ipv4\",protocol=\"tcp\",state=\"established\"}";
@@ -64,7 +64,7 @@ TEST_F(TableWalkTest, ALargeTableIsWalkedAndDumpedWhereTheWalkersProcessEnds) {
     GTEST_SKIP() << why;
   }
   EXPECT_EQ(WhyNot(program), "");
-  EXPECT_EQ(Metric(program, kSuccess), 1);
+  EXPECT_EQ(Metric(program, kWalkSuccess), 1);
   EXPECT_GE(Metric(program, kEstablished), kAtLeastEstablished);
   const double dumps = Metric(program, kDumps);
   EXPECT_GE(dumps, 1) << "the first walk is held against one";
@@ -74,7 +74,7 @@ TEST_F(TableWalkTest, ALargeTableIsWalkedAndDumpedWhereTheWalkersProcessEnds) {
   EXPECT_THAT(program.Log(), testing::Not(HasSubstr("refused"))) << "a system call, by the filter";
 
   ::kill(ChildOf(program.ReaderPid()), SIGKILL);
-  ASSERT_TRUE(Eventually([&] { return Metric(program, kSuccess) == 0; }));
+  ASSERT_TRUE(Eventually([&] { return Metric(program, kWalkSuccess) == 0; }));
   EXPECT_THAT(WhyNot(program), HasSubstr("has ended"));
   ASSERT_TRUE(Eventually([&] { return Metric(program, kDumps) > dumps; }));
   EXPECT_GE(Metric(program, kEstablished), kAtLeastEstablished) << "by a dump";
@@ -88,7 +88,7 @@ TEST_F(TableWalkTest, WithoutItsCapabilitiesTheTableIsDumpedAndItSaysSo) {
       {"setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--inh-caps", "-bpf,-perfmon,-sys_admin",
        lab::Program(), lab::kOwnNamespaceOnly, kFlag, "--sampling.interval=1s", "--sampling.cpu-budget=1"},
       Program::Whole());
-  ASSERT_TRUE(Eventually([&] { return Metric(program, kSuccess) == 0; }));
+  ASSERT_TRUE(Eventually([&] { return Metric(program, kWalkSuccess) == 0; }));
   EXPECT_GE(Metric(program, kDumps), 1);
   EXPECT_EQ(Metric(program, kWalks), 0);
   EXPECT_GE(Metric(program, kEstablished), kAtLeastEstablished);

@@ -36,7 +36,7 @@ void PrintTo(const Case& each, std::ostream* out) { *out << each.name; }
 
 constexpr const char* kInvalid = " -m conntrack --ctstate INVALID -j DROP;";
 
-std::vector<Case> Cases() {
+std::vector<Case> VrfCases() {
   const std::string drop = kInvalid;
   const std::string all_but = "$T -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; $T -P INPUT DROP;";
   const std::string strict = "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0;";
@@ -169,7 +169,8 @@ TEST_P(VrfTest, WhatIsForetoldIsWhatTheKernelDoes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, VrfTest, testing::ValuesIn(Cases()), [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(Each, VrfTest, testing::ValuesIn(VrfCases()),
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace finwait::e2e

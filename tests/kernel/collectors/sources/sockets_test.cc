@@ -41,7 +41,7 @@ std::map<std::string, std::uint64_t> CountBySs(const lab::Namespace& where) {
   return counts;
 }
 
-std::map<std::string, std::uint64_t> CountByCollector(const lab::Namespace& where) {
+std::map<std::string, std::uint64_t> CountOfSockets(const lab::Namespace& where) {
   const std::map<kernel::TcpState, std::string> names = {
       {kernel::TcpState::kListen, "LISTEN"},        {kernel::TcpState::kSynSent, "SYN-SENT"},
       {kernel::TcpState::kSynReceived, "SYN-RECV"}, {kernel::TcpState::kEstablished, "ESTAB"},
@@ -85,8 +85,8 @@ TEST(SocketsTest, CountsEverySocketByStateAndFamilyAsSsDoes) {
     client.Reset();
   }
   ASSERT_TRUE(Eventually([&] { return CountBySs(wire.local).count("ipv4 TIME-WAIT") == 1; }));
-  EXPECT_EQ(CountByCollector(wire.local), CountBySs(wire.local));
-  EXPECT_EQ(CountByCollector(wire.peer), CountBySs(wire.peer));
+  EXPECT_EQ(CountOfSockets(wire.local), CountBySs(wire.local));
+  EXPECT_EQ(CountOfSockets(wire.peer), CountBySs(wire.peer));
   EXPECT_GE(CountBySs(wire.local).size(), 5U) << "the lab made too few kinds of sockets to prove anything";
 }
 
@@ -199,7 +199,7 @@ TEST(SocketsTest, WorksWithoutIpv6) {
   const Wire wire;
   wire.local.Sysctl("net.ipv6.conf.all.disable_ipv6", "1");
   const Listener listener(wire.local, "127.0.0.1", 80);
-  EXPECT_EQ(CountByCollector(wire.local), (std::map<std::string, std::uint64_t>{{"ipv4 LISTEN", 1}}));
+  EXPECT_EQ(CountOfSockets(wire.local), (std::map<std::string, std::uint64_t>{{"ipv4 LISTEN", 1}}));
 }
 
 }  // namespace

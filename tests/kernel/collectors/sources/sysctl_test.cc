@@ -41,7 +41,7 @@ std::string Text(const std::optional<std::chrono::seconds>& value) {
   return value ? std::to_string(value->count()) : "";
 }
 
-void ExpectEqualToOracle(const lab::Namespace& where, const SysctlSample& sample) {
+void ExpectEqualToSysctls(const lab::Namespace& where, const SysctlSample& sample) {
   for (std::size_t i = 0; i < kConntrackTcpTimeoutNames.size(); ++i) {
     const std::string name = "net.netfilter.nf_conntrack_tcp_timeout_" + std::string(kConntrackTcpTimeoutNames[i]);
     EXPECT_EQ(Text(sample.conntrack_tcp_timeouts[i]), SysctlOracle(where, name)) << name;
@@ -62,7 +62,7 @@ TEST(SysctlCollector, AgreesWithSysctlOnAFreshNamespace) {
   const auto collected = CollectSysctl(where);
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
-  ExpectEqualToOracle(where, SampleOf(collected));
+  ExpectEqualToSysctls(where, SampleOf(collected));
 }
 
 TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
@@ -85,7 +85,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
   ASSERT_TRUE(collected);
   EXPECT_THAT(collected->gaps, IsEmpty());
   const SysctlSample& sample = SampleOf(collected);
-  ExpectEqualToOracle(where, sample);
+  ExpectEqualToSysctls(where, sample);
   EXPECT_EQ(sample.Timeout(ConntrackTcpTimeout::kEstablished), std::chrono::seconds(203));
   EXPECT_EQ(sample.Timeout(ConntrackTcpTimeout::kUnacknowledged), std::chrono::seconds(210));
   EXPECT_EQ(sample.conntrack_tcp_loose, 0u);
@@ -94,7 +94,7 @@ TEST(SysctlCollector, ReadsTheValuesOfItsOwnNamespaceAndOfNoOther) {
 
   const auto untouched = CollectSysctl(other);
   ASSERT_TRUE(untouched);
-  ExpectEqualToOracle(other, SampleOf(untouched));
+  ExpectEqualToSysctls(other, SampleOf(untouched));
   EXPECT_NE(SampleOf(untouched).Timeout(ConntrackTcpTimeout::kEstablished), std::chrono::seconds(203));
 }
 

@@ -52,7 +52,7 @@ std::map<std::string, kernel::Tracking> By(kernel::EntryJoin::Strategy strategy,
   return found;
 }
 
-void ActivateConntrack(const lab::Namespace& where) {
+void TrackConnections(const lab::Namespace& where) {
   where.Shell(
       "iptables -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT; "
       "ip6tables -A OUTPUT -m conntrack --ctstate INVALID -j ACCEPT");
@@ -60,7 +60,7 @@ void ActivateConntrack(const lab::Namespace& where) {
 
 TEST(TrackingTest, FindsExactlyTheSocketsWhoseEntryIsGoneEitherWay) {
   const Wire wire;
-  ActivateConntrack(wire.local);
+  TrackConnections(wire.local);
   const Listener four(wire.peer, Wire::kPeer4, 80);
   const Listener six(wire.peer, Wire::kPeer6, 80);
   const Listener inbound(wire.local, "::", 81);  // IPv4 clients arrive IPv4-mapped
@@ -146,7 +146,7 @@ TEST(TrackingTest, ATranslatedConnectionIsTrackedAndMarkedAsNat) {
 
 TEST(TrackingTest, AsksForAFewSocketsAndStreamsTheTableForMany) {
   const Wire wire;
-  ActivateConntrack(wire.local);
+  TrackConnections(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
   EXPECT_EQ(CollectTracking(wire.local).strategy, kernel::EntryJoin::Strategy::kStream)
@@ -165,7 +165,7 @@ TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
   const lab::Namespace huge;
   huge.Run([] { bench::FillConntrack(60'000); });
   const Wire wire;
-  ActivateConntrack(wire.local);
+  TrackConnections(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   const std::vector<UniqueFd> held = lab::ConnectMany(80, wire.local, Wire::kPeer4, 80, listener);
   ASSERT_LT(std::stoi(wire.local.Shell("conntrack -C")), 100) << "few enough to be taken for nothing";
@@ -186,7 +186,7 @@ TEST(TrackingTest, LearnsThatADumpWalksTheEntriesOfOtherNamespacesToo) {
 
 TEST(TrackingTest, OverLoopbackBothEndsShareOneEntry) {
   const lab::Namespace alone;
-  ActivateConntrack(alone);
+  TrackConnections(alone);
   const Listener listener(alone, "127.0.0.1", 80);
   const UniqueFd client = Connect(alone, "127.0.0.1", 80);
   const UniqueFd server = listener.Accept();
@@ -245,7 +245,7 @@ TEST(TrackingTest, AZoneDoesNotHideThatAnEntryIsGone) {
 
 TEST(TrackingTest, KnowsWhatElseTheKernelTellsOfASocket) {
   const Wire wire;
-  ActivateConntrack(wire.local);
+  TrackConnections(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   const UniqueFd marked = Connect(wire.local, Wire::kPeer4, 80);
   const int mark = 0x5a;
@@ -259,7 +259,7 @@ TEST(TrackingTest, KnowsWhatElseTheKernelTellsOfASocket) {
 
 TEST(TrackingTest, KnowsWhenTheNextKeepaliveIsDue) {
   const Wire wire;
-  ActivateConntrack(wire.local);
+  TrackConnections(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
   const UniqueFd kept = Connect(wire.local, Wire::kPeer4, 80);
   const UniqueFd silent = Connect(wire.local, Wire::kPeer4, 80);

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Endpoint End(const std::string& text) { return *Endpoint::Parse(text); }
+Endpoint EndAt(const std::string& text) { return *Endpoint::Parse(text); }
 
 class VirtualServicesTest : public testing::Test {
  protected:
@@ -43,8 +43,8 @@ TEST_F(VirtualServicesTest, AreTheServicesAndTheServersThatAnswerThroughThisHost
       "  -> C0000205:0035      Masq    1      0          0         \n"
       "TCP  [2001:0db8:0000:0000:0000:0000:0000:0010]:01BB rr \n"
       "  -> [2001:0db8:0000:0000:0000:0000:0000:0002]:01BB      Masq    1      0          0         \n");
-  EXPECT_THAT(read.services, ElementsAre(End("203.0.113.9:0"), End("203.0.113.10:80")));
-  EXPECT_THAT(read.servers, ElementsAre(End("192.0.2.2:80"), End("192.0.2.3:80")));
+  EXPECT_THAT(read.services, ElementsAre(EndAt("203.0.113.9:0"), EndAt("203.0.113.10:80")));
+  EXPECT_THAT(read.servers, ElementsAre(EndAt("192.0.2.2:80"), EndAt("192.0.2.3:80")));
   EXPECT_FALSE(read.others);
 }
 
@@ -54,8 +54,8 @@ TEST_F(VirtualServicesTest, OfEachFamilyItsOwn) {
       "TCP  [2001:0db8:0000:0000:0000:0000:0000:0010]:01BB rr \n"
       "  -> [2001:0db8:0000:0000:0000:0000:0000:0002]:01BB      Masq    1      0          0         \n",
       IpFamily::kIpv6);
-  EXPECT_THAT(read.services, ElementsAre(End("[2001:db8::10]:443")));
-  EXPECT_THAT(read.servers, ElementsAre(End("[2001:db8::2]:443")));
+  EXPECT_THAT(read.services, ElementsAre(EndAt("[2001:db8::10]:443")));
+  EXPECT_THAT(read.servers, ElementsAre(EndAt("[2001:db8::2]:443")));
 }
 
 TEST_F(VirtualServicesTest, WhatAMarkChoosesOrCannotBeReadIsSaid) {

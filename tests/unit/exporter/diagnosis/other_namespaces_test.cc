@@ -258,7 +258,7 @@ TEST_F(OtherNamespacesTest, SilenceIsToldByTheEntryAndByWhoseItIs) {
 }
 
 // A host that forwards, and whose own address is none of those that are asked for.
-class Router : public firewall::facts::Resolver {
+class PodRouter : public firewall::facts::Resolver {
  public:
   void Resolve(const firewall::facts::Needs& needs, firewall::facts::FactStore& store) override {
     for (const firewall::facts::Need& need : needs) {
@@ -286,7 +286,7 @@ class WithEntryTest : public OtherNamespacesTest {
     return others_.SumUpLive(sample_, true, context_);
   }
 
-  Router router_;
+  PodRouter router_;
   std::unique_ptr<CloseEvaluator> evaluator_;
   OtherContext context_;
   OtherNamespaces others_;

@@ -5,7 +5,7 @@
 namespace finwait::report {
 namespace {
 
-AffectedSite LossAt(std::uint64_t handle, bool with_entry) {
+AffectedSite LossAtPlace(std::uint64_t handle, bool with_entry) {
   AffectedSite loss;
   loss.site.rule = {firewall::Backend::kNft,
                     firewall::Dialect::kIptables,
@@ -30,9 +30,9 @@ std::string CauseAt(std::vector<AffectedSite> losses) {
 }
 
 TEST(HeadlinePlacesTest, ARuleThatLosesPacketsInTwoWaysIsOnePlace) {
-  const std::string one = CauseAt({LossAt(7, false), LossAt(7, true)});
+  const std::string one = CauseAt({LossAtPlace(7, false), LossAtPlace(7, true)});
   EXPECT_EQ(one.find("other place"), std::string::npos) << one;
-  const std::string two = CauseAt({LossAt(7, false), LossAt(7, true), LossAt(8, false)});
+  const std::string two = CauseAt({LossAtPlace(7, false), LossAtPlace(7, true), LossAtPlace(8, false)});
   EXPECT_NE(two.find("(and 1 other place)"), std::string::npos) << two;
 }
 

@@ -16,7 +16,7 @@ diagnosis::Diagnosis FailingHost() {
   return diagnosis;
 }
 
-report::Report ReportOf(const diagnosis::Diagnosis& diagnosis) {
+report::Report TextReportOf(const diagnosis::Diagnosis& diagnosis) {
   report::Report report;
   report.diagnosis = std::make_shared<const diagnosis::Diagnosis>(diagnosis);
   report.explanation.verdict = "2 closed connections are stuck.";
@@ -27,7 +27,7 @@ report::Report ReportOf(const diagnosis::Diagnosis& diagnosis) {
   return report;
 }
 
-report::Report Failing() { return ReportOf(FailingHost()); }
+report::Report Failing() { return TextReportOf(FailingHost()); }
 
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
@@ -48,7 +48,7 @@ TEST(TextTest, TheFirstTwoLinesSayWhatAndWhy) {
 TEST(TextTest, WhatCannotBeToldHasNoScore) {
   diagnosis::Diagnosis blind = FailingHost();
   blind.risk = diagnosis::Risk();
-  EXPECT_TRUE(ReportText(ReportOf(blind)).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
+  EXPECT_TRUE(ReportText(TextReportOf(blind)).starts_with("CANNOT TELL: 2 closed connections are stuck.\n"));
 }
 
 TEST(TextTest, SectionsComeInOrderAndEmptyOnesNotAtAll) {
@@ -113,7 +113,7 @@ TEST(TextTest, EachStuckSocketShowsItsEntryAndKeepalive) {
   unseen.socket.local.port = 40001;  // else one line could stand for both
   unseen.socket.peer.port = 81;
   diagnosis.stuck->sockets = {seen, unseen};
-  const std::string text = ReportText(ReportOf(diagnosis));
+  const std::string text = ReportText(TextReportOf(diagnosis));
   const std::string after = "  FIN_WAIT_1  local_drop  7 s, 4 tries, no process";
   EXPECT_NE(
       text.find("192.0.2.1:40000 -> [2001:db8::2]:80" + after + ", entry timed out in CLOSE_WAIT, keepalive off\n"),
@@ -136,7 +136,7 @@ TEST(TextTest, SocketsThatShareAnEndCauseAndOwnerAreOnePiece) {
   one.socket.orphan = false;
   one.socket.uid = 33;
   diagnosis.stuck->sockets.push_back(one);
-  const std::string text = ReportText(ReportOf(diagnosis));
+  const std::string text = ReportText(TextReportOf(diagnosis));
   EXPECT_NE(text.find("      300 to 192.0.2.2:80  cause unknown  no process, oldest 0 s\n"), std::string::npos) << text;
   EXPECT_NE(text.find("        such as 192.0.2.1:1 -> 192.0.2.2:80"), std::string::npos) << text;
   EXPECT_NE(text.find("\n      192.0.2.1:300 -> 192.0.2.2:443"), std::string::npos) << text;
@@ -164,7 +164,7 @@ TEST(TextTest, SocketsAtRiskOfOneRuleAreOnePiece) {
   one.stands_for = 0;
   one.socket.local.port = 3;
   diagnosis.live->sockets.push_back(one);
-  const std::string text = ReportText(ReportOf(diagnosis));
+  const std::string text = ReportText(TextReportOf(diagnosis));
   EXPECT_NE(text.find("      300 fin_dropped at "), std::string::npos) << text;
   EXPECT_NE(text.find("\n        such as 192.0.2.1:1 -> 192.0.2.2:80"), std::string::npos) << text;
   EXPECT_NE(text.find("\n      192.0.2.1:2 -> 192.0.2.2:80"), std::string::npos) << text;

@@ -5,21 +5,21 @@
 namespace finwait::web_config {
 namespace {
 
-std::string Parsed(std::string_view authorization) {
+std::string ParsedCredentials(std::string_view authorization) {
   const auto credentials = ParseBasicCredentials(authorization);
   return credentials ? credentials->user + " / " + credentials->password : "none";
 }
 
 TEST(BasicCredentials, UserAndPasswordAreSplitAtTheFirstColon) {
-  EXPECT_EQ(Parsed("Basic YWxpY2U6c2VjcmV0"), "alice / secret");
-  EXPECT_EQ(Parsed("Basic YTpiOmM="), "a / b:c");
-  EXPECT_EQ(Parsed("Basic Og=="), " / ");
-  EXPECT_EQ(Parsed("Basic w6k6w6k="), "\xC3\xA9 / \xC3\xA9");
+  EXPECT_EQ(ParsedCredentials("Basic YWxpY2U6c2VjcmV0"), "alice / secret");
+  EXPECT_EQ(ParsedCredentials("Basic YTpiOmM="), "a / b:c");
+  EXPECT_EQ(ParsedCredentials("Basic Og=="), " / ");
+  EXPECT_EQ(ParsedCredentials("Basic w6k6w6k="), "\xC3\xA9 / \xC3\xA9");
 }
 
 TEST(BasicCredentials, TheSchemeHasNoCase) {
-  EXPECT_EQ(Parsed("basic YWxpY2U6c2VjcmV0"), "alice / secret");
-  EXPECT_EQ(Parsed("BASIC YWxpY2U6c2VjcmV0"), "alice / secret");
+  EXPECT_EQ(ParsedCredentials("basic YWxpY2U6c2VjcmV0"), "alice / secret");
+  EXPECT_EQ(ParsedCredentials("BASIC YWxpY2U6c2VjcmV0"), "alice / secret");
 }
 
 TEST(BasicCredentials, EverythingElseIsNone) {
@@ -27,7 +27,7 @@ TEST(BasicCredentials, EverythingElseIsNone) {
                            "Basic YWxpY2U6c2VjcmV0=", "Basic  YWxpY2U6c2VjcmV0", "Basic YWxp Y2U6",
                            "Basic ====", "Basic =", "Basic YW=pY2U6", "Basic YWxpY2U=", "Basic YWxpY2U6c2VjcmV0 ",
                            "Basic YWxpY2U6c2Vjcm\xC3", "Basic YTpi-_=="}) {
-    EXPECT_EQ(Parsed(text), "none") << text;
+    EXPECT_EQ(ParsedCredentials(text), "none") << text;
   }
 }
 

@@ -22,8 +22,8 @@ using facts::Fact;
 using Rules = std::vector<std::vector<Expression>>;
 
 constexpr unsigned kNew = NF_CT_STATE_BIT(IP_CT_NEW);
-constexpr PayloadLoad kSource{NFT_PAYLOAD_NETWORK_HEADER, 12, 4, Register{0}};
-constexpr PayloadLoad kDestination{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}};
+constexpr PayloadLoad kFrom{NFT_PAYLOAD_NETWORK_HEADER, 12, 4, Register{0}};
+constexpr PayloadLoad kTo{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, Register{0}};
 
 Set DynamicSetOf(const std::string& name) {
   Set set;
@@ -119,7 +119,7 @@ TEST_F(LastingChangesTest, AnAnswerThatIsDroppedMayLetTheNextOnePass) {
   const HandMadeTable table =
       HandMadeTable()
           .Holds(DynamicSetOf("s"))
-          .Base("i", Hook::kInput, {IfNew({kSource, kIsThere, kAccept}), IfNew({kSource, kAdd, Drops()})});
+          .Base("i", Hook::kInput, {IfNew({kFrom, kIsThere, kAccept}), IfNew({kFrom, kAdd, Drops()})});
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kAccept);
   connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kAccept) << "any connection's";
@@ -128,8 +128,8 @@ TEST_F(LastingChangesTest, AnAnswerThatIsDroppedMayLetTheNextOnePass) {
 TEST_F(LastingChangesTest, TheFinsDestinationIsTheAnswersSource) {
   const HandMadeTable table = HandMadeTable()
                                   .Holds(DynamicSetOf("s"))
-                                  .Base("o", Hook::kOutput, {{kDestination, kAdd}})
-                                  .Base("i", Hook::kInput, {IfNew({kSource, kIsThere, Drops()})});
+                                  .Base("o", Hook::kOutput, {{kTo, kAdd}})
+                                  .Base("i", Hook::kInput, {IfNew({kFrom, kIsThere, Drops()})});
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop);
   connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
   EXPECT_EQ(Evaluate(table, PacketKind::kAck), Disposition::kDrop) << "any connection's";
@@ -141,7 +141,7 @@ TEST_F(LastingChangesTest, AFullSetTakesNothingIn) {
   full.elements.emplace_back();
   full.elements.back().key = ValueOf({198, 51, 100, 77});
   const HandMadeTable table =
-      HandMadeTable().Holds(full).Base("o", Hook::kOutput, {{kDestination, kAdd}, {kDestination, kIsThere, Drops()}});
+      HandMadeTable().Holds(full).Base("o", Hook::kOutput, {{kTo, kAdd}, {kTo, kIsThere, Drops()}});
   EXPECT_EQ(Evaluate(table, PacketKind::kFin), Disposition::kAccept);
   connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLocal);
   EXPECT_NE(Evaluate(table, PacketKind::kFin), Disposition::kDrop) << "any connection's";
@@ -151,14 +151,13 @@ TEST_F(LastingChangesTest, OfAnInvertedAddWhatGoesOnIsNotInTheSet) {
   DynamicSet add = kAdd;
   add.inverted = true;
   const auto fin = [&](std::vector<Expression> first) {
-    return Evaluate(HandMadeTable()
-                        .Holds(DynamicSetOf("s"))
-                        .Base("o", Hook::kOutput, {std::move(first), {kDestination, kIsThere, Drops()}}),
-                    PacketKind::kFin);
+    return Evaluate(
+        HandMadeTable().Holds(DynamicSetOf("s")).Base("o", Hook::kOutput, {std::move(first), {kTo, kIsThere, Drops()}}),
+        PacketKind::kFin);
   };
-  EXPECT_EQ(fin({kDestination, add}), Disposition::kDrop) << "it misses the rule, and is in the set";
+  EXPECT_EQ(fin({kTo, add}), Disposition::kDrop) << "it misses the rule, and is in the set";
   store_.Put(facts::SetRoomKey{{TableFamily::kInet, "t", "s"}}, Fact::Present(false));
-  EXPECT_EQ(fin({kDestination, add}), Disposition::kAccept);
+  EXPECT_EQ(fin({kTo, add}), Disposition::kAccept);
 }
 
 // A map from addresses to marks, which rules give this one.
@@ -180,10 +179,10 @@ class MapChangesTest : public LastingChangesTest {
     return Fact::Present(std::shared_ptr<const SetElement>(std::move(element)));
   }
   static std::vector<Expression> Puts(unsigned mark, std::uint32_t operation = NFT_DYNSET_OP_ADD) {
-    return {kDestination, Immediate{kData, ValueOf({mark, 0, 0, 0})},
+    return {kTo, Immediate{kData, ValueOf({mark, 0, 0, 0})},
             DynamicSet{"m", operation, Register{0}, kData, 0, false, {}}};
   }
-  static std::vector<Expression> DropsIf(unsigned mark, PayloadLoad address = kDestination) {
+  static std::vector<Expression> DropsIf(unsigned mark, PayloadLoad address = kTo) {
     return {address, Lookup{"m", Register{0}, kData, false, false},
             Compare{NFT_CMP_EQ, kData, ValueOf({mark, 0, 0, 0})}, Drops()};
   }
@@ -230,11 +229,9 @@ TEST_F(MapChangesTest, AFullMapTakesNothingIn) {
 TEST_F(MapChangesTest, TheAnswerFindsWhatTheFinPutIntoAMap) {
   Holds(Fact::Absent());
   const auto ack = [&](unsigned mark) {
-    return Evaluate(HandMadeTable()
-                        .Holds(map_)
-                        .Base("o", Hook::kOutput, {Puts(7)})
-                        .Base("i", Hook::kInput, {DropsIf(mark, kSource)}),
-                    PacketKind::kAck);
+    return Evaluate(
+        HandMadeTable().Holds(map_).Base("o", Hook::kOutput, {Puts(7)}).Base("i", Hook::kInput, {DropsIf(mark, kFrom)}),
+        PacketKind::kAck);
   };
   EXPECT_EQ(ack(7), Disposition::kDrop);
   EXPECT_EQ(ack(8), Disposition::kAccept);
@@ -266,8 +263,8 @@ TEST_F(LastingChangesTest, WhatElementsCarryDecidesWhetherTheyMatch) {
     const auto with = [&](const Rules& rules) {
       return Evaluate(HandMadeTable().Holds(set).Base("o", Hook::kOutput, rules), PacketKind::kFin);
     };
-    const Disposition added = with({{kDestination, add, Drops()}});
-    EXPECT_EQ(with({{kDestination, add}, {kDestination, kIsThere, Drops()}}), added);
+    const Disposition added = with({{kTo, add, Drops()}});
+    EXPECT_EQ(with({{kTo, add}, {kTo, kIsThere, Drops()}}), added);
     return added;
   };
   DynamicSet limited = kAdd;
@@ -285,7 +282,7 @@ TEST_F(LastingChangesTest, ACountOfAnElementIsKnownFarFromItsLimit) {
     DynamicSet add = kAdd;
     add.expressions = {"connlimit"};
     add.connection_limit = limit;
-    rules.insert(rules.begin(), {kDestination, add});
+    rules.insert(rules.begin(), {kTo, add});
     if (rules.size() == 1) {
       rules.front().push_back(Drops());
     }
@@ -296,7 +293,7 @@ TEST_F(LastingChangesTest, ACountOfAnElementIsKnownFarFromItsLimit) {
   EXPECT_EQ(fin(far_above), Disposition::kAccept);
   EXPECT_EQ(fin(far_below), Disposition::kDrop);
   EXPECT_EQ(fin({5, true}), Disposition::kUnknown);
-  const std::vector<Expression> drops_found = {kDestination, kIsThere, Drops()};
+  const std::vector<Expression> drops_found = {kTo, kIsThere, Drops()};
   EXPECT_EQ(fin(far_above, {drops_found}), Disposition::kAccept) << "a lookup asks for the count, too";
   EXPECT_EQ(fin(far_below, {drops_found}), Disposition::kDrop);
 
@@ -329,8 +326,8 @@ TEST_F(LastingChangesTest, ThePeersFinBehindItsAckIsOfTheEntryThatMade) {
 TEST_F(LastingChangesTest, ThePeersFinFindsWhatOursHasChanged) {
   const auto later = LaterFin(HandMadeTable()
                                   .Holds(DynamicSetOf("s"))
-                                  .Base("o", Hook::kOutput, {{kDestination, kAdd}})
-                                  .Base("i", Hook::kInput, {IfFin({kSource, kIsThere, Drops()})}));
+                                  .Base("o", Hook::kOutput, {{kTo, kAdd}})
+                                  .Base("i", Hook::kInput, {IfFin({kFrom, kIsThere, Drops()})}));
   ASSERT_TRUE(later);
   EXPECT_EQ(later->disposition, Disposition::kDrop);
 }
@@ -338,8 +335,8 @@ TEST_F(LastingChangesTest, ThePeersFinFindsWhatOursHasChanged) {
 TEST_F(LastingChangesTest, TheLastAckFindsWhatThePeersFinHasChanged) {
   const HandMadeTable table = HandMadeTable()
                                   .Holds(DynamicSetOf("s"))
-                                  .Base("i", Hook::kInput, {IfFin({kSource, kAdd})})
-                                  .Base("o", Hook::kOutput, {IfNew({kDestination, kIsThere, Drops()})});
+                                  .Base("i", Hook::kInput, {IfFin({kFrom, kAdd})})
+                                  .Base("o", Hook::kOutput, {IfNew({kTo, kIsThere, Drops()})});
   EXPECT_EQ(LastAck(table), Disposition::kDrop);
 }
 

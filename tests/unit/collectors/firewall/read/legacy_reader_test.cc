@@ -226,7 +226,7 @@ TEST_F(LegacyReaderFaultTest, AGarbledListIsAnError) {
   EXPECT_THAT(kernel_.asked, IsEmpty()) << "asking for a table that is not there would make it";
 }
 
-const Table& TableNamed(const LegacyRuleset& ruleset, TableFamily family, std::string_view name) {
+const Table& LegacyTableNamed(const LegacyRuleset& ruleset, TableFamily family, std::string_view name) {
   for (const Table& table : ruleset.tables) {
     if (table.family == family && table.name == name) {
       return table;
@@ -238,7 +238,7 @@ const Table& TableNamed(const LegacyRuleset& ruleset, TableFamily family, std::s
 TEST(LegacyReaderTest, TablesCarryTheirHooksPrioritiesPoliciesAndCounters) {
   recording::RuleSource source = Replayed("legacy_tables");
   const LegacyRuleset ruleset = source.ReadLegacy();
-  const Table& filter = TableNamed(ruleset, TableFamily::kIpv4, "filter");
+  const Table& filter = LegacyTableNamed(ruleset, TableFamily::kIpv4, "filter");
   EXPECT_EQ(filter.backend, Backend::kLegacy);
   EXPECT_THAT(filter.chains, SizeIs(3));
   const BaseChain& input = *FindChain(filter, "INPUT")->base;
@@ -249,12 +249,12 @@ TEST(LegacyReaderTest, TablesCarryTheirHooksPrioritiesPoliciesAndCounters) {
   EXPECT_EQ(FindChain(filter, "FORWARD")->base->policy_counter, (Counter{4, 400}));
   EXPECT_FALSE(FindChain(filter, "OUTPUT")->base->policy_drop);
 
-  const BaseChain& mangle = *FindChain(TableNamed(ruleset, TableFamily::kIpv4, "mangle"), "OUTPUT")->base;
+  const BaseChain& mangle = *FindChain(LegacyTableNamed(ruleset, TableFamily::kIpv4, "mangle"), "OUTPUT")->base;
   EXPECT_EQ(mangle.priority, -150);
   EXPECT_EQ(mangle.type, ChainType::kRoute);
   EXPECT_TRUE(mangle.policy_drop);
 
-  const Table& nat = TableNamed(ruleset, TableFamily::kIpv4, "nat");
+  const Table& nat = LegacyTableNamed(ruleset, TableFamily::kIpv4, "nat");
   EXPECT_THAT(nat.chains, SizeIs(4));
   const Chain& output = *FindChain(nat, "OUTPUT");
   EXPECT_EQ(output.contents, Contents::kNotRead);
@@ -266,7 +266,7 @@ TEST(LegacyReaderTest, TablesCarryTheirHooksPrioritiesPoliciesAndCounters) {
 
 TEST(LegacyReaderTest, RulesCarryTheirHeaderMatchesCounterAndVerdict) {
   const LegacyRuleset ruleset = Replayed("legacy_rules").ReadLegacy();
-  const Table& filter = TableNamed(ruleset, TableFamily::kIpv4, "filter");
+  const Table& filter = LegacyTableNamed(ruleset, TableFamily::kIpv4, "filter");
   const auto& rules = FindChain(filter, "OUTPUT")->rules;
   ASSERT_THAT(rules, SizeIs(4));
 
@@ -300,7 +300,7 @@ TEST(LegacyReaderTest, RulesCarryTheirHeaderMatchesCounterAndVerdict) {
 TEST(LegacyReaderTest, Ipv6TablesAreReadOnTheirOwn) {
   const LegacyRuleset ruleset = Replayed("legacy_ipv6").ReadLegacy();
   ASSERT_THAT(ruleset.tables, SizeIs(1));
-  const auto& rules = FindChain(TableNamed(ruleset, TableFamily::kIpv6, "filter"), "OUTPUT")->rules;
+  const auto& rules = FindChain(LegacyTableNamed(ruleset, TableFamily::kIpv6, "filter"), "OUTPUT")->rules;
   ASSERT_THAT(rules, SizeIs(1));
   EXPECT_TRUE(std::get<std::shared_ptr<const IpHeaderMatch>>(rules[0].expressions[0])->ipv6);
 }
