@@ -140,6 +140,33 @@ def check_test_names(root, links):
                 yield f"{path}: {name} has {len(name)} characters, {LONGEST_TEST_NAME} are the most"
 
 
+def unnamed(text):
+    """Names at the level of an unnamed namespace."""
+    text = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', without_comments(text))
+    for block in re.findall(r"^namespace \{$(.*?)^\}$", re.sub(r"^\} +$", "}", text, flags=re.MULTILINE), re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            line = re.sub(r"<[^<>]*>", "", re.sub(r"<[^<>]*>", "", line))
+            kind = re.match(r"(?:class|struct|enum class|enum) (\w+)(?!.*;$)", line)
+            other = re.match(r"(?!TEST|INSTANTIATE|MATCHER|using|template|class|struct|enum)\w.*?[\s&*](\w+)(?:\[\w*\])*(?:\(| = |\{|;)", line)
+            if kind or other:
+                yield (kind or other).group(1)
+
+
+def check_unnamed(root, links):
+    """Tests are compiled several at once (FINWAIT_UNITY): a name that two of one namespace have would then stand twice."""
+    for kind in ("unit", "kernel", "e2e"):
+        seen = {}
+        for path in sources(root, f"tests/{kind}"):
+            if path.suffix != ".cc":
+                continue
+            text = (root / path).read_text()
+            namespace = re.search(r"^namespace (finwait[\w:]*) \{", text, re.MULTILINE)
+            for name in unnamed(text):
+                first = seen.setdefault((namespace.group(1) if namespace else "", name), path)
+                if first != path:
+                    yield f"{path}: {name} stands in {first}, too; both may be compiled at once"
+
+
 def check_extensions(root, links):
     """What an extension of x_tables is called is known in its file alone: others ask for its traits."""
     for path in sources(root, "collectors") + sources(root, "exporter"):
@@ -182,7 +209,7 @@ def check_tools(root, links):
             yield f"CONTRIBUTING.md: says nothing of {tool.relative_to(root)}"
 
 
-CHECKS = (check_includes, check_evaluators, check_links, check_extensions, check_rooms, check_namespaces, check_types, check_tests, check_test_names,
+CHECKS = (check_includes, check_evaluators, check_links, check_extensions, check_rooms, check_namespaces, check_types, check_tests, check_test_names, check_unnamed,
           check_tools)
 
 
@@ -231,6 +258,11 @@ def finds_each_fault():
             if len(faults(root)) != 1:
                 yield f"{what}: expected one fault, found {faults(root)}"
             (root / path).unlink()
+        for name in ("one", "other"):
+            write(f"tests/e2e/{name}.cc", "namespace finwait::e2e {\nnamespace {\nint Soon() {}\n}  // namespace\n}\n")
+        if len(faults(root)) != 1:
+            yield f"unnamed twice: expected one fault, found {faults(root)}"
+        (root / "tests/e2e/other.cc").unlink()
         write("docs/architecture.md", "| of `kernel` | files |\n|---|---|\n| all | `k`, `host`, `gone` |\n\n")
         write("exporter/diagnosis/d.h", "")
         if sum("architecture.md" in fault for fault in faults(root)) != 2:
