@@ -97,7 +97,7 @@ StuckFinding FindCauseOf(const CloseOutcome& outcome, Cause fin_dropped, Cause a
 // Of a peer whose window was closed when it was last heard of. Where its probes are dropped for want of an entry, and
 // nothing that the peer sends makes one, this host never learns whether the window has opened.
 StuckFinding FindCauseOfProbes(const kernel::TcpSocket& socket, const StuckContext& context) {
-  const StuckFinding closed = {Cause::kZeroWindow, nullptr, false};
+  StuckFinding closed = {Cause::kZeroWindow, nullptr, false};
   if (socket.entry.tracking != kernel::Tracking::kUntracked || context.evaluator == nullptr) {
     return closed;
   }

@@ -327,7 +327,7 @@ class Batch {
     entry.labels = found.labels;
     entry.expected = found.has_master;
     entry.timeout_after_fin = TimeoutAfterFin(found);
-    return Fact::Present(std::make_shared<const facts::ConnectionEntry>(std::move(entry)));
+    return Fact::Present(std::make_shared<const facts::ConnectionEntry>(entry));
   }
 
   // Where multipath routes are chosen by a hash over ports (fib_multipath_hash_policy), RTM_GETROUTE hashes the packet
