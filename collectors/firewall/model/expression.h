@@ -241,12 +241,13 @@ struct DynamicSet {
   std::uint32_t operation = 0;  ///< NFT_DYNSET_OP_*
   Register key;
   std::optional<Register> data;
-  std::uint64_t timeout_ms = 0;
   bool inverted = false;
+  std::uint32_t timeout_seconds = 0;  ///< rounded up; 0: the set's own
+  // In this order: as the largest of the expressions it is what each of them takes.
+  std::optional<ConnectionLimit> connection_limit = {};  ///< of a "connlimit" among `expressions`
   /// Names of what each element carries; a "limit", a "quota" or a "connlimit" decides the match. The kernel does not
   /// tell them where the set itself says what its elements carry.
   std::vector<std::string> expressions;
-  std::optional<ConnectionLimit> connection_limit = {};  ///< of a "connlimit" among them
 };
 
 struct Limit {

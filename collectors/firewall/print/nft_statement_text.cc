@@ -238,7 +238,7 @@ struct Writer {
       return "[dynset]";
     }
     const std::string timeout =
-        dynamic.timeout_ms == 0 ? "" : " timeout " + std::to_string(dynamic.timeout_ms / 1000) + "s";
+        dynamic.timeout_seconds == 0 ? "" : " timeout " + std::to_string(dynamic.timeout_seconds) + "s";
     return kOperations[dynamic.operation] + Printable(dynamic.set) + " { " + FieldOf(*statement.first, context).name +
            timeout + CarriedText(dynamic) + DataText() + " }";
   }

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -273,7 +275,9 @@ Decoded DecodeDynamicSet(const AttributeMap& attributes) {
   dynamic.operation = attributes.Number(NFTA_DYNSET_OP).value_or(0);
   dynamic.key = *key;
   dynamic.data = RegisterAt(attributes, NFTA_DYNSET_SREG_DATA);
-  dynamic.timeout_ms = attributes.Number64(NFTA_DYNSET_TIMEOUT).value_or(0);
+  const std::uint64_t timeout = attributes.Number64(NFTA_DYNSET_TIMEOUT).value_or(0);  // in milliseconds
+  dynamic.timeout_seconds =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(timeout / 1000 + (timeout % 1000 != 0 ? 1 : 0), UINT32_MAX));
   dynamic.inverted = IsSet(attributes, NFTA_DYNSET_FLAGS, NFT_DYNSET_F_INV);
   if (attributes.Find(NFTA_DYNSET_EXPR) != nullptr) {
     AddCarried(attributes.Nested(NFTA_DYNSET_EXPR), dynamic.expressions, dynamic.connection_limit);

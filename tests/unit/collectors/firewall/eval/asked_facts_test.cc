@@ -707,7 +707,7 @@ TEST_F(AskedFactsTest, WhatTheFinPutsIntoASetItsAnswerMeets) {
   set.name = "s";
   set.key_length = 4;
   set.dynamic = true;
-  const DynamicSet add{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {}};
+  const DynamicSet add{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, false, 0, {}, {}};
   const HandMadeTable table =
       HandMadeTable()
           .Holds(set)

@@ -236,7 +236,7 @@ class RandomExpressions {
       case 19:
         return Lookup{Below(2) == 0 ? "s" : "m", Reg(), Reg(), Below(2) == 0, Below(2) == 0};
       case 20:
-        return DynamicSet{"s", Small(), Reg(), Reg(), Number(), Below(2) == 0, {"limit"}};
+        return DynamicSet{"s", Small(), Reg(), Reg(), Below(2) == 0, Number(), {}, {"limit"}};
       case 21:
         return Nat{Small(), Small(), Reg(), Reg(), Reg(), Reg(), Number()};
       case 22:

@@ -33,7 +33,7 @@ Set DynamicSetOf(const std::string& name) {
   return set;
 }
 
-const DynamicSet kAdd{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {}};
+const DynamicSet kAdd{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, false, 0, {}, {}};
 const Lookup kIsThere{"s", Register{0}, std::nullopt, false, false};
 const VerdictStatement kAccept = Says(Verdict::Kind::kAccept);
 
@@ -180,7 +180,7 @@ class MapChangesTest : public LastingChangesTest {
   }
   static std::vector<Expression> Puts(unsigned mark, std::uint32_t operation = NFT_DYNSET_OP_ADD) {
     return {kTo, Immediate{kData, ValueOf({mark, 0, 0, 0})},
-            DynamicSet{"m", operation, Register{0}, kData, 0, false, {}}};
+            DynamicSet{"m", operation, Register{0}, kData, false, 0, {}, {}}};
   }
   static std::vector<Expression> DropsIf(unsigned mark, PayloadLoad address = kTo) {
     return {address, Lookup{"m", Register{0}, kData, false, false},

@@ -354,13 +354,13 @@ TEST(RuleTextTest, StatementsReadAsNftWritesThem) {
   EXPECT_EQ(text(ObjectReference{NFT_OBJECT_CT_HELPER, "h"}), "ct helper set \"h\"");
   EXPECT_EQ(text(ObjectReference{NFT_OBJECT_SYNPROXY, "s"}), "[objref]");
   EXPECT_EQ(text(FlowOffload{"fast"}), "flow add @fast");
-  const DynamicSet into_map{"m", NFT_DYNSET_OP_UPDATE, Register{0}, Register{16}, 5000, false, {}};
+  const DynamicSet into_map{"m", NFT_DYNSET_OP_UPDATE, Register{0}, Register{16}, false, 5, {}, {}};
   const PayloadLoad port{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, Register{0}};
   EXPECT_EQ(Written({port, MetaLoad{NFT_META_MARK, Register{16}}, into_map}).Nft(),
             "update @m { th dport timeout 5s : meta mark }");
   EXPECT_EQ(Written({port, Immediate{Register{16}, {std::byte{7}}}, into_map}).Nft(),
             "update @m { th dport timeout 5s : [...] }");
-  DynamicSet counted{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, 0, false, {"connlimit"}};
+  DynamicSet counted{"s", NFT_DYNSET_OP_ADD, Register{0}, std::nullopt, false, 0, {}, {"connlimit"}};
   counted.connection_limit = ConnectionLimit{20, true};
   EXPECT_EQ(Written({port, counted}).Nft(), "add @s { th dport ct count over 20 }");
   EXPECT_EQ(text(XtMatch{"string", 0, {}}), "[xt match string]");

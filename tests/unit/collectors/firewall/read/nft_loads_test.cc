@@ -328,7 +328,7 @@ TEST(NftLoadsTest, ADynamicSetNamesWhatItsElementsCarry) {
   EXPECT_EQ(one.operation, std::uint32_t{NFT_DYNSET_OP_UPDATE});
   EXPECT_EQ(one.key, (Register{0}));
   EXPECT_EQ(one.data, (Register{32}));
-  EXPECT_EQ(one.timeout_ms, 60'000U);
+  EXPECT_EQ(one.timeout_seconds, 60U);
   EXPECT_TRUE(one.inverted);
   EXPECT_THAT(one.expressions, ElementsAre("limit"));
 
