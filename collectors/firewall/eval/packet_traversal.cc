@@ -297,6 +297,14 @@ class ClosingTraversal {
       if (kind == PacketKind::kData && IsStopped(verdict)) {
         return OfDataThroughOwnEntry(verdict);
       }
+    } else if (connection_.path_kind == PathKind::kLoopback && kind == PacketKind::kAck && IsStopped(verdict)) {
+      // On some of its ways alone it gets as far as to make an entry.
+      const auto behind = std::find_if(ways.begin(), ways.end(), EndsBehindDeviceAsNew);
+      if (behind != ways.end() && !IsStopped(OfAckThroughOwnEntry(verdict, ways))) {
+        verdict.disposition = Disposition::kUnknown;
+        const auto& uncertainty = behind->result.packet.uncertainty;
+        verdict.reason = uncertainty != nullptr ? uncertainty->because : std::string(kChainOrder);
+      }
     }
     return verdict;
   }
@@ -380,12 +388,12 @@ class ClosingTraversal {
   }
 
   static bool IsLostBehindDeviceAsNew(const TraversalResult& verdict, const std::vector<TraversalEnd>& ways) {
-    const auto lost = [](const TraversalEnd& end) {
-      return !Is(end, ChainResult::Kind::kAccept) && end.result.packet.tracking == PacketTracking::kNew &&
-             (end.hook == Hook::kIngress || end.hook == Hook::kPrerouting || end.hook == Hook::kInput);
-    };
     return (IsLostBehindDevice(verdict) && verdict.state == PacketTracking::kNew) ||
-           std::all_of(ways.begin(), ways.end(), lost);
+           std::all_of(ways.begin(), ways.end(), EndsBehindDeviceAsNew);
+  }
+  static bool EndsBehindDeviceAsNew(const TraversalEnd& end) {
+    return !Is(end, ChainResult::Kind::kAccept) && end.result.packet.tracking == PacketTracking::kNew &&
+           (end.hook == Hook::kIngress || end.hook == Hook::kPrerouting || end.hook == Hook::kInput);
   }
 
   std::vector<TraversalEnd> Ways(PacketKind kind, const Packet& packet, PacketTracking looked_up) {
