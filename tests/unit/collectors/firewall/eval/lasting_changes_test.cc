@@ -384,5 +384,15 @@ TEST_F(LastingChangesTest, ALaterTryOfTheFinFindsItNoted) {
   EXPECT_EQ(Evaluate(table, PacketKind::kFin), Disposition::kAccept);
 }
 
+// Let out it makes an entry, in which the FIN that it did not answer is a reply.
+TEST_F(LastingChangesTest, AnAckOverLoopbackThatMayMakeItsEntryIsChance) {
+  connection_ = RepresentativeFlow(IpFamily::kIpv4, PathKind::kLoopback);
+  const HandMadeTable behind = HandMadeTable().Base("p", Hook::kPrerouting, {IfNew({Drops()})});
+  EXPECT_EQ(Evaluate(behind, PacketKind::kAck), Disposition::kAccept) << "the next one";
+  const HandMadeTable both =
+      HandMadeTable().Base("p", Hook::kPrerouting, {IfNew({Drops()})}).Base("o", Hook::kOutput, {{Limit{}, Drops()}});
+  EXPECT_EQ(Evaluate(both, PacketKind::kAck), Disposition::kUnknown);
+}
+
 }  // namespace
 }  // namespace finwait::firewall::eval
