@@ -40,10 +40,8 @@ Tristate WindowIsClosed(const Connection& connection, firewall::facts::FactQuery
   }
   const auto* socket =
       facts.FindValue<firewall::facts::Socket>(firewall::facts::SocketKey{*connection.local, *connection.peer});
-  if (socket == nullptr || !socket->window_closed) {
-    return Tristate::kUnknown;
-  }
-  return *socket->window_closed ? Tristate::kYes : Tristate::kNo;
+  return socket != nullptr && socket->window_closed ? firewall::packet::TristateOf(*socket->window_closed)
+                                                    : Tristate::kUnknown;
 }
 
 }  // namespace

@@ -278,7 +278,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
       {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
        [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
        [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); }, forwarded.peer_has_closed,
-       forwarded.sends_first, [&] { return forwarded.window_closed ? Tristate::kYes : Tristate::kNo; }},
+       forwarded.sends_first, [&] { return firewall::packet::TristateOf(forwarded.window_closed); }},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {

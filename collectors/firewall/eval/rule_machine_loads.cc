@@ -388,6 +388,14 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
     // Linux 6.18 does not match (seen), older ones read the template.
     return Test(Tristate::kUnknown, "whether this kernel takes a template for an entry");
   }
+  if (load.key == NFT_CT_L3PROTOCOL) {
+    StoreNumber(to, packet.family == IpFamily::kIpv4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}, 1);
+    return Step::kNext;
+  }
+  if (load.key == NFT_CT_PROTOCOL) {
+    StoreNumber(to, IPPROTO_TCP, 1);
+    return Step::kNext;
+  }
   if (packet.tracking != PacketTracking::kNew) {
     return LoadOfEntry(load);
   }
@@ -411,12 +419,6 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
       return Step::kNext;
     case NFT_CT_HELPER:
       return Miss();  // only expected connections have a master with a helper
-    case NFT_CT_L3PROTOCOL:
-      StoreNumber(to, packet.family == IpFamily::kIpv4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}, 1);
-      return Step::kNext;
-    case NFT_CT_PROTOCOL:
-      StoreNumber(to, IPPROTO_TCP, 1);
-      return Step::kNext;
     case NFT_CT_SRC:
     case NFT_CT_SRC_IP:
     case NFT_CT_SRC_IP6:
@@ -438,18 +440,9 @@ RuleMachine::Step RuleMachine::operator()(const CtLoad& load) {
 RuleMachine::Step RuleMachine::LoadOfEntry(const CtLoad& load) {
   const Packet& packet = at_->packet;
   const Register to = load.destination;
-  switch (load.key) {
-    case NFT_CT_MARK:
-      StoreNumber(to, xt::ConnectionMarkOf(packet, sets_).bytes);
-      return Step::kNext;
-    case NFT_CT_L3PROTOCOL:
-      StoreNumber(to, packet.family == IpFamily::kIpv4 ? unsigned{NFPROTO_IPV4} : unsigned{NFPROTO_IPV6}, 1);
-      return Step::kNext;
-    case NFT_CT_PROTOCOL:
-      StoreNumber(to, IPPROTO_TCP, 1);
-      return Step::kNext;
-    default:
-      break;
+  if (load.key == NFT_CT_MARK) {
+    StoreNumber(to, xt::ConnectionMarkOf(packet, sets_).bytes);
+    return Step::kNext;
   }
   const facts::ConnectionEntry* entry = xt::EntryOf(packet, sets_);
   if (entry == nullptr) {

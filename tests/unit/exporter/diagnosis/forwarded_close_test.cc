@@ -233,21 +233,15 @@ class TrackedForwardedCloseTest : public ForwardedCloseTest {
                                                                int priority = 0, unsigned flag = kFlagFin) {
     using namespace firewall;
     using namespace firewall::eval;
-    Bitwise masked;
-    masked.length = 1;
-    masked.mask = ValueOf({flag});
-    masked.xor_value = ValueOf({0});
     Value wanted;
     for (const std::byte byte : IpAddress::Parse(address)->Bytes()) {
       wanted.push_back(byte);
     }
     HandMadeTable table(Backend::kNft, TableFamily::kIpv4);
-    table.Base(
-        "chain", hook,
-        {{PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, from ? 12U : 16U, 4, Register{0}},
-          Compare{NFT_CMP_EQ, Register{0}, wanted}, PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}},
-          masked, Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}},
-        false, priority);
+    table.Base("chain", hook,
+               {DropsFlag(flag, {PayloadLoad{NFT_PAYLOAD_NETWORK_HEADER, from ? 12U : 16U, 4, Register{0}},
+                                 Compare{NFT_CMP_EQ, Register{0}, wanted}})},
+               false, priority);
     return std::make_shared<const Ruleset>(table.AsRuleset());
   }
 };
@@ -256,19 +250,13 @@ class TrackedForwardedCloseTest : public ForwardedCloseTest {
 std::shared_ptr<const firewall::Ruleset> DropsFinsFrom(const std::string& device) {
   using namespace firewall;
   using namespace firewall::eval;
-  Bitwise masked;
-  masked.length = 1;
-  masked.mask = ValueOf({kFlagFin});
-  masked.xor_value = ValueOf({0});
   Value name(16);
   for (std::size_t i = 0; i < device.size(); ++i) {
     name[i] = static_cast<std::byte>(device[i]);
   }
   HandMadeTable table;
   table.Base("chain", Hook::kForward,
-             {{MetaLoad{NFT_META_IIFNAME, Register{0}}, Compare{NFT_CMP_EQ, Register{0}, name},
-               PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, masked,
-               Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}});
+             {DropsFlag(kFlagFin, {MetaLoad{NFT_META_IIFNAME, Register{0}}, Compare{NFT_CMP_EQ, Register{0}, name}})});
   return std::make_shared<const Ruleset>(table.AsRuleset());
 }
 

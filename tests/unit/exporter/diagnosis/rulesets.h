@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <vector>
 
 #include "collectors/firewall/model/ruleset.h"
 #include "tests/unit/collectors/firewall/eval/hand_made_ruleset.h"
@@ -76,19 +77,26 @@ inline constexpr unsigned kFlagFin = 1;
 inline constexpr unsigned kFlagRst = 4;
 inline constexpr unsigned kFlagAck = 16;
 
-/// A ruleset that drops every packet with `flag` at `hook`, whatever its state: nft's "tcp flags ... drop".
-inline std::shared_ptr<const firewall::Ruleset> DropsFlagAt(firewall::Hook hook, unsigned flag) {
+/// A rule that drops what `matches` let through and has `flag`, whatever its state: nft's "tcp flags ... drop".
+inline std::vector<firewall::Expression> DropsFlag(unsigned flag, std::vector<firewall::Expression> matches = {}) {
   using namespace firewall;
   using namespace firewall::eval;
   Bitwise masked;
   masked.length = 1;
   masked.mask = ValueOf({flag});
   masked.xor_value = ValueOf({0});
-  HandMadeTable table;
-  table.Base("chain", hook,
-             {{PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}}, masked,
-               Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})}, Drops()}});
-  return std::make_shared<const Ruleset>(table.AsRuleset());
+  matches.push_back(PayloadLoad{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, Register{0}});
+  matches.push_back(masked);
+  matches.push_back(Compare{NFT_CMP_NEQ, Register{0}, ValueOf({0})});
+  matches.push_back(Drops());
+  return matches;
+}
+
+/// A ruleset that drops every packet with `flag` at `hook`.
+inline std::shared_ptr<const firewall::Ruleset> DropsFlagAt(firewall::Hook hook, unsigned flag) {
+  firewall::eval::HandMadeTable table;
+  table.Base("chain", hook, {DropsFlag(flag)});
+  return std::make_shared<const firewall::Ruleset>(table.AsRuleset());
 }
 
 /// A ruleset of which nothing could be read.
