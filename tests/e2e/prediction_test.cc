@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/e2e/fin_scan.h"
 #include "tests/e2e/program.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/paths.h"
@@ -116,21 +117,7 @@ TEST(PredictionTest, AScanWithBareFinsFromOutsideDoesNotChangeTheStage) {
   wire.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   Program program(wire.local);
   const auto before = program.Scrape();
-  // Bare FINs to a closed port, 20 bytes of TCP each; the checksum does not matter to conntrack over veth with it left
-  // to hardware.
-  wire.peer.Shell(
-      "/usr/bin/python3 -c \"\n"
-      "import socket,struct\n"
-      "s=socket.socket(socket.AF_INET,socket.SOCK_RAW,socket.IPPROTO_TCP)\n"
-      "def ck(b):\n"
-      "  t=sum(struct.unpack('!%dH'%(len(b)//2),b))\n"
-      "  while t>>16: t=(t&0xffff)+(t>>16)\n"
-      "  return ~t&0xffff\n"
-      "for i in range(50):\n"
-      "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,0,0)\n"
-      "  p=socket.inet_aton('192.0.2.2')+socket.inet_aton('192.0.2.1')+struct.pack('!BBH',0,6,len(h))\n"
-      "  h=struct.pack('!HHIIBBHHH',30000+i,9,1,1,5<<4,0x01,1024,ck(p+h),0)\n"
-      "  s.sendto(h,('192.0.2.1',0))\n\"");
+  ScanWithFins(wire.peer);
   const char* dropped = "finwait_firewall_invalid_drop_packets_total{family=\"ipv4\",hook=\"output\"}";
   ASSERT_TRUE(Eventually([&] { return program.Scrape()[dropped] >= 50; })) << "the scan did not reach the rule";
   const auto after = program.Scrape();
