@@ -11,8 +11,10 @@ endif()
 # Several files of a library compiled as one: what they include is read and instantiated once for all of them. A first build
 # takes less than two thirds of the time, a build after a change in one file more. No name of an unnamed namespace may then
 # stand in two files of a library.
-option(FINWAIT_UNITY "Compile several files of a library at once: for who builds only once" OFF)
-set(CMAKE_UNITY_BUILD ${FINWAIT_UNITY})
+option(FINWAIT_UNITY "Compile several files of a library at once: for who builds only once; with FINWAIT_PRECOMPILE" OFF)
+if(FINWAIT_PRECOMPILE)
+  set(CMAKE_UNITY_BUILD ${FINWAIT_UNITY})
+endif()
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
 
 function(finwait_precompile target)

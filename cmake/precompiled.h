@@ -1,5 +1,9 @@
 // Headers of the standard library and of tl::expected that most files include: see finwait_precompile. Every file still
 // includes what it uses.
+
+// Of what both define, the kernel's linux/in.h leaves out what it has read here, not the other way round.
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -289,7 +289,7 @@ Decoded DecodeDynamicSet(const AttributeMap& attributes) {
   return dynamic;
 }
 
-constexpr ExpressionDecoder kDecoders[] = {
+constexpr ExpressionDecoder kLoads[] = {
     {"bitwise", DecodeBitwise},
     {"byteorder", DecodeByteOrder},
     {"cmp", DecodeCompare},
@@ -314,6 +314,6 @@ constexpr ExpressionDecoder kDecoders[] = {
 
 }  // namespace
 
-std::span<const ExpressionDecoder> LoadDecoders() { return kDecoders; }
+std::span<const ExpressionDecoder> LoadDecoders() { return kLoads; }
 
 }  // namespace finwait::firewall::read

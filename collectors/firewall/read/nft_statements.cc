@@ -123,7 +123,7 @@ Decoded DecodeEmpty(const AttributeMap&) {
   return Empty{};
 }
 
-constexpr ExpressionDecoder kDecoders[] = {
+constexpr ExpressionDecoder kStatements[] = {
     {"connlimit", DecodeConnectionLimit},
     {"counter", DecodeCounterExpression},
     {"dup", DecodeDuplicate},
@@ -148,6 +148,6 @@ constexpr ExpressionDecoder kDecoders[] = {
 
 }  // namespace
 
-std::span<const ExpressionDecoder> StatementDecoders() { return kDecoders; }
+std::span<const ExpressionDecoder> StatementDecoders() { return kStatements; }
 
 }  // namespace finwait::firewall::read

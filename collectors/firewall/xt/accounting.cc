@@ -2,6 +2,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace accounting {
 namespace {
 
 constexpr Target kTargets[] = {
@@ -16,7 +17,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace accounting
 
-Family families::Accounting() { return {.targets = kTargets}; }
+Family families::Accounting() { return {.targets = accounting::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace addrtype {
 namespace {
 
 constexpr std::string_view kAddressType = "what routing says of an address";
@@ -117,7 +118,8 @@ constexpr Match kMatches[] = {{.name = "addrtype",
                                .text = TextBy<DecodeAddrtype, AddrtypeText>}};
 
 }  // namespace
+}  // namespace addrtype
 
-Family families::Addrtype() { return {.matches = kMatches}; }
+Family families::Addrtype() { return {.matches = addrtype::kMatches}; }
 
 }  // namespace finwait::firewall::xt

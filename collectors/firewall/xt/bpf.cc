@@ -12,6 +12,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace bpf {
 namespace {
 
 using Program = std::vector<sock_filter>;
@@ -234,7 +235,8 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
 constexpr Match kMatches[] = {{.name = "bpf", .revisions = {0, 1}, .traits = {}, .conditions = Meaning}};
 
 }  // namespace
+}  // namespace bpf
 
-Family families::Bpf() { return {.matches = kMatches}; }
+Family families::Bpf() { return {.matches = bpf::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -9,6 +9,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace cgroup {
 namespace {
 
 constexpr std::string_view kGroup = "the socket's control group";
@@ -95,7 +96,8 @@ constexpr Match kMatches[] = {
     {.name = "cgroup", .revisions = {0, 2}, .traits = {}, .conditions = Meaning, .text = TextBy<DecodeGroup, Text>}};
 
 }  // namespace
+}  // namespace cgroup
 
-Family families::Cgroup() { return {.matches = kMatches}; }
+Family families::Cgroup() { return {.matches = cgroup::kMatches}; }
 
 }  // namespace finwait::firewall::xt

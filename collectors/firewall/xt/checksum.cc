@@ -4,6 +4,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace checksum {
 namespace {
 
 std::optional<OptionText> ChecksumText(const XtTarget& target, bool) {
@@ -14,7 +15,8 @@ std::optional<OptionText> ChecksumText(const XtTarget& target, bool) {
 constexpr Target kTargets[] = {{.name = "CHECKSUM", .revisions = kAnyRevision, .traits = {}, .text = ChecksumText}};
 
 }  // namespace
+}  // namespace checksum
 
-Family families::Checksum() { return {.targets = kTargets}; }
+Family families::Checksum() { return {.targets = checksum::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -2,6 +2,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace classify {
 namespace {
 
 Effect Apply(const XtTarget&, Packet& packet, const HookContext&) {
@@ -13,7 +14,8 @@ constexpr Target kTargets[] = {
     {.name = "CLASSIFY", .revisions = kAnyRevision, .traits = {.changes_packet = true}, .apply = Apply}};
 
 }  // namespace
+}  // namespace classify
 
-Family families::Classify() { return {.targets = kTargets}; }
+Family families::Classify() { return {.targets = classify::kTargets}; }
 
 }  // namespace finwait::firewall::xt

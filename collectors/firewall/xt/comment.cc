@@ -3,6 +3,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace comment {
 namespace {
 
 std::optional<OptionText> Text(const XtMatch& match, bool) {
@@ -14,7 +15,8 @@ constexpr Match kMatches[] = {
     {.name = "comment", .revisions = {0, 0}, .traits = {.is_remark = true}, .conditions = Always, .text = Text}};
 
 }  // namespace
+}  // namespace comment
 
-Family families::Comment() { return {.matches = kMatches}; }
+Family families::Comment() { return {.matches = comment::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -11,6 +11,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace connection_entry {
 namespace {
 
 Conditions HasUnknownAnswer(const XtMatch&, const Packet& packet, const HookContext&, FactLookup&) {
@@ -64,7 +65,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace connection_entry
 
-Family families::ConnectionEntry() { return {.matches = kMatches}; }
+Family families::ConnectionEntry() { return {.matches = connection_entry::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -11,6 +11,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace connlimit {
 namespace {
 
 // Whether each source counts for itself.
@@ -57,7 +58,8 @@ constexpr Match kMatches[] = {{.name = "connlimit",
                                .identity = Identity}};
 
 }  // namespace
+}  // namespace connlimit
 
-Family families::Connlimit() { return {.matches = kMatches}; }
+Family families::Connlimit() { return {.matches = connlimit::kMatches}; }
 
 }  // namespace finwait::firewall::xt

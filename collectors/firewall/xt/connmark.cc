@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace connmark {
 namespace {
 
 Conditions Meaning(const xt_connmark_mtinfo1& info, const Packet& packet, const HookContext&, FactLookup& facts) {
@@ -124,7 +125,8 @@ constexpr Target kTargets[] = {{.name = "CONNMARK",
                                 .reads_connection_mark = ReadsConnectionMark}};
 
 }  // namespace
+}  // namespace connmark
 
-Family families::Connmark() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Connmark() { return {.matches = connmark::kMatches, .targets = connmark::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -15,6 +15,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace conntrack {
 namespace {
 
 // --- conntrack, revisions 1 to 3 ---
@@ -309,7 +310,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace conntrack
 
-Family families::Conntrack() { return {.matches = kMatches}; }
+Family families::Conntrack() { return {.matches = conntrack::kMatches}; }
 
 }  // namespace finwait::firewall::xt

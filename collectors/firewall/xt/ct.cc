@@ -4,6 +4,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace ct {
 namespace {
 
 std::optional<xt_ct_target_info> DecodeCt(const XtTarget& target) { return ReadAs<xt_ct_target_info>(target.info); }
@@ -81,7 +82,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace ct
 
-Family families::Ct() { return {.targets = kTargets}; }
+Family families::Ct() { return {.targets = ct::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -4,6 +4,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace devgroup {
 namespace {
 
 Conditions Meaning(const xt_devgroup_info& info, const Packet& packet, const HookContext& context) {
@@ -23,7 +24,8 @@ constexpr Match kMatches[] = {
     {.name = "devgroup", .revisions = {0, 0}, .traits = {}, .conditions = kConditionsOf<xt_devgroup_info, Meaning>}};
 
 }  // namespace
+}  // namespace devgroup
 
-Family families::Devgroup() { return {.matches = kMatches}; }
+Family families::Devgroup() { return {.matches = devgroup::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -12,6 +12,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace dscp {
 namespace {
 
 Conditions DscpConditions(const xt_dscp_info& info, const Packet& packet, const HookContext&) {
@@ -110,7 +111,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace dscp
 
-Family families::Dscp() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Dscp() { return {.matches = dscp::kMatches, .targets = dscp::kTargets}; }
 
 }  // namespace finwait::firewall::xt

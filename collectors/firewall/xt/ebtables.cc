@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace ebtables {
 namespace {
 
 // (address & mask) == value, all in network order.
@@ -70,7 +71,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace ebtables
 
-Family families::Ebtables() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Ebtables() { return {.matches = ebtables::kMatches, .targets = ebtables::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -3,6 +3,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace error {
 namespace {
 
 Effect Apply(const XtTarget&, Packet&, const HookContext&) { return {.kind = Effect::Kind::kDrop}; }
@@ -11,7 +12,8 @@ constexpr Target kTargets[] = {
     {.name = "ERROR", .revisions = kAnyRevision, .traits = {.terminal = true}, .apply = Apply}};
 
 }  // namespace
+}  // namespace error
 
-Family families::Error() { return {.targets = kTargets}; }
+Family families::Error() { return {.targets = error::kTargets}; }
 
 }  // namespace finwait::firewall::xt

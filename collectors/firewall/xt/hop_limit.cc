@@ -10,6 +10,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace hop_limit {
 namespace {
 
 static_assert(sizeof(ipt_ttl_info) == sizeof(ip6t_hl_info) && int{IPT_TTL_GT} == int{IP6T_HL_GT} &&
@@ -82,7 +83,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace hop_limit
 
-Family families::HopLimit() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::HopLimit() { return {.matches = hop_limit::kMatches, .targets = hop_limit::kTargets}; }
 
 }  // namespace finwait::firewall::xt

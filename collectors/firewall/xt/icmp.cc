@@ -6,6 +6,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace icmp {
 namespace {
 
 std::optional<OptionText> Text(const XtMatch& match, bool ipv6) {
@@ -28,7 +29,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace icmp
 
-Family families::Icmp() { return {.matches = kMatches}; }
+Family families::Icmp() { return {.matches = icmp::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace iprange {
 namespace {
 
 Conditions Meaning(const xt_iprange_mtinfo& info, const Packet& packet, const HookContext&) {
@@ -46,7 +47,8 @@ constexpr Match kMatches[] = {{.name = "iprange",
                                .text = kMatchTextOf<xt_iprange_mtinfo, Text>}};
 
 }  // namespace
+}  // namespace iprange
 
-Family families::Iprange() { return {.matches = kMatches}; }
+Family families::Iprange() { return {.matches = iprange::kMatches}; }
 
 }  // namespace finwait::firewall::xt

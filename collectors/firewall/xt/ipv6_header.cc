@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace ipv6_header {
 namespace {
 
 Conditions Meaning(const ip6t_ipv6header_info& info, const Packet&, const HookContext&) {
@@ -21,7 +22,8 @@ constexpr Match kMatches[] = {{.name = "ipv6header",
                                .conditions = kConditionsOf<ip6t_ipv6header_info, Meaning>}};
 
 }  // namespace
+}  // namespace ipv6_header
 
-Family families::Ipv6Header() { return {.matches = kMatches}; }
+Family families::Ipv6Header() { return {.matches = ipv6_header::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace length {
 namespace {
 
 Conditions Meaning(const xt_length_info& info, const Packet& packet, const HookContext&) {
@@ -28,7 +29,8 @@ constexpr Match kMatches[] = {{.name = "length",
                                .text = kMatchTextOf<xt_length_info, Text>}};
 
 }  // namespace
+}  // namespace length
 
-Family families::Length() { return {.matches = kMatches}; }
+Family families::Length() { return {.matches = length::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -6,6 +6,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace limit {
 namespace {
 
 std::string RateText(std::uint32_t period) {
@@ -45,7 +46,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace limit
 
-Family families::Limit() { return {.matches = kMatches}; }
+Family families::Limit() { return {.matches = limit::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace log {
 namespace {
 
 OptionText LogText(const xt_log_info& info) {
@@ -47,7 +48,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace log
 
-Family families::Log() { return {.targets = kTargets}; }
+Family families::Log() { return {.targets = log::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -10,6 +10,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace mac {
 namespace {
 
 Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext& context, FactLookup& facts) {
@@ -38,7 +39,8 @@ constexpr Match kMatches[] = {
     {.name = "mac", .revisions = {0, 0}, .traits = {}, .conditions = Meaning, .text = kMatchTextOf<xt_mac_info, Text>}};
 
 }  // namespace
+}  // namespace mac
 
-Family families::Mac() { return {.matches = kMatches}; }
+Family families::Mac() { return {.matches = mac::kMatches}; }
 
 }  // namespace finwait::firewall::xt

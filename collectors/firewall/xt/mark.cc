@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace mark {
 namespace {
 
 Conditions Meaning(const xt_mark_mtinfo1& info, const Packet& packet, const HookContext&) {
@@ -50,7 +51,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace mark
 
-Family families::Mark() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Mark() { return {.matches = mark::kMatches, .targets = mark::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace multiport {
 namespace {
 
 Conditions Meaning(const xt_multiport_v1& info, const Packet& packet, const HookContext&) {
@@ -51,7 +52,8 @@ constexpr Match kMatches[] = {{.name = "multiport",
                                .text = Text}};
 
 }  // namespace
+}  // namespace multiport
 
-Family families::Multiport() { return {.matches = kMatches}; }
+Family families::Multiport() { return {.matches = multiport::kMatches}; }
 
 }  // namespace finwait::firewall::xt

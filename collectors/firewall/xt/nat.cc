@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace nat {
 namespace {
 
 std::optional<nf_nat_range> DecodeRange(const XtTarget& target, bool ipv6) {
@@ -143,7 +144,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace nat
 
-Family families::Nat() { return {.targets = kTargets}; }
+Family families::Nat() { return {.targets = nat::kTargets}; }
 
 }  // namespace finwait::firewall::xt

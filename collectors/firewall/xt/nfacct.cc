@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace nfacct {
 namespace {
 
 std::string ObjectName(const XtMatch& match) {
@@ -29,7 +30,8 @@ constexpr Match kMatches[] = {{.name = "nfacct",
                                .text = kMatchTextOf<xt_nfacct_match_info, Text>}};
 
 }  // namespace
+}  // namespace nfacct
 
-Family families::Nfacct() { return {.matches = kMatches}; }
+Family families::Nfacct() { return {.matches = nfacct::kMatches}; }
 
 }  // namespace finwait::firewall::xt

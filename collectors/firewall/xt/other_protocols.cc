@@ -3,6 +3,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace other_protocols {
 namespace {
 
 constexpr Match kMatches[] = {
@@ -22,7 +23,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace other_protocols
 
-Family families::OtherProtocols() { return {.matches = kMatches}; }
+Family families::OtherProtocols() { return {.matches = other_protocols::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace owner {
 namespace {
 
 Conditions Meaning(const xt_owner_match_info& info, const Packet& packet, const HookContext&) {
@@ -57,7 +58,8 @@ constexpr Match kMatches[] = {{.name = "owner",
                                .text = kMatchTextOf<xt_owner_match_info, Text>}};
 
 }  // namespace
+}  // namespace owner
 
-Family families::Owner() { return {.matches = kMatches}; }
+Family families::Owner() { return {.matches = owner::kMatches}; }
 
 }  // namespace finwait::firewall::xt

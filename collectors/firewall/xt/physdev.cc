@@ -9,6 +9,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace physdev {
 namespace {
 
 // Whether what came in over the device cannot have come through a bridge: devices of other kinds (vlan, macvlan, bond)
@@ -77,7 +78,8 @@ constexpr Match kMatches[] = {
     {.name = "physdev", .revisions = {0, 0}, .traits = {}, .conditions = kConditionsOf<xt_physdev_info, Meaning>}};
 
 }  // namespace
+}  // namespace physdev
 
-Family families::Physdev() { return {.matches = kMatches}; }
+Family families::Physdev() { return {.matches = physdev::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace pkttype {
 namespace {
 
 Conditions Meaning(const xt_pkttype_info& info, const Packet&, const HookContext& context) {
@@ -30,7 +31,8 @@ constexpr Match kMatches[] = {{.name = "pkttype",
                                .text = Text}};
 
 }  // namespace
+}  // namespace pkttype
 
-Family families::Pkttype() { return {.matches = kMatches}; }
+Family families::Pkttype() { return {.matches = pkttype::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -6,6 +6,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace policy {
 namespace {
 
 // policy_mt(): without a transformation it matches where that is what is asked for (--pol none), else never.
@@ -23,7 +24,8 @@ Conditions Meaning(const XtMatch& match, const Packet& packet, const HookContext
 constexpr Match kMatches[] = {{.name = "policy", .revisions = {0, 0}, .traits = {}, .conditions = Meaning}};
 
 }  // namespace
+}  // namespace policy
 
-Family families::Policy() { return {.matches = kMatches}; }
+Family families::Policy() { return {.matches = policy::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace queue {
 namespace {
 
 // All revisions in the form of the last; the older ones end earlier.
@@ -31,7 +32,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace queue
 
-Family families::Queue() { return {.targets = kTargets}; }
+Family families::Queue() { return {.targets = queue::kTargets}; }
 
 }  // namespace finwait::firewall::xt

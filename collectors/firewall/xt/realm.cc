@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace realm {
 namespace {
 
 Conditions Meaning(const xt_realm_info& info, const Packet&, const HookContext& context) {
@@ -29,7 +30,8 @@ constexpr Match kMatches[] = {{.name = "realm",
                                .text = kMatchTextOf<xt_realm_info, Text>}};
 
 }  // namespace
+}  // namespace realm
 
-Family families::Realm() { return {.matches = kMatches}; }
+Family families::Realm() { return {.matches = realm::kMatches}; }
 
 }  // namespace finwait::firewall::xt

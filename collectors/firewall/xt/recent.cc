@@ -15,6 +15,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace recent {
 namespace {
 
 constexpr std::string_view kList = "a list of recent addresses";
@@ -247,7 +248,8 @@ constexpr Match kMatches[] = {{.name = "recent",
                                .identity = Identity}};
 
 }  // namespace
+}  // namespace recent
 
-Family families::Recent() { return {.matches = kMatches}; }
+Family families::Recent() { return {.matches = recent::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -11,7 +11,8 @@
 ///
 /// - One file holds one extension, or a family whose structures and meaning are alike: decoding of every revision, the
 ///   meaning for a packet, the text, the traits (extension.h says how). Nothing outside of it names the extension but
-///   `families` below and the table in registry.cc. `ip_header` is the fixed part of legacy rules, no extension.
+///   `families` below and the table in registry.cc. What is its own stands in a namespace of the file's name, so that
+///   every extension can call its parts alike. `ip_header` is the fixed part of legacy rules, no extension.
 /// - Order of the libraries: model (rules as the kernel sent them) < packet (what can be known of a packet, conditions
 /// on
 ///   it) < xt < eval (runs rules), print (prints them), analysis. So meaning and text stand in one file without a ring:

@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace reject {
 namespace {
 
 std::optional<std::uint32_t> Answer(const XtTarget& target) { return ReadAs<std::uint32_t>(target.info); }
@@ -51,7 +52,8 @@ constexpr Target kTargets[] = {{.name = "REJECT",
                                 .resets = Resets}};
 
 }  // namespace
+}  // namespace reject
 
-Family families::Reject() { return {.targets = kTargets}; }
+Family families::Reject() { return {.targets = reject::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace rpfilter {
 namespace {
 
 Conditions Meaning(const xt_rpfilter_info& info, const Packet&, const HookContext& context) {
@@ -39,7 +40,8 @@ constexpr Match kMatches[] = {{.name = "rpfilter",
                                .text = kMatchTextOf<xt_rpfilter_info, Text>}};
 
 }  // namespace
+}  // namespace rpfilter
 
-Family families::Rpfilter() { return {.matches = kMatches}; }
+Family families::Rpfilter() { return {.matches = rpfilter::kMatches}; }
 
 }  // namespace finwait::firewall::xt

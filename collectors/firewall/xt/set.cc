@@ -18,6 +18,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace set {
 namespace {
 
 std::string WhatItHolds(const facts::Ipset& set) { return std::string(kWhatIpset) + set.name + " holds"; }
@@ -453,7 +454,8 @@ constexpr Target kTargets[] = {{.name = "SET",
                                 .traits_of = TraitsOfSet}};
 
 }  // namespace
+}  // namespace set
 
-Family families::Set() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Set() { return {.matches = set::kMatches, .targets = set::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -5,6 +5,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace socket {
 namespace {
 
 std::optional<xt_socket_mtinfo1> DecodeSocket(const XtMatch& match) {
@@ -44,7 +45,8 @@ constexpr Target kTargets[] = {
          .changes_packet = true, .terminal = true, .unknowable_because = "whether a transparent proxy listens"}}};
 
 }  // namespace
+}  // namespace socket
 
-Family families::Socket() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Socket() { return {.matches = socket::kMatches, .targets = socket::kTargets}; }
 
 }  // namespace finwait::firewall::xt

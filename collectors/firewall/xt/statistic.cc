@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace statistic {
 namespace {
 
 OptionText Text(const xt_statistic_info& info) {
@@ -26,7 +27,8 @@ constexpr Match kMatches[] = {{.name = "statistic",
                                .text = kMatchTextOf<xt_statistic_info, Text>}};
 
 }  // namespace
+}  // namespace statistic
 
-Family families::Statistic() { return {.matches = kMatches}; }
+Family families::Statistic() { return {.matches = statistic::kMatches}; }
 
 }  // namespace finwait::firewall::xt

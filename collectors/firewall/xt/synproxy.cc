@@ -4,6 +4,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace synproxy {
 namespace {
 
 Effect Apply(const XtTarget&, Packet& packet, const HookContext&) {
@@ -26,7 +27,8 @@ constexpr Target kTargets[] = {{.name = "SYNPROXY",
                                 .apply = Apply}};
 
 }  // namespace
+}  // namespace synproxy
 
-Family families::Synproxy() { return {.targets = kTargets}; }
+Family families::Synproxy() { return {.targets = synproxy::kTargets}; }
 
 }  // namespace finwait::firewall::xt

@@ -7,6 +7,7 @@
 #include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::xt {
+namespace tcp {
 namespace {
 
 Conditions Meaning(const xt_tcp& info, const Packet& packet, const HookContext&) {
@@ -46,7 +47,8 @@ constexpr Match kMatches[] = {{.name = "tcp",
                                .text = kMatchTextOf<xt_tcp, Text>}};
 
 }  // namespace
+}  // namespace tcp
 
-Family families::Tcp() { return {.matches = kMatches}; }
+Family families::Tcp() { return {.matches = tcp::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/tcp_options.h"
 
 namespace finwait::firewall::xt {
+namespace tcpmss {
 namespace {
 
 Conditions Meaning(const xt_tcpmss_match_info& info, const Packet&, const HookContext&) {
@@ -42,7 +43,8 @@ constexpr Target kTargets[] = {
 };
 
 }  // namespace
+}  // namespace tcpmss
 
-Family families::Tcpmss() { return {.matches = kMatches, .targets = kTargets}; }
+Family families::Tcpmss() { return {.matches = tcpmss::kMatches, .targets = tcpmss::kTargets}; }
 
 }  // namespace finwait::firewall::xt

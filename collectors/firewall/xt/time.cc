@@ -12,6 +12,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace time {
 namespace {
 
 constexpr std::int64_t kDay = 86400;
@@ -128,7 +129,8 @@ constexpr Match kMatches[] = {{.name = "time",
                                .text = kMatchTextOf<xt_time_info, Text>}};
 
 }  // namespace
+}  // namespace time
 
-Family families::Time() { return {.matches = kMatches}; }
+Family families::Time() { return {.matches = time::kMatches}; }
 
 }  // namespace finwait::firewall::xt

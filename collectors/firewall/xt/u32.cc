@@ -8,6 +8,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace u32 {
 namespace {
 
 // The number that a test compares. False: the packet is too short for it, or nobody can tell (`*there`).
@@ -75,7 +76,8 @@ constexpr Match kMatches[] = {
     {.name = "u32", .revisions = {0, 0}, .traits = {}, .conditions = kConditionsOf<xt_u32, Meaning>}};
 
 }  // namespace
+}  // namespace u32
 
-Family families::U32() { return {.matches = kMatches}; }
+Family families::U32() { return {.matches = u32::kMatches}; }
 
 }  // namespace finwait::firewall::xt

@@ -6,6 +6,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace udp {
 namespace {
 
 OptionText Text(const xt_udp& info) {
@@ -19,7 +20,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace udp
 
-Family families::Udp() { return {.matches = kMatches}; }
+Family families::Udp() { return {.matches = udp::kMatches}; }
 
 }  // namespace finwait::firewall::xt

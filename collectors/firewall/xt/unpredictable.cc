@@ -2,6 +2,7 @@
 #include "collectors/firewall/xt/registry.h"
 
 namespace finwait::firewall::xt {
+namespace unpredictable {
 namespace {
 
 constexpr Match kMatches[] = {
@@ -12,7 +13,8 @@ constexpr Match kMatches[] = {
 };
 
 }  // namespace
+}  // namespace unpredictable
 
-Family families::Unpredictable() { return {.matches = kMatches}; }
+Family families::Unpredictable() { return {.matches = unpredictable::kMatches}; }
 
 }  // namespace finwait::firewall::xt
