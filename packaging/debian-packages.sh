@@ -75,8 +75,9 @@ DEMO_PACKAGES=(iproute2 iptables procps python3 prometheus prometheus-alertmanag
 # To run tools/bench.sh and tools/fleet.sh: the tools that people use today, and microbenchmarks.
 BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
-# To run tools/other_kernel.sh: a machine, what its start is made of, and what asks for what only its kernel has.
-OTHER_KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod ipvsadm)
+# To run tools/other_kernel.sh and tools/prove_arm64.sh: a machine, what its start is made of, and what asks for what only its
+# kernel has.
+OTHER_KERNEL_PACKAGES=(qemu-system-x86 qemu-system-arm busybox-static cpio kmod ipvsadm)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
 SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter dbus)

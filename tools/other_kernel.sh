@@ -9,6 +9,8 @@
 # Exits 0 only where looking loaded no kernel module and every test passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tools/guests.sh
+. tools/guests.sh
 
 if [ "$(id -u)" -ne 0 ]; then
   echo "$0: only root can lend this machine's files to another" >&2
@@ -43,14 +45,7 @@ start=$folder/start
 rm -rf "$start"
 mkdir -p "$start"/{bin,sbin,proc,sys,files,memory,root}
 cp "$(command -v busybox)" "$start/bin/busybox"
-mkdir -p "$start/lib/modules/$release"
-cp "$modules/modules.dep" "$start/lib/modules/$release/"
-for name in virtio_pci 9pnet_virtio 9p overlay; do
-  # "kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko ...": a module and what it needs
-  grep "/$name\.ko:" "$modules/modules.dep" | tr -d : | tr ' ' '\n' | while read -r path; do
-    install -D -m 644 "$modules/$path" "$start/lib/modules/$release/$path"
-  done
-done
+add_modules "$start" "$modules" virtio_pci 9pnet_virtio 9p overlay
 cat >"$start/init" <<END
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -75,7 +70,7 @@ exec switch_root /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
   /bin/bash $PWD/tools/other_kernel_guest.sh ${1:+"'$1'"}
 END
 chmod 755 "$start/init"
-(cd "$start" && find . | cpio --quiet --create --format=newc | gzip -1) >"$folder/start.gz"
+pack_start "$start" "$folder/start.gz"
 
 # A machine that says nothing but that it runs, and ends.
 runs_by_kvm() {
@@ -86,7 +81,7 @@ runs_by_kvm() {
   cp "$(command -v busybox)" "$trial/bin/busybox"
   printf '#!/bin/busybox sh\n/bin/busybox echo it runs\n/bin/busybox poweroff -f\n' >"$trial/init"
   chmod 755 "$trial/init"
-  (cd "$trial" && find . | cpio --quiet --create --format=newc | gzip -1) >"$folder/trial.gz"
+  pack_start "$trial" "$folder/trial.gz"
   # One that needs a kernel made for it (pvm) is there, too, and never gets so far.
   timeout --kill-after=5 15 qemu-system-x86_64 -accel kvm -cpu host -smp 1 -m 512M -no-reboot -nodefaults \
     -display none -serial stdio -kernel "$folder/$release/boot/vmlinuz-$release" -initrd "$folder/trial.gz" \
