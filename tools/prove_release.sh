@@ -60,7 +60,7 @@ for suite in bookworm trixie; do
     wait $!
   ' serve "$root" 2>"$root.serve.log" || { cat "$root.serve.log" >&2; exit 1; }
   inside "$root" apt-get -qq -o Dpkg::Use-Pty=0 purge -y finwait-exporter >>"$root.log" 2>&1
-  expect "purge leaves nothing" [ -z "$(find "$root/usr" "$root/etc" -path '*finwait*' ! -path '*/apt/*')" ]
+  expect "purge leaves nothing" [ -z "$(cd "$root" && find usr etc -path '*finwait*' ! -path '*/apt/*')" ]
 
   package=$(echo "$root/release/pool/"*_"$architecture".deb)
   size=$(stat --format=%s "$package")

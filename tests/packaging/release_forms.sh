@@ -136,7 +136,8 @@ if command -v rpm >/dev/null; then
   serves "$root" /usr/bin/finwait_exporter
   rpm --root "$root" --verify --nodeps finwait-exporter || fail "the installed files are not those of the rpm"
   rpm --root "$root" --erase finwait-exporter
-  [[ -z $(find "$root/usr" "$root/etc" -path "*finwait*") ]] || fail "the rpm leaves $(find "$root" -path "*finwait*")"
+  left=$(cd "$root" && find usr etc -path "*finwait*")
+  [[ -z $left ]] || fail "the rpm leaves $left"
 else
   echo "no rpm here: the rpm was not tried"
 fi
