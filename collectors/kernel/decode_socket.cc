@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
+#include <linux/mptcp.h>
 #include <linux/netlink.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
@@ -85,6 +86,22 @@ void ApplyTcpInfo(netlink::Bytes info, std::chrono::milliseconds longest_wait, T
                                 InfoField<std::uint32_t>(info, offsetof(tcp_info, tcpi_segs_out)).value_or(0));
 }
 
+// tcp_diag_put_ulp(), subflow_get_info(): whether both ends have agreed on Multipath TCP. Of one that fell back to TCP,
+// as the peer knew nothing of it, only this end is capable.
+bool IsMultipath(netlink::AttributeReader& of_protocol) {
+  bool agreed = false;
+  of_protocol.Nested([&](netlink::AttributeReader& layer) {
+    if (layer.Type() == INET_ULP_INFO_MPTCP) {
+      layer.Nested([&](netlink::AttributeReader& subflow) {
+        if (subflow.Type() == MPTCP_SUBFLOW_ATTR_FLAGS) {
+          agreed = (subflow.U32() & (MPTCP_SUBFLOW_FLAG_MCAP_REM | MPTCP_SUBFLOW_FLAG_JOIN_REM)) != 0;
+        }
+      });
+    }
+  });
+  return agreed;
+}
+
 }  // namespace
 
 Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message, std::chrono::milliseconds longest_wait) {
@@ -126,6 +143,9 @@ Result<std::optional<TcpSocket>> DecodeSocket(netlink::Bytes message, std::chron
         break;
       case INET_DIAG_CGROUP_ID:
         socket.cgroup_id = reader.U64();
+        break;
+      case INET_DIAG_ULP_INFO:
+        socket.multipath = IsMultipath(reader);
         break;
       default:
         if (reader.Type() == type_of_service) {

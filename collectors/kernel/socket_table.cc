@@ -43,7 +43,8 @@ void SocketTable::Add(const TcpSocket& socket) {
     row.local = Ipv4Word(socket.local.address);
     row.peer = Ipv4Word(socket.peer.address);
   }
-  row.profile = PositionOf({socket.uid, socket.device, socket.mark, socket.cgroup_id, socket.type_of_service});
+  row.profile =
+      PositionOf({socket.uid, socket.device, socket.mark, socket.cgroup_id, socket.type_of_service, socket.multipath});
   row.keepalive_sixteenths = Sixteenths(socket.KeepaliveDue()) & kNoKeepalive;
   row.state = static_cast<std::uint32_t>(socket.state) & 0xf;
   row.orphan = socket.orphan ? 1 : 0;
@@ -154,6 +155,7 @@ TcpSocket SocketTable::operator[](std::size_t position) const {
   socket.mark = profile.mark;
   socket.cgroup_id = profile.cgroup_id;
   socket.type_of_service = profile.type_of_service;
+  socket.multipath = profile.multipath;
   if (row.keepalive_sixteenths != kNoKeepalive) {
     socket.timer = SocketTimer::kKeepalive;
     socket.timer_expires = std::chrono::milliseconds((std::uint64_t{row.keepalive_sixteenths} * 1000 + 15) / 16);

@@ -62,6 +62,9 @@ struct TcpSocket {
   std::optional<std::uint64_t> cgroup_id;  ///< cgroup v2 (INET_DIAG_CGROUP_ID, Linux 5.7)
   /// IP_TOS or IPV6_TCLASS, whichever its packets carry; nothing unless asked for.
   std::optional<std::uint8_t> type_of_service;
+  /// A subflow of Multipath TCP (INET_DIAG_ULP_INFO): either end closes by a DATA_FIN, in bare ACKs that are tried
+  /// again and again, and only once both have by a FIN.
+  bool multipath = false;
 
   SocketTimer timer = SocketTimer::kNone;
   std::chrono::milliseconds timer_expires{0};  ///< until `timer` fires
@@ -96,8 +99,9 @@ struct TcpSocket {
 
   /// Whether this end has not closed yet, and so still can.
   bool IsOpen() const { return state == TcpState::kEstablished || state == TcpState::kCloseWait; }
-  /// Whether data, or probes of a closed window, would go out before the FIN of a close, and again and again.
-  bool SendsBeforeFin() const { return IsOpen() && has_queued; }
+  /// Whether data, probes of a closed window, or a DATA_FIN would go out before the FIN of a close, and again and
+  /// again.
+  bool SendsBeforeFin() const { return IsOpen() && (has_queued || multipath); }
   /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
   /// then if the connection has been silent since the timer was set, else later.
   std::optional<std::chrono::milliseconds> KeepaliveDue() const {

@@ -84,6 +84,9 @@ Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   if (socket.has_queued) {
     json["queued"] = true;
   }
+  if (socket.multipath) {
+    json["multipath"] = true;
+  }
   PutKnown(json, "mark", facts.mark);
   PutKnown(json, "type_of_service", facts.type_of_service);
   PutKnown(json, "opened_here", facts.opened_here);
@@ -125,6 +128,7 @@ ReportedSocket SocketIn(const Json& json) {
   facts.user = json.at("user").get<std::uint32_t>();
   facts.orphan = json.at("orphan").get<bool>();
   socket.has_queued = json.value("queued", false);
+  socket.multipath = json.value("multipath", false);
   facts.bound_device = json.value("bound_device", std::uint32_t{0});
   TakeKnown(json, "mark", facts.mark);
   TakeKnown(json, "type_of_service", facts.type_of_service);

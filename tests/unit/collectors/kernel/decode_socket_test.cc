@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
+#include <linux/mptcp.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
 #include <cstring>
+#include <span>
 #include <vector>
 
 namespace finwait::kernel {
@@ -65,6 +67,37 @@ TEST(DecodeSocketTest, DataSendsBeforeTheFinOfAnOpenSocketAlone) {
   EXPECT_TRUE(Decode({.state = 1, .queued = 1}).SendsBeforeFin());
   EXPECT_TRUE(Decode({.state = 8, .queued = 70'000}).SendsBeforeFin());
   EXPECT_FALSE(Decode({.state = 4, .queued = 1}).SendsBeforeFin()) << "FIN_WAIT_1: it is the FIN";
+}
+
+// What sock_diag tells of a protocol above TCP: its name and, of Multipath TCP, a subflow's flags.
+std::vector<std::byte> WithSubflow(std::uint32_t flags) {
+  std::vector<std::byte> message = Message({.state = 1});
+  const struct {
+    nlattr name = {sizeof(nlattr) + 6, INET_ULP_INFO_NAME};
+    char text[8] = "mptcp";
+    nlattr subflow = {2 * sizeof(nlattr) + sizeof(std::uint32_t), INET_ULP_INFO_MPTCP | NLA_F_NESTED};
+    nlattr flags = {sizeof(nlattr) + sizeof(std::uint32_t), MPTCP_SUBFLOW_ATTR_FLAGS};
+  } inside;
+  const auto add = [&](const auto& part) {
+    const auto bytes = std::as_bytes(std::span(&part, 1));
+    message.insert(message.end(), bytes.begin(), bytes.end());
+  };
+  const nlattr whole = {sizeof(nlattr) + sizeof inside + sizeof flags, INET_DIAG_ULP_INFO | NLA_F_NESTED};
+  add(whole);
+  add(inside);
+  add(flags);
+  return message;
+}
+
+TEST(DecodeSocketTest, MultipathTcpSendsADataFinBeforeTheFin) {
+  const auto agreed = DecodeSocket(WithSubflow(MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_MCAP_REM));
+  ASSERT_TRUE(agreed.has_value() && agreed->has_value());
+  EXPECT_TRUE((*agreed)->multipath);
+  EXPECT_TRUE((*agreed)->SendsBeforeFin());
+  const auto fallen_back = DecodeSocket(WithSubflow(MPTCP_SUBFLOW_FLAG_MCAP_LOC));
+  ASSERT_TRUE(fallen_back.has_value() && fallen_back->has_value());
+  EXPECT_FALSE((*fallen_back)->multipath) << "the peer does not know it";
+  EXPECT_FALSE(Decode({.state = 1}).multipath);
 }
 
 TEST(DecodeSocketTest, ReadsWhatTellsAnUnsentFin) {

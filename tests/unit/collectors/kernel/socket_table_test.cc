@@ -44,6 +44,7 @@ TcpSocket Tracked(std::uint64_t number, IpFamily family) {
   socket.segments = 255;
   socket.opened_here = false;
   socket.has_queued = true;
+  socket.multipath = true;
   return socket;
 }
 
@@ -69,6 +70,7 @@ void ExpectSame(const TcpSocket& a, const TcpSocket& b) {
   EXPECT_EQ(a.segments, b.segments);
   EXPECT_EQ(a.opened_here, b.opened_here);
   EXPECT_EQ(a.has_queued, b.has_queued);
+  EXPECT_EQ(a.multipath, b.multipath);
 }
 
 TEST(SocketTableTest, GivesBackWhatWasPutIn) {
