@@ -82,7 +82,7 @@ std::vector<HookStep> HookSteps::OfThisHost() const {
         AddOutThroughBridge(out, &far_port_, way);
         return way;
       }
-      return InFromOutside(&arrival_, connection_.ingress ? &any_port_ : &far_port_);
+      return InFromOutside(&arrival_, &ArrivalPort());
     case PathKind::kLoopback:
       return {{Hook::kOutput, nullptr, &loopback_},           {Hook::kPostrouting, nullptr, &loopback_},
               {Hook::kEgress, nullptr, &loopback_, true},     {Hook::kIngress, &loopback_, nullptr, true},
@@ -91,6 +91,11 @@ std::vector<HookStep> HookSteps::OfThisHost() const {
       break;
   }
   return {};
+}
+
+bool HookSteps::ArrivesByBridge() const {
+  return connection_.path_kind == PathKind::kLocal && !IsOutgoing(kind_) &&
+         IsBridge(arrival_, ArrivalPort(), connection_.general) == Tristate::kYes;
 }
 
 ForwardedWay HookSteps::Through() const {

@@ -53,6 +53,9 @@ class HookSteps {
   /// What the peer's packets arrive on or, of a forwarded connection, those of the end behind this host.
   const Interface& Arrival() const { return arrival_; }
   const Interface& AnyPort() const { return any_port_; }
+  /// Whether the packets of a peer of this host's come in by a bridge, and by which of its ports.
+  bool ArrivesByBridge() const;
+  const Interface& ArrivalPort() const { return connection_.ingress ? any_port_ : far_port_; }
   /// The device by which packets between two sockets of this host go: lo, or a VRF.
   const Interface& LoopbackDevice() const { return loopback_; }
 

@@ -573,8 +573,19 @@ RuleMachine::Step RuleMachine::operator()(const NumberGenerator& generator) {
   return StoreChance(generator.destination, generator.modulus, generator.offset);
 }
 
+// nft_jhash_eval(). The kernel does not tell a seed that it has drawn itself.
 RuleMachine::Step RuleMachine::operator()(const Hash& hash) {
-  return StoreChance(hash.destination, hash.modulus, hash.offset);
+  const std::vector<AbstractByte> bytes = Read(hash.source, hash.length);
+  const bool known = hash.type == NFT_HASH_JENKINS && hash.seed != 0 && !bytes.empty() &&
+                     std::ranges::all_of(bytes, [](const AbstractByte& byte) { return byte.IsKnown(); });
+  if (!known) {
+    return StoreChance(hash.destination, hash.modulus, hash.offset);
+  }
+  std::vector<std::uint8_t> values(bytes.size());
+  std::ranges::transform(bytes, values.begin(), [](const AbstractByte& byte) { return byte.value; });
+  const std::uint64_t scaled = (std::uint64_t{JenkinsHash(values, hash.seed)} * hash.modulus) >> 32;
+  StoreNumber(hash.destination, AbstractNumber<4>::Known(static_cast<std::uint32_t>(scaled) + hash.offset).bytes);
+  return Step::kNext;
 }
 
 // `offset` and up to `modulus` - 1 more. The packet holds one such number at a time: what remains of an older one is

@@ -161,7 +161,12 @@ RuleMachine::Step RuleMachine::operator()(const Queue& queue) {
   return ToQueue(use);
 }
 
-RuleMachine::Step RuleMachine::operator()(const Tproxy& tproxy) { return TestUnknowable(tproxy); }
+// nft_tproxy_eval_v4(): a connection's packet finds its own socket, and the rule goes on if that is a transparent
+// proxy's.
+RuleMachine::Step RuleMachine::operator()(const Tproxy& tproxy) {
+  const SocketFacts* const socket = context_.socket;
+  return socket != nullptr && socket->transparent ? Test(TristateOf(*socket->transparent), {}) : TestUnknowable(tproxy);
+}
 
 RuleMachine::Step RuleMachine::operator()(const Synproxy&) {
   // nft_synproxy_eval_v4(): a packet with ACK is taken for the end of a handshake, and swallowed whether or not its

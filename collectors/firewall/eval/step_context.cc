@@ -31,6 +31,10 @@ HookContext StepContext::At(const HookStep& step, const Packet& packet) const {
   context.route_to_destination = context.out;
   if (connection_.path_kind == PathKind::kForwarded) {
     DescribePassage(step, packet, context);
+  } else if (ComesIn(step) && steps_.ArrivesByBridge()) {
+    // What br_netfilter shows to IP's rules before the bridge receives it keeps the port (nf_bridge_info).
+    context.has_bridge_port = settings_.bridge_calls_rules;
+    context.bridge_port = DeviceView::Input(steps_.ArrivalPort());
   }
   context.route_to_source = context.source_routes_to_input == Tristate::kYes ? context.in : DeviceView();
   const bool is_routed = step.hook == Hook::kOutput || step.hook == Hook::kForward || step.hook == Hook::kPostrouting;
