@@ -60,15 +60,8 @@ void AddEntry(const kernel::Host& host, std::ostream& err, ConnectionNow& now) {
 
 // What the live socket tells, where there is one.
 diagnosis::SocketCircumstances CircumstancesOf(const kernel::Host& host, const Endpoint& local, const Endpoint& peer) {
-  diagnosis::SocketCircumstances circumstances;
   const auto found = kernel::FindSocket(host, local, peer, Deadline::After(kExplainLimit));
-  if (!found || !*found) {
-    return circumstances;
-  }
-  const kernel::TcpSocket& socket = **found;
-  circumstances.peer_has_closed = PeerHasClosed(socket.state);
-  circumstances.sends_first = socket.SendsBeforeFin();
-  return circumstances;
+  return found && *found ? diagnosis::SocketCircumstances::Of(**found) : diagnosis::SocketCircumstances();
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ CloseOutcome CloseEvaluator::Evaluate(const kernel::TcpSocket& socket, const Con
   const ListedSocket listed(socket);
   const bool peer_has_closed = PeerHasClosed(socket.state);
   const Connection connection = WithFacts(listed, peer_has_closed);
-  CloseOutcome outcome = EvaluateWith(connection, &listed, history, {peer_has_closed, socket.SendsBeforeFin()});
+  CloseOutcome outcome = EvaluateWith(connection, &listed, history, SocketCircumstances::Of(socket));
   if (connection.as_if_routed) {
     outcome.fin.location.reset();  // routing refuses the FIN before that rule, and to change the rule helps nobody
   }
@@ -102,6 +102,20 @@ CloseOutcome CloseEvaluator::Evaluate(const Connection& connection, const Connec
   return outcome;
 }
 
+// With what the data of a connection that nat translated may be translated to again.
+Connection CloseEvaluator::AsResumed(const Connection& connection, const ListedSocket* socket,
+                                     const ConnectionHistory* history, Tristate translated) {
+  Connection resumed = connection;
+  if (translated != Tristate::kNo && socket != nullptr) {
+    ListedSocket listed = *socket;
+    listed.translated = history != nullptr && history->Translated();
+    listed.translation = listed.translated ? history->translation : nullptr;
+    resumed = AsIfRouted(ConnectionOf(listed, packets_.Facts()));
+  }
+  resumed.translated = translated;
+  return resumed;
+}
+
 CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const ListedSocket* socket,
                                           const ConnectionHistory* history, const SocketCircumstances& circumstances) {
   if (std::string reason = packets_.CarriedByIpvs(connection); !reason.empty()) {
@@ -110,16 +124,28 @@ CloseOutcome CloseEvaluator::EvaluateWith(const Connection& connection, const Li
     return unknown;
   }
   const std::size_t missed = packets_.Facts().Missed();
+  const auto translation = [&] { return packets_.TranslationOf(connection, history, socket); };
+  std::optional<Connection> resumed;
+  const auto as_resumed = [&]() -> const Connection& {
+    if (!resumed) {
+      resumed = AsResumed(connection, socket, history, translation().Any());
+    }
+    return *resumed;
+  };
   const ClosingPackets closing = {
-      [&](PacketKind kind) { return packets_.EvaluateOne(connection, kind); },
+      [&](PacketKind kind) {
+        const bool again = kind == PacketKind::kData && translation().Any() != Tristate::kNo;
+        return again ? packets_.EvaluatePath(as_resumed(), kind) : packets_.EvaluateOne(connection, kind);
+      },
       [&] { return packets_.EvaluatePeersLaterFin(connection); },
       [&] { return packets_.LastAck(connection); },
       [&] { return packets_.EvaluatePeersReset(connection); },
       [&](const TraversalResult& ack) { return packets_.ResetOfPeer(connection, PacketKind::kAck, ack); },
-      [&] { return packets_.TranslationOf(connection, history, socket); },
-      [&] { return EvaluateTracked(connection, circumstances.peer_has_closed); },
+      translation,
+      [&] { return EvaluateTracked(as_resumed(), circumstances.peer_has_closed); },
       circumstances.peer_has_closed,
       circumstances.sends_first,
+      circumstances.multipath,
       [&] { return WindowIsClosed(connection, packets_.Facts()); }};
   CloseOutcome outcome = CombineFateWithPrograms(closing, connection.family, packets_);
   NameMissingFact(missed, outcome);
@@ -146,10 +172,14 @@ Fate CloseEvaluator::FateOf(const kernel::TcpSocket& socket, const ConnectionHis
 
 bool CloseEvaluator::AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed) {
   const IpFamily family = socket.local.address.Family();
-  const bool over_loopback = packets_.AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed);
-  return IsLoopback(socket) ? over_loopback
-                            : packets_.AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed) &&
-                                  (over_loopback || !MayBeOwn(socket));
+  const auto are_clean = [&](PathKind path) {
+    return packets_.AllTrackedAreClean(family, path, peer_has_closed, socket.translated);
+  };
+  if (socket.translated) {  // to this host's own addresses, or from them to others
+    return are_clean(PathKind::kLoopback) && are_clean(PathKind::kLocal);
+  }
+  const bool over_loopback = are_clean(PathKind::kLoopback);
+  return IsLoopback(socket) ? over_loopback : are_clean(PathKind::kLocal) && (over_loopback || !MayBeOwn(socket));
 }
 
 TraversalResult CloseEvaluator::TrackedPacket(const kernel::TcpSocket& socket, PacketKind kind) {

@@ -19,6 +19,11 @@ struct SocketCircumstances {
   bool peer_has_closed = false;  ///< CLOSE_WAIT: its FIN has come, and no second one will
   /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
   bool sends_first = false;
+  bool multipath = false;  ///< of Multipath TCP: see ClosingPackets
+
+  static SocketCircumstances Of(const kernel::TcpSocket& socket) {
+    return {PeerHasClosed(socket.state), socket.SendsBeforeFin(), socket.multipath};
+  }
 };
 
 /// CombineFate(); and where programs that are no rules leave it unknown, what the rules alone lose for certain: such
@@ -94,6 +99,8 @@ class CloseEvaluator {
   firewall::eval::TraversalResult TrackedPacket(const kernel::TcpSocket& socket, firewall::eval::PacketKind kind);
   CloseOutcome EvaluateWith(const firewall::eval::Connection& connection, const ListedSocket* socket,
                             const ConnectionHistory* history, const SocketCircumstances& circumstances);
+  firewall::eval::Connection AsResumed(const firewall::eval::Connection& connection, const ListedSocket* socket,
+                                       const ConnectionHistory* history, firewall::eval::Tristate translated);
   firewall::eval::Connection WithFacts(const ListedSocket& socket, bool peer_has_closed);
   /// Whether every connection like `socket` closes cleanly while its entry is there.
   bool AllTrackedAreClean(const ListedSocket& socket, bool peer_has_closed);

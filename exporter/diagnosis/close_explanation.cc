@@ -114,7 +114,12 @@ CloseExplanation ExplainOwn(const ExplainedConnection& given, Connection connect
 
 // With the facts that are there.
 Result<CloseExplanation> Explain(const ExplainedConnection& given, CloseEvaluator& evaluator) {
-  auto connection = ConnectionBetween(given.local, given.peer, evaluator.Packets().Facts());
+  ListedSocket listed(given.local, given.peer);
+  if (given.entry) {
+    listed.translated = given.entry->Translated();
+    listed.translation = given.entry->translation;
+  }
+  auto connection = ConnectionBetween(listed, evaluator.Packets().Facts());
   if (!given.host_side && connection && connection->path_kind != PathKind::kForwarded) {
     return ExplainOwn(given, std::move(*connection), evaluator);
   }

@@ -78,6 +78,22 @@ void CombinePeersHalf(const ClosingPackets& packets, CloseOutcome& outcome) {
   outcome.fate = IsLost(outcome.last_ack.disposition) ? Fate::kPeerFinDropped : Fate::kClean;
 }
 
+// The fate of a connection whose data makes an entry again. The first packet of a peer that closes by Multipath TCP
+// does, too, unless it is lost.
+void CombineWithNewEntry(const ClosingPackets& packets, CloseOutcome& outcome) {
+  const TraversalResult data_fin = std::move(outcome.ack);
+  outcome = packets.with_entry();
+  if (!packets.multipath || packets.peer_has_closed || outcome.fate != Fate::kClean) {
+    return;
+  }
+  if (data_fin.disposition == Disposition::kUnknown) {
+    BecauseOf(data_fin, outcome);
+  } else if (IsLost(data_fin.disposition)) {
+    outcome.fate = Fate::kPeerFinDropped;
+    outcome.peer_fin = data_fin;
+  }
+}
+
 }  // namespace
 
 CloseOutcome CombineFate(const ClosingPackets& packets) {
@@ -89,11 +105,11 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
   }
   outcome.ack = packets.traverse(PacketKind::kAck);
   const NatEffect nat = packets.translation();
-  if (nat.Any() == Tristate::kYes) {
+  const auto data = packets.sends_first ? std::optional(packets.traverse(PacketKind::kData)) : std::nullopt;
+  if (nat.Any() == Tristate::kYes && (!data || IsLost(data->disposition))) {
     outcome.fate = Fate::kNatLost;
     return outcome;
   }
-  const auto data = packets.sends_first ? std::optional(packets.traverse(PacketKind::kData)) : std::nullopt;
   // A peer whose window is closed tells when it opens: that ACK brings the entry back as well as our probes would.
   const Tristate told =
       data && IsLost(data->disposition) && IsLost(outcome.fin.disposition) && MakesAnEntry(outcome.ack)
@@ -104,9 +120,12 @@ CloseOutcome CombineFate(const ClosingPackets& packets) {
     outcome.reason = "its conntrack entry was gone before it was first collected, and " +
                      std::string(kNotToldTranslated) + ": " + nat.reason;
   } else if (data && MakesAnEntry(*data)) {
-    outcome = packets.with_entry();
-  } else if (data && data->disposition == Disposition::kUnknown && IsLost(outcome.fin.disposition)) {
+    CombineWithNewEntry(packets, outcome);
+  } else if (data && data->disposition == Disposition::kUnknown &&
+             (IsLost(outcome.fin.disposition) || nat.Any() == Tristate::kYes)) {
     BecauseOf(*data, outcome);
+  } else if (nat.Any() == Tristate::kYes) {
+    outcome.fate = Fate::kNatLost;
   } else if (told == Tristate::kYes) {
     CloseOutcome with_entry = packets.with_entry();
     if (with_entry.fate == Fate::kClean) {

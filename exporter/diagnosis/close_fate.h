@@ -28,6 +28,9 @@ struct ClosingPackets {
   bool peer_has_closed = false;  ///< the peer's FIN has come
   /// Data or window probes go out before the FIN and again and again: they bring the entry back, and the FIN has it.
   bool sends_first = false;
+  /// Multipath TCP: either end closes by a bare ACK first, with a DATA_FIN in it, which makes an entry where it is let
+  /// through (__mptcp_wr_shutdown()); FINs follow once both have.
+  bool multipath = false;
   /// Whether the peer's window is closed: then it sends an update of it once it reads.
   std::function<firewall::eval::Tristate()> window_closed;
 };

@@ -119,6 +119,33 @@ bool HasLostAddress(const ListedSocket& listed, const Socket& socket, const fire
   return received != nullptr && received->Why() == nullptr && (route == nullptr || !(*route)->local);
 }
 
+// What the entry of a connection tells of it beyond nat.
+void AddTranslation(const ListedSocket& listed, const Socket* socket, FactQuery& facts, Connection& connection) {
+  connection.translated = firewall::eval::Tristate::kYes;
+  if (listed.translation == nullptr) {
+    return;
+  }
+  Connection::BeyondNat& beyond = connection.beyond_nat.emplace();
+  beyond.local = listed.translation->local;
+  beyond.peer = listed.translation->peer;
+  if (!connection.routing) {  // what is sent to an address of this host's own may be for another one
+    connection.routing = RoutingOf(listed, socket, facts);
+  }
+  RouteKey key;
+  key.destination = beyond.peer.address;
+  if (connection.routing) {
+    key = *connection.routing;
+    key.destination = beyond.peer.address;
+    key.source_port.reset();
+    key.destination_port.reset();
+  }
+  if (const Route* route = FindRoute(facts, key)) {
+    beyond.egress = route->egress;
+    beyond.egress_port = route->egress_port;
+    beyond.peer_is_own = route->local;
+  }
+}
+
 // Of the other addresses of 127.0.0.0/8 routing tells: net.ipv4.conf.DEVICE.route_localnet lets them lie on a network.
 bool IsAtHomeEverywhere(const IpAddress& address) {
   static const IpAddress first = *IpAddress::Parse("127.0.0.1");
@@ -187,19 +214,24 @@ Connection ConnectionOf(const ListedSocket& listed, FactQuery& facts) {
   } else {
     connection.local_socket.time_to_live = TimeToLive(connection.family, connection.egress.name, hop_limit, facts);
   }
+  if (listed.translated) {
+    AddTranslation(listed, socket, facts, connection);
+  }
   return connection;
 }
 
-Result<Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer, FactQuery& facts) {
+Result<Connection> ConnectionBetween(const ListedSocket& listed, FactQuery& facts) {
+  const Endpoint& local = listed.local;
+  const Endpoint& peer = listed.peer;
   // A socket here may have an address that is not this host's (a transparent proxy's), or not any more.
   if (facts.FindValue<Socket>(SocketKey{local, peer}) != nullptr) {
-    return ConnectionOf(ListedSocket(local, peer), facts);
+    return ConnectionOf(listed, facts);
   }
   const std::size_t missed = facts.Missed();
   const bool peer_is_own = IsOwn(facts, peer.address);
   const bool local_is_own = IsOwn(facts, local.address);
   if (local_is_own) {
-    return ConnectionOf(ListedSocket(local, peer), facts);
+    return ConnectionOf(listed, facts);
   }
   if (peer_is_own && facts.Missed() == missed) {
     return Fail(FailureReason::kUnsupported, "LOCAL, " + local.address.Text() +

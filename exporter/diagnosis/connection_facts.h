@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "collectors/base/ip.h"
@@ -15,10 +16,12 @@ namespace finwait::diagnosis {
 struct ListedSocket {
   Endpoint local;
   Endpoint peer;
-  std::optional<std::uint32_t> user;                ///< its owner
-  bool held = true;                                 ///< a process holds it, as far as the list tells
-  std::optional<std::uint64_t> control_group = {};  ///< cgroup v2, by its number; nothing: not listed
-  std::uint32_t device = 0;                         ///< that it is bound to (index); 0: none, or not listed
+  std::optional<std::uint32_t> user;                            ///< its owner
+  bool held = true;                                             ///< a process holds it, as far as the list tells
+  std::optional<std::uint64_t> control_group = {};              ///< cgroup v2, by its number; nothing: not listed
+  std::uint32_t device = 0;                                     ///< that it is bound to (index); 0: none, or not listed
+  bool translated = false;                                      ///< its entry is there, and says that nat translates it
+  std::shared_ptr<const kernel::Translation> translation = {};  ///< to which ends; null: not told
 
   ListedSocket(const Endpoint& local_end, const Endpoint& peer_end) : local(local_end), peer(peer_end) {}
   explicit ListedSocket(const kernel::TcpSocket& socket)
@@ -27,7 +30,9 @@ struct ListedSocket {
         user(socket.uid),
         held(socket.IsOpen()),
         control_group(socket.cgroup_id),
-        device(socket.device) {}
+        device(socket.device),
+        translated(socket.entry.source_nat || socket.entry.destination_nat),
+        translation(socket.entry.translation) {}
 };
 
 /// Whether both ends are surely this host's, by their addresses alone: of others routing tells.
@@ -46,7 +51,6 @@ bool IsOwn(firewall::facts::FactQuery& facts, const IpAddress& address, std::uin
 
 /// The same for any connection, which need not exist: of this host's, over loopback, or one that it forwards. An error
 /// where the two ends were given in the wrong order.
-Result<firewall::eval::Connection> ConnectionBetween(const Endpoint& local, const Endpoint& peer,
-                                                     firewall::facts::FactQuery& facts);
+Result<firewall::eval::Connection> ConnectionBetween(const ListedSocket& socket, firewall::facts::FactQuery& facts);
 
 }  // namespace finwait::diagnosis

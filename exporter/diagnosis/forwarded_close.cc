@@ -210,7 +210,7 @@ class WayThroughHost {
       return std::nullopt;
     }
     through.peer = forwarded.peer;
-    through.beyond_nat = Connection::Ends{history_->translation->local, history_->translation->peer};
+    through.beyond_nat = Connection::BeyondNat{history_->translation->local, history_->translation->peer};
     return through;
   }
 
@@ -278,7 +278,7 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
       {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
        [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
        [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); }, forwarded.peer_has_closed,
-       forwarded.sends_first, [&] { return firewall::packet::TristateOf(forwarded.window_closed); }},
+       forwarded.sends_first, false, [&] { return firewall::packet::TristateOf(forwarded.window_closed); }},
       forwarded.local.address.Family(), evaluator.Packets());
   outcome.passage = way.Passage();
   if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {
@@ -343,7 +343,7 @@ bool AllTrackedForwardedAreClean(CloseEvaluator& evaluator, IpFamily family, boo
   const auto& tables = evaluator.Packets().GetRuleset().tables;
   return std::ranges::none_of(
              tables, [](const firewall::Table& table) { return table.family == firewall::TableFamily::kBridge; }) &&
-         evaluator.Packets().AllTrackedAreClean(family, PathKind::kForwarded, peer_has_closed);
+         evaluator.Packets().AllTrackedAreClean(family, PathKind::kForwarded, peer_has_closed, false);
 }
 
 ClosingDrops FindForwardedDrops(CloseEvaluator& evaluator, const ForwardedConnection& forwarded,

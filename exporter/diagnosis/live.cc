@@ -88,21 +88,25 @@ class WithEntry {
 
   std::optional<Fate> Remembered(const kernel::TcpSocket& socket) {
     const IpFamily family = socket.local.address.Family();
-    const bool loopback = IsLoopback(ListedSocket(socket));
+    const ListedSocket listed(socket);
+    const bool stays = IsLoopback(listed) && !listed.translated;
     const bool peer_has_closed = socket.state != kernel::TcpState::kEstablished;
-    const std::size_t kind = static_cast<std::size_t>(family) * 4 + (loopback ? 2 : 0) + (peer_has_closed ? 1 : 0);
+    const std::size_t kind = static_cast<std::size_t>(family) * 8 + (listed.translated ? 4 : 0) + (stays ? 2 : 0) +
+                             (peer_has_closed ? 1 : 0);
     if (!all_clean_[kind]) {
+      const auto are_clean = [&](PathKind path) {
+        return evaluator_.Packets().AllTrackedAreClean(family, path, peer_has_closed, listed.translated);
+      };
       // One that seems to leave may be to another address of this host.
-      all_clean_[kind] =
-          evaluator_.Packets().AllTrackedAreClean(family, PathKind::kLoopback, peer_has_closed) &&
-          (loopback || evaluator_.Packets().AllTrackedAreClean(family, PathKind::kLocal, peer_has_closed));
+      all_clean_[kind] = are_clean(PathKind::kLoopback) && (stays || are_clean(PathKind::kLocal));
     }
     return *all_clean_[kind] ? std::optional(Fate::kClean) : evaluator_.RememberedTracked(socket);
   }
 
  private:
   CloseEvaluator& evaluator_;
-  std::array<std::optional<bool>, 8> all_clean_;  // by family, path, and whether the peer has closed
+  // By family, whether nat translates it, path, and whether the peer has closed.
+  std::array<std::optional<bool>, 16> all_clean_;
 };
 
 // Evaluates the open sockets of a sample that are not remembered. All of them as they are, with an entry or without,

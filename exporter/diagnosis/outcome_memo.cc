@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace finwait::diagnosis {
+namespace {
+
+bool IsTranslated(const kernel::TcpSocket& socket, const ConnectionHistory* history) {
+  return socket.entry.source_nat || socket.entry.destination_nat || (history != nullptr && history->Translated());
+}
+
+}  // namespace
 
 std::uint16_t OutcomeMemo::NumberOfSite(const CloseOutcome& outcome) {
   const auto loss = DecisiveDropOf(outcome);
@@ -28,7 +35,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.hung_on = hung_on;
   remembered.fate = outcome.fate;
   remembered.site = NumberOfSite(outcome);
-  remembered.translated = history != nullptr && history->Translated();
+  remembered.translated = IsTranslated(socket, history);
   remembered.seen_tracked = history != nullptr && history->SeenTracked();
   remembered.tracked = socket.entry.tracking == kernel::Tracking::kTracked;
   remembered.open = socket.IsOpen();
@@ -41,7 +48,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
 const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                                                    const firewall::facts::FactStore& facts) const {
   const Remembered* found = remembered_.Find(socket.cookie);
-  const bool same = found != nullptr && found->translated == (history != nullptr && history->Translated()) &&
+  const bool same = found != nullptr && found->translated == IsTranslated(socket, history) &&
                     found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
                     found->tracked == (socket.entry.tracking == kernel::Tracking::kTracked) &&
                     found->open == socket.IsOpen() &&

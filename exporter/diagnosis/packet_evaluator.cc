@@ -138,9 +138,10 @@ TraversalResult PacketEvaluator::EvaluateTrackedFromPeer(const Connection& conne
   if (firewall::eval::IsOutgoing(kind) || !IsLost(result.disposition)) {
     return result;
   }
-  for (const firewall::eval::Interface& other : OtherDevices(connection)) {
-    Connection there = connection;
-    if (connection.path_kind == PathKind::kForwarded) {
+  const Connection met = WithEntry(connection, kind);
+  for (const firewall::eval::Interface& other : OtherDevices(met)) {
+    Connection there = met;
+    if (met.path_kind == PathKind::kForwarded) {
       there.egress = other;
     } else {
       there.ingress = other;
@@ -193,15 +194,18 @@ TraversalResult PacketEvaluator::EvaluateTrackedPath(const Connection& connectio
   evaluator_.ResetBudget();
   firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, settings_.tcp_loose.value_or(true));
   settings.programs = nullptr;  // its data has come past them
-  return UnlessUnavailable(firewall::eval::EvaluateTrackedPacket(evaluator_, connection, kind, settings),
-                           connection.family);
+  return UnlessUnavailable(
+      firewall::eval::EvaluateTrackedPacket(evaluator_, WithEntry(connection, kind), kind, settings),
+      connection.family);
 }
 
 TraversalResult PacketEvaluator::TrackedLastAck(const Connection& connection) {
   evaluator_.ResetBudget();
   firewall::eval::PacketPathSettings settings = SettingsFor(connection.family, settings_.tcp_loose.value_or(true));
   settings.programs = nullptr;
-  return UnlessUnavailable(firewall::eval::EvaluateTrackedLastAck(evaluator_, connection, settings), connection.family);
+  return UnlessUnavailable(
+      firewall::eval::EvaluateTrackedLastAck(evaluator_, WithEntry(connection, PacketKind::kData), settings),
+      connection.family);
 }
 
 TraversalResult PacketEvaluator::UnlessUnavailable(TraversalResult result, IpFamily family) const {
@@ -261,6 +265,7 @@ const std::optional<TraversalResult>& PacketEvaluator::ForAll(const Question& qu
   // The FIN of a process that still holds its socket and of an orphan must fare alike for the result to hold for all.
   Connection orphaned = AnyConnection(question.family);
   orphaned.path_kind = question.path_kind;
+  orphaned.translated = question.translated ? Tristate::kUnknown : Tristate::kNo;
   Connection held = orphaned;
   held.local_socket.held = true;
   known.result.reset();
@@ -400,9 +405,9 @@ std::optional<TraversalResult> PacketEvaluator::ResetOfPeer(const Connection& co
   });
 }
 
-bool PacketEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bool peer_has_closed) {
+bool PacketEvaluator::AllTrackedAreClean(IpFamily family, PathKind path_kind, bool peer_has_closed, bool translated) {
   const auto passes = [&](PacketKind kind) {
-    const auto& result = ForAll({family, path_kind, kind, true});
+    const auto& result = ForAll({family, path_kind, kind, true, false, false, translated});
     return result && result->disposition == Disposition::kAccept;
   };
   return passes(PacketKind::kFin) && passes(PacketKind::kAck) &&

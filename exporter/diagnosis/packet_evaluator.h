@@ -105,8 +105,9 @@ class PacketEvaluator {
   bool AllFareAlike(IpFamily family, std::optional<std::uint64_t> control_group, bool peer_has_closed);
   /// Whether those over loopback fare the same.
   bool FareAlikeOverLoopback(IpFamily family, bool peer_has_closed);
-  /// Whether every connection of the family on that path closes cleanly while its entry is there.
-  bool AllTrackedAreClean(IpFamily family, firewall::eval::PathKind path_kind, bool peer_has_closed);
+  /// Whether every connection of the family on that path closes cleanly while its entry is there, which translates it
+  /// or not.
+  bool AllTrackedAreClean(IpFamily family, firewall::eval::PathKind path_kind, bool peer_has_closed, bool translated);
 
   /// Who hears the ends of packets of connections that stand for a class, and where to note which rules packets have
   /// come past; null: nobody. Neither is owned.
@@ -142,7 +143,8 @@ class PacketEvaluator {
     firewall::eval::PacketKind kind = firewall::eval::PacketKind::kFin;
     bool tracked = false;  ///< kData: the ACK of the peer's FIN
     bool by_rules_alone = false;
-    bool later = false;  ///< kPeerFin: of a peer that closes after this end
+    bool later = false;       ///< kPeerFin: of a peer that closes after this end
+    bool translated = false;  ///< by nat, to whatever ends; `tracked`
     auto operator<=>(const Question&) const = default;
   };
   // That result, and all that it hung on.

@@ -101,8 +101,10 @@ StuckFinding FindCauseOfProbes(const kernel::TcpSocket& socket, const StuckConte
   if (socket.entry.tracking != kernel::Tracking::kUntracked || context.evaluator == nullptr) {
     return closed;
   }
-  const CloseOutcome outcome = context.evaluator->Evaluate(context.evaluator->ConnectionWithFacts(socket),
-                                                           context.history, {PeerHasClosed(socket.state), true});
+  SocketCircumstances circumstances = SocketCircumstances::Of(socket);
+  circumstances.sends_first = true;
+  const CloseOutcome outcome =
+      context.evaluator->Evaluate(context.evaluator->ConnectionWithFacts(socket), context.history, circumstances);
   return outcome.fate == Fate::kFinDropped ? DroppedAt(outcome.fin, Cause::kLocalDrop, context) : closed;
 }
 

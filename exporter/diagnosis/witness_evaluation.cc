@@ -44,7 +44,7 @@ void Append(Item item, std::size_t most, std::vector<Item>& list) {
 TraversalResult EvaluateDrop(const witness::Drop& drop, const kernel::TcpSocket* socket, CloseEvaluator& evaluator) {
   Result<firewall::eval::Connection> connection =
       socket != nullptr ? evaluator.ConnectionWithFacts(*socket)
-                        : ConnectionBetween(LocalEnd(drop), PeerEnd(drop), evaluator.Packets().Facts());
+                        : ConnectionBetween({LocalEnd(drop), PeerEnd(drop)}, evaluator.Packets().Facts());
   if (!connection) {
     TraversalResult unknown;
     unknown.reason = connection.error().message;

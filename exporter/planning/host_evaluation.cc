@@ -52,7 +52,7 @@ class Evaluation {
       const firewall::eval::Connection connection = evaluator_.ConnectionWithFacts(reported.socket);
       const bool peer_has_closed = PeerHasClosed(reported.socket.state);
       const CloseOutcome later = evaluator_.Evaluate(connection, history ? &*history : nullptr,
-                                                     {peer_has_closed, reported.socket.SendsBeforeFin()});
+                                                     diagnosis::SocketCircumstances::Of(reported.socket));
       outcome = OutcomeOf(later);
       if (later.fate == diagnosis::Fate::kNatLost) {
         const NatEffect nat = evaluator_.Packets().TranslationOf(evaluator_.ConnectionWithFacts(reported.socket),

@@ -195,10 +195,10 @@ class RealRulesetTest : public testing::TestWithParam<Close> {
       firewall::read::FactResolver resolver(lab::HostHere());
       firewall::facts::FactStore store;
       firewall::facts::FactQuery query(store);
-      auto facts = diagnosis::ConnectionBetween(*Endpoint::Parse(local), *Endpoint::Parse(peer), query);
+      auto facts = diagnosis::ConnectionBetween({*Endpoint::Parse(local), *Endpoint::Parse(peer)}, query);
       for (auto missing = query.TakeNeeds(); !missing.empty(); missing = query.TakeNeeds()) {
         resolver.Resolve(missing, store);
-        facts = diagnosis::ConnectionBetween(*Endpoint::Parse(local), *Endpoint::Parse(peer), query);
+        facts = diagnosis::ConnectionBetween({*Endpoint::Parse(local), *Endpoint::Parse(peer)}, query);
       }
       ASSERT_TRUE(facts) << facts.error().message;
       facts->opened_by = close.client_closes ? OpenedBy::kLocal : OpenedBy::kPeer;

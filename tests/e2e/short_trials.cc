@@ -265,6 +265,20 @@ std::vector<ShortTrial> Facts() {
            "priority 0; oifname veth0 ct state invalid " +
            rule + "; }; }'";
   };
+  add(One(
+      "a hash of addresses, with a seed that is told",
+      NFT("output",
+          "oifname veth0 meta mark set jhash ip saddr . ip daddr . tcp dport mod 1000 seed 0x5eed offset 1; ct state "
+          "invalid meta mark != 0x5eed drop"),
+      "fin_dropped"));
+  add(One("the last ACK, which no process sends",
+          "iptables-nft -A OUTPUT -o veth0 -p tcp --tcp-flags SYN,FIN,RST,ACK ACK -m owner ! --socket-exists -j DROP",
+          "peer_fin_dropped"));
+  add(One(
+      "a transparent proxy, and a socket that is none",
+      "nft 'table ip f { chain p { type filter hook prerouting priority mangle; iifname veth0 tcp sport 80 tproxy to "
+      ":50080 drop; }; }'",
+      "clean"));
   add(One("a count of a set's elements far from its limit", counted("add @s { ip daddr ct count 5000 } drop"),
           "fin_dropped"));
   add(One("a count of a set's elements never reached", counted("add @s { ip daddr ct count over 5000 } drop"),
@@ -327,6 +341,15 @@ std::vector<ShortTrial> Bridges() {
           "fin_dropped");
   bridged("input by its port", frames("input", "iifname \"veth0\" tcp sport 80 drop"), "ack_dropped");
   bridged("forward is not passed", frames("forward", "drop"), "clean");
+  bridged(
+      "its port, which br_netfilter keeps",
+      "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables-nft -A INPUT -m physdev --physdev-in veth0 -p tcp -m "
+      "conntrack --ctstate NEW -j DROP",
+      "peer_decides");
+  bridged("another port",
+          "sysctl -qw net.bridge.bridge-nf-call-iptables=1; iptables-nft -A INPUT -m physdev --physdev-in "
+          "tap7 -p tcp -j DROP",
+          "clean");
   bridged("ebtables by mark", marks + "ebtables-nft -A OUTPUT --mark 1 -j DROP", "fin_dropped");
   bridged("ebtables by port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 80 -j DROP", "ack_dropped");
   bridged("ebtables by another port", "ebtables-nft -A INPUT -p ip --ip-proto tcp --ip-sport 81 -j DROP", "clean");
@@ -354,6 +377,79 @@ std::vector<ShortTrial> Tracked() {
   for (ShortTrial& trial : all) {
     trial.entry_stays = true;
   }
+  return all;
+}
+
+// What nat translates: rules meet the ends that the connection has beyond nat, wherever its packets have come past
+// that.
+std::vector<ShortTrial> Translated() {
+  std::vector<ShortTrial> all;
+  const std::string fins = " -p tcp --tcp-flags FIN FIN -j DROP";
+  const auto add = [&](const std::string& name, const std::string& prepare, const std::string& rules,
+                       const std::string& fate) -> ShortTrial& {
+    all.push_back(One("translated: " + name, rules, fate));
+    all.back().prepare = prepare;
+    all.back().entry_stays = true;
+    return all.back();
+  };
+  for (const bool ipv6 : {false, true}) {
+    const std::string service = ipv6 ? "2001:db8:7::5" : "203.0.113.5";
+    const std::string peer = ipv6 ? "2001:db8::2" : "192.0.2.2";
+    const std::string prepare = Filled(std::string(ipv6 ? "ip -6" : "ip") + " route add " + service + " via " + peer +
+                                           "; T -t nat -A OUTPUT -d " + service + " -j DNAT --to-destination " + peer,
+                                       ipv6);
+    const auto to_service = [&](const std::string& name, const std::string& rules, const std::string& fate) {
+      ShortTrial& trial =
+          add("to a service, " + name + (ipv6 ? ", IPv6" : ", IPv4"), prepare, Filled(rules, ipv6), fate);
+      trial.ipv6 = ipv6;
+      trial.address = service;
+      trial.listens = peer;
+    };
+    to_service("POSTROUTING by the peer beyond", "T -t mangle -A POSTROUTING -d " + peer + fins, "fin_dropped");
+    to_service("POSTROUTING by the service", "T -t mangle -A POSTROUTING -d " + service + fins, "clean");
+    to_service("OUTPUT by the service", "T -A OUTPUT -d " + service + fins, "clean");
+    to_service("mangle OUTPUT by the service", "T -t mangle -A OUTPUT -d " + service + fins, "fin_dropped");
+    to_service("raw PREROUTING by the peer beyond", "T -t raw -A PREROUTING -s " + peer + fins, "peer_fin_dropped");
+    to_service("INPUT by the service", "T -A INPUT -s " + service + fins, "clean");
+  }
+  const std::string snat =
+      "ip address add 192.0.2.9/24 dev veth0; iptables-nft -t nat -A POSTROUTING -p tcp --dport 80 -j SNAT --to-source "
+      "192.0.2.9";
+  const auto egress = [](const std::string& source) {
+    return "nft 'table netdev n { chain e { type filter hook egress device veth0 priority 0; ip saddr " + source +
+           " tcp flags & fin == fin drop; }; }'";
+  };
+  add("from another address, egress by it", snat, egress("192.0.2.9"), "fin_dropped");
+  add("from another address, egress by its own", snat, egress("192.0.2.1"), "clean");
+  add("from another address, raw PREROUTING by it", snat,
+      "iptables-nft -t raw -A PREROUTING -d 192.0.2.9 -p tcp --tcp-flags SYN,FIN,ACK ACK -j DROP", "peer_decides");
+  add("from another address, INPUT by it", snat, "iptables-nft -A INPUT -d 192.0.2.9" + fins, "clean");
+
+  // Where the service seems to be is not where its packets go.
+  const std::string elsewhere =
+      "ip link add side type veth peer name far netns $FAR; ip address add 198.51.100.1/24 dev side; ip link set side "
+      "up; iptables-nft -t nat -A OUTPUT -d 192.0.2.77 -j DNAT --to-destination 198.51.100.2; iptables-nft -t nat -A "
+      "POSTROUTING -o side -j MASQUERADE";
+  const auto by_device = [&](const std::string& name, const std::string& rules, const std::string& fate) {
+    ShortTrial& trial = add("over another device, " + name, elsewhere, rules, fate);
+    trial.prepare_peer = "ip address add 198.51.100.2/24 dev far; ip link set far up";
+    trial.address = "192.0.2.77";
+    trial.listens = "198.51.100.2";
+  };
+  by_device("POSTROUTING by it", "iptables-nft -t mangle -A POSTROUTING -o side" + fins, "fin_dropped");
+  by_device("OUTPUT by it", "iptables-nft -A OUTPUT -o side" + fins, "clean");
+  by_device("INPUT by it", "sysctl -qw net.ipv4.conf.all.rp_filter=1; iptables-nft -A INPUT -i side" + fins,
+            "peer_fin_dropped");
+
+  ShortTrial& window =
+      add("a closed window, whose probes are translated again",
+          "ip route add 203.0.113.5 via 192.0.2.2; iptables-nft -t nat -A OUTPUT -d 203.0.113.5 -j DNAT "
+          "--to-destination 192.0.2.2",
+          "iptables-nft -A OUTPUT -m conntrack --ctstate INVALID -j DROP", "clean");
+  window.address = "203.0.113.5";
+  window.listens = "192.0.2.2";
+  window.entry_stays = false;
+  window.peer = PeerAct::kStopsReading;
   return all;
 }
 
@@ -494,9 +590,10 @@ std::vector<ShortTrial> Peers() {
 }  // namespace
 
 std::vector<ShortTrialGroup> ShortTrials() {
-  return {{"WayOut", WayOut()},   {"WayIn", WayIn()},     {"Facts", Facts()},
-          {"Bridges", Bridges()}, {"Tracked", Tracked()}, {"Routing", Routing()},
-          {"Peers", Peers()},     {"Lasting", Lasting()}, {"Reported", ReportedTrials()}};
+  return {{"WayOut", WayOut()},          {"WayIn", WayIn()},     {"Facts", Facts()},
+          {"Bridges", Bridges()},        {"Tracked", Tracked()}, {"Translated", Translated()},
+          {"Routing", Routing()},        {"Peers", Peers()},     {"Lasting", Lasting()},
+          {"Reported", ReportedTrials()}};
 }
 
 }  // namespace finwait::e2e

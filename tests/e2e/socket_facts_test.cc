@@ -121,7 +121,7 @@ class SocketFactsTest : public testing::Test {
  private:
   template <typename CountOf>
   static std::string FateIn(CountOf count_of) {
-    for (const char* fate : {"fin_dropped", "ack_dropped", "nat_lost", "unknown"}) {
+    for (const char* fate : {"fin_dropped", "ack_dropped", "nat_lost", "peer_fin_dropped", "unknown"}) {
       if (count_of(fate) > 0) {
         return fate;
       }
@@ -243,6 +243,46 @@ TEST_F(SocketFactsTest, AnswersOverAnotherDeviceAreUnknownUnlessForbidden) {
   wire_.peer.Shell("ip route replace 203.0.113.1 via 192.0.2.1");
   wire_.local.Sysctl("net.ipv4.conf.second0.rp_filter", "1");
   ExpectAll("clean", Connect());
+}
+
+// Either end closes by a DATA_FIN in a bare ACK, which makes an entry: the peer reads to the end, whatever is INVALID.
+TEST_F(SocketFactsTest, AMultipathConnectionClosesByABareAck) {
+  for (const lab::Namespace* host : {&wire_.local, &wire_.peer}) {
+    host->Sysctl("net.mptcp.enabled", "1");
+  }
+  UniqueFd listener;
+  wire_.peer.Run([&] {
+    listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
+    const sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(81), .sin_addr = {}, .sin_zero = {}};
+    ASSERT_EQ(::bind(listener.Get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+    ASSERT_EQ(::listen(listener.Get(), 1), 0);
+  });
+  UniqueFd client;
+  wire_.local.Run([&] {
+    client = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
+    sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(81), .sin_addr = {}, .sin_zero = {}};
+    ::inet_pton(AF_INET, kFarAddress, &address.sin_addr);
+    ASSERT_EQ(::connect(client.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  });
+  const UniqueFd server(::accept4(listener.Get(), nullptr, nullptr, SOCK_CLOEXEC));
+  ASSERT_TRUE(static_cast<bool>(server));
+  wire_.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
+  LoseEntries();
+  EXPECT_EQ(Explained(client), "clean");
+  EXPECT_EQ(Checked(), "clean");
+  wire_.local.Shell("iptables -A INPUT -p tcp ! --syn -m conntrack --ctstate NEW -j DROP");
+  LoseEntries();
+  EXPECT_EQ(Explained(client), "peer_fin_dropped");
+  {
+    Program program(wire_.local);
+    EXPECT_TRUE(lab::Eventually([&] { return Served(program) == "peer_fin_dropped"; })) << Served(program);
+  }
+  LoseEntries();
+  client.Reset();
+  const timeval patience = {.tv_sec = 5, .tv_usec = 0};
+  ::setsockopt(server.Get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  char byte = 0;
+  EXPECT_EQ(::recv(server.Get(), &byte, 1, 0), 0) << "the end, which the DATA_FIN tells";
 }
 
 }  // namespace

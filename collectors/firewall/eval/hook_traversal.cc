@@ -6,6 +6,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "collectors/firewall/eval/hook_order.h"
@@ -22,14 +23,22 @@ constexpr std::size_t kMostOrders = 24;
 // ip_queue_xmit(), ip_forward(): nothing leaves, as where a rule drops.
 constexpr const char* kNoRoute = "this host has no route for it";
 
-// Whether a chain of hook ingress or egress is bound to the device.
+// A device that sends by another one, and receives by it: packets pass the hooks of that one, too.
+bool StandsOnAnother(const Interface& device) {
+  constexpr std::string_view kKinds[] = {"vlan", "macvlan", "macvtap", "ipvlan", "bond", "team"};
+  return device.kind && std::find(std::begin(kKinds), std::end(kKinds), *device.kind) != std::end(kKinds);
+}
+
+// Whether packets that pass the device pass a chain of hook ingress or egress.
 Tristate BoundTo(const BaseChain& base, const Interface& device, bool general) {
-  if (!device.name) {
-    return general || base.devices.empty() ? Tristate::kNo : Tristate::kUnknown;
+  if (base.devices.empty() || (general && !device.name)) {
+    return Tristate::kNo;
   }
-  return TristateOf(std::any_of(base.devices.begin(), base.devices.end(), [&](const Device& each) {
-    return each.prefix ? device.name->compare(0, each.name.size(), each.name) == 0 : *device.name == each.name;
-  }));
+  const bool is_there =
+      device.name && std::any_of(base.devices.begin(), base.devices.end(), [&](const Device& each) {
+        return each.prefix ? device.name->compare(0, each.name.size(), each.name) == 0 : *device.name == each.name;
+      });
+  return is_there ? Tristate::kYes : !device.name || StandsOnAnother(device) ? Tristate::kUnknown : Tristate::kNo;
 }
 
 bool HasNatChain(const Ruleset& ruleset, IpFamily family) {
@@ -46,11 +55,16 @@ bool HasNatChain(const Ruleset& ruleset, IpFamily family) {
 }
 
 // nf_nat_packet(): what nat makes at one hook of packets whose entry is there. It gives them a destination where they
-// come in, and a source where they leave, whichever end sends them. Done twice it changes nothing.
+// come in or are sent here, and a source where they leave, whichever end sends them. Done twice it changes nothing.
 class EntryTranslation {
  public:
-  EntryTranslation(const Connection& connection, PacketKind kind, Hook hook) : of_source_(LeavesNat(hook)) {
-    if (!connection.beyond_nat || (!of_source_ && hook != Hook::kPrerouting && hook != Hook::kOutput)) {
+  EntryTranslation(const Connection& connection, PacketKind kind, Hook hook, const PacketRouting& routing)
+      : of_source_(LeavesNat(hook)), sent_here_(hook == Hook::kOutput), routing_(routing) {
+    if (!of_source_ && hook != Hook::kPrerouting && hook != Hook::kOutput) {
+      return;
+    }
+    if (!connection.beyond_nat) {
+      to_unknown_ends_ = connection.translated != Tristate::kNo;
       return;
     }
     const bool outgoing = IsOutgoing(kind);
@@ -59,6 +73,9 @@ class EntryTranslation {
     const Endpoint& beyond = of_local_end ? connection.beyond_nat->local : connection.beyond_nat->peer;
     if (here != beyond) {
       made_ = outgoing ? beyond : here;
+      destination_kind_ = connection.path_kind == PathKind::kForwarded ? AddressKind::kRemote
+                          : outgoing                                   ? AddressKind::kUnknown
+                                                                       : AddressKind::kLocal;
     }
   }
 
@@ -72,15 +89,31 @@ class EntryTranslation {
     }
   }
 
+  // What is sent here and gets another destination is routed again (nf_nat_ipv4_local_fn()). There is a route: the
+  // connection is up.
   void Apply(Packet& packet) const {
-    if (Changes(packet)) {
-      of_source_ ? packet.PutSource(*made_, AddressKind::kUnknown)
-                 : packet.PutDestination(*made_, AddressKind::kRemote);
+    if (!Changes(packet)) {
+      return;
+    }
+    const Packet before = sent_here_ ? packet : Packet();
+    if (!made_) {
+      PutUnknown(packet);
+    } else if (of_source_) {
+      packet.PutSource(*made_, AddressKind::kUnknown);
+    } else {
+      packet.PutDestination(*made_, destination_kind_);
+    }
+    if (sent_here_) {
+      routing_.Reroute(before, packet);
+      const bool elsewhere = packet.new_route != nullptr && !packet.new_route->local;
+      packet.destination_kind = elsewhere ? AddressKind::kRemote : packet.destination_kind;
     }
   }
 
  private:
-  bool Changes(const Packet& packet) const { return made_ && packet.tracking == PacketTracking::kEstablished; }
+  bool Changes(const Packet& packet) const {
+    return (made_ || to_unknown_ends_) && packet.tracking == PacketTracking::kEstablished;
+  }
 
   void PutUnknown(Packet& packet) const {
     const std::size_t size = packet.SourceAddress().size();
@@ -91,7 +124,11 @@ class EntryTranslation {
   }
 
   bool of_source_;
-  std::optional<Endpoint> made_;  // what it makes of that end; nothing: it has no part in it
+  bool sent_here_;
+  const PacketRouting& routing_;
+  std::optional<Endpoint> made_;  // what it makes of that end
+  AddressKind destination_kind_ = AddressKind::kUnknown;
+  bool to_unknown_ends_ = false;  // neither: it has no part in it
 };
 
 class Walk {
@@ -216,7 +253,7 @@ class Walk {
         Enter(step, one.packet);
         NotePrograms(step, one.packet);
       }
-      const EntryTranslation translation(connection_, kind_, step.hook);
+      const EntryTranslation translation(connection_, kind_, step.hook, routing_);
       for (const std::vector<HookEntry>& group :
            HookEntries(evaluator_.GetRuleset(), connection_.family, settings_.conntrack_active, step)) {
         for (InFlightPacket& one : in_flight) {
@@ -310,7 +347,7 @@ class Walk {
     }
     if (step.hook == Hook::kIngress) {
       packet.owner = SocketOwner::kNone;  // loopback_xmit() and ip_rcv() let go of the sender's socket
-    } else if (step.hook == Hook::kInput && connection_.path_kind == PathKind::kLocal &&
+    } else if (step.hook == Hook::kInput && connection_.path_kind == PathKind::kLocal && !IsOutgoing(kind_) &&
                settings_.early_demultiplexing != Tristate::kNo) {
       const SocketFacts& receiver = connection_.local_socket;
       // What answers a FIN finds a socket that no process holds any more.

@@ -55,5 +55,6 @@ using packet::TristateOf;
 using packet::Uncertainty;
 using packet::VrfOf;
 using packet::Wide;
+using packet::WithEntry;
 
 }  // namespace finwait::firewall::eval

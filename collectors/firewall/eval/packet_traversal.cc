@@ -67,11 +67,14 @@ WireEnds EndsOf(const Packet& packet) {
 // entry again is translated as its first packet was, unless chance has a part in it (`certain` says that all ways lead
 // to the same ends). If the peer opened it, nothing here undoes what the peer's first packet met.
 Tristate StaysTranslated(const Connection& connection, Tristate stays_itself, bool certain) {
-  if (connection.translated == Tristate::kUnknown || connection.opened_by == OpenedBy::kUnknown) {
+  if (connection.translated == Tristate::kUnknown) {
     return Tristate::kUnknown;
   }
   if (connection.opened_by == OpenedBy::kPeer || stays_itself == Tristate::kYes) {
     return Tristate::kNo;
+  }
+  if (connection.opened_by == OpenedBy::kUnknown) {
+    return Tristate::kUnknown;
   }
   return certain ? Not(stays_itself) : Tristate::kUnknown;
 }
@@ -108,7 +111,8 @@ void ApplyTranslation(const Connection& connection, PacketKind kind, const Packe
       continue;
     }
     Tristate stays = StaysItself(sent, end.result.packet);
-    if (kind == PacketKind::kData && connection.translated != Tristate::kNo) {
+    const bool has_entry = end.result.packet.tracking == PacketTracking::kEstablished;
+    if (kind == PacketKind::kData && connection.translated != Tristate::kNo && !has_entry) {
       stays = StaysTranslated(connection, stays, certain);
     }
     if (stays == Tristate::kNo) {
@@ -339,9 +343,11 @@ class ClosingTraversal {
     return later;
   }
 
-  // As long as a FIN is, and without its flag.
+  // As long as a FIN is, and without its flag. It is sent for a socket that no process holds any more, mostly by what
+  // stands for it in TIME_WAIT (tcp_v4_timewait_ack()).
   TraversalResult OfLastAck(PacketTracking looked_up) {
     Packet packet = MakePacket(connection_, PacketKind::kFin);
+    packet.owner = SocketOwner::kNone;
     packet.TcpFlags() = AbstractByte::Known(std::uint8_t{TH_ACK});
     packet.lasting = LeftForTheAnswerTo(PacketKind::kPeerFin);
     return Walk(PacketKind::kData, packet, looked_up);
@@ -355,12 +361,7 @@ class ClosingTraversal {
     if (fin_sent_here) {
       return OfFinSentHere(kind, PacketTracking::kEstablished);
     }
-    Packet packet = MakePacket(connection_, kind);
-    if (connection_.beyond_nat && !IsOutgoing(kind)) {
-      packet.PutSource(connection_.beyond_nat->peer, packet.source_kind);
-      packet.PutDestination(connection_.beyond_nat->local, AddressKind::kUnknown);
-    }
-    return Walk(kind, packet, PacketTracking::kEstablished);
+    return Walk(kind, Made(kind), PacketTracking::kEstablished);
   }
 
   // Without an ACK: it answers a segment that had one (tcp_v4_send_reset()).
@@ -484,10 +485,20 @@ class ClosingTraversal {
     return Combine(ends, settings_);
   }
 
+  // The packet as its sender makes it: what comes through an entry that translates it has the ends beyond nat.
+  Packet Made(PacketKind kind) const {
+    Packet packet = MakePacket(connection_, kind);
+    if (settings_.entry_is_listed && connection_.beyond_nat && !IsOutgoing(kind)) {
+      packet.PutSource(connection_.beyond_nat->peer, packet.source_kind);
+      packet.PutDestination(connection_.beyond_nat->local, AddressKind::kUnknown);
+    }
+    return packet;
+  }
+
   // The packet of a later try: sent by a timer, for a socket that no process holds any more. A FIN that failed to leave
   // is probed for, with PSH; one that was lost on its way is retransmitted as it was.
   Packet LaterFin(PacketKind kind, bool probe) const {
-    Packet packet = MakePacket(connection_, kind);
+    Packet packet = Made(kind);
     packet.owner = SocketOwner::kNone;
     if (probe) {
       packet.TcpFlags().value |= TH_PUSH;
@@ -510,7 +521,7 @@ class ClosingTraversal {
   }
 
   TraversalResult OfFinSentHere(PacketKind kind, PacketTracking looked_up) {
-    const std::vector<TraversalEnd> ways = Ways(kind, MakePacket(connection_, kind), looked_up);
+    const std::vector<TraversalEnd> ways = Ways(kind, Made(kind), looked_up);
     TraversalResult first = Combine(ways, settings_);
     if (first.disposition == Disposition::kAccept) {
       return first;

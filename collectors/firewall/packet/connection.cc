@@ -202,6 +202,24 @@ bool IsOutgoing(PacketKind kind) {
   return kind == PacketKind::kFin || kind == PacketKind::kRst || kind == PacketKind::kData || kind == PacketKind::kSyn;
 }
 
+Connection WithEntry(const Connection& connection, PacketKind kind) {
+  Connection met = connection;
+  if (!connection.beyond_nat || connection.path_kind == PathKind::kForwarded) {
+    return met;
+  }
+  const Connection::BeyondNat& beyond = *connection.beyond_nat;
+  if (!IsOutgoing(kind)) {
+    met.path_kind = beyond.peer_is_own ? PathKind::kLoopback : PathKind::kLocal;
+    met.egress = beyond.egress;
+    met.egress_port = beyond.egress_port;
+  } else if (connection.path_kind == PathKind::kLoopback && !beyond.peer_is_own) {
+    met.path_kind = PathKind::kLocal;
+    met.egress = Loopback();
+    met.egress_port.reset();
+  }
+  return met;
+}
+
 Packet MakePacket(const Connection& connection, PacketKind kind) {
   Packet packet;
   packet.family = connection.family;

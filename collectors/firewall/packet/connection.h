@@ -96,13 +96,19 @@ struct Connection {
   Passage passage;
   /// Whether nat translated it when it was opened. Its data may make an entry again, and be translated again.
   Tristate translated = Tristate::kNo;
-  /// kForwarded: the ends that it has beyond this host's nat, which its entry tells. What has an entry is translated by
-  /// it; `egress`, `routing` and `passage` are then those of its way to the peer beyond. Absent: it is not translated.
-  struct Ends {
+  /// What is beyond this host's nat, which its entry tells. What has an entry is translated by it; see WithEntry().
+  struct BeyondNat {
+    /// The ends that the connection has there.
     Endpoint local;
     Endpoint peer;
+    /// Where routing sends packets to that peer: its device, and the port where that is a bridge. kForwarded: not used,
+    /// as `egress`, `routing` and `passage` are then those of that way.
+    Interface egress = {};
+    std::optional<Interface> egress_port = {};
+    bool peer_is_own = false;  ///< that peer is this host itself
   };
-  std::optional<Ends> beyond_nat;
+  /// Absent: it is not translated or, where `translated` says otherwise, to which ends is not known.
+  std::optional<BeyondNat> beyond_nat;
   OpenedBy opened_by = OpenedBy::kUnknown;
   /// The local end's socket; kForwarded: ignored.
   SocketFacts local_socket;
@@ -129,6 +135,10 @@ enum class PacketKind {
 
 /// Whether the local end sends it.
 bool IsOutgoing(PacketKind kind);
+
+/// The connection as packets of `kind` meet it that its entry translates. What this end sends is routed to the peer
+/// that its socket knows, and by nat's destination again; what the peer beyond nat sends comes from where that is.
+Connection WithEntry(const Connection& connection, PacketKind kind);
 
 /// The packet of that kind, before any hook.
 Packet MakePacket(const Connection& connection, PacketKind kind);

@@ -73,6 +73,56 @@ TEST_F(ClosedWindowTest, WhatHasNothingQueuedIsNotAsked) {
   EXPECT_EQ(asked_, 0);
 }
 
+// A connection whose data is let through as the first packet of an entry, and whose FIN would not be.
+class ResumedTest : public ::testing::Test {
+ protected:
+  CloseOutcome Outcome() {
+    ClosingPackets packets;
+    packets.traverse = [&](PacketKind kind) {
+      return kind == PacketKind::kAck ? ack_ : kind == PacketKind::kData ? data_ : Result(Disposition::kDrop);
+    };
+    packets.translation = [&] { return firewall::eval::NatEffect{Tristate::kNo, translated_, {}}; };
+    packets.with_entry = [] {
+      CloseOutcome clean;
+      clean.fate = Fate::kClean;
+      return clean;
+    };
+    packets.window_closed = [] { return Tristate::kNo; };
+    packets.sends_first = true;
+    packets.multipath = multipath_;
+    packets.peer_has_closed = peer_has_closed_;
+    return CombineFate(packets);
+  }
+
+  TraversalResult data_ = Result(Disposition::kAccept, PacketTracking::kNew);
+  TraversalResult ack_ = Result(Disposition::kAccept, PacketTracking::kNew);
+  Tristate translated_ = Tristate::kNo;
+  bool multipath_ = false;
+  bool peer_has_closed_ = false;
+};
+
+TEST_F(ResumedTest, DataThatIsTranslatedAsBeforeBringsATranslatedConnectionBack) {
+  translated_ = Tristate::kYes;
+  EXPECT_EQ(Outcome().fate, Fate::kClean);
+  data_ = Result(Disposition::kUnknown, PacketTracking::kNew);
+  EXPECT_EQ(Outcome().fate, Fate::kUnknown) << "to the same port or to another";
+  data_ = Result(Disposition::kDrop, PacketTracking::kNew);
+  EXPECT_EQ(Outcome().fate, Fate::kNatLost);
+  data_ = Result(Disposition::kAccept, PacketTracking::kNoEntry);
+  EXPECT_EQ(Outcome().fate, Fate::kNatLost) << "let through, and not translated";
+}
+
+TEST_F(ResumedTest, ADataFinOfThePeerHasToComeInWithoutAnEntry) {
+  ack_ = Result(Disposition::kDrop, PacketTracking::kNew);
+  EXPECT_EQ(Outcome().fate, Fate::kClean) << "what this end sends makes one";
+  multipath_ = true;
+  const CloseOutcome lost = Outcome();
+  EXPECT_EQ(lost.fate, Fate::kPeerFinDropped) << "if the peer is the first to close";
+  EXPECT_EQ(lost.peer_fin.disposition, Disposition::kDrop);
+  peer_has_closed_ = true;
+  EXPECT_EQ(Outcome().fate, Fate::kClean);
+}
+
 class TrackedFateTest : public ::testing::Test {
  protected:
   Fate Combined() {

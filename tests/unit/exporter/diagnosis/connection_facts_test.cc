@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace finwait::diagnosis {
 namespace {
 
 using firewall::eval::Connection;
 using firewall::eval::OpenedBy;
+using firewall::eval::PacketKind;
 using firewall::eval::PathKind;
 using firewall::facts::Fact;
 using firewall::facts::NamespaceFacts;
@@ -256,15 +258,65 @@ TEST_F(ConnectionFactsTest, OfASocketThatIsNotThereTheListsWordStands) {
   EXPECT_FALSE(connection.local_socket.mark.has_value());
 }
 
+// What this end sends goes to the peer that it knows until nat has its turn; what comes back comes from the one beyond.
+TEST_F(ConnectionFactsTest, WhatNatTranslatesComesBackFromBeyondIt) {
+  PutSocket({0U, 0, 0, false, std::uint8_t{0}, true});
+  PutSettings(false);
+  RouteKey to_peer;
+  to_peer.source = local_.address;
+  to_peer.destination = peer_.address;
+  PutRoute(to_peer, "eth0");
+  ListedSocket translated(local_, peer_);
+  translated.translated = true;
+  Connection connection = ConnectionOf(translated, facts_);
+  EXPECT_EQ(connection.translated, firewall::eval::Tristate::kYes);
+  EXPECT_FALSE(connection.beyond_nat.has_value()) << "to which ends is not told";
+
+  const kernel::Translation beyond = {local_, *Endpoint::Parse("198.51.100.2:8080")};
+  translated.translation = std::make_shared<const kernel::Translation>(beyond);
+  RouteKey onward = to_peer;
+  onward.destination = beyond.peer.address;
+  PutRoute(onward, "eth1");
+  connection = ConnectionOf(translated, facts_);
+  ASSERT_TRUE(connection.beyond_nat.has_value());
+  EXPECT_EQ(connection.beyond_nat->peer, beyond.peer);
+  const auto met = [&](PacketKind kind) { return WithEntry(connection, kind); };
+  EXPECT_EQ(met(PacketKind::kFin).egress.name, "eth0");
+  EXPECT_EQ(met(PacketKind::kPeerFin).egress.name, "eth1");
+  EXPECT_EQ(met(PacketKind::kPeerFin).path_kind, PathKind::kLocal);
+
+  PutRoute(onward, "lo", true);
+  connection = ConnectionOf(translated, facts_);
+  EXPECT_EQ(met(PacketKind::kFin).path_kind, PathKind::kLocal) << "it has a way back through loopback";
+  EXPECT_EQ(met(PacketKind::kPeerFin).path_kind, PathKind::kLoopback) << "the peer beyond is this host";
+}
+
+TEST_F(ConnectionFactsTest, AnAddressOfThisHostsMayBeTranslatedToAnothers) {
+  PutSettings(false);
+  ListedSocket published(local_, {local_.address, 8080});
+  published.translated = true;
+  published.translation = std::make_shared<const kernel::Translation>(kernel::Translation{local_, peer_});
+  RouteKey onward;
+  onward.source = local_.address;
+  onward.destination = peer_.address;
+  PutRoute(onward, "docker0");
+  const Connection connection = ConnectionOf(published, facts_);
+  EXPECT_EQ(connection.path_kind, PathKind::kLoopback) << "without its entry";
+  const Connection leaving = WithEntry(connection, PacketKind::kFin);
+  EXPECT_EQ(leaving.path_kind, PathKind::kLocal);
+  EXPECT_EQ(leaving.egress.name, "lo") << "until nat has its turn";
+  EXPECT_EQ(WithEntry(connection, PacketKind::kAck).egress.name, "docker0");
+}
+
 TEST_F(ConnectionFactsTest, EndsInTheWrongOrderAreToldOnceThatIsKnown) {
   RouteKey to_peer;
   to_peer.destination = peer_.address;
   PutRoute(to_peer, "lo", true);
-  EXPECT_TRUE(ConnectionBetween(local_, peer_, facts_).has_value()) << "whose LOCAL is, is not known yet";
+  EXPECT_TRUE(ConnectionBetween({local_, peer_}, facts_).has_value()) << "whose LOCAL is, is not known yet";
   RouteKey to_local;
   to_local.destination = local_.address;
   PutRoute(to_local, "eth0");
-  const auto between = ConnectionBetween(local_, peer_, facts_);
+  const auto between = ConnectionBetween({local_, peer_}, facts_);
   ASSERT_FALSE(between.has_value());
   EXPECT_NE(between.error().message.find("give this host's end first"), std::string::npos);
 }
@@ -285,7 +337,7 @@ TEST_F(ConnectionFactsTest, AForwardedConnectionComesInWhereItsAnswersLeave) {
   forth.destination = peer_.address;
   forth.arriving_on = 2;
   PutRoute(forth, "eth2");
-  const auto connection = ConnectionBetween(local_, peer_, facts_);
+  const auto connection = ConnectionBetween({local_, peer_}, facts_);
   ASSERT_TRUE(connection.has_value());
   EXPECT_EQ(connection->path_kind, PathKind::kForwarded);
   EXPECT_EQ(connection->ingress->name, "eth0");

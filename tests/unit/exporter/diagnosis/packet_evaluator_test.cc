@@ -59,9 +59,9 @@ TEST_F(PacketEvaluatorTest, KnowsWhatHoldsForEveryConnectionOfAFamily) {
   PacketEvaluator open(DropsAt({}), {true, {true, true}}, {});
   EXPECT_TRUE(open.AllFareAlike(IpFamily::kIpv4, {}, false));
   EXPECT_TRUE(open.FareAlikeOverLoopback(IpFamily::kIpv4, false));
-  EXPECT_TRUE(open.AllTrackedAreClean(IpFamily::kIpv4, PathKind::kLocal, false));
+  EXPECT_TRUE(open.AllTrackedAreClean(IpFamily::kIpv4, PathKind::kLocal, false, false));
   PacketEvaluator leak_prevention(DropsFlagAt(Hook::kOutput, kFlagFin), {true, {true, true}}, {});
-  EXPECT_FALSE(leak_prevention.AllTrackedAreClean(IpFamily::kIpv4, PathKind::kLocal, false));
+  EXPECT_FALSE(leak_prevention.AllTrackedAreClean(IpFamily::kIpv4, PathKind::kLocal, false, false));
 }
 
 }  // namespace

@@ -361,7 +361,7 @@ void ClosingTrial::Evaluate(std::vector<Live>& all, bool never_seen) {
 
 void ClosingTrial::EvaluateEach(std::vector<Live>& all, bool never_seen, diagnosis::CloseEvaluator& evaluator) {
   for (Live& live : all) {
-    auto connection = diagnosis::ConnectionBetween(live.local_end, live.peer_end, evaluator.Packets().Facts());
+    auto connection = diagnosis::ConnectionBetween({live.local_end, live.peer_end}, evaluator.Packets().Facts());
     if (!connection) {
       throw std::runtime_error(connection.error().message);
     }
