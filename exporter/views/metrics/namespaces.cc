@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
-#include <span>
+#include <map>
+#include <vector>
 
 #include "collectors/base/text.h"
 #include "collectors/sources/network_namespaces.h"
@@ -13,27 +14,32 @@ namespace {
 using kernel::namespaces::Owner;
 using kernel::namespaces::OwnerKind;
 
-// A process gives itself any name, and a terminal shows the metrics, too.
-void AddOwner(const Owner& owner, std::uint64_t number, Family& family) {
-  family.Add({{"owner_kind", Name(owner.kind)},
-              {"owner_namespace", Printable(owner.name_space)},
-              {"owner_name", Printable(owner.name)},
-              {"owner_container", Printable(owner.container)}},
-             static_cast<double>(number));
+// As an owner is shown. A process gives itself any name, and a terminal shows the metrics, too: two names may look the
+// same then, and are one.
+Owner Shown(const Owner& owner) {
+  return {owner.kind, Printable(owner.name_space), Printable(owner.name), Printable(owner.container)};
 }
 
-// The worst by name; the rest are one owner together, so that the sums stay exact.
-void AddOwners(std::span<const diagnosis::OwnerCount> owners, std::uint64_t diagnosis::OwnerCount::*number,
+// The worst by this number by name; the rest are one owner together, so that the sums stay exact.
+void AddOwners(const std::vector<diagnosis::OwnerCount>& owners, std::uint64_t diagnosis::OwnerCount::*number,
                Family family, Families& families) {
-  std::uint64_t others = 0;
-  for (std::size_t i = 0; i < owners.size(); ++i) {
-    if (i < diagnosis::kMostNamedOwners && owners[i].owner.kind != OwnerKind::kOther) {
-      AddOwner(owners[i].owner, owners[i].*number, family);
-    } else {
-      others += owners[i].*number;
-    }
+  std::vector<const diagnosis::OwnerCount*> ranked;
+  for (const diagnosis::OwnerCount& one : owners) {
+    ranked.push_back(&one);
   }
-  AddOwner(Owner{}, others, family);
+  std::ranges::stable_sort(ranked, [&](const auto* a, const auto* b) { return a->*number > b->*number; });
+  std::map<Owner, std::uint64_t> shown = {{Owner{}, 0}};
+  for (const diagnosis::OwnerCount* one : ranked) {
+    const bool is_named = shown.size() <= diagnosis::kMostNamedOwners && one->owner.kind != OwnerKind::kOther;
+    shown[is_named ? Shown(one->owner) : Owner{}] += one->*number;
+  }
+  for (const auto& [owner, count] : shown) {
+    family.Add({{"owner_kind", Name(owner.kind)},
+                {"owner_namespace", owner.name_space},
+                {"owner_name", owner.name},
+                {"owner_container", owner.container}},
+               static_cast<double>(count));
+  }
   family.AppendTo(families);
 }
 
