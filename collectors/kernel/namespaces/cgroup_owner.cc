@@ -37,13 +37,16 @@ std::optional<std::string> PodUid(std::string_view text) {
   return uid;
 }
 
-// "pod<uid>" of the cgroupfs driver, "kubepods-burstable-pod<uid>.slice" of systemd's.
+// "pod<uid>" of the cgroupfs driver, "kubepods-burstable-pod<uid>.slice" of systemd's. A slice's name begins with those
+// of the slices that it is in (systemd.slice(5)): below a cgroup root of the kubelet's own, as kind has it, with
+// "kubelet-kubepods-".
 std::optional<std::string> PodOf(std::string_view part) {
   if (part.starts_with("pod")) {
     return PodUid(part.substr(3));
   }
   part = part.substr(0, part.find(':'));  // containerd without systemd's driver: SLICE:cri-containerd:ID
-  if (part.starts_with("kubepods-") && part.ends_with(".slice")) {
+  const bool of_kubelet = part.starts_with("kubepods-") || part.find("-kubepods-") != std::string_view::npos;
+  if (of_kubelet && part.ends_with(".slice")) {
     part.remove_suffix(6);
     const std::size_t pod = part.rfind("-pod");
     return pod == std::string_view::npos ? std::nullopt : PodUid(part.substr(pod + 4));

@@ -26,6 +26,9 @@ TEST(CgroupOwnerTest, KnowsThePodsOfBothDriversAndAllRuntimes) {
   ExpectPod("/kubepods/pod" + kUid + "/crio-" + kId);
   ExpectPod("/system.slice/containerd.service/kubepods-burstable-pod" + kUidOfSystemd + ".slice:cri-containerd:" + kId);
   // kind: a node that is a container itself
+  ExpectPod("/docker/" + std::string(64, 'f') +
+            "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" +
+            kUidOfSystemd + ".slice/cri-containerd-" + kId + ".scope");
   ExpectPod("/docker/" + std::string(64, 'f') + "/kubelet/kubepods/burstable/pod" + kUid + "/" + kId);
 }
 
