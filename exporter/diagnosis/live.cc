@@ -275,7 +275,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       if (const auto now = with_entry.Remembered(socket); now && WouldStick(*now)) {
         summary.any_would_stick = true;
         CountAtRisk(socket, *now, true, summary);
-        ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
+        ++summary.at_risk_by_holder[HolderOf(socket, 0)];
         listed.Add(i, *now, evaluator.RememberedTrackedSite(socket), true);
         continue;
       }
@@ -296,7 +296,7 @@ LiveSummary SumUpLive(const sources::TrackingSample& sample, const ConnectionHis
       continue;
     }
     CountAtRisk(socket, fate, false, summary);
-    ++summary.at_risk_by_cgroup[socket.cgroup_id.value_or(0)];
+    ++summary.at_risk_by_holder[HolderOf(socket, 0)];
     if (fate != Fate::kUnknown && fate != Fate::kPeerDecides) {
       summary.ends.Add(history != nullptr ? *history : ConnectionHistory(), sysctl);
     }

@@ -21,6 +21,7 @@
 #include "exporter/diagnosis/drop_site.h"
 #include "exporter/diagnosis/entry_timeout.h"
 #include "exporter/diagnosis/expiry_reasons.h"
+#include "exporter/diagnosis/socket_holder.h"
 
 namespace finwait::diagnosis {
 
@@ -67,9 +68,7 @@ struct LiveSummary {
   /// Open, of other namespaces, without an entry, and none of their namespace's was ever seen: their packets may pass
   /// this host's conntrack by.
   std::uint64_t never_tracked_elsewhere = 0;
-  /// Those counted in `at_risk`: this host's own by TcpSocket::cgroup_id (0: not told), others by OtherNamespace::id.
-  std::map<std::uint64_t, std::uint64_t> at_risk_by_cgroup;
-  std::map<std::uint64_t, std::uint64_t> at_risk_by_namespace;
+  std::map<SocketHolder, std::uint64_t> at_risk_by_holder;  ///< those counted in `at_risk`
   /// At most kMostListed of those counted in `at_risk`: one for each rule first, which stands for all that it drops.
   std::vector<AtRiskSocket> sockets;
   bool each_stood_for = true;  ///< what `sockets` stand for are all of those counted in `at_risk`

@@ -247,7 +247,7 @@ void OtherNamespaces::CountLive(const sources::NetworkNamespacesSample& sample, 
           one.with_entry ? DescribedWithEntry(one.position, context) : Described(one.position, context));
       described.stands_for = one.stands_for;
       described.network_namespace = live_->namespaces[one.position];
-      described.owner = sample.OwnerOf(described.network_namespace);
+      described.owner = OwnerOf(&sample, HolderOf(described.socket, described.network_namespace));
     }
   });
 }
@@ -355,7 +355,7 @@ bool OtherNamespaces::CountAtRisk(std::size_t position, Fate fate, bool with_ent
   }
   ++live_summary_.at_risk[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))];
   live_summary_.at_risk_with_entry[static_cast<std::size_t>(at_risk - std::begin(kFatesAtRisk))] += with_entry ? 1 : 0;
-  ++live_summary_.at_risk_by_namespace[live_->namespaces[position]];
+  ++live_summary_.at_risk_by_holder[HolderOf(live_->sockets[position], live_->namespaces[position])];
   return true;
 }
 
@@ -577,7 +577,7 @@ const StuckSummary& OtherNamespaces::SumUpStuck(const sources::NetworkNamespaces
   stuck_summary_.total = stuck_.Counted();
   for (StuckSocket& one : stuck) {
     one.age = stuck_.Age(one.socket, now);
-    one.owner = sample.OwnerOf(one.network_namespace);
+    one.owner = OwnerOf(&sample, HolderOf(one.socket, one.network_namespace));
     stuck_summary_.Add(std::move(one));
   }
   return stuck_summary_;
@@ -605,7 +605,7 @@ void Add(const LiveSummary& others, LiveSummary& own) {
   own.any_unknown = own.any_unknown || others.any_unknown;
   own.unread_elsewhere += others.unread_elsewhere;
   own.never_tracked_elsewhere += others.never_tracked_elsewhere;
-  own.at_risk_by_namespace = others.at_risk_by_namespace;
+  own.at_risk_by_holder.insert(others.at_risk_by_holder.begin(), others.at_risk_by_holder.end());
   // Both have a part in the list: the half that one does not need is the other's.
   const std::size_t room = LiveSummary::kMostListed - std::min(own.sockets.size(), LiveSummary::kMostListed / 2);
   const std::size_t taken = std::min(others.sockets.size(), room);

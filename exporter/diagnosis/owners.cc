@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exporter/diagnosis/owner_by_cgroup.h"
+#include "exporter/diagnosis/socket_holder.h"
 
 namespace finwait::diagnosis {
 namespace {
@@ -17,11 +18,7 @@ using kernel::namespaces::OwnerKind;
 void OwnerHistory::NameServices(const sources::NetworkNamespacesSample* sample, IdleSummary& idle) const {
   std::vector<ServiceIdle> named;
   for (ServiceIdle& one : idle.services) {
-    if (one.service.elsewhere) {
-      one.owner = sample != nullptr ? sample->OwnerOf(one.service.holder) : nullptr;
-    } else if (Owner owner = OwnerByCgroup(sample, one.service.holder); owner.kind != OwnerKind::kOther) {
-      one.owner = std::make_shared<const Owner>(std::move(owner));
-    }
+    one.owner = diagnosis::OwnerOf(sample, one.service.holder);
     if (!names_ && one.owner != nullptr) {
       one.owner = std::make_shared<const Owner>(Owner{one.owner->kind, {}, {}, {}});
     }
@@ -59,10 +56,7 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   };
   const auto name = [&](auto& socket) {
     if (socket.network_namespace == 0 && socket.owner == nullptr) {
-      Owner owner = OwnerByCgroup(sample, socket.socket.cgroup_id);
-      if (owner.kind != OwnerKind::kOther) {
-        socket.owner = std::make_shared<const Owner>(std::move(owner));
-      }
+      socket.owner = diagnosis::OwnerOf(sample, HolderOf(socket.socket, 0));
     }
     if (!names_ && socket.owner != nullptr) {
       socket.owner = std::make_shared<const Owner>(shown(*socket.owner));
@@ -70,11 +64,8 @@ void OwnerHistory::SumUp(const sources::NetworkNamespacesSample* sample, SteadyC
   };
   if (diagnosis.live) {
     std::ranges::for_each(diagnosis.live->sockets, name);
-    for (const auto& [cgroup, number] : diagnosis.live->at_risk_by_cgroup) {
-      count(OwnerByCgroup(sample, cgroup)).at_risk += number;
-    }
-    for (const auto& [network_namespace, number] : diagnosis.live->at_risk_by_namespace) {
-      const auto owner = sample != nullptr ? sample->OwnerOf(network_namespace) : nullptr;
+    for (const auto& [holder, number] : diagnosis.live->at_risk_by_holder) {
+      const auto owner = diagnosis::OwnerOf(sample, holder);
       count(owner != nullptr ? *owner : Owner{}).at_risk += number;
     }
   }

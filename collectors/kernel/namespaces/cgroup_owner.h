@@ -13,6 +13,7 @@ struct CgroupOwner {
   std::string pod_uid;       ///< kPod: with dashes, as Kubernetes writes it
   std::string container_id;  ///< hexadecimal; empty where the path has none
   std::string name;          ///< kUnit: the unit; kContainer: a name that is in the path itself (LXC, nspawn)
+  bool operator==(const CgroupOwner&) const = default;
 };
 
 /// Reads a cgroup's path, such as /proc/PID/cgroup has it. Knows the pods of Kubernetes (both cgroup drivers, cgroup v1

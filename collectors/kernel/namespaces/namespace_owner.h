@@ -9,9 +9,10 @@
 
 namespace finwait::kernel::namespaces {
 
-/// Whose a namespace is in which `processes` live, by their cgroups. Of a pod with several containers, that share a
-/// namespace, the container stays empty: nothing tells without privilege which one a socket belongs to. Where no
-/// cgroup tells, the first process's name.
+/// Whose a namespace is in which `processes` live, by their cgroups: pods before containers, these before units.
+/// Nothing tells without privilege to which of several a socket belongs. So of a pod with several containers, or with
+/// more processes than are listed, the container stays empty, and of several containers or units that share a namespace
+/// all are named ("api or web"). Where no cgroup tells, the first process's name.
 Owner OwnerOfProcesses(const std::filesystem::path& procfs, std::span<const std::uint32_t> processes, OwnerNames& names,
                        SteadyClock::time_point now);
 

@@ -167,7 +167,7 @@ TEST_F(IdleTest, TellsWhoseConnectionsSpokeAgain) {
   sockets_.clear();
   const IdleSummary gone = Sum(seconds(10'010));
   ASSERT_EQ(gone.services.size(), 1U) << "what has spoken counts after its end";
-  EXPECT_EQ(gone.services[0].service, (IdleService{80, true, 77, false}));
+  EXPECT_EQ(gone.services[0].service, (IdleService{80, true, {0, 77}}));
   EXPECT_EQ(gone.services[0].sockets, 0U);
 }
 
@@ -177,7 +177,7 @@ TEST_F(IdleTest, TellsApartWhoHoldsAConnection) {
   Add(500).cgroup_id = 2;
   const IdleSummary summary = Sum();
   ASSERT_EQ(summary.services.size(), 2U);
-  EXPECT_EQ(summary.services[0].service.holder, 2U) << "the most first";
+  EXPECT_EQ(summary.services[0].service.holder.cgroup, 2U) << "the most first";
   EXPECT_EQ(summary.services[0].sockets, 2U);
 }
 
@@ -224,7 +224,7 @@ TEST_F(IdleTest, AddsThoseOfOtherNamespaces) {
   EXPECT_EQ(own.outlived, (LadderCounts{2, 1, 1, 1}));
   EXPECT_EQ(own.longest_needed_seconds, 700U);
   ASSERT_EQ(own.services.size(), 2U);
-  EXPECT_EQ(own.services[0].service, (IdleService{80, true, 7, true}));
+  EXPECT_EQ(own.services[0].service, (IdleService{80, true, {7, 0}}));
 }
 
 TEST_F(IdleTest, SeesAKeepaliveOfThePeersThatTcpInfoDoesNotDate) {

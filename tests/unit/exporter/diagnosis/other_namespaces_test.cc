@@ -303,7 +303,7 @@ TEST_F(WithEntryTest, WhatRulesDropWithAnEntryIsAtRisk) {
   EXPECT_EQ(live.would_stick_close_wait, 1U);
   EXPECT_EQ(live.untracked_established, 0U);
   EXPECT_TRUE(live.any_would_stick);
-  EXPECT_EQ(live.at_risk_by_namespace.at(7), 3U);
+  EXPECT_EQ(live.at_risk_by_holder.at({7, 0}), 3U);
   ASSERT_FALSE(live.sockets.empty());
   const AtRiskSocket& first = live.sockets[0];
   EXPECT_TRUE(first.with_entry);

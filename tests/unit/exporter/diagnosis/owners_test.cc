@@ -58,8 +58,7 @@ TEST_F(OwnerHistoryTest, EachStuckSocketCountsOnceAndForAnHour) {
 
 TEST_F(OwnerHistoryTest, WhatIsAtRiskAddsUpByCgroupAndByNamespace) {
   LiveSummary live;
-  live.at_risk_by_cgroup = {{77, 3}, {0, 1}};
-  live.at_risk_by_namespace = {{5, 7}, {6, 2}};
+  live.at_risk_by_holder = {{{0, 77}, 3}, {{0, 0}, 1}, {{5, 0}, 7}, {{6, 0}, 2}};
   const Diagnosis diagnosis = SumUp({}, live);
   ASSERT_EQ(diagnosis.owners.size(), 3U);
   EXPECT_EQ(diagnosis.owners[0].owner, kCart);
@@ -69,6 +68,18 @@ TEST_F(OwnerHistoryTest, WhatIsAtRiskAddsUpByCgroupAndByNamespace) {
     sum += one.at_risk;
   }
   EXPECT_EQ(sum, 13U);
+}
+
+// Those of a namespace that was entered have cgroups, and it may be several containers'.
+TEST_F(OwnerHistoryTest, TheCgroupTellsMoreThanTheNamespace) {
+  LiveSummary live;
+  live.at_risk_by_holder = {{{5, 77}, 3}, {{5, 1}, 2}, {{5, 0}, 1}};
+  const Diagnosis diagnosis = SumUp({}, live);
+  ASSERT_EQ(diagnosis.owners.size(), 2U);
+  for (const OwnerCount& one : diagnosis.owners) {
+    EXPECT_TRUE(one.owner == kNginx || one.owner == kCart) << one.owner.Text();
+    EXPECT_EQ(one.at_risk, 3U) << one.owner.Text();
+  }
 }
 
 TEST_F(OwnerHistoryTest, WithoutNamesOwnersAreTheirKinds) {
@@ -96,10 +107,10 @@ TEST_F(OwnerHistoryTest, ServicesHaveTheOwnerWhoHoldsThem) {
     one.sockets = one.outlived_without_keepalive[0] = forgotten;
   };
   diagnosis.idle.emplace();
-  add({5432, true, 77, false}, 9);
-  add({5432, true, 1, false}, 3);  // nobody knows these two cgroups
-  add({5432, true, 2, false}, 2);
-  add({443, false, 5, true}, 1);
+  add({5432, true, {0, 77}}, 9);
+  add({5432, true, {0, 1}}, 3);  // nobody knows these two cgroups
+  add({5432, true, {0, 2}}, 2);
+  add({443, false, {5, 0}}, 1);
   history_.SumUp(&sample_, SteadyClock::time_point(), diagnosis);
   ASSERT_EQ(diagnosis.idle->services.size(), 3U);
   EXPECT_EQ(*diagnosis.idle->services[0].owner, kNginx);
@@ -111,7 +122,7 @@ TEST_F(OwnerHistoryTest, ServicesHaveTheOwnerWhoHoldsThem) {
 TEST_F(OwnerHistoryTest, ServicesKeepNoNamesWhereThoseAreHidden) {
   history_.HideNames();
   Diagnosis diagnosis;
-  diagnosis.idle.emplace().services.emplace_back().service = {5432, true, 77, false};
+  diagnosis.idle.emplace().services.emplace_back().service = {5432, true, {0, 77}};
   history_.SumUp(&sample_, SteadyClock::time_point(), diagnosis);
   EXPECT_EQ(diagnosis.idle->services.at(0).owner->Text(), "unit");
 }

@@ -1,5 +1,7 @@
 #include "collectors/kernel/namespaces/namespace_owner.h"
 
+#include "collectors/kernel/namespaces/process_census.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -45,6 +47,31 @@ TEST_F(NamespaceOwnerTest, OnCgroupV1APodIsToldByItsProcesses) {
 TEST_F(NamespaceOwnerTest, APodOfWhichOnlyThePauseContainerIsLeftIsThePod) {
   Process(20, "pause", "0::/kubepods/pod" + kUid + "/" + kContainer + "\n");
   EXPECT_EQ(OwnerOf({20}), (Owner{OwnerKind::kPod, "", kUid, ""}));
+}
+
+TEST_F(NamespaceOwnerTest, OfAPodWithMoreProcessesThanAreListedNoContainerIsNamed) {
+  std::vector<std::uint32_t> processes;
+  for (std::uint32_t pid = 20; processes.size() < InhabitedNamespace::kMostListed; ++pid) {
+    Process(pid, "nginx", V1("/kubepods/pod" + kUid + "/" + kContainer));
+    processes.push_back(pid);
+  }
+  EXPECT_EQ(OwnerOf(processes), (Owner{OwnerKind::kPod, "", kUid, ""}));
+}
+
+// As `docker run --network=container:...` and NetworkNamespacePath= make them.
+TEST_F(NamespaceOwnerTest, OfSeveralThatShareANamespaceAllAreNamed) {
+  Process(20, "vpn", V1("/docker/" + kContainer));
+  Process(21, "web", V1("/docker/" + kLog));
+  Process(22, "web", V1("/docker/" + kLog));
+  EXPECT_EQ(OwnerOf({20, 21, 22}), (Owner{OwnerKind::kContainer, "", "aaaaaaaaaaaa or bbbbbbbbbbbb", ""}));
+  Process(19, "sh", "0::/user.slice/user-0.slice/session-3.scope\n");
+  EXPECT_EQ(OwnerOf({19, 20}), (Owner{OwnerKind::kContainer, "", "aaaaaaaaaaaa", ""}))
+      << "who looks into it owns nothing";
+  for (std::uint32_t pid = 30; pid < 36; ++pid) {
+    Process(pid, "x", "0::/system.slice/" + std::string(1, static_cast<char>('a' + pid - 30)) + ".service\n");
+  }
+  EXPECT_EQ(OwnerOf({30, 31, 32}).name, "a.service, b.service or c.service");
+  EXPECT_EQ(OwnerOf({30, 31, 32, 33, 34, 35}).name, "a.service, b.service, c.service or others");
 }
 
 TEST_F(NamespaceOwnerTest, ProcessesThatHaveEndedTellNothing) {
