@@ -67,14 +67,15 @@ std::optional<std::string> ContentIn(const UniqueFd& folder, const char* file) {
 }
 
 // Which end opened a connection, by the listeners of its namespace, which a list has before all connections: where one
-// has the port, it was accepted. Without one, a port that the kernel hands out to clients (ip_local_port_range at its
-// default) is a client's; a listener at any other may have gone since.
-std::optional<bool> OpenedHere(std::uint16_t local_port, const std::set<std::uint16_t>& listening) {
+// has the port, it was accepted. Without one, the end whose port the kernel hands out to clients (ip_local_port_range
+// at its default) is the client's. Where both have such a port, a listener may have gone since (FTP's data, `nc -l`).
+std::optional<bool> OpenedHere(const TcpSocket& socket, const std::set<std::uint16_t>& listening) {
   constexpr std::uint16_t kFirstEphemeral = 32768;
-  if (listening.contains(local_port)) {
+  if (listening.contains(socket.local.port)) {
     return false;
   }
-  return local_port >= kFirstEphemeral ? std::optional(true) : std::nullopt;
+  const bool client_here = socket.local.port >= kFirstEphemeral && socket.peer.port < kFirstEphemeral;
+  return client_here ? std::optional(true) : std::nullopt;
 }
 
 bool IsClosing(TcpState state) {
@@ -367,7 +368,7 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
       if (socket.state == TcpState::kListen) {
         listening.insert(socket.local.port);
       } else {
-        socket.opened_here = OpenedHere(socket.local.port, listening);
+        socket.opened_here = OpenedHere(socket, listening);
       }
       last.closing = last.closing || IsClosing(socket.state);
       last.close_wait = last.close_wait || socket.state == TcpState::kCloseWait;

@@ -76,6 +76,25 @@ TEST_F(ObserverOfMadeUpProcfsTest, OfAPidThatAnotherProcessGotMeanwhileNothingIs
   EXPECT_TRUE(found) << "it is another namespace as soon as the census asks";
 }
 
+// Of an accepted connection whose listener has gone, both ends may have a port that is given to clients.
+TEST_F(ObserverOfMadeUpProcfsTest, WhichEndOpenedAConnectionIsToldByOneClientsPortAlone) {
+  Enters("20", "pod");
+  ASSERT_EQ(LocalOf(Observe().at(0)), "192.0.2.1:40000");
+  EXPECT_EQ(observer_.Namespaces().at(0).sockets->open[0].opened_here, std::optional(true));
+  const std::string line =
+      "   0: 010200C0:9C40 020200C0:9C41 01 00000000:00000000 00:00000000 00000000     0        0 77 1 0 20 4 30 10 "
+      "-1\n";
+  procfs_.Write("third/tcp", "  sl  local_address rem_address   st\n" + line);
+  for (const char* file : {"tcp6", "snmp", "sockstat", "sockstat6"}) {
+    std::filesystem::copy_file(procfs_.Root() / "pod" / file, procfs_.Root() / "third" / file);
+  }
+  Enters("21", "third");
+  Observe();
+  const auto seen = observer_.Namespaces();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[1].sockets->open[0].opened_here, std::nullopt);
+}
+
 TEST_F(ObserverOfMadeUpProcfsTest, AnyOfItsProcessesThatIsLeftIsReadBy) {
   Enters("20", "pod");
   Enters("21", "pod");
