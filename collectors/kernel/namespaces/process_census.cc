@@ -58,18 +58,38 @@ CensusLimit LimitOf(int procfs) {
   return is_first ? CensusLimit::kNone : CensusLimit::kPidNamespace;
 }
 
-}  // namespace
-
-std::optional<std::uint64_t> ProcessCensus::AskInode(int procfs, const std::string& pid) const {
+// The inode of its net/tcp: 0 where it may not be told, nothing where who is asked has ended.
+std::optional<std::uint64_t> AskInode(int procfs, const std::string& task) {
   struct stat status = {};
-  if (::fstatat(procfs, (pid + "/net/tcp").c_str(), &status, 0) == 0) {
+  if (::fstatat(procfs, (task + "/net/tcp").c_str(), &status, 0) == 0) {
     return status.st_ino;
   }
   return errno == EACCES || errno == EPERM ? std::optional<std::uint64_t>(0) : std::nullopt;
 }
 
+// A thread that has ended is in no namespace (get_proc_task_net()). Where that is a process's first one, the others go
+// on: procfs has a folder for each by its own number, which it does not list (proc_pid_lookup()). 0 where all have
+// ended.
+std::uint32_t LivingThread(const std::filesystem::path& procfs_path, int procfs, const std::string& pid) {
+  constexpr int kMostAsked = 16;
+  const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((procfs_path / pid / "task").c_str()), &::closedir);
+  for (int asked = 0; threads != nullptr && asked < kMostAsked; ++asked) {
+    const dirent* const entry = ::readdir(threads.get());
+    if (entry == nullptr) {
+      break;
+    }
+    const auto number = ParseNumber<std::uint32_t>(entry->d_name);
+    if (number && pid != entry->d_name && AskInode(procfs, entry->d_name)) {
+      return *number;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 bool ProcessCensus::IsDue(std::uint32_t pid, const Process& process) const {
-  return process.walks <= kYoungWalks || (pid + walks_) % kWalksBetweenQuestions == 0;
+  return process.walks <= kYoungWalks || process.thread != 0 || (pid + walks_) % kWalksBetweenQuestions == 0;
 }
 
 std::uint64_t ProcessCensus::IdOf(std::uint64_t inode, const std::vector<std::uint32_t>& processes) {
@@ -101,6 +121,11 @@ void ProcessCensus::List(std::map<std::uint64_t, std::vector<std::uint32_t>> by_
     std::ranges::sort(processes);
     const std::uint64_t id = IdOf(inode, processes);
     processes.resize(std::min(processes.size(), InhabitedNamespace::kMostListed));
+    for (std::uint32_t& process : processes) {
+      const std::uint32_t thread = known_[process].thread;
+      process = thread != 0 ? thread : process;
+    }
+    std::ranges::sort(processes);
     census.others.push_back({id, inode, std::move(processes)});
   }
 }
@@ -135,11 +160,15 @@ Result<Census> ProcessCensus::Take(Deadline deadline) {
     }
     Process& process = known_[*pid];
     if (process.identity != entry->d_ino) {
-      process = {entry->d_ino, 0, 0, 0};
+      process = {entry->d_ino, 0, 0, 0, 0};
     }
     if (++process.walks; IsDue(*pid, process)) {
       ++asked_;
-      const auto inode = AskInode(procfs, entry->d_name);
+      auto inode = AskInode(procfs, entry->d_name);
+      process.thread = inode ? 0 : LivingThread(procfs_, procfs, entry->d_name);
+      if (process.thread != 0) {
+        inode = AskInode(procfs, std::to_string(process.thread));
+      }
       if (!inode) {
         known_.erase(*pid);  // it has ended meanwhile, or is a zombie: it has no namespace and no sockets
         continue;

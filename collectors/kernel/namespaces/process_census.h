@@ -16,8 +16,10 @@ namespace finwait::kernel::namespaces {
 struct InhabitedNamespace {
   /// Ours, from 1 on, never used twice: an inode is, once its namespace is gone.
   std::uint64_t id = 0;
-  std::uint64_t inode = 0;               ///< of its net/tcp, which differs by namespace
-  std::vector<std::uint32_t> processes;  ///< ascending; at most kMostListed of them
+  std::uint64_t inode = 0;  ///< of its net/tcp, which differs by namespace
+  /// Ascending; at most kMostListed of them. Of one whose first thread has ended, the number of another thread, by
+  /// which procfs and the kernel know it as well.
+  std::vector<std::uint32_t> processes;
   static constexpr std::size_t kMostListed = 16;
 };
 
@@ -63,9 +65,8 @@ class ProcessCensus {
     std::uint64_t inode = 0;     // of its net/tcp; 0 where it may not be told
     std::uint32_t walks = 0;     // since it was first seen
     std::uint64_t walk = 0;      // the last that listed it
+    std::uint32_t thread = 0;    // by which it is asked, as its first has ended; 0: by that
   };
-  /// What a process says; nothing where it has ended.
-  std::optional<std::uint64_t> AskInode(int procfs, const std::string& pid) const;
   bool IsDue(std::uint32_t pid, const Process& process) const;
   std::uint64_t IdOf(std::uint64_t inode, const std::vector<std::uint32_t>& processes);
   /// Lists the namespaces of `by_inode`, those that were listed in the walk before first.

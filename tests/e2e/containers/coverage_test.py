@@ -4,7 +4,9 @@ hides processes, and where it is another PID namespace's."""
 import contextlib
 import os
 import pathlib
+import platform
 import subprocess
+import sys
 import time
 import unittest
 
@@ -13,6 +15,7 @@ from machine import FLAGS, check, enter_a_machine_of_its_own, sandbox, wait
 
 MODES = {"none": "unseen", "observe": "observed", "enter": "entered"}
 OTHER_PROCFS = "/run/tmp/other"
+SYS_EXIT = {"x86_64": 60, "aarch64": 93}  # of one thread
 
 
 def seen(series):
@@ -74,6 +77,18 @@ class Coverage(unittest.TestCase):
                 with sandbox.running(["sleep", "600"], where="empty"):
                     wait(f"three {how}", lambda s: seen(s) == expected(3, how))
                 wait("its last process gone", lambda s: seen(s) == expected(2, how))
+
+    def test_one_whose_process_has_lost_its_first_thread_is_seen(self):
+        """Its /proc/PID/net is gone with that thread; the others, which live on, hold the namespace and its sockets."""
+        code = (
+            "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start();"
+            f"ctypes.CDLL(None).syscall({SYS_EXIT[platform.machine()]}, 0)"
+        )
+        self.scene.enter_context(sandbox.running(["unshare", "--net", sys.executable, "-c", code]))
+        sandbox.wait_for("its end", lambda: "Z" in sandbox.shell("ps -eo comm=,stat= | grep python3"))
+        for depth in ("observe", "enter"):
+            with self.subTest(depth), sandbox.exporter(f"--namespaces={depth}", *FLAGS[1:]):
+                wait(f"three {MODES[depth]}", lambda s: seen(s) == expected(3, MODES[depth]))
 
     def test_hidden_processes_are_said(self):
         self.exporter("observe", before=as_nobody("hidepid=2"))
