@@ -241,7 +241,7 @@ Result<Connection> ConnectionBetween(const ListedSocket& listed, FactQuery& fact
   ForwardedConnection forwarded;
   forwarded.local = local;
   forwarded.peer = peer;
-  return ConnectionThrough(forwarded, facts);
+  return ConnectionThrough(forwarded, false, facts);
 }
 
 }  // namespace finwait::diagnosis

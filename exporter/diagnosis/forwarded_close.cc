@@ -70,7 +70,8 @@ class WayThroughHost {
                  Entry entry = Entry::kIsGone)
       : evaluator_(evaluator),
         history_(history),
-        connection_(ConnectionThrough(forwarded, evaluator.Packets().Facts())),
+        had_entry_(entry == Entry::kIsThere || (history != nullptr && history->SeenTracked())),
+        connection_(ConnectionThrough(forwarded, had_entry_, evaluator.Packets().Facts())),
         nat_(evaluator.Packets().TranslationOf(connection_, history)) {
     connection_.translated = nat_.Any();
     if (connection_.passage.peer_is_own && nat_.Any() == Tristate::kNo) {
@@ -85,6 +86,7 @@ class WayThroughHost {
   }
 
   const NatEffect& Nat() const { return nat_; }
+  const char* WhyItMayPassBy() const { return had_entry_ ? nullptr : diagnosis::WhyItMayPassBy(connection_); }
   std::string CarriedByIpvs() const { return evaluator_.Packets().CarriedByIpvs(connection_); }
 
   HostPassage Passage() const {
@@ -205,7 +207,7 @@ class WayThroughHost {
     }
     ForwardedConnection onward = forwarded;
     onward.peer = history_->translation->peer;
-    Connection through = ConnectionThrough(onward, evaluator_.Packets().Facts());
+    Connection through = ConnectionThrough(onward, had_entry_, evaluator_.Packets().Facts());
     if (through.passage.peer_is_own || through.passage.bridged) {
       return std::nullopt;
     }
@@ -224,6 +226,7 @@ class WayThroughHost {
 
   CloseEvaluator& evaluator_;
   const ConnectionHistory* history_;
+  bool had_entry_;
   Connection connection_;  // is_received_here_: as this host's own end has it
   NatEffect nat_;
   bool is_received_here_ = false;
@@ -292,12 +295,15 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
     outcome.reason = way.Nat().reason;
   }
   const bool seen = history != nullptr && history->SeenTracked();
-  if (!seen && forwarded.tracked != Tristate::kYes && outcome.fate != Fate::kClean) {
+  const char* why = way.WhyItMayPassBy();
+  if (why == nullptr && !seen && forwarded.tracked != Tristate::kYes) {
+    why = "no connection of its namespace was seen in this host's conntrack table: its packets may pass it by";
+  }
+  if (why != nullptr && outcome.fate != Fate::kClean) {
     outcome.may_bypass_tracking = true;
     if (WouldStick(outcome.fate)) {
       outcome.fate = Fate::kUnknown;
-      outcome.reason =
-          "no connection of its namespace was seen in this host's conntrack table: its packets may pass it by";
+      outcome.reason = why;
     }
   }
   outcome.incomplete = evaluator.Packets().Facts().Missed() != missed;

@@ -53,7 +53,7 @@ bool PassesNoHook(const ForwardedConnection& forwarded) {
   return forwarded.host_side && forwarded.host_side->device.index == 0U;
 }
 
-Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& facts) {
+Connection ConnectionThrough(const ForwardedConnection& forwarded, bool had_entry, FactQuery& facts) {
   Connection connection;
   connection.family = forwarded.local.address.Family();
   connection.path_kind = PathKind::kForwarded;
@@ -73,6 +73,10 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   if (back != nullptr) {
     connection.passage.symmetric = Same(back->egress, *connection.ingress);
   }
+  if (connection.passage.symmetric == Tristate::kNo) {  // its namespace has another device as well, or one of many
+    connection.ingress = Interface();
+    connection.passage.bridge_port.reset();
+  }
   const auto* settings = facts.FindValue<NamespaceFacts>(NamespaceKey{connection.family});
   if (settings != nullptr && settings->bridge_calls_rules) {
     connection.passage.bridge_calls_rules = firewall::eval::TristateOf(*settings->bridge_calls_rules);
@@ -80,10 +84,12 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
   const Route* to_peer = OwnRoute(facts, forwarded.peer.address, vrf);
   if (to_peer != nullptr) {
     connection.passage.peer_is_own = to_peer->local;
+    // What has an entry while bridges call no rules comes by IP: its end has a gateway, which is this host.
+    const bool is_routed = had_entry && connection.passage.bridge_calls_rules == Tristate::kNo;
     // Behind the same bridge and no gateway between: the two ends take each other for neighbours, as their prefix is
     // the bridge's.
     connection.passage.bridged = connection.ingress->kind == "bridge" && !to_peer->local && to_peer->on_link &&
-                                 Same(to_peer->egress, *connection.ingress) == Tristate::kYes;
+                                 !is_routed && Same(to_peer->egress, *connection.ingress) == Tristate::kYes;
   }
   if (connection.passage.bridged) {
     connection.egress = *connection.ingress;
@@ -116,6 +122,20 @@ Connection ConnectionThrough(const ForwardedConnection& forwarded, FactQuery& fa
     connection.realm = forth->realm;
   }
   return connection;
+}
+
+const char* WhyItMayPassBy(const Connection& connection) {
+  if (connection.passage.symmetric == Tristate::kNo) {
+    return "its address is reached by another device than its namespace is joined by: its packets may pass this host's "
+           "rules by";
+  }
+  const bool same_bridge =
+      connection.ingress->kind == "bridge" && Same(connection.egress, *connection.ingress) == Tristate::kYes;
+  if (same_bridge && !connection.passage.bridged && connection.passage.bridge_calls_rules != Tristate::kYes) {
+    return "both its ends are behind one bridge: whether this host routes its packets, or that bridge passes them to a "
+           "gateway";
+  }
+  return nullptr;
 }
 
 }  // namespace finwait::diagnosis

@@ -27,7 +27,13 @@ extern const char* const kNoHostSide;
 bool PassesNoHook(const ForwardedConnection& forwarded);
 
 /// The connection with all that routing and settings tell of its way through this host. What is missing is noted in
-/// `facts`.
-firewall::eval::Connection ConnectionThrough(const ForwardedConnection& forwarded, firewall::facts::FactQuery& facts);
+/// `facts`. `had_entry`: it was seen with an entry here, so that its packets pass this host's conntrack.
+firewall::eval::Connection ConnectionThrough(const ForwardedConnection& forwarded, bool had_entry,
+                                             firewall::facts::FactQuery& facts);
+
+/// Why the packets of a connection that nobody has seen with an entry may pass this host's hooks by, although others of
+/// its namespace do not: its address is reached by another device (it has a macvlan, too), or a bridge may pass them to
+/// a gateway behind it. Null where nothing speaks for that.
+const char* WhyItMayPassBy(const firewall::eval::Connection& connection);
 
 }  // namespace finwait::diagnosis

@@ -21,10 +21,13 @@ kernel::Tracking OwnTrackingOf(const sources::ForeignLiveSockets& live, std::siz
 
 // A nat rule of this host's that surely translates the connection needs its entry: what it concerns passes conntrack
 // here, although no entry was seen.
-bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& connection) {
-  return !PassesNoHook(connection) &&
-         evaluator.Packets().TranslationOf(ConnectionThrough(connection, evaluator.Packets().Facts()), nullptr).Any() ==
-             firewall::eval::Tristate::kYes;
+bool IsTranslatedByRules(CloseEvaluator& evaluator, const ForwardedConnection& forwarded) {
+  if (PassesNoHook(forwarded)) {
+    return false;
+  }
+  const firewall::eval::Connection connection = ConnectionThrough(forwarded, false, evaluator.Packets().Facts());
+  return WhyItMayPassBy(connection) == nullptr &&
+         evaluator.Packets().TranslationOf(connection, nullptr).Any() == firewall::eval::Tristate::kYes;
 }
 
 // Whether this host loses a FIN that a socket's own namespace lets out, and which is therefore lost before anything is
@@ -89,12 +92,18 @@ void OtherNamespaces::TakeInLive(const sources::NetworkNamespacesSample& sample)
   with_entry_memo_.Retain(live_->sockets);
   own_hops_.Retain(*live_);
   std::set<std::uint64_t> to_this_host;
+  std::map<std::uint64_t, bool> may_pass_by;
   for (std::size_t i = 0; i < live_->sockets.Size(); ++i) {
-    if (to_this_host_.contains(live_->sockets.Cookie(i))) {
-      to_this_host.insert(live_->sockets.Cookie(i));
+    const std::uint64_t cookie = live_->sockets.Cookie(i);
+    if (to_this_host_.contains(cookie)) {
+      to_this_host.insert(cookie);
+    }
+    if (const auto known = may_pass_by_.find(cookie); known != may_pass_by_.end()) {
+      may_pass_by.insert(*known);
     }
   }
   to_this_host_ = std::move(to_this_host);
+  may_pass_by_ = std::move(may_pass_by);
   std::set<std::uint64_t> tracked;
   for (std::size_t i = 0; i < live_->namespaces.size(); ++i) {
     const std::uint64_t network_namespace = live_->namespaces[i];
@@ -127,10 +136,16 @@ void OtherNamespaces::Evaluate(const OtherContext& context) {
   }
   std::vector<std::size_t> with_entry = DoubtfulWithEntry(*context.evaluator);
   const CpuStopwatch stopwatch;
-  EvaluateInRounds(*context.evaluator, context.resolver, [&] {
-    EvaluateRound(stopwatch, context, waiting);
-    EvaluateRoundWithEntry(stopwatch, context, with_entry);
-  });
+  std::size_t known_tracked = 0;
+  do {  // the evaluation itself may tell that a namespace is tracked, by a nat rule
+    known_tracked = tracked_.size();
+    DoubtJudgedUntracked();
+    std::vector<std::size_t> unsettled = waiting;
+    EvaluateInRounds(*context.evaluator, context.resolver, [&] {
+      EvaluateRound(stopwatch, context, unsettled);
+      EvaluateRoundWithEntry(stopwatch, context, with_entry);
+    });
+  } while (tracked_.size() != known_tracked);
 }
 
 void OtherNamespaces::EvaluateRound(const CpuStopwatch& stopwatch, const OtherContext& context,
@@ -157,7 +172,7 @@ void OtherNamespaces::EvaluateRound(const CpuStopwatch& stopwatch, const OtherCo
                                             socket.entry.tracking == kernel::Tracking::kTracked);
     const ForwardedOutcome outcome =
         EvaluateForwardedClose(*context.evaluator, ConnectionOf(socket, live_->namespaces[i]), history);
-    NotePassage(socket, outcome);
+    NotePassage(i, outcome);
     memo_.Remember(socket, history, outcome, facts.TakeHungOn(), facts.Store().Now());
     if (outcome.incomplete) {
       missing.push_back(i);
@@ -166,11 +181,26 @@ void OtherNamespaces::EvaluateRound(const CpuStopwatch& stopwatch, const OtherCo
   waiting = std::move(missing);
 }
 
-void OtherNamespaces::NotePassage(const kernel::TcpSocket& socket, const ForwardedOutcome& outcome) {
+void OtherNamespaces::NotePassage(std::size_t position, const ForwardedOutcome& outcome) {
+  const std::uint64_t cookie = live_->sockets.Cookie(position);
   if (outcome.passage == HostPassage::kInput) {
-    to_this_host_.insert(socket.cookie);
+    to_this_host_.insert(cookie);
   } else {
-    to_this_host_.erase(socket.cookie);
+    to_this_host_.erase(cookie);
+  }
+  if (outcome.may_bypass_tracking) {
+    may_pass_by_[cookie] = tracked_.contains(live_->namespaces[position]);
+  } else {
+    may_pass_by_.erase(cookie);
+  }
+}
+
+void OtherNamespaces::DoubtJudgedUntracked() {
+  for (std::size_t i = 0; !may_pass_by_.empty() && i < live_->namespaces.size(); ++i) {
+    const auto known = may_pass_by_.find(live_->sockets.Cookie(i));
+    if (known != may_pass_by_.end() && !known->second && tracked_.contains(live_->namespaces[i])) {
+      memo_.Doubt(known->first);
+    }
   }
 }
 
@@ -219,7 +249,7 @@ void OtherNamespaces::EvaluateRoundWithEntry(const CpuStopwatch& stopwatch, cons
     const ForwardedOutcome outcome = EvaluateTrackedForwardedClose(
         *context.evaluator, ConnectionOf(socket, live_->namespaces[i]), found ? &*found : nullptr);
     if (WouldStick(outcome.fate)) {
-      NotePassage(socket, outcome);
+      NotePassage(i, outcome);
     }
     with_entry_memo_.Remember(socket, nullptr, outcome, facts.TakeHungOn(), facts.Store().Now());
     if (outcome.incomplete) {
@@ -367,7 +397,8 @@ bool OtherNamespaces::IsLostHere(const kernel::TcpSocket& socket, std::size_t po
 
 bool OtherNamespaces::IsKnownTracked(const kernel::TcpSocket& socket, std::size_t position) const {
   const std::uint64_t network_namespace = live_->namespaces[position];
-  return tracked_.contains(network_namespace) && !PassesNoHook(ConnectionOf(socket, network_namespace));
+  return tracked_.contains(network_namespace) && !may_pass_by_.contains(socket.cookie) &&
+         !PassesNoHook(ConnectionOf(socket, network_namespace));
 }
 
 bool OtherNamespaces::HasOwnHop(std::size_t position) const {

@@ -71,8 +71,10 @@ class OtherNamespaces {
   void EvaluateRound(const CpuStopwatch& stopwatch, const OtherContext& context, std::vector<std::size_t>& waiting);
   void EvaluateRoundWithEntry(const CpuStopwatch& stopwatch, const OtherContext& context,
                               std::vector<std::size_t>& waiting);
-  /// Whether this host is its peer, and counts that end alone.
-  void NotePassage(const kernel::TcpSocket& socket, const ForwardedOutcome& outcome);
+  /// Whether this host is its peer, and counts that end alone; and whether its packets may pass conntrack by.
+  void NotePassage(std::size_t position, const ForwardedOutcome& outcome);
+  /// Of namespaces that are known to be tracked only now, what was evaluated before does not hold.
+  void DoubtJudgedUntracked();
   /// The open connections with an entry here that may not close cleanly while it is there.
   std::vector<std::size_t> DoubtfulWithEntry(CloseEvaluator& evaluator) const;
   void CountLive(const sources::NetworkNamespacesSample& sample, const OtherContext& context);
@@ -115,6 +117,9 @@ class OtherNamespaces {
   // Cookies of connections whose peer is this host itself. Their other end is among the host's own sockets, which tell
   // more: that end alone is counted.
   std::set<std::uint64_t> to_this_host_;
+  // Connections whose packets may pass this host's conntrack by (ForwardedOutcome::may_bypass_tracking), by cookie: and
+  // whether their namespace was known to be tracked when they were evaluated.
+  std::map<std::uint64_t, bool> may_pass_by_;
   OwnHops own_hops_;
   LiveSummary live_summary_;
   StuckHistory stuck_;

@@ -75,6 +75,14 @@ std::uint16_t OutcomeMemo::FindSite(const kernel::TcpSocket& socket, const Conne
   return found != nullptr ? found->site : 0;
 }
 
+void OutcomeMemo::Doubt(std::uint64_t cookie) {
+  if (const Remembered* found = remembered_.Find(cookie)) {
+    Remembered doubted = *found;
+    doubted.incomplete = true;
+    remembered_.Set(cookie, doubted);
+  }
+}
+
 void OutcomeMemo::Retain(const kernel::SocketTable& sockets) {
   if (remembered_.Size() == 0) {
     return;

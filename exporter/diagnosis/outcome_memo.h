@@ -30,6 +30,8 @@ class OutcomeMemo {
   /// there. 0: nothing is lost, or no rule is known.
   std::uint16_t FindSite(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                          const firewall::facts::FactStore& facts) const;
+  /// What is remembered of it holds provisionally only, until it is evaluated again.
+  void Doubt(std::uint64_t cookie);
   /// Prunes the sockets that are not among `sockets`.
   void Retain(const kernel::SocketTable& sockets);
 

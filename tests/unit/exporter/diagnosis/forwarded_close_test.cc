@@ -53,11 +53,11 @@ class ForwardedCloseTest : public testing::Test {
     return key;
   }
   void Put(const NamespaceFacts& settings) { store_->Put(NamespaceKey{IpFamily::kIpv4}, Fact::Present(settings)); }
-  void PutRoute(const RouteKey& key, const Interface& egress, bool local = false) {
+  void PutRoute(const RouteKey& key, const Interface& egress, bool local = false, bool on_link = true) {
     Route route;
     route.local = local;
     route.egress = egress;
-    route.on_link = true;
+    route.on_link = on_link;
     store_->Put(key, Fact::Present(std::make_shared<const Route>(route)));
   }
   ForwardedOutcome Evaluate(std::shared_ptr<const firewall::Ruleset> rules) {
@@ -140,6 +140,7 @@ TEST_F(ForwardedCloseTest, WhatHasNoRouteOrIsNotForwardedIsDroppedByNoRule) {
 }
 
 TEST_F(ForwardedCloseTest, WhatABridgePassesMeetsNoRuleUnlessTheyAreCalled) {
+  seen_ = false;  // no entry is made of it
   PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), bridge_);
   const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
   EXPECT_EQ(outcome.fate, Fate::kClean);
@@ -149,6 +150,51 @@ TEST_F(ForwardedCloseTest, WhatABridgePassesMeetsNoRuleUnlessTheyAreCalled) {
   settings.bridge_calls_rules = true;
   Put(settings);
   EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);
+}
+
+// Behind one bridge, which calls no rules: an entry can only be of what this host routes.
+TEST_F(ForwardedCloseTest, WhatHadAnEntryBehindABridgeThatCallsNoRulesIsRouted) {
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), bridge_);
+  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), bridge_);
+  PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 5), bridge_);
+  const ForwardedOutcome routed = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(routed.fate, Fate::kFinDropped);
+  EXPECT_EQ(routed.passage, HostPassage::kForward);
+  seen_ = false;
+  const ForwardedOutcome bridged = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(bridged.fate, Fate::kClean);
+  EXPECT_EQ(bridged.passage, HostPassage::kBridged);
+}
+
+// A container of the LAN's, whose gateway is this host's own, too; or this host is its gateway.
+TEST_F(ForwardedCloseTest, WhetherABridgePassesItToAGatewayIsNotGuessed) {
+  PutRoute(Key(std::nullopt, forwarded_.peer.address, 0), bridge_, false, false);
+  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 5), bridge_, false, false);
+  PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 5), bridge_);
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped)
+      << "with an entry it is routed";
+  seen_ = false;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+  EXPECT_NE(outcome.reason.find("behind one bridge"), std::string::npos);
+  EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kClean);
+}
+
+// A pod with a macvlan beside its veth: this host reaches that address by another device.
+TEST_F(ForwardedCloseTest, AnAddressThatIsReachedByAnotherDeviceMayPassThisHostBy) {
+  PutRoute(Key(std::nullopt, forwarded_.local.address, 0), up_);
+  PutRoute(Key(forwarded_.local.address, forwarded_.peer.address, 0), up_);
+  PutRoute(Key(forwarded_.peer.address, forwarded_.local.address, 2), up_);
+  seen_ = false;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_TRUE(outcome.may_bypass_tracking);
+  EXPECT_NE(outcome.reason.find("by another device"), std::string::npos);
+  seen_ = true;
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kFinDropped);
+  firewall::facts::FactQuery facts(*store_);
+  EXPECT_EQ(ConnectionThrough(forwarded_, true, facts).ingress, Interface()) << "by which device, rules cannot be told";
 }
 
 TEST_F(ForwardedCloseTest, WithoutASignThatItIsTrackedItIsNotAtRisk) {
@@ -455,7 +501,7 @@ TEST_F(ForwardedCloseTest, BehindAVrfsPortItsTableIsAsked) {
   PutRoute(back, port);
   PutRoute(to_peer, up_);
   firewall::facts::FactQuery facts(*store_);
-  const auto connection = ConnectionThrough(forwarded_, facts);
+  const auto connection = ConnectionThrough(forwarded_, true, facts);
   EXPECT_EQ(connection.ingress, port);
   EXPECT_EQ(connection.passage.symmetric, Tristate::kYes);
 }

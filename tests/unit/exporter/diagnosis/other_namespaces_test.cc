@@ -350,6 +350,22 @@ TEST_F(WithEntryTest, AStuckOneHadItsEntry) {
   EXPECT_TRUE(found.sockets[0].with_entry);
 }
 
+// What was evaluated before anything told that the namespace is tracked does not hold any more.
+TEST_F(WithEntryTest, OneThatIsSeenTrackedLaterIsEvaluatedAgain) {
+  const auto rules = DropsStateAt(firewall::Hook::kForward, kStateInvalid);
+  evaluator_ = std::make_unique<CloseEvaluator>(rules, EvaluationSettings{true, {true, true}}, nullptr);
+  context_.evaluator = evaluator_.get();
+  context_.resolver = &router_;
+  Read({Socket(1, false)});
+  const LiveSummary never = others_.SumUpLive(sample_, true, context_);
+  EXPECT_EQ(never.never_tracked_elsewhere, 1U);
+  EXPECT_EQ(never.AtRisk(Fate::kFinDropped), 0U);
+  Read({Socket(1, false), Socket(2, true)});
+  const LiveSummary& known = others_.SumUpLive(sample_, false, context_);
+  EXPECT_EQ(known.AtRisk(Fate::kUnknown), 0U);
+  EXPECT_EQ(known.AtRisk(Fate::kFinDropped), 1U);
+}
+
 // What its own namespace would drop of the answer does not come to it.
 TEST_F(WithEntryTest, AFinThatIsDroppedHereDecidesBeforeItsOwnRules) {
   Read({Socket(1, true)});
