@@ -1,6 +1,7 @@
 #include "exporter/diagnosis/connection_facts.h"
 
 #include <memory>
+#include <utility>
 
 #include "exporter/diagnosis/forwarded_facts.h"
 #include "exporter/diagnosis/route_facts.h"
@@ -125,9 +126,7 @@ void AddTranslation(const ListedSocket& listed, const Socket* socket, FactQuery&
   if (listed.translation == nullptr) {
     return;
   }
-  Connection::BeyondNat& beyond = connection.beyond_nat.emplace();
-  beyond.local = listed.translation->local;
-  beyond.peer = listed.translation->peer;
+  Connection::BeyondNat beyond{listed.translation->local, listed.translation->peer};
   if (!connection.routing) {  // what is sent to an address of this host's own may be for another one
     connection.routing = RoutingOf(listed, socket, facts);
   }
@@ -144,6 +143,7 @@ void AddTranslation(const ListedSocket& listed, const Socket* socket, FactQuery&
     beyond.egress_port = route->egress_port;
     beyond.peer_is_own = route->local;
   }
+  connection.beyond_nat = std::move(beyond);
 }
 
 // Of the other addresses of 127.0.0.0/8 routing tells: net.ipv4.conf.DEVICE.route_localnet lets them lie on a network.

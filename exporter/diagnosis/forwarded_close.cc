@@ -86,7 +86,9 @@ class WayThroughHost {
   }
 
   const NatEffect& Nat() const { return nat_; }
-  const char* WhyItMayPassBy() const { return had_entry_ ? nullptr : diagnosis::WhyItMayPassBy(connection_); }
+  const char* WhyItMayPassBy() const {
+    return had_entry_ || is_received_here_ ? nullptr : diagnosis::WhyItMayPassBy(connection_);
+  }
   std::string CarriedByIpvs() const { return evaluator_.Packets().CarriedByIpvs(connection_); }
 
   HostPassage Passage() const {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <utility>
 
+#include "collectors/firewall/eval/jenkins_hash.h"
 #include "collectors/firewall/eval/rule_machine.h"
 #include "collectors/firewall/xt/ipsec.h"
 #include "collectors/firewall/xt/neighbour_address.h"
