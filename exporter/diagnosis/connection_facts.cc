@@ -130,14 +130,10 @@ void AddTranslation(const ListedSocket& listed, const Socket* socket, FactQuery&
   if (!connection.routing) {  // what is sent to an address of this host's own may be for another one
     connection.routing = RoutingOf(listed, socket, facts);
   }
-  RouteKey key;
+  RouteKey key = connection.routing.value_or(RouteKey());
   key.destination = beyond.peer.address;
-  if (connection.routing) {
-    key = *connection.routing;
-    key.destination = beyond.peer.address;
-    key.source_port.reset();
-    key.destination_port.reset();
-  }
+  key.source_port.reset();
+  key.destination_port.reset();
   if (const Route* route = FindRoute(facts, key)) {
     beyond.egress = route->egress;
     beyond.egress_port = route->egress_port;
