@@ -77,7 +77,7 @@ BENCH_PACKAGES=(prometheus-node-exporter libbenchmark-dev valgrind)
 
 # To run tools/other_kernel.sh and tools/prove_arm64.sh: a machine, what its start is made of, and what asks for what only its
 # kernel has.
-OTHER_KERNEL_PACKAGES=(qemu-system-x86 qemu-system-arm busybox-static cpio kmod ipvsadm)
+OTHER_KERNEL_PACKAGES=(qemu-system-x86 qemu-system-arm debootstrap busybox-static cpio kmod ipvsadm)
 
 # Packages above that would start a service of their own when they are installed. Tests start such programs themselves.
 SERVICES_NOT_STARTED=(prometheus prometheus-alertmanager prometheus-node-exporter dbus)
