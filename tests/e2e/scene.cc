@@ -70,13 +70,10 @@ void Scene::Follow(const std::string& command) const {
 int Scene::Stuck() const { return std::stoi(wire_.local.Shell(std::string(kTcpSockets) + " | wc -l")); }
 
 std::vector<int> Scene::Tries() const {
-  // timer:(persist,1.5sec,3); none while the FIN has just left
   std::istringstream lines(wire_.local.Shell(kTcpSockets));
   std::vector<int> all;
-  const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");
   for (std::string line; std::getline(lines, line);) {
-    std::smatch match;
-    all.push_back(std::regex_search(line, match, tries) ? std::stoi(match[1]) : 0);
+    all.push_back(TriesOf(line));
   }
   return all;
 }
@@ -96,6 +93,13 @@ bool Scene::StaysStuck() const {
 
 bool Scene::ClosesOnBothEnds() const {
   return lab::Eventually([&] { return Stuck() == 0 && PeerSockets("established") == 0; });
+}
+
+int TriesOf(const std::string& line) {
+  // timer:(persist,1.5sec,3), or timer:(on,,3) where the next try is due this very moment
+  static const std::regex tries("timer:\\([a-z]+,[^,]*,([0-9]+)\\)");
+  std::smatch match;
+  return std::regex_search(line, match, tries) ? std::stoi(match[1]) : 0;
 }
 
 void CloseWithReset(UniqueFd& socket) {

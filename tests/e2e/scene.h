@@ -61,6 +61,9 @@ class Scene {
   std::unique_ptr<lab::Listener> listeners_[2];
 };
 
+/// How often the socket of a line of `ss -o` has tried, by its timer; 0 while what it sends has just left.
+int TriesOf(const std::string& line);
+
 /// Closes with an RST instead of a FIN.
 void CloseWithReset(UniqueFd& socket);
 

@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <exception>
 #include <memory>
-#include <regex>
 #include <stdexcept>
 
 #include "collectors/base/ip.h"
 #include "tests/e2e/answers.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/rules.h"
+#include "tests/e2e/scene.h"
 #include "tests/e2e/short_trials.h"
 #include "tests/lab/connection.h"
 
@@ -356,12 +356,6 @@ std::string CauseOf(const std::string& fate) {
     return "reply_drop";
   }
   return fate == "nat_lost" ? fate : "";
-}
-
-int TriesOf(const std::string& line) {
-  static const std::regex tries("timer:\\([a-z]+,[^,]+,([0-9]+)\\)");  // timer:(persist,1.5sec,3)
-  std::smatch match;
-  return std::regex_search(line, match, tries) ? std::stoi(match[1]) : 0;
 }
 
 Outcome Play(const ShortTrial& trial) {

@@ -65,7 +65,4 @@ bool IsStageOf(const std::string& fate, const std::string& stage);
 /// The cause of a socket that is stuck after a close of that fate by this end; "" where none is stuck.
 std::string CauseOf(const std::string& fate);
 
-/// How often the socket of a line of `ss -o` has tried, by its timer; 0 while what it sends has just left.
-int TriesOf(const std::string& line);
-
 }  // namespace finwait::e2e

@@ -88,7 +88,12 @@ class Player {
     Program program(scene_.Local(), {"--sampling.interval=1s"});
     LoseEntries(program);
     Inject();
+    std::jthread talking = Talking();
     Evaluate(program);
+    if (talking.joinable()) {
+      talking.request_stop();
+      talking.join();
+    }
     Finish();
     AwaitEnds();
     EvaluateAfter(program);
@@ -121,21 +126,23 @@ class Player {
     }
   }
 
-  void Talk() {
-    if (Clock::now() - talked_ < std::chrono::milliseconds(500)) {
-      return;
+  // From then on, whatever else the trial waits for: a silence of seconds, and they lose their entries like the idle
+  // ones.
+  [[nodiscard]] std::jthread Talking() const {
+    if (trial_.talking == 0) {
+      return {};
     }
-    talked_ = Clock::now();
-    for (std::size_t i = static_cast<std::size_t>(trial_.idle + trial_.keepalive); i < ends_.size(); ++i) {
-      if (ends_[i].peer) {
-        ::send(ends_[i].peer.Get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return std::jthread([this](const std::stop_token& over) {
+      while (!over.stop_requested()) {
+        for (std::size_t i = static_cast<std::size_t>(trial_.idle + trial_.keepalive); i < ends_.size(); ++i) {
+          ::send(ends_[i].peer.Get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+          ::send(ends_[i].local.Get(), "y", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+          Drain(ends_[i].local);
+          Drain(ends_[i].peer);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
       }
-      ::send(ends_[i].local.Get(), "y", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-      Drain(ends_[i].local);
-      if (ends_[i].peer) {
-        Drain(ends_[i].peer);
-      }
-    }
+    });
   }
 
   void LoseEntries(const Program& program) {
@@ -172,7 +179,6 @@ class Player {
     nlohmann::json report;
     int peer_half = 0;
     const auto as_predicted = [&]() -> std::optional<bool> {
-      Talk();
       report = ReportOf(program);
       if (!report.is_object() || report["live"].is_null()) {
         return false;
@@ -210,7 +216,6 @@ class Player {
   void AskEverywhere(const Program& program) {
     std::string disagreement;
     const auto agree = [&] {
-      Talk();
       const nlohmann::json report = ReportOf(program);
       if (!report.is_object() || !report["live"].is_object()) {
         return false;
@@ -363,7 +368,6 @@ class Player {
   Outcome outcome_;
   Scene scene_;
   std::vector<Ends> ends_;
-  Clock::time_point talked_;
   int closing_ = 0;
   int stuck_ = 0;
 };
