@@ -79,7 +79,7 @@ class SocketTable {
     std::optional<std::uint32_t> mark;
     std::optional<std::uint64_t> cgroup_id;
     std::optional<std::uint8_t> type_of_service;
-    bool multipath = false;
+    std::optional<bool> multipath = false;
     bool operator==(const Profile&) const = default;
   };
   struct Row {

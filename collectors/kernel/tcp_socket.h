@@ -63,8 +63,9 @@ struct TcpSocket {
   /// IP_TOS or IPV6_TCLASS, whichever its packets carry; nothing unless asked for.
   std::optional<std::uint8_t> type_of_service;
   /// A subflow of Multipath TCP (INET_DIAG_ULP_INFO): either end closes by a DATA_FIN, in bare ACKs that are tried
-  /// again and again, and only once both have by a FIN.
-  bool multipath = false;
+  /// again and again, and only once both have by a FIN. Nothing where a list of procfs tells of a namespace that has
+  /// such connections, and not which they are.
+  std::optional<bool> multipath = false;
 
   SocketTimer timer = SocketTimer::kNone;
   std::chrono::milliseconds timer_expires{0};  ///< until `timer` fires
@@ -101,7 +102,7 @@ struct TcpSocket {
   bool IsOpen() const { return state == TcpState::kEstablished || state == TcpState::kCloseWait; }
   /// Whether data, probes of a closed window, or a DATA_FIN would go out before the FIN of a close, and again and
   /// again.
-  bool SendsBeforeFin() const { return IsOpen() && (has_queued || multipath); }
+  bool SendsBeforeFin() const { return IsOpen() && (has_queued || multipath.value_or(false)); }
   /// When the keepalive timer fires next; nothing without SO_KEEPALIVE, or while another timer runs. A probe is sent
   /// then if the connection has been silent since the timer was set, else later.
   std::optional<std::chrono::milliseconds> KeepaliveDue() const {

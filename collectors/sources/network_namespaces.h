@@ -121,7 +121,8 @@ class NetworkNamespacesCollector : public Collector {
       .name = NetworkNamespacesSample::kCollector,
       .summary = "the sockets of containers and pods: of all other network namespaces that processes live in",
       .reads =
-          "`/proc/PID/net/{tcp,tcp6,snmp,sockstat,sockstat6}`, `/proc/PID/{cgroup,comm}`, names of folders of cgroup "
+          "`/proc/PID/net/{tcp,tcp6,snmp,netstat,sockstat,sockstat6}`, `/proc/PID/{cgroup,comm}`, names of folders of "
+          "cgroup "
           "v2 and of the kubelet's logs, names of containers where Docker or podman lets them be read, netlink",
       .capability = Capability::kNetAdmin,
       .part = "their entries in the host's conntrack table",

@@ -22,7 +22,7 @@ struct SocketCircumstances {
   bool multipath = false;  ///< of Multipath TCP: see ClosingPackets
 
   static SocketCircumstances Of(const kernel::TcpSocket& socket) {
-    return {PeerHasClosed(socket.state), socket.SendsBeforeFin(), socket.multipath};
+    return {PeerHasClosed(socket.state), socket.SendsBeforeFin(), socket.multipath.value_or(false)};
   }
 };
 

@@ -24,6 +24,11 @@ using firewall::eval::PathKind;
 using firewall::eval::TraversalResult;
 using firewall::eval::Tristate;
 
+constexpr const char* kNotToldMultipath =
+    "its namespace has connections of Multipath TCP, which close by other packets, and whether it is one of them is "
+    "told "
+    "only inside (--namespaces=enter)";
+
 OpenedBy Other(OpenedBy end) {
   return end == OpenedBy::kLocal ? OpenedBy::kPeer : end == OpenedBy::kPeer ? OpenedBy::kLocal : OpenedBy::kUnknown;
 }
@@ -279,12 +284,20 @@ ForwardedOutcome EvaluateForwardedClose(CloseEvaluator& evaluator, const Forward
   }
   const std::size_t missed = evaluator.Packets().Facts().Missed();
   const WayThroughHost way(evaluator, forwarded, history);
-  static_cast<CloseOutcome&>(outcome) = CombineFateWithPrograms(
-      {[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); }, [&] { return way.LastAck(); },
-       [&] { return way.PeerReset(); }, [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
-       [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); }, forwarded.peer_has_closed,
-       forwarded.sends_first, false, [&] { return firewall::packet::TristateOf(forwarded.window_closed); }},
-      forwarded.local.address.Family(), evaluator.Packets());
+  const auto combine = [&](bool multipath) {
+    return CombineFateWithPrograms({[&](PacketKind kind) { return way.Of(kind); }, [&] { return way.LaterPeerFin(); },
+                                    [&] { return way.LastAck(); }, [&] { return way.PeerReset(); },
+                                    [&](const TraversalResult& ack) { return way.ResetOfPeer(ack); },
+                                    [&] { return way.Nat(); }, [&] { return way.WithEntry(forwarded.peer_has_closed); },
+                                    forwarded.peer_has_closed, forwarded.sends_first || multipath, multipath,
+                                    [&] { return firewall::packet::TristateOf(forwarded.window_closed); }},
+                                   forwarded.local.address.Family(), evaluator.Packets());
+  };
+  static_cast<CloseOutcome&>(outcome) = combine(forwarded.multipath == Tristate::kYes);
+  if (forwarded.multipath == Tristate::kUnknown && combine(true).fate != outcome.fate) {
+    outcome.fate = Fate::kUnknown;
+    outcome.reason = kNotToldMultipath;
+  }
   outcome.passage = way.Passage();
   if (std::string reason = way.CarriedByIpvs(); !reason.empty()) {
     outcome.fate = Fate::kUnknown;

@@ -64,6 +64,8 @@ ForwardedConnection OtherNamespaces::ConnectionOf(const kernel::TcpSocket& socke
   }
   connection.peer_has_closed = PeerHasClosed(socket.state);
   connection.sends_first = socket.SendsBeforeFin();
+  connection.multipath =
+      socket.multipath ? firewall::packet::TristateOf(*socket.multipath) : firewall::eval::Tristate::kUnknown;
   connection.window_closed = socket.timer == kernel::SocketTimer::kProbe;
   if (const auto way = host_sides_.find(network_namespace); way != host_sides_.end()) {
     connection.host_side = way->second;

@@ -41,6 +41,7 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
   remembered.open = socket.IsOpen();
   remembered.peer_has_closed = socket.state != kernel::TcpState::kEstablished;
   remembered.sends_first = socket.SendsBeforeFin();
+  remembered.multipath_told = socket.multipath.has_value();
   remembered.incomplete = outcome.incomplete;
   remembered_.Set(socket.cookie, remembered);
 }
@@ -48,12 +49,13 @@ void OutcomeMemo::Remember(const kernel::TcpSocket& socket, const ConnectionHist
 const OutcomeMemo::Remembered* OutcomeMemo::FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,
                                                    const firewall::facts::FactStore& facts) const {
   const Remembered* found = remembered_.Find(socket.cookie);
-  const bool same = found != nullptr && found->translated == IsTranslated(socket, history) &&
-                    found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
-                    found->tracked == (socket.entry.tracking == kernel::Tracking::kTracked) &&
-                    found->open == socket.IsOpen() &&
-                    found->peer_has_closed == (socket.state != kernel::TcpState::kEstablished) &&
-                    found->sends_first == socket.SendsBeforeFin() && facts.Holds(found->hung_on, found->facts_as_of);
+  const bool same =
+      found != nullptr && found->translated == IsTranslated(socket, history) &&
+      found->seen_tracked == (history != nullptr && history->SeenTracked()) &&
+      found->tracked == (socket.entry.tracking == kernel::Tracking::kTracked) && found->open == socket.IsOpen() &&
+      found->peer_has_closed == (socket.state != kernel::TcpState::kEstablished) &&
+      found->sends_first == socket.SendsBeforeFin() && found->multipath_told == socket.multipath.has_value() &&
+      facts.Holds(found->hung_on, found->facts_as_of);
   return same ? found : nullptr;
 }
 

@@ -48,6 +48,7 @@ class OutcomeMemo {
     bool open : 1 = true;
     bool peer_has_closed : 1 = false;
     bool sends_first : 1 = false;
+    bool multipath_told : 1 = true;
     bool incomplete : 1 = false;
   };
   const Remembered* FindIn(const kernel::TcpSocket& socket, const ConnectionHistory* history,

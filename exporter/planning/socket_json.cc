@@ -84,7 +84,7 @@ Json SocketJson(const ReportedSocket& reported, const CloseResult& close) {
   if (socket.has_queued) {
     json["queued"] = true;
   }
-  if (socket.multipath) {
+  if (socket.multipath.value_or(false)) {
     json["multipath"] = true;
   }
   PutKnown(json, "mark", facts.mark);

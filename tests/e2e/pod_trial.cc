@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -210,15 +211,18 @@ class PodPlayer {
     return "";
   }
 
+  int Protocol() const { return trial_.multipath ? IPPROTO_MPTCP : 0; }
   void Open() {
     // kube-proxy's rules have two ends for a service, at ports 80 and 8080 of one pod.
     if (listeners_.empty()) {
       for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{8080}}) {
-        listeners_.push_back(std::make_unique<lab::Listener>(Server(), trial_.ipv6 ? "::" : "0.0.0.0", port));
+        listeners_.push_back(
+            std::make_unique<lab::Listener>(Server(), trial_.ipv6 ? "::" : "0.0.0.0", port, Protocol()));
       }
     }
     const lab::Namespace& from = trial_.peer_opens ? host_.peer : pod_;
-    UniqueFd client = lab::Connect(from, trial_.address.empty() ? FarAddress() : trial_.address, trial_.port);
+    UniqueFd client =
+        lab::Connect(from, trial_.address.empty() ? FarAddress() : trial_.address, trial_.port, "", Protocol());
     UniqueFd server;
     Eventually([&] {
       for (const auto& listener : listeners_) {
@@ -390,8 +394,9 @@ class PodPlayer {
     Eventually([&] { return (outcome_.lost = Lost()) == lost; }, kPodPatience);
     const std::string cause = trial_.cause.empty() ? "" : trial_.cause + " " + std::to_string(kConnections);
     nlohmann::json report;
-    // Of those to the host itself its own ends are counted, which stay open.
-    const bool fewer_open = trial_.end != PodEnd::kPeer && trial_.far != Far::kHost;
+    // Of those to the host itself its own ends are counted, which stay open; so do subflows until both ends have
+    // closed.
+    const bool fewer_open = trial_.end != PodEnd::kPeer && trial_.far != Far::kHost && !trial_.multipath;
     const auto as_predicted = [&] {
       report = ReportOf(program);
       const bool has_looked =

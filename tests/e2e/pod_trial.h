@@ -50,6 +50,7 @@ struct PodTrial {
   std::uint16_t port = 80;
   bool masqueraded = false;  ///< the peer has no way back to the pod's own address
   int mark = 0;              ///< SO_MARK of the pod's sockets
+  bool multipath = false;    ///< of Multipath TCP
   PodEnd end = PodEnd::kClose;
   bool entries_stay = false;
   bool peer_vanishes = false;  ///< before the end

@@ -257,6 +257,12 @@ void AddFacts(Group& group) {
       group.Add("behind a namespace that forwards, too", false, Joint::kNested, kForwardInvalid, "unknown", "");
   nested.stage_before = "cannot tell";
   nested.checked = "clean";
+  PodTrial& multipath =
+      group.Add("Multipath TCP, told only inside", false, Joint::kBridge, kForwardInvalid, "unknown", "");
+  multipath.multipath = true;
+  multipath.stage_before = "cannot tell";
+  multipath.checked = "clean";
+  multipath.explained = "fin_dropped";  // of a TCP connection
 }
 
 // Two pods of one bridge, whose packets meet rules of IP where br_netfilter has them called.
@@ -427,6 +433,10 @@ std::vector<PodTrial> Entered() {
   both.rules = FilledForPods(kForwardInvalid, false);
   group.Lossy("the host's FORWARD INVALID", false, Joint::kBridge, kForwardInvalid, "fin_dropped");
   group.Lossy("the host's FORWARD INVALID", true, Joint::kCalico, kForwardInvalid, "fin_dropped");
+  PodTrial& multipath =
+      group.Clean("the host's FORWARD INVALID, Multipath TCP", false, Joint::kBridge, kForwardInvalid, "none");
+  multipath.multipath = true;
+  multipath.explained = "fin_dropped";  // of a TCP connection
   group.LossyWithEntry("the host's FORWARD FIN", false, Joint::kRouted,
                        "$T -A FORWARD -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped");
   group.Lossy("the host's MASQUERADE", false, Joint::kBridge, kMasquerade, "nat_lost");

@@ -247,25 +247,9 @@ TEST_F(SocketFactsTest, AnswersOverAnotherDeviceAreUnknownUnlessForbidden) {
 
 // Either end closes by a DATA_FIN in a bare ACK, which makes an entry: the peer reads to the end, whatever is INVALID.
 TEST_F(SocketFactsTest, AMultipathConnectionClosesByABareAck) {
-  for (const lab::Namespace* host : {&wire_.local, &wire_.peer}) {
-    host->Sysctl("net.mptcp.enabled", "1");
-  }
-  UniqueFd listener;
-  wire_.peer.Run([&] {
-    listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
-    const sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(81), .sin_addr = {}, .sin_zero = {}};
-    ASSERT_EQ(::bind(listener.Get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
-    ASSERT_EQ(::listen(listener.Get(), 1), 0);
-  });
-  UniqueFd client;
-  wire_.local.Run([&] {
-    client = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP));
-    sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(81), .sin_addr = {}, .sin_zero = {}};
-    ::inet_pton(AF_INET, kFarAddress, &address.sin_addr);
-    ASSERT_EQ(::connect(client.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  });
-  const UniqueFd server(::accept4(listener.Get(), nullptr, nullptr, SOCK_CLOEXEC));
-  ASSERT_TRUE(static_cast<bool>(server));
+  const lab::Listener listener(wire_.peer, "0.0.0.0", 81, IPPROTO_MPTCP);
+  UniqueFd client = lab::Connect(wire_.local, kFarAddress, 81, "", IPPROTO_MPTCP);
+  const UniqueFd server = listener.Accept();
   wire_.local.Shell("iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP");
   LoseEntries();
   EXPECT_EQ(Explained(client), "clean");

@@ -57,10 +57,10 @@ std::string Text(const sockaddr_storage& storage) {
 
 }  // namespace
 
-Listener::Listener(const Namespace& where, const std::string& address, std::uint16_t port) {
+Listener::Listener(const Namespace& where, const std::string& address, std::uint16_t port, int protocol) {
   where.Run([&] {
     const Address parsed = Parse(address, port);
-    fd_ = UniqueFd(::socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    fd_ = UniqueFd(::socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, protocol));
     const int on = 1;
     ::setsockopt(fd_.Get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     Check(::bind(fd_.Get(), reinterpret_cast<const sockaddr*>(&parsed.storage), parsed.length) == 0, "bind " + address);
@@ -83,7 +83,7 @@ bool Listener::HasConnection() const {
 }
 
 UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16_t port,
-                 const std::string& local_address) {
+                 const std::string& local_address, int protocol) {
   UniqueFd fd;
   where.Run([&] {
     const Address peer = Parse(address, port);
@@ -91,7 +91,7 @@ UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16
     // that.
     int error = EHOSTUNREACH;
     for (int tries = 0; tries < 4 && error == EHOSTUNREACH; ++tries) {
-      fd = UniqueFd(::socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      fd = UniqueFd(::socket(peer.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, protocol));
       const timeval patience = {kPatienceMs / 1000, 0};
       ::setsockopt(fd.Get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
       if (!local_address.empty()) {

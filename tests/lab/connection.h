@@ -10,10 +10,11 @@
 
 namespace finwait::lab {
 
-/// A listening TCP socket in a namespace. `address` is IPv4 or IPv6 text.
+/// A listening TCP socket in a namespace. `address` is IPv4 or IPv6 text; `protocol`, here and below: 0 for TCP, or
+/// IPPROTO_MPTCP.
 class Listener {
  public:
-  Listener(const Namespace& where, const std::string& address, std::uint16_t port);
+  Listener(const Namespace& where, const std::string& address, std::uint16_t port, int protocol = 0);
   /// The next connection; throws after 5 s.
   UniqueFd Accept() const;
   /// Whether Accept has one at once.
@@ -26,7 +27,7 @@ class Listener {
 /// Connects from inside `where`; throws when it does not work within 5 s. `local_address` may be "" for the route's
 /// own.
 UniqueFd Connect(const Namespace& where, const std::string& address, std::uint16_t port,
-                 const std::string& local_address = "");
+                 const std::string& local_address = "", int protocol = 0);
 
 /// Both ends of `count` connections to `listener`, which is at `address`: of each the client's, then the server's.
 std::vector<UniqueFd> ConnectMany(std::size_t count, const Namespace& where, const std::string& address,

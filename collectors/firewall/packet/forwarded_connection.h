@@ -32,6 +32,8 @@ struct ForwardedConnection {
   OpenedBy opened_by = OpenedBy::kUnknown;
   bool peer_has_closed = false;  ///< CLOSE_WAIT, LAST_ACK, CLOSING: the peer's FIN has come
   bool sends_first = false;      ///< data or window probes go out before the FIN, and again and again
+  /// It is of Multipath TCP. kUnknown: other connections of its namespace are, and nobody there told of this one.
+  Tristate multipath = Tristate::kNo;
   bool window_closed = false;    ///< those are probes of a closed window
 };
 

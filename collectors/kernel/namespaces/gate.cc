@@ -1,30 +1,10 @@
 #include "collectors/kernel/namespaces/gate.h"
 
 #include "collectors/base/text.h"
+#include "collectors/kernel/namespaces/counter_lines.h"
 
 namespace finwait::kernel::namespaces {
-namespace {
-
-// The line that begins with `start`, from `from` on.
-std::string_view LineOf(std::string_view content, std::string_view start, std::size_t from, std::size_t& end) {
-  std::size_t at = from;
-  while (at < content.size()) {
-    end = std::min(content.find('\n', at), content.size());
-    if (content.substr(at).starts_with(start)) {
-      return content.substr(at + start.size(), end - at - start.size());
-    }
-    at = end + 1;
-  }
-  end = content.size();
-  return {};
-}
-
-}  // namespace
-
 bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
-  std::size_t end = 0;
-  Words names(LineOf(content, "Tcp:", 0, end));
-  Words values(LineOf(content, "Tcp:", end, end));
   struct Field {
     std::string_view name;
     std::uint64_t GateNumbers::*field;
@@ -36,19 +16,14 @@ bool ReadSnmp(std::string_view content, GateNumbers& numbers) {
                                {"OutSegs", &GateNumbers::sent},
                                {"RetransSegs", &GateNumbers::sent_again}};
   std::size_t found = 0;
-  for (std::string_view name = names.Next(); !name.empty(); name = names.Next()) {
-    const std::string_view value = values.Next();
+  VisitCounters(content, "Tcp:", [&](std::string_view name, std::string_view value) {
     for (const Field& field : kFields) {
-      if (field.name == name) {
-        const auto number = ParseNumber<std::uint64_t>(value);
-        if (!number) {
-          return false;
-        }
+      if (const auto number = field.name == name ? ParseNumber<std::uint64_t>(value) : std::nullopt) {
         numbers.*field.field = *number;
         ++found;
       }
     }
-  }
+  });
   return found == std::size(kFields);
 }
 

@@ -14,6 +14,7 @@
 
 #include "collectors/base/hash.h"
 #include "collectors/base/pacer.h"
+#include "collectors/kernel/namespaces/multipath.h"
 #include "collectors/kernel/namespaces/namespace_owner.h"
 #include "collectors/kernel/procfs.h"
 #include "collectors/kernel/socket_dump.h"
@@ -337,12 +338,12 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
   LastReading last;
   last.numbers = state.numbers.value_or(GateNumbers());
   constexpr const char* kFiles[] = {"tcp", "tcp6"};
-  Result<UniqueFd> net = UniqueFd();
-  if (!state.lists[0]) {
-    net = OpenNet(state);
-  }
-  if (!net) {
+  const Result<UniqueFd> net = OpenNet(state);
+  if (!net && !state.lists[0]) {
     return Failure(net.error());
+  }
+  if (const auto counted = net ? ContentIn(*net, "netstat") : std::nullopt) {
+    state.may_be_multipath = MayBeMultipath(*counted);
   }
   for (const IpFamily family : kIpFamilies) {
     const auto index = static_cast<std::size_t>(family);
@@ -362,6 +363,7 @@ Result<void> Observer::Read(State& state, Deadline deadline) {
     const int list = state.lists[index] ? state.lists[index].Get() : opened.Get();
     auto read = ReadProcSockets(list, family, deadline, [&](const ProcSocket& one) {
       TcpSocket socket = one.socket;
+      socket.multipath = state.may_be_multipath ? std::nullopt : std::optional(false);
       const auto at = static_cast<std::size_t>(socket.state);
       ++sockets->counts[socket.local.address.Family()][at];
       sockets->orphans[at] += socket.orphan ? 1 : 0;

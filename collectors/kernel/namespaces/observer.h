@@ -113,6 +113,7 @@ class Observer {
     std::optional<LastReading> last;
     Urgency urgency = Urgency::kNone;
     bool at_risk = false;
+    bool may_be_multipath = false;         // its connections
     std::optional<Error> why_not_entered;  // when it was last read
     std::optional<Error> why_not_read;     // when that was last tried
     bool owner_is_new = true;

@@ -92,12 +92,12 @@ std::vector<std::byte> WithSubflow(std::uint32_t flags) {
 TEST(DecodeSocketTest, MultipathTcpSendsADataFinBeforeTheFin) {
   const auto agreed = DecodeSocket(WithSubflow(MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_MCAP_REM));
   ASSERT_TRUE(agreed.has_value() && agreed->has_value());
-  EXPECT_TRUE((*agreed)->multipath);
+  EXPECT_EQ((*agreed)->multipath, std::optional(true));
   EXPECT_TRUE((*agreed)->SendsBeforeFin());
   const auto fallen_back = DecodeSocket(WithSubflow(MPTCP_SUBFLOW_FLAG_MCAP_LOC));
   ASSERT_TRUE(fallen_back.has_value() && fallen_back->has_value());
-  EXPECT_FALSE((*fallen_back)->multipath) << "the peer does not know it";
-  EXPECT_FALSE(Decode({.state = 1}).multipath);
+  EXPECT_EQ((*fallen_back)->multipath, std::optional(false)) << "the peer does not know it";
+  EXPECT_EQ(Decode({.state = 1}).multipath, std::optional(false));
 }
 
 TEST(DecodeSocketTest, ReadsWhatTellsAnUnsentFin) {

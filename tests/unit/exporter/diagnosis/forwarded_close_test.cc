@@ -102,6 +102,21 @@ TEST_F(ForwardedCloseTest, QueuedDataBringsTheEntryBackForTheFin) {
   EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateEstablished)).fate, Fate::kFinDropped);
 }
 
+TEST_F(ForwardedCloseTest, MultipathTcpClosesByABareAckThatMakesAnEntry) {
+  forwarded_.multipath = Tristate::kYes;
+  EXPECT_EQ(Evaluate(DropsStateAt(Hook::kForward, kStateInvalid)).fate, Fate::kClean);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kForward})).fate, Fate::kFinDropped);
+}
+
+TEST_F(ForwardedCloseTest, WhetherItIsOfMultipathTcpIsAskedOnlyWhereThatDecides) {
+  forwarded_.multipath = Tristate::kUnknown;
+  const ForwardedOutcome outcome = Evaluate(DropsStateAt(Hook::kForward, kStateInvalid));
+  EXPECT_EQ(outcome.fate, Fate::kUnknown);
+  EXPECT_NE(outcome.reason.find("Multipath TCP"), std::string::npos) << outcome.reason;
+  EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kClean);
+  EXPECT_EQ(Evaluate(DropsAt({Hook::kForward})).fate, Fate::kFinDropped);
+}
+
 TEST_F(ForwardedCloseTest, ARememberedTranslationIsLostUnlessARuleDropsTheFinBefore) {
   history_.source_nat = true;
   EXPECT_EQ(Evaluate(DropsAt({})).fate, Fate::kNatLost);

@@ -76,6 +76,18 @@ TEST_F(ObserverOfMadeUpProcfsTest, OfAPidThatAnotherProcessGotMeanwhileNothingIs
   EXPECT_TRUE(found) << "it is another namespace as soon as the census asks";
 }
 
+TEST_F(ObserverOfMadeUpProcfsTest, WhichConnectionsAreOfMultipathTcpIsNotToldWhereSomeAre) {
+  Enters("20", "pod");
+  ASSERT_EQ(LocalOf(Observe().at(0)), "192.0.2.1:40000");
+  EXPECT_EQ(observer_.Namespaces().at(0).sockets->open[0].multipath, std::optional(false));
+  procfs_.Write("other/netstat", "MPTcpExt: MPCapableACKRX MPCurrEstab\nMPTcpExt: 1 1\n");
+  Enters("21", "other");
+  const auto seen = Observe();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].sockets->open[0].multipath, std::optional(false));
+  EXPECT_EQ(seen[1].sockets->open[0].multipath, std::nullopt);
+}
+
 // Of an accepted connection whose listener has gone, both ends may have a port that is given to clients.
 TEST_F(ObserverOfMadeUpProcfsTest, WhichEndOpenedAConnectionIsToldByOneClientsPortAlone) {
   Enters("20", "pod");
