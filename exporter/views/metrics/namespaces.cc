@@ -24,6 +24,7 @@ Owner Shown(const Owner& owner) {
 void AddOwners(const std::vector<diagnosis::OwnerCount>& owners, std::uint64_t diagnosis::OwnerCount::*number,
                Family family, Families& families) {
   std::vector<const diagnosis::OwnerCount*> ranked;
+  ranked.reserve(owners.size());
   for (const diagnosis::OwnerCount& one : owners) {
     ranked.push_back(&one);
   }
