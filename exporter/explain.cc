@@ -23,10 +23,23 @@ void AddWhatIsGiven(const command_line::Options& options, diagnosis::ExplainedCo
   connection.group = options.group;
 }
 
+void AddWhatIsToldThere(const ConnectionThere& there, diagnosis::ExplainedConnection& connection) {
+  using firewall::eval::OpenedBy;
+  connection.host_side = there.host_side;
+  if (!there.socket) {
+    return;
+  }
+  connection.circumstances = there.socket->circumstances;
+  connection.window_closed = there.socket->window_closed;
+  if (there.socket->opened_here) {
+    connection.opened_by = *there.socket->opened_here ? OpenedBy::kLocal : OpenedBy::kPeer;
+  }
+}
+
 }  // namespace
 
 std::optional<report::CloseReport> ExplainOne(const command_line::Options& options, const Result<kernel::Host>& opened,
-                                              const std::optional<diagnosis::HostSide>& host_side, std::ostream& err) {
+                                              const std::optional<ConnectionThere>& there, std::ostream& err) {
   auto read = ReadExplainHost(opened, err);
   if (!read) {
     return std::nullopt;
@@ -34,8 +47,10 @@ std::optional<report::CloseReport> ExplainOne(const command_line::Options& optio
   const Endpoint local{*IpAddress::Parse(options.local.address), options.local.port};
   const Endpoint peer{*IpAddress::Parse(options.peer.address), options.peer.port};
   ConnectionNow now = ReadConnection(read->host, local, peer, err);
-  now.connection.host_side = host_side;
   AddWhatIsGiven(options, now.connection);
+  if (there) {
+    AddWhatIsToldThere(*there, now.connection);
+  }
 
   const auto& rules = read->firewall->ruleset;
   firewall::read::FactResolver resolver(read->host);

@@ -30,8 +30,8 @@ Result<std::optional<kernel::NamespaceLink>> JointOf(const kernel::Host& host, i
 
 }  // namespace
 
-int WriteHostHop(const command_line::Options& options, int there, const Result<kernel::Host>& host, std::ostream& out,
-                 std::ostream& err) {
+int WriteHostHop(const command_line::Options& options, int there, const std::optional<SocketThere>& socket,
+                 const Result<kernel::Host>& host, std::ostream& out, std::ostream& err) {
   const auto joint = host ? JointOf(*host, there) : Failure(host.error());
   report::CloseReport unknown;
   if (joint && *joint && !(*joint)->device) {
@@ -41,7 +41,7 @@ int WriteHostHop(const command_line::Options& options, int there, const Result<k
     unknown.reason = joint.error().message;
   } else if (const auto side = *joint ? diagnosis::HostSideOf(**joint) : std::nullopt; !side) {
     unknown.reason = "through which device of this host its packets come";
-  } else if (const auto report = ExplainOne(options, host, side, err)) {
+  } else if (const auto report = ExplainOne(options, host, ConnectionThere{*side, socket}, err)) {
     out << views::EncodeHop(*report);
     return 0;
   }

@@ -32,6 +32,7 @@
 #include "exporter/service/lack_of_resources.h"
 #include "exporter/service/memory_policy.h"
 #include "exporter/service/service_signals.h"
+#include "exporter/socket_there.h"
 
 namespace {
 
@@ -112,6 +113,24 @@ int Check(const finwait::command_line::Options& options) {
       opener.Descriptor(), &adopt);
 }
 
+// What the socket of another namespace tells there, to a process of its own in the same sandbox.
+std::optional<finwait::exporter::SocketThere> AskThere(const finwait::command_line::Options& options,
+                                                       finwait::privilege::KeptCapabilities kept,
+                                                       const finwait::kernel::namespaces::NamedNamespace& where) {
+  int refused = 0;
+  const auto written = finwait::exporter::OutputOfChild(
+      [&](std::ostream& out) {
+        if (!finwait::kernel::namespaces::EnterNamespace(where)) {
+          return 0;
+        }
+        return Confined(options, kept, [&](const auto& of, const auto& host, std::ostream&, std::ostream&) {
+          return finwait::exporter::WriteSocketThere(of, host, out);
+        });
+      },
+      &refused);
+  return written && refused == 0 ? finwait::exporter::DecodeSocketThere(*written) : std::nullopt;
+}
+
 // What this host does on the way to another namespace is found out by a process of its own, in the same sandbox.
 int Explain(const finwait::command_line::Options& options) {
   constexpr finwait::privilege::KeptCapabilities kKept = {.net_admin = true};
@@ -123,11 +142,12 @@ int Explain(const finwait::command_line::Options& options) {
     if (options.explain_all) {
       return;
     }
+    const auto socket = AskThere(options, kKept, found);
     int refused = 0;
     const auto written = finwait::exporter::OutputOfChild(
         [&](std::ostream& out) {
           return Confined(options, kKept, [&](const auto& of, const auto& host, std::ostream&, std::ostream& err) {
-            return finwait::exporter::WriteHostHop(of, found.file.Get(), host, out, err);
+            return finwait::exporter::WriteHostHop(of, found.file.Get(), socket, host, out, err);
           });
         },
         &refused);

@@ -74,12 +74,16 @@ CloseExplanation ExplainForwarded(const ExplainedConnection& given, CloseEvaluat
   const ConnectionHistory* seen = given.entry ? &*given.entry : nullptr;
   CloseExplanation explanation;
   explanation.path = PathKind::kForwarded;
-  explanation.taken_to_be_opened_by = OpenedByPorts(given);
+  explanation.taken_to_be_opened_by = given.opened_by ? std::nullopt : OpenedByPorts(given);
   ForwardedConnection forwarded;
   forwarded.local = given.local;
   forwarded.peer = given.peer;
   forwarded.host_side = given.host_side;
-  forwarded.opened_by = explanation.taken_to_be_opened_by.value_or(OpenedBy::kUnknown);
+  forwarded.opened_by = given.opened_by.value_or(explanation.taken_to_be_opened_by.value_or(OpenedBy::kUnknown));
+  forwarded.peer_has_closed = given.circumstances.peer_has_closed;
+  forwarded.sends_first = given.circumstances.sends_first;
+  forwarded.multipath = firewall::packet::TristateOf(given.circumstances.multipath);
+  forwarded.window_closed = given.window_closed;
   forwarded.tracked = firewall::eval::Tristate::kYes;  // what is asked for is a close of one that had an entry
   for (const auto& [name, kind] : kPackets) {
     explanation.packets.push_back({name, EvaluateForwardedPacket(evaluator, forwarded, seen, kind)});

@@ -22,6 +22,7 @@ struct ExplainedConnection {
   std::optional<HostSide> host_side = {};
   std::optional<ConnectionHistory> entry = {};  ///< what its entry tells; nothing: it has none, or that cannot be asked
   SocketCircumstances circumstances = {};
+  bool window_closed = false;  ///< of another namespace's connection: what its socket sends first are window probes
   /// What holds where no socket tells it.
   std::optional<firewall::eval::OpenedBy> opened_by = {};
   std::optional<std::uint32_t> mark = {};

@@ -262,7 +262,7 @@ void AddFacts(Group& group) {
   multipath.multipath = true;
   multipath.stage_before = "cannot tell";
   multipath.checked = "clean";
-  multipath.explained = "fin_dropped";  // of a TCP connection
+  multipath.explained = "clean";  // it goes in, and asks the socket
 }
 
 // Two pods of one bridge, whose packets meet rules of IP where br_netfilter has them called.
@@ -436,7 +436,6 @@ std::vector<PodTrial> Entered() {
   PodTrial& multipath =
       group.Clean("the host's FORWARD INVALID, Multipath TCP", false, Joint::kBridge, kForwardInvalid, "none");
   multipath.multipath = true;
-  multipath.explained = "fin_dropped";  // of a TCP connection
   group.LossyWithEntry("the host's FORWARD FIN", false, Joint::kRouted,
                        "$T -A FORWARD -p tcp --tcp-flags FIN FIN -j DROP", "fin_dropped");
   group.Lossy("the host's MASQUERADE", false, Joint::kBridge, kMasquerade, "nat_lost");

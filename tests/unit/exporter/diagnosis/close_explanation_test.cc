@@ -109,6 +109,8 @@ TEST_F(CloseExplanationTest, OnlyOfAForwardedConnectionPortsTellTheOpener) {
   EXPECT_EQ(own->passage, std::nullopt);
   EXPECT_EQ(own->taken_to_be_opened_by, std::nullopt);
   connection_.local = *Endpoint::Parse("203.0.113.7:40000");
+  EXPECT_EQ(Explain(DropsAt({}))->taken_to_be_opened_by, std::nullopt) << "it is told";
+  connection_.opened_by.reset();
   const auto forwarded = Explain(DropsAt({}));
   ASSERT_TRUE(forwarded.has_value());
   EXPECT_EQ(forwarded->path, PathKind::kForwarded);
@@ -116,6 +118,17 @@ TEST_F(CloseExplanationTest, OnlyOfAForwardedConnectionPortsTellTheOpener) {
   EXPECT_EQ(forwarded->taken_to_be_opened_by, OpenedBy::kLocal);
   SetEntry();
   EXPECT_EQ(Explain(DropsAt({}))->taken_to_be_opened_by, std::nullopt) << "its entry was seen";
+}
+
+TEST_F(CloseExplanationTest, WhatASocketTellsCountsInAnotherNamespaceToo) {
+  connection_.local = *Endpoint::Parse("203.0.113.7:40000");
+  EXPECT_EQ(Explain(DropsStateAt(Hook::kForward, kStateInvalid))->fate, Fate::kFinDropped);
+  connection_.circumstances.sends_first = true;
+  EXPECT_EQ(Explain(DropsStateAt(Hook::kForward, kStateInvalid))->fate, Fate::kClean) << "its data makes an entry";
+  connection_.circumstances = {};
+  EXPECT_EQ(Explain(DropsStateAt(Hook::kForward, kStateNew))->fate, Fate::kPeerDecides);
+  connection_.circumstances.peer_has_closed = true;
+  EXPECT_EQ(Explain(DropsStateAt(Hook::kForward, kStateNew))->fate, Fate::kAckDropped);
 }
 
 TEST_F(CloseExplanationTest, EndsInTheWrongOrderAreAnErrorUnlessTheyComeFromInside) {
