@@ -34,7 +34,7 @@ struct ForwardedConnection {
   bool sends_first = false;      ///< data or window probes go out before the FIN, and again and again
   /// It is of Multipath TCP. kUnknown: other connections of its namespace are, and nobody there told of this one.
   Tristate multipath = Tristate::kNo;
-  bool window_closed = false;    ///< those are probes of a closed window
+  bool window_closed = false;  ///< those are probes of a closed window
 };
 
 }  // namespace finwait::firewall::packet
