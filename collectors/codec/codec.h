@@ -1,11 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,7 +99,7 @@ class Decoder {
     if (!sound_ || size > bytes_.size()) {
       return Refuse();
     }
-    std::memcpy(data, bytes_.data(), size);
+    std::copy_n(bytes_.data(), size, static_cast<std::byte*>(data));  // of none `data` may be null
     bytes_ = bytes_.subspan(size);
     return true;
   }
