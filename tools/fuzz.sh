@@ -75,7 +75,7 @@ for target in "${targets[@]}"; do
   done
   crashed=$((crashed + crashes))
   executions=$(awk '/^stat::number_of_executed_units:/ { sum += $2 } END { printf "%d", sum }' "$log")
-  edges=$(grep --only-matching --perl-regexp ' cov: \K[0-9]+' "$log" | sort -n | tail -1)
+  edges=$(grep --only-matching --perl-regexp ' cov: \K[0-9]+' "$log" | sort -n | tail -1) || true  # none where it crashed at once
   printf '%-18s %12s %10s %8s %8s\n' "$target" "$executions" "$used" "${edges:-0}" "$crashes"
 done
 [ "$crashed" -eq 0 ] || { echo "something crashed: see $work/crashes and $work/logs" >&2 && exit 1; }
