@@ -35,7 +35,9 @@ Result<IpsetForm> FormOf(const Attribute& data) {
       form.address_mask = attribute.U8().value_or(0);
       form.masks_addresses = true;
     } else if (attribute.Type() == IPSET_ATTR_MARKMASK) {
-      form.mark_mask = attribute.BigEndian32().value_or(0);
+      // ipset's one number that the kernel lists as it holds it (mtype_head()), though it takes it in network byte
+      // order.
+      form.mark_mask = (attribute.IsMarkedBigEndian() ? attribute.BigEndian32() : attribute.U32()).value_or(0);
     } else if (attribute.Type() == IPSET_ATTR_CADT_FLAGS) {
       form.has_counters = (attribute.BigEndian32().value_or(0) & IPSET_FLAG_WITH_COUNTERS) != 0;
     } else if (attribute.Type() == kBitMask) {

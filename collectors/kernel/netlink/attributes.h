@@ -22,6 +22,8 @@ class Attribute {
 
   /// The attribute's type without the NLA_F_NESTED and NLA_F_NET_BYTEORDER flags.
   std::uint16_t Type() const { return type_ & NLA_TYPE_MASK; }
+  /// Whether the sender says so (NLA_F_NET_BYTEORDER). Most numbers in network byte order come without a word of it.
+  bool IsMarkedBigEndian() const { return (type_ & NLA_F_NET_BYTEORDER) != 0; }
   Bytes Payload() const { return payload_; }
 
   std::optional<std::uint8_t> U8() const { return Read<std::uint8_t>(); }
