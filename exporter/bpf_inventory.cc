@@ -2,20 +2,30 @@
 
 #include <linux/netfilter.h>
 
+#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "collectors/kernel/group_programs.h"
 #include "collectors/witness/netfilter_links.h"
 
 namespace finwait::exporter {
+namespace {
 
-std::shared_ptr<const kernel::BpfInventory> ReadBpfInventory() {
+// Of thousands of control groups each takes some ten microseconds.
+constexpr std::chrono::seconds kListingGroups(1);
+
+}  // namespace
+
+std::shared_ptr<const kernel::BpfInventory> ReadBpfInventory(kernel::Host host) {
   auto names = kernel::ReadBpfNames();
   if (!names) {
     return nullptr;
   }
   auto inventory = std::make_shared<kernel::BpfInventory>();
   inventory->names = std::move(*names);
+  host.bpf = inventory;
+  inventory->of_groups = kernel::ReadGroupPrograms(host, Deadline::After(kListingGroups));
   // Most hosts have none, and are spared the reading of the kernel's types.
   const auto any = kernel::HasNetfilterLinks();
   if (!any || !*any) {

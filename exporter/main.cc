@@ -55,7 +55,7 @@ int Confined(const finwait::command_line::Options& options, finwait::privilege::
   auto host = finwait::kernel::OpenHost(options.procfs);
   finwait::Result<finwait::exporter::Confinement> confinement;  // stays until the command has run
   if (host) {
-    host->bpf = finwait::exporter::ReadBpfInventory();
+    host->bpf = finwait::exporter::ReadBpfInventory(*host);
     confinement = finwait::exporter::Confine(options, kept, std::nullopt, opener, *host);
     if (!confinement) {
       std::cerr << "finwait_exporter: " << confinement.error().message << "\n";

@@ -7,6 +7,7 @@
 
 #include "collectors/base/ip.h"
 #include "collectors/base/result.h"
+#include "collectors/kernel/group_programs.h"
 
 namespace finwait::kernel {
 
@@ -24,6 +25,7 @@ struct NetfilterProgram {
 struct BpfInventory {
   std::map<std::uint32_t, std::string> names;  ///< of programs, by their numbers
   std::vector<NetfilterProgram> in_netfilter;  ///< of all network namespaces
+  std::vector<GroupProgram> of_groups;         ///< for kernels that tell the mighty alone (ReadGroupPrograms)
 
   /// "" for none.
   std::string NameOf(std::uint32_t program) const {

@@ -27,6 +27,7 @@ std::vector<GroupProgram> ReadGroupPrograms(const Host& host, Deadline deadline)
     return programs;
   }
   std::array<std::vector<std::uint32_t>, kPlaces.size()> of_root;
+  bool refused = false;
   WalkCgroups(*mount, deadline, [&](const WalkedCgroup& group) {
     const UniqueFd folder(::open((*mount + group.path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const bool is_root = group.number == GroupProgram::kRoot;
@@ -37,6 +38,7 @@ std::vector<GroupProgram> ReadGroupPrograms(const Host& host, Deadline deadline)
         break;  // it has gone since
       }
       if (!found) {
+        refused = true;
         return false;  // not allowed: so of every group
       }
       for (const std::uint32_t program : *found) {
@@ -55,7 +57,7 @@ std::vector<GroupProgram> ReadGroupPrograms(const Host& host, Deadline deadline)
     }
     return programs.size() < kMostGroupPrograms;
   });
-  return programs;
+  return refused && host.bpf != nullptr ? host.bpf->of_groups : programs;
 }
 
 }  // namespace finwait::kernel

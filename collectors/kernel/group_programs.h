@@ -19,7 +19,8 @@ struct GroupProgram {
 
 /// Those of all groups, inherited ones included, but for those that all groups inherit from the root: these are the
 /// root's. Takes CAP_NET_ADMIN in the first user namespace and the tree's folders; empty where these are missing. At
-/// most kMostGroupPrograms.
+/// most kMostGroupPrograms. Before Linux 5.19 bpf(2) refused everything without CAP_BPF where unprivileged use of it is
+/// disabled (kernel.unprivileged_bpf_disabled, as distributions have it): then those of host.bpf, if any.
 std::vector<GroupProgram> ReadGroupPrograms(const Host& host, Deadline deadline);
 inline constexpr std::size_t kMostGroupPrograms = 1024;
 
