@@ -12,7 +12,7 @@ namespace finwait::kernel {
 /// closes many connections, or one whose table is flushed, sends nothing to user space.
 ///
 /// It also lets through a TCP event that does not tell the state, as the kernel sent them before it put CTA_PROTOINFO
-/// and CTA_TIMEOUT into DESTROY (Linux 5.4 and older), so that the reader can know that it is unavailable.
+/// and CTA_TIMEOUT into DESTROY (Linux 5.10 and older), so that the reader can know that it is unavailable.
 /// libnetfilter_conntrack's own filter (nfct_filter) knows TCP states too, but would hide those, and cannot tell an
 /// expiry from a deletion.
 std::vector<sock_filter> LiveExpiryFilter();

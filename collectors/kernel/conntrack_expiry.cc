@@ -25,7 +25,7 @@ Result<std::optional<ConntrackExpiry>> DecodeConntrackExpiry(const netlink::Mess
   const ConntrackEntry& entry = **decoded;
   if (!entry.tcp_state) {
     return Fail(FailureReason::kUnsupported,
-                "this kernel's conntrack events do not tell in which TCP state an entry ended (Linux 5.4 and older do "
+                "this kernel's conntrack events do not tell in which TCP state an entry ended (Linux 5.10 and older do "
                 "not): expiries cannot be counted");
   }
   const auto* const state =
