@@ -5,14 +5,14 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
+
+#include "tests/lab/kernel_version.h"
 
 namespace finwait::lab {
 namespace {
@@ -67,16 +67,6 @@ UniqueFd Link(const UniqueFd& program, int target, std::uint32_t attach_type, st
   return Sound(Bpf(BPF_LINK_CREATE, &attributes, sizeof attributes), "attach a BPF program");
 }
 
-bool IsAtLeast(int major, int minor) {
-  utsname kernel = {};
-  int running_major = 0;
-  int running_minor = 0;
-  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &running_major, &running_minor) != 2) {
-    throw std::runtime_error("which kernel this is");
-  }
-  return std::pair(running_major, running_minor) >= std::pair(major, minor);
-}
-
 }  // namespace
 
 DroppingProgram DroppingProgram::InNetfilter(std::uint32_t family, std::uint32_t hook) {
@@ -109,8 +99,8 @@ DroppingProgram DroppingProgram::AtDevice(const std::string& device) {
   return {std::move(program), std::move(link)};
 }
 
-bool HasNetfilterPrograms() { return IsAtLeast(6, 4); }
-bool HasTcx() { return IsAtLeast(6, 6); }
+bool HasNetfilterPrograms() { return KernelIsAtLeast(6, 4); }
+bool HasTcx() { return KernelIsAtLeast(6, 6); }
 
 bool MayLoadBpf() { return static_cast<bool>(Load(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 0)); }
 

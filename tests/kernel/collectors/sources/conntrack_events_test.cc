@@ -12,6 +12,7 @@
 #include "collectors/kernel/netlink/event_socket.h"
 #include "tests/lab/connection.h"
 #include "tests/lab/host.h"
+#include "tests/lab/kernel_version.h"
 
 namespace finwait::sources {
 namespace {
@@ -107,9 +108,16 @@ struct Ip {
 constexpr Ip kIp4 = {"ipv4", "iptables", Wire::kLocal4, Wire::kPeer4, "127.0.0.1"};
 constexpr Ip kIp6 = {"ipv6", "ip6tables", Wire::kLocal6, Wire::kPeer6, "::1"};
 
+// On older kernels nothing is counted, and the collector says so.
+#define SKIP_WHERE_DELETIONS_TELL_NO_STATE()                                          \
+  if (!lab::KernelIsAtLeast(5, 11)) {                                                 \
+    GTEST_SKIP() << "this kernel's deletions do not tell the TCP state (Linux 5.11)"; \
+  }
+
 class ConntrackEventsTest : public testing::TestWithParam<Ip> {
  protected:
   ConntrackEventsTest() : listener_(wire_.peer, Ip().peer, 80) { ActivateConntrack(wire_.local); }
+  void SetUp() override { SKIP_WHERE_DELETIONS_TELL_NO_STATE(); }
   static const sources::Ip& Ip() { return GetParam(); }
 
   struct Ends {
@@ -287,7 +295,7 @@ TEST(ConntrackEventsSwitchTest, IsUnsupportedWhileEventsAreOff) {
     ASSERT_FALSE(off.has_value());
     EXPECT_EQ(off.error().reason, FailureReason::kUnsupported);
     EXPECT_NE(off.error().message.find("nf_conntrack_events=0"), std::string::npos) << off.error().message;
-    wire.local.Sysctl("net.netfilter.nf_conntrack_events", "2");
+    wire.local.Sysctl("net.netfilter.nf_conntrack_events", "1");
     EXPECT_TRUE(collector.Collect(Deadline::After(std::chrono::seconds(5))).has_value());
   });
 }
@@ -308,6 +316,7 @@ TEST(ConntrackEventsSwitchTest, WithoutTheCapabilitySaysWhichOneIsMissing) {
 }
 
 TEST(ConntrackEventsSwitchTest, CountsAnOverrunAndGoesOn) {
+  SKIP_WHERE_DELETIONS_TELL_NO_STATE();
   const Wire wire;
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
@@ -338,6 +347,7 @@ bool IsSubscribed(const Namespace& where) {
 
 // Real connections, a tiny budget: what takes 6 500 new entries a second with the one that ships.
 TEST(ConntrackEventsBudgetTest, PausesWhereTooManyEntriesAreMadeThenListensAgainAndCounts) {
+  SKIP_WHERE_DELETIONS_TELL_NO_STATE();
   const Wire wire;
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
@@ -373,6 +383,7 @@ TEST(ConntrackEventsBudgetTest, PausesWhereTooManyEntriesAreMadeThenListensAgain
 }
 
 TEST(ConntrackEventsBudgetTest, LosesNothingToItsLooksAtTheMakingOfEntries) {
+  SKIP_WHERE_DELETIONS_TELL_NO_STATE();
   const Wire wire;
   ActivateConntrack(wire.local);
   const Listener listener(wire.peer, Wire::kPeer4, 80);
