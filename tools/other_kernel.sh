@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs the program and its tests under another kernel: Debian 12's own, in qemu. That kernel is downloaded and unpacked,
-# never installed, and this machine's files are lent to it read-only, so nothing changes here. By KVM where this machine
-# has one that boots an ordinary kernel; else emulated, which takes half an hour, more on a busy machine. No part of
-# test.sh.
+# Runs the program and its tests under another kernel, in qemu: that of the Debian that FINWAIT_SUITE names, bookworm (6.1)
+# unless named; bullseye has 5.10. The kernel is downloaded and unpacked, never installed, and this machine's files are lent
+# to it read-only, so nothing changes here. By KVM where this machine has one that boots an ordinary kernel; else emulated,
+# which takes half an hour, more on a busy machine. No part of test.sh.
 #   tools/other_kernel.sh [GTEST_FILTER]   default: all of kernel_tests, and of e2e_tests the failure's variants,
 #                                          prediction, the witness, and what only this kernel has (VRF, IPVS, ipvlan)
-# Needs root, a build (scripts/build.sh) and a Debian mirror. Leaves what the machine said in build/other_kernel/console.log.
+# Needs root, a build (scripts/build.sh) and a Debian mirror (FINWAIT_MIRROR). Leaves what the machine said in
+# build/other_kernel/SUITE.log.
 # Exits 0 only where looking loaded no kernel module and every test passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,17 +24,26 @@ folder=$PWD/build/other_kernel
 mkdir -p "$folder"
 scripts/install_packages.sh other_kernel
 
+# apt, asked about that Debian alone: this machine's own lists stay as they are.
+suite=${FINWAIT_SUITE:-bookworm}
+mirror=${FINWAIT_MIRROR:-http://deb.debian.org/debian}
+lists=$folder/$suite
+mkdir -p "$lists/partial"
+printf '%s\n' "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$lists.list"
+apt=(-qq -o Dir::Etc::SourceList="$lists.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$lists"
+  -o Dir::Cache="$lists" -o APT::Sandbox::User=root)
+apt-get "${apt[@]}" update
 # linux-image-amd64 only names the newest: linux-image-6.1.0-NN-amd64.
-package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+package=$(apt-cache "${apt[@]}" depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
 if [ -z "$package" ]; then
-  echo "$0: this machine's package lists know no linux-image-amd64: run apt-get update" >&2
+  echo "$0: $mirror has no linux-image-amd64 for $suite" >&2
   exit 1
 fi
 release=${package#linux-image-}
 modules=$folder/$release/lib/modules/$release
 if [ ! -e "$modules/modules.dep.bin" ]; then
   rm -rf "${folder:?}/$release"
-  (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+  (cd "$folder" && apt-get "${apt[@]}" download "$package")
   dpkg-deb --extract "$folder/$package"_*.deb "$folder/$release"
   rm "$folder/$package"_*.deb
   /sbin/depmod --basedir "$folder/$release" "$release"
@@ -102,6 +112,6 @@ timeout --kill-after=10 5400 qemu-system-x86_64 "${machine[@]}" -smp 1 -m 3G -no
   -kernel "$folder/$release/boot/vmlinuz-$release" -initrd "$folder/start.gz" \
   -append "console=ttyS0 quiet panic=-1 no_timer_check" \
   -fsdev local,id=files,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=files,mount_tag=files \
-  </dev/null | sed --unbuffered 's|\r||g' | tee "$folder/console.log"
+  </dev/null | sed --unbuffered 's|\r||g' | tee "$folder/$suite.log"
 
-grep -qx 'other kernel: all well' "$folder/console.log"
+grep -qx 'other kernel: all well' "$folder/$suite.log"
