@@ -16,7 +16,7 @@ export FINWAIT_ROOTS=${FINWAIT_ROOTS:-/var/cache/finwait-tests}
 . packaging/release/root.sh
 
 # What makes the lab's networks inside, and the oracles that the program's numbers are held against.
-GUEST_PACKAGES=(iproute2 iptables nftables ipset conntrack procps kmod python3-minimal)
+GUEST_PACKAGES=(mawk iproute2 iptables nftables ipset conntrack procps kmod python3-minimal)
 # Unit tests that ask the kernel for a filter of system calls, Landlock, or what memory is resident.
 ASK_THE_KERNEL='Sandbox.*:SocketLegacyKernelTest.*:FileDomainTest.*:MemoryPolicy.*'
 
@@ -61,7 +61,9 @@ debootstrap --foreign --arch=arm64 --variant=minbase --include="$(IFS=,; echo "$
 for package in "$guest"/var/cache/apt/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$package" | tar --extract --keep-directory-symlink --directory="$guest"
 done
-rm -rf "$guest"/var/cache/apt/archives "$guest/debootstrap"
+# debootstrap makes a link of proc where it may not mount one.
+rm -rf "$guest"/var/cache/apt/archives "$guest/debootstrap" "$guest/proc"
+mkdir "$guest/proc"
 # As the packages' own scripts do.
 cp "$guest/usr/share/base-passwd/passwd.master" "$guest/etc/passwd"
 cp "$guest/usr/share/base-passwd/group.master" "$guest/etc/group"
@@ -75,6 +77,7 @@ expect "apt knows Debian's kernel for arm64" test -n "$package"
 release=${package#linux-image-}
 if [ ! -e "$root.kernel/$release/lib/modules/$release/modules.dep" ]; then
   rm -rf "$root.kernel"
+  mkdir "$root.kernel"
   # shellcheck disable=SC2016  # expanded inside
   inside "$root" bash -euc 'cd /tests && apt-get -qq -o APT::Sandbox::User=root download "$1" busybox-static:arm64' fetch \
     "$package:arm64"
@@ -102,15 +105,17 @@ start=$root.start
 rm -rf "$start"
 mkdir -p "$start"/{bin,proc,sys,root}
 cp "$root.kernel/busybox/bin/busybox" "$start/bin/busybox"
-add_modules "$start" "$modules" virtio_pci virtio_blk ext4
+# ext4 asks for crc32c by that name, and modules.dep does not tell who has it.
+needed=(virtio_pci virtio_blk crc32c_generic ext4)
+add_modules "$start" "$modules" "${needed[@]}"
 cat >"$start/init" <<END
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mkdir /dev
+mkdir -p /dev
 mount -t devtmpfs devices /dev
-for name in virtio_pci virtio_blk ext4; do
+for name in ${needed[*]}; do
   modprobe \$name 2>/dev/null
 done
 mount -t ext4 /dev/vda /root || poweroff -f
