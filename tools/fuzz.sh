@@ -46,9 +46,11 @@ share=$((budget / ${#targets[@]}))
 # Sets cpu to the seconds of CPU that this script's children have used; libFuzzer only knows the clock on the wall. Not in
 # a subshell, which has children of its own.
 measure_cpu() {
-  times >"$work/times"
-  cpu=$(awk -F '[ms ]+' 'END { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$work/times")
+  times >"$times"
+  cpu=$(awk -F '[ms ]+' 'END { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$times")
 }
+times=$(mktemp)
+trap 'rm "$times"' EXIT
 
 # One target reads files, which should be no more than memory.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
