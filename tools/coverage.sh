@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Measures which lines of the firewall's reader, evaluator and printer the unit tests reach: coverage.sh [FOLDER].
-#
-# Only what needs no kernel and no privilege counts: the tests of tests/unit/collectors/firewall with the recordings of
-# tests/cases. Prints the share of each library; with FOLDER, which lines of each file are missed goes there as HTML.
-# Exit 1 where a library is under 85 %. Needs gcovr (Debian package).
+# Measures which lines the tests reach that need no kernel and no privilege. Needs gcovr (Debian package).
+#   coverage.sh [FOLDER]  Of the firewall's reader, evaluator and printer, by their own unit tests with the recordings of
+#                         tests/cases: prints the share of each library; with FOLDER, which lines of each file are missed goes
+#                         there as HTML. Exit 1 where a library is under 85 %.
+#   coverage.sh --all     Of every library, by all unit tests, and by the fuzz targets over their corpus and its mutants, as
+#                         a table. Nothing is demanded.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 least=85
@@ -15,16 +16,43 @@ if ! command -v gcovr >/dev/null; then
   exit 2
 fi
 
-cmake --preset coverage >/dev/null
-cmake --build --preset coverage -- -j"${JOBS:-$(nproc)}"
-find "$build" -name '*.gcda' -delete  # of an earlier run
-"$build"/firewall_unit_tests --gtest_brief=1
-
+compile() { # TARGET...
+  cmake --preset coverage >/dev/null
+  cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target "$@"
+}
+run() { # TEST_PROGRAM: of what ran before nothing is counted
+  find "$build" -name '*.gcda' -delete
+  "$build/$1" --gtest_brief=1 >&2
+}
 gather() { # FILTER [ARGUMENT...]
   local filter=$1
   shift
   gcovr --root . --object-directory "$build" --filter "$filter" "$@" "$build"
 }
+
+if [ "${1-}" = --all ]; then
+  compile unit_tests fuzz_tests
+  by_test=()
+  for program in unit_tests fuzz_tests; do
+    run "$program"
+    gather '(collectors|exporter)/' --json-summary "$build/$program.json"
+    by_test+=("$build/$program.json")
+  done
+  # A library is a folder. Both ran the same lines: those of the programs that were built.
+  jq --raw-output --slurp '
+    def by_library: reduce .files[] as $file ({}; .[$file.filename | sub("/[^/]*$"; "")] |=
+      {lines: (.lines + $file.line_total), reached: (.reached + $file.line_covered)});
+    def row($name; $unit; $fuzz): "| \($name) | \($unit.lines) | \($unit.reached * 100 / $unit.lines | floor) % |" +
+      " \(if ($fuzz.reached // 0) > 0 then "\($fuzz.reached * 100 / $fuzz.lines | floor) %" else "" end) |";
+    def all: reduce .[] as $library ({}; {lines: (.lines + $library.lines), reached: (.reached + $library.reached)});
+    (.[0] | by_library) as $unit | (.[1] | by_library) as $fuzz |
+    "| library | lines | unit tests | fuzz targets |", "|---|---|---|---|",
+    ($unit | keys[] | row("`\(.)`"; $unit[.]; $fuzz[.])), row("all"; $unit | all; $fuzz | all)' "${by_test[@]}"
+  exit
+fi
+
+compile firewall_unit_tests
+run firewall_unit_tests
 missed=0
 summary=$(gather "collectors/firewall/($(IFS='|' && echo "${libraries[*]}"))/" --json-summary -)
 for library in "${libraries[@]}"; do
