@@ -426,7 +426,7 @@ TEST_P(BridgedCloseTest, WhatABridgePassesOnIsForAnotherHostToTheBridgeAlone) {
   Start();
   CallRules(true);
   Load(
-      R"(nft 'table bridge t { chain c { type filter hook forward priority 0; meta pkttype host tcp flags & fin == fin drop; }; }')");
+      R"(nft 'table bridge t { chain c { type filter hook forward priority filter; meta pkttype host tcp flags & fin == fin drop; }; }')");
   Close(PodToPod(), Fate::kClean);
   Load("nft 'add rule bridge t c meta pkttype other tcp flags & fin == fin drop'");
   Close(PodToPod(), Fate::kFinDropped);
