@@ -67,6 +67,7 @@ mkdir "$guest/proc"
 # As the packages' own scripts do.
 cp "$guest/usr/share/base-passwd/passwd.master" "$guest/etc/passwd"
 cp "$guest/usr/share/base-passwd/group.master" "$guest/etc/group"
+ln -s mawk "$guest/usr/bin/awk"
 for name in iptables ip6tables iptables-save ip6tables-save iptables-restore ip6tables-restore; do
   ln -s "${name/tables/tables-nft}" "$guest/usr/sbin/$name"
 done
